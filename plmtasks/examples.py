@@ -1,0 +1,43 @@
+"""What a split of a data set holds, and what is predicted of it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One item of a split. All values are plain JSON values."""
+
+    id: str
+    inputs: Mapping[str, Any]
+    reference: Any = None
+    """The right answer as the data set gives it; None once it is hidden."""
+    cluster: str | None = None
+    """What it shares with others (a paragraph, a sentence), so that they are not independent."""
+    slices: tuple[str, ...] = ()
+    """The named subsets it belongs to."""
+
+    def hidden(self) -> "Example":
+        """The same example without its reference: all that `ask` and `read` may see."""
+        return replace(self, reference=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """An answer in the reference's terms."""
+
+    value: Any
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Named numbers that go with it: a confidence, a no-answer probability."""
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """A hash of ids, inputs and references in their order. 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for e in examples:
+        line = json.dumps([e.id, e.inputs, e.reference, e.cluster, e.slices], ensure_ascii=False, sort_keys=True)
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,44 @@
+"""The hooks that a plugin may implement."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from .metric import Metric
+    from .model import Model, Provider
+    from .requests import Request
+    from .results import Result
+    from .task import Task
+
+hookspec = pluggy.HookspecMarker("plmtasks")
+hookimpl = pluggy.HookimplMarker("plmtasks")
+
+ENTRY_POINT = "plmtasks"
+"""The entry-point group under which a distribution names its plugin modules."""
+
+
+@hookspec
+def register_tasks() -> "Iterable[Task | Provider]":  # type: ignore[empty-body]
+    """Tasks, or providers that make a task of any name under their scheme."""
+
+
+@hookspec
+def register_models() -> "Iterable[Model | Provider]":  # type: ignore[empty-body]
+    """Models, or providers that make a model of any name under their scheme."""
+
+
+@hookspec
+def register_metrics() -> "Iterable[Metric | Provider]":  # type: ignore[empty-body]
+    """Metrics, or providers that make a metric of any name under their scheme."""
+
+
+@hookspec
+def register_requests() -> "Iterable[type[Request]]":  # type: ignore[empty-body]
+    """New kinds of request, each with its `answer_type`."""
+
+
+@hookspec
+def report(result: "Result") -> None:
+    """A result was written, or found again. Called in the main process."""

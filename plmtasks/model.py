@@ -1,0 +1,115 @@
+"""What a model is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .batching import Cost
+from .requests import Answer, Request
+
+if TYPE_CHECKING:
+    import torch
+
+    from .config import ModelSettings
+
+
+class Model(ABC):
+    """A model by name: what it answers and where its weights are. Light: nothing is loaded before `load`.
+
+    It knows nothing of tasks. A `form` is any request of the kind to be answered: it shows the label set from which a
+    head is made.
+    """
+
+    name: str
+    family: str = ""
+    """encoder, decoder, sequence-to-sequence, or what fits."""
+    answers: Sequence[str]
+    """The kinds of request that it can be asked."""
+    version: ClassVar[int] = 1
+    """Raised whenever the same weights would give other answers: prompts, windows, decoding."""
+    recommended: Mapping[str, Any] = {}
+    """Its own values for the fields of `TrainSettings` that a user left open."""
+    description: str = ""
+
+    from_scratch: bool = False
+    """It has no weights yet: `make` must be called, and the model it returns trained."""
+
+    def make(self, texts: Iterable[str], seed: int, folder: Path) -> "Model":
+        """Writes a checkpoint with random weights and a tokenizer learned from `texts`; returns the model there."""
+        raise TypeError(f"{self.name} has weights of its own")
+
+    def saved(self, folder: Path) -> "Model":
+        """The model in a checkpoint that `TrainableModel.save` wrote, under this model's name."""
+        raise TypeError(f"{self.name} cannot be trained")
+
+    @abstractmethod
+    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+        """All of the model that can change an answer: hashes of weights, configuration and tokenizer. Loads nothing.
+
+        raises: ModelError if there is no such checkpoint
+        """
+
+    def fresh(self, form: Request) -> bool:
+        """Whether weights that answer such a request would be freshly initialized: then it must learn first."""
+        return False
+
+    def training_record(self) -> Mapping[str, Any] | None:
+        """What plmtasks wrote beside the weights when it trained them: `plmtasks.json`. None: trained elsewhere."""
+        return None
+
+    @abstractmethod
+    def load(self, form: Request, settings: "ModelSettings", device: str) -> "LoadedModel":
+        """The model in memory, ready to answer requests like `form`.
+
+        device: as torch spells it: "cpu", "cuda:1"
+        raises: ModelError
+        """
+
+
+class LoadedModel(ABC):
+    """A model in memory."""
+
+    fresh_weights: Sequence[str] = ()
+    """Names of weights that the checkpoint did not have."""
+
+    @abstractmethod
+    def costs(self, requests: Sequence[Request]) -> list[Cost]:
+        """What each request costs; a function of that request alone.
+
+        raises: InputError if a text is over the model's limit and the truncation policy is `error`
+        """
+
+    @abstractmethod
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """The answers of one batch, in its order."""
+
+
+class TrainableModel(LoadedModel):
+    """A model in memory that can learn."""
+
+    module: "torch.nn.Module"
+    """Holds every weight that learns."""
+
+    @abstractmethod
+    def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
+        """The summed loss of a batch, a scalar with gradient, and what to divide it by for a mean (examples or tokens)."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint that the model's own library loads as it is."""
+
+
+class Provider(ABC):
+    """Makes an item of any name under a scheme: `transformers:google-bert/bert-base-uncased`."""
+
+    scheme: str
+    default: bool = False
+    """Whether names without a scheme, that nobody registered, are its own."""
+
+    @abstractmethod
+    def make(self, name: str) -> Any:
+        """The item of that name. Loads nothing.
+
+        raises: ModelError, or the like of the kind that it provides
+        """

@@ -1,0 +1,234 @@
+"""What can be asked of a model, and what it answers.
+
+Text and numbers, never tensors. The set is open: a plugin registers further pairs with
+`register_requests`. Everything here survives JSON: `from_json(to_json(x)) == x`.
+"""
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model gives back for one request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One question to a model."""
+
+    answer_type: ClassVar[type[Answer]]
+
+    @classmethod
+    def kind(cls) -> str:
+        """The name by which tasks and models list this request."""
+        return cls.__name__
+
+    def key(self) -> str:
+        """A hash of all that is asked: equal requests have equal keys. 32 hexadecimal digits."""
+        text = json.dumps([self.kind(), to_json(self)], ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def texts(self) -> Iterator[str]:
+        """Every text in the request, for learning a tokenizer."""
+        yield from _strings(to_json(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A solved example placed before the question."""
+
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Characters [start, end) of the context."""
+
+    start: int
+    end: int
+    score: float = 0.0
+    """A probability, 0 to 1, among all spans and the abstention."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihood:
+    """How likely a text is."""
+
+    log_likelihood: float
+    """Natural logarithm, summed over the tokens."""
+    tokens: int
+    bytes: int
+    """UTF-8 bytes of the scored text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyAnswer(Answer):
+    scores: tuple[float, ...]
+    """One probability a label, in the order of the request's labels; they sum to 1 unless `multi_label`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify(Request):
+    """Which of these labels?"""
+
+    answer_type = ClassifyAnswer
+    text: str
+    text_pair: str | None = None
+    labels: tuple[str, ...]
+    multi_label: bool = False
+    """Any number of labels may hold; each has a probability of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagAnswer(Answer):
+    labels: tuple[str, ...]
+    """One label a word, legal under the scheme (an I- follows its B- or I-)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag(Request):
+    """A label for each word."""
+
+    answer_type = TagAnswer
+    words: tuple[str, ...]
+    labels: tuple[str, ...]
+    """All labels that may be given, "O", "B-…" and "I-…" (or plain labels, if none has such a prefix)."""
+    marked: tuple[int, ...] = ()
+    """Positions of the words of interest (the predicate)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSpanAnswer(Answer):
+    spans: tuple[Span, ...]
+    """Best first; empty only if the context has no word."""
+    no_answer: float = 0.0
+    """The probability that the context holds no answer; 0 where the request may not abstain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSpan(Request):
+    """Which part of the context answers the question?"""
+
+    answer_type = ExtractSpanAnswer
+    question: str
+    context: str
+    may_abstain: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChooseAnswer(Answer):
+    choices: tuple[Likelihood, ...]
+    """One for each choice, in the request's order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choose(Request):
+    """Which continuation is likeliest?"""
+
+    answer_type = ChooseAnswer
+    instruction: str = ""
+    shots: tuple[Shot, ...] = ()
+    text: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreAnswer(Answer):
+    log_likelihood: float
+    """Natural logarithm, summed over the tokens of `text`."""
+    tokens: int
+    words: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Request):
+    """How likely is this text, after its context?"""
+
+    answer_type = ScoreAnswer
+    text: str
+    context: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateAnswer(Answer):
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generate(Request):
+    """Continue, answer, translate, summarize."""
+
+    answer_type = GenerateAnswer
+    instruction: str = ""
+    shots: tuple[Shot, ...] = ()
+    text: str
+    source_language: str | None = None
+    """ISO 639-1, where the request is to translate."""
+    target_language: str | None = None
+    max_new_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    """The text ends before the first of these."""
+
+
+BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, Score, Generate)
+
+
+def to_json(value: Any) -> Any:
+    """Requests, answers and their parts as plain JSON values: dataclasses to objects, tuples to lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_json(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: to_json(v) for k, v in value.items()}
+    return value
+
+
+def from_json(form: Any, value: Any) -> Any:
+    """The inverse of `to_json`, for a value of the type `form`.
+
+    raises: TypeError, KeyError or ValueError if the value has not that form
+    """
+    if dataclasses.is_dataclass(form):
+        return form(**{name: from_json(form_, value[name]) for name, form_ in _fields(form).items()})
+    origin = typing.get_origin(form)
+    if origin is tuple:
+        item = typing.get_args(form)[0]
+        return tuple(from_json(item, v) for v in value)
+    if origin in (typing.Union, types.UnionType):
+        item = next(a for a in typing.get_args(form) if a is not types.NoneType)
+        return None if value is None else from_json(item, value)
+    if origin is Mapping:
+        return dict(value)
+    if origin is typing.Literal or form is Any:
+        return value
+    if not isinstance(value, (int, float) if form is float else form):
+        raise TypeError(f"expected {form}, found {value!r}")
+    return value
+
+
+@cache
+def _fields(form: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(form)
+    return {f.name: hints[f.name] for f in dataclasses.fields(form)}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for v in value.values():
+            yield from _strings(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from _strings(v)
