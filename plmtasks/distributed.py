@@ -1,0 +1,310 @@
+"""One run over several processes: launch, deal, collect, fail together.
+
+Evaluation needs no process group: the deal, the waits and the failure notice all live in the rendezvous store of
+`torch.distributed`. Training asks for a group (`Processes.join_group`).
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from .errors import InputError, PlmtasksError, ProcessError
+
+if TYPE_CHECKING:
+    from torch.distributed import Store as TorchStore
+
+LAUNCHED = "PLMTASKS_LAUNCHED"
+"""Environment variable: set in processes that our own launcher started; it prints what went wrong."""
+
+RESUME = "run the same command again: it goes on from what the journal holds"
+
+
+class Store(Protocol):
+    """What is used of a rendezvous store."""
+
+    def set(self, key: str, value: str | bytes, /) -> None: ...
+    def get(self, key: str, /) -> bytes: ...
+    def add(self, key: str, amount: int, /) -> int: ...
+    def check(self, keys: list[str], /) -> bool: ...
+
+
+class LocalStore:
+    """The store of a run of one process."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._counters: dict[str, int] = {}
+
+    def set(self, key: str, value: str | bytes) -> None:
+        self._values[key] = value.encode() if isinstance(value, str) else value
+
+    def get(self, key: str) -> bytes:
+        return self._values[key]
+
+    def add(self, key: str, amount: int) -> int:
+        self._counters[key] = self._counters.get(key, 0) + amount
+        return self._counters[key]
+
+    def check(self, keys: list[str]) -> bool:
+        return all(key in self._values for key in keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """This process among those of the run, and what they share."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    local_count: int = 1
+    """Processes on this machine."""
+    store: Store
+    scope: str = ""
+
+    @property
+    def main(self) -> bool:
+        return self.rank == 0
+
+    def within(self, name: str) -> "Processes":
+        """The same processes with names of their own: each run of a matrix, each step of a run."""
+        return replace(self, scope=f"{self.scope}{name}/")
+
+    def add(self, name: str, amount: int = 1) -> int:
+        """Adds to a shared counter and returns its new value: how batches are dealt."""
+        return self.store.add(self.scope + name, amount)
+
+    def send(self, name: str, value: bytes) -> None:
+        self.store.set(self.scope + name, value)
+
+    def receive(self, name: str) -> bytes:
+        """What `send` left under the name, as soon as it is there."""
+        key = self.scope + name
+        self._wait(lambda: self.store.check([key]))
+        return bytes(self.store.get(key))
+
+    def share(self, name: str, make: Callable[[], Any]) -> Any:
+        """What the main process makes, as JSON, in all processes."""
+        if self.main:
+            self.send(name, json.dumps(make()).encode())
+        return json.loads(self.receive(name))
+
+    def gather(self, name: str, value: Any) -> list[Any]:
+        """Every process's value, as JSON, in the order of the processes."""
+        self.send(f"{name}/{self.rank}", json.dumps(value).encode())
+        return [json.loads(self.receive(f"{name}/{rank}")) for rank in range(self.count)]
+
+    def barrier(self, name: str) -> None:
+        """Returns when every process has come here."""
+        self.add(name)
+        self._wait(lambda: self.add(name, 0) >= self.count)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        # polled, not blocked in the store: a process that waits must still hear that another one failed
+        pause = 0.001
+        while not done():
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+
+    def join_group(self) -> None:
+        """Makes the process group that gradients are summed over: NCCL on GPUs, gloo elsewhere."""
+        import torch
+        from torch.distributed import PrefixStore, init_process_group, is_initialized
+
+        if self.count > 1 and not is_initialized():
+            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            store = PrefixStore("group", cast("TorchStore", self.store))
+            init_process_group(backend, store=store, rank=self.rank, world_size=self.count)
+
+    def device(self) -> str:
+        """The device of this process: its GPU by its number on the machine, else the CPU."""
+        import torch
+
+        if torch.accelerator.is_available():
+            kind = torch.accelerator.current_accelerator()
+            return f"{kind.type if kind else 'cuda'}:{self.local_rank % torch.accelerator.device_count()}"
+        return "cpu"
+
+
+def alone() -> Processes:
+    return Processes(store=LocalStore())
+
+
+def started_by_launcher() -> bool:
+    """Whether this is one of the processes that torchrun, accelerate, MPI or our own launcher started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def check_count(asked: int) -> None:
+    """raises: InputError if another launcher has started another number of processes than was asked for"""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    by_accelerate = any(name.startswith("ACCELERATE_") for name in os.environ)
+    if asked and asked != started and (started > 1 or by_accelerate):
+        launcher = "accelerate launch" if by_accelerate else "the launcher"
+        raise InputError(
+            f"--processes asks for {asked} processes, {launcher} started {started}",
+            "on CPU, accelerate launch starts one process unless MPI is there" if by_accelerate else "leave --processes out",
+            "plmtasks run --processes N, or torchrun --nproc-per-node N -m plmtasks run …, start N",
+        )
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """This process as its launcher's environment describes it; when one process fails, all end.
+
+    The block's exception is told to all others, which end within a second.
+    """
+    if not started_by_launcher():
+        yield alone()
+        return
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, count = next(iter(rendezvous("env://")))
+    # each watches over a connection of its own: a store's connection is busy while it waits
+    processes = Processes(
+        rank=rank, count=count, store=store,
+        local_rank=int(os.environ.get("LOCAL_RANK", rank)), local_count=int(os.environ.get("LOCAL_WORLD_SIZE", count)),
+    )  # fmt: skip
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(store.clone(), rank, stop), daemon=True)
+    watcher.start()
+    try:
+        yield processes
+        _leave(processes)
+    except BaseException as e:
+        stop.set()
+        _tell(store, rank, e)
+        if os.environ.get(LAUNCHED):
+            _end(_exit_code(e))  # the launcher prints what was told
+        raise
+    finally:
+        stop.set()
+
+
+def _leave(processes: Processes) -> None:
+    """The process that may hold the store goes last."""
+    processes.add("left")
+    if processes.main:
+        processes._wait(lambda: processes.add("left", 0) >= processes.count)
+
+
+def _tell(store: Any, rank: int, error: BaseException) -> None:
+    told = {
+        "rank": rank, "message": getattr(error, "message", str(error)), "hints": list(getattr(error, "hints", ())),
+        "expected": isinstance(error, PlmtasksError), "exit_code": _exit_code(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }  # fmt: skip
+    try:
+        if not store.check(["failure"]):
+            store.set("failure", json.dumps(told))
+    except RuntimeError:  # the store is gone: whoever held it has ended, and the others see that
+        pass
+
+
+def _exit_code(error: BaseException) -> int:
+    return error.exit_code if isinstance(error, PlmtasksError) else 1
+
+
+def _watch(store: Any, rank: int, stop: threading.Event) -> None:
+    """Ends this process once another has failed, or once the store is gone with whoever held it."""
+    while not stop.wait(0.5):
+        try:
+            failed = store.check(["failure"])
+            told = json.loads(store.get("failure")) if failed else {}
+        except RuntimeError:
+            if stop.is_set():
+                return
+            told, failed = {"rank": "that holds the store", "message": "it is gone", "exit_code": 1}, True
+        if failed and told["rank"] != rank:
+            if not os.environ.get(LAUNCHED):
+                sys.stderr.write(f"process {rank} ends: process {told['rank']} failed: {told['message']}\n  {RESUME}\n")
+            _end(told["exit_code"])
+
+
+def _end(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # other threads may sit in a kernel or a collective
+
+
+# ── the launcher ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def launch(arguments: Sequence[str], count: int, threads: int) -> None:
+    """Runs `python -m plmtasks ARGUMENTS` as `count` processes on this machine, until all have ended well.
+
+    threads: CPU threads a process
+
+    raises: the error of the first process that failed, as it was raised there if on purpose, else ProcessError with
+        its traceback
+    """
+    from torch.distributed import TCPStore
+
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {
+        **os.environ, LAUNCHED: "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
+    }  # fmt: skip
+    children = [
+        subprocess.Popen([sys.executable, "-m", "plmtasks", *arguments], env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)})
+        for i in range(count)
+    ]
+    try:
+        failed = _first_failure(children)
+        if failed is not None:
+            _raise(store, failed, children[failed].returncode)
+    finally:
+        _stop(children)
+
+
+def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:
+    """The number of the first child that ends badly; None once all have ended well."""
+    while True:
+        codes = [child.poll() for child in children]
+        for i, code in enumerate(codes):
+            if code:
+                return i
+        if all(code == 0 for code in codes):
+            return None
+        time.sleep(0.05)
+
+
+def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Ends what still runs: a moment to end by itself, then SIGTERM, then SIGKILL."""
+    for end, seconds in ((None, 2.0), ("terminate", 2.0), ("kill", None)):
+        for child in children:
+            if end and child.poll() is None:
+                getattr(child, end)()
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while any(child.poll() is None for child in children) and (deadline is None or time.monotonic() < deadline):
+            time.sleep(0.02)
+
+
+def _raise(store: Any, rank: int, code: int) -> None:
+    if not _told_within(store, 1.0):
+        cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        raise ProcessError(f"process {rank} ended by {cause}", RESUME)
+    told = json.loads(store.get("failure"))
+    if told["expected"]:
+        error = PlmtasksError(told["message"], *told["hints"])
+        error.exit_code = told["exit_code"]
+        raise error
+    raise ProcessError(f"process {told['rank']} failed:\n{told['traceback']}", RESUME)
+
+
+def _told_within(store: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not store.check(["failure"]):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
