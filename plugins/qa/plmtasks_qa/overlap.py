@@ -1,0 +1,101 @@
+"""How much two answers have in common: normalization, units, precision and recall, as each field's scorer counts."""
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+ARTICLES = {
+    "en": re.compile(r"\b(a|an|the)\b"),
+    "de": re.compile(r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
+}
+"""What does not count as a difference. English as SQuAD, German as MLQA has it."""
+
+HAN = re.compile("[\u4e00-\u9fa5]")
+"""The characters that CMRC 2018 and MLQA take one by one."""
+
+CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
+"""What CMRC 2018 leaves out; neither the full stop nor the comma of Latin script is in it."""
+
+_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def normalize(text: str, language: str = "en") -> str:
+    """An answer as SQuAD compares it: its units, set apart by single spaces, in lower case, without punctuation or articles.
+
+    Outside English, punctuation is every character of a Unicode category P, articles are the language's own, and in
+    Chinese each Han character is a unit, as in MLQA.
+
+    source: Rajpurkar et al. (2016), arXiv 1606.05250; Lewis et al. (2020), arXiv 1910.07475, for other languages
+    """
+    text = text.lower()
+    if language == "en":
+        text = text.translate(_ASCII_PUNCTUATION)
+    else:
+        text = "".join(c for c in text if c not in string.punctuation and unicodedata.category(c)[0] != "P")
+    if language in ARTICLES:
+        text = ARTICLES[language].sub(" ", text)
+    if language == "zh":
+        text = HAN.sub(lambda m: f" {m[0]} ", text)
+    return " ".join(text.split())
+
+
+def f1(common: int, predicted: int, expected: int) -> float:
+    """The harmonic mean of precision and recall, 0 to 1."""
+    return 2 * common / (predicted + expected) if common else 0.0
+
+
+def bag_f1(predicted: str, expected: str) -> float:
+    """F1 of the units of two normalized answers, 0 to 1; 0 if both are empty."""
+    a, b = predicted.split(), expected.split()
+    return f1(sum((Counter(a) & Counter(b)).values()), len(a), len(b))
+
+
+def cmrc_normalize(text: str) -> str:
+    """An answer as CMRC 2018 compares it: lower case, no punctuation of its list."""
+    return "".join(c for c in text.lower().strip() if c not in CMRC_PUNCTUATION)
+
+
+def cmrc_units(text: str) -> list[str]:
+    """Han characters one by one, the rest as words.
+
+    The words are NLTK's; the cutting into sentences that comes before it in `nltk.word_tokenize` is left out, since it
+    needs a download: only a full stop within an answer's Latin part can tell the difference.
+
+    source: Cui et al. (2019), arXiv 1810.07366: "mixed segmentation"
+    """
+    pieces = re.split(f"({HAN.pattern})", cmrc_normalize(text))
+    return [unit for piece in pieces for unit in ([piece] if HAN.fullmatch(piece) else _words(piece))]
+
+
+def longest_common_run(a: Sequence[str], b: Sequence[str]) -> int:
+    """The length of the longest run of units that stands in both."""
+    best, previous = 0, [0] * (len(b) + 1)
+    for unit in a:
+        current = [0] * (len(b) + 1)
+        for j, other in enumerate(b):
+            if unit == other:
+                current[j + 1] = previous[j] + 1
+        best, previous = max(best, *current), current
+    return best
+
+
+def cmrc_f1(predicted: str, expected: str) -> float:
+    """F1 of the longest common run, 0 to 1."""
+    a, b = cmrc_units(predicted), cmrc_units(expected)
+    return f1(longest_common_run(a, b), len(a), len(b))
+
+
+def _words(text: str) -> list[str]:
+    if not text.strip():
+        return []
+    return list(_tokenizer().tokenize(text))
+
+
+@cache
+def _tokenizer():  # type: ignore[no-untyped-def]  # NLTK has no types
+    from nltk.tokenize import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
