@@ -3,7 +3,38 @@
 Light to import: what needs torch or numpy is loaded when it is called.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings
 from .hookspecs import hookimpl
 
+if TYPE_CHECKING:
+    from .results import Result
+
 __version__ = "0.1.0"
-__all__ = ["hookimpl"]
+__all__ = ["Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "run", "train"]
+
+
+def run(task: str, model: str, **options: Any) -> "Result":
+    """Runs a task on a model; the same as `plmtasks run`.
+
+    options: the fields of `RunConfig`, `Source`, `ModelSettings`, `Generation` and, with `training=`, `TrainSettings`
+
+    raises: PlmtasksError
+    """
+    from .config import run_config
+    from .session import run
+
+    return run([run_config(task, model, **options)])[0]
+
+
+def train(task: str, model: str, output: str, **options: Any) -> Path:
+    """Trains a model on a task; the same as `plmtasks train`. Returns the checkpoint's folder.
+
+    raises: PlmtasksError
+    """
+    from .config import run_config
+    from .session import train
+
+    return train(run_config(task, model, **options), output)

@@ -107,3 +107,26 @@ class RunConfig:
     yes: bool = False
     """Ask nothing at the terminal."""
     quiet: bool = False
+
+
+def run_config(task: str, model: str, **options: Any) -> RunConfig:
+    """A RunConfig from one flat set of options: each goes to the part that has a field of that name.
+
+    `seed` draws the shots, the sampled tokens and, unless `training` says otherwise, the training's order.
+
+    raises: TypeError for a name that no part has
+    """
+    seed = options.get("seed", 0)
+    parts: dict[str, dict[str, Any]] = {}
+    homes = {"source": Source, "generation": Generation, "settings": ModelSettings, "run": RunConfig}
+    for name, value in options.items():
+        home = next((h for h, form in homes.items() if name in form.__dataclass_fields__ and name not in ("generation", "source", "settings")), None)
+        if home is None:
+            raise TypeError(f"no setting of a run is called {name!r}")
+        parts.setdefault(home, {})[name] = value
+    run = parts.get("run", {})
+    training = run.pop("training", None) or TrainSettings(seed=seed)
+    settings = ModelSettings(**{**parts.get("settings", {}), "seed": seed}, generation=Generation(**parts.get("generation", {})))
+    return RunConfig(
+        task=task, model=model, source=Source(**parts.get("source", {})), settings=settings, training=training, **{**run, "seed": seed}
+    )

@@ -114,6 +114,10 @@ class Processes:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
 
+    def pause(self) -> None:
+        """A moment, for whoever waits for the others."""
+        time.sleep(0.05)
+
     def join_group(self) -> None:
         """Makes the process group that gradients are summed over: NCCL on GPUs, gloo elsewhere."""
         import torch

@@ -1,0 +1,81 @@
+"""The machine: automatic choices for it, and what a result tells of it."""
+
+import os
+import platform
+import sys
+from dataclasses import replace
+from typing import Any
+
+from .config import RunConfig
+
+BATCH_TOKENS = {"cpu": 4096, "gpu": 32768}
+
+
+def resolve(config: RunConfig, processes_here: int) -> RunConfig:
+    """The config with every automatic choice made: threads, data type and token budget.
+
+    Made once, by the launcher or the main process, before the identity is taken.
+
+    processes_here: processes of the run on this machine
+    """
+    s = config.settings
+    gpu = _has_gpu() if "auto" in (s.dtype, config.training.dtype) or not s.batch_tokens else False
+    dtype = s.dtype if s.dtype != "auto" else _gpu_dtype() if gpu else "float32"
+    settings = replace(
+        s, dtype=dtype, threads=s.threads or max(1, _cores() // processes_here),
+        batch_tokens=s.batch_tokens or BATCH_TOKENS["gpu" if gpu else "cpu"],
+    )  # fmt: skip
+    return replace(config, settings=settings)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def _gpu_dtype() -> Any:
+    import torch
+
+    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+
+
+def set_threads(threads: int) -> None:
+    """Gives torch so many CPU threads."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def kernels(device: str) -> str:
+    """What of the kernels is chosen, not given by the machine; part of the identity."""
+    return "deterministic" if device.startswith("cuda") else "default"
+
+
+def describe(device: str) -> dict[str, Any]:
+    """Versions, processor, device and peak memory; the class of machine that a result comes from."""
+    import importlib.metadata
+    import resource
+
+    import torch
+
+    def version(name: str) -> str | None:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    packages = ("plmtasks", "torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "scikit-learn", "sacrebleu")
+    gpu = device.startswith("cuda")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "device": torch.cuda.get_device_name(device) if gpu else device, "processor": platform.processor() or platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(), "system": platform.platform(), "python": platform.python_version(),
+        "versions": {name: found for name in packages if (found := version(name))}, "peak_memory_bytes": peak,
+        "peak_device_memory_bytes": torch.cuda.max_memory_allocated(device) if gpu else 0,
+    }  # fmt: skip

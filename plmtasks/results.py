@@ -1,0 +1,179 @@
+"""What a run gave, and its files."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import DataError, InputError, OutputError
+from .examples import Example, Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One run's result: `result.json`, and the folder in which it stands with all that it rests on."""
+
+    record: Mapping[str, Any]
+    """The content of `result.json`; its form is `result.schema.json`."""
+    folder: Path
+
+    @property
+    def identity(self) -> str:
+        return str(self.record["identity"])
+
+    @property
+    def task(self) -> str:
+        return str(self.record["task"]["name"])
+
+    @property
+    def model(self) -> str:
+        return str(self.record["model"]["name"])
+
+    @property
+    def score(self) -> float | None:
+        """The task's main score."""
+        metric, name = self.record["main"]
+        value: float | None = self.record["scores"][metric][name]["value"]
+        return value
+
+    def scores(self) -> dict[str, float | None]:
+        """All scores by name: "metric/score"."""
+        return {f"{m}/{name}": s["value"] for m, scores in self.record["scores"].items() for name, s in scores.items()}
+
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """The lines of `predictions.jsonl`."""
+        with (self.folder / "predictions.jsonl").open(encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)
+
+    def statistics(self) -> "NDArray[Any]":
+        """The rows of sufficient statistics, one an example, as a structured array with named columns."""
+        import numpy as np
+
+        array: NDArray[Any] = np.load(self.folder / "statistics.npy", allow_pickle=False)
+        return array
+
+
+def identity_hash(parts: Mapping[str, Any]) -> str:
+    """The hash under which a run is reused. 32 hexadecimal digits."""
+    return hashlib.sha256(dump(parts).encode()).hexdigest()[:32]
+
+
+def run_folder(root: str, task: str, model: str, identity: str) -> Path:
+    """`root/<task>/<model>/<identity>`."""
+    return Path(root, *(safe_name(part) for part in task.split("/")), safe_name(model), identity)
+
+
+def safe_name(name: str) -> str:
+    """A name as part of a path."""
+    return re.sub(r"[^\w.@+-]+", "--", name.strip("./")) or "_"
+
+
+def dump(value: Any) -> str:
+    """JSON with sorted keys; the same value gives the same bytes.
+
+    raises: ValueError for nan and infinity, which JSON does not know
+    """
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def stored(folder: Path) -> Result | None:
+    """The result in a run's folder; None if it is not finished."""
+    path = folder / "result.json"
+    return Result(record=_read_record(path), folder=folder) if path.exists() else None
+
+
+def read_results(path: Path) -> list[Result]:
+    """All results at or below a path, in the order of their folders.
+
+    raises: InputError if there is no such path or no result; DataError if one cannot be read
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    files = [path] if path.is_file() else sorted(path.rglob("result.json"))
+    if not files:
+        raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
+    return [Result(record=_read_record(file), folder=file.parent) for file in files]
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as e:
+        raise DataError(str(path), "a result in JSON", str(e), "delete the file and run again: the answers are kept") from e
+    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+        version = record.get("schema_version") if isinstance(record, dict) else None
+        raise DataError(str(path), f"a result of schema version {SCHEMA_VERSION}", f"version {version}")
+    return record
+
+
+def open_folder(folder: Path) -> None:
+    """Makes a run's folder and proves that it can be written to.
+
+    raises: OutputError
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as e:
+        raise OutputError(f"{folder}: cannot be written: {e.strerror}", "choose another folder with --output DIR") from e
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file or nothing.
+
+    raises: OutputError
+    """
+    write_bytes(path, text.encode("utf-8", "surrogatepass"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as e:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {e.strerror}", "the answers in the journal are safe; run again") from e
+
+
+def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:
+    """The text of `predictions.jsonl`: one line an example, in the order of the examples; skipped ones are null."""
+
+    def line(e: Example) -> str:
+        p = predictions.get(e.id)
+        row = {
+            "id": e.id, "prediction": p.value if p else None, "reference": e.reference, "scores": dict(p.scores) if p else {},
+            "slices": list(e.slices), **({} if p else {"skipped": True}),
+        }  # fmt: skip
+        return json.dumps(row, ensure_ascii=False, sort_keys=True)
+
+    return "".join(line(e) + "\n" for e in examples)
+
+
+def statistics_bytes(columns: Iterable[str], rows: "NDArray[Any]") -> bytes:
+    """The content of `statistics.npy`: a structured array, one named float64 column a statistic.
+
+    rows: (n, k)
+    """
+    import io
+
+    import numpy as np
+
+    array = np.zeros(len(rows), dtype=[(name, "<f8") for name in columns])
+    for i, name in enumerate(array.dtype.names or ()):
+        array[name] = rows[:, i]
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

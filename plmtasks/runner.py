@@ -1,0 +1,345 @@
+"""A task and a model in, a result out; trains first where it must."""
+
+import dataclasses
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import answering, environment, results, scoring, training
+from .config import RunConfig, TrainSettings
+from .data import Dataset, draw
+from .distributed import Processes
+from .errors import InputError, MismatchError, OutputError, PlmtasksError
+from .examples import Example, Prediction, fingerprint
+from .journal import Journal
+from .metric import Metric
+from .model import LoadedModel, Model
+from .progress import Progress
+from .registry import Registry
+from .requests import Answer, Request, Shot, to_json
+from .results import Result
+from .task import Task
+
+FORMAT = 1
+"""Raised whenever the core would make another result of the same parts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run whose names are resolved and whose questions are known; nothing is loaded yet."""
+
+    config: RunConfig
+    task: Task
+    model: Model
+    kind: str
+    metrics: Sequence[Metric]
+    data: Dataset
+    split: str
+    examples: Sequence[Example]
+    requests: Sequence[Request]
+    """One for each example."""
+    form: Request
+    """Any of them: it shows the label set."""
+    trained: bool = False
+    """This run trained the model, or found what an equal run had trained."""
+
+
+def prepare(config: RunConfig, registry: Registry) -> Job:
+    """Resolves names, reads the data and asks the task.
+
+    raises: InputError and its kinds, whatever cannot be run
+    """
+    task, model = registry.task(config.task), registry.model(config.model)
+    kind = choose_kind(task, model, config.ask, registry)
+    data = task.load(config.source)
+    task = task.bind(data)
+    split = config.split or data.default_split()
+    examples = draw(data[split], config.limit)
+    metrics = [registry.metric(name).bind(task) for name in task.metrics]
+    return Job(
+        config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
+        requests=ask(task, kind, examples, data, config), form=task.ask(data[split][0].hidden(), kind),
+    )  # fmt: skip
+
+
+def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:
+    """The kind of request by which this model is asked this task.
+
+    raises: MismatchError, InputError
+    """
+    if wanted is not None and wanted not in task.asks:
+        raise InputError(f"task {task.name!r} cannot be asked by {wanted!r}", f"it can be asked by: {', '.join(task.asks)}")
+    for kind in [wanted] if wanted else task.asks:
+        if kind in model.answers:
+            return kind
+    raise MismatchError(task.name, [wanted] if wanted else task.asks, model.name, model.answers, registry.models_that_answer(task.asks))
+
+
+def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, config: RunConfig) -> list[Request]:
+    """One request for each example, with its shots before it."""
+    requests = [task.ask(example.hidden(), kind) for example in examples]
+    if not config.shots or not requests:
+        return requests
+    if "shots" not in {f.name for f in dataclasses.fields(requests[0])}:
+        raise InputError(f"a {kind} request takes no shots", f"task {task.name!r} can be asked by: {', '.join(task.asks)} (--ask KIND)")
+    if "train" not in data.splits:
+        raise InputError(f"{data.name} has no train split to take shots from", "name one with --train-data PATH")
+    pool = data["train"]
+    if config.shots_from == "fixed":
+        shots = _shots(task, kind, pool, config.shots, f"{config.seed}")
+        return [replace(request, shots=shots) for request in requests]  # type: ignore[call-arg]
+    return [
+        replace(request, shots=_shots(task, kind, pool, config.shots, f"{config.seed} {example.id}"))  # type: ignore[call-arg]
+        for request, example in zip(requests, examples, strict=True)
+    ]
+
+
+def _shots(task: Task, kind: str, pool: Sequence[Example], count: int, seed: str) -> tuple[Shot, ...]:
+    if count > len(pool):
+        raise InputError(f"{count} shots were asked for, the train split has {len(pool)} examples")
+    shots = []
+    for example in random.Random(seed).sample(pool, count):
+        request = task.ask(example.hidden(), kind)
+        shots.append(Shot(text=getattr(request, "text", ""), answer=_words(request, task.solve(example, request))))
+    return tuple(shots)
+
+
+def _words(request: Request, answer: Answer) -> str:
+    """A solved answer as a text."""
+    choices = getattr(request, "choices", None)
+    if choices is not None:
+        likeliest = max(range(len(choices)), key=lambda i: answer.choices[i].log_likelihood)  # type: ignore[attr-defined]
+        return str(choices[likeliest])
+    return str(getattr(answer, "text", ""))
+
+
+def run(config: RunConfig, registry: Registry, processes: Processes, progress: Progress | None = None) -> Result:
+    """The result of one task on one model: computed, or found where the same was computed before.
+
+    Called in every process of the run with the same config, whose automatic choices have been made.
+    """
+    progress = progress or Progress(quiet=config.quiet or not processes.main)
+    environment.set_threads(config.settings.threads)
+    job = prepare(config, registry)
+    progress.say(
+        f"{job.task.name} on {job.model.name}: {len(job.requests)} examples of {job.data.name}, split {job.split}, asked by {job.kind}"
+    )
+    device = processes.device()
+    job = ensure_trained(job, processes, progress, device)
+    parts = identity(job, device)
+    folder = results.run_folder(config.output, job.task.name, job.model.name, results.identity_hash(parts))
+    processes = processes.within(folder.name)
+    if processes.share("stored", lambda: results.stored(folder) is not None):
+        progress.say(f"the same was run before: {folder}")
+        return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
+    results.open_folder(folder)
+    began = time.monotonic()
+    with _lock(folder, processes):
+        if processes.main:
+            results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
+        loaded = job.model.load(job.form, config.settings, device)
+        fresh = _check_fresh(job, loaded)
+        work = answering.plan(loaded, job.requests, config.settings)
+        with Journal(folder / "journal", work.hash, processes.rank) as journal:
+            answers = answering.answer_all(loaded, work, processes, journal, progress)
+        if processes.main:
+            seconds = time.monotonic() - began
+            _write(job, folder, parts, _Outcome(work=work, answers=answers, fresh=fresh, seconds=seconds, device=device))
+        processes.barrier("written")
+    # a node of its own may not see the main process's folder
+    return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
+
+
+def identity(job: Job, device: str) -> dict[str, Any]:
+    """All that can change an answer or a score."""
+    c = job.config
+    return {
+        "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
+        "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
+        "data": {"name": data_name(job), "split": job.split, "fingerprint": fingerprint(job.examples)},
+        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
+        "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
+        "allow_untrained": c.allow_untrained, "kernels": environment.kernels(device),
+    }  # fmt: skip
+
+
+def data_name(job: Job) -> str:
+    """The data set without the folders it happens to lie in."""
+    return job.data.name if job.data.published or job.data.name.startswith("hf://") else Path(job.data.name).name
+
+
+def ensure_trained(job: Job, processes: Processes, progress: Progress, device: str) -> Job:
+    """The job with a model that can answer; trained first where its head would be fresh, or where the user wants it.
+
+    raises: InputError if it may not be trained, or there is nothing to train on
+    """
+    c, form = job.config, job.form
+    fresh = job.model.from_scratch or job.model.fresh(form)
+    if c.train == "never" or (not fresh and c.train == "auto"):
+        if fresh and (job.model.from_scratch or not c.allow_untrained):
+            raise InputError(
+                f"{job.model.name!r} has no weights yet that answer {job.kind} with these labels, and --train never forbids training",
+                "leave --train out, or pass --allow-untrained: the result and every table will say so",
+            )
+        return job
+    why = f"{job.model.name!r} has no weights yet that answer {job.kind}" if fresh else "--train always"
+    progress.say(f"{why}: it is trained first on the train split of {job.data.name}")
+    model = train(job, processes, progress, device, None)
+    return replace(job, model=model, trained=True)
+
+
+def train(job: Job, processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
+    """The job's model after learning from the train split; its folder is named by its recipe if none is given."""
+    if "train" not in job.data.splits:
+        raise InputError(f"{job.data.name} has no train split", "name one with --train-data PATH, or a model that is trained already")
+    c = job.config
+    settings = training.resolve(c.training, job.model, c.settings)
+    lesson = _lesson(job, settings, processes, progress, folder is not None)
+    teacher = training.Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
+    if folder is None:
+        name = results.identity_hash(training.recipe(job.model, lesson, teacher))
+        folder = results.run_folder(c.checkpoints, job.task.name, job.model.name, name)
+    model = training.train(job.model, lesson, teacher, folder)
+    progress.say(f"trained model: {folder}")
+    return model
+
+
+def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: Progress, free: bool) -> training.Lesson:
+    """free: no split is reported after this training, so the one that is evaluated by default may choose the epoch"""
+    examples = draw(job.data["train"], settings.limit)
+    requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
+    answers = [job.task.solve(e, r) for e, r in zip(examples, requests, strict=True)]
+    chosen = settings.select_split
+    if chosen is None and "validation" in job.data.splits and (free or job.split != "validation"):
+        chosen = "validation"
+    facts = {"name": data_name(job), "split": "train", "examples": len(examples), "fingerprint": fingerprint(examples), "selected_on": chosen}
+    evaluate = None
+    if chosen is not None:
+        asked = job.data[chosen]
+        evaluate = _Evaluation(
+            job=job, examples=asked, requests=[job.task.ask(e.hidden(), job.kind) for e in asked], processes=processes
+        )
+        facts["selecting"] = fingerprint(asked)
+    return training.Lesson(task=job.task.name, requests=requests, answers=answers, facts=facts, evaluate=evaluate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evaluation:
+    """The main score on the split that chooses the epoch."""
+
+    job: Job
+    examples: Sequence[Example]
+    requests: Sequence[Request]
+    processes: Processes
+
+    def __call__(self, loaded: LoadedModel, name: str) -> float:
+        import tempfile
+
+        processes = self.processes.within(f"evaluation-{name}")
+        with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
+            work = answering.plan(loaded, self.requests, self.job.config.settings)
+            with Journal(Path(folder), work.hash, processes.rank) as journal:
+                answers = answering.answer_all(loaded, work, processes, journal, Progress(quiet=True))
+            score = processes.share("score", lambda: self._score(answers, work))
+        return float(score)
+
+    def _score(self, answers: Mapping[str, Answer], work: answering.Plan) -> float:
+        predictions = read(self.job.task, self.examples, self.requests, answers, work.skipped)
+        return scoring.main_value(scoring.score(self.job.metrics, self.examples, predictions, resamples=0), self.job.metrics)
+
+
+def read(
+    task: Task, examples: Sequence[Example], requests: Sequence[Request], answers: Mapping[str, Answer], skipped: frozenset[str]
+) -> dict[str, Prediction]:
+    """The predictions of all examples that were not skipped, by id.
+
+    raises: PlmtasksError if an example has no answer
+    """
+    predictions = {}
+    for example, request in zip(examples, requests, strict=True):
+        key = request.key()
+        if key in skipped:
+            continue
+        if key not in answers:
+            raise PlmtasksError(f"example {example.id!r} was not answered")
+        predictions[example.id] = task.read(example.hidden(), request, answers[key])
+    return predictions
+
+
+def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
+    """The names of freshly initialized weights, which the user must have allowed."""
+    fresh = sorted(loaded.fresh_weights)
+    if fresh and not job.config.allow_untrained:
+        raise InputError(
+            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {', '.join(fresh[:3])}{', …' if len(fresh) > 3 else ''}",
+            "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
+        )
+    return fresh
+
+
+def _lock(folder: Path, processes: Processes) -> Any:
+    """Held by the main process while it is at this run; the system lets go of it when the process ends."""
+    from contextlib import nullcontext
+
+    from filelock import FileLock, Timeout
+
+    if not processes.main:
+        return nullcontext()
+    try:
+        return FileLock(folder / ".lock", timeout=0).acquire()
+    except Timeout as e:
+        raise OutputError(f"{folder}: another process is at this very run", "wait for it; its result will be yours too") from e
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    work: answering.Plan
+    answers: Mapping[str, Answer]
+    fresh: Sequence[str]
+    seconds: float
+    device: str
+
+
+def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) -> None:
+    """The run's files; `result.json` last, so that a folder that has it is complete."""
+    predictions = read(job.task, job.examples, job.requests, outcome.answers, outcome.work.skipped)
+    scored = scoring.score(job.metrics, job.examples, predictions)
+    results.write_text(folder / "predictions.jsonl", results.prediction_lines(job.examples, predictions))
+    results.write_bytes(folder / "statistics.npy", results.statistics_bytes(scored.columns, scored.rows))
+    tokens = sum(outcome.work.batch_tokens(b) for b in range(len(outcome.work.batches)))
+    measured = {"seconds": outcome.seconds, "examples": len(job.examples), "padded_tokens": tokens}
+    results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
+    results.write_text(folder / "result.json", results.dump(_record(job, parts, outcome, scored)))
+
+
+def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scoring.Scored) -> dict[str, Any]:
+    keys = [request.key() for request in job.requests]
+    main = next(iter(job.metrics[0].scores()))
+    return {
+        "schema_version": results.SCHEMA_VERSION, "identity": results.identity_hash(parts), "task": parts["task"],
+        "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind}, "protocol": _protocol(job, outcome.fresh),
+        "data": {
+            **parts["data"], "examples": len(job.examples), "of": len(job.data[job.split]), "limit": job.config.limit,
+            "skipped": sum(key in outcome.work.skipped for key in keys), "truncated": sum(key in outcome.work.cut for key in keys),
+        },
+        "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, main],
+        "signatures": {m.name: m.signature() for m in job.metrics},
+    }  # fmt: skip
+
+
+def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
+    """How the model came to the task."""
+    record = job.model.training_record()
+    if fresh:
+        how = "untrained"
+    elif record is not None:
+        how = "fine-tuned" if record["task"] == job.task.name else f"fine-tuned on {record['task']}"
+    elif "shots" in {f.name for f in dataclasses.fields(job.form)} or job.kind == "Score":
+        how = f"{job.config.shots}-shot" if job.config.shots else "zero-shot"
+    else:
+        how = "trained elsewhere"
+    trained_on = {"task": record["task"], **record["data"]} if record is not None else None
+    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": trained_on}

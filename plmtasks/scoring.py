@@ -1,0 +1,106 @@
+"""Predictions and references in, scores with their intervals out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import MetricError
+from .examples import Example, Prediction
+from .metric import Metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What the metrics make of a run's predictions."""
+
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """metric → score → value, low, high, …: as in `result.json`"""
+    columns: Sequence[str]
+    """"metric:column" """
+    rows: "NDArray[Any]"
+    """(n, k): one row an example; nan where it was skipped"""
+
+
+def score(metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], resamples: int = RESAMPLES) -> Scored:
+    """Every metric's scores on the examples that have a prediction.
+
+    resamples: of the bootstrap; 0: no intervals
+
+    raises: MetricError if a metric's statistics are not what it says
+    """
+    import numpy as np
+
+    kept = [i for i, e in enumerate(examples) if e.id in predictions]
+    chosen = [examples[i] for i in kept]
+    given = [predictions[e.id] for e in chosen]
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    columns: list[str] = []
+    blocks = []
+    for metric in metrics:
+        rows = _statistics(metric, given, chosen)
+        scores[metric.name] = _scores(metric, rows, given, chosen, resamples)
+        columns += [f"{metric.name}:{column}" for column in metric.columns()]
+        block = np.full((len(examples), rows.shape[1]), np.nan)
+        block[kept] = rows
+        blocks.append(block)
+    return Scored(scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)))
+
+
+def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
+    """The main score, so turned that higher is better: what checkpoints are chosen by; -inf where it is not defined."""
+    name, info = next(iter(metrics[0].scores().items()))
+    value = scored.scores[metrics[0].name][name]["value"]
+    return -math.inf if value is None else value if info.higher_is_better else -value
+
+
+def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    import numpy as np
+
+    k = len(metric.columns())
+    if not examples:
+        return np.zeros((0, k))
+    rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+    if rows.shape != (len(examples), k) or np.isnan(rows).any():
+        raise MetricError(
+            f"metric {metric.name!r} gave statistics of shape {rows.shape}{' with nan' if np.isnan(rows).any() else ''}",
+            f"expected ({len(examples)}, {k}): one row a prediction, one column for each of {', '.join(metric.columns())}"[:300],
+        )
+    return rows
+
+
+def _scores(
+    metric: Metric, rows: "NDArray[Any]", predictions: Sequence[Prediction], examples: Sequence[Example], resamples: int
+) -> dict[str, dict[str, Any]]:
+    from .statistics import bootstrap
+
+    infos = metric.scores()
+    columns = list(metric.columns())
+    proportions = {name: columns.index(info.mean_of) for name, info in infos.items() if info.mean_of is not None}
+    clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
+    values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()}
+    values.update(metric.compute(predictions, examples) if examples else {})
+    intervals = {}
+    if resamples:
+        shared = clusters if len(set(clusters)) < len(clusters) else None
+        intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=proportions, resamples=resamples, level=LEVEL)
+    found = {}
+    for name, info in infos.items():
+        interval = intervals.get(name)
+        found[name] = {
+            "value": _number(values.get(name)), "low": _number(interval and interval.low), "high": _number(interval and interval.high),
+            "interval": interval.method if interval else "none", "unit": info.unit, "higher_is_better": info.higher_is_better,
+            "best": info.best,
+        }  # fmt: skip
+    return found
+
+
+def _number(value: float | None) -> float | None:
+    """JSON knows neither nan nor infinity."""
+    return value if value is not None and math.isfinite(value) else None
