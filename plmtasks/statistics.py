@@ -125,11 +125,13 @@ def _scale(score: str, rows: "NDArray[Any]", column: int, reduce: "Reduce") -> t
     """What the score is if none and if all of a column's rows are 1; None where it is not the mean between the two."""
     import numpy as np
 
-    totals = np.repeat(rows.sum(axis=0)[None], 3, axis=0)
-    totals[:2, column] = 0, len(rows)
-    bottom, top, point = (float(v) for v in reduce(totals)[score])
-    mean = bottom + totals[2, column] / len(rows) * (top - bottom)
-    return (bottom, top) if np.isclose(point, mean) else None
+    totals = np.repeat(rows.sum(axis=0)[None], 2, axis=0)
+    totals[:, column] = 0, len(rows)
+    bottom, top = (float(v) for v in reduce(totals)[score])
+    # every example alone and all together: a ratio to a count that differs between examples is no such mean
+    checked = np.vstack([rows, rows.sum(axis=0)])
+    values = np.append(rows[:, column], rows[:, column].mean())
+    return (bottom, top) if np.allclose(reduce(checked)[score], bottom + values * (top - bottom)) else None
 
 
 def wilson(p: float, n: int, level: float = 0.95) -> tuple[float, float]:
