@@ -58,6 +58,10 @@ class Model(ABC):
         """What plmtasks wrote beside the weights when it trained them: `plmtasks.json`. None: trained elsewhere."""
         return None
 
+    def rendered(self, request: Request) -> str:
+        """The text that is really sent for a request, for `plmtasks show`."""
+        return "\n".join(request.texts())
+
     @abstractmethod
     def load(self, form: Request, settings: "ModelSettings", device: str) -> "LoadedModel":
         """The model in memory, ready to answer requests like `form`.

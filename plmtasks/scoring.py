@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MetricError
+from .config import Source
+from .errors import DataError, InputError, MetricError
 from .examples import Example, Prediction
 from .metric import Metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .registry import Registry
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -51,6 +55,35 @@ def score(metrics: Sequence[Metric], examples: Sequence[Example], predictions: M
         block[kept] = rows
         blocks.append(block)
     return Scored(scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)))
+
+
+def score_file(
+    registry: "Registry", name: str, path: Path, *, references: str | None = None, columns: Mapping[str, str] | None = None,
+    split: str | None = None, na_prob: str | None = None,
+) -> Scored:  # fmt: skip
+    """Scores of a file of predictions.
+
+    references: the data; None: the task's own
+    na_prob: a file of no-answer probabilities, for a task that can read one
+
+    raises: DataError for predictions that cannot be read, are missing, or are of no example
+    """
+    task = registry.task(name)
+    data = task.load(Source(data=references, columns=columns or {}))
+    task = task.bind(data)
+    examples = data[split or data.default_split()]
+    predictions = dict(task.read_predictions(path, examples))
+    missing = [e.id for e in examples if e.id not in predictions]
+    if missing:
+        raise DataError(str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first")
+    if na_prob is not None:
+        reader = getattr(task, "read_no_answer_probabilities", None)
+        if reader is None:
+            raise InputError(f"task {task.name!r} knows no no-answer probabilities")
+        for id_, probability in reader(Path(na_prob)).items():
+            if id_ in predictions:
+                predictions[id_] = replace(predictions[id_], scores={**predictions[id_].scores, "no_answer": probability})
+    return score([registry.metric(m).bind(task) for m in task.metrics], examples, predictions)
 
 
 def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:

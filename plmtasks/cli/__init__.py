@@ -1,0 +1,96 @@
+"""The command line: one module a command, loaded when it is called."""
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+import warnings
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import PlmtasksError
+
+COMMANDS = {
+    "run": "Evaluate models on tasks; train first where a model must.",
+    "train": "Train a model on a task's train split.",
+    "score": "Score somebody else's predictions.",
+    "leaderboard": "The runs of result folders as a ranked table.",
+    "list": "What is installed: tasks, models, metrics, plugins.",
+    "show": "What a task asks, or what a model answers.",
+    "demo": "Train and evaluate the built-in models on sample data.",
+    "worker": "",
+}
+HIDDEN = ("worker",)
+
+
+class Lazy(click.Group):
+    """Knows its commands' names and one-line helps; imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="plmtasks")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Fine-tune, evaluate and compare language models on NLP tasks.
+
+    plmtasks run --task qa --model bert-base
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main() -> None:
+    """Runs the command line; exits with the error's code, without a traceback unless --debug."""
+    warnings.showwarning = _show_warning
+    debug = "--debug" in sys.argv
+    if debug:  # before or after the command
+        sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        _stop("interrupted: the same command goes on where it was", 130)
+    except click.ClickException as e:
+        e.show()
+        sys.exit(e.exit_code)
+    except PlmtasksError as e:
+        if debug:
+            traceback.print_exc()
+        _stop(f"error: {e}", e.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as e:
+        if debug or e.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _stop(f"error: no space left on the disk: {e.filename or ''}\n  what was finished is kept; make room and run again", 2)
+    except KeyboardInterrupt:
+        _stop("interrupted: the same command goes on where it was", 130)
+
+
+def _stop(text: str, code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+    from ..data import DataWarning
+
+    if issubclass(category, DataWarning) and os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(f"warning: {message}\n")

@@ -1,0 +1,56 @@
+"""`plmtasks run`."""
+
+from typing import Any
+
+import click
+
+from .options import DATA, MODEL, PROCESSES, TRAINING, configs
+
+
+@click.command("run")
+@click.option("--task", "tasks", multiple=True, required=True, metavar="T", help="A task; several make a matrix.")
+@click.option("--model", "models", multiple=True, required=True, metavar="M", help="A name, hub id or folder; several make a matrix.")
+@DATA
+@click.option("--split", metavar="S", help="Default: validation, else test.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many examples, drawn by the hash of their ids.")
+@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before each question; default 0.")
+@click.option("--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed", help="The same for all, or drawn for each.")
+@click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
+@click.option("--train", type=click.Choice(["auto", "never", "always"]), default="auto", help="auto: where the head would be fresh.")
+@click.option("--allow-untrained", is_flag=True, help="Evaluate fresh weights; the result says so.")
+@MODEL
+@click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Beams of a generation; default 1.")
+@click.option("--temperature", type=click.FloatRange(min=0), metavar="X", help="Default 0: the likeliest token.")
+@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), metavar="X")
+@click.option("--length-penalty", type=float, metavar="X", help="Of beams; default 1.")
+@click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N", help="Default: what the task asks for.")
+@TRAINING
+@PROCESSES
+@click.option("--output", metavar="DIR", help="Results; default: results.")
+@click.option("--checkpoints", metavar="DIR", help="Models that were trained on the way; default: checkpoints.")
+def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> None:
+    """Evaluate models on tasks, and print the table.
+
+    A model whose head would be fresh is trained on the task's train split first. The same run is never computed twice.
+    """
+    from ..leaderboard import render
+    from ..registry import load_registry
+    from ..session import fitting, run
+
+    registry = load_registry()
+    made = configs(tasks, models, values)
+    fit = fitting(made, registry)
+    for config in made:
+        if config not in fit and not config.quiet:
+            click.echo(f"{config.task} cannot be asked of {config.model}: left out", err=True)
+    results = run(fit, registry)
+    if _is_main():
+        click.echo(render(results, "table"), nl=False)
+        for result in results:
+            click.echo(f"{result.task} on {result.model}: {result.folder}")
+
+
+def _is_main() -> bool:
+    import os
+
+    return os.environ.get("RANK", "0") == "0"

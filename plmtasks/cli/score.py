@@ -1,0 +1,36 @@
+"""`plmtasks score`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import Pairs
+
+
+@click.command("score")
+@click.option("--task", required=True, metavar="T")
+@click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`.")
+@click.option("--references", metavar="PATH", help="The data that they are scored against; default: the task's own.")
+@click.option("--columns", type=Pairs(), default={}, help="The task's fields in the references' columns: text=…,label=…")
+@click.option("--split", metavar="S", help="Default: validation, else test.")
+@click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def command(task: str, predictions: str, form: str, **values: Any) -> None:
+    """Score somebody else's predictions."""
+    from ..registry import load_registry
+    from ..scoring import score_file
+
+    scored = score_file(load_registry(), task, Path(predictions), **values)
+    if form == "json":
+        from ..results import dump
+
+        click.echo(dump(scored.scores), nl=False)
+        return
+    rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
+    width = max(len(name) for name, _ in rows)
+    click.echo(f"{len(scored.rows)} examples")
+    for name, s in rows:
+        if s["value"] is not None:
+            interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""
+            click.echo(f"{name:{width}}  {s['value']:9.3f}{interval}")
