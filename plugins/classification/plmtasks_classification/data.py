@@ -1,0 +1,251 @@
+"""Rows of the files and hub data sets of text classification, read as examples."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from plmtasks.data import Dataset, HubData, column, hub_file, read_lines, read_records, read_table, split_files
+from plmtasks.errors import DataError, InputError
+from plmtasks.examples import Example
+from plmtasks.samples import SPLIT_SIZES, events
+
+COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
+    "text": ("text", "sentence", "text_a", "sentence1", "#1 String"),
+    "text_pair": ("text_pair", "text_b", "sentence2", "#2 String"),
+    "label": ("label", "labels", "Quality"),
+    "id": ("id",),
+}
+"""Field → the names under which published files have it; `--columns` names any other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """How the rows of a data set become examples.
+
+    A label cell may hold a label's word, its position among the labels, or one of `codes`; for several labels a list,
+    or such cells with commas between. A file `labels.txt` beside the data, one word a line, says what positions mean there.
+    """
+
+    labels: tuple[str, ...] = ()
+    """The label words in the order of their numbers; empty: whatever words the data has."""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """What else stands for a label in a file → its word."""
+    multi_label: bool | None = False
+    """None: whether the first row's label is a list."""
+    pair: bool | None = False
+    """Whether there is a second text; None: if there is a column for it."""
+    headerless: tuple[str, ...] = ()
+    """The columns of a tab-separated file without header, where the data set was published so."""
+    id_columns: tuple[str, ...] = COLUMN_NAMES["id"]
+    """Joined they are the id; without them it is the split and the position in it."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Field → column, as the user says."""
+
+    def with_columns(self, columns: Mapping[str, str]) -> "Format":
+        """raises: InputError if there is no such field"""
+        for name in columns:
+            if name not in COLUMN_NAMES:
+                raise InputError(f"--columns: there is no field {name!r}", f"the fields are: {', '.join(COLUMN_NAMES)}")
+        return replace(self, columns=columns)
+
+    def read(self, path: Path) -> Iterator[Example]:
+        """The examples of one file.
+
+        raises: DataError with the line; InputError if the file's name tells no known format
+        """
+        [split] = split_files(path)
+        label_names = self._label_names(path)
+        seen: dict[str, str] = {}
+        many = self.multi_label
+        for number, (where, row) in enumerate(self._rows(path)):
+            cell = self._cell(where, row, "label")
+            many = isinstance(cell, (list, tuple)) if many is None else many
+            reference = self._several(where, cell, label_names) if many else self._one(where, cell, label_names)
+            id_ = self._id(where, row) or f"{split}-{number}"
+            if id_ in seen:
+                raise DataError(where, "each id once", f"{id_!r} again", f"first at {seen[id_]}")
+            seen[id_] = where
+            yield Example(
+                id=id_,
+                inputs={name: text for name in ("text", "text_pair") if (text := self._text(where, row, name)) is not None},
+                reference=reference,
+                slices=tuple(f"label={label}" for label in (reference if many else [reference])),
+            )
+
+    def _rows(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        if not path.name.removesuffix(".gz").endswith((".tsv", ".txt")):
+            return read_records(path)
+        header: bool | tuple[str, ...] = True
+        if self.headerless and not self.columns:
+            first = next(iter(read_lines(path)), "").split("\t")
+            if not all(set(first) & set(COLUMN_NAMES[name]) for name in ("text", "label")):
+                header = self.headerless
+        return read_table(path, header=header)
+
+    def _cell(self, where: str, row: Mapping[str, Any], name: str) -> Any:
+        if name in self.columns:
+            return column(where, row, self.columns[name])
+        for known in COLUMN_NAMES[name]:
+            if known in row:
+                return row[known]
+        raise DataError(
+            where,
+            f"a column with the {name} ({' or '.join(COLUMN_NAMES[name])})",
+            f"the columns {', '.join(map(repr, row))}",
+            f"say which it is with --columns {name}=COLUMN",
+        )
+
+    def _text(self, where: str, row: Mapping[str, Any], name: str) -> str | None:
+        if name == "text_pair" and name not in self.columns:
+            there = any(known in row for known in COLUMN_NAMES[name])
+            if self.pair is False or (self.pair is None and not there):
+                return None
+        text = self._cell(where, row, name)
+        if not isinstance(text, str):
+            raise DataError(where, f"text as the {name}", repr(text))
+        return text
+
+    def _id(self, where: str, row: Mapping[str, Any]) -> str | None:
+        if "id" in self.columns:
+            return str(column(where, row, self.columns["id"]))
+        return "-".join(str(row[c]) for c in self.id_columns) if all(c in row for c in self.id_columns) else None
+
+    def _one(self, where: str, cell: Any, names: Mapping[str, str]) -> str:
+        if cell is None or isinstance(cell, (list, tuple, dict)) or not str(cell).strip():
+            raise DataError(where, "one label", "none" if cell in (None, "") else repr(cell))
+        word = " ".join(str(cell).split())
+        label = self.label(names.get(word, word))
+        if label is None:
+            raise DataError(where, "a known label", repr(cell), f"the labels are: {', '.join(self.labels)}")
+        return label
+
+    def _several(self, where: str, cell: Any, names: Mapping[str, str]) -> list[str]:
+        if isinstance(cell, str) and self.labels:
+            cell = cell.split(",") if cell.strip() else []
+        if not isinstance(cell, (list, tuple)):
+            raise DataError(where, "a list of labels", repr(cell))
+        return sorted({self._one(where, item, names) for item in cell})
+
+    def label(self, word: str) -> str | None:
+        """The label that a word, a position or a code stands for; None if none."""
+        if not self.labels or word in self.labels:
+            return word
+        if word in self.codes:
+            return self.codes[word]
+        return self.labels[int(word)] if word.isascii() and word.isdigit() and int(word) < len(self.labels) else None
+
+    def _label_names(self, path: Path) -> dict[str, str]:
+        """Position → word, where a file beside the data or the data's own schema says so."""
+        beside = path.parent / "labels.txt"
+        if beside.is_file():
+            names = [line.strip() for line in read_lines(beside)]
+        elif path.name.endswith(".parquet") and not self.labels:
+            names = _class_names(path, {self.columns.get("label", ""), *COLUMN_NAMES["label"]})
+        else:
+            names = []
+        return {} if len(set(names)) < len(names) else {str(i): name for i, name in enumerate(names)}
+
+
+def _class_names(path: Path, columns: set[str]) -> list[str]:
+    """The class names that datasets writes into the schema of a Parquet file, if it has any for these columns."""
+    import json
+
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    except (pyarrow.ArrowException, OSError) as e:
+        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    for name in columns & set(features):
+        feature = features[name]
+        # a list of classes is spelled in two ways by different versions of datasets
+        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        return list(feature.get("names") or [])
+    return []
+
+
+def from_hub(hub: HubData, form: Format) -> Dataset:
+    """A pinned data set of the hub; each split is fetched when it is first asked for."""
+    return Dataset(
+        name=f"hf://{hub.repo}@{hub.revision}",
+        readers={split: (lambda file=file: form.read(hub_file(hub.repo, file, hub.revision))) for split, file in hub.files.items()},
+        published=True,
+    )
+
+
+def sample() -> Dataset:
+    """Sentences of the built-in grammar; the manner tells the sentiment."""
+
+    def read(split: str) -> Iterator[Example]:
+        for event in events(split):
+            yield Example(
+                id=event.id, inputs={"text": event.english()}, reference=event.sentiment, slices=(f"label={event.sentiment}",)
+            )  # fmt: skip
+
+    return Dataset(name="built-in sample", readers={split: (lambda split=split: read(split)) for split in SPLIT_SIZES})
+
+
+SENTIMENTS = ("negative", "positive")
+
+EMOTIONS = (
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
+    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy", "love",
+    "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
+)  # fmt: skip
+"""GoEmotions' labels in the order of their numbers."""
+
+NEWS = {
+    "100": "故事", "101": "文化", "102": "娱乐", "103": "体育", "104": "财经", "106": "房产", "107": "汽车", "108": "教育",
+    "109": "科技", "110": "军事", "112": "旅游", "113": "国际", "114": "股票", "115": "农业", "116": "电竞",
+}  # fmt: skip
+"""TNEWS' category codes and their words; the hub numbers them 0 to 14 in this order."""
+
+
+def _hub(repo: str, revision: str, **files: str) -> HubData:
+    return HubData(repo=repo, revision=revision, files=files)
+
+
+SST2_HUB = _hub(
+    "nyu-mll/glue",
+    "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
+    # the test split of GLUE has no labels
+    train="sst2/train-00000-of-00001.parquet",
+    validation="sst2/validation-00000-of-00001.parquet",
+)
+MRPC_HUB = _hub(
+    "nyu-mll/glue",
+    "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
+    train="mrpc/train-00000-of-00001.parquet",
+    validation="mrpc/validation-00000-of-00001.parquet",
+    test="mrpc/test-00000-of-00001.parquet",
+)
+AG_NEWS_HUB = _hub(
+    "fancyzhx/ag_news",
+    "eb185aade064a813bc0b7f42de02595523103ca4",
+    train="data/train-00000-of-00001.parquet",
+    test="data/test-00000-of-00001.parquet",
+)
+GOEMOTIONS_HUB = _hub(
+    "google-research-datasets/go_emotions",
+    "add492243ff905527e67aeb8b80c082af02207c3",
+    train="simplified/train-00000-of-00001.parquet",
+    validation="simplified/validation-00000-of-00001.parquet",
+    test="simplified/test-00000-of-00001.parquet",
+)
+TNEWS_HUB = _hub(
+    "clue/clue",
+    "28178267a609dd08bdc703dd6c931dfc2c2f4431",
+    # the test split of CLUE has no labels
+    train="tnews/train-00000-of-00001.parquet",
+    validation="tnews/validation-00000-of-00001.parquet",
+)
+CHNSENTICORP_HUB = _hub(
+    "lansinuote/ChnSentiCorp",
+    "b0c4c119c3fb33b8e735969202ef9ad13d717e5a",
+    train="data/train-00000-of-00001-02f200ca5f2a7868.parquet",
+    validation="data/validation-00000-of-00001-405befbaa3bcf1a2.parquet",
+    test="data/test-00000-of-00001-5372924f059fe767.parquet",
+)

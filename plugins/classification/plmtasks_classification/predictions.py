@@ -1,0 +1,100 @@
+"""Labels in generated text, and in files of somebody else's predictions."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.data import column, read_lines, read_table, warn_flaws
+from plmtasks.data import read_predictions as read_common
+from plmtasks.errors import DataError
+from plmtasks.examples import Example, Prediction
+
+if TYPE_CHECKING:
+    from .task import Classification
+
+SURROUNDINGS = " \t\"'`*.,:;!?()[]。，：；！？“”‘’「」『』"
+"""What models like to put around a label."""
+
+
+def write_labels(labels: Sequence[str], task: "Classification") -> str:
+    """The text that stands for these labels: `read_label` reads it back."""
+    return _separator(task).join(labels) or _nothing(task)
+
+
+def read_label(text: str, task: "Classification") -> str | list[str] | None:
+    """The label that a generated text names; for several labels their sorted list.
+
+    The text's first line counts. It may have quotes and the like around the label, any case, and more words after it.
+    None if it names no label; a list keeps the words that are no labels, so that they count as wrong.
+    """
+    text = next((line for line in text.split("\n") if line.strip()), "").strip()
+    if not task.multi_label:
+        return _known(text, task)
+    if not text:
+        return None
+    if text.strip(SURROUNDINGS).casefold() == _nothing(task):
+        return []
+    parts = [part for part in text.split(_separator(task).strip()) if part.strip()]
+    return sorted({_known(part, task) or part.strip() for part in parts})
+
+
+def read_file(path: Path, examples: Sequence[Example], task: "Classification") -> dict[str, Prediction]:
+    """Predictions in GLUE's `index<TAB>prediction`, or in one of the core's formats; labels by word, number or code.
+
+    What is no label stays as it is and counts as wrong, with a counted warning.
+
+    raises: DataError with the line; DataError if not one label of the task is in the file
+    """
+    first = next(iter(read_lines(path)), "")
+    found = _read_glue(path, examples) if first.split("\t")[:2] == ["index", "prediction"] else read_common(path, examples)
+    read = {id_: Prediction(value=_value(p.value, task), scores=p.scores) for id_, p in found.items()}
+    outside = sum(not set(p.value if isinstance(p.value, list) else [p.value]) <= set(task.labels) for p in read.values())
+    if read and outside == len(read):
+        some = next(iter(found.values())).value
+        raise DataError(str(path), f"labels of {task.name}", f"none, but {some!r}", f"the labels are: {', '.join(task.labels)}")
+    warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}; they count as wrong")
+    return read
+
+
+def _read_glue(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]:
+    found: dict[str, Prediction] = {}
+    for where, row in read_table(path):
+        index = column(where, row, "index")
+        if not index.isascii() or not index.isdigit() or int(index) >= len(examples):
+            raise DataError(where, f"an index from 0 to {len(examples) - 1}", repr(index))
+        id_ = examples[int(index)].id
+        if id_ in found:
+            raise DataError(where, "each index once", f"{index} again")
+        found[id_] = Prediction(value=column(where, row, "prediction"))
+    return found
+
+
+def _value(value: Any, task: "Classification") -> Any:
+    if not task.multi_label:
+        return read_label(str(value), task) or value
+    if isinstance(value, (list, tuple)):
+        return sorted({_known(str(item), task) or str(item) for item in value})
+    return read_label(str(value), task)
+
+
+def _known(text: str, task: "Classification") -> str | None:
+    """The label at the head of a text, by word, number or code."""
+    text = text.strip()
+    exact = task.form.label(text) if task.form.labels else None
+    if exact is not None or text in task.labels:
+        return exact or text
+    bare = text.strip(SURROUNDINGS).casefold()
+    folded = {label.casefold(): label for label in task.labels}
+    # the longest first: a label may begin with another
+    for word in sorted(folded, key=len, reverse=True):
+        if bare == word or (bare.startswith(word) and not bare[len(word)].isalnum()):
+            return folded[word]
+    return None
+
+
+def _separator(task: "Classification") -> str:
+    return next((s for s in (", ", "; ", " | ") if not any(s.strip() in label for label in task.labels)), "\t")
+
+
+def _nothing(task: "Classification") -> str:
+    return next(word for word in ("none", "no label", "nothing of these") if word not in task.labels)

@@ -1,0 +1,206 @@
+"""Text classification: one label or several, of one text or a pair."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from plmtasks.config import Source
+from plmtasks.data import Dataset, HubData, open_dataset
+from plmtasks.errors import DataError, InputError
+from plmtasks.examples import Example, Prediction
+from plmtasks.requests import (
+    Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Likelihood, Request,
+)  # fmt: skip
+from plmtasks.task import Task
+
+from . import predictions
+from .data import (
+    AG_NEWS_HUB, CHNSENTICORP_HUB, EMOTIONS, GOEMOTIONS_HUB, MRPC_HUB, NEWS, SENTIMENTS, SST2_HUB, TNEWS_HUB,
+    Format, from_hub, sample,
+)  # fmt: skip
+
+MULTI_LABEL: Mapping[str, Any] = {
+    "multi_label": True,
+    "asks": ("Classify", "Generate"),
+    "metrics": ("f1", "multi_label", "accuracy"),
+}
+"""What is different where any number of labels may hold."""
+
+WRONG = -1000.0
+"""The log-likelihood of a wrong choice in a solved answer: low enough to have no probability."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Task):
+    """Which label has a text, or which labels."""
+
+    name: str
+    description: str
+    form: Format
+    """How files are read."""
+    instruction: str
+    """For models that are prompted; `{labels}` stands for the label words."""
+    labels: tuple[str, ...] = ()
+    language: str = "en"
+    hub: HubData | None = None
+    built_in: bool = False
+    """Whether the examples are made here."""
+    multi_label: bool = False
+    asks: Sequence[str] = ("Classify", "Choose", "Generate")
+    metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
+
+    def load(self, source: Source) -> Dataset:
+        own = sample() if self.built_in else from_hub(self.hub, self.form) if self.hub else None
+        return open_dataset(source, self.form.with_columns(source.columns).read, name=self.name, own=own)
+
+    def bind(self, data: Dataset) -> "Classification":
+        """raises: DataError if labels are to be found in the data, and it mixes one with several or has fewer than two"""
+        if self.labels:
+            return self
+        references = [e.reference for split in data.splits for e in data[split]]
+        several = [isinstance(r, list) for r in references]
+        if any(several) and not all(several):
+            raise DataError(data.name, "one label everywhere, or a list of labels everywhere", "both")
+        found = {label for r in references for label in (r if isinstance(r, list) else [r])}
+        if len(found) < 2:
+            raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)) or "none")
+        numbers = all(label.isascii() and label.isdigit() for label in found)
+        labels = tuple(sorted(found, key=lambda label: (int(label) if numbers else 0, label)))
+        return replace(self, labels=labels, **(MULTI_LABEL if several[0] else {}))
+
+    def ask(self, example: Example, kind: str) -> Request:
+        text, pair = example.inputs["text"], example.inputs.get("text_pair")
+        if kind == "Classify":
+            return Classify(text=text, text_pair=pair, labels=self.labels, multi_label=self.multi_label)
+        shown = text if pair is None else f"Sentence 1: {text}\nSentence 2: {pair}"
+        instruction = self.instruction.replace("{labels}", ("、" if self.language == "zh" else ", ").join(self.labels))
+        if kind == "Choose" and not self.multi_label:
+            return Choose(instruction=instruction, text=shown, choices=self.labels)
+        if kind == "Generate":
+            return Generate(instruction=instruction, text=shown, max_new_tokens=64 if self.multi_label else 16, stop=("\n",))
+        raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        if isinstance(answer, ClassifyAnswer):
+            return self._classified(answer)
+        if isinstance(answer, ChooseAnswer):
+            return self._chosen(answer)
+        if isinstance(answer, GenerateAnswer):
+            return Prediction(value=predictions.read_label(answer.text, self))
+        raise InputError(f"task {self.name!r} cannot read a {type(answer).__name__}")
+
+    def _classified(self, answer: ClassifyAnswer) -> Prediction:
+        scores = _named("probability", self.labels, answer.scores)
+        if self.multi_label:
+            return Prediction(value=sorted(label for label, p in zip(self.labels, answer.scores, strict=True) if p >= 0.5), scores=scores)
+        best = max(range(len(self.labels)), key=answer.scores.__getitem__)
+        return Prediction(value=self.labels[best], scores={"confidence": answer.scores[best], **scores})
+
+    def _chosen(self, answer: ChooseAnswer) -> Prediction:
+        likelihoods = [c.log_likelihood for c in answer.choices]
+        best = max(range(len(self.labels)), key=likelihoods.__getitem__)
+        weights = [math.exp(value - likelihoods[best]) for value in likelihoods]
+        probabilities = [w / sum(weights) for w in weights]
+        return Prediction(
+            value=self.labels[best],
+            scores={
+                "confidence": probabilities[best],
+                **_named("probability", self.labels, probabilities),
+                **_named("per_byte", self.labels, [c.log_likelihood / max(1, c.bytes) for c in answer.choices]),
+                **_named("per_token", self.labels, [c.log_likelihood / max(1, c.tokens) for c in answer.choices]),
+            },
+        )
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        right = example.reference if self.multi_label else [example.reference]
+        if isinstance(request, Classify):
+            return ClassifyAnswer(scores=tuple(float(label in right) for label in request.labels))
+        if isinstance(request, Choose):
+            return ChooseAnswer(
+                choices=tuple(
+                    Likelihood(log_likelihood=0.0 if label in right else WRONG, tokens=1, bytes=len(label.encode()))
+                    for label in request.choices
+                )
+            )
+        return GenerateAnswer(text=predictions.write_labels(right, self))
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """Also GLUE's tab-separated `index` and `prediction`; labels by word, number or code.
+
+        raises: DataError with the line
+        """
+        return predictions.read_file(path, examples, self)
+
+
+def _named(what: str, labels: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    return {f"{what}[{label}]": value for label, value in zip(labels, values, strict=True)}
+
+
+def _task(variant: str, description: str, form: Format, instruction: str, **other: Any) -> Classification:
+    more = {**(MULTI_LABEL if form.multi_label else {}), **other}
+    name = f"classification/{variant}"
+    return Classification(name=name, description=description, form=form, instruction=instruction, labels=form.labels, **more)
+
+
+TASKS = (
+    _task(
+        "sst2",
+        "Is a sentence of a film review negative or positive? (Stanford Sentiment Treebank)",
+        Format(labels=SENTIMENTS, headerless=("text", "label")),
+        "Is the sentiment of this sentence from a film review negative or positive?",
+        hub=SST2_HUB,
+    ),
+    _task(
+        "sample",
+        "Was something done in a bad or a good mood? (built in)",
+        Format(labels=SENTIMENTS, headerless=("text", "label")),
+        "Is the sentiment of this sentence negative or positive?",
+        built_in=True,
+    ),
+    _task(
+        "mrpc",
+        "Do two sentences say the same? (Microsoft Research Paraphrase Corpus)",
+        Format(labels=("not equivalent", "equivalent"), pair=True, id_columns=("#1 ID", "#2 ID")),
+        "Are these two sentences equivalent or not equivalent in meaning?",
+        hub=MRPC_HUB,
+    ),
+    _task(
+        "ag_news",
+        "What is a piece of news about? (AG's corpus)",
+        Format(labels=("World", "Sports", "Business", "Sci/Tech")),
+        "What is this piece of news about? Answer with one of: {labels}.",
+        hub=AG_NEWS_HUB,
+    ),
+    _task(
+        "goemotions",
+        "Which of 28 emotions does a comment express? (GoEmotions)",
+        Format(labels=EMOTIONS, multi_label=True, headerless=("text", "label", "id")),
+        "Which emotions does this comment express? Answer with one or more of these, with commas between: {labels}.",
+        hub=GOEMOTIONS_HUB,
+    ),
+    _task(
+        "tnews",
+        "What is a Chinese headline about? 15 topics (TNEWS of CLUE and FewCLUE)",
+        Format(labels=tuple(NEWS.values()), codes=NEWS),
+        "这条新闻标题属于哪个类别？从下列类别中选择一个：{labels}。",
+        hub=TNEWS_HUB,
+        language="zh",
+    ),
+    _task(
+        "chnsenticorp",
+        "Is a Chinese review negative or positive? (ChnSentiCorp)",
+        Format(labels=("负面", "正面")),
+        "这条评论的情感是负面还是正面？",
+        hub=CHNSENTICORP_HUB,
+        language="zh",
+    ),
+    _task(
+        "custom",
+        "Your own data: --data PATH --columns text=…,text_pair=…,label=…",
+        Format(multi_label=None, pair=None),
+        "Which of these labels fits? Answer with one of: {labels}.",
+    ),
+)
+"""Every task of the plugin; the first is what `classification` alone means."""
