@@ -1,1 +1,12 @@
-"""TODO"""
+"""BERT-like, GPT-like and T5-like models for plmtasks."""
+
+from plmtasks import hookimpl
+
+from .aliases import alias_models
+from .checkpoint import Hub
+from .tiny import TINY
+
+
+@hookimpl
+def register_models():
+    return [*alias_models(), *TINY, Hub()]

@@ -1,0 +1,89 @@
+"""What a config.json says of a checkpoint: its family, its head and its labels. Plain JSON, no torch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plmtasks.requests import Classify, ExtractSpan, Request, Tag
+
+ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
+
+ANSWERS = {
+    ENCODER: ("Classify", "Tag", "ExtractSpan", "Score"),
+    DECODER: ("Choose", "Score", "Generate"),
+    SEQUENCE_TO_SEQUENCE: ("Choose", "Score", "Generate"),
+}
+
+ENCODER_TYPES = frozenset(
+    "albert bert big_bird camembert canine convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm eurobert "
+    "flaubert fnet funnel ibert layoutlm longformer luke megatron-bert mobilebert modernbert mpnet mra nezha nomic_bert "
+    "nystromformer rembert roberta roberta-prelayernorm roc_bert roformer splinter squeezebert xlm xlm-roberta "
+    "xlm-roberta-xl xmod yoso".split()
+)
+SEQUENCE_TO_SEQUENCE_TYPES = frozenset(
+    "bart bigbird_pegasus blenderbot blenderbot-small encoder-decoder fsmt led longt5 m2m_100 marian mbart mt5 mvp nllb-moe "
+    "pegasus pegasus_x plbart prophetnet switch_transformers t5 t5gemma umt5".split()
+)
+
+SEQUENCE_HEADS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MarianMTModel", "WithLMHeadModel")
+MASKED_HEADS = ("ForMaskedLM", "ForPreTraining")
+HEADS = {Classify: "ForSequenceClassification", Tag: "ForTokenClassification", ExtractSpan: "ForQuestionAnswering"}
+
+
+def family_of(config: Mapping[str, Any]) -> str:
+    """encoder, decoder or sequence-to-sequence.
+
+    A type that neither table knows is told by the head that it was saved with; without one it is taken for a decoder, as
+    most new architectures are.
+    """
+    kind, heads = config.get("model_type"), config.get("architectures") or []
+    if config.get("is_encoder_decoder") or kind in SEQUENCE_TO_SEQUENCE_TYPES:
+        return SEQUENCE_TO_SEQUENCE
+    if config.get("is_decoder") or any(h.endswith(("ForCausalLM", "LMHeadModel")) for h in heads):
+        return DECODER
+    if kind in ENCODER_TYPES or any(h.endswith("ForMaskedLM") for h in heads):
+        return ENCODER
+    return DECODER
+
+
+def labels_of(config: Mapping[str, Any]) -> list[str]:
+    """The labels of its head in the order of its columns; none where nobody named them (LABEL_0, LABEL_1, …)."""
+    names = {int(i): name for i, name in (config.get("id2label") or {}).items()}
+    labels = [str(names[i]) for i in sorted(names)]
+    return [] if all(name == f"LABEL_{i}" for i, name in enumerate(labels)) else labels
+
+
+def same_labels(config: Mapping[str, Any], form: Request) -> bool:
+    """Whether its head gives just the labels that the request names, in whatever order."""
+    if not isinstance(form, (Classify, Tag)):
+        return True
+    labels = labels_of(config)
+    if sorted(labels) != sorted(form.labels):
+        return False
+    multi_label = config.get("problem_type") == "multi_label_classification"
+    return not isinstance(form, Classify) or form.multi_label == multi_label
+
+
+def has_head(config: Mapping[str, Any], form: Request) -> bool:
+    """Whether it was saved with a head that answers such a request."""
+    heads = config.get("architectures") or []
+    wanted = HEADS.get(type(form))
+    if wanted is not None:
+        return any(h.endswith(wanted) for h in heads) and same_labels(config, form)
+    if family_of(config) != ENCODER:
+        return any(h.endswith(SEQUENCE_HEADS) for h in heads)
+    # ELECTRA's pretraining head tells replaced words from others; it predicts none
+    return any(h.endswith(MASKED_HEADS) for h in heads if h != "ElectraForPreTraining")
+
+
+def limit_of(config: Any, tokenizer: Any) -> int:
+    """The most tokens, special ones included, that one sequence may have.
+
+    config: of the loaded model. Relative positions have no limit of their own: then the tokenizer's or 512.
+    """
+    positions = None
+    for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
+        positions = positions or getattr(config, name, None)
+    if positions and config.model_type in ("roberta", "xlm-roberta", "camembert", "xmod", "data2vec-text", "longformer", "mpnet"):
+        positions -= config.pad_token_id + 1  # their positions are counted from there
+    lengths = [n for n in (positions, tokenizer.model_max_length) if n is not None and 0 < n < 10**9]
+    return int(min(lengths, default=512))

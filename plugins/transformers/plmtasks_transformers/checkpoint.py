@@ -1,0 +1,123 @@
+"""A checkpoint by name: an alias, a hub id, a folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import ModelError, UnknownNameError
+from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.requests import Request
+
+from . import files
+from .architectures import ANSWERS, family_of, has_head
+
+if TYPE_CHECKING:
+    from plmtasks.config import ModelSettings
+
+RECORD = "plmtasks.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Model):
+    """Weights, configuration and tokenizer in a folder or on the hub."""
+
+    name: str
+    source: str
+    """A folder or a hub id."""
+    revision: str | None = None
+    """A branch, tag or commit of the hub."""
+    stated_family: str | None = None
+    """Known without the files."""
+    description: str = ""
+    recommended: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @cached_property
+    def family(self) -> str:  # type: ignore[override]  # read when asked for, if it is not stated
+        return self.stated_family or family_of(files.find_config(self.source, self.revision))
+
+    @cached_property
+    def answers(self) -> Sequence[str]:  # type: ignore[override]
+        answers = ANSWERS[self.family]
+        if self.stated_family or "Classify" in answers:
+            return answers
+        heads = files.find_config(self.source, self.revision).get("architectures") or []
+        return ("Classify", *answers) if any(h.endswith("ForSequenceClassification") for h in heads) else answers
+
+    def saved(self, folder: Path) -> "Checkpoint":
+        return replace(self, source=str(folder), revision=None)
+
+    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+        from .kinds import kind_of
+
+        folder = self.folder(settings)
+        hub = folder.parent.name == "snapshots"
+        return {
+            "version": self.version,
+            "files": files.hashes(folder, pickles=_pickles(settings), code=settings.trust_remote_code),
+            "revision": folder.name if hub else None,
+            "settings": {
+                "truncation": settings.truncation,
+                "model_args": dict(settings.model_args),
+                "trust_remote_code": settings.trust_remote_code,
+                # the seed of a head that the checkpoint does not have
+                "head_seed": settings.seed if self.fresh(form) else None,
+                **kind_of(form).facts(settings),
+            },
+        }
+
+    def fresh(self, form: Request) -> bool:
+        return not has_head(files.find_config(self.source, self.revision), form)
+
+    def training_record(self) -> Mapping[str, Any] | None:
+        import json
+
+        file = Path(self.source).expanduser() / RECORD
+        try:
+            record: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as e:
+            raise ModelError(f"{file} cannot be read: {e}") from e
+        return record
+
+    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+        from .kinds import kind_of
+        from .loading import load_parts
+
+        kind = kind_of(form)
+        kind.check(settings)
+        return kind(load_parts(self, kind, form, settings, device), form)
+
+    def folder(self, settings: "ModelSettings") -> Path:
+        """Where its files are; downloads what is not there.
+
+        raises: ModelError
+        """
+        return files.find_folder(self.source, self.revision, pickles=_pickles(settings), code=settings.trust_remote_code)
+
+
+class Hub(Provider):
+    """Any hub id (`owner/name`, with an optional `@revision`) and any folder."""
+
+    scheme = "transformers"
+    default = True
+
+    def make(self, name: str) -> Checkpoint:
+        source, _, revision = name.partition("@")
+        if Path(name).expanduser().is_dir():
+            return Checkpoint(name=name, source=name)
+        if name.startswith((".", "/", "~")):
+            raise ModelError(f"there is no folder {name!r}")
+        if "/" not in source:
+            from .aliases import alias_models
+            from .tiny import TINY
+
+            known = [*(m.name for m in alias_models()), *(m.name for m in TINY)]
+            raise UnknownNameError("model", name, known, "other checkpoints are owner/name on the hub, or a folder")
+        return Checkpoint(name=name, source=source, revision=revision or None)
+
+
+def _pickles(settings: "ModelSettings") -> bool:
+    return settings.model_args.get("use_safetensors") is False

@@ -1,0 +1,101 @@
+"""Classify: a linear head over the whole text."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from plmtasks.batching import Cost
+from plmtasks.errors import InputError
+from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
+
+from .architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
+from .loaded import Loaded, Parts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class Encoding(NamedTuple):
+    ids: "np.ndarray"
+    types: "np.ndarray"
+    cut: int
+
+
+class Classifier(Loaded):
+    """Softmax over the labels, or a sigmoid for each where several may hold."""
+
+    heads = dict.fromkeys((ENCODER, DECODER, SEQUENCE_TO_SEQUENCE), "AutoModelForSequenceClassification")
+
+    def __init__(self, parts: Parts, form: Request) -> None:
+        super().__init__(parts, form)
+        if self.config.pad_token_id is None:
+            self.config.pad_token_id = self.pad_id  # decoders look for the last token that is no padding
+
+    def encode(self, requests: Sequence[Classify]) -> list[Encoding]:
+        made: dict[int, Encoding] = {}
+        for paired in (False, True):
+            group = [i for i, r in enumerate(requests) if (r.text_pair is not None) == paired]
+            if group:
+                made.update(zip(group, self._encode([requests[i] for i in group], paired), strict=True))
+        return [made[i] for i in range(len(requests))]
+
+    def _encode(self, requests: Sequence[Classify], paired: bool) -> list[Encoding]:
+        import numpy as np
+
+        texts = [[r.text for r in requests]] + ([[r.text_pair for r in requests]] if paired else [])
+        whole = self.tokenize(*texts, return_token_type_ids=True)
+        long = [i for i, ids in enumerate(whole["input_ids"]) if len(ids) > self.limit]
+        lengths = {i: len(whole["input_ids"][i]) for i in long}
+        if long and self.settings.truncation == "error":
+            raise self.too_long(requests[long[0]].text, lengths[long[0]], self.limit)
+        self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
+        if long:
+            some = [[side[i] for i in long] for side in texts]
+            kept = self.tokenize(*some, truncation="longest_first", max_length=self.limit, return_token_type_ids=True)
+            for name in ("input_ids", "token_type_ids"):
+                for i, row in zip(long, kept[name], strict=True):
+                    whole[name][i] = row
+        return [
+            Encoding(np.array(ids, np.int32), np.array(types, np.int32), lengths.get(i, len(ids)) - len(ids))
+            for i, (ids, types) in enumerate(zip(whole["input_ids"], whole["token_type_ids"], strict=True))
+        ]
+
+    def cost(self, encoding: Encoding) -> Cost:
+        return Cost(width=len(encoding.ids), cut=encoding.cut)
+
+    def forward(self, encodings: Sequence[Encoding]) -> "torch.Tensor":
+        """returns: one logit a label of the checkpoint, (requests, labels), float32"""
+        logits: torch.Tensor = self.module(**self.inputs([e.ids for e in encodings], [e.types for e in encodings])).logits
+        return logits.float()
+
+    def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> list[Answer]:
+        logits = self.forward(encodings).cpu()
+        answers: list[Answer] = []
+        for request, row in zip(requests, logits, strict=True):
+            own = row[self._columns(request)]
+            scores = own.sigmoid() if request.multi_label else own.softmax(-1)
+            answers.append(ClassifyAnswer(scores=tuple(scores.tolist())))
+        return answers
+
+    def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
+        """Cross-entropy, or the mean over labels of the binary one; summed over requests."""
+        import torch
+        from torch.nn import functional
+
+        logits = self.forward(self.encodings(requests))
+        columns = torch.tensor([self._columns(r) for r in requests], device=logits.device)
+        own = logits.gather(1, columns)
+        wanted = torch.tensor([a.scores for a in answers], device=logits.device)
+        if requests[0].multi_label:
+            loss = functional.binary_cross_entropy_with_logits(own, wanted, reduction="none").mean(-1).sum()
+        else:
+            loss = functional.cross_entropy(own, wanted, reduction="sum")
+        return loss, float(len(requests))
+
+    def _columns(self, request: Classify) -> list[int]:
+        """The head's column of each label of the request: a checkpoint may have them in another order."""
+        try:
+            return [int(self.config.label2id[label]) for label in request.labels]
+        except KeyError as e:
+            known = ", ".join(self.config.label2id)
+            raise InputError(f"{self.parts.name!r} has no label {e.args[0]!r}", f"its labels: {known}") from None

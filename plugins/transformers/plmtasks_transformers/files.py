@@ -1,0 +1,154 @@
+"""Where a checkpoint's files are, and the hashes of those that matter."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from plmtasks.errors import ModelError
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+TOKENIZER = re.compile(
+    r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|source\.spm|target\.spm|chat_template|dict\.txt|bpe\.codes)"
+    r".*|.*\.(model|tiktoken)"
+)
+CONFIGS = ("config.json", "generation_config.json")
+SAFE_DOWNLOAD = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "model*.safetensors"]
+
+
+def find_folder(source: str, revision: str | None, *, pickles: bool = False, code: bool = False) -> Path:
+    """The folder with config, tokenizer and weights of a checkpoint, downloaded where it must be.
+
+    source: a folder, or a hub id; what the hub's cache holds in full is taken as it is, without asking the network
+    pickles, code: whether such files are wanted too
+    raises: ModelError
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        _check(folder, source, pickles)
+        return folder
+    patterns = SAFE_DOWNLOAD + ["pytorch_model*.bin"] * pickles + ["*.py"] * code
+    try:
+        folder = _snapshot(source, revision, patterns, cached=True)
+        if any(TOKENIZER.fullmatch(f.name) for f in folder.iterdir()) and weight_files(folder, pickles):
+            _check(folder, source, pickles)
+            return folder
+    except ModelError:
+        pass  # not cached, or not in full
+    folder = _snapshot(source, revision, patterns, cached=False)
+    _check(folder, source, pickles)
+    return folder
+
+
+def find_config(source: str, revision: str | None) -> Mapping[str, Any]:
+    """A checkpoint's config.json, without its weights.
+
+    raises: ModelError
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        try:
+            folder = _snapshot(source, revision, ["config.json"], cached=True)
+        except ModelError:
+            folder = _snapshot(source, revision, ["config.json"], cached=False)
+    return _read_config(folder, source)
+
+
+def weight_files(folder: Path, pickles: bool = False) -> list[Path]:
+    """The files with the weights, an index first where there are several; empty if there are none that may be read."""
+    for single, index in (WEIGHTS, PICKLES)[: 1 + pickles]:
+        if (folder / single).is_file():
+            return [folder / single]
+        if (folder / index).is_file():
+            names = json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()
+            return [folder / index, *(folder / name for name in sorted(set(names)))]
+    return []
+
+
+def hashes(folder: Path, *, pickles: bool = False, code: bool = False) -> dict[str, str]:
+    """File name → sha256 of all that can change an answer: weights, configuration, tokenizer, chat template, code."""
+    files = [f for f in folder.iterdir() if f.name in CONFIGS or TOKENIZER.fullmatch(f.name) or (code and f.suffix == ".py")]
+    return {f.name: sha256(f) for f in sorted([*files, *weight_files(folder, pickles)]) if f.is_file()}
+
+
+def sha256(file: Path) -> str:
+    """The hash of a file's bytes. The hub's cache names large files by it already; others are read once a process."""
+    blob = file.resolve()
+    if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
+        return blob.name
+    state = blob.stat()
+    return _digest(blob, state.st_size, state.st_mtime_ns)
+
+
+def missing(folder: Path, expected: Iterable[str]) -> list[str]:
+    return [name for name in expected if not (folder / name).is_file()]
+
+
+@cache
+def _digest(file: Path, size: int, modified: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_config(folder: Path, source: str) -> Mapping[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{source!r} is no checkpoint: it has no config.json", f"looked in {folder}") from None
+    except (OSError, ValueError) as e:
+        raise ModelError(f"the config.json of {source!r} cannot be read: {e}") from e
+    if not isinstance(config, dict) or not (config.get("model_type") or config.get("architectures")):
+        raise ModelError(f"the config.json of {source!r} names no model_type", f"looked in {folder}")
+    return config
+
+
+def _check(folder: Path, source: str, pickles: bool) -> None:
+    """raises: ModelError if something needed is not there"""
+    _read_config(folder, source)
+    files = weight_files(folder, pickles)
+    if not files:
+        if weight_files(folder, pickles=True):
+            raise ModelError(
+                f"{source!r} has its weights as a pickle only, and that could run code of others",
+                "if you trust it: --model-args '{\"use_safetensors\": false}'",
+                f"looked in {folder}",
+            )
+        raise ModelError(f"{source!r} is no checkpoint: it has no {' or '.join(WEIGHTS)}", f"looked in {folder}")
+    lost = [f.name for f in files if not f.is_file()]
+    if lost:
+        raise ModelError(f"{source!r} is incomplete: {', '.join(lost)} of its weights is not there", f"looked in {folder}")
+    if not any(TOKENIZER.fullmatch(f.name) for f in folder.iterdir()):
+        raise ModelError(f"{source!r} has no tokenizer: no tokenizer.json, vocab.txt or the like", f"looked in {folder}")
+
+
+def _snapshot(source: str, revision: str | None, patterns: list[str], *, cached: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns, local_files_only=cached))
+    except HFValidationError:
+        raise ModelError(f"there is no folder {source!r}, and that is no name of a checkpoint on the hub (owner/name)") from None
+    except GatedRepoError:
+        raise ModelError(f"{source!r} is only for those whom its owner lets in", "log in with: hf auth login") from None
+    except RevisionNotFoundError:
+        raise ModelError(f"{source!r} has no revision {revision!r}") from None
+    except RepositoryNotFoundError:
+        raise ModelError(f"there is no folder {source!r}, and no such checkpoint on the hub") from None
+    except LocalEntryNotFoundError:
+        raise ModelError(
+            f"{source!r} is not on this machine, and the hub cannot be reached",
+            f"there is no folder of that name, and {'revision ' + revision if revision else 'it'} is not in the hub's cache",
+            f"where there is a network: hf download {source}" + (f" --revision {revision}" if revision else ""),
+            "or give a folder with config.json, model.safetensors and the tokenizer's files",
+        ) from None

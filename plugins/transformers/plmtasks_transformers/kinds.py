@@ -1,0 +1,31 @@
+"""Which module answers which kind of request."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from plmtasks.errors import ModelError
+from plmtasks.requests import Request
+
+if TYPE_CHECKING:
+    from .loaded import Loaded
+
+MODULES = {
+    "Classify": ("classify", "Classifier"),
+    "Tag": ("tag", "Tagger"),
+    "ExtractSpan": ("extract_span", "SpanExtractor"),
+    "Choose": ("choose", "Chooser"),
+    "Score": ("score", "Scorer"),
+    "Generate": ("generate", "Generator"),
+}
+
+
+def kind_of(form: Request) -> "type[Loaded]":
+    """The class of loaded models that answer such requests.
+
+    raises: ModelError
+    """
+    if form.kind() not in MODULES:
+        raise ModelError(f"models of the transformers library answer {', '.join(MODULES)}, not {form.kind()}")
+    module, name = MODULES[form.kind()]
+    found: type[Loaded] = getattr(importlib.import_module(f".{module}", __package__), name)
+    return found

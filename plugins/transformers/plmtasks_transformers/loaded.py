@@ -1,0 +1,143 @@
+"""What all models in memory share: encodings made once, batches padded to their widest row, saving."""
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from plmtasks.errors import InputError
+from plmtasks.model import TrainableModel
+from plmtasks.requests import Answer, Request
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from plmtasks.batching import Cost
+    from plmtasks.config import ModelSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A checkpoint in memory, and how it is to be used."""
+
+    name: str
+    family: str
+    module: Any
+    """A transformers model with the head for one kind of request."""
+    tokenizer: Any
+    settings: "ModelSettings"
+    limit: int
+    """The most tokens of one sequence."""
+    fresh_weights: tuple[str, ...] = ()
+
+
+class Loaded(TrainableModel):
+    """A checkpoint that answers one kind of request. Subclasses hold encode, forward, decode and loss of their kind."""
+
+    heads: ClassVar[Mapping[str, str]]
+    """Family → the library's class that loads the weights with the right head."""
+    policies: ClassVar[Sequence[str]] = ("auto", "error", "left", "right", "skip")
+    """What can be done with a text over the limit."""
+    tokenizer_args: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, parts: Parts, form: Request) -> None:
+        self.parts = parts
+        self.module = parts.module
+        self.tokenizer = parts.tokenizer
+        self.settings = parts.settings
+        self.limit = parts.limit
+        self.fresh_weights = parts.fresh_weights
+        self.config = self.module.config
+        accepted = inspect.signature(self.module.forward).parameters
+        self.uses_types = "token_type_ids" in accepted and getattr(self.config, "type_vocab_size", 0) > 1
+        eos = self.tokenizer.eos_token_id
+        # padding is masked, so that any token will do where the tokenizer has none for it
+        self.pad_id: int = next((i for i in (self.tokenizer.pad_token_id, eos) if i is not None), 0)
+        self._encodings: dict[Request, Any] = {}
+
+    @classmethod
+    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+        """What else can change an answer of this kind: it goes into the identity."""
+        return {}
+
+    @classmethod
+    def check(cls, settings: "ModelSettings") -> None:
+        """raises: InputError if it cannot truncate in the way that is wanted"""
+        if settings.truncation not in cls.policies:
+            kind = cls.__name__
+            raise InputError(f"{kind} cannot use --truncation {settings.truncation}", f"it can use: {', '.join(cls.policies)}")
+
+    @property
+    def device(self) -> "torch.device":
+        device: torch.device = self.module.device
+        return device
+
+    @abstractmethod
+    def encode(self, requests: Sequence[Any]) -> list[Any]:
+        """Token ids and all else that `forward` and `decode` need, one encoding a request."""
+
+    @abstractmethod
+    def cost(self, encoding: Any) -> "Cost":
+        """What such an encoding costs."""
+
+    @abstractmethod
+    def compute(self, requests: Sequence[Any], encodings: Sequence[Any]) -> list[Answer]:
+        """Forward and decode, without gradients."""
+
+    def costs(self, requests: Sequence[Request]) -> "list[Cost]":
+        return [self.cost(e) for e in self.encodings(requests)]
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        import torch
+
+        encodings = self.encodings(requests)
+        for request in requests:
+            self._encodings.pop(request, None)  # each is answered once
+        self.module.eval()
+        with torch.inference_mode():
+            return self.compute(requests, encodings)
+
+    def encodings(self, requests: Sequence[Request]) -> list[Any]:
+        """The encodings of the requests; those that are not there yet are made together."""
+        new = list(dict.fromkeys(r for r in requests if r not in self._encodings))
+        if new:
+            self._encodings.update(zip(new, self.encode(new), strict=True))
+        return [self._encodings[r] for r in requests]
+
+    def save(self, folder: Path) -> None:
+        self.module.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def tokenize(self, *texts: Any, **options: Any) -> Any:
+        """One batched call of the tokenizer, nothing padded, nothing cut unless asked."""
+        return self.tokenizer(*texts, return_attention_mask=False, **{"truncation": False, **options})
+
+    def rows(self, rows: "Sequence[Sequence[int] | np.ndarray]", fill: int, *, left: bool = False) -> "torch.Tensor":
+        """Rows of integers padded to the widest, (rows, width), on the device."""
+        import numpy as np
+        import torch
+
+        width = max(len(r) for r in rows)
+        table = np.full((len(rows), width), fill, dtype=np.int64)
+        for line, row in zip(table, rows, strict=True):
+            if len(row):
+                line[slice(width - len(row), None) if left else slice(len(row))] = row
+        return torch.from_numpy(table).to(self.device, non_blocking=True)
+
+    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None) -> "dict[str, torch.Tensor]":
+        """What `forward` of a transformers model takes, padded on the right."""
+        made = {"input_ids": self.rows(ids, self.pad_id), "attention_mask": self.rows([[1] * len(r) for r in ids], 0)}
+        if types is not None and self.uses_types:
+            made["token_type_ids"] = self.rows(types, 0)
+        return made
+
+    def too_long(self, text: str, length: int, limit: int) -> InputError:
+        """The error of the truncation policy `error`."""
+        start = " ".join(text.split()[:8])
+        return InputError(
+            f"a text has {length} tokens, {self.parts.name!r} takes {limit}: {start[:80]!r} …",
+            "--truncation right, left, window or skip says what is to happen to it",
+        )

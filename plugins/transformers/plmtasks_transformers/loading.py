@@ -1,0 +1,82 @@
+"""Weights and tokenizer from a folder into memory."""
+
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import ModelError
+from plmtasks.requests import Classify, Request, Tag
+
+from .architectures import HEADS, limit_of, same_labels
+from .loaded import Loaded, Parts
+
+if TYPE_CHECKING:
+    from plmtasks.config import ModelSettings
+
+    from .checkpoint import Checkpoint
+
+
+def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, settings: "ModelSettings", device: str) -> Parts:
+    """A checkpoint in memory with the head for requests like `form`.
+
+    A head that the checkpoint does not have is initialized from `settings.seed` alone: every process makes the same.
+
+    raises: ModelError
+    """
+    import torch
+    import transformers
+    from safetensors import SafetensorError
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    folder = str(checkpoint.folder(settings))
+    trusted = {"trust_remote_code": settings.trust_remote_code}
+    dtype = "float32" if settings.dtype == "auto" else settings.dtype
+    args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **kind.tokenizer_args, **trusted)
+        config = transformers.AutoConfig.from_pretrained(folder, **trusted)
+        if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
+            _relabel(config, form)
+        loader = getattr(transformers, kind.heads[checkpoint.family])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            module, info = loader.from_pretrained(
+                folder, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **args
+            )
+            fresh = {k if isinstance(k, str) else k[0] for part in ("missing_keys", "mismatched_keys") for k in info[part]}
+            if type(form) in HEADS and checkpoint.fresh(form):
+                fresh |= _renew_head(module)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError) as e:
+        first = str(e).strip().split("\n")[0]
+        raise ModelError(f"{checkpoint.name!r} cannot be loaded: {first}", f"looked in {folder}") from e
+    if "device_map" not in args:
+        module.to(device)
+    return Parts(
+        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
+        limit=limit_of(module.config, tokenizer), fresh_weights=tuple(sorted(fresh)),
+    )  # fmt: skip
+
+
+def _labels(config: Any) -> dict[str, Any]:
+    return {"id2label": config.id2label, "problem_type": config.problem_type}
+
+
+def _relabel(config: Any, form: Classify | Tag) -> None:
+    config.id2label = dict(enumerate(form.labels))
+    config.label2id = {label: i for i, label in enumerate(form.labels)}
+    if isinstance(form, Classify):
+        config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+
+
+def _renew_head(module: Any) -> set[str]:
+    """Initializes all that is not the base model, though the checkpoint had weights of that shape: they meant other labels."""
+    import torch
+
+    base = {id(p) for p in module.base_model.parameters()}
+    with torch.no_grad():
+        for part in module.modules():
+            own = [p for p in part.parameters(recurse=False) if id(p) not in base]
+            for p in own:
+                p._is_hf_initialized = False  # the mark of a weight that was read
+            if own:
+                module._init_weights(part)
+    return {name for name, p in module.named_parameters() if id(p) not in base}
