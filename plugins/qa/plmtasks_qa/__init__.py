@@ -2,14 +2,14 @@
 
 from plmtasks import hookimpl
 
-from . import metrics, task
+from . import catalog, metrics
 
 
 @hookimpl
 def register_tasks():
-    return [*task.squad()]
+    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE]
 
 
 @hookimpl
 def register_metrics():
-    return [metrics.Squad(), metrics.Cmrc()]
+    return [metrics.Squad(), metrics.Cmrc(), metrics.Conversation(), metrics.ChoiceAccuracy()]

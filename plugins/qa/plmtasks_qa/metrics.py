@@ -81,7 +81,7 @@ class Squad(Means):
             return max(bag_f1(predicted, e) for e in expected), float(predicted in expected)
         # SQuAD 2.0: references that normalize to nothing do not count; none left is the empty answer
         expected = [e for e in expected if e] or [""]
-        f1 = max(bag_f1(predicted, e) if predicted and e else float(predicted == e) for e in expected)
+        f1 = max(_f1_or_empty(predicted, e) for e in expected)
         return f1, float(predicted in expected)
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
@@ -137,3 +137,89 @@ class Cmrc(Means):
             exact = cmrc_normalize(prediction.value) in [cmrc_normalize(r) for r in references]
             rows.append({"f1": max(cmrc_f1(prediction.value, r) for r in references), "exact_match": float(exact)})
         return self.rows(rows)
+
+
+@dataclass(frozen=True)
+class Conversation(Means):
+    """F1 and exact match as CoQA and QuAC count them: against all references but one, each left out in turn.
+
+    So a system is compared with as many references as each annotator is; a solved answer need not reach 100. QuAC's
+    questions on which annotators agree too little do not count. QuAC's HEQ-Q, how often a system is at least as good
+    as the annotators, is `human_equivalence`; HEQ-D, over whole dialogues, is no sum over questions and left out.
+
+    source: Reddy et al. (2019), arXiv 1808.07042; Choi et al. (2018), arXiv 1808.07036
+    """
+
+    name = "conversation"
+    description = "F1, exact match and human equivalence as CoQA's and QuAC's official scripts count them"
+    minimum_agreement: float = 0.0
+    """The annotators' own F1 below which a question does not count; QuAC has 0.4."""
+
+    def bind(self, task: "Task") -> "Conversation":
+        return replace(self, minimum_agreement=getattr(task, "minimum_agreement", 0.0))
+
+    def means(self) -> Mapping[str, str]:
+        return dict.fromkeys(("f1", "exact_match", "human_equivalence"), "agreed" if self.minimum_agreement else "examples")
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        infos = super().scores()
+        return {s: replace(info, best=100.0 if s == "human_equivalence" else None) for s, info in infos.items()}
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        rows: list[Mapping[str, float]] = []
+        for prediction, example in zip(predictions, examples, strict=True):
+            references = [normalize(r) for r in example.reference["text"]] or [""]
+            people = _human_f1(references)
+            if people < self.minimum_agreement:
+                rows.append({})
+                continue
+            predicted = normalize(prediction.value)
+            f1 = _leave_one_out([_f1_or_empty(predicted, r) for r in references])
+            exact = _leave_one_out([float(predicted == r) for r in references])
+            rows.append({"f1": f1, "exact_match": exact, "human_equivalence": float(f1 >= people), "agreed": 1})
+        return self.rows(rows)
+
+
+class ChoiceAccuracy(Means):
+    """How often the likeliest choice is right: by its likelihood, by that of a byte of it, by that of a token.
+
+    The second and third are not defined where a model gave no likelihoods. lm-evaluation-harness calls the first acc; its
+    acc_norm divides by characters, in ASCII the same as bytes.
+    """
+
+    name = "choice_accuracy"
+    description = "accuracy of the choice, also with likelihoods normalized by bytes and by tokens"
+
+    def means(self) -> Mapping[str, str]:
+        return {"accuracy": "examples", "accuracy_bytes": "likelihoods", "accuracy_tokens": "likelihoods"}
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        rows = []
+        for prediction, example in zip(predictions, examples, strict=True):
+            row = {"accuracy": float(prediction.value == example.reference)}
+            if "pick_bytes" in prediction.scores:
+                right = ord(example.reference) - ord("A")
+                row |= {f"accuracy_{by}": float(prediction.scores[f"pick_{by}"] == right) for by in ("bytes", "tokens")}
+                row["likelihoods"] = 1
+            rows.append(row)
+        return self.rows(rows)
+
+
+def _f1_or_empty(predicted: str, expected: str) -> float:
+    """F1 where the empty text is an answer like others."""
+    return bag_f1(predicted, expected) if predicted and expected else float(predicted == expected)
+
+
+def _leave_one_out(values: Sequence[float]) -> float:
+    """The mean, over references left out, of the largest value among the others; one reference alone is kept."""
+    first, *others = sorted(values, reverse=True)
+    return (first * len(others) + others[0]) / len(values) if others else first
+
+
+def _human_f1(references: Sequence[str]) -> float:
+    """How well each reference does against the others, in the mean; 1 for one alone."""
+    if len(references) == 1:
+        return 1.0
+    return sum(
+        max(_f1_or_empty(r, other) for j, other in enumerate(references) if j != i) for i, r in enumerate(references)
+    ) / len(references)  # fmt: skip

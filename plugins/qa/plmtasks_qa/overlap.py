@@ -5,7 +5,6 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 ARTICLES = {
     "en": re.compile(r"\b(a|an|the)\b"),
@@ -91,11 +90,6 @@ def cmrc_f1(predicted: str, expected: str) -> float:
 def _words(text: str) -> list[str]:
     if not text.strip():
         return []
-    return list(_tokenizer().tokenize(text))
+    from nltk.tokenize import word_tokenize
 
-
-@cache
-def _tokenizer():  # type: ignore[no-untyped-def]  # NLTK has no types
-    from nltk.tokenize import NLTKWordTokenizer
-
-    return NLTKWordTokenizer()
+    return list(word_tokenize(text, preserve_line=True))

@@ -1,46 +1,74 @@
 """Question answering as tasks: which part of a text answers, and which of some choices is right."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, hub_dataset, open_dataset, read_json, read_lines
-from plmtasks.errors import DataError
+from plmtasks.data import Dataset, HubData, hub_dataset, open_dataset
 from plmtasks.examples import Example, Prediction
-from plmtasks.requests import Answer, ExtractSpan, ExtractSpanAnswer, Generate, GenerateAnswer, Request, Span
+from plmtasks.requests import (
+    Answer,
+    Choose,
+    ChooseAnswer,
+    Classify,
+    ClassifyAnswer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    Request,
+    Span,
+)
+from plmtasks.samples import SPLIT_SIZES
 from plmtasks.task import Task
 
-from . import data
+from .data.choices import LETTERS, choices, read_choices
+from .data.extractive import extractive, locate, read_extractive
+from .data.predictions import read_answers, read_letters, read_probabilities
+from .data.rows import Form, Rows
+from .data.samples import sample
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "instruction": "Answer the question with a few words of the text.",
         "abstain": 'If the text does not hold the answer, say "unanswerable".',
-        "form": "Text: {context}\nQuestion: {question}\nAnswer:",
+        "text": "Text: {}", "turn": "Question: {}\nAnswer: {}",
     },
     "de": {
         "instruction": "Beantworte die Frage mit wenigen Worten aus dem Text.",
         "abstain": 'Steht die Antwort nicht im Text, sage "unanswerable".',
-        "form": "Text: {context}\nFrage: {question}\nAntwort:",
+        "text": "Text: {}", "turn": "Frage: {}\nAntwort: {}",
     },
     "zh": {
         "instruction": "请用文中的词句简短地回答问题。",
         "abstain": "如果文中没有答案，请回答“unanswerable”。",
-        "form": "文章：{context}\n问题：{question}\n答案：",
+        "text": "文章：{}", "turn": "问题：{}\n答案：{}",
     },
-}
+}  # fmt: skip
 """language → how a question about a text is put to a model that writes."""
 
 UNANSWERABLE = "unanswerable"
 """What a model writes where the text holds no answer."""
 
+TURNS = 2
+"""So many of the turns before stand in the question that `ExtractSpan` asks; `Generate` shows all of them."""
+
+IMPOSSIBLE = -1e4
+"""The log-likelihood of a choice that a perfect model does not make."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionAnswering(Task):
-    """A question about a text that holds the answer, or, where `may_abstain`, does not."""
+    """A question about a text that holds the answer, or, where `may_abstain`, does not.
+
+    inputs: "question", "context", and in a conversation "history", the [question, answer] pairs before
+    reference: "text", the answers' texts, none if there is no answer, and "answer_start", their offsets
+    """
 
     name: str
     description: str
@@ -51,30 +79,34 @@ class QuestionAnswering(Task):
     flawed: bool = False
     """Its files are a published data set with known flaws: they are counted, not refused."""
     hub: HubData | None = None
-    samples: bool = False
-    """Its own data are the built-in samples."""
+    """Its own data; None: the built-in samples."""
+    file_reader: Callable[[Path, Form], list[Example]] = read_extractive
+    row_reader: Callable[[Rows, Form, str], list[Example]] = extractive
+    minimum_agreement: float = 0.0
+    """Questions whose annotators agree less than this F1 do not count in the metric "conversation"."""
 
     def load(self, source: Source) -> Dataset:
-        form = data.Form(language=self.language, may_abstain=self.may_abstain, flawed=self.flawed, columns=source.columns)
-        return open_dataset(source, partial(data.read_extractive, form=form), name=self.name, own=self._own(form))
-
-    def _own(self, form: data.Form) -> Dataset | None:
-        if self.samples:
-            readers = {split: partial(data.sample, split) for split in data.SPLIT_SIZES}
-            return Dataset(name=self.name, readers=readers, published=True)
-        if self.hub is None:
-            return None
-        published = replace(form, flawed=True, columns={})
-        return hub_dataset(self.hub, lambda rows: data.extractive(rows, published, self.hub.repo))  # type: ignore[union-attr]
+        form = Form(language=self.language, may_abstain=self.may_abstain, flawed=self.flawed, columns=source.columns)
+        own = own_dataset(self.hub, self.row_reader, form)
+        if own is None:
+            own = Dataset(name=self.name, readers={split: partial(sample, split) for split in SPLIT_SIZES}, published=True)
+        return open_dataset(source, lambda path: self.file_reader(path, form), name=self.name, own=own)
 
     def ask(self, example: Example, kind: str) -> Request:
+        history = example.inputs.get("history", [])
         question, context = example.inputs["question"], example.inputs["context"]
         if kind == "ExtractSpan":
-            return ExtractSpan(question=question, context=context, may_abstain=self.may_abstain)
+            asked = " ".join([*(text for turn in history[-TURNS:] for text in turn if text), question])
+            return ExtractSpan(question=asked, context=self.searched(context), may_abstain=self.may_abstain)
         words = WORDS[self.language]
         instruction = f"{words['instruction']} {words['abstain']}" if self.may_abstain else words["instruction"]
-        text = words["form"].format(context=context, question=question)
+        turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
+        text = "\n".join([words["text"].format(context), *turns, words["turn"].format(question, "").rstrip()])
         return Generate(instruction=instruction, text=text, max_new_tokens=32, stop=("\n",))
+
+    def searched(self, context: str) -> str:
+        """The text in which a span is looked for."""
+        return context
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """The answer's text, "" for none.
@@ -86,80 +118,185 @@ class QuestionAnswering(Task):
             text = answer.text.strip()
             abstains = self.may_abstain and text.strip(" .\"'“”。").lower() == UNANSWERABLE
             return Prediction(value="" if abstains else text)
+        assert isinstance(request, ExtractSpan)
         assert isinstance(answer, ExtractSpanAnswer)
         best = answer.spans[0] if answer.spans else Span(start=0, end=0)
+        text = request.context[best.start : best.end]
         if not self.may_abstain:
-            return Prediction(value=example.inputs["context"][best.start : best.end], scores={"confidence": best.score})
+            return Prediction(value=text, scores={"confidence": best.score})
         either = answer.no_answer + best.score
         no_answer = answer.no_answer / either if either > 0 else float(not answer.spans)
-        text = "" if no_answer > 0.5 else example.inputs["context"][best.start : best.end]
-        return Prediction(value=text, scores={"confidence": max(best.score, answer.no_answer), "no_answer": no_answer})
+        confidence = max(best.score, answer.no_answer)
+        return Prediction(value="" if no_answer > 0.5 else text, scores={"confidence": confidence, "no_answer": no_answer})
 
     def solve(self, example: Example, request: Request) -> Answer:
-        """The first reference answer that stands in the context; where it is offset wrongly, its nearest occurrence."""
-        span = self._span(example)
+        """The first reference answer that stands in the context; where its offset is wrong, the nearest occurrence."""
         if isinstance(request, ExtractSpan):
+            span = self.span(example, request.context)
             return ExtractSpanAnswer(spans=(span,) if span else (), no_answer=0.0 if span else 1.0)
-        return GenerateAnswer(text=example.inputs["context"][span.start : span.end] if span else UNANSWERABLE)
+        texts = example.reference["text"]
+        return GenerateAnswer(text=texts[0] if texts else UNANSWERABLE)
 
-    def _span(self, example: Example) -> Span | None:
-        reference, context = example.reference, example.inputs["context"]
+    def span(self, example: Example, context: str) -> Span | None:
+        """The span that answers; None if there is no answer."""
+        reference = example.reference
         for text, start in zip(reference["text"], reference["answer_start"], strict=True):
-            place = data.locate(context, text, start)
+            place = locate(context, text, start)
             if place is not None:
                 return Span(start=place, end=place + len(text), score=1.0)
         return None
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """SQuAD's `{id: answer}` JSON, or what every task reads: JSON lines, or an answer a line.
+        """SQuAD's `{id: answer}` JSON, CoQA's and QuAC's forms, or what every task reads: JSON lines, or an answer a line.
 
         raises: DataError
         """
-        if (answers := _json_object(path)) is None:
-            return super().read_predictions(path, examples)
-        for id_, answer in answers.items():
-            if not isinstance(answer, str):
-                raise DataError(f"{path}: {id_}", "an answer's text", data.shown(answer))
-        return {id_: Prediction(value=answer) for id_, answer in answers.items()}
+        return read_answers(path) or super().read_predictions(path, examples)
 
     def read_no_answer_probabilities(self, path: Path) -> dict[str, float]:
         """SQuAD 2.0's `{id: probability of no answer}` JSON, for the score "no_answer" of the predictions.
 
         raises: DataError
         """
-        probabilities = read_json(path)
-        if not isinstance(probabilities, dict):
-            raise DataError(str(path), "a JSON object {id: probability}", data.shown(probabilities))
-        for id_, p in probabilities.items():
-            if isinstance(p, bool) or not isinstance(p, (int, float)):
-                raise DataError(f"{path}: {id_}", "a number", data.shown(p))
-        return {id_: float(p) for id_, p in probabilities.items()}
+        return read_probabilities(path)
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "may_abstain": self.may_abstain}
 
 
-def _json_object(path: Path) -> dict[str, Any] | None:
-    """The file's one JSON object; None if it is no such file, or holds an object a line."""
-    lines = [line for line in read_lines(path) if line.strip()]
-    if not lines or not lines[0].lstrip().startswith("{"):
+@dataclass(frozen=True, kw_only=True)
+class FreeAnswers(QuestionAnswering):
+    """Questions whose answers mostly, not always, stand in the text: "yes", "no" and "unknown" are put behind it.
+
+    reference: "text", the answers' texts, and "rationale", the characters [start, end) that support the first
+    """
+
+    SEARCHED = "\nyes no unknown"
+
+    def searched(self, context: str) -> str:
+        return context + self.SEARCHED
+
+    def span(self, example: Example, context: str) -> Span:
+        """The first answer where it stands nearest to what supports it, in any case of its letters, else all of that.
+
+        The second reads back as a reference only by some of its words.
+        """
+        start, end = example.reference["rationale"]
+        answer = example.reference["text"][0].strip().rstrip(".")
+        lowered = context.lower()
+        if answer.lower() in self.SEARCHED.split():
+            start = lowered.rindex(answer.lower())
+        elif answer and len(lowered) == len(context) and (place := locate(lowered, answer.lower(), start)) is not None:
+            start = place
+        else:
+            text = context[start:end]
+            return Span(start=start + len(text) - len(text.lstrip()), end=start + len(text.rstrip()), score=1.0)
+        return Span(start=start, end=start + len(answer), score=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultipleChoice(Task):
+    """A question, mostly about a text, and choices of which one is right.
+
+    inputs: "context" or None, "question" (None: the choices continue the context), "choices", sometimes "subject"
+    reference: the letter of the right choice
+    """
+
+    name: str
+    description: str
+    language: str = "en"
+    metrics: Sequence[str] = ("choice_accuracy",)
+    asks: Sequence[str] = ("Choose", "Classify")
+    labels: tuple[str, ...] = ()
+    """The letters of the choices; none: as many as the data needs."""
+    listed: bool = False
+    """`Choose` shows all choices in the text and asks for the letter, where it else asks for the choice itself."""
+    hub: HubData | None = None
+
+    def load(self, source: Source) -> Dataset:
+        form = Form(language=self.language, options=len(self.labels), columns=source.columns)
+        return open_dataset(
+            source, lambda path: read_choices(path, form), name=self.name, own=own_dataset(self.hub, choices, form)
+        )  # fmt: skip
+
+    def bind(self, data: Dataset) -> "MultipleChoice":
+        if self.labels:
+            return self
+        most = max(len(example.inputs["choices"]) for split in data.splits for example in data[split])
+        return replace(self, labels=tuple(LETTERS[:most]))
+
+    def ask(self, example: Example, kind: str) -> Request:
+        context, question, its_choices = (example.inputs[key] for key in ("context", "question", "choices"))
+        options = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, its_choices, strict=False)]
+        if kind == "Classify":
+            posed = "\n".join([*([question] if question else []), *options])
+            return Classify(text=context or posed, text_pair=posed if context else None, labels=self.labels)
+        if question is None:
+            return Choose(text=context, choices=tuple(its_choices))
+        subject = example.inputs.get("subject", "").replace("_", " ")
+        instruction = f"The following are multiple choice questions (with answers) about {subject}." if subject else ""
+        parts = [f"Article: {context}"] if context else []
+        text = "\n".join([*parts, f"Question: {question}", *(options if self.listed else []), "Answer:"])
+        return Choose(
+            instruction=instruction, text=text, choices=tuple(LETTERS[: len(its_choices)] if self.listed else its_choices)
+        )  # fmt: skip
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        """The letter of the likeliest choice.
+
+        scores: "confidence", its probability among the choices; of `Choose` also "pick_bytes" and "pick_tokens", the
+        positions of the choices that are likeliest by byte and by token.
+        """
+        count = len(example.inputs["choices"])
+        if isinstance(answer, ClassifyAnswer):
+            scores = answer.scores[:count]
+            best = _position_of_best(scores)
+            return Prediction(value=LETTERS[best], scores={"confidence": scores[best]})
+        assert isinstance(request, Choose)
+        assert isinstance(answer, ChooseAnswer)
+        likelihoods = [choice.log_likelihood for choice in answer.choices]
+        best = _position_of_best(likelihoods)
+        by_byte = [ll / _bytes(choice) for ll, choice in zip(likelihoods, request.choices, strict=True)]
+        by_token = [c.log_likelihood / max(c.tokens, 1) for c in answer.choices]
+        return Prediction(
+            value=LETTERS[best],
+            scores={
+                "confidence": 1 / sum(math.exp(ll - likelihoods[best]) for ll in likelihoods),
+                "pick_bytes": _position_of_best(by_byte), "pick_tokens": _position_of_best(by_token),
+            },
+        )  # fmt: skip
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        if isinstance(request, Classify):
+            return ClassifyAnswer(scores=tuple(float(label == example.reference) for label in request.labels))
+        assert isinstance(request, Choose)
+        right = LETTERS.index(example.reference)
+        likelihoods = (
+            Likelihood(log_likelihood=0.0 if i == right else IMPOSSIBLE, tokens=1, bytes=_bytes(choice))
+            for i, choice in enumerate(request.choices)
+        )
+        return ChooseAnswer(choices=tuple(likelihoods))
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """`{id: letter}` JSON, JSON lines or a letter a line; a position from 0 or a choice's text will do too.
+
+        raises: DataError
+        """
+        found = read_answers(path) or super().read_predictions(path, examples)
+        return read_letters(path, found, {e.id: e.inputs["choices"] for e in examples})
+
+
+def own_dataset(hub: HubData | None, row_reader: Callable[[Rows, Form, str], list[Example]], form: Form) -> Dataset | None:
+    """A task's data set on the hub, if it has one: published, so that its flaws are counted and its columns known."""
+    if hub is None:
         return None
-    if all(line.startswith("{") and line.rstrip().endswith("}") and '"prediction"' in line for line in lines):
-        return None
-    return read_json(path)  # type: ignore[no-any-return]  # it opens with a brace
+    published = replace(form, flawed=True, columns={})
+    return hub_dataset(hub, lambda rows: row_reader(rows, published, hub.repo))
 
 
-def squad() -> Iterable[QuestionAnswering]:
-    """Extractive tasks; plain `qa` is the first."""
-    yield QuestionAnswering(
-        name="qa/squad", description="questions on Wikipedia paragraphs, SQuAD 1.1 (or any data in its format)",
-        hub=HubData(
-            repo="rajpurkar/squad", revision="main",
-            files={s: f"plain_text/{s}-00000-of-00001.parquet" for s in ("train", "validation")},
-        ),
-    )  # fmt: skip
-    yield QuestionAnswering(
-        name="qa/squad_v2", description="the same with questions that have no answer, SQuAD 2.0", may_abstain=True,
-        hub=HubData(
-            repo="rajpurkar/squad_v2", revision="main",
-            files={s: f"squad_v2/{s}-00000-of-00001.parquet" for s in ("train", "validation")},
-        ),
-    )  # fmt: skip
-    yield QuestionAnswering(name="qa/sample", description="who, what, where and when in built-in sentences", samples=True)
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _position_of_best(scores: Sequence[float]) -> int:
+    return max(range(len(scores)), key=scores.__getitem__)

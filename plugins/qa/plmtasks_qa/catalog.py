@@ -1,0 +1,49 @@
+"""The tasks by name, with their data."""
+
+from .data import conversations, hub
+from .data.choices import LETTERS
+from .task import FreeAnswers, MultipleChoice, QuestionAnswering
+
+QUESTION_ANSWERING = (
+    QuestionAnswering(name="qa/squad", description="questions on Wikipedia, SQuAD 1.1 or your own like it", hub=hub.SQUAD),
+    QuestionAnswering(
+        name="qa/squad_v2", description="the same, and some have no answer (SQuAD 2.0)", hub=hub.SQUAD_V2, may_abstain=True,
+    ),
+    QuestionAnswering(name="qa/sample", description="who, what, where and when in built-in sentences"),
+    *(
+        QuestionAnswering(
+            name=f"qa/xquad.{language}", description=f"SQuAD's questions, translated by people: {word}", language=language,
+            hub=hub.XQUAD[language], flawed=True,
+        )
+        for language, word in (("en", "the English"), ("zh", "Chinese"), ("de", "German"))
+    ),
+    QuestionAnswering(
+        name="qa/cmrc2018", description="questions on Chinese Wikipedia (CMRC 2018)", language="zh", metrics=("cmrc",),
+        hub=hub.CMRC2018, flawed=True,
+    ),
+    FreeAnswers(
+        name="qa/coqa", description="conversations about stories, with free answers (CoQA)", metrics=("conversation", "squad"),
+        asks=("Generate", "ExtractSpan"), hub=hub.COQA, file_reader=conversations.read_coqa, row_reader=conversations.coqa,
+    ),
+    QuestionAnswering(
+        name="qa/quac", description="conversations about Wikipedia sections (QuAC)", metrics=("conversation", "squad"),
+        hub=hub.QUAC, may_abstain=True, flawed=True, minimum_agreement=0.4,
+        file_reader=conversations.read_quac, row_reader=conversations.quac,
+    ),
+)  # fmt: skip
+"""Plain `qa` is the first."""
+
+FOUR, FIVE = tuple(LETTERS[:4]), tuple(LETTERS[:5])
+
+MULTIPLE_CHOICE = (
+    MultipleChoice(name="qa/race", description="English exams for Chinese pupils (RACE), 4 choices", labels=FOUR, hub=hub.RACE),
+    MultipleChoice(name="qa/arc", description="science exams, the harder part (ARC), 3 to 5 choices", labels=FIVE, hub=hub.ARC),
+    MultipleChoice(name="qa/hellaswag", description="how a text goes on (HellaSwag), 4 choices", labels=FOUR, hub=hub.HELLASWAG),
+    MultipleChoice(name="qa/swag", description="how a film caption goes on (SWAG), 4 choices", labels=FOUR, hub=hub.SWAG),
+    MultipleChoice(name="qa/mmlu", description="57 subjects of study (MMLU), 4 choices", labels=FOUR, listed=True, hub=hub.MMLU),
+    MultipleChoice(
+        name="qa/commonsenseqa", description="everyday knowledge (CommonsenseQA), 5 choices", labels=FIVE, listed=True,
+        hub=hub.COMMONSENSEQA,
+    ),
+    MultipleChoice(name="qa/multiple-choice", description="your own questions with up to 26 choices, through --data"),
+)  # fmt: skip

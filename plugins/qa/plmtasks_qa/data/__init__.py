@@ -1,0 +1,1 @@
+"""Readers of question-answering data, one module a shape."""

@@ -1,0 +1,168 @@
+"""Questions with choices: the shapes of RACE, ARC, CommonsenseQA, MMLU, HellaSwag and SWAG."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plmtasks.data import column, read_records
+from plmtasks.errors import DataError
+from plmtasks.examples import Example
+
+from .rows import Form, Rows, get, get_object, get_text, paragraph, question_word, shown, under
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""How choices are called, in their order."""
+
+SHAPES = (
+    "question and choices (a list, or ARC's {text, label}) with answer or answerKey",
+    "article, question and options (RACE)", "ctx and endings (HellaSwag)", "sent1, sent2 and ending0, ending1, … (SWAG)",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A row in the form that all shapes come down to."""
+
+    context: str | None = None
+    question: str | None = None
+    """None: the choices continue the context."""
+    choices: Sequence[str]
+    names: Sequence[str] = ()
+    """What the file calls its choices, where it names them."""
+    answer: Any
+
+
+def read_choices(path: Path, form: Form) -> list[Example]:
+    """A file with a row a question, or RACE's with an object an article: JSON lines, a list, CSV, TSV or Parquet.
+
+    raises: DataError
+    """
+    return choices(read_records(path), form, str(path))
+
+
+def choices(rows: Rows, form: Form, name: str) -> list[Example]:
+    """Questions from rows of any of the shapes. Without "id" an example's id is its number, or its article's and that.
+
+    raises: DataError
+    """
+    examples, of_article = [], Counter[str]()
+    for number, (where, row) in enumerate(_flat(rows)):
+        named = {**row, **{f: column(where, row, c) for f, c in form.columns.items()}}
+        item = _item(where, named)
+        id_ = str(named.get("id", number))
+        if "example_id" in named:  # RACE names its articles, not its questions
+            id_ = f"{named['example_id']}/{of_article[named['example_id']]}"
+            of_article[named["example_id"]] += 1
+        _check(where, item, form)
+        inputs = {"context": item.context, "question": item.question, "choices": list(item.choices)}
+        if "subject" in named:
+            inputs["subject"] = get_text(where, named, {}, "subject")
+        examples.append(
+            Example(
+                id=id_, inputs=inputs, reference=LETTERS[_position(where, item)],
+                cluster=paragraph(item.context) if item.context else None,
+                slices=(question_word(item.question, form.language),) if item.question else (),
+            )
+        )  # fmt: skip
+    return examples
+
+
+def _flat(rows: Rows) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """RACE's articles cut into their questions; other rows as they are."""
+    for where, row in rows:
+        if not {"questions", "options", "answers"} <= set(row):
+            yield where, row
+            continue
+        questions, options, answers = (get(where, row, key, list) for key in ("questions", "options", "answers"))
+        if not len(questions) == len(options) == len(answers):
+            found = f"{len(questions)}, {len(options)} and {len(answers)}"
+            raise DataError(where, "as many questions as options and answers", found)
+        for k, (question, its, answer) in enumerate(zip(questions, options, answers, strict=True)):
+            yield f"{where}, question {k}", {
+                "article": get(where, row, "article", str), "question": question, "options": its, "answer": answer,
+                "example_id": get(where, row, "id", str),
+            }  # fmt: skip
+
+
+def _item(where: str, row: Mapping[str, Any]) -> Item:
+    if "ending0" in row:
+        texts = [row[f"ending{i}"] for i in range(len(LETTERS)) if f"ending{i}" in row]
+        context = " ".join(get_text(where, row, {}, key) for key in ("sent1", "sent2"))
+        return Item(context=context, choices=texts, answer=_answer(where, row))
+    if "endings" in row:
+        context = get_text(where, row, {}, "ctx")
+        if row.get("ctx_b"):
+            context = f"{get_text(where, row, {}, 'ctx_a')} {row['ctx_b'].capitalize()}"
+        if row.get("activity_label"):
+            context = f"{row['activity_label']}: {context}"
+        texts = [_without_headings(e) for e in get(where, row, "endings", list)]
+        return Item(context=_without_headings(context), choices=texts, answer=_answer(where, row))
+    context = next((get_text(where, row, {}, key) for key in ("article", "context") if row.get(key)), None)
+    if isinstance(question := row.get("question"), dict):
+        at = under(where, "question")
+        texts, names = _named_choices(at, get(at, question, "choices", list))
+        question = get_text(at, question, {}, "stem")
+    elif "options" in row or "choices" in row:
+        texts, names = _named_choices(where, row["options"] if "options" in row else row["choices"])
+        question = get_text(where, row, {}, "question")
+    else:
+        raise DataError(where, "a question with choices", ", ".join(map(str, row)), *SHAPES, "--columns field=column,… renames")
+    return Item(context=context, question=question, choices=texts, names=names, answer=_answer(where, row))
+
+
+def _named_choices(where: str, value: Any) -> tuple[list[str], list[str]]:
+    """Texts, and names where there are some, of {"text", "label"} lists, of a list of such pairs, or of texts."""
+    at = under(where, "choices")
+    if isinstance(value, dict):
+        return get(at, value, "text", list), get(at, value, "label", list)
+    if not isinstance(value, list):
+        raise DataError(at, "a list of choices", shown(value))
+    if value and isinstance(value[0], dict):
+        pairs = [(f"{at}[{i}]", get_object(f"{at}[{i}]", pair)) for i, pair in enumerate(value)]
+        return [get(here, pair, "text", str) for here, pair in pairs], [get(here, pair, "label", str) for here, pair in pairs]
+    return value, []
+
+
+def _answer(where: str, row: Mapping[str, Any]) -> Any:
+    for key in ("answer", "answerKey", "label"):
+        if key in row:
+            return row[key]
+    raise DataError(where, "a column 'answer', 'answerKey' or 'label'", ", ".join(map(str, row)), "--columns answer=…")
+
+
+def _check(where: str, item: Item, form: Form) -> None:
+    most = form.options or len(LETTERS)
+    if not 2 <= len(item.choices) <= most:
+        hints = ("qa/multiple-choice takes up to 26",) if form.options else ()
+        raise DataError(where, f"2 to {most} choices", f"{len(item.choices)}", *hints)
+    wrong = next((c for c in item.choices if not isinstance(c, str) or not c.strip()), None)
+    if wrong is not None:
+        raise DataError(where, "choices that are texts and not empty", shown(wrong))
+
+
+def _position(where: str, item: Item) -> int:
+    """Which choice is right: by the name that the file gives it, its position from 0, its letter, or its text.
+
+    raises: DataError
+    """
+    answer, count = item.answer, len(item.choices)
+    if answer in item.names:
+        return list(item.names).index(answer)
+    if isinstance(answer, str) and answer.isdecimal():
+        answer = int(answer)
+    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < count:
+        return answer
+    if isinstance(answer, str) and len(answer) == 1 and answer.upper() in LETTERS[:count]:
+        return LETTERS.index(answer.upper())
+    if answer in item.choices:
+        return list(item.choices).index(answer)
+    names = ", ".join(item.names) or f"{LETTERS[0]} to {LETTERS[count - 1]}, or 0 to {count - 1}"
+    raise DataError(where, f"the right choice as {names}, or its text", shown(item.answer))
+
+
+def _without_headings(text: str) -> str:
+    """HellaSwag without the marks that WikiHow left in it; a title ends a sentence."""
+    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")

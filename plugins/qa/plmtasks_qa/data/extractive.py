@@ -1,0 +1,143 @@
+"""SQuAD's JSON, and rows with a question, its context and its answers."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from plmtasks.data import column, read_json, read_lines, read_records, warn_flaws
+from plmtasks.errors import DataError
+from plmtasks.examples import Example
+
+from .rows import Form, Rows, get, get_object, get_text, paragraph, question_word, shown, under
+
+Answers = tuple[list[str], list[int | None]]
+"""Texts and the offsets of their first characters, None where the file has none."""
+
+
+def read_extractive(path: Path, form: Form) -> list[Example]:
+    """A file in SQuAD's JSON (1.1 or 2.0), or with a row a question: JSON lines, a list, CSV, TSV or Parquet.
+
+    raises: DataError with the file and the line, the column or the path of the key
+    """
+    document = read_document(path)
+    return extractive(read_records(path) if document is None else squad_rows(path, document), form, str(path))
+
+
+def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
+    """Questions from rows with "question", "context", "answers" and mostly "id" (else their number).
+
+    answers: as the hub has them, {"text": […], "answer_start": […]}, or SQuAD's list of such pairs, or texts alone
+    name: the source, for the warning that counts the flaws of published data
+
+    raises: DataError
+    """
+    examples, flaws, total = [], 0, 0
+    for number, (where, row) in enumerate(rows):
+        question, context = (get_text(where, row, form.columns, f) for f in ("question", "context"))
+        texts, starts = read_answers(where, column(where, row, form.columns.get("answers", "answers")))
+        id_ = str(row.get(form.columns.get("id", "id"), number))
+        at = f"{where}, question {id_!r}"
+        _check_answerable(at, texts, row.get("is_impossible"), form)
+        flaws += sum(misplaced(at, context, t, s, form) for t, s in zip(texts, starts, strict=True))
+        total += len(texts)
+        slices = (question_word(question, form.language),)
+        if form.may_abstain:
+            slices = (*slices, "answerable" if texts else "unanswerable")
+        examples.append(
+            Example(
+                id=id_, inputs={"question": question, "context": context}, cluster=paragraph(context), slices=slices,
+                reference={"text": texts, "answer_start": starts},
+            )
+        )  # fmt: skip
+    warn_misplaced(name, flaws, total)
+    return examples
+
+
+def locate(context: str, text: str, start: int | None) -> int | None:
+    """Where an answer stands: at `start` if it does, else its occurrence nearest to that, or its first; None: nowhere."""
+    if start is not None and start >= 0 and context.startswith(text, start):
+        return start
+    places = [m.start() for m in re.finditer(f"(?={re.escape(text)})", context)]
+    return min(places, key=lambda p: abs(p - (start or 0)), default=None)
+
+
+def misplaced(at: str, context: str, text: str, start: int | None, form: Form) -> bool:
+    """Whether an answer does not stand where the file says.
+
+    raises: DataError if so, unless the data set is known to be flawed
+    """
+    place = locate(context, text, start)
+    if place is None and not form.flawed:
+        raise DataError(at, "an answer that stands in its context", shown(text))
+    if start is not None and place != start and not form.flawed:
+        found = shown(context[max(start, 0) :][: len(text)])
+        raise DataError(at, f"answer {shown(text)} at character {start} of its context", found, f"it stands at character {place}")
+    return place is None or (start is not None and place != start)
+
+
+def warn_misplaced(name: str, flaws: int, total: int) -> None:
+    warn_flaws(name, flaws, f"of {total} answers do not stand where the file says; the nearest place or another answer is taught")
+
+
+def read_document(path: Path) -> Mapping[str, Any] | None:
+    """The JSON object that the file is; None if it holds rows."""
+    if not path.name.removesuffix(".gz").endswith(".json"):
+        return None
+    lines = [line for line in read_lines(path) if line.strip()]
+    if not lines or lines[0].lstrip().startswith("["):
+        return None
+    if len(lines) > 1 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines[:2]):
+        return None  # an object a line
+    document: Mapping[str, Any] = get_object(str(path), read_json(path))
+    return document
+
+
+def squad_rows(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One row a question, in the form of the hub."""
+    for at, part in paragraphs(path, document):
+        for k, qa in enumerate(get(at, part, "qas", list)):
+            here = f"{at}.qas[{k}]"
+            get(here, get_object(here, qa), "question", str)
+            get(here, qa, "answers", list)
+            if "id" not in qa:
+                get(here, qa, "id", str)
+            yield here, {**qa, "context": part["context"]}
+
+
+def paragraphs(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, object) for each paragraph of a document in SQuAD's JSON."""
+    for i, article in enumerate(get(str(path), document, "data", list)):
+        where = f"{path}: data[{i}]"
+        for j, part in enumerate(get(where, get_object(where, article), "paragraphs", list)):
+            at = f"{where}.paragraphs[{j}]"
+            get(at, get_object(at, part), "context", str)
+            yield at, part
+
+
+def read_answers(where: str, value: Any) -> Answers:
+    """Answers in any of the shapes of `extractive`."""
+    at = under(where, "answers")
+    if isinstance(value, str):
+        value = [value] if value else []
+    if isinstance(value, dict):
+        texts = get(at, value, "text", list)
+        starts = value.get("answer_start") or [None] * len(texts)
+        if len(starts) != len(texts):
+            raise DataError(f"{at}.answer_start", f"{len(texts)} offsets, one for each text", f"{len(starts)}")
+        value = [{"text": t, "answer_start": s} for t, s in zip(texts, starts, strict=True)]
+    if not isinstance(value, list):
+        raise DataError(at, "a list of answers", shown(value))
+    found: Answers = [], []
+    for i, answer in enumerate(value):
+        pair = {"text": answer} if isinstance(answer, str) else get_object(f"{at}[{i}]", answer)
+        found[0].append(get_text(f"{at}[{i}]", pair, {}, "text"))
+        found[1].append(None if pair.get("answer_start") is None else get(f"{at}[{i}]", pair, "answer_start", int))
+    return found
+
+
+def _check_answerable(at: str, texts: list[str], impossible: Any, form: Form) -> None:
+    if not texts and not form.may_abstain:
+        raise DataError(at, "at least one answer", "none", "qa/squad_v2 takes questions without an answer")
+    if impossible is not None and bool(impossible) == bool(texts) and form.may_abstain:
+        raise DataError(at, "answers exactly where is_impossible is false", f"{impossible!r} and {shown(texts)}")

@@ -1,0 +1,99 @@
+"""Somebody else's answers, in the forms of SQuAD, CoQA, QuAC and multiple choice."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from plmtasks.data import read_json, read_json_lines, read_lines
+from plmtasks.errors import DataError
+from plmtasks.examples import Prediction
+
+from .choices import LETTERS
+from .conversations import CANNOT_ANSWER
+from .rows import get, get_object, shown
+
+
+def read_answers(path: Path) -> dict[str, Prediction]:
+    """Answers by id, from one of three forms; nothing if the file has another.
+
+    SQuAD: one object, {id: answer}. CoQA: a list of {"id", "turn_id", "answer"}. QuAC: an object a line with the lists
+    "qid" and "best_span_str".
+
+    raises: DataError
+    """
+    lines = [line.strip() for line in read_lines(path) if line.strip()]
+    if not lines:
+        return {}
+    if lines[0].startswith("[") and path.name.endswith(".json"):
+        return {id_: Prediction(value=text) for id_, text in _coqa(path)}
+    first = _keys(lines[0])
+    if "best_span_str" in first:
+        return {id_: Prediction(value=text) for id_, text in _quac(path)}
+    if not lines[0].startswith("{") or {"id", "prediction"} <= first:
+        return {}
+    document = get_object(str(path), read_json(path))
+    return {id_: Prediction(value=get(str(path), document, id_, str)) for id_ in document}
+
+
+def read_probabilities(path: Path) -> dict[str, float]:
+    """{id: a number}.
+
+    raises: DataError
+    """
+    document = get_object(str(path), read_json(path))
+    for id_, p in document.items():
+        if isinstance(p, bool) or not isinstance(p, (int, float)):
+            raise DataError(f"{path}: {id_}", "a number", shown(p))
+    return {id_: float(p) for id_, p in document.items()}
+
+
+def read_letters(path: Path, found: Mapping[str, Prediction], choices: Mapping[str, Sequence[str]]) -> dict[str, Prediction]:
+    """Predictions with the letter of the choice, whether the file has letters, positions from 0 or texts.
+
+    raises: DataError
+    """
+    return {
+        id_: replace(p, value=_letter(f"{path}: {id_}", p.value, choices[id_])) if id_ in choices else p
+        for id_, p in found.items()
+    }  # fmt: skip
+
+
+def _letter(where: str, value: Any, choices: Sequence[str]) -> str:
+    if value in choices:
+        return LETTERS[list(choices).index(value)]
+    text = str(value).strip().upper()
+    if len(text) == 1 and text in LETTERS[: len(choices)]:
+        return text
+    if text.isdecimal() and int(text) < len(choices):
+        return LETTERS[int(text)]
+    raise DataError(where, f"a letter from A to {LETTERS[len(choices) - 1]}, a position from 0, or a choice's text", shown(value))
+
+
+def _keys(line: str) -> set[str]:
+    """The keys of a line that is a JSON object; none if it is something else."""
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError:
+        return set()
+    return set(value) if isinstance(value, dict) else set()
+
+
+def _coqa(path: Path) -> list[tuple[str, str]]:
+    found = []
+    for i, item in enumerate(read_json(path)):
+        at = f"{path}: [{i}]"
+        turn = get(at, get_object(at, item), "turn_id", int)
+        found.append((f"{get(at, item, 'id', str)}_{turn}", get(at, item, "answer", str)))
+    return found
+
+
+def _quac(path: Path) -> list[tuple[str, str]]:
+    found = []
+    for where, row in read_json_lines(path):
+        ids, texts = (get(where, row, key, list) for key in ("qid", "best_span_str"))
+        if len(ids) != len(texts):
+            raise DataError(where, f"{len(ids)} answers, one for each id", f"{len(texts)}")
+        found += [(id_, "" if text == CANNOT_ANSWER else text) for id_, text in zip(ids, texts, strict=True)]
+    return found

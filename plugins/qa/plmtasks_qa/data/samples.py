@@ -1,0 +1,27 @@
+"""Questions about the built-in events."""
+
+from collections.abc import Iterator
+
+from plmtasks.examples import Example
+from plmtasks.samples import Event, events
+
+
+def sample(split: str) -> Iterator[Example]:
+    """One question about each event: who, what, where and when in turn."""
+    for number, event in enumerate(events(split)):
+        question, role = _question(event, number % 4)
+        context = event.english()
+        answer = next(phrase for phrase, its_role in event.phrases() if its_role == role)
+        yield Example(
+            id=event.id, inputs={"question": question, "context": context}, cluster=event.id, slices=(question.split()[0],),
+            reference={"text": [answer], "answer_start": [context.index(answer)]},
+        )  # fmt: skip
+
+
+def _question(event: Event, which: int) -> tuple[str, str]:
+    """A question and the role of its answer."""
+    agent, verb, thing = f"the {event.agent.en}", event.verb.en, f"the {event.thing.en}"
+    return (
+        (f"who {verb} {thing} ?", "ARG0"), (f"what was {verb} by {agent} ?", "ARG1"),
+        (f"where was {thing} {verb} ?", "ARGM-LOC"), (f"when was {thing} {verb} ?", "ARGM-TMP"),
+    )[which]  # fmt: skip
