@@ -21,8 +21,8 @@ class Example:
     """The named subsets it belongs to."""
 
     def hidden(self) -> "Example":
-        """The same example without its reference: all that `ask` and `read` may see."""
-        return replace(self, reference=None)
+        """The same example without its reference, and without slices, which may tell it: all that `ask` and `read` may see."""
+        return replace(self, reference=None, slices=())
 
 
 @dataclass(frozen=True, kw_only=True)
