@@ -58,6 +58,9 @@ class Tiny(Model):
         transformers.logging.disable_progress_bar()
         module.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        return self.saved(folder)
+
+    def saved(self, folder: Path) -> Checkpoint:
         return Checkpoint(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
 
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:

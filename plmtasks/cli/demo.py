@@ -1,0 +1,38 @@
+"""`plmtasks demo`."""
+
+from pathlib import Path
+
+import click
+
+THRESHOLD = 80.0
+"""Points that every pair must reach; chance is 50 for classification and about 15 for question answering."""
+
+MODELS = ("tiny-bert", "tiny-gpt", "tiny-t5")
+
+
+@click.command("demo")
+@click.option("--output", default="demo", metavar="DIR", help="Results and checkpoints; default: demo.")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Default 1.")
+def command(output: str, processes: int | None) -> None:
+    """Train the built-in models on the sample data of every task, evaluate every pair that fits, and print the table.
+
+    Needs no network. The test examples do not occur in training; every pair must reach the threshold.
+    """
+    from ..errors import PlmtasksError
+    from ..leaderboard import render
+    from ..registry import load_registry
+    from ..session import fitting, run
+    from .options import configs
+
+    registry = load_registry()
+    tasks = tuple(name for name in registry.items["task"] if name.endswith("/sample"))
+    values = {
+        "split": "test", "output": str(Path(output, "results")), "checkpoints": str(Path(output, "checkpoints")),
+        "processes": processes, "yes": True,
+    }  # fmt: skip
+    results = run(fitting(configs(tasks, MODELS, values), registry), registry)
+    click.echo(render(results, "table"), nl=False)
+    low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLD]
+    if low:
+        raise PlmtasksError(f"below the threshold of {THRESHOLD:g} points", *low)
+    click.echo(f"all {len(results)} pairs reach {THRESHOLD:g} points on test examples that do not occur in training")

@@ -1,0 +1,124 @@
+"""A plugin for tests of the house: a task and a model that need no weights, and faults on demand.
+
+Environment: TOY_EXAMPLES (how many), TOY_SLEEP (seconds a batch), TOY_FAULT (`raise:1:3` raises, `kill:1:3` kills process 1
+in its third batch).
+"""
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plmtasks import hookimpl
+from plmtasks.batching import Cost
+from plmtasks.config import ModelSettings, Source
+from plmtasks.data import Dataset
+from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.model import LoadedModel, Model
+from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
+from plmtasks.task import Task
+
+LABELS = ("no", "yes")
+
+
+@dataclass(frozen=True)
+class ToyTask(Task):
+    """Is the number even?"""
+
+    name: str = "toy/even"
+    asks: Sequence[str] = ("Classify",)
+    metrics: Sequence[str] = ("toy_accuracy",)
+    labels: tuple[str, ...] = LABELS
+
+    def load(self, source: Source) -> Dataset:
+        def read() -> list[Example]:
+            size = int(os.environ.get("TOY_EXAMPLES", "23"))
+            return [
+                Example(id=f"n{i}", inputs={"text": " ".join("x" * (1 + i * 7 % 11)) + f" {i}"}, reference=LABELS[i % 2 == 0]) for i in range(size)
+            ]
+
+        return Dataset(name="toy", readers={"test": read}, published=True)
+
+    def ask(self, example: Example, kind: str) -> Request:
+        return Classify(text=example.inputs["text"], labels=LABELS)
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        assert example.reference is None and isinstance(answer, ClassifyAnswer)
+        return Prediction(value=LABELS[answer.scores[1] > answer.scores[0]])
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        return ClassifyAnswer(scores=tuple(float(label == example.reference) for label in LABELS))
+
+
+class ToyAccuracy(Metric):
+    name = "toy_accuracy"
+
+    def scores(self) -> dict[str, ScoreInfo]:
+        return {"accuracy": ScoreInfo(mean_of="right")}
+
+    def columns(self) -> Sequence[str]:
+        return ("right", "n")
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Any:
+        import numpy as np
+
+        return np.array([[p.value == e.reference, 1] for p, e in zip(predictions, examples, strict=True)], dtype=float)
+
+    def reduce(self, totals: Any) -> Any:
+        import numpy as np
+
+        with np.errstate(invalid="ignore"):
+            return {"accuracy": 100 * totals[..., 0] / totals[..., 1]}
+
+
+@dataclass(frozen=True)
+class ToyModel(Model):
+    name: str = "toy-model"
+    family: str = "toy"
+    answers: Sequence[str] = ("Classify",)
+
+    def identity(self, form: Request, settings: ModelSettings) -> dict[str, Any]:
+        return {"weights": "none"}
+
+    def load(self, form: Request, settings: ModelSettings, device: str) -> LoadedModel:
+        return LoadedToy()
+
+
+class LoadedToy(LoadedModel):
+    """Answers by a hash of the text and of its batch: a batch that is cut otherwise gives other answers."""
+
+    batches = 0
+
+    def costs(self, requests: Sequence[Request]) -> list[Cost]:
+        return [Cost(width=len(r.text.split())) for r in requests]  # type: ignore[attr-defined]
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        self.batches += 1
+        time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
+        what, rank, batch = os.environ.get("TOY_FAULT", "none:0:0").split(":")
+        if what != "none" and os.environ.get("RANK", "0") == rank and self.batches == int(batch):
+            if what == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise RuntimeError("a fault on demand")
+        together = "|".join(r.key() for r in requests)
+        scores = [int(hashlib.sha256((r.key() + together).encode()).hexdigest()[:8], 16) / 2**32 for r in requests]
+        return [ClassifyAnswer(scores=(1 - s, s)) for s in scores]
+
+
+@hookimpl
+def register_tasks() -> list[Task]:
+    return [ToyTask()]
+
+
+@hookimpl
+def register_models() -> list[Model]:
+    return [ToyModel()]
+
+
+@hookimpl
+def register_metrics() -> list[Metric]:
+    return [ToyAccuracy()]
