@@ -1,0 +1,178 @@
+"""Which runs may be compared, and how they rank."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from plmtasks.errors import DataError
+from plmtasks.results import Result
+
+ScoreName = tuple[str, str]
+"""Metric, score."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run in a table."""
+
+    result: Result
+    rank: int | None = None
+    """None: it cannot be ranked, and its marks say why. Equal scores have equal ranks."""
+    twin: bool = False
+    """Another row has the same identity and other scores: the same run on another class of machine."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        return self.result.record
+
+    @property
+    def examples(self) -> int:
+        """Examples that the scores rest on."""
+        return int(self.record["data"]["examples"] - self.record["data"]["skipped"])
+
+    @property
+    def of(self) -> int:
+        """Examples of the whole split."""
+        return int(self.record["data"]["of"])
+
+    @property
+    def marks(self) -> list[str]:
+        """What a reader must know before believing the scores."""
+        data, dtype = self.record["data"], str(self.record["settings"]["dtype"])
+        marks = {
+            "untrained head": self.record["protocol"]["fresh_weights"],
+            f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
+            f"skipped {data['skipped']}, so not ranked": data["skipped"],
+            f"truncated {data['truncated']}": data["truncated"],
+            dtype: dtype != "float32",
+            "same identity, another machine": self.twin,
+            "main score not defined": self.score(self.main)["value"] is None,
+        }
+        return [mark for mark, holds in marks.items() if holds]
+
+    @property
+    def main(self) -> ScoreName:
+        metric, score = self.record["main"]
+        return metric, score
+
+    def score(self, name: ScoreName) -> Mapping[str, Any]:
+        """Value, ends and unit; an empty score where this run has none of that name."""
+        missing = {"value": None, "low": None, "high": None, "interval": "none", "unit": ""}
+        score: Mapping[str, Any] = self.record["scores"].get(name[0], {}).get(name[1], missing)
+        return score
+
+
+@dataclass(frozen=True)
+class Board:
+    """Runs of one task on the same examples, scored in the same way, best first."""
+
+    rows: Sequence[Row]
+    apart: str | None = None
+    """Why these runs are not compared with the task's first table; None for that table itself."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """Of any of its runs: what all have in common can be read there."""
+        return self.rows[0].record
+
+    @property
+    def task(self) -> str:
+        return str(self.record["task"]["name"])
+
+    @property
+    def main(self) -> ScoreName:
+        return self.rows[0].main
+
+    @property
+    def higher_is_better(self) -> bool:
+        return bool(self.rows[0].score(self.main)["higher_is_better"])
+
+    @cached_property
+    def scores(self) -> Sequence[ScoreName]:
+        """The scores that any of its runs has, the main one first."""
+        names = [(metric, score) for row in self.rows for metric, scores in row.record["scores"].items() for score in scores]
+        return list(dict.fromkeys([self.main, *names]))
+
+
+def make_boards(results: Sequence[Result]) -> list[Board]:
+    """A table for each task, and one more for each other set of examples or way of scoring; by name of the task.
+
+    The same result in two folders counts once.
+
+    raises: DataError for a result that lacks what its schema demands
+    """
+    tasks: dict[str, dict[str, list[Result]]] = {}
+    seen: set[str] = set()
+    identities: Counter[str] = Counter()
+    for result in results:
+        content = json.dumps(result.record, sort_keys=True)
+        if content in seen:
+            continue
+        seen.add(content)
+        try:
+            terms = json.dumps(_terms(result.record), sort_keys=True)
+            _ = Row(result).marks, Row(result).examples
+        except (KeyError, TypeError, ValueError) as e:
+            raise DataError(
+                str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
+            ) from e
+        identities[result.identity] += 1
+        tasks.setdefault(result.task, {}).setdefault(terms, []).append(result)
+    twins = {identity for identity, count in identities.items() if count > 1}
+    boards = []
+    for _, groups in sorted(tasks.items()):
+        ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].record["data"]["examples"], item[0]))
+        first = ordered[0][1][0].record
+        for terms, group in ordered:
+            apart = None if terms == ordered[0][0] else _difference(first, group[0].record)
+            boards.append(Board(_ranked(group, twins), apart))
+    return boards
+
+
+def _terms(record: Mapping[str, Any]) -> list[Any]:
+    """What runs must have in common to be compared."""
+    data = record["data"]
+    return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"]]
+
+
+def _difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Why a run cannot be compared with the first: all that differs."""
+    a, b = first["data"], other["data"]
+    found = []
+    if a["name"] != b["name"]:
+        found.append(f"other data: {b['name']}")
+    if a["split"] != b["split"]:
+        found.append(f"another split: {b['split']}")
+    if a["fingerprint"] != b["fingerprint"]:
+        found.append(f"other examples: {b['examples']} of {b['of']}")
+    if first["task"]["version"] != other["task"]["version"]:
+        found.append(f"another version of the task: {other['task']['version']}")
+    if (first["main"], first["signatures"]) != (other["main"], other["signatures"]):
+        found.append("scored in another way")
+    return "; ".join(found)
+
+
+def _ranked(results: Sequence[Result], twins: set[str]) -> list[Row]:
+    """Best first; equal scores share a rank and the next one is left out; what cannot be ranked comes last."""
+
+    def key(row: Row) -> float | None:
+        score = row.score(row.main)
+        if score["value"] is None or row.record["data"]["skipped"]:
+            return None
+        # sums in another order may differ in their last bits
+        value = float(score["value"])
+        return round(-value if score["higher_is_better"] else value, 9)
+
+    rows = [Row(result, twin=result.identity in twins) for result in results]
+    keyed = sorted(
+        ((key(row), row) for row in rows),
+        key=lambda pair: (pair[0] is None, pair[0] or 0.0, pair[1].result.model, pair[1].result.identity),
+    )
+    ranks: dict[float, int] = {}
+    for place, (value, _) in enumerate(keyed, 1):
+        if value is not None:
+            ranks.setdefault(value, place)
+    return [replace(row, rank=None if value is None else ranks[value]) for value, row in keyed]

@@ -1,0 +1,165 @@
+"""Ranked tables as text for terminals, pages, spreadsheets and programs."""
+
+import csv as csv_module
+import io
+import json as json_module
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .boards import Board, Row, ScoreName
+
+SHOWN_SCORES = 5
+"""Scores a table shows; the others are in the CSV and JSON forms."""
+
+
+def table(boards: Sequence[Board]) -> str:
+    """For a terminal, as wide as it is."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    file = io.StringIO()
+    console = Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None)
+    for board in boards:
+        made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name in _header(board):
+            made.add_column(Text(_printable(name)), justify="right" if name in ("rank", "n") else "left", overflow="fold")
+        for row in board.rows:
+            # as Text, a bracket in a cell is no markup
+            made.add_row(*(Text(_printable(cell)) for cell in _cells(board, row)))
+        console.print(Text(_printable(_title(board))))
+        console.print(made)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n" if boards else ""
+
+
+def markdown(boards: Sequence[Board]) -> str:
+    """Tables of GitHub's Markdown."""
+    blocks = []
+    for board in boards:
+        header = [_escape(name) for name in _header(board)]
+        lines = [f"### {_escape(board.task)}", "", _escape(_about(board)), "", _line(header), _line(["---"] * len(header))]
+        lines += [_line(_cells(board, row, _escape)) for row in board.rows]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def csv(boards: Sequence[Board]) -> str:
+    """One line for each score of each run."""
+    file = io.StringIO()
+    columns = [
+        "task", "data", "split", "apart", "rank", "model", "family", "protocol", "examples", "of", "marks",
+        "metric", "score", "main", "value", "low", "high", "interval", "unit", "higher_is_better", "identity",
+    ]  # fmt: skip
+    writer = csv_module.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    for board in boards:
+        for row in board.rows:
+            run = _run(row)
+            scored, marks = run.pop("scores"), "; ".join(run["marks"])
+            data = row.record["data"]
+            shared = {
+                **run,
+                "task": board.task,
+                "data": data["name"],
+                "split": data["split"],
+                "apart": board.apart,
+                "marks": marks,
+            }
+            for metric, scores in scored.items():
+                for name, score in scores.items():
+                    main = (metric, name) == board.main
+                    fields = {k: v for k, v in score.items() if k in columns}
+                    writer.writerow({**shared, "metric": metric, "score": name, "main": main, **fields})
+    return file.getvalue()
+
+
+def json(boards: Sequence[Board]) -> str:
+    """All that the tables rest on."""
+    made = [
+        {
+            "task": board.task, "data": {k: board.record["data"][k] for k in ("name", "split", "fingerprint", "of")},
+            "apart": board.apart, "main": list(board.main), "higher_is_better": board.higher_is_better,
+            "runs": [_run(row) for row in board.rows],
+        }
+        for board in boards
+    ]  # fmt: skip
+    return json_module.dumps(made, ensure_ascii=False, indent=1) + "\n"
+
+
+def _run(row: Row) -> dict[str, Any]:
+    model = row.record["model"]
+    return {
+        "rank": row.rank, "model": model["name"], "family": model["family"], "protocol": row.record["protocol"]["how"],
+        "examples": row.examples, "of": row.of, "marks": row.marks, "identity": row.result.identity,
+        "scores": row.record["scores"],
+    }  # fmt: skip
+
+
+def _title(board: Board) -> str:
+    return f"{board.task}: {_about(board)}"
+
+
+def _about(board: Board) -> str:
+    """On what, and by which score, its runs are ranked; and why apart from others."""
+    data = board.record["data"]
+    direction = "higher is better" if board.higher_is_better else "lower is better"
+    text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
+    left_out = len(board.scores) - len(_shown(board))
+    text += f"; {left_out} more scores in the csv and json forms" if left_out else ""
+    return f"{text}; apart from the table above: {board.apart}" if board.apart else text
+
+
+def _header(board: Board) -> list[str]:
+    scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in _shown(board)]
+    marks = ["marks"] if any(row.marks for row in board.rows) else []
+    return ["rank", "model", "family", "protocol", "n", *scores, *marks]
+
+
+def _cells(board: Board, row: Row, escape: Callable[[str], str] = str) -> list[str]:
+    record = row.record
+    who = [record["model"]["name"], record["model"]["family"], record["protocol"]["how"]]
+    count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
+    scores = [_number(row.score(name)) for name in _shown(board)]
+    marks = ["; ".join(row.marks)] if "marks" in _header(board) else []
+    return [str(row.rank or "–"), *(escape(cell) for cell in who), count, *scores, *(escape(mark) for mark in marks)]
+
+
+def _shown(board: Board) -> list[ScoreName]:
+    """The main score, and others that some run has; not those of single labels, which have brackets in their names."""
+    defined = [name for name in board.scores[1:] if any(row.score(name)["value"] is not None for row in board.rows)]
+    return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
+
+
+def _label(board: Board, name: ScoreName) -> str:
+    """The score's name, with its metric's where two metrics have a score of that name."""
+    return name[1] if sum(name[1] == other[1] for other in board.scores) == 1 else "/".join(name)
+
+
+def _higher(board: Board, name: ScoreName) -> bool:
+    return all(row.score(name).get("higher_is_better", True) for row in board.rows)
+
+
+def _number(score: Mapping[str, Any]) -> str:
+    """88.07 [85.8, 90.1]: a score is not shown without its interval, or the word that it has none."""
+    if score["value"] is None:
+        return "–"
+    long, short = (".2f", ".1f") if score["unit"] == "points" else (".4g", ".3g")
+    interval = "no interval" if score["low"] is None else f"{score['low']:{short}}, {score['high']:{short}}"
+    return f"{score['value']:{long}} [{interval}]"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is; underscores within words mean nothing there."""
+    return re.sub(r"([\\`*<>|\[\]&~]|(?<!\w)_|_(?!\w))", r"\\\1", _printable(text))
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a name from somebody else's file may not steer the terminal or end a line."""
+    return "".join(c if c.isprintable() else "�" for c in text)
