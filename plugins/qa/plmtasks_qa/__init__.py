@@ -1,15 +1,17 @@
 """Question answering for plmtasks: extractive, generative, conversational and multiple-choice."""
 
 from plmtasks import hookimpl
+from plmtasks.metric import Metric
+from plmtasks.task import Task
 
 from . import catalog, metrics
 
 
 @hookimpl
-def register_tasks():
+def register_tasks() -> list[Task]:
     return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE]
 
 
 @hookimpl
-def register_metrics():
+def register_metrics() -> list[Metric]:
     return [metrics.Squad(), metrics.Cmrc(), metrics.Conversation(), metrics.ChoiceAccuracy()]

@@ -9,6 +9,7 @@ from typing import Any
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, hub_dataset, open_dataset
+from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
     Answer,
@@ -56,7 +57,7 @@ UNANSWERABLE = "unanswerable"
 """What a model writes where the text holds no answer."""
 
 TURNS = 2
-"""So many of the turns before stand in the question that `ExtractSpan` asks; `Generate` shows all of them."""
+"""So many of the turns before, the last first, follow the question that `ExtractSpan` asks; `Generate` shows all of them."""
 
 IMPOSSIBLE = -1e4
 """The log-likelihood of a choice that a perfect model does not make."""
@@ -86,6 +87,7 @@ class QuestionAnswering(Task):
     """Questions whose annotators agree less than this F1 do not count in the metric "conversation"."""
 
     def load(self, source: Source) -> Dataset:
+        known_fields(self, source, ("id", "question", "context", "answers"))
         form = Form(language=self.language, may_abstain=self.may_abstain, flawed=self.flawed, columns=source.columns)
         own = own_dataset(self.hub, self.row_reader, form)
         if own is None:
@@ -96,8 +98,11 @@ class QuestionAnswering(Task):
         history = example.inputs.get("history", [])
         question, context = example.inputs["question"], example.inputs["context"]
         if kind == "ExtractSpan":
-            asked = " ".join([*(text for turn in history[-TURNS:] for text in turn if text), question])
-            return ExtractSpan(question=asked, context=self.searched(context), may_abstain=self.may_abstain)
+            # its own question first: what is too long loses its end
+            before = (text for turn in reversed(history[-TURNS:]) for text in turn if text)
+            return ExtractSpan(
+                question=" ".join([question, *before]), context=self.searched(context), may_abstain=self.may_abstain
+            )
         words = WORDS[self.language]
         instruction = f"{words['instruction']} {words['abstain']}" if self.may_abstain else words["instruction"]
         turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
@@ -214,6 +219,7 @@ class MultipleChoice(Task):
     hub: HubData | None = None
 
     def load(self, source: Source) -> Dataset:
+        known_fields(self, source, ("id", "context", "question", "choices", "answer", "subject"))
         form = Form(language=self.language, options=len(self.labels), columns=source.columns)
         return open_dataset(
             source, lambda path: read_choices(path, form), name=self.name, own=own_dataset(self.hub, choices, form)
@@ -284,6 +290,12 @@ class MultipleChoice(Task):
         """
         found = read_answers(path) or super().read_predictions(path, examples)
         return read_letters(path, found, {e.id: e.inputs["choices"] for e in examples})
+
+
+def known_fields(task: Task, source: Source, fields: Sequence[str]) -> None:
+    """raises: InputError if --columns names a field that the task has not"""
+    if unknown := next((f for f in source.columns if f not in fields), None):
+        raise InputError(f"{task.name} has no field {unknown!r}", f"--columns takes {', '.join(fields)}")
 
 
 def own_dataset(hub: HubData | None, row_reader: Callable[[Rows, Form, str], list[Example]], form: Form) -> Dataset | None:

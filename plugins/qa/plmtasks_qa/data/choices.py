@@ -11,7 +11,7 @@ from plmtasks.data import column, read_records
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 
-from .rows import Form, Rows, get, get_object, get_text, paragraph, question_word, shown, under
+from .rows import Form, Rows, get, get_id, get_lists, get_object, get_text, paragraph, question_word, shown, under
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """How choices are called, in their order."""
@@ -52,7 +52,7 @@ def choices(rows: Rows, form: Form, name: str) -> list[Example]:
     for number, (where, row) in enumerate(_flat(rows)):
         named = {**row, **{f: column(where, row, c) for f, c in form.columns.items()}}
         item = _item(where, named)
-        id_ = str(named.get("id", number))
+        id_ = get_id(where, row, form, number)
         if "example_id" in named:  # RACE names its articles, not its questions
             id_ = f"{named['example_id']}/{of_article[named['example_id']]}"
             of_article[named["example_id"]] += 1
@@ -76,11 +76,8 @@ def _flat(rows: Rows) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not {"questions", "options", "answers"} <= set(row):
             yield where, row
             continue
-        questions, options, answers = (get(where, row, key, list) for key in ("questions", "options", "answers"))
-        if not len(questions) == len(options) == len(answers):
-            found = f"{len(questions)}, {len(options)} and {len(answers)}"
-            raise DataError(where, "as many questions as options and answers", found)
-        for k, (question, its, answer) in enumerate(zip(questions, options, answers, strict=True)):
+        parts = zip(*get_lists(where, row, "questions", "options", "answers"), strict=True)
+        for k, (question, its, answer) in enumerate(parts):
             yield f"{where}, question {k}", {
                 "article": get(where, row, "article", str), "question": question, "options": its, "answer": answer,
                 "example_id": get(where, row, "id", str),
@@ -95,12 +92,12 @@ def _item(where: str, row: Mapping[str, Any]) -> Item:
     if "endings" in row:
         context = get_text(where, row, {}, "ctx")
         if row.get("ctx_b"):
-            context = f"{get_text(where, row, {}, 'ctx_a')} {row['ctx_b'].capitalize()}"
+            context = f"{get_text(where, row, {}, 'ctx_a')} {get_text(where, row, {}, 'ctx_b').capitalize()}"
         if row.get("activity_label"):
-            context = f"{row['activity_label']}: {context}"
-        texts = [_without_headings(e) for e in get(where, row, "endings", list)]
+            context = f"{get_text(where, row, {}, 'activity_label')}: {context}"
+        texts = [_without_headings(e) if isinstance(e, str) else e for e in get(where, row, "endings", list)]
         return Item(context=_without_headings(context), choices=texts, answer=_answer(where, row))
-    context = next((get_text(where, row, {}, key) for key in ("article", "context") if row.get(key)), None)
+    article = next((get_text(where, row, {}, key) for key in ("article", "context") if row.get(key)), None)
     if isinstance(question := row.get("question"), dict):
         at = under(where, "question")
         texts, names = _named_choices(at, get(at, question, "choices", list))
@@ -110,14 +107,15 @@ def _item(where: str, row: Mapping[str, Any]) -> Item:
         question = get_text(where, row, {}, "question")
     else:
         raise DataError(where, "a question with choices", ", ".join(map(str, row)), *SHAPES, "--columns field=column,… renames")
-    return Item(context=context, question=question, choices=texts, names=names, answer=_answer(where, row))
+    return Item(context=article, question=question, choices=texts, names=names, answer=_answer(where, row))
 
 
 def _named_choices(where: str, value: Any) -> tuple[list[str], list[str]]:
     """Texts, and names where there are some, of {"text", "label"} lists, of a list of such pairs, or of texts."""
     at = under(where, "choices")
     if isinstance(value, dict):
-        return get(at, value, "text", list), get(at, value, "label", list)
+        texts, labels = get_lists(at, value, "text", "label")
+        return texts, [str(label) for label in labels]
     if not isinstance(value, list):
         raise DataError(at, "a list of choices", shown(value))
     if value and isinstance(value[0], dict):

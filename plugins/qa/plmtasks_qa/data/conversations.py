@@ -9,7 +9,7 @@ from plmtasks.errors import DataError
 from plmtasks.examples import Example
 
 from .extractive import misplaced, paragraphs, read_answers, read_document, warn_misplaced
-from .rows import Form, Rows, get, get_object, get_text, paragraph, question_word
+from .rows import Form, Rows, get, get_lists, get_object, get_text, paragraph, question_word
 
 CANNOT_ANSWER = "CANNOTANSWER"
 """QuAC's answer to what the text does not tell; it also stands at the end of each of its contexts."""
@@ -34,11 +34,9 @@ def coqa(rows: Rows, form: Form, name: str) -> list[Example]:
     dialogues = []
     for number, (where, row) in enumerate(rows):
         answers = get(where, row, "answers", dict)
-        texts, starts, ends = (get(where, answers, key, list) for key in ("input_text", "answer_start", "answer_end"))
-        questions = get(where, row, "questions", list)
-        turns = [
-            {"question": q, "text": [t], "rationale": [s, e]} for q, t, s, e in zip(questions, texts, starts, ends, strict=True)
-        ]
+        together = {**answers, "questions": get(where, row, "questions", list)}
+        parts = zip(*get_lists(where, together, "questions", "input_text", "answer_start", "answer_end"), strict=True)
+        turns = [{"question": q, "text": [t], "rationale": [s, e]} for q, t, s, e in parts]
         dialogues.append((where, str(number), get(where, row, "story", str), turns))
     return list(_coqa_turns(dialogues, form))
 
@@ -47,10 +45,9 @@ def _coqa_dialogues(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[s
     for i, dialogue in enumerate(get(str(path), document, "data", list)):
         where = f"{path}: data[{i}]"
         id_, story = (get(where, get_object(where, dialogue), key, str) for key in ("id", "story"))
-        questions, answers = (get(where, dialogue, key, list) for key in ("questions", "answers"))
-        if len(questions) != len(answers):
-            raise DataError(f"{where}.answers", f"{len(questions)} answers, one for each question", f"{len(answers)}")
+        questions, answers = get_lists(where, dialogue, "questions", "answers")
         others = dialogue.get("additional_answers", {})
+        get_lists(where, {"questions": questions, **others}, "questions", *others)
         turns = []
         for k, (question, answer) in enumerate(zip(questions, answers, strict=True)):
             first = get_object(f"{where}.answers[{k}]", answer)
@@ -95,15 +92,13 @@ def quac(rows: Rows, form: Form, name: str) -> list[Example]:
     """The hub's rows: a conversation each, with lists of "questions", "turn_ids", "yesnos", "answers", "orig_answers"."""
     dialogues = []
     for where, row in rows:
-        answers, originals = (get(where, row, key, dict) for key in ("answers", "orig_answers"))
-        texts, starts = (get(where, answers, key, list) for key in ("texts", "answer_starts"))
+        originals = {"orig_texts": get(where, get(where, row, "orig_answers", dict), "texts", list)}
+        together = {**row, **get(where, row, "answers", dict), **originals}
+        keys = ("turn_ids", "questions", "texts", "answer_starts", "orig_texts", "yesnos")
         turns = [
             {"id": i, "question": q, "answers": {"text": t, "answer_start": s}, "orig_answer": {"text": o}, "yesno": y}
-            for i, q, t, s, o, y in zip(
-                get(where, row, "turn_ids", list), get(where, row, "questions", list), texts, starts,
-                get(where, originals, "texts", list), get(where, row, "yesnos", list), strict=True,
-            )
-        ]  # fmt: skip
+            for i, q, t, s, o, y in zip(*get_lists(where, together, *keys), strict=True)
+        ]
         dialogues.append((where, get(where, row, "context", str), turns))
     return _quac_turns(dialogues, form, name)
 
@@ -123,13 +118,16 @@ def _quac_turns(dialogues: Iterable[tuple[str, str, Sequence[Mapping[str, Any]]]
             at = f"{where}.qas[{k}]"
             id_, question = (get_text(at, get_object(at, turn), {}, key) for key in ("id", "question"))
             given = list(zip(*read_answers(at, turn.get("answers")), strict=True))
+            if not given:
+                raise DataError(f"{at}.answers", f"at least one answer, {CANNOT_ANSWER!r} if there is none", "none")
             found = [(t, s) for t, s in given if t != CANNOT_ANSWER]
             if 2 * len(found) <= len(given):
                 found = []
             flaws += sum(misplaced(f"{at}, question {id_!r}", context, t, s, form) for t, s in found)
             total += len(found)
-            first = get_object(at, turn.get("orig_answer") or {"text": given[0][0]})["text"]
-            slices = (question_word(question, form.language), "answerable" if found else "unanswerable")
+            original = get_object(f"{at}.orig_answer", turn.get("orig_answer") or {"text": given[0][0]})
+            first = get_text(f"{at}.orig_answer", original, {}, "text")
+            slices: tuple[str, ...] = (question_word(question, form.language), "answerable" if found else "unanswerable")
             if turn.get("yesno") in ("y", "n", 0, 1):
                 slices = (*slices, "yes/no")
             examples.append(

@@ -1,5 +1,6 @@
 """SQuAD's JSON, and rows with a question, its context and its answers."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from plmtasks.data import column, read_json, read_lines, read_records, warn_flaw
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 
-from .rows import Form, Rows, get, get_object, get_text, paragraph, question_word, shown, under
+from .rows import Form, Rows, get, get_id, get_object, get_text, paragraph, question_word, shown, under
 
 Answers = tuple[list[str], list[int | None]]
 """Texts and the offsets of their first characters, None where the file has none."""
@@ -36,12 +37,12 @@ def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
     for number, (where, row) in enumerate(rows):
         question, context = (get_text(where, row, form.columns, f) for f in ("question", "context"))
         texts, starts = read_answers(where, column(where, row, form.columns.get("answers", "answers")))
-        id_ = str(row.get(form.columns.get("id", "id"), number))
+        id_ = get_id(where, row, form, number)
         at = f"{where}, question {id_!r}"
         _check_answerable(at, texts, row.get("is_impossible"), form)
         flaws += sum(misplaced(at, context, t, s, form) for t, s in zip(texts, starts, strict=True))
         total += len(texts)
-        slices = (question_word(question, form.language),)
+        slices: tuple[str, ...] = (question_word(question, form.language),)
         if form.may_abstain:
             slices = (*slices, "answerable" if texts else "unanswerable")
         examples.append(
@@ -81,16 +82,21 @@ def warn_misplaced(name: str, flaws: int, total: int) -> None:
 
 
 def read_document(path: Path) -> Mapping[str, Any] | None:
-    """The JSON object that the file is; None if it holds rows."""
-    if not path.name.removesuffix(".gz").endswith(".json"):
-        return None
-    lines = [line for line in read_lines(path) if line.strip()]
+    """The JSON object that the file is; None if it holds rows.
+
+    raises: DataError with line and column
+    """
+    name = path.name.removesuffix(".gz")
+    lines = [line for line in read_lines(path) if line.strip()] if name.endswith((".json", ".jsonl", ".ndjson")) else []
     if not lines or lines[0].lstrip().startswith("["):
         return None
-    if len(lines) > 1 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines[:2]):
-        return None  # an object a line
-    document: Mapping[str, Any] = get_object(str(path), read_json(path))
-    return document
+    try:
+        first = json.loads(lines[0])
+    except json.JSONDecodeError:
+        first = None  # the first line of a document over many lines, or a broken row
+    one_object = len(lines) == 1 and isinstance(first, dict)
+    a_document = one_object or first is None if name.endswith(".json") else one_object and "data" in first
+    return get_object(str(path), read_json(path)) if a_document else None
 
 
 def squad_rows(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from plmtasks.examples import Prediction
 
 from .choices import LETTERS
 from .conversations import CANNOT_ANSWER
-from .rows import get, get_object, shown
+from .rows import get, get_lists, get_object, shown
 
 
 def read_answers(path: Path) -> dict[str, Prediction]:
@@ -92,8 +92,6 @@ def _coqa(path: Path) -> list[tuple[str, str]]:
 def _quac(path: Path) -> list[tuple[str, str]]:
     found = []
     for where, row in read_json_lines(path):
-        ids, texts = (get(where, row, key, list) for key in ("qid", "best_span_str"))
-        if len(ids) != len(texts):
-            raise DataError(where, f"{len(ids)} answers, one for each id", f"{len(texts)}")
+        ids, texts = get_lists(where, row, "qid", "best_span_str")
         found += [(id_, "" if text == CANNOT_ANSWER else text) for id_, text in zip(ids, texts, strict=True)]
     return found

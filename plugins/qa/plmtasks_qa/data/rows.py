@@ -81,6 +81,26 @@ def get_text(where: str, row: Mapping[str, Any], columns: Mapping[str, str], nam
     return value
 
 
+def get_id(where: str, row: Mapping[str, Any], form: Form, number: int) -> str:
+    """A row's "id", or its number where the file has none.
+
+    raises: DataError if --columns names a column that is not there
+    """
+    return str(column(where, row, form.columns["id"]) if "id" in form.columns else row.get("id", number))
+
+
+def get_lists(where: str, row: Mapping[str, Any], *keys: str) -> list[list[Any]]:
+    """Lists of one length.
+
+    raises: DataError
+    """
+    lists = [get(where, row, key, list) for key in keys]
+    if len({len(values) for values in lists}) > 1:
+        lengths = ", ".join(str(len(values)) for values in lists)
+        raise DataError(where, f"lists of one length: {', '.join(keys)}", f"lengths {lengths}")
+    return lists
+
+
 def under(where: str, key: str) -> str:
     """The place of a key in the object at `where`."""
     return f"{where}.{key}" if ": " in where else f"{where}: {key}"
