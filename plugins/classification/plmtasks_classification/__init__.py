@@ -6,8 +6,8 @@ from plmtasks import hookimpl
 from plmtasks.metric import Metric
 from plmtasks.task import Task
 
+from .catalog import TASKS
 from .metrics import METRICS
-from .task import TASKS
 
 
 @hookimpl

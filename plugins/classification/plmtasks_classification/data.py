@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ class Format:
             return read_records(path)
         header: bool | tuple[str, ...] = True
         if self.headerless and not self.columns:
-            first = next(iter(read_lines(path)), "").split("\t")
-            if not all(set(first) & set(COLUMN_NAMES[name]) for name in ("text", "label")):
+            first = set(next(iter(read_lines(path)), "").split("\t"))
+            if not any(first.intersection(names) for names in COLUMN_NAMES.values()):
                 header = self.headerless
         return read_table(path, header=header)
 
@@ -140,11 +141,13 @@ class Format:
         beside = path.parent / "labels.txt"
         if beside.is_file():
             names = [line.strip() for line in read_lines(beside)]
+            if len(set(names)) < len(names):
+                raise DataError(str(beside), "each label once", f"{len(names) - len(set(names))} of {len(names)} lines again")
         elif path.name.endswith(".parquet") and not self.labels:
             names = _class_names(path, {self.columns.get("label", ""), *COLUMN_NAMES["label"]})
         else:
             names = []
-        return {} if len(set(names)) < len(names) else {str(i): name for i, name in enumerate(names)}
+        return {str(i): name for i, name in enumerate(names)}
 
 
 def _class_names(path: Path, columns: set[str]) -> list[str]:
@@ -169,9 +172,13 @@ def _class_names(path: Path, columns: set[str]) -> list[str]:
 
 def from_hub(hub: HubData, form: Format) -> Dataset:
     """A pinned data set of the hub; each split is fetched when it is first asked for."""
+
+    def read(file: str) -> Iterator[Example]:
+        return form.read(hub_file(hub.repo, file, hub.revision))
+
     return Dataset(
         name=f"hf://{hub.repo}@{hub.revision}",
-        readers={split: (lambda file=file: form.read(hub_file(hub.repo, file, hub.revision))) for split, file in hub.files.items()},
+        readers={split: partial(read, file) for split, file in hub.files.items()},
         published=True,
     )
 
@@ -185,67 +192,4 @@ def sample() -> Dataset:
                 id=event.id, inputs={"text": event.english()}, reference=event.sentiment, slices=(f"label={event.sentiment}",)
             )  # fmt: skip
 
-    return Dataset(name="built-in sample", readers={split: (lambda split=split: read(split)) for split in SPLIT_SIZES})
-
-
-SENTIMENTS = ("negative", "positive")
-
-EMOTIONS = (
-    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
-    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy", "love",
-    "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
-)  # fmt: skip
-"""GoEmotions' labels in the order of their numbers."""
-
-NEWS = {
-    "100": "故事", "101": "文化", "102": "娱乐", "103": "体育", "104": "财经", "106": "房产", "107": "汽车", "108": "教育",
-    "109": "科技", "110": "军事", "112": "旅游", "113": "国际", "114": "股票", "115": "农业", "116": "电竞",
-}  # fmt: skip
-"""TNEWS' category codes and their words; the hub numbers them 0 to 14 in this order."""
-
-
-def _hub(repo: str, revision: str, **files: str) -> HubData:
-    return HubData(repo=repo, revision=revision, files=files)
-
-
-SST2_HUB = _hub(
-    "nyu-mll/glue",
-    "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
-    # the test split of GLUE has no labels
-    train="sst2/train-00000-of-00001.parquet",
-    validation="sst2/validation-00000-of-00001.parquet",
-)
-MRPC_HUB = _hub(
-    "nyu-mll/glue",
-    "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
-    train="mrpc/train-00000-of-00001.parquet",
-    validation="mrpc/validation-00000-of-00001.parquet",
-    test="mrpc/test-00000-of-00001.parquet",
-)
-AG_NEWS_HUB = _hub(
-    "fancyzhx/ag_news",
-    "eb185aade064a813bc0b7f42de02595523103ca4",
-    train="data/train-00000-of-00001.parquet",
-    test="data/test-00000-of-00001.parquet",
-)
-GOEMOTIONS_HUB = _hub(
-    "google-research-datasets/go_emotions",
-    "add492243ff905527e67aeb8b80c082af02207c3",
-    train="simplified/train-00000-of-00001.parquet",
-    validation="simplified/validation-00000-of-00001.parquet",
-    test="simplified/test-00000-of-00001.parquet",
-)
-TNEWS_HUB = _hub(
-    "clue/clue",
-    "28178267a609dd08bdc703dd6c931dfc2c2f4431",
-    # the test split of CLUE has no labels
-    train="tnews/train-00000-of-00001.parquet",
-    validation="tnews/validation-00000-of-00001.parquet",
-)
-CHNSENTICORP_HUB = _hub(
-    "lansinuote/ChnSentiCorp",
-    "b0c4c119c3fb33b8e735969202ef9ad13d717e5a",
-    train="data/train-00000-of-00001-02f200ca5f2a7868.parquet",
-    validation="data/validation-00000-of-00001-405befbaa3bcf1a2.parquet",
-    test="data/test-00000-of-00001-5372924f059fe767.parquet",
-)
+    return Dataset(name="built-in sample", readers={split: partial(read, split) for split in SPLIT_SIZES})

@@ -1,8 +1,7 @@
 """How well labels are predicted: every score from counts that add up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
@@ -22,12 +21,11 @@ def label_set(value: Any) -> frozenset[str]:
     return frozenset(value) if isinstance(value, (list, tuple)) else frozenset([value])
 
 
-@dataclass(frozen=True, kw_only=True)
 class Accuracy(Metric):
     """Predictions that are wholly right; where there are several labels, exactly those."""
 
-    name: str = "accuracy"
-    description: str = "predictions that are right (of several labels: all, and no other)"
+    name = "accuracy"
+    description = "predictions that are right (of several labels: all, and no other)"
 
     def scores(self) -> Mapping[str, ScoreInfo]:
         return {"accuracy": ScoreInfo(mean_of="right")}
@@ -45,15 +43,14 @@ class Accuracy(Metric):
         return {"accuracy": 100 * _ratio(totals[..., 0], totals[..., 1])}
 
 
-@dataclass(frozen=True, kw_only=True)
 class AccuracyNorm(Metric):
     """Accuracy where the choice is the one with the highest log-likelihood per UTF-8 byte, or per token.
 
     Only answers to `Choose` have lengths: for all others the scores are nan.
     """
 
-    name: str = "accuracy_norm"
-    description: str = "accuracy of choices by log-likelihood per byte and per token"
+    name = "accuracy_norm"
+    description = "accuracy of choices by log-likelihood per byte and per token"
 
     def scores(self) -> Mapping[str, ScoreInfo]:
         return {"accuracy_norm_bytes": ScoreInfo(), "accuracy_norm_tokens": ScoreInfo()}
@@ -84,7 +81,6 @@ def best_named(what: str, scores: Mapping[str, float]) -> str | None:
     return max(named, key=named.__getitem__) if named else None
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelCounts(Metric):
     """The margins of the confusion matrix and its diagonal, from which the scores below follow.
 
@@ -92,14 +88,15 @@ class LabelCounts(Metric):
     outside the labels, and the examples. k = 3 L + 2.
     """
 
-    labels: tuple[str, ...] = ()
-    counts: ClassVar[Sequence[str]] = ("right", "predicted", "reference")
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        self.labels = tuple(labels)
 
     def bind(self, task: "Task") -> "LabelCounts":
-        return replace(self, labels=task.labels)
+        return type(self)(task.labels)
 
     def columns(self) -> Sequence[str]:
-        return [*(f"{count}[{label}]" for count in self.counts for label in self.labels), OUTSIDE, "examples"]
+        counts = ("right", "predicted", "reference")
+        return [*(f"{count}[{label}]" for count in counts for label in self.labels), OUTSIDE, "examples"]
 
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
         """raises: MetricError if the task has no labels, or a reference lies outside them"""
@@ -113,7 +110,8 @@ class LabelCounts(Metric):
         for row, p, e in zip(rows, predictions, examples, strict=True):
             predicted, reference = label_set(p.value), label_set(e.reference)
             if not reference <= place.keys():
-                raise MetricError(f"example {e.id!r} has the reference {e.reference!r}", f"the labels are: {', '.join(self.labels)}")
+                known = f"the labels are: {', '.join(self.labels)}"
+                raise MetricError(f"example {e.id!r} has the reference {e.reference!r}", known)
             for label in predicted:
                 row[size + place[label] if label in place else -2] += 1
             for label in reference:
@@ -128,7 +126,6 @@ class LabelCounts(Metric):
         return right, predicted, reference, totals[..., -2], totals[..., -1]
 
 
-@dataclass(frozen=True, kw_only=True)
 class F1(LabelCounts):
     """F1 of each label, their mean, and F1 of all decisions together.
 
@@ -138,8 +135,8 @@ class F1(LabelCounts):
     zero_division=0: macro over the labels that occur, micro over all that occurs, outside included.
     """
 
-    name: str = "f1"
-    description: str = "F1 of each label, macro and micro averaged, with precision and recall"
+    name = "f1"
+    description = "F1 of each label, macro and micro averaged, with precision and recall"
 
     def scores(self) -> Mapping[str, ScoreInfo]:
         of_labels = [f"{what}[{label}]" for label in self.labels for what in ("f1", "precision", "recall")]
@@ -162,7 +159,6 @@ class F1(LabelCounts):
         return scores
 
 
-@dataclass(frozen=True, kw_only=True)
 class Matthews(LabelCounts):
     """Matthews correlation of predictions and references, for two labels or more, times 100.
 
@@ -170,8 +166,8 @@ class Matthews(LabelCounts):
     source: Gorodkin (2004), doi 10.1016/j.compbiolchem.2004.09.006, its R_K; scikit-learn's `matthews_corrcoef`
     """
 
-    name: str = "matthews"
-    description: str = "Matthews correlation coefficient, for two labels or more"
+    name = "matthews"
+    description = "Matthews correlation coefficient, for two labels or more"
 
     def scores(self) -> Mapping[str, ScoreInfo]:
         return {"matthews": ScoreInfo(minimum=-100.0)}
@@ -187,7 +183,6 @@ class Matthews(LabelCounts):
         return {"matthews": 100 * np.where(of_references == 0, np.nan, correlation)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class MultiLabel(LabelCounts):
     """Scores of sets of labels: the mean F1 of the examples, and the share of wrong decisions.
 
@@ -196,8 +191,8 @@ class MultiLabel(LabelCounts):
     zero_division=1)` and `hamming_loss`.
     """
 
-    name: str = "multi_label"
-    description: str = "F1 of each example's set of labels, and Hamming loss"
+    name = "multi_label"
+    description = "F1 of each example's set of labels, and Hamming loss"
 
     def scores(self) -> Mapping[str, ScoreInfo]:
         return {"f1_samples": ScoreInfo(mean_of="f1"), "hamming_loss": ScoreInfo(best=0.0, higher_is_better=False)}
@@ -214,8 +209,8 @@ class MultiLabel(LabelCounts):
         return np.column_stack([f1, named - 2 * right.sum(-1), ones])
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        decisions = totals[..., 2] * len(self.labels)
-        return {"f1_samples": 100 * _ratio(totals[..., 0], totals[..., 2]), "hamming_loss": 100 * _ratio(totals[..., 1], decisions)}
+        f1, wrong, examples = totals[..., 0], totals[..., 1], totals[..., 2]
+        return {"f1_samples": 100 * _ratio(f1, examples), "hamming_loss": 100 * _ratio(wrong, examples * len(self.labels))}
 
 
 def _ratio(part: "NDArray[Any]", whole: "NDArray[Any]") -> "NDArray[Any]":
@@ -223,7 +218,8 @@ def _ratio(part: "NDArray[Any]", whole: "NDArray[Any]") -> "NDArray[Any]":
     import numpy as np
 
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
+    quotient: NDArray[Any] = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
+    return quotient
 
 
 METRICS = (Accuracy(), F1(), Matthews(), AccuracyNorm(), MultiLabel())

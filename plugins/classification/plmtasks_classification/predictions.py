@@ -1,6 +1,6 @@
 """Labels in generated text, and in files of somebody else's predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,19 +70,26 @@ def _read_glue(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]
 
 
 def _value(value: Any, task: "Classification") -> Any:
+    if value is None:
+        return None
     if not task.multi_label:
-        return read_label(str(value), task) or value
-    if isinstance(value, (list, tuple)):
-        return sorted({_known(str(item), task) or str(item) for item in value})
-    return read_label(str(value), task)
+        return _coded(str(value), task) or value
+    items = value if isinstance(value, (list, tuple)) else str(value).split(",") if "," in str(value) else [value]
+    if items == [_nothing(task)]:
+        return []
+    return sorted({_coded(str(item), task) or str(item).strip() for item in items})
+
+
+def _coded(text: str, task: "Classification") -> str | None:
+    """The label that a text gives by word, number or code."""
+    return (task.form.label(text.strip()) if task.form.labels else None) or _known(text, task)
 
 
 def _known(text: str, task: "Classification") -> str | None:
-    """The label at the head of a text, by word, number or code."""
+    """The label at the head of a text."""
     text = text.strip()
-    exact = task.form.label(text) if task.form.labels else None
-    if exact is not None or text in task.labels:
-        return exact or text
+    if text in task.labels:
+        return text
     bare = text.strip(SURROUNDINGS).casefold()
     folded = {label.casefold(): label for label in task.labels}
     # the longest first: a label may begin with another
@@ -97,4 +104,5 @@ def _separator(task: "Classification") -> str:
 
 
 def _nothing(task: "Classification") -> str:
-    return next(word for word in ("none", "no label", "nothing of these") if word not in task.labels)
+    taken = {label.strip(SURROUNDINGS).casefold() for label in task.labels}
+    return next(word for word in ("none", "no label", "nothing of these") if word not in taken)

@@ -11,15 +11,20 @@ from plmtasks.data import Dataset, HubData, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
-    Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Likelihood, Request,
-)  # fmt: skip
+    Answer,
+    Choose,
+    ChooseAnswer,
+    Classify,
+    ClassifyAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    Request,
+)
 from plmtasks.task import Task
 
 from . import predictions
-from .data import (
-    AG_NEWS_HUB, CHNSENTICORP_HUB, EMOTIONS, GOEMOTIONS_HUB, MRPC_HUB, NEWS, SENTIMENTS, SST2_HUB, TNEWS_HUB,
-    Format, from_hub, sample,
-)  # fmt: skip
+from .data import Format, from_hub, sample
 
 MULTI_LABEL: Mapping[str, Any] = {
     "multi_label": True,
@@ -66,6 +71,11 @@ class Classification(Task):
         found = {label for r in references for label in (r if isinstance(r, list) else [r])}
         if len(found) < 2:
             raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)) or "none")
+        if len(found) > 100 and 2 * len(found) > len(references):
+            raise DataError(
+                data.name, "labels that recur", f"{len(found)} different ones in {len(references)} examples",
+                "say which column has them with --columns label=COLUMN",
+            )  # fmt: skip
         numbers = all(label.isascii() and label.isdigit() for label in found)
         labels = tuple(sorted(found, key=lambda label: (int(label) if numbers else 0, label)))
         return replace(self, labels=labels, **(MULTI_LABEL if several[0] else {}))
@@ -94,7 +104,8 @@ class Classification(Task):
     def _classified(self, answer: ClassifyAnswer) -> Prediction:
         scores = _named("probability", self.labels, answer.scores)
         if self.multi_label:
-            return Prediction(value=sorted(label for label, p in zip(self.labels, answer.scores, strict=True) if p >= 0.5), scores=scores)
+            held = (label for label, probability in zip(self.labels, answer.scores, strict=True) if probability >= 0.5)
+            return Prediction(value=sorted(held), scores=scores)
         best = max(range(len(self.labels)), key=answer.scores.__getitem__)
         return Prediction(value=self.labels[best], scores={"confidence": answer.scores[best], **scores})
 
@@ -136,71 +147,3 @@ class Classification(Task):
 
 def _named(what: str, labels: Sequence[str], values: Sequence[float]) -> dict[str, float]:
     return {f"{what}[{label}]": value for label, value in zip(labels, values, strict=True)}
-
-
-def _task(variant: str, description: str, form: Format, instruction: str, **other: Any) -> Classification:
-    more = {**(MULTI_LABEL if form.multi_label else {}), **other}
-    name = f"classification/{variant}"
-    return Classification(name=name, description=description, form=form, instruction=instruction, labels=form.labels, **more)
-
-
-TASKS = (
-    _task(
-        "sst2",
-        "Is a sentence of a film review negative or positive? (Stanford Sentiment Treebank)",
-        Format(labels=SENTIMENTS, headerless=("text", "label")),
-        "Is the sentiment of this sentence from a film review negative or positive?",
-        hub=SST2_HUB,
-    ),
-    _task(
-        "sample",
-        "Was something done in a bad or a good mood? (built in)",
-        Format(labels=SENTIMENTS, headerless=("text", "label")),
-        "Is the sentiment of this sentence negative or positive?",
-        built_in=True,
-    ),
-    _task(
-        "mrpc",
-        "Do two sentences say the same? (Microsoft Research Paraphrase Corpus)",
-        Format(labels=("not equivalent", "equivalent"), pair=True, id_columns=("#1 ID", "#2 ID")),
-        "Are these two sentences equivalent or not equivalent in meaning?",
-        hub=MRPC_HUB,
-    ),
-    _task(
-        "ag_news",
-        "What is a piece of news about? (AG's corpus)",
-        Format(labels=("World", "Sports", "Business", "Sci/Tech")),
-        "What is this piece of news about? Answer with one of: {labels}.",
-        hub=AG_NEWS_HUB,
-    ),
-    _task(
-        "goemotions",
-        "Which of 28 emotions does a comment express? (GoEmotions)",
-        Format(labels=EMOTIONS, multi_label=True, headerless=("text", "label", "id")),
-        "Which emotions does this comment express? Answer with one or more of these, with commas between: {labels}.",
-        hub=GOEMOTIONS_HUB,
-    ),
-    _task(
-        "tnews",
-        "What is a Chinese headline about? 15 topics (TNEWS of CLUE and FewCLUE)",
-        Format(labels=tuple(NEWS.values()), codes=NEWS),
-        "这条新闻标题属于哪个类别？从下列类别中选择一个：{labels}。",
-        hub=TNEWS_HUB,
-        language="zh",
-    ),
-    _task(
-        "chnsenticorp",
-        "Is a Chinese review negative or positive? (ChnSentiCorp)",
-        Format(labels=("负面", "正面")),
-        "这条评论的情感是负面还是正面？",
-        hub=CHNSENTICORP_HUB,
-        language="zh",
-    ),
-    _task(
-        "custom",
-        "Your own data: --data PATH --columns text=…,text_pair=…,label=…",
-        Format(multi_label=None, pair=None),
-        "Which of these labels fits? Answer with one of: {labels}.",
-    ),
-)
-"""Every task of the plugin; the first is what `classification` alone means."""

@@ -1,0 +1,15 @@
+"""What several test modules need."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets: beside the repository, or where PLMTASKS_DATA points."""
+    folder = Path(os.environ.get("PLMTASKS_DATA") or Path(__file__).parents[4] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; PLMTASKS_DATA can name another folder")
+    return folder
