@@ -76,7 +76,7 @@ class TrainSettings:
     dtype: DType = "auto"
     """bfloat16 and float16 mean autocast over float32 weights."""
     select_split: str | None = None
-    """The split that picks the best epoch; None: validation, unless it is the one reported; then the last epoch."""
+    """The split that picks the best epoch, "none" for the last epoch; None: validation, unless it is the one reported."""
     limit: int | None = None
     """At most so many training examples, drawn by the hash of their ids."""
     save_minutes: float = 5.0
@@ -99,7 +99,8 @@ class RunConfig:
     allow_untrained: bool = False
     settings: ModelSettings = field(default_factory=ModelSettings)
     training: TrainSettings = field(default_factory=TrainSettings)
-    processes: int = 1
+    processes: int = 0
+    """On this machine; 0: as many as a launcher started, else one."""
     seed: int = 0
     """Draws the shots."""
     output: str = "results"

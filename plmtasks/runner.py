@@ -215,6 +215,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
     chosen = settings.select_split
     if chosen is None and "validation" in job.data.splits and (free or job.split != "validation"):
         chosen = "validation"
+    chosen = None if chosen == "none" else chosen
     facts = {"name": data_name(job), "split": "train", "examples": len(examples), "fingerprint": fingerprint(examples), "selected_on": chosen}
     evaluate = None
     if chosen is not None:

@@ -1,7 +1,7 @@
 """A plugin for tests of the house: a task and a model that need no weights, and faults on demand.
 
-Environment: TOY_EXAMPLES (how many), TOY_SLEEP (seconds a batch), TOY_FAULT (`raise:1:3` raises, `kill:1:3` kills process 1
-in its third batch).
+Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises, `kill:1:3` kills process 1
+in its third batch), TOY_STAMP (a file that gets the time of the fault).
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from plmtasks import hookimpl
@@ -98,9 +99,12 @@ class LoadedToy(LoadedModel):
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         self.batches += 1
-        time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
+        me = os.environ.get("RANK", "0")
+        time.sleep(float(os.environ.get(f"TOY_SLEEP_{me}", os.environ.get("TOY_SLEEP", "0"))))
         what, rank, batch = os.environ.get("TOY_FAULT", "none:0:0").split(":")
-        if what != "none" and os.environ.get("RANK", "0") == rank and self.batches == int(batch):
+        if what != "none" and me == rank and self.batches == int(batch):
+            if stamp := os.environ.get("TOY_STAMP"):
+                Path(stamp).write_text(str(time.time()))
             if what == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise RuntimeError("a fault on demand")

@@ -86,7 +86,7 @@ TRAINING = chain(
     click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Examples a batch, over all processes; default 32."),
     click.option("--accumulation", type=click.IntRange(min=1), metavar="N", help="Batches an update; default 1."),
     click.option("--clip", type=click.FloatRange(min=0), metavar="X", help="The gradient's largest norm; default 1, 0: any."),
-    click.option("--select-split", metavar="S", help="Picks the best epoch; default: validation, if it is not the one reported."),
+    click.option("--select-split", metavar="S", help="Picks the best epoch, none: the last; default: validation, if it is not the one reported."),
     click.option("--train-limit", type=click.IntRange(min=1), metavar="N", help="At most so many training examples."),
 )
 TRAINING_NAMES = ("epochs", "learning_rate", "warmup", "weight_decay", "batch_size", "accumulation", "clip", "select_split")

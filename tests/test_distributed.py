@@ -1,0 +1,194 @@
+"""One run over any number of processes: the same bytes; and when one fails, all end and the next goes on."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TOY = ["--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30", "--threads", "1"]
+PYTHON = [sys.executable, "-m", "plmtasks"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PLMTASKS_PLUGINS": "toy", "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", **more}
+
+
+def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=120, check=False)
+
+
+def result_bytes(folder: Path) -> bytes:
+    (path,) = folder.rglob("result.json")
+    return path.read_bytes()
+
+
+def answered_once(folder: Path) -> None:
+    """Every example stands once in the predictions, and every batch once in the journals."""
+    import json
+
+    (predictions,) = folder.rglob("predictions.jsonl")
+    ids = [json.loads(line)["id"] for line in predictions.read_text().splitlines()]
+    assert len(set(ids)) == len(ids)
+    batches = [json.loads(line.partition(" ")[2])["batch"] for p in folder.rglob("journal/*.jsonl") for line in p.read_text().splitlines()]
+    assert sorted(batches) == list(range(len(batches)))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """result.json of one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    done = run([*PYTHON, "run", *TOY, "--output", str(folder)])
+    assert done.returncode == 0, done.stderr
+    return result_bytes(folder)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_any_number_of_processes_gives_the_same_bytes(count: int, alone: bytes, tmp_path: Path) -> None:
+    done = run([*PYTHON, "run", *TOY, "--processes", str(count), "--output", str(tmp_path)], TOY_SLEEP="0.02")
+    assert done.returncode == 0, done.stderr
+    assert result_bytes(tmp_path) == alone
+    answered_once(tmp_path)
+    assert len(list(tmp_path.rglob("journal/*.jsonl"))) > 1, "one process did all the work"
+
+
+@pytest.mark.parametrize("examples", ["0", "1", "2"])
+def test_fewer_examples_than_processes(examples: str, tmp_path: Path) -> None:
+    for count in ("1", "3"):
+        done = run([*PYTHON, "run", *TOY, "--limit", examples, "--processes", count, "--output", str(tmp_path / count)])
+        assert done.returncode == 0, done.stderr
+    assert result_bytes(tmp_path / "1") == result_bytes(tmp_path / "3")
+    answered_once(tmp_path / "3")
+
+
+def test_torchrun_starts_the_same_run(alone: bytes, tmp_path: Path) -> None:
+    done = run([*TORCHRUN, "--standalone", "--nproc-per-node", "2", "-m", "plmtasks", "run", *TOY, "--output", str(tmp_path)])
+    assert done.returncode == 0, done.stderr
+    assert result_bytes(tmp_path) == alone
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
+    """Two agents on loopback, with journals on one folder and on two."""
+    with_socket = _free_port()
+    folders = [tmp_path / ("both" if shared else f"node{i}") for i in range(2)]
+    agents = [
+        subprocess.Popen(
+            [
+                *TORCHRUN, "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "test",
+                "--rdzv-endpoint", f"127.0.0.1:{with_socket}", "-m", "plmtasks", "run", *TOY, "--output", str(folder),
+            ],
+            env=environment(TOY_SLEEP="0.3"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for folder in folders
+    ]  # fmt: skip
+    try:
+        outputs = [agent.communicate(timeout=120)[0].decode() for agent in agents]
+    finally:
+        for agent in agents:
+            agent.kill()
+    assert [agent.returncode for agent in agents] == [0, 0], "\n".join(outputs)
+    written = list(tmp_path.rglob("result.json"))
+    assert len(written) == 1
+    assert written[0].read_bytes() == alone
+    if not shared:
+        assert all(list(folder.rglob("journal/*.jsonl")) for folder in folders), "a node did no work"
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+def test_accelerate_launch_says_when_the_count_is_not_what_was_asked(tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "plmtasks", "run", *TOY]
+    done = run([*launch, "--processes", "2", "--output", str(tmp_path)])
+    assert done.returncode != 0
+    assert "--processes asks for 2 processes, accelerate launch started 1" in done.stderr
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def test_accelerate_launch_runs(alone: bytes, tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", "-m", "plmtasks", "run", *TOY]
+    done = run([*launch, "--output", str(tmp_path)])
+    assert done.returncode == 0, done.stderr
+    assert result_bytes(tmp_path) == alone
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("raise:1:2", "RuntimeError: a fault on demand"), ("kill:1:2", "SIGKILL"), ("kill:0:2", "SIGKILL")]
+)
+def test_one_fails_all_end_and_the_next_goes_on(fault: str, said: str, alone: bytes, tmp_path: Path) -> None:
+    command = [*PYTHON, "run", *TOY, "--output", str(tmp_path)]
+    # a minute a batch for the process that does not fail: without a word to it, it would go on for long
+    done = run([*command, "--processes", "2"], TOY_FAULT=fault, TOY_SLEEP="0.3")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "run the same command again" in done.stderr
+    assert not list(tmp_path.rglob("result.json"))
+    kept = sum(p.read_bytes().count(b"\n") for p in tmp_path.rglob("journal/*.jsonl"))
+    assert kept >= 1
+    assert run([*command, "--processes", "3"]).returncode == 0
+    assert result_bytes(tmp_path) == alone
+    answered_once(tmp_path)
+
+
+def test_the_others_end_within_ten_seconds(tmp_path: Path) -> None:
+    """Process 0 fails in its first batch; process 1 would sleep for minutes in its own."""
+    stamp = tmp_path / "stamp"
+    fault = {"TOY_FAULT": "raise:0:1", "TOY_SLEEP": "0.1", "TOY_SLEEP_1": "300", "TOY_STAMP": str(stamp)}
+    done = run([*PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path)], **fault)
+    assert done.returncode == 1
+    assert "a fault on demand" in done.stderr
+    assert time.time() - float(stamp.read_text()) < 10
+
+
+def test_under_torchrun_too(tmp_path: Path) -> None:
+    done = run(
+        [*TORCHRUN, "--standalone", "--nproc-per-node", "2", "-m", "plmtasks", "run", *TOY, "--output", str(tmp_path)],
+        TOY_FAULT="raise:1:1", TOY_SLEEP="0.1", TOY_SLEEP_0="300",
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "RuntimeError: a fault on demand" in done.stderr
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_killed_at_any_moment_and_resumed(seed: int, alone: bytes, tmp_path: Path) -> None:
+    """kill -9 of the launcher alone, at a random moment: its processes end by themselves, nothing is lost or doubled."""
+    rng = random.Random(seed)
+    command = [*PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path)]
+    process = subprocess.Popen(command, env=environment(TOY_SLEEP="0.15"), stderr=subprocess.DEVNULL, start_new_session=True)
+    _wait_for(lambda: process.poll() is not None or list(tmp_path.rglob("journal/*.jsonl")), 60)
+    time.sleep(rng.uniform(0, 0.8))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    _wait_for(lambda: not _group_alive(process.pid), 10)
+    done = run([*PYTHON, "run", *TOY, "--processes", str(rng.choice([1, 3])), "--output", str(tmp_path)])
+    assert done.returncode == 0, done.stderr
+    assert result_bytes(tmp_path) == alone
+    answered_once(tmp_path)
+
+
+def _group_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait_for(condition: object, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
