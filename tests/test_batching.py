@@ -1,0 +1,67 @@
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plmtasks.batching import Cost, cut_batches, padded_tokens
+
+COST = st.builds(
+    Cost, group=st.sampled_from(["", "a", "b"]), rows=st.integers(1, 4), width=st.integers(1, 50), cut=st.integers(0, 9)
+)
+WORK = st.dictionaries(st.text("abcdef0123456789", min_size=1, max_size=6), COST, max_size=30)
+BUDGET = st.integers(1, 200)
+
+
+def cut(work, budget):
+    keys, costs = list(work), list(work.values())
+    return [[keys[i] for i in batch] for batch in cut_batches(keys, costs, budget)]
+
+
+@given(WORK, BUDGET)
+def test_every_request_is_in_exactly_one_batch(work, budget):
+    assert sorted(key for batch in cut(work, budget) for key in batch) == sorted(work)
+
+
+@given(WORK, BUDGET, st.randoms(use_true_random=False))
+def test_the_order_of_the_requests_changes_no_batch(work, budget, shuffler: random.Random):
+    items = list(work.items())
+    shuffler.shuffle(items)
+    assert cut(dict(items), budget) == cut(work, budget)
+
+
+@given(WORK, BUDGET)
+def test_a_batch_keeps_to_the_budget_and_to_one_group(work, budget):
+    for batch in cut(work, budget):
+        costs = [work[key] for key in batch]
+        assert len({c.group for c in costs}) == 1
+        assert len(batch) == 1 or padded_tokens(costs) <= budget
+
+
+@given(WORK, BUDGET)
+def test_the_costliest_batch_comes_first(work, budget):
+    sizes = [padded_tokens([work[key] for key in batch]) for batch in cut(work, budget)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@given(WORK, BUDGET)
+def test_no_batch_could_have_taken_the_next_request(work, budget):
+    """Batches are as full as the order by width allows: else tokens of time are lost."""
+    batches = sorted(cut(work, budget), key=lambda b: (work[b[0]].group, -work[b[0]].width, b[0]))
+    for batch, following in zip(batches, batches[1:], strict=False):
+        costs = [work[key] for key in [*batch, following[0]]]
+        assert costs[0].group != costs[-1].group or padded_tokens(costs) > budget
+
+
+def test_requests_of_like_width_share_a_batch():
+    work = {"a": Cost(width=10), "b": Cost(width=2), "c": Cost(width=9), "d": Cost(width=2), "e": Cost(width=99)}
+    assert cut(work, 20) == [["e"], ["a", "c"], ["b", "d"]]
+
+
+def test_rows_count_as_sequences():
+    assert cut({"a": Cost(width=10, rows=2), "b": Cost(width=10)}, 29) == [["a"], ["b"]]
+    assert cut({"a": Cost(width=10, rows=2), "b": Cost(width=10)}, 30) == [["a", "b"]]
+
+
+def test_nothing_to_do_is_no_batch():
+    assert cut({}, 10) == []
+    assert padded_tokens([]) == 0

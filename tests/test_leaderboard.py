@@ -1,0 +1,242 @@
+import csv
+import io
+import json
+import unicodedata
+from pathlib import Path
+
+import jsonschema
+import pytest
+import toy
+from markdown_it import MarkdownIt
+
+from plmtasks.config import run_config
+from plmtasks.errors import DataError, InputError
+from plmtasks.leaderboard import make_boards, render
+from plmtasks.registry import load_registry
+from plmtasks.results import Result, identity_hash, read_results
+from plmtasks.session import run
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
+
+
+def score(value, *, unit="points", higher=True, interval=(1.0, 2.0)):
+    low, high = interval if interval else (None, None)
+    return {
+        "value": value, "low": low, "high": high, "interval": "wilson" if interval else "none", "unit": unit,
+        "higher_is_better": higher, "best": 100.0 if higher else 0.0,
+    }  # fmt: skip
+
+
+def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, main=("a", "acc"), **parts):
+    """A result with what a test is about; `data`, `protocol`, `settings` and `signatures` are changed, not replaced."""
+    record = {
+        "schema_version": 1, "identity": identity or identity_hash({"model": model, "value": value}),
+        "task": {"name": task, "version": parts.get("version", 1), "language": "en", "labels": []},
+        "model": {"name": model, "family": "encoder", "ask": "Classify"},
+        "protocol": {"how": "fine-tuned", "shots": 0, "fresh_weights": [], "trained_on": None} | parts.get("protocol", {}),
+        "data": {
+            "name": "set", "split": "test", "fingerprint": "a" * 64, "examples": 872, "of": 872, "limit": None, "skipped": 0,
+            "truncated": 0,
+        } | parts.get("data", {}),
+        "settings": {
+            "dtype": "float32", "batch_tokens": 64, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,
+            "generation": {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None},
+            "model_args": {}, "trust_remote_code": False,
+        } | parts.get("settings", {}),
+        "scores": scores or {"a": {"acc": score(value)}}, "main": list(main),
+        "signatures": {"a": "a v1"} | parts.get("signatures", {}),
+    }  # fmt: skip
+    return Result(record=record, folder=Path("results") / model)
+
+
+def ranks(results):
+    return [[(row.rank, row.result.model) for row in board.rows] for board in make_boards(results)]
+
+
+def validate(record):
+    jsonschema.Draft202012Validator(SCHEMA).validate(record)
+
+
+# ── which runs are compared, and how they rank ────────────────────────────────────────────────────────────────────
+
+
+def test_best_first_and_equal_scores_share_a_rank():
+    runs = [result("b", 70.0), result("d", 60.0), result("a", 80.0), result("c", 70.0)]
+    assert ranks(runs) == [[(1, "a"), (2, "b"), (2, "c"), (4, "d")]]
+
+
+def test_the_order_of_the_folders_changes_nothing():
+    runs = [result("b", 70.0), result("a", 70.0), result("c", 70.0, task="t/two")]
+    assert render(runs, "json") == render(runs[::-1], "json")
+
+
+def test_lower_is_better_where_the_score_says_so():
+    def perplexity(model, value):
+        return result(model, scores={"a": {"ppl": score(value, unit="perplexity", higher=False)}}, main=("a", "ppl"))
+
+    assert ranks([perplexity("worse", 30.0), perplexity("better", 20.0)]) == [[(1, "better"), (2, "worse")]]
+    assert "ppl ↓" in render([perplexity("worse", 30.0)], "markdown")
+
+
+def test_scores_that_differ_in_their_last_bits_are_equal():
+    assert ranks([result("a", 0.1 + 0.2), result("b", 0.3)]) == [[(1, "a"), (1, "b")]]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"data": {"split": "validation", "fingerprint": "b" * 64}}, "another split: validation; other examples: 872 of 872"),
+        ({"data": {"fingerprint": "b" * 64, "examples": 100, "limit": 100}}, "other examples: 100 of 872"),
+        ({"data": {"name": "mine", "fingerprint": "b" * 64}}, "other data: mine; other examples: 872 of 872"),
+        ({"signatures": {"a": "a v2"}}, "scored in another way"),
+        ({"version": 2}, "another version of the task: 2"),
+    ],
+)
+def test_only_runs_on_the_same_examples_are_compared(parts, reason):
+    boards = make_boards([result("lone", 99.0, **parts), result("a", 80.0), result("b", 70.0)])
+    assert [[row.result.model for row in board.rows] for board in boards] == [["a", "b"], ["lone"]]
+    assert [board.apart for board in boards] == [None, reason]
+    assert reason in render([board.rows[0].result for board in boards], "markdown").replace("\\", "")
+
+
+def test_a_run_that_skipped_examples_is_not_ranked():
+    runs = [result("skips", 99.0, data={"skipped": 3}), result("whole", 50.0)]
+    assert ranks(runs) == [[(1, "whole"), (None, "skips")]]
+    assert "| 869 of 872 |" in render(runs, "markdown")
+    assert "skipped 3" in render(runs, "markdown")
+
+
+def test_a_score_that_is_not_defined_is_not_ranked():
+    runs = [result("none", None, scores={"a": {"acc": score(None, interval=None)}}), result("some", 0.0)]
+    assert ranks(runs) == [[(1, "some"), (None, "none")]]
+    assert "main score not defined" in render(runs, "table")
+
+
+def test_a_result_copied_to_another_folder_counts_once():
+    assert ranks([result("a"), result("a")]) == [[(1, "a")]]
+
+
+def test_one_identity_with_other_bytes_stands_twice_and_says_so():
+    boards = make_boards([result("a", 80.0, identity="f" * 32), result("a", 80.1, identity="f" * 32)])
+    assert [row.marks for row in boards[0].rows] == [["same identity, another machine"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("parts", "mark"),
+    [
+        ({"protocol": {"how": "untrained", "fresh_weights": ["head.weight"]}}, "untrained head"),
+        ({"data": {"limit": 436, "examples": 436}}, "limit 436"),
+        ({"data": {"truncated": 7}}, "truncated 7"),
+        ({"settings": {"dtype": "bfloat16"}}, "bfloat16"),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+def test_what_a_reader_must_know_stands_in_every_form(monkeypatch, form, parts, mark):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert mark in render([result("a", **parts), result("b")], form)
+    assert mark not in render([result("b")], form)
+
+
+def test_a_limit_above_the_size_of_the_split_is_no_limit():
+    assert make_boards([result("a", data={"limit": 1000})])[0].rows[0].marks == []
+
+
+# ── forms ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_score_shows_its_interval():
+    runs = [result("a", scores={"a": {"acc": score(88.0733, interval=(85.81, 90.09)), "f1": score(50.0, interval=None)}})]
+    text = render(runs, "markdown")
+    assert "| 88.07 [85.8, 90.1] | 50.00 [no interval] |" in text
+
+
+def test_the_main_score_leads_and_labels_scores_stay_out_of_the_table():
+    scores = {"a": {"f1[x]": score(1.0), "acc": score(2.0), "extra": score(None, interval=None)}, "b": {"acc": score(3.0)}}
+    runs = [result("m", scores=scores, main=("b", "acc"))]
+    header = next(line for line in render(runs, "markdown").splitlines() if line.startswith("| rank"))
+    assert header == "| rank | model | family | protocol | n | b/acc | a/acc |"
+    assert "2 more scores in the csv and json forms" in render(runs, "table")
+    assert {row["score"] for row in csv.DictReader(io.StringIO(render(runs, "csv")))} == {"f1[x]", "acc", "extra"}
+
+
+NASTY = "a|b\n\x1b[31m[bold]_x_ <script> `c` =1,2\"'"
+
+
+def test_a_name_cannot_break_the_table(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    runs = [result(NASTY), result("b", 40.0)]
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(render(runs, "markdown"))
+    assert html.count("<tr>") == 3
+    assert html.count("<td") == 12
+    assert "<script" not in html
+    assert "<em>" not in html
+    assert "a|b��[31m[bold]_x_ &lt;script&gt; `c` =1,2" in html
+    shown = render(runs, "table")
+    assert "[bold]" in shown
+    assert not any(unicodedata.category(c) == "Cc" for c in shown.replace("\n", ""))
+    assert next(csv.DictReader(io.StringIO(render(runs, "csv"))))["model"] == NASTY
+    assert json.loads(render(runs, "json"))[0]["runs"][0]["model"] == NASTY
+
+
+def test_the_table_fits_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    text = render([result("some/very-long-name-of-a-model-that-wraps", data={"truncated": 3})], "table")
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_no_results_give_an_empty_table():
+    assert render([], "table") == ""
+    assert json.loads(render([], "json")) == []
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(InputError, match="there is no format 'latex'"):
+        render([result()], "latex")
+
+
+@pytest.mark.parametrize("damage", [lambda r: r.pop("data"), lambda r: r["data"].update(limit="x"), lambda r: r.update(main=[])])
+def test_a_record_of_another_shape_names_its_file(damage):
+    broken = result("m")
+    damage(broken.record)
+    with pytest.raises(DataError, match=r"results/m/result\.json: expected a result as result\.schema\.json describes it"):
+        render([broken], "table")
+
+
+# ── the schema ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_records_of_these_tests_are_of_the_schema():
+    validate(result("m", identity="f" * 32).record)
+
+
+def test_a_real_run_has_the_form_of_the_schema_and_can_be_shown(tmp_path):
+    config = run_config("toy/even", "toy-model", output=str(tmp_path / "results"), threads=1, quiet=True)
+    found = run([config], load_registry([toy], installed=False))
+    validate(found[0].record)
+    read = read_results(tmp_path)
+    assert [r.record for r in read] == [found[0].record]
+    assert "toy-model" in render(read, "table")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda r: r.update(extra=1),
+        lambda r: r.pop("identity"),
+        lambda r: r["protocol"].update(how="by magic"),
+        lambda r: r["scores"]["a"]["acc"].update(low=None),
+        lambda r: r["scores"]["a"]["acc"].update(interval="none"),
+        lambda r: r["data"].update(fingerprint="short"),
+        lambda r: r["settings"].update(dtype="auto"),
+        lambda r: r.update(main=["a"]),
+    ],
+)
+def test_the_schema_refuses(damage):
+    record = result("m", identity="f" * 32).record
+    damage(record)
+    with pytest.raises(jsonschema.ValidationError):
+        validate(record)
