@@ -175,5 +175,6 @@ def statistics_bytes(columns: Iterable[str], rows: "NDArray[Any]") -> bytes:
     for i, name in enumerate(array.dtype.names or ()):
         array[name] = rows[:, i]
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    # 3.0 has UTF-8 names: labels are in any script, and np.save would warn of them
+    np.lib.format.write_array(buffer, array, version=(3, 0), allow_pickle=False)
     return buffer.getvalue()
