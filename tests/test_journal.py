@@ -1,0 +1,107 @@
+"""Answers on disk, safe against a crash."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from plmtasks.errors import JournalError, OutputError
+from plmtasks.journal import Journal, plan_hash
+from plmtasks.requests import GenerateAnswer
+
+
+def written(folder: Path, count: int = 3, plan: str = "p") -> Path:
+    with Journal(folder, plan) as journal:
+        for batch in range(count):
+            journal.write(batch, {f"k{batch}": GenerateAnswer(text=f"answer {batch} 好\n")})
+    (path,) = folder.glob("*.jsonl")
+    return path
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    written(tmp_path)
+    journal = Journal(tmp_path, "p")
+    assert journal.read() == {0, 1, 2}
+    assert journal.answers(1, GenerateAnswer) == {"k1": GenerateAnswer(text="answer 1 好\n")}
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_last_line_does_not_count(tmp_path: Path, cut: int) -> None:
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert Journal(tmp_path, "p").read() == {0, 1}
+
+
+def test_an_attempt_after_a_torn_line_has_a_file_of_its_own(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes()[:-5])
+    with Journal(tmp_path, "p") as journal:
+        journal.write(2, {"k2": GenerateAnswer(text="again")})
+    journal = Journal(tmp_path, "p")
+    assert journal.read() == {0, 1, 2}
+    assert journal.answers(2, GenerateAnswer)["k2"].text == "again"  # type: ignore[attr-defined]
+
+
+def test_any_other_damage_is_an_error_that_names_the_line(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"answer 1")] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"\.jsonl:2: damaged line") as error:
+        Journal(tmp_path, "p").read()
+    assert "delete" in str(error.value)
+
+
+def test_a_damaged_last_line_that_is_whole_is_an_error_too(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"\.jsonl:3: damaged line"):
+        Journal(tmp_path, "p").read()
+
+
+def test_answers_of_another_plan_are_refused(tmp_path: Path) -> None:
+    written(tmp_path, plan="another")
+    with pytest.raises(JournalError, match="belong to another plan"):
+        Journal(tmp_path, "p").read()
+
+
+def test_a_line_goes_to_another_node(tmp_path: Path) -> None:
+    written(tmp_path / "here")
+    here = Journal(tmp_path / "here", "p")
+    here.read()
+    with Journal(tmp_path / "there", "p") as there:
+        there.adopt(here.raw(2))
+        assert there.read() == {2}
+        with pytest.raises(JournalError, match="damaged"):
+            there.adopt(here.raw(1).replace(b"answer", b"anSwer"))
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    """A real write that stops half-way, by the limit on a file's size."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            import signal
+
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+            with Journal(tmp_path, "p") as journal:
+                for batch in range(100):
+                    journal.write(batch, {f"k{batch}": GenerateAnswer(text="a" * 50)})
+        except OutputError as e:
+            code = 0 if "cannot be written" in str(e) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    kept = Journal(tmp_path, "p").read()
+    assert kept == set(range(len(kept)))
+    assert len(kept) >= 3
+
+
+def test_the_plan_depends_on_keys_and_batches() -> None:
+    assert plan_hash(["a", "b"], [[0], [1]]) != plan_hash(["a", "b"], [[1], [0]])
+    assert plan_hash(["a", "b"], [[0, 1]]) != plan_hash(["a", "c"], [[0, 1]])

@@ -1,0 +1,223 @@
+"""A task and a model in, a result out."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+from plmtasks import RunConfig, Source
+from plmtasks.config import ModelSettings, run_config
+from plmtasks.distributed import alone
+from plmtasks.errors import InputError, MismatchError, OutputError, PlmtasksError
+from plmtasks.registry import Registry, load_registry
+from plmtasks.results import Result, read_results
+from plmtasks.runner import run
+from plmtasks.session import fitting
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return load_registry([toy], installed=False)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    settings = ModelSettings(dtype="float32", batch_tokens=30, threads=1)
+    return RunConfig(task="toy/even", model="toy-model", settings=settings, output=str(tmp_path), quiet=True)
+
+
+def answers_nothing(*args: Any) -> Any:
+    raise AssertionError("it was computed again")
+
+
+def test_a_run_leaves_its_files(config: RunConfig, registry: Registry) -> None:
+    result = run(config, registry, alone())
+    names = {p.name for p in result.folder.iterdir()} - {".lock"}
+    assert names == {"config.json", "journal", "predictions.jsonl", "statistics.npy", "result.json", "environment.json"}
+    assert result.folder.parent.parts[-3:] == ("toy", "even", "toy-model")
+    assert [p["id"] for p in result.predictions()] == [f"n{i}" for i in range(23)]
+    rows = result.statistics()
+    assert rows.dtype.names == ("toy_accuracy:right", "toy_accuracy:n")
+    assert result.score == pytest.approx(100 * rows["toy_accuracy:right"].sum() / 23)
+    record = result.record["scores"]["toy_accuracy"]["accuracy"]
+    assert record["low"] < record["value"] < record["high"]
+
+
+def test_the_same_identity_is_reused(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(config, registry, alone())
+    monkeypatch.setattr(toy.ToyModel, "load", answers_nothing)
+    again = run(config, registry, alone())
+    assert again.folder == first.folder
+    assert again.record == first.record
+
+
+@pytest.mark.parametrize("other", [{"batch_tokens": 60}, {"threads": 2}, {"dtype": "bfloat16"}, {"truncation": "right"}, {"seed": 3}])
+def test_another_setting_is_another_identity(config: RunConfig, registry: Registry, other: dict[str, Any]) -> None:
+    first = run(config, registry, alone())
+    second = run(replace(config, settings=replace(config.settings, **other)), registry, alone())
+    assert first.identity != second.identity
+
+
+def test_other_data_is_another_identity(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(config, registry, alone())
+    monkeypatch.setenv("TOY_EXAMPLES", "24")
+    assert run(config, registry, alone()).identity != first.identity
+
+
+def test_a_journal_is_gone_on_with(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run without its result, but with its journal, computes nothing again."""
+    first = run(config, registry, alone())
+    content = (first.folder / "result.json").read_bytes()
+    (first.folder / "result.json").unlink()
+    monkeypatch.setattr(toy.LoadedToy, "answer", answers_nothing)
+    run(config, registry, alone())
+    assert (first.folder / "result.json").read_bytes() == content
+
+
+def test_equal_requests_are_computed_once(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answer = toy.LoadedToy.answer
+
+    def counting(self: toy.LoadedToy, requests: Any) -> Any:
+        asked.extend(r.key() for r in requests)
+        return answer(self, requests)
+
+    monkeypatch.setattr(toy.LoadedToy, "answer", counting)
+    monkeypatch.setattr(toy.ToyTask, "ask", lambda self, example, kind: toy.Classify(text="always the same", labels=toy.LABELS))
+    assert run(config, registry, alone()).record["data"]["examples"] == 23
+    assert len(asked) == 1
+
+
+def test_limit_draws_by_id_and_is_said(config: RunConfig, registry: Registry) -> None:
+    result = run(replace(config, limit=5), registry, alone())
+    assert result.record["data"]["examples"] == 5
+    assert result.record["data"]["of"] == 23
+    assert result.record["data"]["limit"] == 5
+
+
+def test_no_example_gives_no_score(config: RunConfig, registry: Registry) -> None:
+    result = run(replace(config, limit=0), registry, alone())
+    assert result.score is None
+    assert list(result.predictions()) == []
+
+
+def test_skipped_examples_leave_the_score(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = toy.LoadedToy.costs
+    monkeypatch.setattr(toy.LoadedToy, "costs", lambda self, rs: [replace(c, cut=int(c.width > 8)) for c in costs(self, rs)])
+    whole = run(config, registry, alone()).record["data"]
+    assert whole["truncated"] > 0
+    assert whole["skipped"] == 0
+    skip = replace(config, settings=replace(config.settings, truncation="skip"))
+    result = run(skip, registry, alone())
+    assert result.record["data"]["skipped"] == whole["truncated"]
+    assert result.record["data"]["truncated"] == 0
+    skipped = [p for p in result.predictions() if p.get("skipped")]
+    assert len(skipped) == whole["truncated"]
+    import numpy as np
+
+    assert np.isnan(result.statistics()["toy_accuracy:n"]).sum() == len(skipped)
+
+
+def test_a_model_that_answers_too_little_fails(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = toy.LoadedToy.answer
+    monkeypatch.setattr(toy.LoadedToy, "answer", lambda self, requests: answer(self, requests)[1:])
+    with pytest.raises(PlmtasksError, match="was asked . requests of kind Classify, and gave"):
+        run(config, registry, alone())
+
+
+def test_two_at_the_same_run(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = toy.ToyModel.load
+
+    def meanwhile(*args: Any) -> Any:
+        with pytest.raises(OutputError, match="another process is at this very run"):
+            run(config, registry, alone())
+        monkeypatch.setattr(toy.ToyModel, "load", load)
+        return load(*args)
+
+    monkeypatch.setattr(toy.ToyModel, "load", meanwhile)
+    assert run(config, registry, alone()).score is not None
+
+
+def test_a_damaged_journal_is_an_error(config: RunConfig, registry: Registry) -> None:
+    first = run(config, registry, alone())
+    (first.folder / "result.json").unlink()
+    (journal,) = (first.folder / "journal").iterdir()
+    lines = journal.read_bytes().split(b"\n")
+    lines[1] = lines[1].replace(b"scores", b"scorer", 1)
+    journal.write_bytes(b"\n".join(lines))
+    with pytest.raises(PlmtasksError, match=r"\.jsonl:2: damaged line"):
+        run(config, registry, alone())
+
+
+def test_a_damaged_result_is_an_error(config: RunConfig, registry: Registry) -> None:
+    first = run(config, registry, alone())
+    (first.folder / "result.json").write_text("{")
+    with pytest.raises(InputError, match="expected a result in JSON"):
+        run(config, registry, alone())
+
+
+def test_a_pair_that_does_not_fit(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy.ToyTask, "asks", ("Generate",))
+    other = replace(registry, items={**registry.items, "task": {"toy/even": toy.ToyTask(asks=("Generate",))}})
+    with pytest.raises(MismatchError) as error:
+        fitting([config], other)
+    assert str(error.value) == (
+        "model 'toy-model' cannot be asked task 'toy/even'\n"
+        "  the task can be asked by: Generate\n"
+        "  'toy-model' answers: Classify\n"
+        "  models that fit: none installed   (plmtasks list models)"
+    )
+
+
+def test_fresh_weights_are_refused(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
+    with pytest.raises(InputError, match="--train never forbids training"):
+        run(replace(config, train="never"), registry, alone())
+    with pytest.raises(InputError, match="toy has no train split") as error:
+        run(config, registry, alone())
+    assert "--train-data PATH" in str(error.value)
+
+
+def test_fresh_weights_that_were_allowed_are_shown(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
+    monkeypatch.setattr(toy.LoadedToy, "fresh_weights", ("head.weight",))
+    result = run(replace(config, train="never", allow_untrained=True), registry, alone())
+    assert result.record["protocol"]["how"] == "untrained"
+    assert result.record["protocol"]["fresh_weights"] == ["head.weight"]
+
+
+def test_a_checkpoint_that_lacks_weights_is_found_out(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy.LoadedToy, "fresh_weights", ("head.weight",))
+    with pytest.raises(InputError, match="lacks weights that Classify needs: head.weight"):
+        run(config, registry, alone())
+    assert not list(Path(config.output).rglob("result.json"))
+
+
+def test_shots_need_a_request_that_takes_them(config: RunConfig, registry: Registry) -> None:
+    with pytest.raises(InputError, match="a Classify request takes no shots"):
+        run(replace(config, shots=2), registry, alone())
+
+
+def test_an_output_that_cannot_be_written(config: RunConfig, registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        run(replace(config, output=str(tmp_path / "file")), registry, alone())
+
+
+def test_results_are_read_back(config: RunConfig, registry: Registry, tmp_path: Path) -> None:
+    result = run(config, registry, alone())
+    assert [r.identity for r in read_results(tmp_path)] == [result.identity]
+    assert isinstance(read_results(result.folder / "result.json")[0], Result)
+    json.loads((result.folder / "environment.json").read_text())
+
+
+def test_flat_options_find_their_part() -> None:
+    config = run_config("t", "m", data="x", columns={"text": "a"}, beams=4, dtype="bfloat16", seed=3, processes=2)
+    assert config.source == Source(data="x", columns={"text": "a"})
+    assert config.settings.generation.beams == 4
+    assert (config.settings.dtype, config.settings.seed, config.seed, config.training.seed) == ("bfloat16", 3, 3, 3)
+    with pytest.raises(TypeError, match="no setting of a run is called 'beam'"):
+        run_config("t", "m", beam=4)
