@@ -63,7 +63,7 @@ class Checkpoint(Model):
                 "trust_remote_code": settings.trust_remote_code,
                 # the seed of a head that the checkpoint does not have
                 "head_seed": settings.seed if self.fresh(form) else None,
-                **kind_of(form).facts(settings),
+                **kind_of(form, self.family).facts(settings),
             },
         }
 
@@ -86,7 +86,7 @@ class Checkpoint(Model):
         from .kinds import kind_of
         from .loading import load_parts
 
-        kind = kind_of(form)
+        kind = kind_of(form, self.family)
         kind.check(settings)
         return kind(load_parts(self, kind, form, settings, device), form)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from plmtasks.errors import ModelError
 from plmtasks.requests import Request
 
+from .architectures import ENCODER
+
 if TYPE_CHECKING:
     from .loaded import Loaded
 
@@ -17,15 +19,17 @@ MODULES = {
     "Score": ("score", "Scorer"),
     "Generate": ("generate", "Generator"),
 }
+PSEUDO = ("pseudo", "PseudoScorer")
+"""How an encoder answers `Score`."""
 
 
-def kind_of(form: Request) -> "type[Loaded]":
+def kind_of(form: Request, family: str) -> "type[Loaded]":
     """The class of loaded models that answer such requests.
 
     raises: ModelError
     """
     if form.kind() not in MODULES:
         raise ModelError(f"models of the transformers library answer {', '.join(MODULES)}, not {form.kind()}")
-    module, name = MODULES[form.kind()]
+    module, name = PSEUDO if form.kind() == "Score" and family == ENCODER else MODULES[form.kind()]
     found: type[Loaded] = getattr(importlib.import_module(f".{module}", __package__), name)
     return found

@@ -103,7 +103,7 @@ def _learn_word_pieces(texts: Iterable[str], size: int) -> "Tokenizer":
 
 def _learn_bytes(texts: Iterable[str], size: int, family: str) -> "Tokenizer":
     """Byte-pair encoding over UTF-8 bytes, so that every text comes back as it was; no merge goes beyond a Han character."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     special = ["<pad>", "</s>", "<s>"]
     tokenizer = Tokenizer(models.BPE())
@@ -116,6 +116,7 @@ def _learn_bytes(texts: Iterable[str], size: int, family: str) -> "Tokenizer":
     tokenizer.train_from_iterator(texts, trainer)
     if family == SEQUENCE_TO_SEQUENCE:
         end = ("</s>", tokenizer.token_to_id("</s>"))
+        tokenizer.normalizer = normalizers.Prepend(" ")  # the first word of an answer is then spelt as it is in a text
         tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[end])
     return tokenizer
 

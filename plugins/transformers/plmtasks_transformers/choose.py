@@ -1,0 +1,104 @@
+"""Choose: the log-likelihood of each choice after the prompt."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from plmtasks.batching import Cost
+from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
+
+from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
+from .likelihood import Sequences, log_likelihoods
+from .loaded import Loaded, Parts
+from .prompts import Prompts
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import torch
+
+    from plmtasks.config import ModelSettings
+
+
+class Chooser(Loaded):
+    """The choices of a request are rows of one batch; those that differ in their last token alone share a row."""
+
+    heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
+
+    def __init__(self, parts: Parts, form: Request) -> None:
+        super().__init__(parts, form)
+        self.prompts = Prompts(parts)
+
+    @classmethod
+    def facts(cls, settings: "ModelSettings") -> "dict[str, Any]":
+        return {"prompt": settings.prompt}
+
+    def encode(self, requests: Sequence[Choose]) -> list[Sequences]:
+        return self._encode_apart(requests) if self.prompts.reads else self._encode_on_end(requests)
+
+    def _encode_on_end(self, requests: Sequence[Choose]) -> list[Sequences]:
+        """Prompt and choice in one row."""
+        import numpy as np
+
+        choices = [c for r in requests for c in r.choices]
+        lengths = iter([len(ids) for ids in self.prompts.ids([self.prompts.delimiter + c for c in choices])])
+        # a row lacks its last token, but the boundary may cost one
+        room = [self.limit - max(next(lengths) for _ in r.choices) for r in requests]
+        fitted = self.prompts.fit(requests, room)
+        prompts = [prompt for r, (prompt, _) in zip(requests, fitted, strict=True) for _ in r.choices]
+        pairs = iter(self.prompts.continuations(prompts, choices))
+        made = []
+        for request, (_, cut) in zip(requests, fitted, strict=True):
+            rows: dict[tuple[int, ...], int] = {}
+            wants = []
+            for _ in request.choices:
+                start, own = next(pairs)
+                row = tuple((start + own)[:-1][-self.limit :])
+                wants.append((rows.setdefault(row, len(rows)), np.array(own, np.int32)))
+            made.append(Sequences([np.array(r, np.int32) for r in rows], wants, None, cut))
+        return made
+
+    def _encode_apart(self, requests: Sequence[Choose]) -> list[Sequences]:
+        """The prompt before the encoder, each choice before the decoder; special tokens and the end are not scored."""
+        import numpy as np
+
+        fitted = self.prompts.fit(requests, [self.limit] * len(requests))
+        sources = self.prompts.ids([prompt for prompt, _ in fitted])
+        targets, skipped = self.prompts.targets([c for r in requests for c in r.choices])
+        eos = self.tokenizer.eos_token_id
+        both = iter(zip(targets, skipped, strict=True))
+        made = []
+        for request, source, (_, cut) in zip(requests, sources, fitted, strict=True):
+            rows, wants = [], []
+            for i, _ in enumerate(request.choices):
+                ids, skip = next(both)
+                ids = ids[:-1] if ids[-1] == eos else ids
+                rows.append(np.array([self.config.decoder_start_token_id, *ids[:-1]], np.int32))
+                wants.append((i, np.array(ids[skip:], np.int32)))
+            made.append(Sequences(rows, wants, np.array(source, np.int32), cut))
+        return made
+
+    def cost(self, encoding: Sequences) -> Cost:
+        if encoding.source is None:
+            return Cost(rows=len(encoding.rows), width=encoding.width, cut=encoding.cut)
+        return Cost(width=len(encoding.source) + len(encoding.rows) * encoding.width, cut=encoding.cut)
+
+    def compute(self, requests: Sequence[Choose], encodings: Sequence[Sequences]) -> list[Answer]:
+        values = iter(log_likelihoods(self, encodings).tolist())
+        return [
+            ChooseAnswer(
+                choices=tuple(
+                    Likelihood(log_likelihood=next(values), tokens=len(ids), bytes=len(choice.encode()))
+                    for choice, (_, ids) in zip(request.choices, encoding.wants, strict=True)
+                )
+            )
+            for request, encoding in zip(requests, encodings, strict=True)
+        ]
+
+    def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
+        """Negative log-likelihood of the right choice's tokens after the prompt; divided by tokens it is their mean."""
+        right = []
+        for encoding, answer in zip(self.encodings(requests), cast(Sequence[ChooseAnswer], answers), strict=True):
+            best = max(range(len(answer.choices)), key=lambda i: answer.choices[i].log_likelihood)
+            row, ids = encoding.wants[best]
+            right.append(Sequences([encoding.rows[row]], [(0, ids)], encoding.source))
+        return -log_likelihoods(self, right).sum(), float(sum(len(s.wants[0][1]) for s in right))

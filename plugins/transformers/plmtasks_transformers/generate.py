@@ -1,0 +1,169 @@
+"""Generate: a text after the prompt, or out of it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from plmtasks.batching import Cost
+from plmtasks.errors import InputError
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
+
+from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
+from .likelihood import Sequences, log_likelihoods
+from .loaded import Loaded, Parts
+from .prompts import Prompts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from plmtasks.config import ModelSettings
+
+
+class Encoding(NamedTuple):
+    prompt: str
+    ids: "np.ndarray"
+    new: int
+    """Tokens to make at most."""
+    group: str
+    cut: int
+
+
+class Generator(Loaded):
+    """The library's own generation. What `settings.generation` does not name comes from the checkpoint's generation_config."""
+
+    heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
+
+    def __init__(self, parts: Parts, form: Request) -> None:
+        super().__init__(parts, form)
+        self.prompts = Prompts(parts)
+
+    @classmethod
+    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+        from dataclasses import asdict
+
+        seed = settings.seed if settings.generation.temperature > 0 else None
+        return {"prompt": settings.prompt, "generation": asdict(settings.generation), "generation_seed": seed}
+
+    def encode(self, requests: Sequence[Generate]) -> list[Encoding]:
+        import numpy as np
+
+        new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]
+        room = [self.limit - (0 if self.prompts.reads else n) for n in new]
+        if min(room) < 1:
+            raise InputError(f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones")
+        fitted = self.prompts.fit(requests, room)
+        made: dict[int, Encoding] = {}
+        for languages, group in _by_languages(requests):
+            self.prompts.speak(*languages)
+            for i, ids in zip(group, self.prompts.ids([fitted[i][0] for i in group]), strict=True):
+                name = json.dumps([new[i], requests[i].stop, *languages])
+                prompt, cut = fitted[i]
+                made[i] = Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new[i], name, cut)
+        return [made[i] for i in range(len(requests))]
+
+    def cost(self, encoding: Encoding) -> Cost:
+        return Cost(group=encoding.group, width=len(encoding.ids) + encoding.new, cut=encoding.cut)
+
+    def compute(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> list[Answer]:
+        import torch
+
+        ids = self.rows([e.ids for e in encodings], self.pad_id, left=not self.prompts.reads)
+        mask = self.rows([[1] * len(e.ids) for e in encodings], 0, left=not self.prompts.reads)
+        first = requests[0]
+        start = 1 if self.prompts.reads else ids.shape[1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed(requests))
+            made = self.module.generate(
+                input_ids=ids, attention_mask=mask, generation_config=self._settings(first, encodings[0].new),
+                stopping_criteria=[_Stop(self.tokenizer, first.stop, start)] if first.stop else None,
+            )  # fmt: skip
+        texts = self.tokenizer.batch_decode(made[:, start:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return [GenerateAnswer(text=_before(text, first.stop).strip()) for text in texts]
+
+    def _settings(self, request: Generate, new: int) -> Any:
+        import copy
+
+        wanted = self.settings.generation
+        made = copy.deepcopy(self.module.generation_config)
+        draws = wanted.temperature > 0
+        changes: dict[str, Any] = {
+            "num_beams": wanted.beams, "do_sample": draws, "num_return_sequences": 1, "max_length": None, "max_new_tokens": new,
+            "min_length": min(made.min_length or 0, new), "pad_token_id": self.pad_id,
+            "temperature": wanted.temperature if draws else None, "top_p": wanted.top_p if draws else None,
+            "top_k": 0 if draws else None, "length_penalty": wanted.length_penalty if wanted.beams > 1 else None,
+            "early_stopping": made.early_stopping if wanted.beams > 1 else None,
+        }  # fmt: skip
+        if made.eos_token_id is None:
+            changes["eos_token_id"] = self.tokenizer.eos_token_id
+        start = self.prompts.speak(request.source_language, request.target_language)
+        if start is not None:
+            changes["forced_bos_token_id"] = start
+        for name, value in changes.items():
+            setattr(made, name, value)
+        return made
+
+    def _seed(self, requests: Sequence[Request]) -> int:
+        """One of the batch and the settings: batches are the same for any number of processes."""
+        text = json.dumps([self.settings.seed, *(r.key() for r in requests)])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+    def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
+        """Negative log-likelihood of the answer's tokens and the end after them; divided by tokens it is their mean.
+
+        An answer is cut at the tokens that the request allows: more are never made.
+        """
+        asked, solved = cast(Sequence[Generate], requests), cast(Sequence[GenerateAnswer], answers)
+        encodings = self.encodings(asked)
+        batch: list[Sequences] = []
+        for languages, group in _by_languages(asked):
+            self.prompts.speak(*languages)
+            batch += self._learned([encodings[i] for i in group], [solved[i].text for i in group])
+        return -log_likelihoods(self, batch).sum(), float(sum(len(s.wants[0][1]) for s in batch))
+
+    def _learned(self, encodings: Sequence[Encoding], texts: Sequence[str]) -> list[Sequences]:
+        """Prompts with the answers to be learned after them."""
+        import numpy as np
+
+        if self.prompts.reads:
+            start = [self.config.decoder_start_token_id]
+            pairs = [(start, own[: e.new]) for e, own in zip(encodings, self.prompts.targets(texts)[0], strict=True)]
+        else:
+            both = self.prompts.continuations([e.prompt for e in encodings], texts)
+            pairs = [(ids, [*own, self.tokenizer.eos_token_id][: e.new]) for e, (ids, own) in zip(encodings, both, strict=True)]
+        return [
+            Sequences(
+                [np.array([*ids, *own[:-1]][-self.limit :], np.int32)],
+                [(0, np.array(own, np.int32))],
+                encoding.ids if self.prompts.reads else None,
+            )
+            for encoding, (ids, own) in zip(encodings, pairs, strict=True)
+        ]
+
+
+class _Stop:
+    """Ends a row once one of the stop texts stands in what was made."""
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
+        self.tokenizer, self.stop, self.start = tokenizer, stop, start
+
+    def __call__(self, ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
+        import torch
+
+        texts = self.tokenizer.batch_decode(ids[:, self.start :], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return torch.tensor([any(s in text for s in self.stop) for text in texts], device=ids.device)
+
+
+def _before(text: str, stop: Sequence[str]) -> str:
+    for s in stop:
+        text = text.partition(s)[0]
+    return text
+
+
+def _by_languages(requests: Sequence[Generate]) -> Iterator[tuple[tuple[str | None, str | None], list[int]]]:
+    """Requests that a multilingual tokenizer reads in the same way: (source, target) languages and their positions."""
+    groups: dict[tuple[str | None, str | None], list[int]] = {}
+    for i, r in enumerate(requests):
+        groups.setdefault((r.source_language, r.target_language), []).append(i)
+    yield from groups.items()

@@ -1,0 +1,121 @@
+"""How likely a language model finds given tokens; the vocabulary is projected only where a token is scored."""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import torch
+
+    from .loaded import Loaded
+
+
+class Sequences(NamedTuple):
+    """What one request asks of a language model."""
+
+    rows: "Sequence[np.ndarray]"
+    """Token ids that a decoder reads."""
+    wants: "Sequence[tuple[int, np.ndarray]]"
+    """(row, token ids): the tokens to be predicted at the last places of that row."""
+    source: "np.ndarray | None" = None
+    """What the encoder before it reads, once for all rows."""
+    cut: int = 0
+
+    @property
+    def width(self) -> int:
+        return max(len(r) for r in self.rows)
+
+
+def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> "torch.Tensor":
+    """The summed log-likelihood of every want of every request in turn, float32, with gradient where there is one."""
+    import torch
+
+    owners, values = wanted_log_likelihoods(loaded, batch)
+    count = sum(len(s.wants) for s in batch)
+    return torch.zeros(count, device=values.device).index_add(0, owners, values)
+
+
+def wanted_log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[torch.Tensor, torch.Tensor]":
+    """For every wanted token the number of its want and its log-likelihood, both (tokens,)."""
+    import numpy as np
+    import torch
+
+    rows = [row for s in batch for row in s.rows]
+    width = max(len(r) for r in rows)
+    places, tokens, owners = [], [], []
+    first = want = 0
+    for s in batch:
+        for row, ids in s.wants:
+            end = (first + row) * width + len(s.rows[row])
+            places.append(np.arange(end - len(ids), end))
+            tokens.append(ids)
+            owners.append(np.full(len(ids), want))
+            want += 1
+        first += len(s.rows)
+    at, targets, numbers = (
+        torch.from_numpy(np.concatenate(x).astype(np.int64)).to(loaded.device) for x in (places, tokens, owners)
+    )
+    return numbers, token_log_likelihoods(logits_at(loaded.module, _inputs(loaded, batch, rows), at), targets)
+
+
+def token_log_likelihoods(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+    """logits: (n, vocabulary), targets: (n,); returns (n,), float32"""
+    import torch
+
+    pieces = []
+    # a float32 copy of all logits at once would be the largest thing in memory
+    for some, wanted in zip(logits.split(1024), targets.split(1024), strict=True):
+        some = some.float()
+        pieces.append(some.gather(1, wanted[:, None])[:, 0] - some.logsumexp(-1))
+    return torch.cat(pieces)
+
+
+def logits_at(module: Any, inputs: dict[str, Any], places: "torch.Tensor") -> "torch.Tensor":
+    """Logits at chosen places of the padded batch, (places, vocabulary).
+
+    places: row * width + column. Where the head stands apart from the base model, only these go through it.
+    """
+    base = module.base_model
+    if base is module:
+        logits: torch.Tensor = module(**inputs).logits
+        return logits.flatten(0, 1)[places]
+    with _only(base, places):
+        chosen: torch.Tensor = module(**inputs).logits
+    return chosen[0]
+
+
+@contextmanager
+def _only(base: Any, places: "torch.Tensor") -> "Iterator[None]":
+    def keep(_module: Any, _args: Any, output: Any) -> Any:
+        hidden = output.last_hidden_state
+        output.last_hidden_state = hidden.flatten(0, 1)[places.to(hidden.device)][None]
+        return output
+
+    hook = base.register_forward_hook(keep)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _inputs(loaded: "Loaded", batch: Sequence[Sequences], rows: "Sequence[np.ndarray]") -> dict[str, Any]:
+    """Decoders read right-padded rows: what follows a token cannot change it."""
+    import torch
+
+    sources = [s.source for s in batch if s.source is not None]
+    if not sources:
+        return loaded.inputs(rows) | {"use_cache": False}
+    inputs = loaded.inputs(sources)
+    encoder = loaded.module.get_encoder()
+    encoded = encoder(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], return_dict=True)
+    repeats = torch.tensor([len(s.rows) for s in batch], device=loaded.device)
+    encoded.last_hidden_state = encoded.last_hidden_state.repeat_interleave(repeats, 0)
+    return {
+        "encoder_outputs": encoded,
+        "attention_mask": inputs["attention_mask"].repeat_interleave(repeats, 0),
+        "decoder_input_ids": loaded.rows(rows, loaded.pad_id),
+        "use_cache": False,
+    }

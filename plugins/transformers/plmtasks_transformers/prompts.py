@@ -1,0 +1,169 @@
+"""How instruction, shots and text become one prompt."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from plmtasks.errors import InputError, ModelError
+from plmtasks.requests import Shot
+
+from .architectures import SEQUENCE_TO_SEQUENCE
+from .languages import language_name, language_token
+
+if TYPE_CHECKING:
+    from .loaded import Parts
+
+CUE = "\nAnswer:"
+"""Put after a text under an instruction, unless the text ends with a colon."""
+
+PREFIXED = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "t5gemma")
+"""Sequence-to-sequence types that are told what to do; the others (BART, Marian, …) take the text alone."""
+
+
+class Prompted(Protocol):
+    """What `Choose` and `Generate` have in common."""
+
+    @property
+    def instruction(self) -> str: ...
+    @property
+    def shots(self) -> tuple[Shot, ...]: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Prompts:
+    """Makes prompts for one model.
+
+    plain: instruction, shots and text, a blank line between; the answer follows after a space
+    raw: shots and text, as they are, a blank line between; the answer follows after a space. The instruction is left out.
+    chat: the tokenizer's template, shots as turns
+    """
+
+    def __init__(self, parts: "Parts") -> None:
+        self.name = parts.name
+        self.tokenizer = parts.tokenizer
+        self.style = parts.settings.prompt
+        self.policy = parts.settings.truncation
+        self.reads = parts.family == SEQUENCE_TO_SEQUENCE
+        """Whether an encoder reads the prompt, and the answer starts anew."""
+        self._languages: dict[str, tuple[str, int]] = {}
+        self.bare = self.reads and parts.module.config.model_type not in PREFIXED
+        self.delimiter = "" if self.reads or self.style == "chat" else " "
+        """What stands between prompt and answer."""
+        if self.style == "chat" and not self.tokenizer.chat_template:
+            raise ModelError(f"{self.name!r} has no chat template", "--prompt plain needs none")
+
+    def render(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
+        """The prompt, without the answer.
+
+        raises: InputError if the model takes a text alone, and there are shots
+        """
+        if self.style == "chat":
+            return self._chat(request, shots, text)
+        if self.bare:
+            if shots:
+                raise InputError(f"{self.name!r} takes the text alone, and can be shown no examples", "leave out --shots")
+            return text
+        if self.style == "raw":
+            return "\n\n".join([*(f"{s.text} {s.answer}" for s in shots), text])
+        languages = [getattr(request, f"{side}_language", None) for side in ("source", "target")]
+        if self.reads and not shots and all(languages):
+            return "translate {} to {}: {}".format(*map(language_name, languages), text)
+        cued = [
+            f"{t}{CUE}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
+            for t in (*(s.text for s in shots), text)
+        ]
+        answered = [f"{t} {s.answer}" for t, s in zip(cued, shots, strict=False)]
+        return "\n\n".join(part for part in (request.instruction, *answered, cued[-1]) if part)
+
+    def _chat(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
+        turns = []
+        for shot in shots:
+            turns += [{"role": "user", "content": shot.text}, {"role": "assistant", "content": shot.answer}]
+        turns.append({"role": "user", "content": text})
+        turns[0]["content"] = "\n\n".join(part for part in (request.instruction, turns[0]["content"]) if part)
+        made: str = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return made
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids as a prompt has them: for an encoder with all special tokens, for a decoder without an end."""
+        if not texts:
+            return []
+        # a chat template has its special tokens in it
+        special = self.reads or self.style != "chat"
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
+        eos = self.tokenizer.eos_token_id
+        return rows if self.reads else [row[:-1] if special and row and row[-1] == eos else row for row in rows]
+
+    def fit(self, requests: Sequence[Any], room: Sequence[int]) -> list[tuple[str, int]]:
+        """For each request its prompt, at most `room` tokens of it, and how many tokens it lost.
+
+        Shots go first, those in front before the others; then the text is cut at its left, or at its right under the policy
+        `right`.
+
+        raises: InputError under the policy `error`, or if no text would be left
+        """
+        whole = [self.render(r, r.shots, r.text) for r in requests]
+        lengths = [len(row) for row in self.ids(whole)]
+        return [
+            (prompt, 0) if n <= most else self._shorten(r, n, most)
+            for r, prompt, n, most in zip(requests, whole, lengths, room, strict=True)
+        ]
+
+    def _shorten(self, request: Any, length: int, room: int) -> tuple[str, int]:
+        if self.policy == "error":
+            raise InputError(
+                f"a prompt has {length} tokens, {self.name!r} takes {room}: {' '.join(request.text.split()[:8])[:80]!r} …",
+                "--truncation auto, left, right or skip says what is to happen to it",
+            )
+        for kept in range(1, len(request.shots) + 1):
+            prompt = self.render(request, request.shots[kept:], request.text)
+            n = len(self.ids([prompt])[0])
+            if n <= room:
+                return prompt, length - n
+        text = request.text
+        while text:
+            prompt = self.render(request, (), text)
+            n = len(self.ids([prompt])[0])
+            if n <= room:
+                return prompt, length - n
+            surplus = max(1, len(text) * (n - room) // n)  # characters, about; never more than are there
+            text = text[:-surplus] if self.policy == "right" else text[surplus:]
+        raise InputError(
+            f"{self.name!r} takes {max(room, 0)} tokens here, and the instruction alone has more: {request.instruction[:80]!r}"
+        )
+
+    def continuations(self, prompts: Sequence[str], answers: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Token ids of each prompt and of the answer after it, as a decoder reads them on end.
+
+        White space at the end of a prompt is counted to the answer, which most tokenizers would join to it.
+        """
+        heads = [p.rstrip() if self.style != "chat" else p for p in prompts]
+        tails = [p[len(h) :] + self.delimiter + a for p, h, a in zip(prompts, heads, answers, strict=True)]
+        starts = self.ids(heads)
+        made = []
+        for start, row in zip(starts, self.ids([h + t for h, t in zip(heads, tails, strict=True)]), strict=True):
+            made.append((row[: len(start)], row[len(start) :]) if start else ([self.beginning], row))
+        return made
+
+    @property
+    def beginning(self) -> int:
+        """The token before a text that nothing precedes."""
+        bos = self.tokenizer.bos_token_id
+        return int(self.tokenizer.eos_token_id if bos is None else bos)
+
+    def targets(self, answers: Sequence[str]) -> tuple[list[list[int]], list[int]]:
+        """What a decoder behind an encoder is to write: token ids with all special tokens, and how many stand in front."""
+        batch = self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]
+        special = set(self.tokenizer.all_special_ids)
+        return batch, [next((i for i, t in enumerate(row) if t not in special), 0) for row in batch]
+
+    def speak(self, source: str | None, target: str | None) -> int | None:
+        """Tells a multilingual tokenizer the languages; the token that a text in the target language must start with."""
+        if not hasattr(self.tokenizer, "src_lang") or not (source and target):
+            return None
+        for code in (source, target):
+            if code not in self._languages:
+                self._languages[code] = language_token(self.tokenizer, code)
+        self.tokenizer.src_lang = self._languages[source][0]
+        self.tokenizer.tgt_lang, start = self._languages[target]
+        return start

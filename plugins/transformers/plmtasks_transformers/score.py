@@ -1,0 +1,100 @@
+"""Score: the log-likelihood of a text, over windows of a long one."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.batching import Cost
+from plmtasks.requests import Answer, Request, Score, ScoreAnswer
+
+from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
+from .likelihood import Sequences, log_likelihoods
+from .loaded import Loaded, Parts
+from .prompts import Prompts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from plmtasks.config import ModelSettings
+
+
+class Scorer(Loaded):
+    """Each token of the text once, after the context and what precedes it.
+
+    A sequence-to-sequence model has the context before its encoder and the text before its decoder.
+    """
+
+    heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
+    policies = ("auto", "window", "error", "skip")
+
+    def __init__(self, parts: Parts, form: Request) -> None:
+        super().__init__(parts, form)
+        self.prompts = Prompts(parts)
+        self.prompts.delimiter = ""
+
+    @classmethod
+    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+        return {"stride": "half of the model's limit"}
+
+    def encode(self, requests: Sequence[Score]) -> list[Sequences]:
+        made = []
+        for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
+            cut = len(start) + len(own) - 1 - self.limit
+            if cut > 0 and self.settings.truncation == "error":
+                raise self.too_long(request.text, len(own), self.limit)
+            cut = max(0, cut) if self.settings.truncation == "skip" else 0
+            pieces = list(windows(start, own, self.limit))
+            made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], source, cut))
+        return made
+
+    def _tokens(self, requests: Sequence[Score]) -> "Iterator[tuple[np.ndarray | None, list[int], list[int]]]":
+        """What the encoder reads, what the decoder is given, and what it is to predict."""
+        import numpy as np
+
+        if not self.prompts.reads:
+            for start, own in self.prompts.continuations([r.context for r in requests], [r.text for r in requests]):
+                yield None, start, own
+            return
+        sources = self.prompts.ids([r.context for r in requests])
+        targets, skipped = self.prompts.targets([r.text for r in requests])
+        for source, ids, skip in zip(sources, targets, skipped, strict=True):
+            own = ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
+            yield np.array(source[-self.limit :], np.int32), [self.config.decoder_start_token_id, *own[:skip]], own[skip:]
+
+    def cost(self, encoding: Sequences) -> Cost:
+        width = encoding.width + (0 if encoding.source is None else len(encoding.source))
+        return Cost(rows=len(encoding.rows), width=width, cut=encoding.cut)
+
+    def compute(self, requests: Sequence[Score], encodings: Sequence[Sequences]) -> list[Answer]:
+        values = iter(log_likelihoods(self, encodings).tolist())
+        return [
+            ScoreAnswer(
+                log_likelihood=sum(next(values) for _ in encoding.wants), tokens=sum(len(ids) for _, ids in encoding.wants),
+                words=len(request.text.split()), bytes=len(request.text.encode()),
+            )
+            for request, encoding in zip(requests, encodings, strict=True)
+        ]  # fmt: skip
+
+    def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
+        """Negative log-likelihood of the text's tokens; divided by tokens it is their mean."""
+        encodings = self.encodings(requests)
+        return -log_likelihoods(self, encodings).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
+
+
+def windows(start: Sequence[int], own: Sequence[int], limit: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":
+    """Rows of at most `limit` tokens, each with the tokens that are to be predicted at its last places.
+
+    start: what is given; own: what is predicted, each token in one window alone
+    The first window is full; each further one moves on by half the limit, so that at least half of a row is context.
+    """
+    import numpy as np
+
+    tokens = np.array([*start, *own], np.int32)
+    done = len(start)
+    end = max(done + limit // 2, limit + 1)
+    while done < len(tokens) or done == len(start):
+        end = min(end, len(tokens))
+        yield tokens[max(0, end - 1 - limit) : max(1, end - 1)], tokens[done:end]
+        if end == len(tokens):
+            return
+        done, end = end, end + limit // 2
