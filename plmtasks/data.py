@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -212,7 +213,7 @@ def read_lines(path: Path) -> list[str]:
     if raw[:2] == b"\x1f\x8b":
         try:
             raw = gzip.decompress(raw)
-        except (OSError, EOFError) as e:
+        except (OSError, EOFError, zlib.error) as e:
             raise DataError(str(path), "a gzip file", f"a damaged one ({e})") from e
     try:
         text = raw.decode("utf-8-sig")

@@ -3,8 +3,9 @@
 import importlib
 import importlib.metadata
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -56,18 +57,21 @@ class Registry:
         """
         if "/" not in name:
             name = next((n for n in self.items["task"] if n.split("/")[0] == name), name)
-        return self._get("task", name)
+        task: Task = self._get("task", name)
+        return task
 
     def model(self, name: str) -> Model:
         """The model of that name, or the one that a provider makes of it.
 
         raises: UnknownNameError, PluginError, ModelError
         """
-        return self._get("model", name)
+        model: Model = self._get("model", name)
+        return model
 
     def metric(self, name: str) -> Metric:
         """raises: UnknownNameError, PluginError"""
-        return self._get("metric", name)
+        metric: Metric = self._get("metric", name)
+        return metric
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         wanted = set(kinds)
@@ -104,8 +108,9 @@ def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool =
     manager.add_hookspecs(hookspecs)
     plugins: dict[str, Plugin] = {}
     for name, distribution, load in _candidates(modules, installed):
-        error = _register(manager, name, load)
-        plugins[name] = Plugin(name=name, distribution=distribution, error=error)
+        unique = name if name not in plugins else f"{name} of {distribution}"
+        error = _register(manager, unique, load)
+        plugins[unique] = Plugin(name=unique, distribution=distribution, error=error)
     return _collect(manager, plugins)
 
 
@@ -123,14 +128,16 @@ def _candidates(modules: Iterable[ModuleType | str], installed: bool) -> Iterabl
 
 
 def _register(manager: pluggy.PluginManager, name: str, load: Any) -> str | None:
+    """Loads a plugin; returns why it cannot be used, or None."""
     try:
         plugin = load()
         manager.register(plugin, name)
-        unknown = [n for n in dir(plugin) if n.startswith(("register_", "report")) and not hasattr(hookspecs, n) and manager.parse_hookimpl_opts(plugin, n)]
-        if unknown:
-            manager.unregister(plugin)
-            return f"unknown hook {unknown[0]!r}"
-    except Exception as e:  # noqa: BLE001  whatever a stranger's module raises must not stop others
+        for n in dir(plugin):
+            if n.startswith(("register_", "report")) and not hasattr(hookspecs, n) and manager.parse_hookimpl_opts(plugin, n):
+                raise AttributeError(f"unknown hook {n!r}")
+    except (Exception, SystemExit) as e:  # noqa: BLE001  whatever a stranger's module raises must not stop others
+        if manager.get_plugin(name) is not None:
+            manager.unregister(name=name)
         return f"{type(e).__name__}: {e}"
     return None
 
@@ -145,32 +152,63 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
         if plugin.error:
             continue
         try:
-            for kind, expected in KINDS.items():
-                for item in _call(manager, f"register_{kind}s", name):
-                    if isinstance(item, Provider):
-                        providers[kind].append(item)
-                        continue
-                    if not isinstance(item, expected):
-                        raise TypeError(f"register_{kind}s gave {item!r}, which is no {expected.__name__}")
-                    key = (kind, item.name)
-                    if key in owners and owners[key].name != name:
-                        clashes[key] = (*clashes.get(key, (owners[key].distribution,)), plugin.distribution)
-                    items[kind][item.name] = item
-                    owners[key] = plugin
-            for request in _call(manager, "register_requests", name):
-                kinds_of_request[request.kind()] = request
-        except Exception as e:  # noqa: BLE001  as above
-            plugins[name] = Plugin(name=name, distribution=plugin.distribution, error=f"{type(e).__name__}: {e}")
-            for key in [k for k, owner in owners.items() if owner.name == name]:
-                del items[key[0]][key[1]], owners[key]
+            brought = {kind: _brought(manager, name, f"register_{kind}s", form) for kind, form in KINDS.items()}
+            asked = _new_kinds(manager, name, kinds_of_request)
+        except (Exception, SystemExit) as e:  # noqa: BLE001  as above
+            manager.unregister(name=name)
+            plugins[name] = replace(plugin, error=f"{type(e).__name__}: {e}")
+            continue
+        kinds_of_request |= asked
+        for kind, found in brought.items():
+            providers[kind] += [item for item in found if isinstance(item, Provider)]
+            for item in (item for item in found if not isinstance(item, Provider)):
+                key = (kind, item.name)
+                if key in owners:
+                    clashes[key] = (*clashes.get(key, (owners[key].distribution,)), plugin.distribution)
+                items[kind][item.name] = item
+                owners[key] = plugin
     return Registry(
         plugins=tuple(plugins.values()), items=items, owners=owners, clashes=clashes, requests=kinds_of_request,
         providers={kind: tuple(p) for kind, p in providers.items()}, manager=manager,
     )  # fmt: skip
 
 
-def _call(manager: pluggy.PluginManager, hook: str, plugin: str) -> Iterable[Any]:
-    """What one plugin's implementation of a hook returns; nothing if it has none."""
-    others = [p for n, p in manager.list_name_plugin() if n != plugin and p is not None]
-    for returned in manager.subset_hook_caller(hook, others)():
-        yield from returned
+def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) -> list[Any]:
+    """The items and providers that one plugin's implementation of a hook returns; none if it has no such hook.
+
+    raises: TypeError, ValueError for what cannot be registered, and whatever the plugin raises
+    """
+    found = _returned(manager, plugin, hook)
+    for item in found:
+        if not isinstance(item, (form, Provider)):
+            raise TypeError(f"{hook} gave {item!r}, which is no {form.__name__}")
+    twice = [name for name, n in Counter(item.name for item in found if not isinstance(item, Provider)).items() if n > 1]
+    if twice:
+        raise ValueError(f"{hook} gave {twice[0]!r} more than once")
+    return found
+
+
+def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, type[Request]]) -> dict[str, type[Request]]:
+    """The kinds of request that one plugin brings.
+
+    raises: TypeError, ValueError, as above
+    """
+    found = _returned(manager, plugin, "register_requests")
+    for request in found:
+        if not (isinstance(request, type) and issubclass(request, Request)):
+            raise TypeError(f"register_requests gave {request!r}, which is no kind of Request")
+        if known.get(request.kind(), request) is not request:
+            raise ValueError(f"register_requests gave {request.kind()!r}, which is another kind already")
+    return {request.kind(): request for request in found}
+
+
+def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any]:
+    # called one by one, and not as a hook: pluggy leaves out an implementation that forgot its `return`
+    found: list[Any] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name == plugin:
+            returned = implementation.function()
+            if returned is None:
+                raise TypeError(f"{hook} gave nothing; it is to return a list")
+            found += returned
+    return found

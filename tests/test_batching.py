@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def test_the_costliest_batch_comes_first(work, budget):
 def test_no_batch_could_have_taken_the_next_request(work, budget):
     """Batches are as full as the order by width allows: else tokens of time are lost."""
     batches = sorted(cut(work, budget), key=lambda b: (work[b[0]].group, -work[b[0]].width, b[0]))
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         costs = [work[key] for key in [*batch, following[0]]]
         assert costs[0].group != costs[-1].group or padded_tokens(costs) > budget
 

@@ -18,9 +18,12 @@ def test_a_hidden_example_tells_nothing_of_its_reference():
 
 @pytest.mark.parametrize(
     "change",
-    [{"id": "2"}, {"inputs": {"text": "b", "n": 1}}, {"inputs": {"text": "a"}}, {"reference": ["y"]}, {"cluster": None}, {"slices": ()}],
+    [
+        {"id": "2"}, {"inputs": {"text": "b", "n": 1}}, {"inputs": {"text": "a"}}, {"reference": ["y"]}, {"cluster": None},
+        {"slices": ()},
+    ],
     ids=str,
-)
+)  # fmt: skip
 def test_every_part_of_an_example_is_in_the_fingerprint(change):
     assert fingerprint([replace(EXAMPLE, **change)]) != fingerprint([EXAMPLE])
 

@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from plmtasks.config import Generation, ModelSettings, RunConfig, Source, TrainSettings
 from plmtasks.requests import (
-    BUILT_IN, Choose, ChooseAnswer, Classify, Likelihood, Request, Shot, Span, Tag, from_json, to_json,
-)  # fmt: skip
+    BUILT_IN,
+    Choose,
+    ChooseAnswer,
+    Classify,
+    Likelihood,
+    Request,
+    Shot,
+    Span,
+    Tag,
+    from_json,
+    to_json,
+)
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

@@ -1,0 +1,230 @@
+import importlib
+import types
+
+import pytest
+import toy
+
+from plmtasks import hookimpl
+from plmtasks.errors import PluginError, UnknownNameError
+from plmtasks.model import Provider
+from plmtasks.registry import load_registry
+from plmtasks.requests import Classify, ClassifyAnswer, Request
+
+
+def plugin(name, **hooks):
+    """A plugin module with these hooks; a value that is no function is what the hook returns."""
+    module = types.ModuleType(name)
+    for hook, value in hooks.items():
+        setattr(module, hook, hookimpl(value if callable(value) else lambda value=value: value))
+    return module
+
+
+def load(*modules):
+    return load_registry(modules, installed=False)
+
+
+def errors(registry):
+    return {p.name: p.error for p in registry.plugins if p.error}
+
+
+def task(name, **fields):
+    return toy.ToyTask(name=name, **fields)
+
+
+# ── what works ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_items_are_found_by_name_and_know_who_brought_them():
+    registry = load(toy)
+    assert registry.task("toy/even").name == "toy/even"
+    assert registry.model("toy-model").family == "toy"
+    assert registry.metric("toy_accuracy").columns() == ("right", "n")
+    assert registry.owners["task", "toy/even"].name == "toy"
+    assert errors(registry) == {}
+
+
+def test_the_word_before_the_slash_is_the_first_task_of_its_plugin():
+    registry = load(plugin("p", register_tasks=[task("word/b"), task("word/a")]), plugin("q", register_tasks=[task("other/a")]))
+    assert registry.task("word").name == "word/b"
+    assert registry.task("other").name == "other/a"
+
+
+def test_a_registry_is_a_value():
+    registry = load(toy)
+    assert load().items["task"] == {}
+    assert "toy/even" in registry.items["task"]
+
+
+def test_models_that_answer_any_of_some_kinds():
+    assert load(toy).models_that_answer(["Tag", "Classify"]) == ["toy-model"]
+    assert load(toy).models_that_answer(["Tag"]) == []
+
+
+def test_a_module_may_be_named(monkeypatch):
+    assert load("toy").task("toy/even").name == "toy/even"
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "toy,")
+    assert load_registry().owners["task", "toy/even"].distribution == "toy"
+
+
+class Echo(Provider):
+    def __init__(self, scheme, default=False):
+        self.scheme, self.default = scheme, default
+
+    def make(self, name):
+        return toy.ToyModel(name=f"{self.scheme}<{name}>")
+
+
+def test_a_provider_makes_what_nobody_registered():
+    registry = load(toy, plugin("p", register_models=[Echo("other"), Echo("main", default=True)]))
+    assert registry.model("toy-model").name == "toy-model"
+    assert registry.model("other:a:b").name == "other<a:b>"
+    assert registry.model("main:a").name == "main<a>"
+    assert registry.model("a/b").name == "main<a/b>"
+    # a colon alone is no scheme
+    assert registry.model("C:\\models\\a").name == "main<C:\\models\\a>"
+
+
+def test_a_plugin_may_bring_a_kind_of_request():
+    class Rank(Request):
+        answer_type = ClassifyAnswer
+
+    registry = load(plugin("p", register_requests=[Rank]))
+    assert registry.requests["Rank"] is Rank
+    assert registry.requests["Classify"] is Classify
+
+
+def test_a_hook_may_be_a_generator():
+    def register_tasks():
+        yield task("g/a")
+
+    assert load(plugin("p", register_tasks=register_tasks)).task("g/a").name == "g/a"
+
+
+def test_reports_reach_every_plugin():
+    heard = []
+    registry = load(plugin("p", report=lambda result: heard.append(result)), toy)
+    registry.manager.hook.report(result="a result")
+    assert heard == ["a result"]
+
+
+# ── names that nobody knows ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "meant"),
+    [("task", "toy/evn", "toy/even"), ("model", "toy_model", "toy-model"), ("metric", "accuracy", "toy_accuracy")],
+)
+def test_an_unknown_name_says_what_could_be_meant(kind, name, meant):
+    with pytest.raises(UnknownNameError) as caught:
+        getattr(load(toy), kind)(name)
+    assert str(caught.value).split("\n") == [
+        f"there is no {kind} {name!r}", f"  did you mean {meant!r}?", f"  plmtasks list {kind}s shows all",
+    ]  # fmt: skip
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_name_tells_of_broken_plugins():
+    registry = load(toy, plugin("broken", register_tasks=lambda: 1 / 0))
+    with pytest.raises(UnknownNameError) as caught:
+        registry.task("zzz")
+    assert str(caught.value).split("\n") == [
+        "there is no task 'zzz'", "  broken failed to load: ZeroDivisionError: division by zero", "  plmtasks list tasks shows all",
+    ]  # fmt: skip
+
+
+# ── broken plugins ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def leaves():
+    raise SystemExit("a missing dependency")
+
+
+BROKEN = {
+    "raises": ({"register_tasks": lambda: [].pop()}, "IndexError: pop from empty list"),
+    "leaves": ({"register_models": leaves}, "SystemExit: a missing dependency"),
+    "no list": ({"register_tasks": 3}, "TypeError: 'int' object is not iterable"),
+    "forgot return": ({"register_tasks": lambda: None}, "TypeError: register_tasks gave nothing; it is to return a list"),
+    "no task": ({"register_tasks": [toy.ToyModel()]}, "TypeError: register_tasks gave ToyModel(name='toy-model', family='toy', "),
+    "a class": (
+        {"register_metrics": [toy.ToyAccuracy]},
+        "TypeError: register_metrics gave <class 'toy.ToyAccuracy'>, which is no Metric",
+    ),
+    "twice": ({"register_tasks": [task("b/x"), task("b/x")]}, "ValueError: register_tasks gave 'b/x' more than once"),
+    "no request": ({"register_requests": [ClassifyAnswer]}, "TypeError: register_requests gave <class"),
+    "taken request": (
+        {"register_requests": [type("Tag", (Request,), {})]},
+        "ValueError: register_requests gave 'Tag', which is another",
+    ),
+    "unknown hook": ({"register_taks": []}, "AttributeError: unknown hook 'register_taks'"),
+    "wrong signature": ({"report": lambda outcome: None}, "PluginValidationError: Plugin 'broken' for hook 'report'"),
+    "generator fails": ({"register_tasks": lambda: (1 / n for n in (1, 0))}, "ZeroDivisionError: division by zero"),
+}
+
+
+@pytest.mark.parametrize(("hooks", "error"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_a_broken_plugin_keeps_its_reason_and_stops_no_other(hooks, error, first):
+    # what it brings before it fails is not kept
+    hooks = {"register_tasks": [task("half/a")], **hooks}
+    modules = [plugin("broken", **hooks), toy]
+    registry = load(*(modules if first else modules[::-1]))
+    assert list(errors(registry)) == ["broken"]
+    assert errors(registry)["broken"].startswith(error)
+    assert list(registry.items["task"]) == ["toy/even"]
+    assert registry.task("toy/even").name == "toy/even"
+    registry.manager.hook.report(result=None)
+
+
+def test_a_module_that_cannot_be_imported_keeps_its_reason(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "plmtasks_test_syntax.py").write_text("def (", encoding="utf-8")
+    found = errors(load("plmtasks_test_syntax", "plmtasks_test_missing", toy))
+    assert found["plmtasks_test_syntax"].startswith("SyntaxError: ")
+    assert found["plmtasks_test_missing"] == "ModuleNotFoundError: No module named 'plmtasks_test_missing'"
+
+
+# ── clashes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_name_that_two_plugins_claim_is_refused_and_nothing_else():
+    registry = load(plugin("a", register_tasks=[task("x/one"), task("x/two")]), plugin("b", register_tasks=[task("x/one")]))
+    with pytest.raises(PluginError) as caught:
+        registry.task("x/one")
+    assert str(caught.value) == "task 'x/one' is claimed by more than one plugin: a, b\n  uninstall one of them"
+    assert registry.task("x/two").name == "x/two"
+    assert errors(registry) == {}
+
+
+def test_a_broken_plugin_claims_no_name():
+    registry = load(toy, plugin("broken", register_tasks=[toy.ToyTask()], register_metrics=lambda: 1 / 0))
+    assert registry.task("toy/even").name == "toy/even"
+    assert registry.owners["task", "toy/even"].name == "toy"
+
+
+def install(folder, distribution, entry, module, code):
+    """A distribution as pip leaves it behind: its metadata and one module."""
+    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    info = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[plmtasks]\n{entry} = {module}\n", encoding="utf-8")
+
+
+def test_two_distributions_may_use_one_entry_point_name(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "import toy\nfrom plmtasks import hookimpl\n@hookimpl\ndef register_tasks():\n    return [toy.ToyTask(name='{}')]\n"
+    install(tmp_path, "one-tasks", "same", "plmtasks_test_one", code.format("one/a"))
+    install(tmp_path, "two-tasks", "same", "plmtasks_test_two", code.format("two/a"))
+    importlib.invalidate_caches()
+    registry = load_registry()
+    assert {registry.owners["task", name].distribution for name in ("one/a", "two/a")} == {"one-tasks 1.0", "two-tasks 1.0"}
+
+
+def test_a_broken_distribution_is_named_with_its_version(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, "bad-tasks", "bad", "plmtasks_test_bad", "raise RuntimeError('not today')")
+    importlib.invalidate_caches()
+    registry = load_registry()
+    assert [(p.distribution, p.error) for p in registry.plugins if p.error] == [("bad-tasks 1.0", "RuntimeError: not today")]
+    with pytest.raises(UnknownNameError, match=r"bad-tasks 1\.0 failed to load: RuntimeError: not today"):
+        registry.task("no/such")
