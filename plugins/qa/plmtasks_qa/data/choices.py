@@ -59,7 +59,7 @@ def choices(rows: Rows, form: Form, name: str) -> list[Example]:
         _check(where, item, form)
         inputs = {"context": item.context, "question": item.question, "choices": list(item.choices)}
         if "subject" in named:
-            inputs["subject"] = get_text(where, named, {}, "subject")
+            inputs["subject"] = get_text(where, named, "subject")
         examples.append(
             Example(
                 id=id_, inputs=inputs, reference=LETTERS[_position(where, item)],
@@ -87,24 +87,24 @@ def _flat(rows: Rows) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _item(where: str, row: Mapping[str, Any]) -> Item:
     if "ending0" in row:
         texts = [row[f"ending{i}"] for i in range(len(LETTERS)) if f"ending{i}" in row]
-        context = " ".join(get_text(where, row, {}, key) for key in ("sent1", "sent2"))
+        context = " ".join(get_text(where, row, key) for key in ("sent1", "sent2"))
         return Item(context=context, choices=texts, answer=_answer(where, row))
     if "endings" in row:
-        context = get_text(where, row, {}, "ctx")
+        context = get_text(where, row, "ctx")
         if row.get("ctx_b"):
-            context = f"{get_text(where, row, {}, 'ctx_a')} {get_text(where, row, {}, 'ctx_b').capitalize()}"
+            context = f"{get_text(where, row, 'ctx_a')} {get_text(where, row, 'ctx_b').capitalize()}"
         if row.get("activity_label"):
-            context = f"{get_text(where, row, {}, 'activity_label')}: {context}"
+            context = f"{get_text(where, row, 'activity_label')}: {context}"
         texts = [_without_headings(e) if isinstance(e, str) else e for e in get(where, row, "endings", list)]
         return Item(context=_without_headings(context), choices=texts, answer=_answer(where, row))
-    article = next((get_text(where, row, {}, key) for key in ("article", "context") if row.get(key)), None)
+    article = next((get_text(where, row, key) for key in ("article", "context") if row.get(key)), None)
     if isinstance(question := row.get("question"), dict):
         at = under(where, "question")
         texts, names = _named_choices(at, get(at, question, "choices", list))
-        question = get_text(at, question, {}, "stem")
+        question = get_text(at, question, "stem")
     elif "options" in row or "choices" in row:
         texts, names = _named_choices(where, row["options"] if "options" in row else row["choices"])
-        question = get_text(where, row, {}, "question")
+        question = get_text(where, row, "question")
     else:
         raise DataError(where, "a question with choices", ", ".join(map(str, row)), *SHAPES, "--columns field=column,… renames")
     return Item(context=article, question=question, choices=texts, names=names, answer=_answer(where, row))

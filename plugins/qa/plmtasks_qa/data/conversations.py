@@ -51,9 +51,9 @@ def _coqa_dialogues(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[s
         turns = []
         for k, (question, answer) in enumerate(zip(questions, answers, strict=True)):
             first = get_object(f"{where}.answers[{k}]", answer)
-            texts = [get_text(f"{where}.answers[{k}]", first, {}, "input_text")]
-            texts += [get_text(f"{where}.additional_answers.{o}[{k}]", more[k], {}, "input_text") for o, more in others.items()]
-            asked = get_text(f"{where}.questions[{k}]", get_object(f"{where}.questions[{k}]", question), {}, "input_text")
+            texts = [get_text(f"{where}.answers[{k}]", first, "input_text")]
+            texts += [get_text(f"{where}.additional_answers.{o}[{k}]", more[k], "input_text") for o, more in others.items()]
+            asked = get_text(f"{where}.questions[{k}]", get_object(f"{where}.questions[{k}]", question), "input_text")
             span = [get(f"{where}.answers[{k}]", first, key, int) for key in ("span_start", "span_end")]
             turns.append({"question": asked, "text": texts, "rationale": span})
         yield where, id_, story, turns
@@ -116,7 +116,7 @@ def _quac_turns(dialogues: Iterable[tuple[str, str, Sequence[Mapping[str, Any]]]
         history: list[list[str]] = []
         for k, turn in enumerate(turns):
             at = f"{where}.qas[{k}]"
-            id_, question = (get_text(at, get_object(at, turn), {}, key) for key in ("id", "question"))
+            id_, question = (get_text(at, get_object(at, turn), key) for key in ("id", "question"))
             given = list(zip(*read_answers(at, turn.get("answers")), strict=True))
             if not given:
                 raise DataError(f"{at}.answers", f"at least one answer, {CANNOT_ANSWER!r} if there is none", "none")
@@ -126,7 +126,7 @@ def _quac_turns(dialogues: Iterable[tuple[str, str, Sequence[Mapping[str, Any]]]
             flaws += sum(misplaced(f"{at}, question {id_!r}", context, t, s, form) for t, s in found)
             total += len(found)
             original = get_object(f"{at}.orig_answer", turn.get("orig_answer") or {"text": given[0][0]})
-            first = get_text(f"{at}.orig_answer", original, {}, "text")
+            first = get_text(f"{at}.orig_answer", original, "text")
             slices: tuple[str, ...] = (question_word(question, form.language), "answerable" if found else "unanswerable")
             if turn.get("yesno") in ("y", "n", 0, 1):
                 slices = (*slices, "yes/no")

@@ -10,7 +10,7 @@ from plmtasks.data import column, read_json, read_lines, read_records, warn_flaw
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 
-from .rows import Form, Rows, get, get_id, get_object, get_text, paragraph, question_word, shown, under
+from .rows import Form, Rows, get, get_field, get_id, get_object, get_text, paragraph, question_word, shown, under
 
 Answers = tuple[list[str], list[int | None]]
 """Texts and the offsets of their first characters, None where the file has none."""
@@ -35,7 +35,7 @@ def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
     """
     examples, flaws, total = [], 0, 0
     for number, (where, row) in enumerate(rows):
-        question, context = (get_text(where, row, form.columns, f) for f in ("question", "context"))
+        question, context = (get_field(where, row, form, f) for f in ("question", "context"))
         texts, starts = read_answers(where, column(where, row, form.columns.get("answers", "answers")))
         id_ = get_id(where, row, form, number)
         at = f"{where}, question {id_!r}"
@@ -137,7 +137,7 @@ def read_answers(where: str, value: Any) -> Answers:
     found: Answers = [], []
     for i, answer in enumerate(value):
         pair = {"text": answer} if isinstance(answer, str) else get_object(f"{at}[{i}]", answer)
-        found[0].append(get_text(f"{at}[{i}]", pair, {}, "text"))
+        found[0].append(get_text(f"{at}[{i}]", pair, "text"))
         found[1].append(None if pair.get("answer_start") is None else get(f"{at}[{i}]", pair, "answer_start", int))
     return found
 

@@ -69,16 +69,24 @@ def get_object(where: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def get_text(where: str, row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> str:
-    """The text of a task's field.
+def get_text(where: str, row: Mapping[str, Any], key: str) -> str:
+    """A text of a JSON object.
+
+    raises: DataError if there is none, or it is empty
+    """
+    value: str = get(where, row, key, str)
+    if not value.strip():
+        raise DataError(under(where, key), "a text that is not empty", shown(value))
+    return value
+
+
+def get_field(where: str, row: Mapping[str, Any], form: Form, name: str) -> str:
+    """The text of a task's field in the row's column for it.
 
     raises: DataError if there is no such column, or it is empty
     """
-    key = columns.get(name, name)
-    value = column(where, row, key)
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(under(where, key), "a text that is not empty", shown(value))
-    return value
+    key = form.columns.get(name, name)
+    return get_text(where, {key: column(where, row, key)}, key)
 
 
 def get_id(where: str, row: Mapping[str, Any], form: Form, number: int) -> str:

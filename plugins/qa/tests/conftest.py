@@ -1,0 +1,69 @@
+"""What the tests of this plugin share."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import plmtasks_qa
+import pytest
+
+from plmtasks.config import Source
+from plmtasks.examples import Example, Prediction
+from plmtasks.registry import Registry, load_registry
+from plmtasks.task import Task
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets: beside the repository, or where PLMTASKS_DATA points."""
+    folder = Path(os.environ.get("PLMTASKS_DATA") or Path(__file__).parents[4] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; PLMTASKS_DATA can name another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return load_registry([plmtasks_qa], installed=False)
+
+
+@pytest.fixture(scope="session")
+def read(registry: Registry) -> Callable[..., tuple[Example, ...]]:
+    """The examples of a file through a task."""
+
+    def read(task: str, path: Path, **columns: str) -> tuple[Example, ...]:
+        data = registry.task(task).load(Source(data=str(path), columns=columns))
+        return data[data.default_split()]
+
+    return read
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a file: text as it is, several values as JSON lines, one value as a JSON document."""
+
+    def write(name: str, *values: Any) -> Path:
+        path = tmp_path / name
+        text = values[0] if isinstance(values[0], str) else "\n".join(json.dumps(v, ensure_ascii=False) for v in values)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def score(registry: Registry) -> Callable[..., dict[str, float]]:
+    """The scores of predictions (or of bare answers) under a task's metric."""
+
+    def score(task: Task, metric: str, predictions: Sequence[Any], examples: Sequence[Example]) -> dict[str, float]:
+        bound = registry.metric(metric).bind(task)
+        given = [p if isinstance(p, Prediction) else Prediction(value=p) for p in predictions]
+        rows = bound.statistics(given, examples)
+        assert rows.shape == (len(examples), len(bound.columns()))
+        reduced = bound.reduce(rows.sum(0))
+        assert list(reduced) == list(bound.scores())
+        return {name: float(value) for name, value in reduced.items()} | bound.compute(given, examples)
+
+    return score

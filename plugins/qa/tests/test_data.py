@@ -1,0 +1,228 @@
+import gzip
+import json
+import re
+import socket
+
+import pytest
+
+from plmtasks.config import Source
+from plmtasks.data import Dataset
+from plmtasks.errors import DataError, InputError
+
+CONTEXT = "Anna sang. Bert danced."
+
+
+def squad(*qas, context=CONTEXT):
+    return {"version": "1.1", "data": [{"title": "Two", "paragraphs": [{"context": context, "qas": list(qas)}]}]}
+
+
+def qa(id_="q1", question="Who sang?", answers=({"text": "Anna", "answer_start": 0},), **more):
+    return {"id": id_, "question": question, "answers": list(answers), **more}
+
+
+def without(key):
+    return {k: v for k, v in qa().items() if k != key}
+
+
+def row(**changes):
+    return {"id": "q1", "question": "Who sang?", "context": CONTEXT, "answers": {"text": ["Anna"], "answer_start": [0]}} | changes
+
+
+BAD = [
+    ("qa/squad", ['{"data": [\n  {"title": }\n]}'], r"bad\.json:2:13: expected JSON"),
+    ("qa/squad", [""], r"bad\.json:1:1: expected JSON"),
+    ("qa/squad", [{"data": []}], r"bad\.json, split test: expected at least one example, found none"),
+    ("qa/squad", [{"version": "1.1"}], r"bad\.json: data: expected a list, found nothing; the keys there: version"),
+    ("qa/squad", [{"data": {}}], r"bad\.json: data: expected a list, found \{\}"),
+    ("qa/squad", [{"data": ["x"]}], r"bad\.json: data\[0\]: expected an object, found 'x'"),
+    ("qa/squad", [{"data": [{"title": "x"}]}], r"bad\.json: data\[0\]\.paragraphs: expected a list, found nothing; .*title"),
+    ("qa/squad", [squad(context=None)], r"data\[0\]\.paragraphs\[0\]\.context: expected a text, found None"),
+    (
+        "qa/squad",
+        [squad(qa(), without("answers"))],
+        r"data\[0\]\.paragraphs\[0\]\.qas\[1\]\.answers: expected a list, found noth",
+    ),
+    (
+        "qa/squad",
+        [squad(without("question"))],
+        r"qas\[0\]\.question: expected a text, found nothing; the keys there: id, answers",
+    ),
+    ("qa/squad", [squad(without("id"))], r"qas\[0\]\.id: expected a text, found nothing"),
+    ("qa/squad", [squad(qa(question=" "))], r"qas\[0\]\.question: expected a text that is not empty, found ' '"),
+    ("qa/squad", [squad(qa(answers=["Anna", 3]))], r"qas\[0\]\.answers\[1\]: expected an object, found 3"),
+    ("qa/squad", [squad(qa(answers=[{"answer_start": 0}]))], r"qas\[0\]\.answers\[0\]\.text: expected a text, found nothing"),
+    (
+        "qa/squad",
+        [squad(qa(answers=[{"text": "Anna", "answer_start": "0"}]))],
+        r"answers\[0\]\.answer_start: expected a whole number",
+    ),
+    (
+        "qa/squad",
+        [squad(qa(), qa())],
+        r"bad\.json, split test: expected a different id for each example, found 'q1' more than once",
+    ),
+    (
+        "qa/squad",
+        [squad(qa(answers=[{"text": "Carl"}]))],
+        r"question 'q1': expected an answer that stands in its context, found 'Ca",
+    ),
+    (
+        "qa/squad",
+        [squad(qa(answers=[{"text": "Bert", "answer_start": 3}]))],
+        r"'Bert' at character 3 .*\n.*stands at character 11",
+    ),
+    ("qa/squad", [squad(qa(answers=[]))], r"question 'q1': expected at least one answer, found none\n.*qa/squad_v2"),
+    ("qa/squad_v2", [squad(qa(is_impossible=True))], r"expected answers exactly where is_impossible is false, found True and"),
+    ("qa/squad", ["[1, 2]"], r"bad\.json: \[0\]: expected an object, found int"),
+    ("qa/squad", [row(), {"id": 2}], r"bad\.json:2: expected a column 'question', found id\n.*--columns"),
+    (
+        "qa/squad",
+        [row(), row(answers={"text": ["Anna"], "answer_start": [0, 1]})],
+        r":2: answers\.answer_start: expected 1 offsets",
+    ),
+    ("qa/quac", [squad(qa(answers=[]))], r"qas\[0\]\.answers: expected at least one answer, 'CANNOTANSWER' if there is none"),
+    (
+        "qa/coqa",
+        [{"data": [{"id": "a", "story": "b", "questions": [1], "answers": []}]}],
+        r"lists of one length: questions, answers",
+    ),
+    (
+        "qa/race",
+        [{"question": "?", "choices": ["a", "b"], "answer": "C"}],
+        r"the right choice as A to B, or 0 to 1, or its text, found 'C'",
+    ),
+    ("qa/race", [{"question": "?", "choices": list("abcde"), "answer": 0}], r"2 to 4 choices, found 5\n.*qa/multiple-choice"),
+    ("qa/race", [{"question": "?", "choices": ["a", ""], "answer": 0}], r"choices that are texts and not empty, found ''"),
+    ("qa/race", [{"question": "?", "choices": "a, b", "answer": 0}], r"choices: expected a list of choices, found 'a, b'"),
+    (
+        "qa/race",
+        [{"question": "?", "choices": ["a", "b"]}],
+        r"a column 'answer', 'answerKey' or 'label', found question, choices",
+    ),
+    (
+        "qa/race",
+        [{"question": "?", "text": "a"}],
+        r"a question with choices, found question, text\n.*ARC.*\n.*RACE.*\n.*HellaSwag",
+    ),
+]
+"""task, what stands in the file, what the message says of it"""
+
+
+def test_squad_json_and_rows_give_the_same_examples(read, write, real_data, tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = real_data / "xquad" / "xquad.en.json"
+    rows = [
+        {
+            "id": q["id"], "title": article["title"], "context": p["context"], "question": q["question"],
+            "answers": {"text": [a["text"] for a in q["answers"]], "answer_start": [a["answer_start"] for a in q["answers"]]},
+        }
+        for article in json.loads(path.read_text())["data"]
+        for p in article["paragraphs"]
+        for q in p["qas"]
+    ]  # fmt: skip
+    expected = read("qa/squad", path)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    assert read("qa/squad", tmp_path / "rows.parquet") == expected
+    assert read("qa/squad", write("rows.jsonl", *rows)) == expected
+    assert read("qa/squad", write("lines.json", *rows)) == expected
+    assert read("qa/squad", write("list.json", rows)) == expected
+    (tmp_path / "xquad.json.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert read("qa/squad", tmp_path / "xquad.json.gz") == expected
+
+
+def test_a_document_on_one_line_is_known_whatever_its_name(read, write):
+    assert read("qa/squad", write("one.json", squad(qa()))) == read("qa/squad", write("one.jsonl", squad(qa())))
+
+
+def test_columns_may_have_other_names_and_answers_other_shapes(read, write):
+    expected = read("qa/squad", write("a.jsonl", row()))
+    named = {"key": "q1", "q": "Who sang?", "text": CONTEXT, "a": [{"text": "Anna", "answer_start": 0}]}
+    columns = {"id": "key", "question": "q", "context": "text", "answers": "a"}
+    assert read("qa/squad", write("b.jsonl", named), **columns) == expected
+    table = write("c.tsv", f"question\tcontext\tanswers\nWho sang?\t{CONTEXT}\tAnna\n")
+    (no_offset,) = read("qa/squad", table)
+    assert (no_offset.id, no_offset.reference) == ("0", {"text": ["Anna"], "answer_start": [None]})
+
+
+@pytest.mark.parametrize(("task", "values", "message"), BAD)
+def test_bad_input_is_named_exactly(task, values, message, read, write):
+    # a document alone is one; rows come at least two, so that the file is read line by line
+    if task == "qa/race":
+        values = [{"question": "?", "choices": ["a", "b"], "answer": 0}, *values]
+    with pytest.raises(DataError) as caught:
+        read(task, write("bad.json", *values))
+    assert re.search(message, str(caught.value)), str(caught.value)
+    assert "bad.json" in str(caught.value)
+
+
+def test_a_broken_line_is_named_with_its_column(read, write):
+    path = write("bad.jsonl", json.dumps(row()) + '\n{"id": "q2",, }\n')
+    with pytest.raises(DataError, match=r"bad\.jsonl:2:13: expected a JSON object a line"):
+        read("qa/squad", path)
+
+
+def test_a_wrong_encoding_is_named_with_its_line(read, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_bytes('{"data": [\n"é"]}'.encode("latin-1"))
+    with pytest.raises(DataError, match=r"bad\.json:2: expected UTF-8 text, found byte 0xe9"):
+        read("qa/squad", path)
+
+
+def test_an_unknown_field_is_refused(read, write):
+    with pytest.raises(InputError, match=r"qa/squad has no field 'contxt'\n  --columns takes id, question, context, answers"):
+        read("qa/squad", write("a.jsonl", row()), contxt="text")
+
+
+def test_a_column_that_is_not_there_is_refused(read, write):
+    with pytest.raises(DataError, match=r"a\.jsonl:1: expected a column 'key', found id, question, context, answers"):
+        read("qa/squad", write("a.jsonl", row()), id="key")
+
+
+def test_an_unknown_file_name_says_which_are_known(read, write):
+    with pytest.raises(InputError, match=r"known: \.jsonl"):
+        read("qa/squad", write("a.xml", "<a/>"))
+
+
+def test_the_users_own_flaws_are_refused_where_published_ones_are_counted(read, real_data):
+    with pytest.raises(DataError, match=r"cmrc2018_dev\.json: data\[\d+\]\.paragraphs\[0\]\.qas\[\d\], question 'DEV_"):
+        read("qa/squad", real_data / "cmrc2018")
+
+
+def test_a_known_duplicate_is_found(read, real_data):
+    with pytest.raises(DataError, match="'5733be284776f41900661182' more than once"):
+        read("qa/squad_v2", real_data / "allennlp_fixtures" / "rc" / "squad2.json")
+
+
+def test_multiple_choice_needs_data(registry):
+    with pytest.raises(InputError, match="--data PATH"):
+        registry.task("qa/multiple-choice").load(Source())
+
+
+HUB = {
+    "qa/squad": 10570, "qa/squad_v2": 11873, "qa/xquad.en": 1190, "qa/xquad.zh": 1190, "qa/xquad.de": 1190, "qa/cmrc2018": 3219,
+    "qa/coqa": 7983, "qa/quac": 7354, "qa/race": 4887, "qa/arc": 299, "qa/hellaswag": 10042, "qa/swag": 20006, "qa/mmlu": 1531,
+    "qa/commonsenseqa": 1221,
+}  # fmt: skip
+"""task → questions of its validation split as published"""
+
+
+def test_every_task_with_data_of_its_own_is_proven_on_the_hub(registry):
+    own = {t.name for t in registry.items["task"].values() if t.hub is not None}
+    assert own == set(HUB)
+    for name in own:
+        data = registry.task(name).load(Source())
+        assert data.published
+        assert data.default_split() == "validation"
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", HUB)
+def test_hub_data_is_as_pinned(name, registry):
+    try:
+        socket.create_connection(("huggingface.co", 443), timeout=3).close()
+    except OSError as e:
+        pytest.skip(f"no hub: {e}")
+    data: Dataset = registry.task(name).load(Source())
+    assert len(data["validation"]) == HUB[name]

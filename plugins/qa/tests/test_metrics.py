@@ -1,0 +1,247 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plmtasks_qa.metrics import ChoiceAccuracy, Cmrc, Conversation, Squad
+from plmtasks_qa.overlap import cmrc_units, longest_common_run, normalize
+
+from plmtasks.config import Source
+from plmtasks.examples import Example, Prediction
+
+WORDS = st.lists(st.sampled_from(["a", "the", "red", "kite", "Kite!", "boat", "."]), max_size=5).map(" ".join)
+ANSWERS = st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=3), st.floats(0, 1)), min_size=1, max_size=8)
+
+
+def answered(*references, id_="1"):
+    return Example(id=id_, inputs={}, reference={"text": list(references)})
+
+
+# ── SQuAD ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OFFICIAL = {
+    "1.1__BERT_ensemble_Google_AI_Language.json": ("74.874", "86.325"),
+    "1.1__r-net_ensemble_Microsoft_Research_Asia.json": ("72.773", "83.408"),
+}
+"""a published system's predictions → exact match and F1 that the official script prints for them"""
+
+
+@pytest.mark.parametrize("system", OFFICIAL)
+@pytest.mark.parametrize("name", ["qa/squad", "qa/xquad.en"])
+def test_published_systems_get_their_official_figures(system, name, registry, score, real_data):
+    task = registry.task(name)
+    examples = task.load(Source(data=str(real_data / "xquad" / "xquad.en.json")))["test"]
+    predictions = task.read_predictions(real_data / "squad_system_predictions" / system, examples)
+    assert len(predictions) == 10570
+    scores = score(task, "squad", [predictions[e.id] for e in examples], examples)
+    assert (f"{scores['exact_match']:.3f}", f"{scores['f1']:.3f}") == OFFICIAL[system]
+
+
+@pytest.mark.parametrize(
+    ("answer", "references", "exact", "f1"),
+    [
+        ("The red  Kite!", ["red kite"], 1, 1),
+        ("red", ["red kite", "blue"], 0, 2 / 3),
+        ("red red", ["red kite"], 0, 1 / 2),
+        ("blue", ["red kite"], 0, 0),
+        ("kite red", ["red kite", "red-kite"], 0, 1),
+        ("theatre", ["the atre"], 0, 0),
+        ("the", ["a"], 1, 0),  # nothing is left of either: the same, and no word in common
+    ],
+)
+def test_squad_1_counts_as_its_script(answer, references, exact, f1):
+    assert Squad().compare(answer, references) == pytest.approx((f1, exact))
+
+
+@pytest.mark.parametrize(
+    ("answer", "references", "exact", "f1"),
+    [
+        ("", [], 1, 1),
+        ("kite", [], 0, 0),
+        ("", ["kite"], 0, 0),
+        ("the", [], 1, 1),  # an article alone is no answer
+        ("", ["a", "kite"], 0, 0),  # a reference of which nothing is left does not count beside others
+        ("", ["a"], 1, 1),  # and alone it is no answer
+        ("red kite", ["kite", "the"], 0, 2 / 3),
+    ],
+)
+def test_squad_2_counts_as_its_script(answer, references, exact, f1):
+    assert Squad(may_abstain=True).compare(answer, references) == pytest.approx((f1, exact))
+
+
+def test_squad_2_has_scores_for_both_groups(registry, score):
+    task = registry.task("qa/squad_v2")
+    examples = [answered("kite"), answered("red kite"), answered(), answered()]
+    assert score(task, "squad", ["kite", "kite", "", "boat"], examples) == pytest.approx(
+        {
+            "f1": 100 * (1 + 2 / 3 + 1) / 4, "exact_match": 50.0, "has_answer_f1": 100 * 5 / 6, "no_answer_f1": 50.0,
+            "has_answer_exact_match": 50.0, "no_answer_exact_match": 50.0,
+        }
+    )  # fmt: skip
+
+
+def test_a_group_that_is_empty_has_no_score(registry, score):
+    scores = score(registry.task("qa/squad_v2"), "squad", ["kite"], [answered("kite")])
+    assert np.isnan(scores["no_answer_f1"])
+    assert scores["has_answer_f1"] == 100
+
+
+@given(ANSWERS)
+def test_the_best_threshold_is_the_best_of_all(rows):
+    """Against every threshold tried in turn; where probabilities are equal, the script may cut between them."""
+    examples = [answered(*references) for _, references, _ in rows]
+    predictions = [Prediction(value=a, scores={"no_answer": i + p / 2}) for i, (a, _, p) in enumerate(rows)]
+    metric = Squad(may_abstain=True)
+    found = metric.compute(predictions, examples)
+    for which, name in enumerate(("f1", "exact_match")):
+
+        def mean(threshold, which=which):
+            points = 0.0
+            for p, e in zip(predictions, examples, strict=True):
+                abstains = p.scores["no_answer"] > threshold
+                if e.reference["text"]:
+                    points += 0.0 if abstains else metric.compare(p.value, e.reference["text"])[which]
+                else:
+                    points += float(abstains or not p.value)
+            return 100 * points / len(examples)
+
+        best = max(mean(t) for t in [-1.0, *(p.scores["no_answer"] for p in predictions)])
+        assert found[f"best_{name}"] == pytest.approx(best)
+        if found[f"best_{name}_threshold"]:
+            assert mean(found[f"best_{name}_threshold"]) == pytest.approx(best)
+
+
+def test_no_best_threshold_without_every_probability():
+    given_ = [Prediction(value="a", scores={"no_answer": 0.1}), Prediction(value="b")]
+    assert Squad(may_abstain=True).compute(given_, [answered("a"), answered()]) == {}
+    assert Squad().compute(given_[:1], [answered("a")]) == {}
+
+
+@given(WORDS, st.lists(WORDS, min_size=1, max_size=3), st.booleans())
+def test_squad_s_scores_are_proportions_and_a_reference_is_an_exact_match(answer, references, may_abstain):
+    metric = Squad(may_abstain=may_abstain)
+    f1, exact = metric.compare(answer, references)
+    assert 0 <= f1 <= 1
+    assert exact in (0, 1)
+    assert not (exact and normalize(answer)) or f1 == 1
+    if normalize(references[0]):
+        assert metric.compare(references[0], references) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "normal"),
+    [
+        ("The Man's  hat.", "en", "mans hat"),
+        ("„Der Hut“ des Mannes", "de", "hut mannes"),
+        ("Die Hütte", "en", "die hütte"),
+        ("《红楼梦》 120回", "zh", "红 楼 梦 120 回"),
+        ("iPhone 4S，好", "zh", "iphone 4s 好"),
+    ],
+)
+def test_normalization(text, language, normal):
+    assert normalize(text, language) == normal
+
+
+def test_chinese_is_counted_by_characters(registry, score):
+    scores = score(registry.task("qa/xquad.zh"), "squad", ["红楼"], [answered("红楼梦")])
+    assert scores == pytest.approx({"f1": 80.0, "exact_match": 0.0})
+
+
+# ── CMRC 2018 ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("《战国无双3》", ["战", "国", "无", "双", "3"]),
+        ("光荣和ω-force", ["光", "荣", "和", "ωforce"]),
+        ("NBA 2K 11，IBM", ["nba", "2k", "11ibm"]),
+        ("约3.5 km 长", ["约", "3.5", "km", "长"]),
+        ("J.K. Rowling's", ["j.k.", "rowling", "'s"]),
+        (" ", []),
+    ],
+)
+def test_cmrc_units(text, parts):
+    assert cmrc_units(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("answer", "references", "exact", "f1"),
+    [
+        ("1963年。", ["1963年"], 1, 1),
+        ("红楼梦", ["《红楼梦》", "石头记"], 1, 1),
+        ("大观园", ["观园大"], 0, 2 / 3),  # the longest run counts, not the bag
+        ("贾宝玉和林黛玉", ["林黛玉"], 0, 0.6),
+        ("甲", ["乙"], 0, 0),
+        ("，。", ["甲"], 0, 0),
+    ],
+)
+def test_cmrc_counts_as_its_script(answer, references, exact, f1):
+    row = Cmrc().statistics([Prediction(value=answer)], [answered(*references)])
+    assert row.tolist() == [pytest.approx([f1, exact, 1])]
+
+
+@given(st.text("ab", max_size=8), st.text("ab", max_size=8))
+def test_the_longest_common_run_is_the_longest(a, b):
+    runs = [a[i:j] for i in range(len(a)) for j in range(i + 1, len(a) + 1)]
+    assert longest_common_run(a, b) == max((len(r) for r in runs if r in b), default=0)
+
+
+# ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_reference_is_left_out_in_turn():
+    metric = Conversation()
+    rows = metric.statistics([Prediction(value="red kite")], [answered("red kite", "kite", "boat")])
+    # without the first reference the best F1 is 2/3, without one of the others 1; exact match likewise
+    people = (2 / 3 + 2 / 3 + 0) / 3
+    f1 = (2 / 3 + 1 + 1) / 3
+    assert rows.tolist() == [pytest.approx([f1, 2 / 3, float(f1 >= people), 1])]
+
+
+def test_questions_on_which_people_disagree_do_not_count(registry, score):
+    task = registry.task("qa/quac")
+    examples = [answered("red kite", "boat"), answered("kite"), answered()]
+    assert score(task, "conversation", ["boat", "kite", "kite"], examples) == pytest.approx(
+        {"f1": 50.0, "exact_match": 50.0, "human_equivalence": 50.0}
+    )
+    everyone = score(registry.task("qa/coqa"), "conversation", ["boat", "kite", "kite"], examples)
+    assert everyone["f1"] == pytest.approx(100 * (0.5 + 1 + 0) / 3)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4))
+def test_the_first_reference_is_as_good_as_people(references):
+    rows = Conversation().statistics([Prediction(value=references[0])], [answered(*references)])
+    assert rows[0, 2] == 1
+
+
+# ── all ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("metric", [Squad(), Squad(may_abstain=True), Cmrc(), Conversation(), ChoiceAccuracy()])
+def test_resamples_are_reduced_at_once(metric):
+    if isinstance(metric, ChoiceAccuracy):
+        examples = [Example(id=str(i), inputs={}, reference="AB"[i % 2]) for i in range(6)]
+        picks = {"pick_bytes": 0.0, "pick_tokens": 1.0}
+        predictions = [Prediction(value="A", scores=picks if i else {}) for i in range(6)]
+    else:
+        examples = [answered("red kite", "kite"), answered("boat"), answered("a dog")] * 2
+        predictions = [Prediction(value=v) for v in ("kite", "boat", "", "red", "red boat", "dog")]
+    rows = metric.statistics(predictions, examples)
+    weights = np.random.default_rng(0).integers(0, 3, (4, 3, 6))
+    together = metric.reduce(weights @ rows)
+    for name, values in together.items():
+        assert values.shape == (4, 3)
+        for at in np.ndindex(4, 3):
+            np.testing.assert_allclose(values[at], metric.reduce((weights[at][:, None] * rows).sum(0))[name])
+    for name, info in metric.scores().items():
+        if info.mean_of:
+            mean = 100 * rows[:, list(metric.columns()).index(info.mean_of)].mean()
+            assert metric.reduce(rows.sum(0))[name] == pytest.approx(mean)
+    assert metric.statistics([], []).shape == (0, len(metric.columns()))
+
+
+def test_choices_without_likelihoods_have_plain_accuracy_alone(registry, score):
+    examples = [Example(id="1", inputs={}, reference="A")]
+    scores = score(registry.task("qa/race"), "choice_accuracy", ["A"], examples)
+    assert scores["accuracy"] == 100
+    assert np.isnan([scores["accuracy_bytes"], scores["accuracy_tokens"]]).all()
