@@ -61,6 +61,9 @@ class Tiny(Model):
         return self.saved(folder)
 
     def saved(self, folder: Path) -> Checkpoint:
+        return self.saved(folder)
+
+    def saved(self, folder: Path) -> Checkpoint:
         return Checkpoint(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
 
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
