@@ -127,7 +127,7 @@ def test_a_score_that_is_never_defined_has_no_interval():
 
 
 @given(st.lists(st.integers(0, 1000), min_size=2, max_size=60), st.integers(0, 5))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_each_resample_holds_n_rows(values, seed):
     totals = resample_totals(with_count(np.array(values, dtype=float)), 50, seed)
     assert (totals[:, 1] == len(values)).all()
