@@ -29,7 +29,7 @@ class Interval:
 NO_INTERVAL = Interval(low=None, high=None, method="none")
 
 
-def bootstrap(
+def bootstrap(  # noqa: PLR0913  what is drawn, and five named options that can all be left out
     statistics: "NDArray[Any]", reduce: "Reduce", *, clusters: Sequence[str] | None = None,
     proportions: Mapping[str, int] | None = None, resamples: int = 10_000, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Interval]:  # fmt: skip

@@ -128,8 +128,10 @@ def test_an_unknown_name_tells_of_broken_plugins():
     with pytest.raises(UnknownNameError) as caught:
         registry.task("zzz")
     assert str(caught.value).split("\n") == [
-        "there is no task 'zzz'", "  broken failed to load: ZeroDivisionError: division by zero", "  plmtasks list tasks shows all",
-    ]  # fmt: skip
+        "there is no task 'zzz'",
+        "  broken failed to load: ZeroDivisionError: division by zero",
+        "  plmtasks list tasks shows all",
+    ]
 
 
 # ── broken plugins ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +146,7 @@ BROKEN = {
     "leaves": ({"register_models": leaves}, "SystemExit: a missing dependency"),
     "no list": ({"register_tasks": 3}, "TypeError: 'int' object is not iterable"),
     "forgot return": ({"register_tasks": lambda: None}, "TypeError: register_tasks gave nothing; it is to return a list"),
-    "no task": ({"register_tasks": [toy.ToyModel()]}, "TypeError: register_tasks gave ToyModel(name='toy-model', family='toy', "),
+    "no task": ({"register_tasks": [toy.ToyModel()]}, "TypeError: register_tasks gave ToyModel(name='toy-model', "),
     "a class": (
         {"register_metrics": [toy.ToyAccuracy]},
         "TypeError: register_metrics gave <class 'toy.ToyAccuracy'>, which is no Metric",
