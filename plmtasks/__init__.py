@@ -6,14 +6,14 @@ Light to import: what needs torch or numpy is loaded when it is called.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings
+from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
 from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from .results import Result
 
 __version__ = "0.1.0"
-__all__ = ["Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "run", "train"]
+__all__ = ["Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "run", "run_config", "train"]
 
 
 def run(task: str, model: str, **options: Any) -> "Result":
@@ -23,7 +23,6 @@ def run(task: str, model: str, **options: Any) -> "Result":
 
     raises: PlmtasksError
     """
-    from .config import run_config
     from .session import run
 
     return run([run_config(task, model, **options)])[0]
@@ -34,7 +33,6 @@ def train(task: str, model: str, output: str, **options: Any) -> Path:
 
     raises: PlmtasksError
     """
-    from .config import run_config
     from .session import train
 
     return train(run_config(task, model, **options), output)

@@ -277,6 +277,8 @@ def read_table(
                 continue
             if columns is None:
                 columns = row
+                if len(set(columns)) < len(columns):
+                    raise DataError(where, "a different name for each column", ", ".join(columns))
                 continue
             if len(row) != len(columns):
                 raise DataError(where, f"{len(columns)} cells ({', '.join(columns)})", f"{len(row)}")
