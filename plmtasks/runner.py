@@ -185,6 +185,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
                 "leave --train out, or pass --allow-untrained: the result and every table will say so",
             )
         return job
+    _check_train_split(job)
     why = f"{job.model.name!r} has no weights yet that answer {job.kind}" if fresh else "--train always"
     progress.say(f"{why}: it is trained first on the train split of {job.data.name}")
     model = train(job, processes, progress, device, None)
@@ -193,8 +194,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
 
 def train(job: Job, processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
     """The job's model after learning from the train split; its folder is named by its recipe if none is given."""
-    if "train" not in job.data.splits:
-        raise InputError(f"{job.data.name} has no train split", "name one with --train-data PATH, or a model that is trained already")
+    _check_train_split(job)
     c = job.config
     settings = training.resolve(c.training, job.model, c.settings)
     lesson = _lesson(job, settings, processes, progress, folder is not None)
@@ -205,6 +205,14 @@ def train(job: Job, processes: Processes, progress: Progress, device: str, folde
     model = training.train(job.model, lesson, teacher, folder)
     progress.say(f"trained model: {folder}")
     return model
+
+
+def _check_train_split(job: Job) -> None:
+    if "train" not in job.data.splits:
+        raise InputError(
+            f"{job.data.name} has no train split, and {job.model.name!r} must learn first",
+            "name one with --train-data PATH, or a model that is trained already",
+        )
 
 
 def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: Progress, free: bool) -> training.Lesson:

@@ -109,6 +109,8 @@ def _finished(folder: Path, identity: str) -> bool:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return False
+    except (OSError, ValueError) as e:
+        raise OutputError(f"{folder} cannot be written, or holds what is no training: {e}", "choose another folder with --output DIR") from e
     if record.get("recipe") != identity:
         raise OutputError(f"{folder} holds another training", "choose another folder with --output DIR, or delete this one")
     return True
