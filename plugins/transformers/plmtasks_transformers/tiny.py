@@ -152,9 +152,9 @@ TINY = (
         name="tiny-gpt", family=DECODER, base_class="GPT2Model", config_class="GPT2Config",
         shape={
             "n_embd": 96, "n_layer": 2, "n_head": 4, "n_inner": 192, "n_positions": POSITIONS,
-            "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
+            "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "initializer_range": 0.05,
         },
-        recommended={"epochs": 10, "learning_rate": 2e-3, "batch_size": 16, "weight_decay": 0.01},
+        recommended={"epochs": 10, "learning_rate": 3e-3, "batch_size": 16, "weight_decay": 0.01},
         description="GPT-2, 2 layers of 96, made on the spot",
     ),
     Tiny(
