@@ -51,7 +51,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     seeds = sorted({r["seed"] for r in rows})
     speed = {(r["side"], r["seed"]): r["sentences_per_second"] for r in rows}
     ratios = sorted(speed["ours", s] / speed["trainer", s] for s in seeds)
-    return "\n".join([*lines, "", f"training speed, ours over Trainer: median {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"training speed, ours over Trainer: median {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+        ]
+    )
 
 
 def ours(seed: int, dtype: str, threads: int) -> dict[str, float]:
@@ -69,7 +75,8 @@ def ours(seed: int, dtype: str, threads: int) -> dict[str, float]:
         checkpoint = plmtasks.train("classification/sst2", str(MODEL_DIR), f"{folder}/model", training=settings, **options)
         seconds = time.monotonic() - start
         scores = {
-            name: plmtasks.run("classification/sst2", str(checkpoint), split=split, output=f"{folder}/results", **options).score or 0.0
+            name: plmtasks.run("classification/sst2", str(checkpoint), split=split, output=f"{folder}/results", **options).score
+            or 0.0
             for name, split in (("dev", "validation"), ("test", "test"))
         }
     return {**scores, "seconds": seconds, "sentences_per_second": EPOCHS * 6920 / seconds}

@@ -55,7 +55,12 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
     batches = cut_batches(keys, costs, settings.batch_tokens)
     none: frozenset[str] = frozenset()
     return Plan(
-        requests=unique, keys=keys, costs=costs, batches=batches, skipped=frozenset(over) if skip else none, cut=none if skip else frozenset(over)
+        requests=unique,
+        keys=keys,
+        costs=costs,
+        batches=batches,
+        skipped=frozenset(over) if skip else none,
+        cut=none if skip else frozenset(over),
     )
 
 
@@ -122,6 +127,8 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
         keys = work.batch_keys(batch)
         found = journal.answers(batch, work.requests[keys[0]].answer_type)
         if list(found) != keys:
-            raise JournalError(f"{journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again")
+            raise JournalError(
+                f"{journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
+            )
         answers.update(found)
     return answers

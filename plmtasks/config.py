@@ -1,7 +1,7 @@
 """The settings of a run, made once and passed on whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
@@ -119,9 +119,12 @@ def run_config(task: str, model: str, **options: Any) -> RunConfig:
     """
     seed = options.get("seed", 0)
     parts: dict[str, dict[str, Any]] = {}
-    homes = {"source": Source, "generation": Generation, "settings": ModelSettings, "run": RunConfig}
+    homes = {
+        home: {f.name for f in fields(form)} - {"source", "generation", "settings"}
+        for home, form in (("source", Source), ("generation", Generation), ("settings", ModelSettings), ("run", RunConfig))
+    }
     for name, value in options.items():
-        home = next((h for h, form in homes.items() if name in form.__dataclass_fields__ and name not in ("generation", "source", "settings")), None)
+        home = next((h for h, names in homes.items() if name in names), None)
         if home is None:
             raise TypeError(f"no setting of a run is called {name!r}")
         parts.setdefault(home, {})[name] = value
@@ -129,5 +132,10 @@ def run_config(task: str, model: str, **options: Any) -> RunConfig:
     training = run.pop("training", None) or TrainSettings(seed=seed)
     settings = ModelSettings(**{**parts.get("settings", {}), "seed": seed}, generation=Generation(**parts.get("generation", {})))
     return RunConfig(
-        task=task, model=model, source=Source(**parts.get("source", {})), settings=settings, training=training, **{**run, "seed": seed}
+        task=task,
+        model=model,
+        source=Source(**parts.get("source", {})),
+        settings=settings,
+        training=training,
+        **{**run, "seed": seed},
     )

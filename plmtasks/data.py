@@ -108,7 +108,10 @@ def open_dataset(
         found = _readers(source.train_data, read, patterns)
         if "train" not in found and len(found) > 1:
             raise InputError(f"{source.train_data}: no train split", f"its splits: {', '.join(found)}")
-        readers = {"train": found.get("train") or next(iter(found.values())), **{s: r for s, r in readers.items() if s != "train"}}
+        readers = {
+            "train": found.get("train") or next(iter(found.values())),
+            **{s: r for s, r in readers.items() if s != "train"},
+        }
     return Dataset(name=name, readers=readers, published=published)
 
 
@@ -268,7 +271,9 @@ def read_table(
     """
     csv.field_size_limit(2**31 - 1)
     lines = read_lines(path)
-    rows = csv.reader((line + "\n" for line in lines), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE)
+    rows = csv.reader(
+        (line + "\n" for line in lines), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+    )
     columns = None if header is True else list(header or ())
     try:
         for row in rows:
@@ -304,7 +309,9 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     elif name.endswith(".parquet"):
         yield from _read_parquet(path)
     else:
-        raise InputError(f"{path}: the format is not known by this name", "known: .jsonl .json .csv .tsv .parquet, and .gz of the texts")
+        raise InputError(
+            f"{path}: the format is not known by this name", "known: .jsonl .json .csv .tsv .parquet, and .gz of the texts"
+        )
 
 
 def _read_json_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

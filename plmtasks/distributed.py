@@ -259,7 +259,9 @@ def launch(arguments: Sequence[str], count: int, threads: int) -> None:
         "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
     }  # fmt: skip
     children = [
-        subprocess.Popen([sys.executable, "-m", "plmtasks", *arguments], env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)})
+        subprocess.Popen(
+            [sys.executable, "-m", "plmtasks", *arguments], env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}
+        )
         for i in range(count)
     ]
     try:

@@ -52,11 +52,6 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def kernels(device: str) -> str:
-    """What of the kernels is chosen, not given by the machine; part of the identity."""
-    return "deterministic" if device.startswith("cuda") else "default"
-
-
 def describe(device: str) -> dict[str, Any]:
     """Versions, processor, device and peak memory; the class of machine that a result comes from."""
     import importlib.metadata
@@ -74,8 +69,9 @@ def describe(device: str) -> dict[str, Any]:
     gpu = device.startswith("cuda")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
-        "device": torch.cuda.get_device_name(device) if gpu else device, "processor": platform.processor() or platform.machine(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(), "system": platform.platform(), "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if gpu else device,
+        "processor": platform.processor() or platform.machine(), "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "system": platform.platform(), "python": platform.python_version(),
         "versions": {name: found for name in packages if (found := version(name))}, "peak_memory_bytes": peak,
         "peak_device_memory_bytes": torch.cuda.max_memory_allocated(device) if gpu else 0,
     }  # fmt: skip

@@ -57,7 +57,9 @@ class Journal:
         for path in sorted(self.folder.glob("*.jsonl")):
             for offset, record in _records(path):
                 if record["plan"] != self.plan:
-                    raise JournalError(f"{path}: these answers belong to another plan of batches", f"delete {self.folder} and run again")
+                    raise JournalError(
+                        f"{path}: these answers belong to another plan of batches", f"delete {self.folder} and run again"
+                    )
                 self.entries.setdefault(record["batch"], Entry(path=path, offset=offset))
         return set(self.entries)
 
@@ -77,7 +79,9 @@ class Journal:
             if written != len(line):
                 raise OSError(28, "No space left on device")
         except OSError as e:
-            raise OutputError(f"{self._path}: cannot be written: {e.strerror}", "what is there is safe; make room and run again") from e
+            raise OutputError(
+                f"{self._path}: cannot be written: {e.strerror}", "what is there is safe; make room and run again"
+            ) from e
 
     def answers(self, batch: int, form: type[Answer]) -> dict[str, Answer]:
         """The answers of a batch that `read` found, by request key; `form` is their type."""

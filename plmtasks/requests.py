@@ -199,7 +199,7 @@ def from_json(form: Any, value: Any) -> Any:
 
     raises: TypeError, KeyError or ValueError if the value has not that form
     """
-    if dataclasses.is_dataclass(form):
+    if isinstance(form, type) and dataclasses.is_dataclass(form):
         return form(**{name: from_json(form_, value[name]) for name, form_ in _fields(form).items()})
     origin = typing.get_origin(form)
     if origin is tuple:

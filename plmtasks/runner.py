@@ -75,7 +75,9 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     for kind in [wanted] if wanted else task.asks:
         if kind in model.answers:
             return kind
-    raise MismatchError(task.name, [wanted] if wanted else task.asks, model.name, model.answers, registry.models_that_answer(task.asks))
+    raise MismatchError(
+        task.name, [wanted] if wanted else task.asks, model.name, model.answers, registry.models_that_answer(task.asks)
+    )
 
 
 def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, config: RunConfig) -> list[Request]:
@@ -84,7 +86,9 @@ def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, confi
     if not config.shots or not requests:
         return requests
     if "shots" not in {f.name for f in dataclasses.fields(requests[0])}:
-        raise InputError(f"a {kind} request takes no shots", f"task {task.name!r} can be asked by: {', '.join(task.asks)} (--ask KIND)")
+        raise InputError(
+            f"a {kind} request takes no shots", f"task {task.name!r} can be asked by: {', '.join(task.asks)} (--ask KIND)"
+        )
     if "train" not in data.splits:
         raise InputError(f"{data.name} has no train split to take shots from", "name one with --train-data PATH")
     pool = data["train"]
@@ -124,12 +128,15 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     progress = progress or Progress(quiet=config.quiet or not processes.main)
     environment.set_threads(config.settings.threads)
     job = prepare(config, registry)
-    progress.say(
-        f"{job.task.name} on {job.model.name}: {len(job.requests)} examples of {job.data.name}, split {job.split}, asked by {job.kind}"
-    )
+    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
+    progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
     device = processes.device()
     job = ensure_trained(job, processes, progress, device)
-    parts = identity(job, device)
+    parts = identity(job)
+    if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:
+        raise PlmtasksError(
+            "the processes see different data, weights or versions", "on several nodes, all of them need the same files"
+        )
     folder = results.run_folder(config.output, job.task.name, job.model.name, results.identity_hash(parts))
     processes = processes.within(folder.name)
     if processes.share("stored", lambda: results.stored(folder) is not None):
@@ -153,7 +160,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
 
 
-def identity(job: Job, device: str) -> dict[str, Any]:
+def identity(job: Job) -> dict[str, Any]:
     """All that can change an answer or a score."""
     c = job.config
     return {
@@ -162,7 +169,7 @@ def identity(job: Job, device: str) -> dict[str, Any]:
         "data": {"name": data_name(job), "split": job.split, "fingerprint": fingerprint(job.examples)},
         "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
         "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
-        "allow_untrained": c.allow_untrained, "kernels": environment.kernels(device),
+        "allow_untrained": c.allow_untrained,
     }  # fmt: skip
 
 
@@ -181,7 +188,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
     if c.train == "never" or (not fresh and c.train == "auto"):
         if fresh and (job.model.from_scratch or not c.allow_untrained):
             raise InputError(
-                f"{job.model.name!r} has no weights yet that answer {job.kind} with these labels, and --train never forbids training",
+                f"{job.model.name!r} has no weights that answer {job.kind} with these labels, and --train never forbids training",
                 "leave --train out, or pass --allow-untrained: the result and every table will say so",
             )
         return job
@@ -198,7 +205,9 @@ def train(job: Job, processes: Processes, progress: Progress, device: str, folde
     c = job.config
     settings = training.resolve(c.training, job.model, c.settings)
     lesson = _lesson(job, settings, processes, progress, folder is not None)
-    teacher = training.Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
+    teacher = training.Teacher(
+        settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes
+    )
     if folder is None:
         name = results.identity_hash(training.recipe(job.model, lesson, teacher))
         folder = results.run_folder(c.checkpoints, job.task.name, job.model.name, name)
@@ -224,7 +233,13 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
     if chosen is None and "validation" in job.data.splits and (free or job.split != "validation"):
         chosen = "validation"
     chosen = None if chosen == "none" else chosen
-    facts = {"name": data_name(job), "split": "train", "examples": len(examples), "fingerprint": fingerprint(examples), "selected_on": chosen}
+    facts = {
+        "name": data_name(job),
+        "split": "train",
+        "examples": len(examples),
+        "fingerprint": fingerprint(examples),
+        "selected_on": chosen,
+    }
     evaluate = None
     if chosen is not None:
         asked = job.data[chosen]
@@ -282,8 +297,9 @@ def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
     """The names of freshly initialized weights, which the user must have allowed."""
     fresh = sorted(loaded.fresh_weights)
     if fresh and not job.config.allow_untrained:
+        some = ", ".join(fresh[:3]) + (", …" if len(fresh) > 3 else "")
         raise InputError(
-            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {', '.join(fresh[:3])}{', …' if len(fresh) > 3 else ''}",
+            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {some}",
             "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
         )
     return fresh
@@ -332,7 +348,8 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scori
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind}, "protocol": _protocol(job, outcome.fresh),
         "data": {
             **parts["data"], "examples": len(job.examples), "of": len(job.data[job.split]), "limit": job.config.limit,
-            "skipped": sum(key in outcome.work.skipped for key in keys), "truncated": sum(key in outcome.work.cut for key in keys),
+            "skipped": sum(key in outcome.work.skipped for key in keys),
+            "truncated": sum(key in outcome.work.cut for key in keys),
         },
         "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, main],
         "signatures": {m.name: m.signature() for m in job.metrics},

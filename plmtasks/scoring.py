@@ -32,7 +32,9 @@ class Scored:
     """(n, k): one row an example; nan where it was skipped"""
 
 
-def score(metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], resamples: int = RESAMPLES) -> Scored:
+def score(
+    metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], resamples: int = RESAMPLES
+) -> Scored:
     """Every metric's scores on the examples that have a prediction.
 
     resamples: of the bootstrap; 0: no intervals
@@ -58,24 +60,25 @@ def score(metrics: Sequence[Metric], examples: Sequence[Example], predictions: M
 
 
 def score_file(
-    registry: "Registry", name: str, path: Path, *, references: str | None = None, columns: Mapping[str, str] | None = None,
-    split: str | None = None, na_prob: str | None = None,
-) -> Scored:  # fmt: skip
+    registry: "Registry", name: str, path: Path, source: Source, split: str | None = None, na_prob: str | None = None
+) -> Scored:
     """Scores of a file of predictions.
 
-    references: the data; None: the task's own
+    source: the references
     na_prob: a file of no-answer probabilities, for a task that can read one
 
     raises: DataError for predictions that cannot be read, are missing, or are of no example
     """
     task = registry.task(name)
-    data = task.load(Source(data=references, columns=columns or {}))
+    data = task.load(source)
     task = task.bind(data)
     examples = data[split or data.default_split()]
     predictions = dict(task.read_predictions(path, examples))
     missing = [e.id for e in examples if e.id not in predictions]
     if missing:
-        raise DataError(str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first")
+        raise DataError(
+            str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first"
+        )
     if na_prob is not None:
         reader = getattr(task, "read_no_answer_probabilities", None)
         if reader is None:
@@ -126,10 +129,10 @@ def _scores(
     found = {}
     for name, info in infos.items():
         interval = intervals.get(name)
+        low, high, method = (interval.low, interval.high, interval.method) if interval else (None, None, "none")
         found[name] = {
-            "value": _number(values.get(name)), "low": _number(interval and interval.low), "high": _number(interval and interval.high),
-            "interval": interval.method if interval else "none", "unit": info.unit, "higher_is_better": info.higher_is_better,
-            "best": info.best,
+            "value": _number(values.get(name)), "low": _number(low), "high": _number(high), "interval": method,
+            "unit": info.unit, "higher_is_better": info.higher_is_better, "best": info.best,
         }  # fmt: skip
     return found
 

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,16 @@ def worker(file: Path) -> None:
             file.with_suffix(".done").write_text(json.dumps(folders), encoding="utf-8")
 
 
+def _resolved(config: RunConfig, processes_here: int) -> Any:
+    return to_json(environment.resolve(config, processes_here))
+
+
 def _work(work: Mapping[str, Any], processes: Processes, registry: Registry) -> list[str]:
     folders = []
     for number, config in enumerate(work["configs"]):
         mine = processes.within(f"run-{number}")
         # the main process's choices hold for all, whatever another machine would choose
-        settled = from_json(RunConfig, mine.share("config", lambda c=config: to_json(environment.resolve(c, mine.local_count))))
+        settled = from_json(RunConfig, mine.share("config", partial(_resolved, config, mine.local_count)))
         progress = Progress(quiet=config.quiet or not mine.main)
         if "train" in work:
             environment.set_threads(settled.settings.threads)

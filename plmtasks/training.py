@@ -110,7 +110,9 @@ def _finished(folder: Path, identity: str) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, ValueError) as e:
-        raise OutputError(f"{folder} cannot be written, or holds what is no training: {e}", "choose another folder with --output DIR") from e
+        raise OutputError(
+            f"{folder} cannot be written, or holds what is no training: {e}", "choose another folder with --output DIR"
+        ) from e
     if record.get("recipe") != identity:
         raise OutputError(f"{folder} holds another training", "choose another folder with --output DIR, or delete this one")
     return True
@@ -295,7 +297,9 @@ class _Run:
             return
         state = torch.load(path, map_location=self.teacher.device, weights_only=True)
         if state["identity"] != self.identity:
-            raise OutputError(f"{path} belongs to another training", f"delete {self.state_folder}, or choose another folder with --output")
+            raise OutputError(
+                f"{path} belongs to another training", f"delete {self.state_folder}, or choose another folder with --output"
+            )
         self.loaded.module.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.state = _State(update=state["update"], best=state["best"], history=state["history"], loss=state["loss"])
@@ -305,8 +309,8 @@ class _Run:
         t = self.teacher.training
         kept = self.lesson.facts.get("selected_on")
         self.teacher.progress.say(
-            f"training on {len(self.lesson.requests)} examples of {self.lesson.task}: {t.epochs:g} epochs of {updates_an_epoch} updates "
-            f"({total} in all), batch {t.batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; "
+            f"training on {len(self.lesson.requests)} examples of {self.lesson.task}: {t.epochs:g} epochs of {updates_an_epoch} "
+            f"updates ({total} in all), batch {t.batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; "
             + (f"the best epoch by {kept} is kept" if kept else "the last epoch is kept")
         )
 
@@ -326,7 +330,9 @@ class _Run:
 
         if not processes.share("go on", ask):
             self._save()
-            raise PlmtasksError("training was stopped at the user's word", "the same command goes on from here; --yes asks nothing")
+            raise PlmtasksError(
+                "training was stopped at the user's word", "the same command goes on from here; --yes asks nothing"
+            )
 
 
 def _loss_module(loaded: TrainableModel) -> "torch.nn.Module":

@@ -18,17 +18,32 @@ GOOD = "a good film\t1\na bad film\t0\n"
 def plmtasks(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "hub"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "plmtasks", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "plmtasks", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
 def squad(answer: str = "Paris", start: int = 8, **changes: object) -> str:
     question = {"id": "q1", "question": "Where?", "answers": [{"text": answer, "answer_start": start}], **changes}
-    return json.dumps({"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": "He is in Paris.", "qas": [question]}]}]})
+    return json.dumps(
+        {"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": "He is in Paris.", "qas": [question]}]}]}
+    )
 
 
 def text(name: str, content: str) -> Callable[[Path], None]:
-    return lambda folder: None if (folder / name).write_text(content, encoding="utf-8") else None
+    def write(folder: Path) -> None:
+        (folder / name).write_text(content, encoding="utf-8")
+
+    return write
+
+
+def latin(path: Path) -> None:
+    path.write_bytes(GOOD.encode() + b"caf\xe9\t1\n")
 
 
 def nothing(folder: Path) -> None:
@@ -40,14 +55,19 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
     "empty folder": (lambda f: (f / "d").mkdir(), [*SST2, "d"], ["d: no file of any split", "looked for: train.*"]),
     "empty file": (text("dev.tsv", ""), [*SST2, "dev.tsv"], ["at least one example", "none"]),
     "broken JSON line": (
-        text("a.jsonl", '{"text": "x", "label": "a"}\n{"text": \n'), [*CUSTOM, "a.jsonl"], ["a.jsonl:2:", "a JSON object a line"]
+        text("a.jsonl", '{"text": "x", "label": "a"}\n{"text": \n'),
+        [*CUSTOM, "a.jsonl"],
+        ["a.jsonl:2:", "a JSON object a line"],
     ),
     "wrong encoding": (
-        lambda f: None if (f / "dev.tsv").write_bytes(GOOD.encode() + b"caf\xe9\t1\n") else None,
-        [*SST2, "dev.tsv"], ["dev.tsv:3", "expected UTF-8 text", "0xe9"],
+        lambda f: latin(f / "dev.tsv"),
+        [*SST2, "dev.tsv"],
+        ["dev.tsv:3", "expected UTF-8 text", "0xe9"],
     ),
     "a missing column": (
-        text("a.csv", "words,label\nx,a\ny,b\n"), [*CUSTOM, "a.csv"], ["a.csv:2", "'text'", "words, label", "--columns"]
+        text("a.csv", "words,label\nx,a\ny,b\n"),
+        [*CUSTOM, "a.csv"],
+        ["a.csv:2", "'text'", "words, label", "--columns"],
     ),
     "an unknown label": (text("dev.tsv", GOOD + "a film\t7\n"), [*SST2, "dev.tsv"], ["dev.tsv:3", "'7'", "negative"]),
     "mixed format": (text("dev.tsv", GOOD + '{"sentence": "a film", "label": 1}\n'), [*SST2, "dev.tsv"], ["dev.tsv:3"]),
@@ -56,52 +76,78 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
     "missing key": (text("a.json", '{"data": [{"title": "t"}]}'), [*SQUAD, "a.json"], ["a.json", "data[0]", "paragraphs"]),
     "duplicate ids": (
         text("a.jsonl", '{"id": 1, "text": "x", "label": "a"}\n{"id": 1, "text": "y", "label": "b"}\n'),
-        [*CUSTOM, "a.jsonl"], ["a.jsonl:2: expected each id once, found '1' again"],
+        [*CUSTOM, "a.jsonl"],
+        ["a.jsonl:2: expected each id once, found '1' again"],
     ),
     "an answer that is not in its context": (text("a.json", squad("London")), [*SQUAD, "a.json"], ["a.json", "q1", "London"]),
-    "an unknown task": (nothing, ["run", "--task", "clasification/sst2", "--model", "tiny-bert"], ["did you mean 'classification/sst2'"]),
+    "an unknown task": (
+        nothing,
+        ["run", "--task", "clasification/sst2", "--model", "tiny-bert"],
+        ["did you mean 'classification/sst2'"],
+    ),
     "an unknown model": (nothing, ["run", "--task", "qa/sample", "--model", "tiny-brt"], ["did you mean 'tiny-bert'"]),
     "a pair that does not fit": (
-        nothing, ["run", "--task", "qa/sample", "--model", "tiny-gpt", "--ask", "ExtractSpan"],
+        nothing,
+        ["run", "--task", "qa/sample", "--model", "tiny-gpt", "--ask", "ExtractSpan"],
         ["model 'tiny-gpt' cannot be asked task 'qa/sample'", "models that fit: ", "tiny-bert"],
     ),
     "a kind that the task has not": (
-        nothing, ["run", "--task", "qa/sample", "--model", "tiny-gpt", "--ask", "Tag"], ["cannot be asked by 'Tag'", "ExtractSpan"]
+        nothing,
+        ["run", "--task", "qa/sample", "--model", "tiny-gpt", "--ask", "Tag"],
+        ["cannot be asked by 'Tag'", "ExtractSpan"],
     ),
     "no network and nothing cached": (nothing, ["run", "--task", "qa/sample", "--model", "nobody/nothing"], ["nobody/nothing"]),
     "no data at hand": (nothing, ["run", "--task", "classification/custom", "--model", "tiny-bert"], ["--data PATH"]),
     "a folder that is no checkpoint": (
-        lambda f: (f / "model").mkdir(), ["run", "--task", "qa/sample", "--model", "./model"], ["model", "config.json"]
+        lambda f: (f / "model").mkdir(),
+        ["run", "--task", "qa/sample", "--model", "./model"],
+        ["model", "config.json"],
     ),
     "a missing folder": (nothing, ["run", "--task", "qa/sample", "--model", "./model"], ["there is no folder './model'"]),
     "an output that cannot be written": (
-        text("out", ""), ["train", "--task", "qa/sample", "--model", "tiny-bert", "--output", "out"], ["out", "cannot be written"]
+        text("out", ""),
+        ["train", "--task", "qa/sample", "--model", "tiny-bert", "--output", "out"],
+        ["out", "cannot be written"],
     ),
-    "an unknown split": (nothing, ["run", "--task", "qa/sample", "--model", "tiny-bert", "--split", "dev"], ["no split 'dev'", "validation"]),
+    "an unknown split": (
+        nothing,
+        ["run", "--task", "qa/sample", "--model", "tiny-bert", "--split", "dev"],
+        ["no split 'dev'", "validation"],
+    ),
     "no train split": (text("dev.tsv", GOOD), [*SST2, "dev.tsv"], ["has no train split", "--train-data PATH"]),
     "training forbidden": (
-        nothing, ["run", "--task", "qa/sample", "--model", "tiny-bert", "--train", "never"], ["--train never forbids training"]
+        nothing,
+        ["run", "--task", "qa/sample", "--model", "tiny-bert", "--train", "never"],
+        ["--train never forbids training"],
     ),
     "shots where none fit": (
-        nothing, ["run", "--task", "qa/sample", "--model", "tiny-bert", "--shots", "2"], ["a ExtractSpan request takes no shots"]
+        nothing,
+        ["run", "--task", "qa/sample", "--model", "tiny-bert", "--shots", "2"],
+        ["a ExtractSpan request takes no shots"],
     ),
     "predictions of other examples": (
         text("p.json", '{"other": "x"}'),
-        ["score", "--task", "qa/sample", "--predictions", "p.json"], ["p.json", "a prediction for every example", "none for 100 of 100"],
+        ["score", "--task", "qa/sample", "--predictions", "p.json"],
+        ["p.json", "a prediction for every example", "none for 100 of 100"],
     ),
     "too few lines of predictions": (
         text("p.txt", "positive\n"),
-        ["score", "--task", "classification/sample", "--predictions", "p.txt"], ["p.txt", "expected 100 lines", "found 1"],
+        ["score", "--task", "classification/sample", "--predictions", "p.txt"],
+        ["p.txt", "expected 100 lines", "found 1"],
     ),
     "no results": (lambda f: (f / "r").mkdir(), ["leaderboard", "r"], ["r: no result.json at or below it"]),
     "a result of another version": (
-        text("result.json", '{"schema_version": 99}'), ["leaderboard", "result.json"], ["a result of schema version 1", "version 99"]
+        text("result.json", '{"schema_version": 99}'),
+        ["leaderboard", "result.json"],
+        ["a result of schema version 1", "version 99"],
     ),
     "columns that are no pairs": (nothing, [*CUSTOM, "a.csv", "--columns", "text"], ["expected name=value"]),
     "model arguments that are no JSON": (
-        nothing, ["run", "--task", "qa/sample", "--model", "tiny-bert", "--model-args", "{"], ["expected a JSON object"]
+        nothing,
+        ["run", "--task", "qa/sample", "--model", "tiny-bert", "--model-args", "{"],
+        ["expected a JSON object"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda name: name.replace(" ", "-"))

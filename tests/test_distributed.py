@@ -36,7 +36,11 @@ def answered_once(folder: Path) -> None:
     (predictions,) = folder.rglob("predictions.jsonl")
     ids = [json.loads(line)["id"] for line in predictions.read_text().splitlines()]
     assert len(set(ids)) == len(ids)
-    batches = [json.loads(line.partition(" ")[2])["batch"] for p in folder.rglob("journal/*.jsonl") for line in p.read_text().splitlines()]
+    batches = [
+        json.loads(line.partition(" ")[2])["batch"]
+        for p in folder.rglob("journal/*.jsonl")
+        for line in p.read_text().splitlines()
+    ]
     assert sorted(batches) == list(range(len(batches)))
 
 

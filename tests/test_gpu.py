@@ -51,7 +51,9 @@ def test_a_gpu_gives_the_same_bytes_twice(trained: str, tmp_path: Path, dtype: s
 
 def test_processes_on_their_gpus_give_the_same_bytes(trained: str, tmp_path: Path) -> None:
     need(2)
-    assert run(tmp_path, "--model", trained, "--threads", "2") == run(tmp_path, "--model", trained, "--threads", "2", "--processes", "2")
+    assert run(tmp_path, "--model", trained, "--threads", "2") == run(
+        tmp_path, "--model", trained, "--threads", "2", "--processes", "2"
+    )
 
 
 def test_training_over_nccl(tmp_path: Path) -> None:
@@ -70,7 +72,19 @@ def test_a_gpu_and_a_cpu_share_a_run(trained: str, tmp_path: Path) -> None:
     need(1)
     import json
 
-    command = [*RUN, "--model", trained, "--output", str(tmp_path / "results"), "--threads", "1", "--dtype", "float32", "--batch-tokens", "256"]
+    command = [
+        *RUN,
+        "--model",
+        trained,
+        "--output",
+        str(tmp_path / "results"),
+        "--threads",
+        "1",
+        "--dtype",
+        "float32",
+        "--batch-tokens",
+        "256",
+    ]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d"]
     launch += ["--rdzv-endpoint", "127.0.0.1:29533", "--rdzv-id", "mixed", "-m", *command[2:]]
     agents = [subprocess.Popen(launch, env={**os.environ, **hidden}) for hidden in ({}, {"CUDA_VISIBLE_DEVICES": ""})]

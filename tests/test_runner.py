@@ -54,7 +54,9 @@ def test_the_same_identity_is_reused(config: RunConfig, registry: Registry, monk
     assert again.record == first.record
 
 
-@pytest.mark.parametrize("other", [{"batch_tokens": 60}, {"threads": 2}, {"dtype": "bfloat16"}, {"truncation": "right"}, {"seed": 3}])
+@pytest.mark.parametrize(
+    "other", [{"batch_tokens": 60}, {"threads": 2}, {"dtype": "bfloat16"}, {"truncation": "right"}, {"seed": 3}]
+)
 def test_another_setting_is_another_identity(config: RunConfig, registry: Registry, other: dict[str, Any]) -> None:
     first = run(config, registry, alone())
     second = run(replace(config, settings=replace(config.settings, **other)), registry, alone())
@@ -124,7 +126,7 @@ def test_skipped_examples_leave_the_score(config: RunConfig, registry: Registry,
 def test_a_model_that_answers_too_little_fails(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = toy.LoadedToy.answer
     monkeypatch.setattr(toy.LoadedToy, "answer", lambda self, requests: answer(self, requests)[1:])
-    with pytest.raises(PlmtasksError, match="was asked . requests of kind Classify, and gave"):
+    with pytest.raises(PlmtasksError, match=r"was asked . requests of kind Classify, and gave"):
         run(config, registry, alone())
 
 
@@ -181,7 +183,9 @@ def test_fresh_weights_are_refused(config: RunConfig, registry: Registry, monkey
     assert "--train-data PATH" in str(error.value)
 
 
-def test_fresh_weights_that_were_allowed_are_shown(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_weights_that_were_allowed_are_shown(
+    config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
     monkeypatch.setattr(toy.LoadedToy, "fresh_weights", ("head.weight",))
     result = run(replace(config, train="never", allow_untrained=True), registry, alone())
@@ -189,9 +193,11 @@ def test_fresh_weights_that_were_allowed_are_shown(config: RunConfig, registry: 
     assert result.record["protocol"]["fresh_weights"] == ["head.weight"]
 
 
-def test_a_checkpoint_that_lacks_weights_is_found_out(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_lacks_weights_is_found_out(
+    config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(toy.LoadedToy, "fresh_weights", ("head.weight",))
-    with pytest.raises(InputError, match="lacks weights that Classify needs: head.weight"):
+    with pytest.raises(InputError, match=r"lacks weights that Classify needs: head\.weight"):
         run(config, registry, alone())
     assert not list(Path(config.output).rglob("result.json"))
 

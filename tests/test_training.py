@@ -107,7 +107,11 @@ def test_without_a_train_split_it_is_refused(tmp_path: Path, registry: Registry)
     data = tmp_path / "test.tsv"
     data.write_text("a good film\t1\na bad film\t0\n")
     with pytest.raises(InputError, match="has no train split") as error:
-        run(_settled(run_config("classification/sst2", "tiny-bert", data=str(data), output=str(tmp_path), threads=1)), registry, alone())
+        run(
+            _settled(run_config("classification/sst2", "tiny-bert", data=str(data), output=str(tmp_path), threads=1)),
+            registry,
+            alone(),
+        )
     assert "--train-data PATH" in str(error.value)
 
 

@@ -1,7 +1,7 @@
 """A plugin for tests of the house: a task and a model that need no weights, and faults on demand.
 
-Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises, `kill:1:3` kills process 1
-in its third batch), TOY_STAMP (a file that gets the time of the fault).
+Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises,
+`kill:1:3` kills process 1 in its third batch), TOY_STAMP (a file that gets the time of the fault).
 """
 
 import hashlib
@@ -39,7 +39,8 @@ class ToyTask(Task):
         def read() -> list[Example]:
             size = int(os.environ.get("TOY_EXAMPLES", "23"))
             return [
-                Example(id=f"n{i}", inputs={"text": " ".join("x" * (1 + i * 7 % 11)) + f" {i}"}, reference=LABELS[i % 2 == 0]) for i in range(size)
+                Example(id=f"n{i}", inputs={"text": " ".join("x" * (1 + i * 7 % 11)) + f" {i}"}, reference=LABELS[i % 2 == 0])
+                for i in range(size)
             ]
 
         return Dataset(name="toy", readers={"test": read}, published=True)
@@ -48,7 +49,8 @@ class ToyTask(Task):
         return Classify(text=example.inputs["text"], labels=LABELS)
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
-        assert example.reference is None and isinstance(answer, ClassifyAnswer)
+        assert example.reference is None
+        assert isinstance(answer, ClassifyAnswer)
         return Prediction(value=LABELS[answer.scores[1] > answer.scores[0]])
 
     def solve(self, example: Example, request: Request) -> Answer:

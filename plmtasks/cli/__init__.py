@@ -57,7 +57,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Runs the command line; exits with the error's code, without a traceback unless --debug."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes what it must, and looks at the first two
     debug = "--debug" in sys.argv
     if debug:  # before or after the command
         sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
@@ -89,7 +89,7 @@ def _stop(text: str, code: int) -> None:
     sys.exit(code)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     from ..data import DataWarning
 
     if issubclass(category, DataWarning) and os.environ.get("RANK", "0") == "0":

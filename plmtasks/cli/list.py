@@ -19,12 +19,16 @@ def command(what: str) -> None:
     elif what == "models":
         rows = [(name, m.family, m.description or ", ".join(m.answers)) for name, m in registry.items["model"].items()]
     else:
-        rows = [(name, registry.owners["metric", name].distribution, m.description) for name, m in registry.items["metric"].items()]
+        rows = [
+            (name, registry.owners["metric", name].distribution, m.description) for name, m in registry.items["metric"].items()
+        ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     for first, second, third in rows:
         click.echo(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())
     for provider in registry.providers.get(what.removesuffix("s"), ()):
-        click.echo(f"{provider.scheme}:NAME{', or NAME alone' if provider.default else ''}  any {what.removesuffix('s')} of that name")
+        click.echo(
+            f"{provider.scheme}:NAME{', or NAME alone' if provider.default else ''}  any {what.removesuffix('s')} of that name"
+        )
     if what != "plugins":
         for plugin in registry.plugins:
             if plugin.error:

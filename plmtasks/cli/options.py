@@ -13,7 +13,7 @@ from ..errors import InputError
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class Pairs(click.ParamType):
+class Pairs(click.ParamType[Mapping[str, str]]):
     """`a=b,c=d` as a mapping."""
 
     name = "name=value,…"
@@ -27,7 +27,7 @@ class Pairs(click.ParamType):
         return {name.strip(): text.strip() for name, _, text in pairs}
 
 
-class Json(click.ParamType):
+class Json(click.ParamType[Mapping[str, Any]]):
     """A JSON object."""
 
     name = "json"
@@ -52,6 +52,8 @@ def chain(*decorators: Decorator) -> Decorator:
 
     return apply
 
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
 
 DATA = chain(
     click.option("--data", metavar="PATH", help="A file, a folder with a file a split, or hf://owner/name."),
@@ -79,14 +81,20 @@ PROCESSES = chain(
     click.option("--quiet", is_flag=True, help="Print the result only."),
 )
 TRAINING = chain(
-    click.option("--epochs", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Default: the model's, else 3."),
-    click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Default: the model's, else 5e-5."),
+    click.option("--epochs", type=POSITIVE, metavar="N", help="Default: the model's, else 3."),
+    click.option("--learning-rate", type=POSITIVE, metavar="X", help="Default: the model's, else 5e-5."),
     click.option("--warmup", type=click.FloatRange(0, 1), metavar="X", help="Fraction of the steps; default 0.1."),
     click.option("--weight-decay", type=click.FloatRange(min=0), metavar="X", help="Default 0.01."),
-    click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Examples a batch, over all processes; default 32."),
+    click.option(
+        "--batch-size", type=click.IntRange(min=1), metavar="N", help="Examples a batch, over all processes; default 32."
+    ),
     click.option("--accumulation", type=click.IntRange(min=1), metavar="N", help="Batches an update; default 1."),
     click.option("--clip", type=click.FloatRange(min=0), metavar="X", help="The gradient's largest norm; default 1, 0: any."),
-    click.option("--select-split", metavar="S", help="Picks the best epoch, none: the last; default: validation, if it is not the one reported."),
+    click.option(
+        "--select-split",
+        metavar="S",
+        help="Picks the best epoch, none: the last; default: validation, if it is not the one reported.",
+    ),
     click.option("--train-limit", type=click.IntRange(min=1), metavar="N", help="At most so many training examples."),
 )
 TRAINING_NAMES = ("epochs", "learning_rate", "warmup", "weight_decay", "batch_size", "accumulation", "clip", "select_split")

@@ -9,14 +9,20 @@ from .options import DATA, MODEL, PROCESSES, TRAINING, configs
 
 @click.command("run")
 @click.option("--task", "tasks", multiple=True, required=True, metavar="T", help="A task; several make a matrix.")
-@click.option("--model", "models", multiple=True, required=True, metavar="M", help="A name, hub id or folder; several make a matrix.")
+@click.option(
+    "--model", "models", multiple=True, required=True, metavar="M", help="A name, hub id or folder; several make a matrix."
+)
 @DATA
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many examples, drawn by the hash of their ids.")
 @click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before each question; default 0.")
-@click.option("--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed", help="The same for all, or drawn for each.")
+@click.option(
+    "--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed", help="The same for all, or drawn for each."
+)
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
-@click.option("--train", type=click.Choice(["auto", "never", "always"]), default="auto", help="auto: where the head would be fresh.")
+@click.option(
+    "--train", type=click.Choice(["auto", "never", "always"]), default="auto", help="auto: where the head would be fresh."
+)
 @click.option("--allow-untrained", is_flag=True, help="Evaluate fresh weights; the result says so.")
 @MODEL
 @click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Beams of a generation; default 1.")

@@ -1,5 +1,6 @@
 """`plmtasks score`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from .options import Pairs
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def command(task: str, predictions: str, form: str, **values: Any) -> None:
+def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
     """Score somebody else's predictions."""
+    from ..config import Source
     from ..registry import load_registry
     from ..scoring import score_file
 
-    scored = score_file(load_registry(), task, Path(predictions), **values)
+    scored = score_file(load_registry(), task, Path(predictions), Source(data=references, columns=columns), **values)
     if form == "json":
         from ..results import dump
 
