@@ -13,16 +13,18 @@ ANSWERS = {
     SEQUENCE_TO_SEQUENCE: ("Choose", "Score", "Generate"),
 }
 
-ENCODER_TYPES = frozenset(
-    "albert bert big_bird camembert canine convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm eurobert "
-    "flaubert fnet funnel ibert layoutlm longformer luke megatron-bert mobilebert modernbert mpnet mra nezha nomic_bert "
-    "nystromformer rembert roberta roberta-prelayernorm roc_bert roformer splinter squeezebert xlm xlm-roberta "
-    "xlm-roberta-xl xmod yoso".split()
-)
-SEQUENCE_TO_SEQUENCE_TYPES = frozenset(
-    "bart bigbird_pegasus blenderbot blenderbot-small encoder-decoder fsmt led longt5 m2m_100 marian mbart mt5 mvp nllb-moe "
-    "pegasus pegasus_x plbart prophetnet switch_transformers t5 t5gemma umt5".split()
-)
+ENCODER_TYPES = frozenset((
+    "albert", "bert", "big_bird", "camembert", "canine", "convbert", "data2vec-text", "deberta", "deberta-v2", "distilbert",
+    "electra", "ernie", "esm", "eurobert", "flaubert", "fnet", "funnel", "ibert", "layoutlm", "longformer", "luke",
+    "megatron-bert", "mobilebert", "modernbert", "mpnet", "mra", "nezha", "nomic_bert", "nystromformer", "rembert", "roberta",
+    "roberta-prelayernorm", "roc_bert", "roformer", "splinter", "squeezebert", "xlm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+    "yoso",
+))  # fmt: skip
+SEQUENCE_TO_SEQUENCE_TYPES = frozenset((
+    "bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt", "led", "longt5", "m2m_100",
+    "marian", "mbart", "mt5", "mvp", "nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet", "switch_transformers", "t5",
+    "t5gemma", "umt5",
+))  # fmt: skip
 
 SEQUENCE_HEADS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MarianMTModel", "WithLMHeadModel")
 MASKED_HEADS = ("ForMaskedLM", "ForPreTraining")

@@ -1,7 +1,7 @@
 """Classify: a linear head over the whole text."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from plmtasks.batching import Cost
 from plmtasks.errors import InputError
@@ -82,11 +82,12 @@ class Classifier(Loaded):
         import torch
         from torch.nn import functional
 
-        logits = self.forward(self.encodings(requests))
-        columns = torch.tensor([self._columns(r) for r in requests], device=logits.device)
+        asked, solved = cast(Sequence[Classify], requests), cast(Sequence[ClassifyAnswer], answers)
+        logits = self.forward(self.encodings(asked))
+        columns = torch.tensor([self._columns(r) for r in asked], device=logits.device)
         own = logits.gather(1, columns)
-        wanted = torch.tensor([a.scores for a in answers], device=logits.device)
-        if requests[0].multi_label:
+        wanted = torch.tensor([a.scores for a in solved], device=logits.device)
+        if asked[0].multi_label:
             loss = functional.binary_cross_entropy_with_logits(own, wanted, reduction="none").mean(-1).sum()
         else:
             loss = functional.cross_entropy(own, wanted, reduction="sum")

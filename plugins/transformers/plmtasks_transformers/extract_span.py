@@ -60,7 +60,7 @@ class SpanExtractor(Loaded):
         questions, lost = self._short_questions([r.question for r in requests])
         limit = min(WINDOW, self.limit)
         room = limit - min(QUESTION, limit // 2) - self.tokenizer.num_special_tokens_to_add(pair=True)
-        self.tokenizer.truncation_side = "right"
+        self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
         batch = self.tokenize(
             questions, [r.context for r in requests], truncation="only_second", max_length=limit, stride=min(OVERLAP, room // 2),
             return_overflowing_tokens=True, return_offsets_mapping=True, return_token_type_ids=True,
@@ -97,7 +97,7 @@ class SpanExtractor(Loaded):
         if len(windows) == 1 or policy in ("auto", "window"):
             return Encoding(tuple(windows), cut)
         places = {int(start) for w in windows for start in w.spans[:, 0]}
-        kept = windows[-1] if policy == "left" else windows[0]
+        kept = windows[0]  # the first at the side that is kept
         if policy == "error":
             raise self.too_long(request.context, len(places), len(kept.spans))
         return Encoding((kept,), cut + len(places.difference(kept.spans[:, 0].tolist())))

@@ -45,12 +45,12 @@ class Loaded(TrainableModel):
 
     def __init__(self, parts: Parts, form: Request) -> None:
         self.parts = parts
-        self.module = parts.module
+        self.module: Any = parts.module
         self.tokenizer = parts.tokenizer
         self.settings = parts.settings
         self.limit = parts.limit
         self.fresh_weights = parts.fresh_weights
-        self.config = self.module.config
+        self.config: Any = self.module.config
         accepted = inspect.signature(self.module.forward).parameters
         self.uses_types = "token_type_ids" in accepted and getattr(self.config, "type_vocab_size", 0) > 1
         eos = self.tokenizer.eos_token_id

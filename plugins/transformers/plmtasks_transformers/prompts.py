@@ -65,9 +65,9 @@ class Prompts:
             return text
         if self.style == "raw":
             return "\n\n".join([*(f"{s.text} {s.answer}" for s in shots), text])
-        languages = [getattr(request, f"{side}_language", None) for side in ("source", "target")]
-        if self.reads and not shots and all(languages):
-            return "translate {} to {}: {}".format(*map(language_name, languages), text)
+        source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
+        if self.reads and not shots and source and target:
+            return f"translate {language_name(source)} to {language_name(target)}: {text}"
         cued = [
             f"{t}{CUE}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
             for t in (*(s.text for s in shots), text)

@@ -102,7 +102,7 @@ class Tagger(Loaded):
         return Cost(rows=len(encoding.ids), width=encoding.width, cut=encoding.cut)
 
     def forward(self, encodings: Sequence[Encoding]) -> "list[torch.Tensor]":
-        """For each request one logit a word and label of the checkpoint, (words, labels), float32; zeros for a word without piece."""
+        """For each request the logits of each word, (words, labels of the checkpoint), float32; zeros where it has no piece."""
         import torch
 
         logits = self.module(**self.inputs([i for e in encodings for i in e.ids], [t for e in encodings for t in e.types])).logits

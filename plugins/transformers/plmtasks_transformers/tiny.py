@@ -61,9 +61,6 @@ class Tiny(Model):
         return self.saved(folder)
 
     def saved(self, folder: Path) -> Checkpoint:
-        return self.saved(folder)
-
-    def saved(self, folder: Path) -> Checkpoint:
         return Checkpoint(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
 
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
@@ -160,7 +157,8 @@ TINY = (
     Tiny(
         name="tiny-t5", family=SEQUENCE_TO_SEQUENCE, base_class="T5Model", config_class="T5Config",
         shape={
-            "d_model": 96, "d_kv": 24, "d_ff": 192, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0, "n_positions": POSITIONS,
+            "d_model": 96, "d_kv": 24, "d_ff": 192, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
+            "n_positions": POSITIONS,
         },
         recommended={"epochs": 10, "learning_rate": 2e-3, "batch_size": 16, "weight_decay": 0.01},
         description="T5, 2 + 2 layers of 96, made on the spot",
