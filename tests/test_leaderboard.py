@@ -106,7 +106,8 @@ def test_a_run_that_skipped_examples_is_not_ranked():
     assert "skipped 3" in render(runs, "markdown")
 
 
-def test_a_score_that_is_not_defined_is_not_ranked():
+def test_a_score_that_is_not_defined_is_not_ranked(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     runs = [result("none", None, scores={"a": {"acc": score(None, interval=None)}}), result("some", 0.0)]
     assert ranks(runs) == [[(1, "some"), (None, "none")]]
     assert "main score not defined" in render(runs, "table")
@@ -150,7 +151,8 @@ def test_a_score_shows_its_interval():
     assert "| 88.07 [85.8, 90.1] | 50.00 [no interval] |" in text
 
 
-def test_the_main_score_leads_and_labels_scores_stay_out_of_the_table():
+def test_the_main_score_leads_and_labels_scores_stay_out_of_the_table(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     scores = {"a": {"f1[x]": score(1.0), "acc": score(2.0), "extra": score(None, interval=None)}, "b": {"acc": score(3.0)}}
     runs = [result("m", scores=scores, main=("b", "acc"))]
     header = next(line for line in render(runs, "markdown").splitlines() if line.startswith("| rank"))
