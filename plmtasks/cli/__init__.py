@@ -57,7 +57,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Runs the command line; exits with the error's code, without a traceback unless --debug."""
-    warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes what it must, and looks at the first two
+    warnings.showwarning = _show_warning
     debug = "--debug" in sys.argv
     if debug:  # before or after the command
         sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]

@@ -69,7 +69,7 @@ MODEL = chain(
         "for prompts shots go first, then the left of the text.",
     ),
     click.option("--chat", "prompt", flag_value="chat", help="Prompts by the tokenizer's chat template."),
-    click.option("--raw-prompt", "prompt", flag_value="raw", help="Prompts of the task's texts alone, as other harnesses make them."),
+    click.option("--raw-prompt", "prompt", flag_value="raw", help="Prompts of the texts alone, as other harnesses make them."),
     click.option("--model-args", type=Json(), default={}, help="Handed to from_pretrained: device_map, attn_implementation, …"),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint."),
 )  # fmt: skip
