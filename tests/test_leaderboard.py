@@ -221,7 +221,7 @@ def test_a_real_run_has_the_form_of_the_schema_and_can_be_shown(tmp_path):
     validate(found[0].record)
     read = read_results(tmp_path)
     assert [r.record for r in read] == [found[0].record]
-    assert "toy-model" in render(read, "table")
+    assert "toy-model" in render(read, "markdown")
 
 
 @pytest.mark.parametrize(

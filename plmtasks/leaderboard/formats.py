@@ -25,11 +25,12 @@ def table(boards: Sequence[Board]) -> str:
     console = Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None)
     for board in boards:
         made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in _header(board):
-            made.add_column(Text(_printable(name)), justify="right" if name in ("rank", "n") else "left", overflow="fold")
-        for row in board.rows:
+        header, lines = _cells(board, _printable)
+        for name in header:
+            made.add_column(Text(name), justify="right" if name in ("rank", "n") else "left", overflow="fold")
+        for line in lines:
             # as Text, a bracket in a cell is no markup
-            made.add_row(*(Text(_printable(cell)) for cell in _cells(board, row)))
+            made.add_row(*map(Text, line))
         console.print(Text(_printable(_title(board))))
         console.print(made)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n" if boards else ""
@@ -39,10 +40,9 @@ def markdown(boards: Sequence[Board]) -> str:
     """Tables of GitHub's Markdown."""
     blocks = []
     for board in boards:
-        header = [_escape(name) for name in _header(board)]
-        lines = [f"### {_escape(board.task)}", "", _escape(_about(board)), "", _line(header), _line(["---"] * len(header))]
-        lines += [_line(_cells(board, row, _escape)) for row in board.rows]
-        blocks.append("\n".join(lines) + "\n")
+        header, lines = _cells(board, _escape)
+        heading = [f"### {_escape(board.task)}", "", _escape(_about(board)), ""]
+        blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
     return "\n".join(blocks)
 
 
@@ -112,19 +112,20 @@ def _about(board: Board) -> str:
     return f"{text}; apart from the table above: {board.apart}" if board.apart else text
 
 
-def _header(board: Board) -> list[str]:
-    scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in _shown(board)]
-    marks = ["marks"] if any(row.marks for row in board.rows) else []
-    return ["rank", "model", "family", "protocol", "n", *scores, *marks]
-
-
-def _cells(board: Board, row: Row, escape: Callable[[str], str] = str) -> list[str]:
-    record = row.record
-    who = [record["model"]["name"], record["model"]["family"], record["protocol"]["how"]]
-    count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
-    scores = [_number(row.score(name)) for name in _shown(board)]
-    marks = ["; ".join(row.marks)] if "marks" in _header(board) else []
-    return [str(row.rank or "–"), *(escape(cell) for cell in who), count, *scores, *(escape(mark) for mark in marks)]
+def _cells(board: Board, escape: Callable[[str], str] = str) -> tuple[list[str], list[list[str]]]:
+    """The header, and a line of cells for each run; what comes from a result's names is escaped."""
+    shown = _shown(board)
+    marked = any(row.marks for row in board.rows)
+    scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
+    header = [escape(name) for name in ("rank", "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))]
+    lines = []
+    for row in board.rows:
+        record = row.record
+        who = [record["model"]["name"], record["model"]["family"], record["protocol"]["how"]]
+        count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
+        marks = [escape("; ".join(row.marks))] if marked else []
+        lines.append([str(row.rank or "–"), *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
+    return header, lines
 
 
 def _shown(board: Board) -> list[ScoreName]:
