@@ -72,7 +72,7 @@ class Chooser(Loaded):
             for i, _ in enumerate(request.choices):
                 ids, skip = next(both)
                 ids = ids[:-1] if ids[-1] == eos else ids
-                rows.append(np.array([self.config.decoder_start_token_id, *ids[:-1]], np.int32))
+                rows.append(np.array([self.decoder_start, *ids[:-1]], np.int32))
                 wants.append((i, np.array(ids[skip:], np.int32)))
             made.append(Sequences(rows, wants, np.array(source, np.int32), cut))
         return made

@@ -28,7 +28,7 @@ class Classifier(Loaded):
 
     def __init__(self, parts: Parts, form: Request) -> None:
         super().__init__(parts, form)
-        if self.config.pad_token_id is None:
+        if getattr(self.config, "pad_token_id", None) is None:
             self.config.pad_token_id = self.pad_id  # decoders look for the last token that is no padding
 
     def encode(self, requests: Sequence[Classify]) -> list[Encoding]:

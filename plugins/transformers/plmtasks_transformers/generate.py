@@ -127,7 +127,7 @@ class Generator(Loaded):
         import numpy as np
 
         if self.prompts.reads:
-            start = [self.config.decoder_start_token_id]
+            start = [self.decoder_start]
             pairs = [(start, own[: e.new]) for e, own in zip(encodings, self.prompts.targets(texts)[0], strict=True)]
         else:
             both = self.prompts.continuations([e.prompt for e in encodings], texts)

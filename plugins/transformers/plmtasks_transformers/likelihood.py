@@ -1,12 +1,9 @@
 """How likely a language model finds given tokens; the vocabulary is projected only where a token is scored."""
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     import torch
 
@@ -78,27 +75,22 @@ def logits_at(module: Any, inputs: dict[str, Any], places: "torch.Tensor") -> "t
 
     places: row * width + column. Where the head stands apart from the base model, only these go through it.
     """
-    base = module.base_model
-    if base is module:
-        logits: torch.Tensor = module(**inputs).logits
-        return logits.flatten(0, 1)[places]
-    with _only(base, places):
-        chosen: torch.Tensor = module(**inputs).logits
-    return chosen[0]
+    base, kept = module.base_model, []
 
-
-@contextmanager
-def _only(base: Any, places: "torch.Tensor") -> "Iterator[None]":
     def keep(_module: Any, _args: Any, output: Any) -> Any:
         hidden = output.last_hidden_state
         output.last_hidden_state = hidden.flatten(0, 1)[places.to(hidden.device)][None]
+        kept.append(True)
         return output
 
-    hook = base.register_forward_hook(keep)
+    hook = base.register_forward_hook(keep) if base is not module else None
     try:
-        yield
+        logits: torch.Tensor = module(**inputs).logits
     finally:
-        hook.remove()
+        if hook is not None:
+            hook.remove()
+    # some models go around their base model's call
+    return logits[0] if kept else logits.flatten(0, 1)[places]
 
 
 def _inputs(loaded: "Loaded", batch: Sequence[Sequences], rows: "Sequence[np.ndarray]") -> dict[str, Any]:

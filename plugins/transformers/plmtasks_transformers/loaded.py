@@ -75,6 +75,14 @@ class Loaded(TrainableModel):
         device: torch.device = self.module.device
         return device
 
+    @property
+    def decoder_start(self) -> int:
+        """The token from which a decoder behind an encoder starts."""
+        wanted = ("decoder_start_token_id", "bos_token_id")
+        # not every configuration has every such field
+        ids = [getattr(config, name, None) for name in wanted for config in (self.config, self.module.generation_config)]
+        return next((int(i) for i in ids if i is not None), self.pad_id)
+
     @abstractmethod
     def encode(self, requests: Sequence[Any]) -> list[Any]:
         """Token ids and all else that `forward` and `decode` need, one encoding a request."""

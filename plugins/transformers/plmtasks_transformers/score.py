@@ -59,7 +59,7 @@ class Scorer(Loaded):
         targets, skipped = self.prompts.targets([r.text for r in requests])
         for source, ids, skip in zip(sources, targets, skipped, strict=True):
             own = ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
-            yield np.array(source[-self.limit :], np.int32), [self.config.decoder_start_token_id, *own[:skip]], own[skip:]
+            yield np.array(source[-self.limit :], np.int32), [self.decoder_start, *own[:skip]], own[skip:]
 
     def cost(self, encoding: Sequences) -> Cost:
         width = encoding.width + (0 if encoding.source is None else len(encoding.source))

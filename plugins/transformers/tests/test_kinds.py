@@ -1,0 +1,131 @@
+"""What holds for every kind of request and every family."""
+
+import copy
+
+import pytest
+import torch
+import transformers
+from plmtasks_transformers.checkpoint import Hub
+from plmtasks_transformers.kinds import kind_of
+
+from plmtasks.batching import cut_batches
+from plmtasks.config import ModelSettings
+from plmtasks.errors import InputError, ModelError
+from plmtasks.requests import Classify, Request, Score
+
+
+def test_neighbours_in_the_batch_change_nothing(load, examples, close, family, kind):
+    requests, _ = examples(kind, 6)
+    loaded = load(family, requests[0])
+    together = loaded.answer(requests)
+    for request, answer in zip(requests, together, strict=True):
+        assert isinstance(answer, request.answer_type)
+        assert close(loaded.answer([request])[0], answer)
+
+
+def test_the_same_batch_gives_the_same_bytes(load, examples, family, kind):
+    requests, _ = examples(kind, 6)
+    one, two = load(family, requests[0]), load(family, requests[0])
+    assert one.answer(requests) == two.answer(requests) == one.answer(requests)
+
+
+def test_a_cost_is_a_function_of_the_request_alone(load, examples, family, kind):
+    requests, _ = examples(kind, 6)
+    costs = load(family, requests[0]).costs(requests)
+    assert costs == [load(family, requests[0]).costs([r])[0] for r in requests]
+    assert all(c.width > 0 and c.rows > 0 and c.cut == 0 for c in costs)
+    assert sorted(i for b in cut_batches([r.key() for r in requests], costs, 40) for i in b) == list(range(6))
+
+
+def test_the_loss_falls(load, examples, family, kind):
+    requests, answers = examples(kind)
+    loaded = load(family, requests[0])
+    optimizer = torch.optim.AdamW(loaded.module.parameters(), lr=2e-3)
+    torch.manual_seed(0)
+    losses = []
+    loaded.module.train()
+    for _ in range(25):
+        loss, count = loaded.loss(requests, answers)
+        assert loss.shape == ()
+        (loss / count).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()) / count)
+    # masked words are drawn anew each time: some are guessed later than others
+    assert sum(losses[-3:]) / 3 < losses[0] * (0.75 if (family, kind) == ("encoder", "Score") else 0.4)
+
+
+def test_saved_and_read_again_it_answers_the_same(load, tiny, examples, tmp_path, family, kind):
+    requests, _ = examples(kind, 4)
+    loaded = load(family, requests[0], seed=7)
+    with torch.no_grad():
+        for parameter in loaded.module.parameters():
+            parameter.add_(0.01 * torch.ones_like(parameter))
+    expected = loaded.answer(requests)
+    loaded.save(tmp_path)
+    model = tiny[family].saved(tmp_path)
+    again = load(model, requests[0], seed=8)
+    assert again.answer(requests) == expected
+    assert (model.name, model.fresh(requests[0]), again.fresh_weights) == (tiny[family].name, False, ())
+    library_class = getattr(transformers, kind_of(requests[0], family).heads[family])
+    _, info = library_class.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert Hub().make(str(tmp_path)).family == family
+
+
+def test_fresh_weights_come_from_the_seed_alone(load, examples, family, kind):
+    requests, _ = examples(kind, 2)
+    torch.manual_seed(1)
+    first = load(family, requests[0], seed=3)
+    torch.manual_seed(2)
+    second, other = load(family, requests[0], seed=3), load(family, requests[0], seed=4)
+    same = first.module.state_dict()
+    assert all(torch.equal(value, same[name]) for name, value in second.module.state_dict().items())
+    if first.fresh_weights:
+        assert any(not torch.equal(value, same[name]) for name, value in other.module.state_dict().items())
+
+
+def test_a_head_is_made_of_the_labels_asked(load, tiny):
+    form = Classify(text="", labels=("c", "a", "b"))
+    loaded = load("encoder", form)
+    assert loaded.fresh_weights == ("classifier.bias", "classifier.weight")
+    assert loaded.module.config.id2label == {0: "c", 1: "a", 2: "b"}
+    assert tiny["encoder"].fresh(form)
+    with pytest.raises(InputError, match="no label 'd'"):
+        loaded.answer([Classify(text="", labels=("a", "d"))])
+
+
+def test_a_gpt_without_padding_token_is_left_as_it_is(load, tiny, examples, tmp_path):
+    requests, _ = examples("Choose", 3)
+    loaded = load("decoder", requests[0])
+    before = copy.deepcopy(loaded.tokenizer.init_kwargs)
+    loaded.tokenizer.pad_token = None
+    loaded.answer(requests)
+    loaded.save(tmp_path)
+    saved = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert saved.pad_token is None
+    assert before["pad_token"] is not None
+    assert load(tiny["decoder"].saved(tmp_path), requests[0]).pad_id == saved.eos_token_id
+
+
+def test_a_kind_that_nobody_here_answers(tiny):
+    class Draw(Request):
+        pass
+
+    with pytest.raises(ModelError, match="not Draw"):
+        tiny["encoder"].load(Draw(), ModelSettings(), "cpu")
+
+
+def test_windows_are_no_way_to_cut_a_prompt(tiny, examples):
+    requests, _ = examples("Choose", 1)
+    with pytest.raises(InputError, match="--truncation window"):
+        tiny["decoder"].load(requests[0], ModelSettings(truncation="window"), "cpu")
+    with pytest.raises(InputError, match="--truncation left"):
+        tiny["decoder"].load(Score(text=""), ModelSettings(truncation="left"), "cpu")
+
+
+def test_half_precision(load, examples, family, kind):
+    requests, _ = examples(kind, 3)
+    answers = load(family, requests[0], dtype="bfloat16").answer(requests)
+    assert all(isinstance(a, r.answer_type) for r, a in zip(requests, answers, strict=True))

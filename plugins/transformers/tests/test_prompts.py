@@ -1,0 +1,122 @@
+"""Prompts: plain, raw and chat; what T5, BART and multilingual models are given."""
+
+import pytest
+import transformers
+from plmtasks_transformers.languages import LANGUAGES, language_token
+from plmtasks_transformers.loaded import Parts
+from plmtasks_transformers.prompts import Prompts
+
+from plmtasks.config import ModelSettings
+from plmtasks.errors import InputError, ModelError
+from plmtasks.requests import Choose, Generate, Shot
+
+REQUEST = Generate(instruction="Is it good?", shots=(Shot(text="bad film", answer="no"),), text="fine film")
+CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+
+
+@pytest.fixture
+def prompts(load):
+    """Prompts for a tiny model of a family, as if it were of another type."""
+
+    def prompts(family="decoder", style="plain", kind=None, template=None):
+        loaded = load(family, REQUEST)
+        loaded.tokenizer.chat_template = template
+        loaded.module.config.model_type = kind or loaded.module.config.model_type
+        settings = ModelSettings(prompt=style)
+        parts = loaded.parts
+        return Prompts(
+            Parts(name="m", family=family, module=parts.module, tokenizer=parts.tokenizer, settings=settings, limit=256)
+        )
+
+    return prompts
+
+
+def render(prompts, request=REQUEST):
+    return prompts.render(request, request.shots, request.text)
+
+
+def test_plain(prompts):
+    assert render(prompts()) == "Is it good?\n\nbad film\nAnswer: no\n\nfine film\nAnswer:"
+    assert render(prompts("sequence-to-sequence")) == render(prompts())
+    assert render(prompts(), Choose(text="The sky is", choices=("blue",))) == "The sky is"
+    asked = Generate(instruction="Answer.", shots=(Shot(text="问题：a\n答案：", answer="b"),), text="Question: c\nAnswer:")
+    assert render(prompts(), asked) == "Answer.\n\n问题：a\n答案： b\n\nQuestion: c\nAnswer:"
+
+
+def test_raw_is_what_the_task_gives_and_nothing_else(prompts):
+    assert render(prompts(style="raw")) == "bad film no\n\nfine film"
+    assert prompts(style="raw").delimiter == " "
+
+
+def test_chat(prompts):
+    made = prompts(style="chat", template=CHAT)
+    assert render(made) == "<user>Is it good?\n\nbad film</><assistant>no</><user>fine film</><assistant>"
+    assert made.delimiter == ""
+    [(start, own)] = made.continuations([render(made)], ["yes"])
+    assert made.tokenizer.decode(start + own).endswith("<assistant>yes")
+    with pytest.raises(ModelError, match="no chat template"):
+        prompts(style="chat")
+
+
+def test_models_that_take_the_text_alone(prompts):
+    bart = prompts("sequence-to-sequence", kind="bart")
+    assert bart.render(REQUEST, (), REQUEST.text) == "fine film"
+    with pytest.raises(InputError, match="can be shown no examples"):
+        render(bart)
+
+
+def test_t5_is_told_the_languages(prompts):
+    request = Generate(instruction="Translate.", text="Hallo", source_language="de", target_language="en")
+    assert render(prompts("sequence-to-sequence"), request) == "translate German to English: Hallo"
+    assert render(prompts("decoder"), request) == "Translate.\n\nHallo\nAnswer:"
+
+
+def test_the_space_before_an_answer_belongs_to_it(prompts):
+    made = prompts()
+    both = made.continuations(["The nurse ", "The nurse", ""], ["found", "found", "found"])
+    assert both[1][0] == made.ids(["The nurse"])[0]
+    assert made.tokenizer.decode(both[1][1]) == " found"
+    assert made.tokenizer.decode(both[0][1]) == "  found"
+    assert both[2][0] == [made.tokenizer.bos_token_id]
+
+
+def test_an_end_that_a_tokenizer_adds_is_not_in_a_prompt(prompts):
+    made = prompts("sequence-to-sequence")
+    assert made.ids(["the nurse"])[0][-1] == made.tokenizer.eos_token_id
+    made.reads = False
+    assert made.ids(["the nurse"])[0][-1] != made.tokenizer.eos_token_id
+
+
+class _Multilingual(transformers.PreTrainedTokenizerFast):
+    src_lang = tgt_lang = None
+
+
+def multilingual(*names):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "</s>": 1}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    made = _Multilingual(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>")
+    made.add_tokens(list(names), special_tokens=True)
+    return made
+
+
+def test_language_codes():
+    mbart, nllb = multilingual("de_DE", "en_XX", "zh_CN"), multilingual("eng_Latn", "deu_Latn", "zho_Hans")
+    assert language_token(mbart, "zh") == ("zh_CN", 4)
+    assert language_token(nllb, "zh") == ("zho_Hans", 4)
+    m2m = multilingual()
+    m2m.lang_token_to_id = {"__de__": 7}
+    assert language_token(m2m, "de") == ("de", 7)
+    with pytest.raises(ModelError, match="no language 'fr'"):
+        language_token(mbart, "fr")
+    assert all(len(code) == 2 and nllb_code[3] == "_" for code, (_, nllb_code) in LANGUAGES.items())
+
+
+def test_a_multilingual_tokenizer_is_told_its_languages(prompts):
+    made = prompts("sequence-to-sequence", kind="m2m_100")
+    assert made.speak("de", "en") is None
+    made.tokenizer = multilingual("eng_Latn", "deu_Latn")
+    assert made.speak("de", "en") == 2
+    assert (made.tokenizer.src_lang, made.tokenizer.tgt_lang) == ("deu_Latn", "eng_Latn")
+    assert made.speak(None, None) is None

@@ -1,0 +1,115 @@
+"""Models with the real vocabularies of BERT, GPT-2 and T5 (random weights), and those of other makers."""
+
+import shutil
+
+import pytest
+import transformers
+from plmtasks_transformers.checkpoint import Hub
+
+from plmtasks.requests import Choose, Classify, ClassifyAnswer, ExtractSpan, Generate, Score, Tag
+
+TEXT = "The café's nurse, unbelievably, found the lamp in the garden. 护士找到了灯。"
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+REQUESTS = {
+    "Classify": Classify(text=TEXT, text_pair="Yes?", labels=("a", "b")),
+    "Tag": Tag(words=tuple(TEXT.split()), labels=("O", "B-X", "I-X"), marked=(3,)),
+    "ExtractSpan": ExtractSpan(question="Who found it?", context=TEXT * 30),
+    "Choose": Choose(instruction="Good?", text=TEXT, choices=("yes", "not at all", "好")),
+    "Score": Score(text=TEXT),
+    "Generate": Generate(text=TEXT, max_new_tokens=5, stop=("\n",)),
+}
+
+
+def write(folder, config, base, source=None, names=()):
+    for name in names:
+        shutil.copy(source / name, folder / name)
+    getattr(transformers, base)(config).save_pretrained(folder)
+    return Hub().make(str(folder))
+
+
+def check(load, close, model):
+    """Every kind that the model answers: alone as beside another, with a loss that has a gradient."""
+    for kind in model.answers:
+        request = REQUESTS[kind]
+        loaded = load(model, request)
+        [answer] = loaded.answer([request])
+        assert close(loaded.answer([request, request])[1], answer)
+        if isinstance(request, ExtractSpan):
+            assert all(TEXT * 30 == request.context and request.context[s.start : s.end].strip() for s in answer.spans)
+        if isinstance(request, (Choose, Score)):
+            assert loaded.costs([request])[0].width < 120
+        # probabilities that are met already would have no gradient
+        wanted = ClassifyAnswer(scores=(1.0, 0.0)) if kind == "Classify" else answer
+        loss, count = loaded.loss([request], [wanted])
+        assert count > 0
+        loss.backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in loaded.module.parameters())
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "bert-base-chinese"])
+def test_bert(load, close, real_data, tmp_path, name):
+    source = real_data / "tokenizers" / name
+    config = transformers.BertConfig(**{**transformers.BertConfig.from_json_file(source / "bert_config.json").to_dict(), **SMALL})
+    model = write(tmp_path, config, "BertForPreTraining", source, ["vocab.txt"])
+    assert (model.family, model.fresh(REQUESTS["Score"]), model.fresh(REQUESTS["Classify"])) == ("encoder", False, True)
+    check(load, close, model)
+
+
+def test_gpt2(load, close, real_data, tmp_path):
+    config = transformers.GPT2Config(n_embd=16, n_layer=1, n_head=2)
+    model = write(tmp_path, config, "GPT2LMHeadModel", real_data / "tokenizers" / "gpt2", ["vocab.json", "merges.txt"])
+    assert (model.family, model.fresh(REQUESTS["Choose"])) == ("decoder", False)
+    loaded = load(model, REQUESTS["Choose"])
+    assert loaded.limit == 1024
+    [(start, own)] = loaded.prompts.continuations(["The nurse found the"], ["lamp"])
+    assert loaded.tokenizer.convert_ids_to_tokens(start + own) == ["The", "Ġnurse", "Ġfound", "Ġthe", "Ġlamp"]
+    assert (len(own), loaded.prompts.beginning) == (1, 50256)
+    check(load, close, model)
+
+
+def test_t5(load, close, real_data, tmp_path):
+    config = transformers.T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    model = write(tmp_path, config, "T5ForConditionalGeneration", real_data / "tokenizers" / "t5", ["spiece.model"])
+    assert (model.family, model.fresh(REQUESTS["Choose"])) == ("sequence-to-sequence", False)
+    loaded = load(model, REQUESTS["Choose"])
+    assert [loaded.tokenizer.convert_ids_to_tokens(row) for row in loaded.prompts.targets(["the lamp"])[0]] == [
+        ["▁the", "▁lamp", "</s>"]
+    ]
+    check(load, close, model)
+
+
+OTHERS = {
+    "RobertaForMaskedLM": ("RobertaConfig", {**SMALL, "max_position_embeddings": 130, "type_vocab_size": 1}),
+    "DistilBertForMaskedLM": ("DistilBertConfig", {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}),
+    "ElectraForMaskedLM": ("ElectraConfig", {**SMALL, "embedding_size": 16}),
+    "DebertaV2ForMaskedLM": ("DebertaV2Config", {**SMALL, "type_vocab_size": 0, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+    "AlbertForMaskedLM": ("AlbertConfig", {**SMALL, "embedding_size": 16}),
+    "XLMRobertaForMaskedLM": ("XLMRobertaConfig", {**SMALL, "max_position_embeddings": 130}),
+    "ModernBertForMaskedLM": ("ModernBertConfig", SMALL),
+    "LlamaForCausalLM": ("LlamaConfig", {**SMALL, "num_key_value_heads": 2}),
+    "GPTNeoXForCausalLM": ("GPTNeoXConfig", SMALL),
+    "OPTForCausalLM": ("OPTConfig", {**SMALL, "ffn_dim": 16, "word_embed_proj_dim": 16}),
+    "Qwen2ForCausalLM": ("Qwen2Config", {**SMALL, "num_key_value_heads": 2}),
+    "BartForConditionalGeneration": ("BartConfig", {"d_model": 16, **{f"{s}_{k}": v for s in ("encoder", "decoder") for k, v in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}}),
+    "MarianMTModel": ("MarianConfig", {"d_model": 16, **{f"{s}_{k}": v for s in ("encoder", "decoder") for k, v in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", OTHERS)
+def test_other_architectures(load, tiny, close, tmp_path, head):
+    name, shape = OTHERS[head]
+    family = "encoder" if head.endswith("MaskedLM") else "decoder" if head.endswith("CausalLM") else "sequence-to-sequence"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny[family].source)
+    special = {f"{t}_token_id": getattr(tokenizer, f"{t}_token_id") for t in ("pad", "bos", "eos", "cls", "sep")}
+    shape = {
+        **shape,
+        **special,
+        "vocab_size": len(tokenizer),
+        "decoder_start_token_id": tokenizer.pad_token_id,
+        "forced_eos_token_id": None,
+    }
+    tokenizer.save_pretrained(tmp_path)
+    model = write(tmp_path, getattr(transformers, name)(**shape), head)
+    assert model.family == family
+    assert not model.fresh(REQUESTS["Score"])
+    check(load, close, model)
