@@ -359,7 +359,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scori
 def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     """How the model came to the task."""
     record = job.model.training_record()
-    if fresh:
+    if fresh or job.model.fresh(job.form):
         how = "untrained"
     elif record is not None:
         how = "fine-tuned" if record["task"] == job.task.name else f"fine-tuned on {record['task']}"

@@ -1,0 +1,76 @@
+"""Real models of the three families give the same bytes on any number of processes, and after kill -9."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from plmtasks.config import Source
+from plmtasks.registry import load_registry
+
+MODELS = ("tiny-bert", "tiny-gpt", "tiny-t5")
+TASKS = ("classification/sample", "qa/sample")
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A matrix of both tasks on three models with weights from a seed: every kind of request that these tasks know."""
+    registry = load_registry()
+    folder = tmp_path_factory.mktemp("models")
+    texts = [text for e in registry.task("qa/sample").load(Source())["train"] for text in e.inputs.values()]
+    command = [
+        sys.executable,
+        "-m",
+        "plmtasks",
+        "run",
+        "--train",
+        "never",
+        "--allow-untrained",
+        "--threads",
+        "1",
+        "--limit",
+        "24",
+    ]
+    command += ["--batch-tokens", "300", "--max-new-tokens", "8"]
+    for name in MODELS:
+        registry.model(name).make(texts, 0, folder / name)
+        command += ["--model", str(folder / name)]
+    return [*command, *(part for task in TASKS for part in ("--task", task))]
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("result.json"))}
+
+
+@pytest.fixture(scope="module")
+def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("alone")
+    subprocess.run([*command, "--output", str(folder)], check=True, timeout=200, capture_output=True)
+    found = results(folder)
+    assert len(found) == len(MODELS) * len(TASKS)
+    assert all(b'"how": "untrained"' in content for content in found.values())
+    return found
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_any_number_of_processes(count: int, command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
+    subprocess.run([*command, "--processes", str(count), "--output", str(tmp_path)], check=True, timeout=280, capture_output=True)
+    assert results(tmp_path) == alone
+
+
+def test_killed_and_resumed(command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
+    """Killed in the middle of the matrix, gone on with by another number of processes."""
+    command = [*command, "--output", str(tmp_path)]
+    process = subprocess.Popen([*command, "--processes", "2"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(results(tmp_path)) < len(alone), "it was over before it was killed"
+    subprocess.run(command, check=True, timeout=200, capture_output=True)
+    assert results(tmp_path) == alone
