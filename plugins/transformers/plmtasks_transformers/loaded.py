@@ -41,7 +41,6 @@ class Loaded(TrainableModel):
     """Family → the library's class that loads the weights with the right head."""
     policies: ClassVar[Sequence[str]] = ("auto", "error", "left", "right", "skip")
     """What can be done with a text over the limit."""
-    tokenizer_args: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, parts: Parts, form: Request) -> None:
         self.parts = parts

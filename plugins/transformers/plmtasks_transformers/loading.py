@@ -32,7 +32,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     dtype = "float32" if settings.dtype == "auto" else settings.dtype
     args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **kind.tokenizer_args, **trusted)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
         config = transformers.AutoConfig.from_pretrained(folder, **trusted)
         if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
             _relabel(config, form)

@@ -41,7 +41,6 @@ class Tagger(Loaded):
 
     heads = {ENCODER: "AutoModelForTokenClassification"}
     policies = ("auto", "window", "error", "left", "right", "skip")
-    tokenizer_args = {"add_prefix_space": True}
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -68,7 +67,8 @@ class Tagger(Loaded):
             around = [MARK] * (i in marked)
             places.append(len(words) + len(around))
             words += [*around, word, *around]
-        return words, places
+        # byte-level tokenizers spell a word as in running text only after a space; others do not see it
+        return [" " * (i > 0) + word for i, word in enumerate(words)], places
 
     def _encoding(self, request: Tag, batch: Any, rows: Sequence[int], shown: Sequence[int]) -> Encoding:
         import numpy as np

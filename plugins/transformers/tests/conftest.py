@@ -13,8 +13,22 @@ from plmtasks_transformers.tiny import TINY
 
 from plmtasks.config import ModelSettings
 from plmtasks.requests import (
-    Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, ExtractSpan, ExtractSpanAnswer, Generate, GenerateAnswer,
-    Likelihood, Request, Score, ScoreAnswer, Span, Tag, TagAnswer,
+    Answer,
+    Choose,
+    ChooseAnswer,
+    Classify,
+    ClassifyAnswer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    Request,
+    Score,
+    ScoreAnswer,
+    Span,
+    Tag,
+    TagAnswer,
 )  # fmt: skip
 from plmtasks.samples import Event, events
 

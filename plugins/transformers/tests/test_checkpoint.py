@@ -50,7 +50,7 @@ def test_names_of_a_provider():
     assert Hub().make("a/b@v1") == Checkpoint(name="a/b@v1", source="a/b", revision="v1")
     with pytest.raises(UnknownNameError, match="'bert-base'"):
         Hub().make("bert-bas")
-    with pytest.raises(ModelError, match="no folder './nowhere'"):
+    with pytest.raises(ModelError, match=r"no folder '\./nowhere'"):
         Hub().make("./nowhere")
     with pytest.raises(ModelError, match="no name of a checkpoint"):
         Hub().make("a/b/c").answers  # noqa: B018  the name is read when its files are asked for
@@ -269,7 +269,8 @@ from plmtasks.requests import Classify
 form, settings = Classify(text="the nurse", labels=("a", "b")), ModelSettings(dtype="float32")
 for name in {names}:
     model = load_registry().model(name)
-    print(model.name, model.family, model.identity(form, settings)["revision"], len(model.load(form, settings, "cpu").answer([form])))
+    answers = model.load(form, settings, "cpu").answer([form])
+    print(model.name, model.family, model.identity(form, settings)["revision"], len(answers))
 """
 
 

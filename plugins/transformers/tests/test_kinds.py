@@ -125,6 +125,26 @@ def test_windows_are_no_way_to_cut_a_prompt(tiny, examples):
         tiny["decoder"].load(Score(text=""), ModelSettings(truncation="left"), "cpu")
 
 
+def test_model_args_reach_the_library(load, examples):
+    requests, _ = examples("Score", 3)
+    plain = load("decoder", requests[0])
+    other = load("decoder", requests[0], model_args={"attn_implementation": "eager", "device_map": "cpu"})
+    assert (plain.module.config._attn_implementation, other.module.config._attn_implementation) == ("sdpa", "eager")
+    values = [[a.log_likelihood for a in loaded.answer(requests)] for loaded in (plain, other)]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load("decoder", requests[0], model_args={"attn_implementation": "no-such"})
+
+
+def test_nothing_leaks_to_the_terminal(load, examples, capfd, family, kind):
+    requests, answers = examples(kind, 3)
+    loaded = load(family, requests[0])
+    loaded.costs(requests)
+    loaded.answer(requests)
+    loaded.loss(requests, answers)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_half_precision(load, examples, family, kind):
     requests, _ = examples(kind, 3)
     answers = load(family, requests[0], dtype="bfloat16").answer(requests)

@@ -3,8 +3,10 @@
 import shutil
 
 import pytest
+import torch
 import transformers
 from plmtasks_transformers.checkpoint import Hub
+from plmtasks_transformers.likelihood import logits_at
 
 from plmtasks.requests import Choose, Classify, ClassifyAnswer, ExtractSpan, Generate, Score, Tag
 
@@ -35,7 +37,7 @@ def check(load, close, model):
         [answer] = loaded.answer([request])
         assert close(loaded.answer([request, request])[1], answer)
         if isinstance(request, ExtractSpan):
-            assert all(TEXT * 30 == request.context and request.context[s.start : s.end].strip() for s in answer.spans)
+            assert all(request.context == TEXT * 30 and request.context[s.start : s.end].strip() for s in answer.spans)
         if isinstance(request, (Choose, Score)):
             assert loaded.costs([request])[0].width < 120
         # probabilities that are met already would have no gradient
@@ -78,20 +80,24 @@ def test_t5(load, close, real_data, tmp_path):
     check(load, close, model)
 
 
+TWICE = {f"{side}_{k}": v for side in ("encoder", "decoder") for k, v in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}
 OTHERS = {
     "RobertaForMaskedLM": ("RobertaConfig", {**SMALL, "max_position_embeddings": 130, "type_vocab_size": 1}),
     "DistilBertForMaskedLM": ("DistilBertConfig", {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}),
     "ElectraForMaskedLM": ("ElectraConfig", {**SMALL, "embedding_size": 16}),
-    "DebertaV2ForMaskedLM": ("DebertaV2Config", {**SMALL, "type_vocab_size": 0, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+    "DebertaV2ForMaskedLM": (
+        "DebertaV2Config", {**SMALL, "type_vocab_size": 0, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    ),
     "AlbertForMaskedLM": ("AlbertConfig", {**SMALL, "embedding_size": 16}),
     "XLMRobertaForMaskedLM": ("XLMRobertaConfig", {**SMALL, "max_position_embeddings": 130}),
     "ModernBertForMaskedLM": ("ModernBertConfig", SMALL),
     "LlamaForCausalLM": ("LlamaConfig", {**SMALL, "num_key_value_heads": 2}),
+    "Gemma2ForCausalLM": ("Gemma2Config", {**SMALL, "num_key_value_heads": 2, "head_dim": 8, "final_logit_softcapping": 0.01}),
     "GPTNeoXForCausalLM": ("GPTNeoXConfig", SMALL),
     "OPTForCausalLM": ("OPTConfig", {**SMALL, "ffn_dim": 16, "word_embed_proj_dim": 16}),
     "Qwen2ForCausalLM": ("Qwen2Config", {**SMALL, "num_key_value_heads": 2}),
-    "BartForConditionalGeneration": ("BartConfig", {"d_model": 16, **{f"{s}_{k}": v for s in ("encoder", "decoder") for k, v in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}}),
-    "MarianMTModel": ("MarianConfig", {"d_model": 16, **{f"{s}_{k}": v for s in ("encoder", "decoder") for k, v in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}}),
+    "BartForConditionalGeneration": ("BartConfig", {"d_model": 16, **TWICE}),
+    "MarianMTModel": ("MarianConfig", {"d_model": 16, **TWICE}),
 }  # fmt: skip
 
 
@@ -113,3 +119,9 @@ def test_other_architectures(load, tiny, close, tmp_path, head):
     assert model.family == family
     assert not model.fresh(REQUESTS["Score"])
     check(load, close, model)
+    module = load(model, REQUESTS["Score"]).module
+    rows = torch.arange(5, 25).view(2, 10)
+    inputs = {"input_ids": rows} | ({"decoder_input_ids": rows} if family == "sequence-to-sequence" else {})
+    places = torch.tensor([3, 9, 10, 18])
+    with torch.inference_mode():
+        assert torch.allclose(logits_at(module, inputs, places), module(**inputs).logits.flatten(0, 1)[places], atol=1e-6)

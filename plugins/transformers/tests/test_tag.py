@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from plmtasks_transformers.tag import MARK, best_labels
 
 from plmtasks.errors import InputError
-from plmtasks.requests import Tag, TagAnswer
+from plmtasks.requests import Score, Tag, TagAnswer
 
 LABELS = ("I-X", "O", "B-X", "B-Y", "I-Y", "I-Z")
-WORDS = tuple("the nurse happily found the lamp in the garden on Monday .".split())
+WORDS = ("the", "nurse", "happily", "found", "the", "lamp", "in", "the", "garden", "on", "Monday", ".")
 FORM = Tag(words=WORDS, labels=("O", "B-V", "I-V", "B-ARG0", "I-ARG0"))
 
 
@@ -84,6 +84,21 @@ def test_a_model_with_one_token_type_sees_a_mark(load, tiny, tmp_path):
     assert [tokens[place] for _, place in encoding.places] == ["the", "nurse", "s"]
     assert tokens[1:5] == ["the", MARK, "nurse", MARK] or tokens[2] == tokens[4] == "[UNK]"
     assert len(loaded.answer([marked])[0].labels) == 3
+
+
+def test_words_are_spelt_as_in_running_text(load, tiny, tmp_path):
+    import transformers
+
+    tokenizer = load("decoder", Score(text="")).tokenizer
+    config = transformers.ModernBertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        pad_token_id=0, bos_token_id=1, eos_token_id=1, cls_token_id=1, sep_token_id=1,
+    )  # fmt: skip
+    transformers.ModernBertModel(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load(tiny["encoder"].saved(tmp_path), FORM)
+    [encoding] = loaded.encodings([FORM])
+    assert encoding.ids[0].tolist() == loaded.tokenizer(" ".join(WORDS))["input_ids"]
 
 
 def test_every_word_of_many_windows_is_read_where_its_neighbours_are(load):
