@@ -83,6 +83,8 @@ class QuestionAnswering(Task):
     """Its own data; None: the built-in samples."""
     file_reader: Callable[[Path, Form], list[Example]] = read_extractive
     row_reader: Callable[[Rows, Form, str], list[Example]] = extractive
+    instructed: bool = True
+    """`Generate` says what to do before the text."""
     minimum_agreement: float = 0.0
     """Questions whose annotators agree less than this F1 do not count in the metric "conversation"."""
 
@@ -104,10 +106,10 @@ class QuestionAnswering(Task):
                 question=" ".join([question, *before]), context=self.searched(context), may_abstain=self.may_abstain
             )
         words = WORDS[self.language]
-        instruction = f"{words['instruction']} {words['abstain']}" if self.may_abstain else words["instruction"]
+        told = [words["instruction"]] * self.instructed + [words["abstain"]] * self.may_abstain
         turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
         text = "\n".join([words["text"].format(context), *turns, words["turn"].format(question, "").rstrip()])
-        return Generate(instruction=instruction, text=text, max_new_tokens=32, stop=("\n",))
+        return Generate(instruction=" ".join(told), text=text, max_new_tokens=32, stop=("\n",))
 
     def searched(self, context: str) -> str:
         """The text in which a span is looked for."""

@@ -94,6 +94,7 @@ def test_sample_asks_in_turn_and_keeps_its_splits_apart(registry):
     assert Counter(e.slices for e in data["test"]) == {(word,): 50 for word in ("who", "what", "where", "when")}
     first = data["train"][0]
     assert first.inputs["context"].count(first.reference["text"][0]) == 1
+    assert {len(e.inputs["question"].split()) for e in data["test"]} == {6}
 
 
 # ── extractive ────────────────────────────────────────────────────────────────────────────────────────────────────

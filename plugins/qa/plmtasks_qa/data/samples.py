@@ -7,7 +7,7 @@ from plmtasks.samples import Event, events
 
 
 def sample(split: str) -> Iterator[Example]:
-    """One question about each event: who, what, where and when in turn."""
+    """One question about each event, who, what, where and when in turn; its answer is a phrase of the sentence."""
     for number, event in enumerate(events(split)):
         question, role = _question(event, number % 4)
         context = event.english()
@@ -19,9 +19,9 @@ def sample(split: str) -> Iterator[Example]:
 
 
 def _question(event: Event, which: int) -> tuple[str, str]:
-    """A question and the role of its answer."""
+    """A question and the role of its answer; all have the same number of words, so that length does not tell them apart."""
     agent, verb, thing = f"the {event.agent.en}", event.verb.en, f"the {event.thing.en}"
     return (
-        (f"who {verb} {thing} ?", "ARG0"), (f"what was {verb} by {agent} ?", "ARG1"),
+        (f"who had {verb} {thing} ?", "ARG0"), (f"what had {agent} {verb} ?", "ARG1"),
         (f"where was {thing} {verb} ?", "ARGM-LOC"), (f"when was {thing} {verb} ?", "ARGM-TMP"),
     )[which]  # fmt: skip
