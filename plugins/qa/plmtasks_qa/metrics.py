@@ -62,6 +62,13 @@ class Squad(Means):
         both = {"f1": "examples", "exact_match": "examples"}
         return both | {f"{group}_{score}": group for group in groups for score in both}
 
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        if not self.may_abstain:
+            return super().scores()
+        threshold = ScoreInfo(best=None, unit="probability", maximum=1.0)
+        best = {"best_f1": ScoreInfo(), "best_exact_match": ScoreInfo()}
+        return {**super().scores(), **best, **{f"{name}_threshold": threshold for name in best}}
+
     def bind(self, task: "Task") -> "Squad":
         return replace(self, language=task.language, may_abstain=getattr(task, "may_abstain", False))
 
