@@ -203,7 +203,7 @@ def train(job: Job, processes: Processes, progress: Progress, device: str, folde
     """The job's model after learning from the train split; its folder is named by its recipe if none is given."""
     _check_train_split(job)
     c = job.config
-    settings = training.resolve(c.training, job.model, c.settings)
+    settings = training.resolve(c.training, job.model, c.settings, device)
     lesson = _lesson(job, settings, processes, progress, folder is not None)
     teacher = training.Teacher(
         settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes

@@ -29,6 +29,10 @@ ASK_ABOVE_SECONDS = 300.0
 """At a terminal, a training that takes longer than this is begun only when the user says so."""
 
 
+CPU_PIECE_TOKENS = 512
+"""A CPU is as fast with small pieces, which have less padding: 1.3 padded tokens a token of SST-2 instead of 2.1."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
     """What is to be learned."""
@@ -55,12 +59,13 @@ class Teacher:
     yes: bool = False
 
 
-def resolve(training: TrainSettings, model: Model, settings: ModelSettings) -> TrainSettings:
+def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
     """The settings with every open value filled in: by the user, else by the model, else by the BERT recipe."""
     defaults = {"epochs": 3.0, "learning_rate": 5e-5, "batch_size": 32, **model.recommended}
     filled = {name: value for name, value in defaults.items() if getattr(training, name) in (None, 0)}
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
-    return replace(training, **filled, dtype=dtype, batch_tokens=training.batch_tokens or settings.batch_tokens)
+    piece = training.batch_tokens or (CPU_PIECE_TOKENS if device == "cpu" else settings.batch_tokens)
+    return replace(training, **filled, dtype=dtype, batch_tokens=piece)
 
 
 def recipe(model: Model, lesson: Lesson, teacher: Teacher) -> dict[str, Any]:
@@ -187,7 +192,7 @@ class _Run:
         self._resume()
         wrapped, self.optimizer = self.accelerator.prepare(_loss_module(self.loaded), self.optimizer)
         costs = self.loaded.costs(self.lesson.requests)
-        updates_an_epoch = math.ceil(math.ceil(len(costs) / (t.batch_size or 1)) / t.accumulation)
+        updates_an_epoch = len(list(_updates(len(costs), t, 0)))
         total = max(1, round((t.epochs or 0) * updates_an_epoch))
         self._say_plan(total, updates_an_epoch)
         self._saved_at = time.monotonic()
@@ -197,7 +202,7 @@ class _Run:
             while self.state.update < total:
                 epoch, place = divmod(self.state.update, updates_an_epoch)
                 if place == 0 or self.state.update == began:
-                    updates = list(_updates(costs, t, epoch))
+                    updates = list(_updates(len(costs), t, epoch))
                 loss = self._update(wrapped, [costs, updates[place]], total)
                 self.state.update += 1
                 self.state.loss += loss
@@ -376,23 +381,16 @@ def _schedule(update: int, total: int, warmup: float) -> float:
     return update / warm if update < warm else (total - update) / max(1, total - warm)
 
 
-def _updates(costs: Sequence[Cost], t: TrainSettings, epoch: int) -> Iterator[list[int]]:
-    """The examples of each update of an epoch: shuffled, then grouped by length within every 50 batches."""
-    order = list(range(len(costs)))
-    shuffle = random.Random(f"{t.seed} {epoch}")
-    shuffle.shuffle(order)
-    size = t.batch_size or 1
-    batches: list[list[int]] = []
-    for start in range(0, len(order), 50 * size):
-        group = sorted(order[start : start + 50 * size], key=lambda i: costs[i].tokens)
-        batches += [group[i : i + size] for i in range(0, len(group), size)]
-    shuffle.shuffle(batches)
-    for i in range(0, len(batches), t.accumulation):
-        yield [example for batch in batches[i : i + t.accumulation] for example in batch]
+def _updates(examples: int, t: TrainSettings, epoch: int) -> Iterator[list[int]]:
+    """The examples of each update of an epoch, at random; what is alike in length comes together in pieces of an update only."""
+    order = list(range(examples))
+    random.Random(f"{t.seed} {epoch}").shuffle(order)
+    size = (t.batch_size or 1) * t.accumulation
+    yield from (order[i : i + size] for i in range(0, len(order), size))
 
 
 def _pieces(batch: Sequence[int], costs: Sequence[Cost], batch_tokens: int) -> Iterator[list[int]]:
-    """The batch in pieces of one group and at most `batch_tokens` padded tokens, but never less than an example."""
+    """The batch, sorted by length, in pieces of one group and at most `batch_tokens` padded tokens, each at least an example."""
     piece: list[int] = []
     for i in sorted(batch, key=lambda i: (costs[i].group, costs[i].width, i)):
         grown = [costs[j] for j in (*piece, i)]

@@ -104,6 +104,8 @@ def configs(tasks: tuple[str, ...], models: tuple[str, ...], values: dict[str, A
     """One config for each task and model, from a command's options; those not given keep their defaults."""
     given = {name: value for name, value in values.items() if value is not None}
     training = {name: given.pop(name) for name in TRAINING_NAMES if name in given}
+    if "batch_tokens" in given:
+        training["batch_tokens"] = given["batch_tokens"]
     if "train_limit" in given:
         training["limit"] = given.pop("train_limit")
     settings = TrainSettings(**training, seed=given.get("seed", 0))

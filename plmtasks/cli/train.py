@@ -19,7 +19,7 @@ from .options import DATA, MODEL, PROCESSES, TRAINING, configs
 def command(task: str, model: str, output: str, **values: Any) -> None:
     """Train a model on a task's train split; interrupted, the same command goes on.
 
-    AdamW with linear warm-up and decay, batches grouped by length, an evaluation each epoch; the best is kept.
+    AdamW with linear warm-up and decay, batches computed in pieces of like length, an evaluation each epoch; the best is kept.
     """
     from ..session import train
 

@@ -107,7 +107,7 @@ class Hub(Provider):
     def make(self, name: str) -> Checkpoint:
         source, _, revision = name.partition("@")
         if Path(name).expanduser().is_dir():
-            return Checkpoint(name=name, source=name)
+            return Checkpoint(name=label(name), source=name)
         if name.startswith((".", "/", "~")):
             raise ModelError(f"there is no folder {name!r}")
         if "/" not in source:
@@ -121,3 +121,9 @@ class Hub(Provider):
 
 def _pickles(settings: "ModelSettings") -> bool:
     return settings.model_args.get("use_safetensors") is False
+
+
+def label(folder: str) -> str:
+    """A folder's own name, for tables; with its parent's where it is a word that many folders have."""
+    path = Path(folder).expanduser().absolute()
+    return f"{path.parent.name}/{path.name}" if path.name in ("model", "checkpoint", "best", "final", "output") else path.name
