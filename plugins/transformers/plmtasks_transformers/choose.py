@@ -7,7 +7,7 @@ from plmtasks.batching import Cost
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, log_likelihoods
+from .likelihood import Sequences, log_likelihoods, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
 
@@ -83,7 +83,7 @@ class Chooser(Loaded):
         return Cost(width=len(encoding.source) + len(encoding.rows) * encoding.width, cut=encoding.cut)
 
     def compute(self, requests: Sequence[Choose], encodings: Sequence[Sequences]) -> list[Answer]:
-        values = iter(log_likelihoods(self, encodings).tolist())
+        values = iter(log_likelihoods(self, encodings))
         return [
             ChooseAnswer(
                 choices=tuple(
@@ -101,4 +101,4 @@ class Chooser(Loaded):
             best = max(range(len(answer.choices)), key=lambda i: answer.choices[i].log_likelihood)
             row, ids = encoding.wants[best]
             right.append(Sequences([encoding.rows[row]], [(0, ids)], encoding.source))
-        return -log_likelihoods(self, right).sum(), float(sum(len(s.wants[0][1]) for s in right))
+        return -token_values(self, right).sum(), float(sum(len(s.wants[0][1]) for s in right))

@@ -51,6 +51,7 @@ class SpanExtractor(Loaded):
 
     heads = {ENCODER: "AutoModelForQuestionAnswering"}
     policies = ("auto", "window", "error", "left", "right", "skip")
+    needs_offsets = True
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, log_likelihoods
+from .likelihood import Sequences, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
 
@@ -120,7 +120,7 @@ class Generator(Loaded):
         for languages, group in _by_languages(asked):
             self.prompts.speak(*languages)
             batch += self._learned([encodings[i] for i in group], [solved[i].text for i in group])
-        return -log_likelihoods(self, batch).sum(), float(sum(len(s.wants[0][1]) for s in batch))
+        return -token_values(self, batch).sum(), float(sum(len(s.wants[0][1]) for s in batch))
 
     def _learned(self, encodings: Sequence[Encoding], texts: Sequence[str]) -> list[Sequences]:
         """Prompts with the answers to be learned after them."""

@@ -26,36 +26,34 @@ class Sequences(NamedTuple):
         return max(len(r) for r in self.rows)
 
 
-def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> "torch.Tensor":
-    """The summed log-likelihood of every want of every request in turn, float32, with gradient where there is one."""
-    import torch
+def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> list[float]:
+    """The summed log-likelihood of every want of every request in turn."""
+    import numpy as np
 
-    owners, values = wanted_log_likelihoods(loaded, batch)
-    count = sum(len(s.wants) for s in batch)
-    return torch.zeros(count, device=values.device).index_add(0, owners, values)
+    # added on the CPU, in order: sums by index on a GPU come in any order
+    values = token_values(loaded, batch).cpu().numpy()
+    owners = np.repeat(np.arange(sum(len(s.wants) for s in batch)), [len(ids) for s in batch for _, ids in s.wants])
+    sums: list[float] = np.bincount(owners, values, sum(len(s.wants) for s in batch)).tolist()
+    return sums
 
 
-def wanted_log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[torch.Tensor, torch.Tensor]":
-    """For every wanted token the number of its want and its log-likelihood, both (tokens,)."""
+def token_values(loaded: "Loaded", batch: Sequence[Sequences]) -> "torch.Tensor":
+    """The log-likelihood of every wanted token in turn, (tokens,), float32, with gradient where there is one."""
     import numpy as np
     import torch
 
     rows = [row for s in batch for row in s.rows]
     width = max(len(r) for r in rows)
-    places, tokens, owners = [], [], []
-    first = want = 0
+    places, tokens = [], []
+    first = 0
     for s in batch:
         for row, ids in s.wants:
             end = (first + row) * width + len(s.rows[row])
             places.append(np.arange(end - len(ids), end))
             tokens.append(ids)
-            owners.append(np.full(len(ids), want))
-            want += 1
         first += len(s.rows)
-    at, targets, numbers = (
-        torch.from_numpy(np.concatenate(x).astype(np.int64)).to(loaded.device) for x in (places, tokens, owners)
-    )
-    return numbers, token_log_likelihoods(logits_at(loaded.module, _inputs(loaded, batch, rows), at), targets)
+    at, targets = (torch.from_numpy(np.concatenate(x).astype(np.int64)).to(loaded.device) for x in (places, tokens))
+    return token_log_likelihoods(logits_at(loaded.module, _inputs(loaded, batch, rows), at), targets)
 
 
 def token_log_likelihoods(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from plmtasks.errors import InputError
+from plmtasks.errors import InputError, ModelError
 from plmtasks.model import TrainableModel
 from plmtasks.requests import Answer, Request
 
@@ -41,8 +41,12 @@ class Loaded(TrainableModel):
     """Family → the library's class that loads the weights with the right head."""
     policies: ClassVar[Sequence[str]] = ("auto", "error", "left", "right", "skip")
     """What can be done with a text over the limit."""
+    needs_offsets: ClassVar[bool] = False
+    """Whether the tokenizer must tell where in the text each token stands."""
 
     def __init__(self, parts: Parts, form: Request) -> None:
+        if self.needs_offsets and not parts.tokenizer.is_fast:
+            raise ModelError(f"the tokenizer of {parts.name!r} does not tell where its tokens stand, which {form.kind()} needs")
         self.parts = parts
         self.module: Any = parts.module
         self.tokenizer = parts.tokenizer

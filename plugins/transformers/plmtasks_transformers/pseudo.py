@@ -47,6 +47,7 @@ class PseudoScorer(Loaded):
 
     heads = {ENCODER: "AutoModelForMaskedLM"}
     policies = ("auto", "window", "error", "skip")
+    needs_offsets = True
 
     def __init__(self, parts: Parts, form: Request) -> None:
         super().__init__(parts, form)

@@ -7,7 +7,7 @@ from plmtasks.batching import Cost
 from plmtasks.requests import Answer, Request, Score, ScoreAnswer
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, log_likelihoods
+from .likelihood import Sequences, log_likelihoods, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
 
@@ -66,7 +66,7 @@ class Scorer(Loaded):
         return Cost(rows=len(encoding.rows), width=width, cut=encoding.cut)
 
     def compute(self, requests: Sequence[Score], encodings: Sequence[Sequences]) -> list[Answer]:
-        values = iter(log_likelihoods(self, encodings).tolist())
+        values = iter(log_likelihoods(self, encodings))
         return [
             ScoreAnswer(
                 log_likelihood=sum(next(values) for _ in encoding.wants), tokens=sum(len(ids) for _, ids in encoding.wants),
@@ -78,7 +78,7 @@ class Scorer(Loaded):
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """Negative log-likelihood of the text's tokens; divided by tokens it is their mean."""
         encodings = self.encodings(requests)
-        return -log_likelihoods(self, encodings).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
+        return -token_values(self, encodings).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
 
 
 def windows(start: Sequence[int], own: Sequence[int], limit: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":

@@ -41,6 +41,7 @@ class Tagger(Loaded):
 
     heads = {ENCODER: "AutoModelForTokenClassification"}
     policies = ("auto", "window", "error", "left", "right", "skip")
+    needs_offsets = True
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:

@@ -117,6 +117,17 @@ def test_a_kind_that_nobody_here_answers(tiny):
         tiny["encoder"].load(Draw(), ModelSettings(), "cpu")
 
 
+@pytest.mark.parametrize("kind", ["Tag", "ExtractSpan", "Score"])
+def test_a_tokenizer_without_offsets(load, examples, kind):
+    from dataclasses import replace
+
+    requests, _ = examples(kind, 1)
+    loaded = load("encoder", requests[0])
+    slow = replace(loaded.parts, tokenizer=transformers.CanineTokenizer())
+    with pytest.raises(ModelError, match=f"which {kind} needs"):
+        type(loaded)(slow, requests[0])
+
+
 def test_windows_are_no_way_to_cut_a_prompt(tiny, examples):
     requests, _ = examples("Choose", 1)
     with pytest.raises(InputError, match="--truncation window"):

@@ -115,6 +115,13 @@ def test_policies(load, family):
     assert skip[1].cut > 100
 
 
+@pytest.mark.parametrize("family", ["encoder", "decoder", "sequence-to-sequence"])
+def test_an_empty_text_has_no_token(load, family):
+    empty = Score(text="")
+    [answer, _] = load(family, empty).answer([empty, SHORT])
+    assert (answer.log_likelihood, answer.tokens, answer.words, answer.bytes) == (0.0, 0, 0, 0)
+
+
 def test_masked_words_are_restored_from_the_others(load):
     loaded = load("encoder", SHORT)
     requests = [Score(text=t) for t in TEXTS[:20]]
