@@ -58,7 +58,7 @@ class Model(ABC):
         """What plmtasks wrote beside the weights when it trained them: `plmtasks.json`. None: trained elsewhere."""
         return None
 
-    def rendered(self, request: Request) -> str:
+    def rendered(self, request: Request, settings: "ModelSettings") -> str:
         """The text that is really sent for a request, for `plmtasks show`."""
         return "\n".join(request.texts())
 

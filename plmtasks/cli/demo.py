@@ -28,7 +28,7 @@ def command(output: str, processes: int | None) -> None:
     tasks = tuple(name for name in registry.items["task"] if name.endswith("/sample"))
     values = {
         "split": "test", "output": str(Path(output, "results")), "checkpoints": str(Path(output, "checkpoints")),
-        "processes": processes, "yes": True,
+        "processes": processes, "yes": True, "threads": 1,  # more threads slow so small models down
     }  # fmt: skip
     results = run(fitting(configs(tasks, MODELS, values), registry), registry)
     click.echo(render(results, "table"), nl=False)

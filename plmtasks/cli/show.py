@@ -12,9 +12,10 @@ from .options import DATA
 @DATA
 @click.option("--ask", metavar="KIND", help="The kind of request; default: each that the task can be asked by.")
 @click.option("--model", metavar="M", help="Show the prompt that this model makes of the request.")
-def command(name: str, ask: str | None, model: str | None, **values: Any) -> None:
+@click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
+def command(name: str, ask: str | None, model: str | None, prompt: Any, **values: Any) -> None:
     """What a task asks, with one real request and its solved answer; or what a model answers."""
-    from ..config import Source
+    from ..config import ModelSettings, Source
     from ..errors import UnknownNameError
     from ..registry import load_registry
 
@@ -38,8 +39,8 @@ def command(name: str, ask: str | None, model: str | None, **values: Any) -> Non
         request = task.ask(example.hidden(), kind)
         click.echo(f"\n{kind}:\n{_json(request)}\nsolved:\n{_json(task.solve(example, request))}")
         if model is not None and kind in registry.model(model).answers:
-            prompt = registry.model(model).rendered(request)
-            click.echo(f"as {model} is sent it:\n{prompt}")
+            text = registry.model(model).rendered(request, ModelSettings(prompt=prompt))
+            click.echo(f"as {model} is sent it:\n{text}")
 
 
 def _show_task(task: Any, registry: Any) -> None:

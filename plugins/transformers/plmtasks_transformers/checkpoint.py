@@ -82,6 +82,11 @@ class Checkpoint(Model):
             raise ModelError(f"{file} cannot be read: {e}") from e
         return record
 
+    def rendered(self, request: Request, settings: "ModelSettings") -> str:
+        from .loading import prompt_of
+
+        return prompt_of(self, request, settings)
+
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .kinds import kind_of
         from .loading import load_parts

@@ -56,6 +56,30 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     )  # fmt: skip
 
 
+def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettings") -> str:
+    """The prompt of a request, from configuration and tokenizer alone; other requests' texts, one a line.
+
+    raises: ModelError
+    """
+    from types import SimpleNamespace
+
+    import transformers
+
+    from .prompts import Prompts
+
+    if not hasattr(request, "shots"):
+        return "\n".join(request.texts())
+    folder = str(checkpoint.folder(settings))
+    trusted = {"trust_remote_code": settings.trust_remote_code}
+    module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
+    parts = Parts(
+        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
+        limit=limit_of(module.config, tokenizer),
+    )  # fmt: skip
+    return Prompts(parts).render(request, request.shots, request.text)  # type: ignore[attr-defined]  # Choose and Generate have them
+
+
 def _labels(config: Any) -> dict[str, Any]:
     return {"id2label": config.id2label, "problem_type": config.problem_type}
 
