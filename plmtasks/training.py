@@ -357,7 +357,9 @@ def _loss_module(loaded: TrainableModel) -> "torch.nn.Module":
 
 def _accelerator(teacher: Teacher) -> Any:
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state()  # one for all of a process, but its next training may want another precision
     teacher.processes.join_group()
     precision = {"bfloat16": "bf16", "float16": "fp16"}.get(teacher.training.dtype, "no")
     return Accelerator(cpu=teacher.device == "cpu", mixed_precision=precision)

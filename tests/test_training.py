@@ -190,3 +190,10 @@ def test_pieces_cover_the_batch_within_the_budget(items: list[tuple[int, str]], 
     for piece in pieces:
         assert len({costs[i].group for i in piece}) == 1
         assert len(piece) == 1 or padded_tokens([costs[i] for i in piece]) <= budget
+
+
+def test_a_process_may_train_twice_with_other_precisions(tmp_path: Path, registry: Registry) -> None:
+    little = replace(LITTLE, limit=32, epochs=1, select_split="none")
+    for dtype in ("float32", "bfloat16"):
+        folder = train(config(tmp_path, training=replace(little, dtype=dtype)), str(tmp_path / dtype), registry)
+        assert json.loads((folder / RECORD).read_text())["parts"]["training"]["dtype"] == dtype

@@ -1,0 +1,119 @@
+"""The command line, as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plmtasks.cli import COMMANDS, HIDDEN
+
+
+def plmtasks(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "plmtasks", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in HIDDEN])
+def test_every_command_has_help(command: str, tmp_path: Path) -> None:
+    done = plmtasks(tmp_path, command, "--help")
+    assert done.returncode == 0
+    assert f"plmtasks {command}" in done.stdout
+    assert COMMANDS[command] in plmtasks(tmp_path, "--help").stdout
+
+
+def test_list_says_what_is_installed(tmp_path: Path) -> None:
+    assert "qa/squad " in plmtasks(tmp_path, "list", "tasks").stdout
+    assert "bert-base " in plmtasks(tmp_path, "list", "models").stdout
+    assert "squad " in plmtasks(tmp_path, "list", "metrics").stdout
+    assert "plmtasks-qa 0.1.0" in plmtasks(tmp_path, "list", "plugins").stdout
+
+
+def test_show_renders_a_real_request(tmp_path: Path) -> None:
+    shown = plmtasks(tmp_path, "show", "qa/sample", "--ask", "ExtractSpan").stdout
+    assert '"question": "' in shown
+    assert "solved:" in shown
+    assert "metric squad:" in shown
+    assert "answers: Choose, Score, Generate" in plmtasks(tmp_path, "show", "tiny-gpt").stdout
+    assert "higher is better" in plmtasks(tmp_path, "show", "squad").stdout
+
+
+def test_official_figures_of_squad(real_data: Path, tmp_path: Path) -> None:
+    for system, f1, exact in (
+        ("BERT_ensemble_Google_AI_Language", 86.325, 74.874),
+        ("r-net_ensemble_Microsoft_Research_Asia", 83.408, 72.773),
+    ):
+        predictions = real_data / "squad_system_predictions" / f"1.1__{system}.json"
+        references = real_data / "xquad" / "xquad.en.json"
+        common = ["score", "--task", "qa/squad", "--predictions", str(predictions), "--references", str(references)]
+        said = plmtasks(tmp_path, *common).stdout
+        assert f"{f1:.3f}" in said
+        assert f"{exact:.3f}" in said
+        scores = json.loads(plmtasks(tmp_path, *common, "--format", "json").stdout)
+        assert scores["squad"]["f1"]["value"] == pytest.approx(f1, abs=5e-4)
+
+
+def test_train_run_and_table(tmp_path: Path) -> None:
+    """From a file of one's own to a table: train, run on two models, leaderboard."""
+    rows = [f"{word} film number {i}\t{label}\n" for i in range(40) for word, label in (("a fine", 1), ("a poor", 0))]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.tsv").write_text("".join(rows))
+    (tmp_path / "data" / "test.tsv").write_text("".join(r.replace("number", "part") for r in rows[:30]))
+    common = ["--task", "classification/sst2", "--data", "data", "--threads", "1"]
+    done = plmtasks(tmp_path, "train", *common, "--model", "tiny-bert", "--output", "mine", "--quiet")
+    assert done.returncode == 0, done.stderr
+    done = plmtasks(tmp_path, "run", *common, "--model", "./mine", "--model", "tiny-gpt")
+    assert done.returncode == 0, done.stderr
+    assert "rank" in done.stdout
+    assert "mine" in done.stdout
+    assert "fine-tuned" in done.stdout
+    assert "epoch 1: loss" in done.stderr
+    table = plmtasks(tmp_path, "leaderboard", "results", "--format", "markdown").stdout
+    assert "| mine | encoder | fine-tuned | 30 |" in table
+    again = plmtasks(tmp_path, "run", *common, "--model", "./mine")
+    assert "the same was run before" in again.stderr
+
+
+def test_shots_make_a_prompt_that_is_shared(tmp_path: Path) -> None:
+    """k-shot on a decoder; per-example shots are another identity."""
+    from plmtasks.config import Source
+    from plmtasks.registry import load_registry
+
+    registry = load_registry()
+    texts = [text for e in registry.task("qa/sample").load(Source())["train"][:100] for text in e.inputs.values()]
+    registry.model("tiny-gpt").make(texts, 0, tmp_path / "gpt")
+    common = ["run", "--task", "classification/sample", "--model", "./gpt", "--shots", "2", "--limit", "6", "--threads", "1"]
+    common += ["--train", "never", "--allow-untrained", "--quiet"]
+    for shots_from in ("fixed", "per-example"):
+        done = plmtasks(tmp_path, *common, "--shots-from", shots_from)
+        assert done.returncode == 0, done.stderr
+        assert "untrained" in done.stdout
+    found = [json.loads(p.read_text()) for p in tmp_path.rglob("result.json")]
+    assert len({r["identity"] for r in found}) == 2
+    assert {r["protocol"]["shots"] for r in found} == {2}
+
+
+def test_several_tasks_and_models_make_a_matrix_of_those_that_fit(tmp_path: Path) -> None:
+    done = plmtasks(
+        tmp_path, "run", "--task", "qa/sample", "--task", "classification/sample", "--model", "tiny-bert", "--ask", "ExtractSpan",
+        "--train-limit", "16", "--epochs", "1", "--limit", "5", "--threads", "1",
+    )  # fmt: skip
+    assert done.returncode == 2, "a kind that one of the tasks does not know"
+    assert "cannot be asked by 'ExtractSpan'" in done.stderr
+    done = plmtasks(
+        tmp_path, "run", "--task", "qa/sample", "--model", "tiny-bert", "--model", "tiny-gpt", "--ask", "ExtractSpan",
+        "--train-limit", "16", "--epochs", "1", "--limit", "5", "--threads", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "qa/sample cannot be asked of tiny-gpt: left out" in done.stderr
+    assert len(list(tmp_path.rglob("result.json"))) == 1
