@@ -145,7 +145,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.replace(path)
     except OSError as e:
         temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {e.strerror}", "the answers in the journal are safe; run again") from e
+        raise OutputError(f"{path}: cannot be written: {e.strerror}", "what was finished is kept; make room and run again") from e
 
 
 def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:

@@ -197,3 +197,21 @@ def test_a_process_may_train_twice_with_other_precisions(tmp_path: Path, registr
     for dtype in ("float32", "bfloat16"):
         folder = train(config(tmp_path, training=replace(little, dtype=dtype)), str(tmp_path / dtype), registry)
         assert json.loads((folder / RECORD).read_text())["parts"]["training"]["dtype"] == dtype
+
+
+@pytest.mark.parametrize("kilobytes", [300, 1200])
+def test_a_full_disk_loses_nothing(tmp_path: Path, kilobytes: int) -> None:
+    """Weights, or the state of the training, that do not fit: by the limit on a file's size, lifted afterwards."""
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, resource.RLIM_INFINITY))
+
+    command = [*COMMAND, "--epochs", "1", "--output", str(tmp_path / "model")]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "model" / RECORD).exists()
+    assert subprocess.run(command, timeout=120, check=False).returncode == 0
+    assert (tmp_path / "model" / RECORD).exists()

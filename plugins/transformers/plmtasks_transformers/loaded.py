@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from plmtasks.errors import InputError, ModelError
+from plmtasks.errors import InputError, ModelError, OutputError
 from plmtasks.model import TrainableModel
 from plmtasks.requests import Answer, Request
 
@@ -119,8 +119,7 @@ class Loaded(TrainableModel):
         return [self._encodings[r] for r in requests]
 
     def save(self, folder: Path) -> None:
-        self.module.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        save_checkpoint(self.module, self.tokenizer, folder)
 
     def tokenize(self, *texts: Any, **options: Any) -> Any:
         """One batched call of the tokenizer, nothing padded, nothing cut unless asked."""
@@ -152,3 +151,17 @@ class Loaded(TrainableModel):
             f"a text has {length} tokens, {self.parts.name!r} takes {limit}: {start[:80]!r} …",
             "--truncation right, left, window or skip says what is to happen to it",
         )
+
+
+def save_checkpoint(module: Any, tokenizer: Any, folder: Path) -> None:
+    """Writes what `from_pretrained` loads.
+
+    raises: OutputError
+    """
+    from safetensors import SafetensorError
+
+    try:
+        module.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except (OSError, SafetensorError) as e:
+        raise OutputError(f"{folder}: cannot be written: {e}", "what was finished is kept; make room and run again") from e

@@ -11,6 +11,7 @@ from plmtasks.requests import Request
 
 from .architectures import ANSWERS, DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
 from .checkpoint import Checkpoint
+from .loaded import save_checkpoint
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -56,8 +57,7 @@ class Tiny(Model):
             torch.manual_seed(seed)
             module = getattr(transformers, self.base_class)(config)
         transformers.logging.disable_progress_bar()
-        module.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save_checkpoint(module, tokenizer, folder)
         return self.saved(folder)
 
     def saved(self, folder: Path) -> Checkpoint:
