@@ -1,5 +1,6 @@
 """Requests planned, dealt, answered and collected."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -86,7 +87,7 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
             tokens = processes.add("tokens", work.batch_tokens(batch))
             bar.update(counted + done, f"{_per_second(bar.seconds(), tokens)} tokens/s")
         while processes.main and (done := processes.add("done", 0)) < len(work.keys) - counted:
-            processes.pause()
+            time.sleep(0.05)
             bar.update(counted + done, f"{_per_second(bar.seconds(), processes.add('tokens', 0))} tokens/s")
     processes.barrier("answered")
     return _collect(work, processes, journal)

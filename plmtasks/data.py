@@ -236,9 +236,19 @@ def read_json(path: Path) -> Any:
     """
     text = "\n".join(read_lines(path))
     try:
-        return json.loads(text)
+        return _whole(str(path), text, json.loads(text))
     except json.JSONDecodeError as e:
         raise DataError(f"{path}:{e.lineno}:{e.colno}", "JSON", e.msg) from e
+
+
+def _whole(where: str, text: str, value: Any) -> Any:
+    """The value, if no escape in its text is half a character: such a text is JSON, but no tokenizer takes it."""
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as e:
+            raise DataError(where, "whole characters", f"the half character {e.object[e.start]!a}") from e
+    return value
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -251,7 +261,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         where = f"{path}:{number}"
         try:
-            row = json.loads(line)
+            row = _whole(where, line, json.loads(line))
         except json.JSONDecodeError as e:
             raise DataError(f"{where}:{e.colno}", "a JSON object a line", e.msg) from e
         if not isinstance(row, dict):
@@ -381,7 +391,12 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
             id_ = str(column(where, row, "id"))
             if id_ in found:
                 raise DataError(where, "each id once", f"{id_!r} again")
-            found[id_] = Prediction(value=column(where, row, "prediction"), scores=row.get("scores", {}))
+            value, scores = column(where, row, "prediction"), row.get("scores", {})
+            if not isinstance(value, (str, int, float, list)):
+                raise DataError(where, "a prediction: a text, a number or a list", json.dumps(value))
+            if not isinstance(scores, dict) or not all(isinstance(s, (int, float)) for s in scores.values()):
+                raise DataError(where, "scores: an object of numbers", json.dumps(scores))
+            found[id_] = Prediction(value=value, scores=scores)
         return found
     if len(lines) != len(examples):
         raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")

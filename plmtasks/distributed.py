@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LAUNCHED = "PLMTASKS_LAUNCHED"
 """Environment variable: set in processes that our own launcher started; it prints what went wrong."""
 
-RESUME = "run the same command again: it goes on from what the journal holds"
+RESUME = "run the same command again: it goes on from what the journal holds (on another number of processes, name --threads too)"
 
 
 class Store(Protocol):
@@ -114,10 +114,6 @@ class Processes:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
 
-    def pause(self) -> None:
-        """A moment, for whoever waits for the others."""
-        time.sleep(0.05)
-
     def join_group(self) -> None:
         """Makes the process group that gradients are summed over: NCCL on GPUs, gloo elsewhere."""
         import torch
@@ -142,13 +138,34 @@ def alone() -> Processes:
     return Processes(store=LocalStore())
 
 
+MPI = {
+    "WORLD_SIZE": ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"),
+    "RANK": ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK"),
+    "LOCAL_RANK": ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK"),
+    "LOCAL_WORLD_SIZE": ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE"),
+}
+"""torch's environment variable → those by which Open MPI, Intel MPI and MPICH, and MVAPICH say the same."""
+
+
 def started_by_launcher() -> bool:
-    """Whether this is one of the processes that torchrun, accelerate, MPI or our own launcher started."""
+    """Whether this is one of the processes that torchrun, accelerate, MPI or our own launcher started.
+
+    raises: InputError if MPI started it and nobody said where the processes meet
+    """
+    if "WORLD_SIZE" not in os.environ:
+        said = {ours: os.environ[name] for ours, names in MPI.items() for name in names if name in os.environ}
+        if int(said.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" not in os.environ:
+            raise InputError(
+                f"MPI started {said['WORLD_SIZE']} processes, and they do not know where to meet",
+                "set MASTER_ADDR and MASTER_PORT to the first node's name and a free port",
+            )
+        os.environ.update(said)
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def check_count(asked: int) -> None:
     """raises: InputError if another launcher has started another number of processes than was asked for"""
+    started_by_launcher()
     started = int(os.environ.get("WORLD_SIZE", "1"))
     by_accelerate = any(name.startswith("ACCELERATE_") for name in os.environ)
     if asked and asked != started and (started > 1 or by_accelerate):
@@ -169,16 +186,19 @@ def joined() -> Iterator[Processes]:
     if not started_by_launcher():
         yield alone()
         return
+    from torch.distributed import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    store, rank, count = next(iter(rendezvous("env://")))
+    shared, rank, count = next(iter(rendezvous("env://")))
+    # torchrun keeps one store over its restarts: each attempt has names of its own
+    store: Any = PrefixStore(_attempt(), shared)
     # each watches over a connection of its own: a store's connection is busy while it waits
     processes = Processes(
         rank=rank, count=count, store=store,
         local_rank=int(os.environ.get("LOCAL_RANK", rank)), local_count=int(os.environ.get("LOCAL_WORLD_SIZE", count)),
     )  # fmt: skip
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(store.clone(), rank, stop), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(replace(processes, store=store.clone()), stop), daemon=True)
     watcher.start()
     try:
         yield processes
@@ -193,8 +213,13 @@ def joined() -> Iterator[Processes]:
         stop.set()
 
 
+def _attempt() -> str:
+    return f"plmtasks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+
+
 def _leave(processes: Processes) -> None:
     """The process that may hold the store goes last."""
+    processes.send(f"gone/{processes.rank}", b"")
     processes.add("left")
     if processes.main:
         processes._wait(lambda: processes.add("left", 0) >= processes.count)
@@ -217,20 +242,55 @@ def _exit_code(error: BaseException) -> int:
     return error.exit_code if isinstance(error, PlmtasksError) else 1
 
 
-def _watch(store: Any, rank: int, stop: threading.Event) -> None:
-    """Ends this process once another has failed, or once the store is gone with whoever held it."""
+def _watch(processes: Processes, stop: threading.Event) -> None:
+    """Ends this process once another has failed or fallen silent, or once the store is gone with whoever held it."""
+    pulses = _Pulses(processes)
     while not stop.wait(0.5):
         try:
-            failed = store.check(["failure"])
-            told = json.loads(store.get("failure")) if failed else {}
+            if processes.store.check(["failure"]):
+                told = json.loads(processes.store.get("failure"))
+            else:
+                told = pulses.check()
         except RuntimeError:
             if stop.is_set():
                 return
-            told, failed = {"rank": "that holds the store", "message": "it is gone", "exit_code": 1}, True
-        if failed and told["rank"] != rank:
+            told = {"rank": "that holds the store", "message": "it is gone", "exit_code": 1}
+        if told and told["rank"] != processes.rank:
             if not os.environ.get(LAUNCHED):
-                sys.stderr.write(f"process {rank} ends: process {told['rank']} failed: {told['message']}\n  {RESUME}\n")
+                said = f"process {told['rank']} failed: {told['message']}"
+                sys.stderr.write(f"process {processes.rank} ends: {said}\n  {RESUME}\n")
             _end(told["exit_code"])
+
+
+class _Pulses:
+    """Whether the processes of other machines still live: a killed one tells nobody, and its launcher only its own machine.
+
+    The main process looks at all others, they look at it.
+    """
+
+    SILENCE = 8.0
+    """Seconds without a pulse after which a process counts as dead."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        several = processes.count > processes.local_count
+        self.others = [r for r in range(processes.count) if r != processes.rank and (processes.main or r == 0)] if several else []
+        self.seen: dict[int, tuple[int, float]] = {}
+
+    def check(self) -> dict[str, Any]:
+        """Gives this process's pulse; returns what is to be told of a process that gave none for too long."""
+        if not self.others:
+            return {}
+        self.processes.add(f"pulse/{self.processes.rank}")
+        now = time.monotonic()
+        for rank in self.others:
+            pulse = self.processes.add(f"pulse/{rank}", 0)
+            last, since = self.seen.get(rank, (0, now))
+            if pulse != last or pulse == 0:  # it has yet to come
+                self.seen[rank] = (pulse, now)
+            elif now - since > self.SILENCE and not self.processes.store.check([f"gone/{rank}"]):
+                return {"rank": rank, "message": f"it gave no sign of life for {self.SILENCE:.0f} s", "exit_code": 1}
+        return {}
 
 
 def _end(code: int) -> None:
@@ -250,7 +310,7 @@ def launch(arguments: Sequence[str], count: int, threads: int) -> None:
     raises: the error of the first process that failed, as it was raised there if on purpose, else ProcessError with
         its traceback
     """
-    from torch.distributed import TCPStore
+    from torch.distributed import PrefixStore, TCPStore
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     environment = {
@@ -267,7 +327,7 @@ def launch(arguments: Sequence[str], count: int, threads: int) -> None:
     try:
         failed = _first_failure(children)
         if failed is not None:
-            _raise(store, failed, children[failed].returncode)
+            _raise(PrefixStore("plmtasks/0", store), failed, children[failed].returncode)
     finally:
         _stop(children)
 

@@ -52,6 +52,16 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
+def machine_class(device: str) -> str:
+    """A hash of what gives the same bytes for the same identity: device, processor path, library versions. 8 digits."""
+    import hashlib
+    import json
+
+    described = describe(device)
+    kept = {name: described[name] for name in ("device", "cpu_capability", "versions")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+
 def describe(device: str) -> dict[str, Any]:
     """Versions, processor, device and peak memory; the class of machine that a result comes from."""
     import importlib.metadata

@@ -30,7 +30,7 @@ class Entry:
 class Journal:
     """Reads what all processes wrote into a folder, and appends what this one computes.
 
-    plan: a hash of the batches; entries of another plan are an error
+    plan: a hash of the batches and of the class of machine; entries of another plan are an error
     """
 
     def __init__(self, folder: Path, plan: str, process: int = 0) -> None:
@@ -58,7 +58,8 @@ class Journal:
             for offset, record in _records(path):
                 if record["plan"] != self.plan:
                     raise JournalError(
-                        f"{path}: these answers belong to another plan of batches", f"delete {self.folder} and run again"
+                        f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
+                        f"go on where they were computed, or delete {self.folder} and run again",
                     )
                 self.entries.setdefault(record["batch"], Entry(path=path, offset=offset))
         return set(self.entries)

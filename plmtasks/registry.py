@@ -133,7 +133,7 @@ def _register(manager: pluggy.PluginManager, name: str, load: Any) -> str | None
         plugin = load()
         manager.register(plugin, name)
         for n in dir(plugin):
-            if n.startswith(("register_", "report")) and not hasattr(hookspecs, n) and manager.parse_hookimpl_opts(plugin, n):
+            if not hasattr(hookspecs, n) and manager.parse_hookimpl_opts(plugin, n):
                 raise AttributeError(f"unknown hook {n!r}")
     except (Exception, SystemExit) as e:  # noqa: BLE001  whatever a stranger's module raises must not stop others
         if manager.get_plugin(name) is not None:

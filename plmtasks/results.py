@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,21 @@ def open_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as e:
         raise OutputError(f"{folder}: cannot be written: {e.strerror}", "choose another folder with --output DIR") from e
+
+
+def lock(folder: Path, what: str) -> AbstractContextManager[Any]:
+    """Held while one process is at a folder; the system lets go of it when the process ends.
+
+    raises: OutputError if another process holds it
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        return FileLock(folder / ".lock", timeout=0).acquire()
+    except Timeout as e:
+        raise OutputError(
+            f"{folder}: another process is at this very {what}", "wait for it; what it makes will be yours too"
+        ) from e
 
 
 def write_text(path: Path, text: str) -> None:

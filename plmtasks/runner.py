@@ -1,9 +1,11 @@
 """A task and a model in, a result out; trains first where it must."""
 
 import dataclasses
+import json
 import random
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from . import answering, environment, results, scoring, training
 from .config import RunConfig, TrainSettings
 from .data import Dataset, draw
 from .distributed import Processes
-from .errors import InputError, MismatchError, OutputError, PlmtasksError
+from .errors import InputError, MismatchError, PlmtasksError
 from .examples import Example, Prediction, fingerprint
 from .journal import Journal
 from .metric import Metric
@@ -43,8 +45,6 @@ class Job:
     """One for each example."""
     form: Request
     """Any of them: it shows the label set."""
-    trained: bool = False
-    """This run trained the model, or found what an equal run had trained."""
 
 
 def prepare(config: RunConfig, registry: Registry) -> Job:
@@ -142,15 +142,19 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     if processes.share("stored", lambda: results.stored(folder) is not None):
         progress.say(f"the same was run before: {folder}")
         return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
+    if processes.main:
+        _tell_unfinished(folder, parts, progress)
     results.open_folder(folder)
     began = time.monotonic()
-    with _lock(folder, processes):
+    with results.lock(folder, "run") if processes.main else nullcontext():
         if processes.main:
             results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
         loaded = job.model.load(job.form, config.settings, device)
         fresh = _check_fresh(job, loaded)
         work = answering.plan(loaded, job.requests, config.settings)
-        with Journal(folder / "journal", work.hash, processes.rank) as journal:
+        # answers of another class of machine, or of other versions, are never mixed with these
+        machine = processes.share("machine", lambda: environment.machine_class(device))
+        with Journal(folder / "journal", f"{work.hash}-{machine}", processes.rank) as journal:
             answers = answering.answer_all(loaded, work, processes, journal, progress)
         if processes.main:
             seconds = time.monotonic() - began
@@ -160,16 +164,28 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
 
 
+def _tell_unfinished(folder: Path, parts: Mapping[str, Any], progress: Progress) -> None:
+    """Says so where the same run was begun with another number of threads: that is another identity."""
+    for path in folder.parent.glob("*/config.json") if not folder.exists() else ():
+        other = json.loads(path.read_text(encoding="utf-8"))["identity"]
+        threads = other["settings"]["threads"]
+        same = {**other, "settings": {**other["settings"], "threads": parts["settings"]["threads"]}} == parts
+        if same and not (path.parent / "result.json").exists():
+            progress.say(f"the same run was begun with --threads {threads}, which would go on with it: {path.parent}")
+
+
 def identity(job: Job) -> dict[str, Any]:
     """All that can change an answer or a score."""
     c = job.config
     return {
         "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
-        "data": {"name": data_name(job), "split": job.split, "fingerprint": fingerprint(job.examples)},
+        "data": {
+            "name": data_name(job), "split": job.split, "fingerprint": fingerprint(job.examples), "of": len(job.data[job.split])
+        },
         "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
         "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
-        "allow_untrained": c.allow_untrained,
+        "allow_untrained": c.allow_untrained and job.model.fresh(job.form), "trained": dict(job.model.training_record() or {}),
     }  # fmt: skip
 
 
@@ -196,7 +212,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
     why = f"{job.model.name!r} has no weights yet that answer {job.kind}" if fresh else "--train always"
     progress.say(f"{why}: it is trained first on the train split of {job.data.name}")
     model = train(job, processes, progress, device, None)
-    return replace(job, model=model, trained=True)
+    return replace(job, model=model)
 
 
 def train(job: Job, processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
@@ -240,14 +256,19 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
         "fingerprint": fingerprint(examples),
         "selected_on": chosen,
     }
-    evaluate = None
+    evaluate = selecting = None
     if chosen is not None:
         asked = job.data[chosen]
         evaluate = _Evaluation(
             job=job, examples=asked, requests=[job.task.ask(e.hidden(), job.kind) for e in asked], processes=processes
         )
-        facts["selecting"] = fingerprint(asked)
-    return training.Lesson(task=job.task.name, requests=requests, answers=answers, facts=facts, evaluate=evaluate)
+        selecting = {
+            "data": fingerprint(asked), "task": job.task.facts(), "metrics": {m.name: m.signature() for m in job.metrics},
+            "settings": to_json(job.config.settings),
+        }  # fmt: skip
+    return training.Lesson(
+        task=job.task.name, requests=requests, answers=answers, facts=facts, selecting=selecting, evaluate=evaluate
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,20 +326,6 @@ def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
     return fresh
 
 
-def _lock(folder: Path, processes: Processes) -> Any:
-    """Held by the main process while it is at this run; the system lets go of it when the process ends."""
-    from contextlib import nullcontext
-
-    from filelock import FileLock, Timeout
-
-    if not processes.main:
-        return nullcontext()
-    try:
-        return FileLock(folder / ".lock", timeout=0).acquire()
-    except Timeout as e:
-        raise OutputError(f"{folder}: another process is at this very run", "wait for it; its result will be yours too") from e
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
     work: answering.Plan
@@ -347,7 +354,8 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scori
         "schema_version": results.SCHEMA_VERSION, "identity": results.identity_hash(parts), "task": parts["task"],
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind}, "protocol": _protocol(job, outcome.fresh),
         "data": {
-            **parts["data"], "examples": len(job.examples), "of": len(job.data[job.split]), "limit": job.config.limit,
+            **parts["data"], "examples": len(job.examples),
+            "limit": len(job.examples) if len(job.examples) < parts["data"]["of"] else None,
             "skipped": sum(key in outcome.work.skipped for key in keys),
             "truncated": sum(key in outcome.work.cut for key in keys),
         },

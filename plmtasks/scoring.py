@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import Source
+from .data import warn_flaws
 from .errors import DataError, InputError, MetricError
 from .examples import Example, Prediction
 from .metric import Metric
@@ -67,7 +68,9 @@ def score_file(
     source: the references
     na_prob: a file of no-answer probabilities, for a task that can read one
 
-    raises: DataError for predictions that cannot be read, are missing, or are of no example
+    Predictions of no example do not count, as with the official scripts; a warning tells how many there are.
+
+    raises: DataError for predictions that cannot be read or are missing
     """
     task = registry.task(name)
     data = task.load(source)
@@ -79,6 +82,7 @@ def score_file(
         raise DataError(
             str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first"
         )
+    warn_flaws(str(path), len(predictions.keys() - {e.id for e in examples}), "predictions are of no example, and do not count")
     if na_prob is not None:
         reader = getattr(task, "read_no_answer_probabilities", None)
         if reader is None:

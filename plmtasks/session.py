@@ -2,14 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from . import distributed, environment, results, runner
-from .config import RunConfig
+from .config import ModelSettings, RunConfig
 from .distributed import Processes
 from .errors import MismatchError
 from .progress import Progress
@@ -19,15 +19,14 @@ from .results import Result
 
 
 def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[Result]:
-    """The results of all runs, in their order; every process returns them.
+    """The results of all runs whose task and model fit, in their order; every process returns them.
 
     All configs ask for the same number of processes. Each result is on disk before the next run begins.
 
     raises: PlmtasksError, whatever stops a run; what was finished or answered before is kept
     """
     registry = registry or load_registry()
-    fitting(configs, registry)
-    return [results.read_results(Path(folder))[0] for folder in _everywhere({"configs": configs}, configs[0], registry)]
+    return _everywhere(_Work(configs=fitting(configs, registry)), registry)
 
 
 def train(config: RunConfig, folder: str, registry: Registry | None = None) -> Path:
@@ -36,8 +35,7 @@ def train(config: RunConfig, folder: str, registry: Registry | None = None) -> P
     raises: PlmtasksError
     """
     registry = registry or load_registry()
-    fitting([config], registry)
-    _everywhere({"configs": [config], "train": folder}, config, registry)
+    _everywhere(_Work(configs=fitting([config], registry), train=folder), registry)
     return Path(folder)
 
 
@@ -58,52 +56,62 @@ def fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig]
     return kept
 
 
-def _everywhere(work: Mapping[str, Any], config: RunConfig, registry: Registry) -> Sequence[str]:
-    """Does the work in all processes, started here or by whoever started us; returns the folders that it wrote."""
-    distributed.check_count(config.processes)
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What all processes do together."""
+
+    configs: Sequence[RunConfig]
+    train: str | None = None
+    """The folder of a checkpoint that is to be trained; None: the configs are run."""
+
+
+def _everywhere(work: _Work, registry: Registry) -> list[Result]:
+    """Does the work in all processes, started here or by whoever started us."""
+    count = work.configs[0].processes
+    distributed.check_count(count)
     if distributed.started_by_launcher():
         with distributed.joined() as processes:
-            return _work(work, processes, registry)
-    if config.processes <= 1:
-        return _work(work, distributed.alone(), registry)
-    resolved = [environment.resolve(c, config.processes) for c in work["configs"]]
+            return _do(work, processes, registry)
+    if count <= 1:
+        return _do(work, distributed.alone(), registry)
+    configs = [environment.resolve(c, count) for c in work.configs]
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         file = Path(folder, "work.json")
-        file.write_text(json.dumps(to_json({**work, "configs": resolved})), encoding="utf-8")
-        distributed.launch(["worker", str(file)], config.processes, resolved[0].settings.threads)
-        done: Sequence[str] = json.loads(file.with_suffix(".done").read_text(encoding="utf-8"))
-        return done
+        file.write_text(json.dumps({"configs": to_json(configs), "train": work.train}), encoding="utf-8")
+        distributed.launch(["worker", str(file)], count, configs[0].settings.threads)
+        folders = json.loads(file.with_suffix(".done").read_text(encoding="utf-8"))
+    return [results.read_results(Path(f))[0] for f in folders]
 
 
 def worker(file: Path) -> None:
-    """One process of a run that `run` or `train` launched; `file` holds the work."""
-    work = json.loads(file.read_text(encoding="utf-8"))
-    work["configs"] = [from_json(RunConfig, c) for c in work["configs"]]
+    """One process of the work that `run` or `train` launched; `file` holds it."""
+    told = json.loads(file.read_text(encoding="utf-8"))
+    work = _Work(configs=[from_json(RunConfig, c) for c in told["configs"]], train=told["train"])
     with distributed.joined() as processes:
-        folders = _work(work, processes, load_registry())
+        found = _do(work, processes, load_registry())
         if processes.main:
-            file.with_suffix(".done").write_text(json.dumps(folders), encoding="utf-8")
+            file.with_suffix(".done").write_text(json.dumps([str(r.folder) for r in found]), encoding="utf-8")
 
 
-def _resolved(config: RunConfig, processes_here: int) -> Any:
-    return to_json(environment.resolve(config, processes_here))
-
-
-def _work(work: Mapping[str, Any], processes: Processes, registry: Registry) -> list[str]:
-    folders = []
-    for number, config in enumerate(work["configs"]):
+def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
+    found = []
+    for number, config in enumerate(work.configs):
         mine = processes.within(f"run-{number}")
-        # the main process's choices hold for all, whatever another machine would choose
-        settled = from_json(RunConfig, mine.share("config", partial(_resolved, config, mine.local_count)))
+        # the main process's choices hold for all, whatever another machine would choose; folders are each machine's own
+        chosen = mine.share("settings", partial(_settings, config, mine.local_count))
+        settled = replace(config, settings=from_json(ModelSettings, chosen))
         progress = Progress(quiet=config.quiet or not mine.main)
-        if "train" in work:
+        if work.train is not None:
             environment.set_threads(settled.settings.threads)
             job = runner.prepare(replace(settled, limit=1), registry)
-            runner.train(job, mine, progress, mine.device(), Path(work["train"]))
-            folders.append(work["train"])
-        else:
-            result = runner.run(settled, registry, mine, progress)
-            if mine.main and registry.manager is not None:
-                registry.manager.hook.report(result=result)
-            folders.append(str(result.folder))
-    return folders
+            runner.train(job, mine, progress, mine.device(), Path(work.train))
+            continue
+        result = runner.run(settled, registry, mine, progress)
+        if mine.main and registry.manager is not None:
+            registry.manager.hook.report(result=result)
+        found.append(result)
+    return found
+
+
+def _settings(config: RunConfig, processes_here: int) -> Any:
+    return to_json(environment.resolve(config, processes_here).settings)

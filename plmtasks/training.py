@@ -6,18 +6,19 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .batching import Cost, padded_tokens
-from .config import ModelSettings, TrainSettings
+from .config import Generation, ModelSettings, TrainSettings
 from .distributed import Processes
 from .errors import InputError, OutputError, PlmtasksError
 from .model import LoadedModel, Model, TrainableModel
 from .progress import Progress, duration
 from .requests import Answer, Request, to_json
-from .results import dump, identity_hash, open_folder, write_bytes, write_text
+from .results import dump, identity_hash, lock, open_folder, write_bytes, write_text
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,8 @@ class Lesson:
     """Solved: what a perfect model would answer."""
     facts: dict[str, Any]
     """What the record and the recipe say of the data: split, number of examples, fingerprint, selecting split."""
+    selecting: dict[str, Any] | None = None
+    """What the choice of the epoch depends on beside the data: task, metrics and settings."""
     evaluate: Callable[[LoadedModel, str], float] | None = None
     """The selecting split's main score, higher is better; called in all processes; None: the last epoch is kept."""
 
@@ -62,7 +65,7 @@ class Teacher:
 def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
     """The settings with every open value filled in: by the user, else by the model, else by the BERT recipe."""
     defaults = {"epochs": 3.0, "learning_rate": 5e-5, "batch_size": 32, **model.recommended}
-    filled = {name: value for name, value in defaults.items() if getattr(training, name) in (None, 0)}
+    filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
     piece = training.batch_tokens or (CPU_PIECE_TOKENS if device == "cpu" else settings.batch_tokens)
     return replace(training, **filled, dtype=dtype, batch_tokens=piece)
@@ -72,10 +75,14 @@ def recipe(model: Model, lesson: Lesson, teacher: Teacher) -> dict[str, Any]:
     """All that the trained weights depend on: the training's identity."""
     form = lesson.requests[0]
     t, s = teacher.training, teacher.settings
-    start = {"scratch": model.name, "version": model.version} if model.from_scratch else model.identity(form, s)
+    if t.dtype == "float16" and teacher.device == "cpu":
+        raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
+    # how texts are generated changes no weight, and the seed of a fresh head is the training's
+    neutral = replace(s, generation=Generation(), seed=t.seed)
+    start = {"scratch": model.name, "version": model.version} if model.from_scratch else model.identity(form, neutral)
     unsaid = ("save_minutes", "select_split", "limit")  # they change nothing, or through the data alone
     return {
-        "start": start, "kind": form.kind(), "data": lesson.facts, "select": lesson.evaluate is not None,
+        "start": start, "kind": form.kind(), "data": lesson.facts, "selecting": lesson.selecting,
         "pairs": identity_hash({"pairs": [[r.key(), to_json(a)] for r, a in zip(lesson.requests, lesson.answers, strict=True)]}),
         "training": {k: v for k, v in to_json(t).items() if k not in unsaid}, "processes": teacher.processes.count,
         "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": teacher.device.split(":")[0],
@@ -94,6 +101,32 @@ def train(model: Model, lesson: Lesson, teacher: Teacher, folder: Path) -> Model
         return model.saved(folder)
     if processes.main:
         open_folder(folder / "training")
+    with lock(folder, "training") if processes.main else nullcontext():
+        _check_shared(folder / "training", processes)
+        _learn(model, lesson, replace(teacher, processes=processes), folder, parts)
+        processes.barrier("finished")
+    return model.saved(folder)
+
+
+def _check_shared(folder: Path, processes: Processes) -> None:
+    """raises: InputError if not every process sees the main process's folder"""
+    token = processes.share("token", lambda: _write_token(folder))
+    if not all(processes.gather("sees it", (folder / "token").is_file() and (folder / "token").read_text() == token)):
+        raise InputError(
+            f"{folder}: not every node sees this folder", "training over several nodes needs a folder that they share"
+        )
+
+
+def _write_token(folder: Path) -> str:
+    import secrets
+
+    token = secrets.token_hex(8)
+    write_text(folder / "token", token)
+    return token
+
+
+def _learn(model: Model, lesson: Lesson, teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
+    processes = teacher.processes
     start = model
     if model.from_scratch:
         start = _from_scratch(model, lesson, teacher, folder / "training" / "scratch", processes)
@@ -101,12 +134,10 @@ def train(model: Model, lesson: Lesson, teacher: Teacher, folder: Path) -> Model
     loaded = start.load(form, replace(teacher.settings, dtype="float32", seed=teacher.training.seed), teacher.device)
     if not isinstance(loaded, TrainableModel):
         raise InputError(f"model {model.name!r} cannot be trained")
-    run = _Run(loaded=loaded, lesson=lesson, teacher=replace(teacher, processes=processes), folder=folder, identity=identity)
+    run = _Run(loaded=loaded, lesson=lesson, teacher=teacher, folder=folder, identity=identity_hash(parts))
     history = run.learn()
     if processes.main:
         _finish(run, model, parts, history)
-    processes.barrier("finished")
-    return model.saved(folder)
 
 
 def _finished(folder: Path, identity: str) -> bool:
@@ -144,9 +175,8 @@ def _texts(answer: Answer) -> Iterator[str]:
 
 
 def _finish(run: "_Run", model: Model, parts: dict[str, Any], history: list[dict[str, Any]]) -> None:
-    best = run.state_folder / "best"
-    if best.exists():
-        for path in best.iterdir():
+    if run.state.best_folder is not None:
+        for path in (run.state_folder / run.state.best_folder).iterdir():
             path.replace(run.folder / path.name)
     else:
         run.loaded.save(run.folder)
@@ -163,7 +193,9 @@ class _State:
     """What an interrupted training needs to go on."""
 
     update: int = 0
-    best: float = -math.inf
+    best: float | None = None
+    best_folder: str | None = None
+    """The checkpoint of the best epoch so far, in the state's folder."""
     history: list[dict[str, Any]] = field(default_factory=list)
     loss: float = 0.0
     """Summed over the updates since the last entry of the history."""
@@ -227,23 +259,27 @@ class _Run:
         mine = batch[processes.rank :: processes.count]
         # every process takes part in every update: one without examples computes one that weighs nothing
         pieces = list(_pieces(mine, costs, t.batch_tokens)) or [batch[:1]]
-        sums = torch.zeros(2, dtype=torch.float64, device=self.teacher.device)
+        summed = counted = 0.0
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
-            with _nothing() if last else self.accelerator.no_sync(wrapped):
+            with nullcontext() if last else self.accelerator.no_sync(wrapped):
                 loss, count = wrapped([self.lesson.requests[i] for i in piece], [self.lesson.answers[i] for i in piece])
                 weight = 1.0 if mine else 0.0
                 self.accelerator.backward(loss * weight)
-                sums += torch.tensor([float(loss.detach()) * weight, count * weight], device=sums.device)
-        sums = self.accelerator.reduce(sums, "sum")
-        self._step(float(sums[1]), total)
-        mean = float(sums[0] / sums[1])
+                summed, counted = summed + float(loss.detach()) * weight, counted + count * weight
+        if processes.count > 1:
+            sums = torch.tensor([summed, counted], dtype=torch.float64, device=self.teacher.device)
+            summed, counted = self.accelerator.reduce(sums, "sum").tolist()
+        self._step(counted, total)
+        mean = summed / counted
         if not math.isfinite(mean):
             raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller --learning-rate")
         return mean
 
     def _step(self, count: float, total: int) -> None:
         """Divides the summed gradients, clips, and steps at this update's learning rate."""
+        import torch
+
         t = self.teacher.training
         self.accelerator.unscale_gradients(self.optimizer)
         for parameter in self.loaded.module.parameters():
@@ -251,7 +287,8 @@ class _Run:
                 # the processes' gradients were averaged; what is wanted is their sum over all that was counted
                 parameter.grad.mul_(self.teacher.processes.count / count)
         if t.clip:
-            self.accelerator.clip_grad_norm_(self.loaded.module.parameters(), t.clip)
+            # not the accelerator's own, which would unscale once more
+            torch.nn.utils.clip_grad_norm_(self.loaded.module.parameters(), t.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = (t.learning_rate or 0.0) * _schedule(self.state.update, total, t.warmup)
         self.optimizer.step()
@@ -262,13 +299,13 @@ class _Run:
         self.state.loss = 0.0
         said = f"epoch {epoch + 1}: loss {entry['loss']:.4f}"
         if self.lesson.evaluate is not None:
-            entry["score"] = self.lesson.evaluate(self.loaded, f"update-{self.state.update}")
-            said += f", {self.lesson.facts['selected_on']} {entry['score']:.2f}"
-            if entry["score"] > self.state.best:
-                self.state.best = entry["score"]
+            score = self.lesson.evaluate(self.loaded, f"update-{self.state.update}")
+            entry["score"] = score if math.isfinite(score) else None
+            said += f", {self.lesson.facts['selected_on']} {score:.2f}"
+            if math.isfinite(score) and (self.state.best is None or score > self.state.best):
+                self.state.best, self.state.best_folder = score, f"best-{self.state.update}"
                 if self.teacher.processes.main:
-                    shutil.rmtree(self.state_folder / "best", ignore_errors=True)
-                    self.loaded.save(self.state_folder / "best")
+                    self.loaded.save(self.state_folder / self.state.best_folder)
         self.state.history.append(entry)
         self.teacher.progress.say(said)
         self._save()
@@ -289,10 +326,13 @@ class _Run:
         content = io.BytesIO()
         state = {
             "identity": self.identity, "weights": self.loaded.module.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "update": self.state.update, "best": self.state.best, "loss": self.state.loss, "history": self.state.history,
+            **asdict(self.state),
         }  # fmt: skip
         torch.save(state, content)
         write_bytes(self.state_folder / "state.pt", content.getvalue())
+        for folder in self.state_folder.glob("best-*"):
+            if folder.name != self.state.best_folder:
+                shutil.rmtree(folder)
 
     def _resume(self) -> None:
         import torch
@@ -307,7 +347,7 @@ class _Run:
             )
         self.loaded.module.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.state = _State(update=state["update"], best=state["best"], history=state["history"], loss=state["loss"])
+        self.state = _State(**{f.name: state[f.name] for f in fields(_State)})
         self.teacher.progress.say(f"goes on from update {self.state.update}")
 
     def _say_plan(self, total: int, updates_an_epoch: int) -> None:
@@ -402,9 +442,3 @@ def _pieces(batch: Sequence[int], costs: Sequence[Cost], batch_tokens: int) -> I
         piece.append(i)
     if piece:
         yield piece
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()

@@ -77,32 +77,57 @@ def test_torchrun_starts_the_same_run(alone: bytes, tmp_path: Path) -> None:
     assert result_bytes(tmp_path) == alone
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
-    """Two agents on loopback, with journals on one folder and on two."""
-    with_socket = _free_port()
-    folders = [tmp_path / ("both" if shared else f"node{i}") for i in range(2)]
-    agents = [
+def agents(tmp_path: Path, shared: bool, **more: str) -> list[tuple[int, str]]:
+    """Two torchrun agents on loopback, each in its own folder; exit code and output of both."""
+    port = _free_port()
+    command = [*TORCHRUN, "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "test"]
+    command += ["--rdzv-endpoint", f"127.0.0.1:{port}", "-m", "plmtasks", "run", *TOY]
+    folders = [tmp_path / f"node{i}" for i in range(2)]
+    for folder in folders:
+        folder.mkdir()
+    started = [
         subprocess.Popen(
-            [
-                *TORCHRUN, "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "test",
-                "--rdzv-endpoint", f"127.0.0.1:{with_socket}", "-m", "plmtasks", "run", *TOY, "--output", str(folder),
-            ],
-            env=environment(TOY_SLEEP="0.3"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*command, "--output", str(tmp_path / "both") if shared else "results"],
+            cwd=folder, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for folder in folders
     ]  # fmt: skip
     try:
-        outputs = [agent.communicate(timeout=120)[0].decode() for agent in agents]
+        outputs = [agent.communicate(timeout=120)[0] for agent in started]
     finally:
-        for agent in agents:
+        for agent in started:
             agent.kill()
-    assert [agent.returncode for agent in agents] == [0, 0], "\n".join(outputs)
+    return [(agent.returncode, output) for agent, output in zip(started, outputs, strict=True)]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
+    """With journals on one folder and on two."""
+    ended = agents(tmp_path, shared, TOY_SLEEP="0.3")
+    assert [code for code, _ in ended] == [0, 0], "\n".join(output for _, output in ended)
     written = list(tmp_path.rglob("result.json"))
     assert len(written) == 1
     assert written[0].read_bytes() == alone
-    if not shared:
-        assert all(list(folder.rglob("journal/*.jsonl")) for folder in folders), "a node did no work"
+    folders = [tmp_path / "both"] if shared else [tmp_path / "node0", tmp_path / "node1"]
+    assert all(list(folder.rglob("journal/*.jsonl")) for folder in folders), "a node did no work"
+
+
+def test_a_node_whose_process_is_killed_ends_the_other(tmp_path: Path) -> None:
+    """SIGKILL tells nobody, and an agent not the other: the missing pulse does."""
+    stamp = tmp_path / "stamp"
+    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp))
+    assert all(code != 0 for code, _ in ended)
+    assert "process 1 failed: it gave no sign of life" in "".join(output for _, output in ended)
+    assert time.time() - float(stamp.read_text()) < 20, "the pulse's 8 s and the end of the agents"
+
+
+def test_torchrun_starts_again_after_a_failure(alone: bytes, tmp_path: Path) -> None:
+    """Its store outlives the attempt: the next one must not see what the first left there."""
+    command = [*TORCHRUN, "--standalone", "--nproc-per-node", "2", "--max-restarts", "1", "-m", "plmtasks", "run", *TOY]
+    done = run([*command, "--output", str(tmp_path)], TOY_FAULT="once:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(tmp_path / "stamp"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "stamp").exists()
+    assert result_bytes(tmp_path) == alone
 
 
 def _free_port() -> int:

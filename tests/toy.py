@@ -1,7 +1,8 @@
 """A plugin for tests of the house: a task and a model that need no weights, and faults on demand.
 
 Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises,
-`kill:1:3` kills process 1 in its third batch), TOY_STAMP (a file that gets the time of the fault).
+`kill:1:3` kills process 1 in its third batch, `once:1:3` raises if TOY_STAMP is not there), TOY_STAMP (a file that gets the
+time of the fault).
 """
 
 import hashlib
@@ -105,11 +106,16 @@ class LoadedToy(LoadedModel):
         time.sleep(float(os.environ.get(f"TOY_SLEEP_{me}", os.environ.get("TOY_SLEEP", "0"))))
         what, rank, batch = os.environ.get("TOY_FAULT", "none:0:0").split(":")
         if what != "none" and me == rank and self.batches == int(batch):
-            if stamp := os.environ.get("TOY_STAMP"):
-                Path(stamp).write_text(str(time.time()))
+            stamp = Path(os.environ.get("TOY_STAMP", os.devnull))
+            if what == "once" and stamp.exists():
+                return self.plain(requests)
+            stamp.write_text(str(time.time()))
             if what == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise RuntimeError("a fault on demand")
+        return self.plain(requests)
+
+    def plain(self, requests: Sequence[Request]) -> list[Answer]:
         together = "|".join(r.key() for r in requests)
         scores = [int(hashlib.sha256((r.key() + together).encode()).hexdigest()[:8], 16) / 2**32 for r in requests]
         return [ClassifyAnswer(scores=(1 - s, s)) for s in scores]

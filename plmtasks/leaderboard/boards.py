@@ -115,7 +115,7 @@ def make_boards(results: Sequence[Result]) -> list[Board]:
         try:
             terms = json.dumps(_terms(result.record), sort_keys=True)
             _ = Row(result).marks, Row(result).examples
-        except (KeyError, TypeError, ValueError) as e:
+        except (AttributeError, KeyError, TypeError, ValueError) as e:
             raise DataError(
                 str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
             ) from e

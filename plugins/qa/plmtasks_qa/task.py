@@ -9,7 +9,7 @@ from typing import Any
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, hub_dataset, open_dataset
-from plmtasks.errors import InputError
+from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
     Answer,
@@ -158,7 +158,11 @@ class QuestionAnswering(Task):
 
         raises: DataError
         """
-        return read_answers(path) or super().read_predictions(path, examples)
+        found = read_answers(path) or super().read_predictions(path, examples)
+        wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
+        if wrong is not None:
+            raise DataError(f"{path}: {wrong}", "an answer as text", repr(found[wrong].value))
+        return found
 
     def read_no_answer_probabilities(self, path: Path) -> dict[str, float]:
         """SQuAD 2.0's `{id: probability of no answer}` JSON, for the score "no_answer" of the predictions.

@@ -1,9 +1,9 @@
 """Weights and tokenizer from a folder into memory."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, Request, Tag
+from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from .architectures import HEADS, limit_of, same_labels
 from .loaded import Loaded, Parts
@@ -77,7 +77,8 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
         limit=limit_of(module.config, tokenizer),
     )  # fmt: skip
-    return Prompts(parts).render(request, request.shots, request.text)  # type: ignore[attr-defined]  # Choose and Generate have them
+    prompted = cast("Choose | Generate", request)
+    return Prompts(parts).render(prompted, prompted.shots, prompted.text)
 
 
 def _labels(config: Any) -> dict[str, Any]:
