@@ -1,8 +1,10 @@
 """The settings of a run, made once and passed on whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .errors import InputError
 
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
@@ -52,6 +54,13 @@ class ModelSettings:
     model_args: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the library that loads the weights."""
     trust_remote_code: bool = False
+
+    def that_matter(self, form: Any) -> "ModelSettings":
+        """These settings, with those at their defaults that no answer to such a request depends on."""
+        generates, prompted = hasattr(form, "max_new_tokens"), hasattr(form, "shots")
+        return replace(
+            self, generation=self.generation if generates else Generation(), prompt=self.prompt if prompted else "plain"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,32 +119,54 @@ class RunConfig:
     quiet: bool = False
 
 
-def run_config(task: str, model: str, **options: Any) -> RunConfig:
+def run_config(task: str, model: str, *, train_limit: int | None = None, **options: Any) -> RunConfig:
     """A RunConfig from one flat set of options: each goes to the part that has a field of that name.
 
-    `seed` draws the shots, the sampled tokens and, unless `training` says otherwise, the training's order.
+    `seed` draws the shots, the sampled tokens, fresh weights and the order of training; `dtype` and `batch_tokens` hold for
+    answering and for training. `training=TrainSettings(…)` overrides what training takes from the others.
 
-    raises: TypeError for a name that no part has
+    raises: InputError for a name that no part has, or a value that its field does not take
     """
-    seed = options.get("seed", 0)
-    parts: dict[str, dict[str, Any]] = {}
-    homes = {
-        home: {f.name for f in fields(form)} - {"source", "generation", "settings"}
-        for home, form in (("source", Source), ("generation", Generation), ("settings", ModelSettings), ("run", RunConfig))
+    homes: dict[str, Any] = {
+        "source": Source,
+        "generation": Generation,
+        "settings": ModelSettings,
+        "run": RunConfig,
+        "training": TrainSettings,
     }
+    parts: dict[str, dict[str, Any]] = {home: {} for home in homes}
     for name, value in options.items():
-        home = next((h for h, names in homes.items() if name in names), None)
+        home = next((h for h, form in homes.items() if name not in homes and name in {f.name for f in fields(form)}), None)
+        home = "run" if name == "training" else home
         if home is None:
-            raise TypeError(f"no setting of a run is called {name!r}")
-        parts.setdefault(home, {})[name] = value
-    run = parts.get("run", {})
-    training = run.pop("training", None) or TrainSettings(seed=seed)
-    settings = ModelSettings(**{**parts.get("settings", {}), "seed": seed}, generation=Generation(**parts.get("generation", {})))
-    return RunConfig(
-        task=task,
-        model=model,
-        source=Source(**parts.get("source", {})),
-        settings=settings,
-        training=training,
-        **{**run, "seed": seed},
-    )
+            raise InputError(f"no setting of a run is called {name!r}")
+        parts[home][name] = value
+    shared = {name: options[name] for name in ("seed", "batch_tokens") if name in options}
+    training = parts["run"].pop("training", None) or TrainSettings(**shared, **parts["training"], limit=train_limit)
+    config = RunConfig(
+        task=task, model=model, source=Source(**parts["source"]), training=training, seed=options.get("seed", 0), **parts["run"],
+        settings=ModelSettings(**parts["settings"], generation=Generation(**parts["generation"])),
+    )  # fmt: skip
+    for part in (config, config.settings, config.settings.generation, config.training):
+        _check(part)
+    return config
+
+
+MINIMA: Mapping[str, float] = {
+    "limit": 0, "shots": 0, "processes": 0, "threads": 0, "batch_tokens": 0, "beams": 1, "temperature": 0, "batch_size": 1,
+    "accumulation": 1, "warmup": 0, "weight_decay": 0, "clip": 0, "max_new_tokens": 1, "top_p": 0, "epochs": 0,
+    "learning_rate": 0,
+}  # fmt: skip
+"""The least that a field takes."""
+
+
+def _check(part: Any) -> None:
+    """raises: InputError if a field holds what it does not take"""
+    hints = get_type_hints(type(part))
+    for f in fields(part):
+        value, least = getattr(part, f.name), MINIMA.get(f.name)
+        if get_origin(hints[f.name]) is Literal and value not in get_args(hints[f.name]):
+            choices = ", ".join(get_args(hints[f.name]))
+            raise InputError(f"{f.name} is one of {choices}, not {value!r}")
+        if least is not None and value is not None and not (isinstance(value, (int, float)) and value >= least):
+            raise InputError(f"{f.name} is a number of at least {least:g}, not {value!r}")

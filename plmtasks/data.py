@@ -40,6 +40,8 @@ class Dataset:
     readers: Mapping[str, Callable[[], Iterable[Example]]]
     published: bool = False
     """Whether this is the task's own data set, whose flaws are known, and not the user's."""
+    train_name: str | None = None
+    """Where the train split comes from, if not from where the others do."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
 
     @property
@@ -112,7 +114,7 @@ def open_dataset(
             "train": found.get("train") or next(iter(found.values())),
             **{s: r for s, r in readers.items() if s != "train"},
         }
-    return Dataset(name=name, readers=readers, published=published)
+    return Dataset(name=name, readers=readers, published=published, train_name=source.train_data)
 
 
 def _readers(where: str, read: Reader, patterns: Mapping[str, Sequence[str]]) -> dict[str, Callable[[], Iterable[Example]]]:
@@ -168,9 +170,14 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
 
     raises: InputError if it is not cached and the hub cannot be reached
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 
+    cached = try_to_load_from_cache(repo, path, revision=revision, repo_type="dataset")
+    if isinstance(cached, str):
+        return Path(cached)
     try:
+        # of no file at all: this finds out in a second that there is no network, a download in twenty
+        snapshot_download(repo, repo_type="dataset", allow_patterns=[])
         return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
         raise InputError(

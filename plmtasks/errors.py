@@ -51,12 +51,17 @@ class UnknownNameError(InputError):
 class MismatchError(InputError):
     """A task and a model that do not fit together."""
 
-    def __init__(self, task: str, asks: Sequence[str], model: str, answers: Sequence[str], fitting: Sequence[str]) -> None:
+    def __init__(
+        self, task: tuple[str, Sequence[str]], model: tuple[str, Sequence[str]], fitting: Sequence[str], wanted: str | None = None
+    ) -> None:
+        """task, model: the name, and the kinds of request; wanted: the kind that the user named"""
+        (name, asks), (model_name, answers) = task, model
+        shown = [*fitting[:8], "…"] if len(fitting) > 8 else fitting
         super().__init__(
-            f"model {model!r} cannot be asked task {task!r}",
+            f"model {model_name!r} cannot be asked task {name!r}" + (f" by {wanted}" if wanted else ""),
             f"the task can be asked by: {', '.join(asks)}",
-            f"{model!r} answers: {', '.join(answers) or 'nothing'}",
-            f"models that fit: {', '.join(fitting) or 'none installed'}   (plmtasks list models)",
+            f"{model_name!r} answers: {', '.join(answers) or 'nothing'}",
+            f"models that fit: {', '.join(shown) or 'none installed'}   (plmtasks list models)",
         )
 
 

@@ -1,5 +1,6 @@
 """What a run gave, and its files."""
 
+import errno
 import hashlib
 import json
 import os
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
     """One run's result: `result.json`, and the folder in which it stands with all that it rests on."""
 
     record: Mapping[str, Any]
     """The content of `result.json`; its form is `result.schema.json`."""
     folder: Path
+
+    def __repr__(self) -> str:
+        return f"Result({self.task!r} on {self.model!r}: {self.score}, {str(self.folder)!r})"
 
     @property
     def identity(self) -> str:
@@ -110,7 +114,8 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as e:
-        raise DataError(str(path), "a result in JSON", str(e), "delete the file and run again: the answers are kept") from e
+        hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
+        raise DataError(str(path), "a result in JSON", str(e), *hints) from e
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         version = record.get("schema_version") if isinstance(record, dict) else None
         raise DataError(str(path), f"a result of schema version {SCHEMA_VERSION}", f"version {version}")
@@ -161,7 +166,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.replace(path)
     except OSError as e:
         temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {e.strerror}", "what was finished is kept; make room and run again") from e
+        hints = (
+            ["what was finished is kept; make room and run again"] if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else []
+        )
+        raise OutputError(f"{path}: cannot be written: {e.strerror}", *hints) from e
 
 
 def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:

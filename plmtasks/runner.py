@@ -59,9 +59,11 @@ def prepare(config: RunConfig, registry: Registry) -> Job:
     split = config.split or data.default_split()
     examples = draw(data[split], config.limit)
     metrics = [registry.metric(name).bind(task) for name in task.metrics]
+    form = task.ask(data[split][0].hidden(), kind)
+    config = replace(config, settings=config.settings.that_matter(form))
     return Job(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
-        requests=ask(task, kind, examples, data, config), form=task.ask(data[split][0].hidden(), kind),
+        requests=ask(task, kind, examples, data, config), form=form,
     )  # fmt: skip
 
 
@@ -75,9 +77,8 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     for kind in [wanted] if wanted else task.asks:
         if kind in model.answers:
             return kind
-    raise MismatchError(
-        task.name, [wanted] if wanted else task.asks, model.name, model.answers, registry.models_that_answer(task.asks)
-    )
+    fitting = registry.models_that_answer([wanted] if wanted else task.asks)
+    raise MismatchError((task.name, task.asks), (model.name, model.answers), fitting, wanted)
 
 
 def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, config: RunConfig) -> list[Request]:
@@ -128,9 +129,12 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     progress = progress or Progress(quiet=config.quiet or not processes.main)
     environment.set_threads(config.settings.threads)
     job = prepare(config, registry)
+    config = job.config
     of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
     device = processes.device()
+    if processes.main:
+        results.open_folder(Path(config.output))  # before hours of training
     job = ensure_trained(job, processes, progress, device)
     parts = identity(job)
     if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:
@@ -181,38 +185,55 @@ def identity(job: Job) -> dict[str, Any]:
         "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
         "data": {
-            "name": data_name(job), "split": job.split, "fingerprint": fingerprint(job.examples), "of": len(job.data[job.split])
+            "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
+            "of": len(job.data[job.split]),
         },
         "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
         "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
-        "allow_untrained": c.allow_untrained and job.model.fresh(job.form), "trained": dict(job.model.training_record() or {}),
+        "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
+        "trained": dict(job.model.training_record() or {}),
     }  # fmt: skip
 
 
-def data_name(job: Job) -> str:
-    """The data set without the folders it happens to lie in."""
-    return job.data.name if job.data.published or job.data.name.startswith("hf://") else Path(job.data.name).name
+def data_name(data: Dataset, split: str) -> str:
+    """The data set of a split without the folders it happens to lie in."""
+    if split == "train" and data.train_name is not None:
+        return data.train_name if data.train_name.startswith("hf://") else Path(data.train_name).name
+    return data.name if data.published or data.name.startswith("hf://") else Path(data.name).name
 
 
-def ensure_trained(job: Job, processes: Processes, progress: Progress, device: str) -> Job:
-    """The job with a model that can answer; trained first where its head would be fresh, or where the user wants it.
+def must_learn(job: Job) -> bool:
+    """Whether the model has to be trained before this run: its head would be fresh, or the user wants it.
 
     raises: InputError if it may not be trained, or there is nothing to train on
     """
-    c, form = job.config, job.form
-    fresh = job.model.from_scratch or job.model.fresh(form)
-    if c.train == "never" or (not fresh and c.train == "auto"):
-        if fresh and (job.model.from_scratch or not c.allow_untrained):
-            raise InputError(
-                f"{job.model.name!r} has no weights that answer {job.kind} with these labels, and --train never forbids training",
-                "leave --train out, or pass --allow-untrained: the result and every table will say so",
-            )
+    c, name = job.config, job.model.name
+    fresh = job.model.from_scratch or job.model.fresh(job.form)
+    if c.train == "always" or (fresh and c.train == "auto"):
+        _check_train_split(job)
+        return True
+    if job.model.from_scratch:
+        raise InputError(f"{name!r} is made and trained on the spot, and --train never forbids it", "leave --train out")
+    if fresh and not c.allow_untrained:
+        raise InputError(
+            f"{name!r} has no weights that answer such a {job.kind} request, and --train never forbids training",
+            "leave --train out, or pass --allow-untrained: the result and every table will say so",
+        )
+    return False
+
+
+def ensure_trained(job: Job, processes: Processes, progress: Progress, device: str) -> Job:
+    """The job with a model that can answer; trained first if it must.
+
+    raises: InputError, OutputError
+    """
+    if not must_learn(job):
         return job
-    _check_train_split(job)
-    why = f"{job.model.name!r} has no weights yet that answer {job.kind}" if fresh else "--train always"
-    progress.say(f"{why}: it is trained first on the train split of {job.data.name}")
-    model = train(job, processes, progress, device, None)
-    return replace(job, model=model)
+    if processes.main:
+        results.open_folder(Path(job.config.checkpoints))
+    why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
+    progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
+    return replace(job, model=train(job, processes, progress, device, None))
 
 
 def train(job: Job, processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
@@ -250,7 +271,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
         chosen = "validation"
     chosen = None if chosen == "none" else chosen
     facts = {
-        "name": data_name(job),
+        "name": data_name(job.data, "train"),
         "split": "train",
         "examples": len(examples),
         "fingerprint": fingerprint(examples),

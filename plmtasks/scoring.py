@@ -85,11 +85,15 @@ def score_file(
     warn_flaws(str(path), len(predictions.keys() - {e.id for e in examples}), "predictions are of no example, and do not count")
     if na_prob is not None:
         reader = getattr(task, "read_no_answer_probabilities", None)
-        if reader is None:
-            raise InputError(f"task {task.name!r} knows no no-answer probabilities")
-        for id_, probability in reader(Path(na_prob)).items():
-            if id_ in predictions:
-                predictions[id_] = replace(predictions[id_], scores={**predictions[id_].scores, "no_answer": probability})
+        if reader is None or not getattr(task, "may_abstain", True):
+            raise InputError(f"task {task.name!r} knows no questions without an answer", "leave out --na-prob")
+        probabilities = reader(Path(na_prob))
+        missing = [e.id for e in examples if e.id not in probabilities]
+        if missing:
+            raise DataError(na_prob, "a probability for every example", f"none for {len(missing)}, {missing[0]!r} first")
+        for e in examples:
+            scores = {**predictions[e.id].scores, "no_answer": probabilities[e.id]}
+            predictions[e.id] = replace(predictions[e.id], scores=scores)
     return score([registry.metric(m).bind(task) for m in task.metrics], examples, predictions)
 
 

@@ -94,6 +94,9 @@ def worker(file: Path) -> None:
 
 
 def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
+    if len(work.configs) > 1:  # before the first run: what stops the last would be known too late
+        for config in work.configs:
+            runner.must_learn(runner.prepare(config, registry))
     found = []
     for number, config in enumerate(work.configs):
         mine = processes.within(f"run-{number}")

@@ -144,6 +144,11 @@ def _finished(folder: Path, identity: str) -> bool:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
+        others = sorted(p.name for p in folder.iterdir() if p.name != "training") if folder.is_dir() else []
+        if others and not (folder / "training").exists():
+            raise OutputError(
+                f"{folder} holds something else: {', '.join(others[:3])}", "choose a new or empty folder with --output DIR"
+            ) from None
         return False
     except (OSError, ValueError) as e:
         raise OutputError(

@@ -117,3 +117,66 @@ def test_several_tasks_and_models_make_a_matrix_of_those_that_fit(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "qa/sample cannot be asked of tiny-gpt: left out" in done.stderr
     assert len(list(tmp_path.rglob("result.json"))) == 1
+
+
+def test_show_says_what_a_model_does_not_answer_and_what_a_task_cannot_ask(tmp_path: Path) -> None:
+    shown = plmtasks(tmp_path, "show", "qa/sample", "--ask", "ExtractSpan", "--model", "tiny-gpt")
+    assert shown.returncode == 0, shown.stderr
+    assert "tiny-gpt does not answer ExtractSpan" in shown.stdout
+    done = plmtasks(tmp_path, "show", "qa/sample", "--ask", "Foo")
+    assert done.returncode == 2
+    assert "task 'qa/sample' cannot be asked by 'Foo'\n  it can be asked by: ExtractSpan, Generate" in done.stderr
+
+
+def test_show_of_a_task_without_its_data(tmp_path: Path) -> None:
+    common = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-m", "plmtasks", "show", "classification/sst2"]
+    shown = subprocess.run(command, cwd=tmp_path, env=common, capture_output=True, text=True, timeout=200, check=False)
+    assert shown.returncode == 0, shown.stderr
+    lines = shown.stdout.splitlines()
+    fitting, predictions, data = (next(x for x in lines if x.startswith(word)) for word in ("models", "predictions", "data"))
+    assert " more (plmtasks list models)" in fitting
+    assert fitting.count(",") == 7
+    assert "GLUE's tab-separated" in predictions
+    assert data.startswith("data: not at hand: data set ")
+    assert shown.stdout.endswith(data + "\n")
+    done = plmtasks(tmp_path, "show", "classification/sst2", "--data", "nowhere")
+    assert (done.returncode, done.stderr) == (2, "error: nowhere: no such file or folder\n"), "the user named it"
+
+
+def test_show_says_which_predictions_can_be_scored(tmp_path: Path) -> None:
+    assert "predictions to score: SQuAD's `{id: answer}` JSON" in plmtasks(tmp_path, "show", "qa/sample").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("sst2", "'classification/sst2'"), ("tiny-gtp", "'tiny-gpt'"), ("sqaud", "'squad'"), ("transformer", "'transformers'")],
+)
+def test_show_of_a_name_that_is_nothing_names_what_is_close(name: str, meant: str, tmp_path: Path) -> None:
+    done = plmtasks(tmp_path, "show", name)
+    assert done.returncode == 2
+    assert f"there is no task {name!r}\n  nor a model, metric or plugin of that name\n  did you mean" in done.stderr
+    assert meant in done.stderr
+
+
+def test_show_of_a_checkpoint_goes_to_its_provider(tmp_path: Path) -> None:
+    assert "'no-such/checkpoint' is not on this machine" in plmtasks(tmp_path, "show", "no-such/checkpoint").stderr
+
+
+def test_show_of_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = plmtasks(tmp_path, "show", "plmtasks-qa").stdout
+    assert "plugin qa, from plmtasks-qa 0.1.0\ntasks: qa/squad," in shown
+    assert "metrics: squad," in shown
+    (tmp_path / "broken_plugin.py").write_text("raise ImportError('no such library')")
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "broken_plugin")
+    assert "failed to load: ImportError: no such library" in plmtasks(tmp_path, "show", "broken_plugin").stdout
+
+
+def test_score_says_what_was_scored(tmp_path: Path) -> None:
+    (tmp_path / "test.tsv").write_text("a fine film\t1\na poor film\t0\n")
+    (tmp_path / "predictions").write_text("1\n1\n")
+    common = ["score", "--task", "classification/sst2", "--predictions", "predictions", "--references", "test.tsv"]
+    done = plmtasks(tmp_path, *common)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 examples of test.tsv, split test\n")
+    assert "50.000" in done.stdout

@@ -18,6 +18,8 @@ from plmtasks.session import run
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
 
+GENERATION = {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None}
+
 
 def score(value, *, unit="points", higher=True, interval=(1.0, 2.0)):
     low, high = interval if interval else (None, None)
@@ -32,7 +34,7 @@ def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, m
     record = {
         "schema_version": 1, "identity": identity or identity_hash({"model": model, "value": value}),
         "task": {"name": task, "version": parts.get("version", 1), "language": "en", "labels": []},
-        "model": {"name": model, "family": "encoder", "ask": "Classify"},
+        "model": {"name": model, "family": "encoder", "ask": parts.get("ask", "Classify")},
         "protocol": {"how": "fine-tuned", "shots": 0, "fresh_weights": [], "trained_on": None} | parts.get("protocol", {}),
         "data": {
             "name": "set", "split": "test", "fingerprint": "a" * 64, "examples": 872, "of": 872, "limit": None, "skipped": 0,
@@ -40,8 +42,8 @@ def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, m
         } | parts.get("data", {}),
         "settings": {
             "dtype": "float32", "batch_tokens": 64, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,
-            "generation": {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None},
-            "model_args": {}, "trust_remote_code": False,
+            "generation": GENERATION, "model_args": {},
+            "trust_remote_code": False,
         } | parts.get("settings", {}),
         "scores": scores or {"a": {"acc": score(value)}}, "main": list(main),
         "signatures": {"a": "a v1"} | parts.get("signatures", {}),
@@ -129,13 +131,63 @@ def test_one_identity_with_other_bytes_stands_twice_and_says_so():
         ({"data": {"limit": 436, "examples": 436}}, "limit 436"),
         ({"data": {"truncated": 7}}, "truncated 7"),
         ({"settings": {"dtype": "bfloat16"}}, "bfloat16"),
+        ({"settings": {"prompt": "raw"}}, "raw prompt"),
+        ({"settings": {"truncation": "left"}}, "truncation left"),
+        ({"settings": {"generation": GENERATION | {"beams": 2, "temperature": 0.7}}}, "beams 2; temperature 0.7"),
+        ({"settings": {"generation": GENERATION | {"top_p": 0.9, "length_penalty": 2.0}}}, "top-p 0.9; length penalty 2"),
+        ({"settings": {"generation": GENERATION | {"max_new_tokens": 16}}}, "max new tokens 16"),
+        ({"protocol": {"shots": 2}}, "fine-tuned, 2-shot"),
     ],
 )
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
 def test_what_a_reader_must_know_stands_in_every_form(monkeypatch, form, parts, mark):
     monkeypatch.setenv("COLUMNS", "200")
-    assert mark in render([result("a", **parts), result("b")], form)
-    assert mark not in render([result("b")], form)
+    said = render([result("a", **parts), result("b")], form)
+    for part in mark.split("; "):
+        assert part in said
+        assert part not in render([result("b")], form)
+
+
+@pytest.mark.parametrize(
+    ("trained", "marks"),
+    [
+        ({}, []),
+        ({"selected_on": "test"}, ["epoch chosen on this split"]),
+        ({"selected_on": "test", "name": "another set"}, []),
+        ({"selected_on": "test", "task": "t/two"}, []),
+        ({"selected_on": "dev", "selecting": "a" * 64, "name": "a copy"}, ["epoch chosen on this split"]),
+        ({"fingerprint": "a" * 64, "name": "a copy"}, ["trained on these examples"]),
+        ({"split": "test"}, ["trained on this split"]),
+    ],
+)
+def test_a_row_says_what_the_training_saw_of_its_split(trained, marks):
+    record = {"task": "t/one", "name": "set", "split": "train", "examples": 9, "fingerprint": "c" * 64, "selected_on": None}
+    found = result(identity="f" * 32, protocol={"trained_on": record | trained})
+    validate(found.record)
+    assert make_boards([found])[0].rows[0].marks == marks
+
+
+def test_rows_that_would_look_the_same_say_in_what_they_differ():
+    def marks(*runs):
+        return [row.marks for row in make_boards(runs)[0].rows]
+
+    assert marks(result("m", 9.0), result("m", 8.0, ask="Generate")) == [["asked by Classify"], ["asked by Generate"]]
+    assert marks(result("m", 9.0), result("m", 8.0, settings={"seed": 1, "threads": 2})) == [["seed 0"], ["seed 1"]]
+    assert marks(result("m", 9.0), result("m", 8.0, settings={"threads": 2})) == [["threads 1"], ["threads 2"]]
+    assert marks(result("m", 9.0), result("m", 8.0, settings={"batch_tokens": 32})) == [["batch tokens 64"], ["batch tokens 32"]]
+    alike = [result("m", 9.0, identity="a" * 32), result("m", 8.0, identity="b" * 32)]
+    assert marks(*alike) == [["identity aaaaaa"], ["identity bbbbbb"]]
+    three = marks(*alike, result("m", 7.0, settings={"seed": 1}))
+    assert three == [["seed 0", "identity aaaaaa"], ["seed 0", "identity bbbbbb"], ["seed 1"]]
+    assert marks(result("m", 9.0), result("other", 8.0, settings={"seed": 1})) == [[], []]
+    assert marks(result("m", 9.0), result("m", 8.0, protocol={"shots": 2}, settings={"seed": 1})) == [[], []]
+
+
+def test_files_for_programs_always_say_how_a_model_was_asked():
+    runs = [result("m", ask="Generate", identity="f" * 32, protocol={"how": "2-shot", "shots": 2})]
+    for row in (next(csv.DictReader(io.StringIO(render(runs, "csv")))), json.loads(render(runs, "json"))[0]["runs"][0]):
+        said = {k: str(row[k]) for k in ("ask", "shots", "prompt", "identity", "protocol")}
+        assert said == {"ask": "Generate", "shots": "2", "prompt": "plain", "identity": "f" * 32, "protocol": "2-shot"}
 
 
 def test_a_limit_above_the_size_of_the_split_is_no_limit():
@@ -184,6 +236,21 @@ def test_the_table_fits_the_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     text = render([result("some/very-long-name-of-a-model-that-wraps", data={"truncated": 3})], "table")
     assert max(map(len, text.splitlines())) <= 60
+
+
+def test_a_narrow_table_leaves_scores_out_and_breaks_no_word(monkeypatch):
+    names = ["accuracy", "f1_macro", "precision_macro", "matthews"]
+    scores = {"a": {name: score(88.07, interval=(85.8, 90.1)) for name in names}}
+    runs = [result("google-bert/bert-base-uncased", scores=scores, main=("a", "matthews"), data={"truncated": 3}), result("b")]
+    for width, shown, left in ((200, 4, None), (120, 2, "2 more scores"), (101, 1, "3 more scores"), (66, 1, "3 more scores")):
+        monkeypatch.setenv("COLUMNS", str(width))
+        text = render([runs[0]], "table")
+        assert max(map(len, text.splitlines())) <= width
+        header = next(line for line in text.splitlines() if line.startswith("rank")).split()
+        assert header == ["rank", "model", "family", "protocol", "n", "matthews", *names[: shown - 1], "marks"]
+        assert left is None or left in " ".join(text.split())
+    assert "google-bert/" in text.split()
+    assert "uncased" in text.split()
 
 
 def test_no_results_give_an_empty_table():

@@ -225,5 +225,21 @@ def test_flat_options_find_their_part() -> None:
     assert config.source == Source(data="x", columns={"text": "a"})
     assert config.settings.generation.beams == 4
     assert (config.settings.dtype, config.settings.seed, config.seed, config.training.seed) == ("bfloat16", 3, 3, 3)
-    with pytest.raises(TypeError, match="no setting of a run is called 'beam'"):
-        run_config("t", "m", beam=4)
+    learned = run_config("t", "m", epochs=2, train_limit=8, batch_tokens=99).training
+    assert (learned.epochs, learned.limit, learned.batch_tokens) == (2, 8, 99)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"beam": 4}, "no setting of a run is called 'beam'"),
+        ({"train": "maybe"}, "train is one of auto, never, always, not 'maybe'"),
+        ({"dtype": "int8"}, "dtype is one of auto, float32, bfloat16, float16, not 'int8'"),
+        ({"limit": -3}, "limit is a number of at least 0, not -3"),
+        ({"beams": "4"}, "beams is a number of at least 1, not '4'"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        run_config("t", "m", **options)
+    assert error.value.message == said

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from ..config import RunConfig, TrainSettings, run_config
-from ..errors import InputError
+from ..config import RunConfig, run_config
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -97,19 +96,9 @@ TRAINING = chain(
     ),
     click.option("--train-limit", type=click.IntRange(min=1), metavar="N", help="At most so many training examples."),
 )
-TRAINING_NAMES = ("epochs", "learning_rate", "warmup", "weight_decay", "batch_size", "accumulation", "clip", "select_split")
 
 
 def configs(tasks: tuple[str, ...], models: tuple[str, ...], values: dict[str, Any]) -> list[RunConfig]:
     """One config for each task and model, from a command's options; those not given keep their defaults."""
     given = {name: value for name, value in values.items() if value is not None}
-    training = {name: given.pop(name) for name in TRAINING_NAMES if name in given}
-    if "batch_tokens" in given:
-        training["batch_tokens"] = given["batch_tokens"]
-    if "train_limit" in given:
-        training["limit"] = given.pop("train_limit")
-    settings = TrainSettings(**training, seed=given.get("seed", 0))
-    try:
-        return [run_config(task, model, **given, training=settings) for task, model in itertools.product(tasks, models)]
-    except TypeError as e:
-        raise InputError(str(e)) from e
+    return [run_config(task, model, **given) for task, model in itertools.product(tasks, models)]

@@ -23,7 +23,8 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     from ..registry import load_registry
     from ..scoring import score_file
 
-    scored = score_file(load_registry(), task, Path(predictions), Source(data=references, columns=columns), **values)
+    registry, source = load_registry(), Source(data=references, columns=columns)
+    scored = score_file(registry, task, Path(predictions), source, **values)
     if form == "json":
         from ..results import dump
 
@@ -31,7 +32,8 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
-    click.echo(f"{len(scored.rows)} examples")
+    data = registry.task(task).load(source)
+    click.echo(f"{len(scored.rows)} examples of {data.name}, split {values['split'] or data.default_split()}")
     for name, s in rows:
         if s["value"] is not None:
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""

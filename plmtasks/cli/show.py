@@ -1,10 +1,14 @@
 """`plmtasks show`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from .options import DATA
+
+NAMES_SHOWN = 8
+"""Of a list that `plmtasks list` shows whole."""
 
 
 @click.command("show")
@@ -14,45 +18,110 @@ from .options import DATA
 @click.option("--model", metavar="M", help="Show the prompt that this model makes of the request.")
 @click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
 def command(name: str, ask: str | None, model: str | None, prompt: Any, **values: Any) -> None:
-    """What a task asks, with one real request and its solved answer; or what a model answers."""
+    """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
     from ..config import ModelSettings, Source
-    from ..errors import UnknownNameError
+    from ..errors import InputError
     from ..registry import load_registry
 
     registry = load_registry()
-    try:
-        task = registry.task(name)
-    except UnknownNameError:
-        if name in registry.items["metric"]:
-            _show_metric(registry.metric(name))
-        else:
-            _show_model(registry.model(name), registry)
+    kind, item = _find(registry, name)
+    if kind != "task":
+        {"metric": _show_metric, "model": _show_model, "plugin": _show_plugin}[kind](item, registry)
         return
-    _show_task(task, registry)
-    data = task.load(Source(**values))
-    task = task.bind(data)
-    split = data.default_split()
-    example = data[split][0]
+    if ask is not None and ask not in item.asks:
+        raise InputError(f"task {item.name!r} cannot be asked by {ask!r}", f"it can be asked by: {', '.join(item.asks)}")
+    asked = registry.model(model) if model is not None else None
+    _show_task(item, registry)
+    try:
+        data = item.load(Source(**values))
+        task = item.bind(data)
+        split = data.default_split()
+        example = data[split][0]
+    except InputError as e:
+        if any(values.values()):  # the data that the user named must be there
+            raise
+        click.echo(f"data: not at hand: {e.message.splitlines()[0]}")
+        return
     click.echo(f"data: {data.name}: " + ", ".join(f"{s} {len(data[s])}" for s in data.splits))
     click.echo(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
-    for kind in [ask] if ask else task.asks:
-        request = task.ask(example.hidden(), kind)
-        click.echo(f"\n{kind}:\n{_json(request)}\nsolved:\n{_json(task.solve(example, request))}")
-        if model is not None and kind in registry.model(model).answers:
-            text = registry.model(model).rendered(request, ModelSettings(prompt=prompt))
-            click.echo(f"as {model} is sent it:\n{text}")
+    for wanted in [ask] if ask else task.asks:
+        request = task.ask(example.hidden(), wanted)
+        click.echo(f"\n{wanted}:\n{_json(request)}\nsolved:\n{_json(task.solve(example, request))}")
+        if asked is not None and wanted not in asked.answers:
+            click.echo(f"{model} does not answer {wanted}")
+        elif asked is not None:
+            click.echo(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt))}")
+
+
+def _find(registry: Any, name: str) -> tuple[str, Any]:
+    """What a name stands for, and its kind.
+
+    raises: UnknownNameError if it is nothing; PluginError, ModelError
+    """
+    from pathlib import Path
+
+    from ..errors import UnknownNameError
+
+    try:
+        return "task", registry.task(name)
+    except UnknownNameError:
+        pass
+    for kind in ("metric", "model"):
+        if name in registry.items[kind]:
+            return kind, getattr(registry, kind)(name)
+    for plugin in registry.plugins:
+        if name in (plugin.name, plugin.distribution, plugin.distribution.split()[0]):
+            return "plugin", plugin
+    scheme, colon, _ = name.partition(":")
+    if colon and any(provider.scheme == scheme for provider in registry.providers["metric"]):
+        return "metric", registry.metric(name)
+    field, slash, _ = name.partition("/")
+    a_task = any(task.startswith(f"{field}/") for task in registry.items["task"])
+    if Path(name).is_dir() or colon or (slash and not a_task):
+        return "model", registry.model(name)
+    close = _close(registry, name)
+    raise UnknownNameError(
+        "task", name, [], "nor a model, metric or plugin of that name",
+        *([f"did you mean {' or '.join(repr(n) for n in close)}?"] if close else []),
+        *(f"{plugin.distribution} failed to load: {plugin.error}" for plugin in registry.plugins if plugin.error),
+    )  # fmt: skip
+
+
+def _close(registry: Any, name: str) -> list[str]:
+    """Names of tasks, models, metrics and plugins like this one, whole or by their last part."""
+    import difflib
+
+    known: dict[str, list[str]] = {}
+    for full in [*(n for names in registry.items.values() for n in names), *(p.name for p in registry.plugins)]:
+        for part in {full, full.split("/")[-1]}:
+            known.setdefault(part, []).append(full)
+    if name in known:
+        return known[name][:NAMES_SHOWN]
+    found = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return list(dict.fromkeys(full for part in found for full in known[part]))[:NAMES_SHOWN]
 
 
 def _show_task(task: Any, registry: Any) -> None:
     click.echo(f"{task.name}: {task.description}")
-    click.echo(f"from {registry.owners['task', task.name].distribution}, version {task.version}, language {task.language}")
+    owner = registry.owners.get(("task", task.name))
+    click.echo(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
     click.echo(f"can be asked by: {', '.join(task.asks)}")
-    click.echo(f"models that fit: {', '.join(registry.models_that_answer(task.asks))}")
+    click.echo(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}")
     for metric in task.metrics:
         click.echo(f"metric {metric}: {registry.metric(metric).description}")
+    click.echo(f"predictions to score: {_formats(task)}")
 
 
-def _show_metric(metric: Any) -> None:
+def _formats(task: Any) -> str:
+    """What the task says of the predictions that it reads: its docstring without errors and sources."""
+    import inspect
+    import re
+
+    said = re.split(r"\n\n(?=\w+:)", inspect.getdoc(task.read_predictions) or "")[0]
+    return " ".join(said.split())
+
+
+def _show_metric(metric: Any, registry: Any) -> None:
     click.echo(f"{metric.name}: {metric.description}\nsignature: {metric.signature()}")
     for name, info in metric.scores().items():
         click.echo(f"{name}: {info.unit}, {'higher' if info.higher_is_better else 'lower'} is better, best {info.best}")
@@ -62,12 +131,28 @@ def _show_model(model: Any, registry: Any) -> None:
     click.echo(f"{model.name}: {model.description}".rstrip(": "))
     click.echo(f"family: {model.family}\nanswers: {', '.join(model.answers)}")
     fitting = [name for name, task in registry.items["task"].items() if set(task.asks) & set(model.answers)]
-    click.echo(f"tasks that fit: {', '.join(fitting)}")
+    click.echo(f"tasks that fit: {_some(fitting, 'tasks')}")
     if model.recommended:
         click.echo("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
     record = model.training_record()
     if record:
         click.echo(f"trained on: {record['task']}, {record['data']['examples']} examples of {record['data']['name']}")
+
+
+def _show_plugin(plugin: Any, registry: Any) -> None:
+    click.echo(f"plugin {plugin.name}, from {plugin.distribution}")
+    if plugin.error:
+        click.echo(f"failed to load: {plugin.error}")
+    for kind, items in registry.items.items():
+        names = [name for name in items if registry.owners[kind, name] == plugin]
+        if names:
+            click.echo(f"{kind}s: {', '.join(names)}")
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more (plmtasks list {what})" if more > 0 else "")
 
 
 def _json(value: Any) -> str:

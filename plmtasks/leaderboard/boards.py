@@ -2,16 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import DataError
 from plmtasks.results import Result
 
 ScoreName = tuple[str, str]
 """Metric, score."""
+
+IDENTITY_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Row:
     """None: it cannot be ranked, and its marks say why. Equal scores have equal ranks."""
     twin: bool = False
     """Another row has the same identity and other scores: the same run on another class of machine."""
+    details: Sequence[str] = ()
+    """What sets it apart from rows of its board that would look the same without."""
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -39,19 +44,38 @@ class Row:
         return int(self.record["data"]["of"])
 
     @property
+    def protocol(self) -> str:
+        """How the model came to the task, with the shots it was given beside."""
+        how, shots = str(self.record["protocol"]["how"]), self.record["protocol"]["shots"]
+        return f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+
+    @property
     def marks(self) -> list[str]:
         """What a reader must know before believing the scores."""
         data, dtype = self.record["data"], str(self.record["settings"]["dtype"])
         marks = {
             "untrained head": self.record["protocol"]["fresh_weights"],
+            **dict.fromkeys(self._seen_before(), True),
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
             dtype: dtype != "float32",
+            **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,
         }
-        return [mark for mark, holds in marks.items() if holds]
+        return [*(mark for mark, holds in marks.items() if holds), *self.details]
+
+    def _seen_before(self) -> Iterator[str]:
+        """What the training saw of the split that is reported; one of another data set may have the same name."""
+        data, trained = self.record["data"], self.record["protocol"]["trained_on"] or {}
+        same = (trained.get("task"), trained.get("name", data["name"])) == (self.record["task"]["name"], data["name"])
+        if trained.get("fingerprint") == data["fingerprint"]:
+            yield "trained on these examples"
+        elif same and trained["split"] == data["split"]:
+            yield "trained on this split"
+        if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
+            yield "epoch chosen on this split"
 
     @property
     def main(self) -> ScoreName:
@@ -114,7 +138,7 @@ def make_boards(results: Sequence[Result]) -> list[Board]:
         seen.add(content)
         try:
             terms = json.dumps(_terms(result.record), sort_keys=True)
-            _ = Row(result).marks, Row(result).examples
+            _ = Row(result).marks, Row(result).protocol, Row(result).examples, _details(Row(result))
         except (AttributeError, KeyError, TypeError, ValueError) as e:
             raise DataError(
                 str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
@@ -128,7 +152,7 @@ def make_boards(results: Sequence[Result]) -> list[Board]:
         first = ordered[0][1][0].record
         for terms, group in ordered:
             apart = None if terms == ordered[0][0] else _difference(first, group[0].record)
-            boards.append(Board(_ranked(group, twins), apart))
+            boards.append(Board(_told_apart(_ranked(group, twins)), apart))
     return boards
 
 
@@ -176,3 +200,44 @@ def _ranked(results: Sequence[Result], twins: set[str]) -> list[Row]:
         if value is not None:
             ranks.setdefault(value, place)
     return [replace(row, rank=None if value is None else ranks[value]) for value, row in keyed]
+
+
+def _changed(settings: Mapping[str, Any]) -> list[str]:
+    """The settings of prompts, texts and generation that are not the defaults."""
+    defaults, generation = ModelSettings(), asdict(Generation())
+    changed = [] if settings["prompt"] == defaults.prompt else [f"{settings['prompt']} prompt"]
+    if settings["truncation"] != defaults.truncation:
+        changed.append(f"truncation {settings['truncation']}")
+    for name, default in generation.items():
+        value = settings["generation"][name]
+        if value != default:
+            words = "top-p" if name == "top_p" else name.replace("_", " ")
+            changed.append(f"{words} {value:g}" if isinstance(value, int | float) else f"{words} {value}")
+    return changed
+
+
+def _details(row: Row) -> list[str]:
+    """What two runs may differ in without a mark, the most telling first."""
+    settings = row.record["settings"]
+    return [
+        f"asked by {row.record['model']['ask']}",
+        f"model args {json.dumps(settings['model_args'], sort_keys=True)}",
+        f"seed {settings['seed']}",
+        f"threads {settings['threads']}",
+        f"batch tokens {settings['batch_tokens']}",
+        f"identity {row.result.identity[:IDENTITY_DIGITS]}",
+    ]
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """The rows, with details where some agree in model, protocol and marks."""
+    told = list(rows)
+    for i in range(len(_details(told[0]))):
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for place, row in enumerate(told):
+            groups.setdefault((row.result.model, row.protocol, *row.marks), []).append(place)
+        for places in groups.values():
+            if len({_details(told[place])[i] for place in places}) > 1:
+                for place in places:
+                    told[place] = replace(told[place], details=(*told[place].details, _details(told[place])[i]))
+    return told

@@ -6,16 +6,22 @@ import json as json_module
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from .boards import Board, Row, ScoreName
 
 SHOWN_SCORES = 5
 """Scores a table shows; the others are in the CSV and JSON forms."""
+GAP = 2
+"""Between the columns of a terminal's table."""
+NAME_WIDTH = 12
+"""The least for a model's name there."""
+MARKS_WIDTH = 24
+"""The least for marks there, as long as a score can be left out instead."""
 
 
 def table(boards: Sequence[Board]) -> str:
-    """For a terminal, as wide as it is."""
+    """For a terminal, as wide as it is: with the scores that have room, the main one always."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -24,15 +30,19 @@ def table(boards: Sequence[Board]) -> str:
     file = io.StringIO()
     console = Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None)
     for board in boards:
-        made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        header, lines = _cells(board, _printable)
-        for name in header:
-            made.add_column(Text(name), justify="right" if name in ("rank", "n") else "left", overflow="fold")
-        for line in lines:
+        shown, columns, widths = _fitting(board, console.width)
+        made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+        for (name, *_), width in zip(columns, widths, strict=True):
+            side: Literal["left", "right"] = "right" if name in ("rank", "n") else "left"
+            made.add_column(Text(name), justify=side, overflow="fold", min_width=width, max_width=width)
+        columns[1] = [_broken(name, widths[1]) for name in columns[1]]
+        for line in zip(*(cells for _, *cells in columns), strict=True):
             # as Text, a bracket in a cell is no markup
             made.add_row(*map(Text, line))
-        console.print(Text(_printable(_title(board))))
+        console.print(Text(_printable(f"{board.task}: {_about(board, shown)}")))
+        console.print()
         console.print(made)
+        console.print()
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n" if boards else ""
 
 
@@ -40,8 +50,9 @@ def markdown(boards: Sequence[Board]) -> str:
     """Tables of GitHub's Markdown."""
     blocks = []
     for board in boards:
-        header, lines = _cells(board, _escape)
-        heading = [f"### {_escape(board.task)}", "", _escape(_about(board)), ""]
+        shown = _shown(board)
+        header, lines = _cells(board, shown, _escape)
+        heading = [f"### {_escape(board.task)}", "", _escape(_about(board, shown)), ""]
         blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
     return "\n".join(blocks)
 
@@ -50,8 +61,8 @@ def csv(boards: Sequence[Board]) -> str:
     """One line for each score of each run."""
     file = io.StringIO()
     columns = [
-        "task", "data", "split", "apart", "rank", "model", "family", "protocol", "examples", "of", "marks",
-        "metric", "score", "main", "value", "low", "high", "interval", "unit", "higher_is_better", "identity",
+        "task", "data", "split", "apart", "rank", "model", "family", "ask", "protocol", "shots", "prompt", "examples", "of",
+        "marks", "metric", "score", "main", "value", "low", "high", "interval", "unit", "higher_is_better", "identity",
     ]  # fmt: skip
     writer = csv_module.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
@@ -92,36 +103,31 @@ def json(boards: Sequence[Board]) -> str:
 def _run(row: Row) -> dict[str, Any]:
     model = row.record["model"]
     return {
-        "rank": row.rank, "model": model["name"], "family": model["family"], "protocol": row.record["protocol"]["how"],
-        "examples": row.examples, "of": row.of, "marks": row.marks, "identity": row.result.identity,
-        "scores": row.record["scores"],
+        "rank": row.rank, "model": model["name"], "family": model["family"], "ask": model["ask"], "protocol": row.protocol,
+        "shots": row.record["protocol"]["shots"], "prompt": row.record["settings"]["prompt"], "examples": row.examples,
+        "of": row.of, "marks": row.marks, "identity": row.result.identity, "scores": row.record["scores"],
     }  # fmt: skip
 
 
-def _title(board: Board) -> str:
-    return f"{board.task}: {_about(board)}"
-
-
-def _about(board: Board) -> str:
+def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     """On what, and by which score, its runs are ranked; and why apart from others."""
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
     text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
-    left_out = len(board.scores) - len(_shown(board))
-    text += f"; {left_out} more scores in the csv and json forms" if left_out else ""
+    left_out = len(board.scores) - len(shown)
+    text += f"; {left_out} more score{'s' * (left_out > 1)} in the csv and json forms" if left_out else ""
     return f"{text}; apart from the table above: {board.apart}" if board.apart else text
 
 
-def _cells(board: Board, escape: Callable[[str], str] = str) -> tuple[list[str], list[list[str]]]:
+def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
     """The header, and a line of cells for each run; what comes from a result's names is escaped."""
-    shown = _shown(board)
     marked = any(row.marks for row in board.rows)
     scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
     header = [escape(name) for name in ("rank", "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))]
     lines = []
     for row in board.rows:
         record = row.record
-        who = [record["model"]["name"], record["model"]["family"], record["protocol"]["how"]]
+        who = [record["model"]["name"], record["model"]["family"], row.protocol]
         count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
         marks = [escape("; ".join(row.marks))] if marked else []
         lines.append([str(row.rank or "–"), *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
@@ -132,6 +138,41 @@ def _shown(board: Board) -> list[ScoreName]:
     """The main score, and others that some run has; not those of single labels, which have brackets in their names."""
     defined = [name for name in board.scores[1:] if any(row.score(name)["value"] is not None for row in board.rows)]
     return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
+
+
+def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]], list[int]]:
+    """The scores that a terminal has room for, the columns (the header first) and their widths.
+
+    The last scores go first. Then marks and texts are wrapped between words, and names of models after their signs.
+    """
+    from rich.cells import cell_len
+
+    shown = _shown(board)
+    while True:
+        header, lines = _cells(board, shown, _printable)
+        columns = [list(column) for column in zip(header, *lines, strict=True)]
+        widths = [max(map(cell_len, column)) for column in columns]
+        least = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+        marks = [len(columns) - 1] if header[-1] == "marks" else []
+        excess = sum(widths) + GAP * (len(columns) - 1) - width
+        if len(shown) == 1 or excess <= sum(max(0, widths[i] - max(least[i], MARKS_WIDTH)) for i in marks):
+            break
+        shown = shown[:-1]
+    least[1] = min(widths[1], NAME_WIDTH)
+    for i in (*marks, 1, *range(len(columns))):
+        cut = max(0, min(excess, widths[i] - least[i]))
+        widths[i], excess = widths[i] - cut, excess - cut
+    return shown, columns, widths
+
+
+def _broken(name: str, width: int) -> str:
+    """A model's name in lines, broken after its signs."""
+    lines = [""]
+    for piece in re.findall(r"[^/_.-]*[/_.-]+|[^/_.-]+", name):
+        if lines[-1] and len(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
 
 
 def _label(board: Board, name: ScoreName) -> str:

@@ -99,7 +99,11 @@ class Format:
 
     def _text(self, where: str, row: Mapping[str, Any], name: str) -> str | None:
         if name == "text_pair" and name not in self.columns:
-            there = any(known in row for known in COLUMN_NAMES[name])
+            there = next((known for known in COLUMN_NAMES[name] if known in row), None)
+            if self.pair is False and there and "text" not in self.columns:
+                raise DataError(
+                    where, "one text a row", f"a pair (column {there!r})", "say which text it is with --columns text=COLUMN"
+                )
             if self.pair is False or (self.pair is None and not there):
                 return None
         text = self._cell(where, row, name)

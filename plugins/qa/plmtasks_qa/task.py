@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, hub_dataset, open_dataset
+from plmtasks.data import SPLIT_FILES, Dataset, HubData, hub_dataset, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
@@ -94,7 +94,8 @@ class QuestionAnswering(Task):
         own = own_dataset(self.hub, self.row_reader, form)
         if own is None:
             own = Dataset(name=self.name, readers={split: partial(sample, split) for split in SPLIT_SIZES}, published=True)
-        return open_dataset(source, lambda path: self.file_reader(path, form), name=self.name, own=own)
+        patterns = {**SPLIT_FILES, "test": (*SPLIT_FILES["test"], f"{self.name.removeprefix('qa/')}.json")}
+        return open_dataset(source, lambda path: self.file_reader(path, form), name=self.name, own=own, patterns=patterns)
 
     def ask(self, example: Example, kind: str) -> Request:
         history = example.inputs.get("history", [])

@@ -92,7 +92,7 @@ class Checkpoint(Model):
         from .loading import load_parts
 
         kind = kind_of(form, self.family)
-        kind.check(settings)
+        kind.check(settings, form.kind())
         return kind(load_parts(self, kind, form, settings, device), form)
 
     def folder(self, settings: "ModelSettings") -> Path:

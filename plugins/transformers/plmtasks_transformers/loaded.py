@@ -67,10 +67,9 @@ class Loaded(TrainableModel):
         return {}
 
     @classmethod
-    def check(cls, settings: "ModelSettings") -> None:
+    def check(cls, settings: "ModelSettings", kind: str) -> None:
         """raises: InputError if it cannot truncate in the way that is wanted"""
         if settings.truncation not in cls.policies:
-            kind = cls.__name__
             raise InputError(f"{kind} cannot use --truncation {settings.truncation}", f"it can use: {', '.join(cls.policies)}")
 
     @property
@@ -149,7 +148,7 @@ class Loaded(TrainableModel):
         start = " ".join(text.split()[:8])
         return InputError(
             f"a text has {length} tokens, {self.parts.name!r} takes {limit}: {start[:80]!r} …",
-            "--truncation right, left, window or skip says what is to happen to it",
+            f"--truncation {', '.join(p for p in self.policies if p != 'error')} says what is to happen to it",
         )
 
 

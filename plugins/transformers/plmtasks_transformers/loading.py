@@ -45,7 +45,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
             fresh = {k if isinstance(k, str) else k[0] for part in ("missing_keys", "mismatched_keys") for k in info[part]}
             if type(form) in HEADS and checkpoint.fresh(form):
                 fresh |= _renew_head(module)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ImportError) as e:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ImportError) as e:
         first = str(e).strip().split("\n")[0]
         raise ModelError(f"{checkpoint.name!r} cannot be loaded: {first}", f"looked in {folder}") from e
     if "device_map" not in args:
