@@ -280,6 +280,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
     evaluate = selecting = None
     if chosen is not None:
         asked = job.data[chosen]
+        facts["selecting"] = fingerprint(asked)
         evaluate = _Evaluation(
             job=job, examples=asked, requests=[job.task.ask(e.hidden(), job.kind) for e in asked], processes=processes
         )

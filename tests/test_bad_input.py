@@ -71,6 +71,11 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
     ),
     "an unknown label": (text("dev.tsv", GOOD + "a film\t7\n"), [*SST2, "dev.tsv"], ["dev.tsv:3", "'7'", "negative"]),
     "mixed format": (text("dev.tsv", GOOD + '{"sentence": "a film", "label": 1}\n'), [*SST2, "dev.tsv"], ["dev.tsv:3"]),
+    "a pair where one text is wanted": (
+        text("dev.tsv", "sentence1\tsentence2\tlabel\na film\ta movie\t1\n"),
+        [*SST2, "dev.tsv"],
+        ["dev.tsv:2", "a pair", "sentence2"],
+    ),
     "wrong format": (text("a.json", "[1, 2]"), [*SQUAD, "a.json"], ["a.json"]),
     "broken JSON": (text("a.json", '{"data": [\n'), [*SQUAD, "a.json"], ["a.json:1:11", "JSON"]),
     "missing key": (text("a.json", '{"data": [{"title": "t"}]}'), [*SQUAD, "a.json"], ["a.json", "data[0]", "paragraphs"]),
@@ -89,7 +94,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
     "a pair that does not fit": (
         nothing,
         ["run", "--task", "qa/sample", "--model", "tiny-gpt", "--ask", "ExtractSpan"],
-        ["model 'tiny-gpt' cannot be asked task 'qa/sample'", "models that fit: ", "tiny-bert"],
+        ["model 'tiny-gpt' cannot be asked task 'qa/sample' by ExtractSpan", "models that fit: bert-base"],
     ),
     "a kind that the task has not": (
         nothing,
@@ -179,3 +184,20 @@ def test_a_text_longer_than_the_model_takes(tmp_path: Path) -> None:
     assert "'tiny-bert' takes 256" in done.stderr
     assert "--truncation" in done.stderr
     assert not list(tmp_path.rglob("result.json"))
+
+
+def test_a_matrix_is_checked_before_its_first_run(tmp_path: Path) -> None:
+    (tmp_path / "dev.tsv").write_text(GOOD)
+    common = ["--task", "classification/sample", "--task", "classification/sst2", "--threads", "1"]
+    done = plmtasks(tmp_path, "run", *common, "--model", "tiny-bert", "--data", "dev.tsv")
+    assert done.returncode == 2
+    assert "has no train split" in done.stderr
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def test_an_output_that_cannot_be_written_is_found_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = plmtasks(tmp_path, "run", "--task", "qa/sample", "--model", "tiny-bert", "--output", "file", "--threads", "1")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert not (tmp_path / "checkpoints").exists()

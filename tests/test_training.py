@@ -215,3 +215,36 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, kilobytes: int) -> None:
     assert not (tmp_path / "model" / RECORD).exists()
     assert subprocess.run(command, timeout=120, check=False).returncode == 0
     assert (tmp_path / "model" / RECORD).exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(once: Path, tmp_path: Path, registry: Registry) -> None:
+    import shutil
+
+    other = tmp_path / "model"
+    shutil.copytree(once, other)
+    (other / RECORD).unlink()
+    before = weights(other)
+    with pytest.raises(OutputError, match="holds something else"):
+        train(config(tmp_path), str(other), registry)
+    assert weights(other) == before
+
+
+def test_the_record_names_the_training_data(tmp_path: Path, registry: Registry) -> None:
+    for name in ("mine.tsv", "theirs.tsv"):
+        (tmp_path / name).write_text("a good film\t1\na bad film\t0\n" * 8)
+    source = {"train_data": str(tmp_path / "mine.tsv"), "data": str(tmp_path / "theirs.tsv")}
+    options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
+    folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / "model"), registry)
+    assert json.loads((folder / RECORD).read_text())["data"]["name"] == "mine.tsv"
+
+
+def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, registry: Registry) -> None:
+    """Another way to generate is another run, not another training."""
+    recipes = set()
+    for beams in (1, 3):
+        little = replace(LITTLE, limit=16, epochs=1, select_split="none")
+        made = config(tmp_path, training=little, beams=beams, limit=4, split="test", ask="Generate")
+        run(_settled(replace(made, model="tiny-t5")), registry, alone())
+        recipes |= {p.parent.name for p in (tmp_path / "checkpoints").rglob(RECORD)}
+    assert len(recipes) == 1
+    assert len(list((tmp_path / "results").rglob("result.json"))) == 2
