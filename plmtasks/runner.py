@@ -133,8 +133,6 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
     device = processes.device()
-    if processes.main:
-        results.open_folder(Path(config.output))  # before hours of training
     job = ensure_trained(job, processes, progress, device)
     parts = identity(job)
     if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:
@@ -230,7 +228,8 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
     if not must_learn(job):
         return job
     if processes.main:
-        results.open_folder(Path(job.config.checkpoints))
+        for folder in (job.config.output, job.config.checkpoints):
+            results.open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
     progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
     return replace(job, model=train(job, processes, progress, device, None))

@@ -67,7 +67,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
     "a missing column": (
         text("a.csv", "words,label\nx,a\ny,b\n"),
         [*CUSTOM, "a.csv"],
-        ["a.csv:2", "'text'", "words, label", "--columns"],
+        ["a.csv:2", "a column with the text", "'words', 'label'", "--columns text=COLUMN"],
     ),
     "an unknown label": (text("dev.tsv", GOOD + "a film\t7\n"), [*SST2, "dev.tsv"], ["dev.tsv:3", "'7'", "negative"]),
     "mixed format": (text("dev.tsv", GOOD + '{"sentence": "a film", "label": 1}\n'), [*SST2, "dev.tsv"], ["dev.tsv:3"]),
@@ -123,7 +123,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
     "training forbidden": (
         nothing,
         ["run", "--task", "qa/sample", "--model", "tiny-bert", "--train", "never"],
-        ["--train never forbids training"],
+        ["--train never forbids it"],
     ),
     "shots where none fit": (
         nothing,
