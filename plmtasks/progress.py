@@ -67,8 +67,9 @@ class Bar:
         self.live.start()
 
     def begin_at(self, done: int) -> None:
-        """So many were done before."""
+        """So many were done before; the rate counts from here."""
         self._done = self._first = done
+        self._start = time.monotonic()
         self.update(done)
 
     def update(self, done: int, note: str = "") -> None:

@@ -244,7 +244,9 @@ class _Run:
                 self.state.update += 1
                 self.state.loss += loss
                 bar.update(self.state.update, f"loss {loss:.3f}")
-                if self.state.update - began == 5:
+                if self.state.update - began == 2:
+                    bar.begin_at(self.state.update)  # the first are slow, and would mislead
+                elif self.state.update - began == 7:
                     self._confirm(bar.seconds_left())
                 if place + 1 == updates_an_epoch or self.state.update == total:
                     self._end_epoch(epoch, place + 1)
