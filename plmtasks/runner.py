@@ -17,6 +17,7 @@ from .distributed import Processes
 from .errors import InputError, MismatchError, PlmtasksError
 from .examples import Example, Prediction, fingerprint
 from .journal import Journal
+from .learning import Lesson, Teacher
 from .metric import Metric
 from .model import LoadedModel, Model
 from .progress import Progress
@@ -241,9 +242,7 @@ def train(job: Job, processes: Processes, progress: Progress, device: str, folde
     c = job.config
     settings = training.resolve(c.training, job.model, c.settings, device)
     lesson = _lesson(job, settings, processes, progress, folder is not None)
-    teacher = training.Teacher(
-        settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes
-    )
+    teacher = Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
     if folder is None:
         name = results.identity_hash(training.recipe(job.model, lesson, teacher))
         folder = results.run_folder(c.checkpoints, job.task.name, job.model.name, name)
@@ -260,7 +259,7 @@ def _check_train_split(job: Job) -> None:
         )
 
 
-def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: Progress, free: bool) -> training.Lesson:
+def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: Progress, free: bool) -> Lesson:
     """free: no split is reported after this training, so the one that is evaluated by default may choose the epoch"""
     examples = draw(job.data["train"], settings.limit)
     requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
@@ -287,9 +286,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
             "data": fingerprint(asked), "task": job.task.facts(), "metrics": {m.name: m.signature() for m in job.metrics},
             "settings": to_json(job.config.settings),
         }  # fmt: skip
-    return training.Lesson(
-        task=job.task.name, requests=requests, answers=answers, facts=facts, selecting=selecting, evaluate=evaluate
-    )
+    return Lesson(task=job.task.name, requests=requests, answers=answers, facts=facts, selecting=selecting, evaluate=evaluate)
 
 
 @dataclass(frozen=True, kw_only=True)

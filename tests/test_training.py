@@ -17,10 +17,11 @@ from plmtasks import RunConfig, TrainSettings, run_config
 from plmtasks.batching import Cost, padded_tokens
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
+from plmtasks.learning import _pieces, _schedule, _updates
 from plmtasks.registry import Registry, load_registry
 from plmtasks.runner import run
 from plmtasks.session import train
-from plmtasks.training import RECORD, _pieces, _schedule, _updates
+from plmtasks.training import RECORD
 
 LITTLE = TrainSettings(epochs=2, limit=256, batch_size=16, learning_rate=2e-3)
 
