@@ -55,7 +55,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_any_number_of_processes_gives_the_same_bytes(count: int, alone: bytes, tmp_path: Path) -> None:
-    done = run([*PYTHON, "run", *TOY, "--processes", str(count), "--output", str(tmp_path)], TOY_SLEEP="0.02")
+    done = run([*PYTHON, "run", *TOY, "--processes", str(count), "--output", str(tmp_path)], TOY_SLEEP="0.2")
     assert done.returncode == 0, done.stderr
     assert result_bytes(tmp_path) == alone
     answered_once(tmp_path)
