@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LAUNCHED = "PLMTASKS_LAUNCHED"
 """Environment variable: set in processes that our own launcher started; it prints what went wrong."""
 
-RESUME = "run the same command again: it goes on from what the journal holds (on another number of processes, name --threads too)"
+RESUME = "run the same command again: it goes on from what the journal holds"
 
 
 class Store(Protocol):

@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 
@@ -33,6 +33,10 @@ class Request:
 
     def key(self) -> str:
         """A hash of all that is asked: equal requests have equal keys. 32 hexadecimal digits."""
+        return self._key
+
+    @cached_property
+    def _key(self) -> str:
         text = json.dumps([self.kind(), to_json(self)], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

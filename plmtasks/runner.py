@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,14 @@ def _words(request: Request, answer: Answer) -> str:
     return str(getattr(answer, "text", ""))
 
 
-def run(config: RunConfig, registry: Registry, processes: Processes, progress: Progress | None = None) -> Result:
+def run(config: RunConfig, registry: Registry, processes: Processes, *, any_threads: bool = False) -> Result:
     """The result of one task on one model: computed, or found where the same was computed before.
 
     Called in every process of the run with the same config, whose automatic choices have been made.
+
+    any_threads: nobody chose the number of threads, so a run begun with another number is gone on with as it is
     """
-    progress = progress or Progress(quiet=config.quiet or not processes.main)
+    progress = Progress(quiet=config.quiet or not processes.main)
     environment.set_threads(config.settings.threads)
     job = prepare(config, registry)
     config = job.config
@@ -140,13 +143,18 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
         raise PlmtasksError(
             "the processes see different data, weights or versions", "on several nodes, all of them need the same files"
         )
+    # threads that nobody chose follow from the number of processes; on another number, those of the first hold
+    begun = processes.share("begun", partial(_begun_with, job, parts)) if any_threads else None
+    if begun is not None:
+        job = replace(job, config=replace(config, settings=replace(config.settings, threads=begun)))
+        config, parts = job.config, identity(job)
+        environment.set_threads(begun)
+        progress.say(f"the same run was begun with --threads {begun}: it goes on with as many")
     folder = results.run_folder(config.output, job.task.name, job.model.name, results.identity_hash(parts))
     processes = processes.within(folder.name)
     if processes.share("stored", lambda: results.stored(folder) is not None):
         progress.say(f"the same was run before: {folder}")
         return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
-    if processes.main:
-        _tell_unfinished(folder, parts, progress)
     results.open_folder(folder)
     began = time.monotonic()
     with results.lock(folder, "run") if processes.main else nullcontext():
@@ -167,14 +175,15 @@ def run(config: RunConfig, registry: Registry, processes: Processes, progress: P
     return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
 
 
-def _tell_unfinished(folder: Path, parts: Mapping[str, Any], progress: Progress) -> None:
-    """Says so where the same run was begun with another number of threads: that is another identity."""
-    for path in folder.parent.glob("*/config.json") if not folder.exists() else ():
+def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
+    """The threads of the same run begun with another number of them; None if there is none, or this one is there."""
+    folder = results.run_folder(job.config.output, job.task.name, job.model.name, results.identity_hash(parts))
+    for path in sorted(folder.parent.glob("*/config.json")) if not folder.exists() else ():
         other = json.loads(path.read_text(encoding="utf-8"))["identity"]
-        threads = other["settings"]["threads"]
-        same = {**other, "settings": {**other["settings"], "threads": parts["settings"]["threads"]}} == parts
-        if same and not (path.parent / "result.json").exists():
-            progress.say(f"the same run was begun with --threads {threads}, which would go on with it: {path.parent}")
+        twin = {**other, "settings": {**other["settings"], "threads": parts["settings"]["threads"]}}
+        if results.identity_hash(twin) == folder.name:
+            return int(other["settings"]["threads"])
+    return None
 
 
 def identity(job: Job) -> dict[str, Any]:

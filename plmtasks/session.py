@@ -74,11 +74,11 @@ def _everywhere(work: _Work, registry: Registry) -> list[Result]:
             return _do(work, processes, registry)
     if count <= 1:
         return _do(work, distributed.alone(), registry)
-    configs = [environment.resolve(c, count) for c in work.configs]
+    threads = environment.resolve(work.configs[0], count).settings.threads
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         file = Path(folder, "work.json")
-        file.write_text(json.dumps({"configs": to_json(configs), "train": work.train}), encoding="utf-8")
-        distributed.launch(["worker", str(file)], count, configs[0].settings.threads)
+        file.write_text(json.dumps({"configs": to_json(work.configs), "train": work.train}), encoding="utf-8")
+        distributed.launch(["worker", str(file)], count, threads)
         folders = json.loads(file.with_suffix(".done").read_text(encoding="utf-8"))
     return [results.read_results(Path(f))[0] for f in folders]
 
@@ -103,13 +103,12 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
         # the main process's choices hold for all, whatever another machine would choose; folders are each machine's own
         chosen = mine.share("settings", partial(_settings, config, mine.local_count))
         settled = replace(config, settings=from_json(ModelSettings, chosen))
-        progress = Progress(quiet=config.quiet or not mine.main)
         if work.train is not None:
             environment.set_threads(settled.settings.threads)
             job = runner.prepare(replace(settled, limit=1), registry)
-            runner.train(job, mine, progress, mine.device(), Path(work.train))
+            runner.train(job, mine, Progress(quiet=config.quiet or not mine.main), mine.device(), Path(work.train))
             continue
-        result = runner.run(settled, registry, mine, progress)
+        result = runner.run(settled, registry, mine, any_threads=config.settings.threads == 0)
         if mine.main and registry.manager is not None:
             registry.manager.hook.report(result=result)
         found.append(result)

@@ -254,7 +254,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_data_in_the_cache_of_the_hub(variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
+    import huggingface_hub.constants
     import pyarrow
     import pyarrow.parquet
 

@@ -1,7 +1,6 @@
 """What the tests of this plugin share."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,6 @@ from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
 from plmtasks.registry import Registry, load_registry
 from plmtasks.task import Task
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of real data sets: beside the repository, or where PLMTASKS_DATA points."""
-    folder = Path(os.environ.get("PLMTASKS_DATA") or Path(__file__).parents[4] / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; PLMTASKS_DATA can name another folder")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """What the tests of this plugin share: tiny models made once, and requests for every kind."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,15 +91,6 @@ def load(tiny: dict[str, Checkpoint]) -> Callable[..., Loaded]:
         return model.load(form, ModelSettings(**{"dtype": "float32", **settings}), "cpu")
 
     return load
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of real data sets: beside the repository, or where PLMTASKS_DATA points."""
-    folder = Path(os.environ.get("PLMTASKS_DATA") or Path(__file__).parents[4] / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; PLMTASKS_DATA can name another folder")
-    return folder
 
 
 def numbers(value: Any) -> list[float]:
