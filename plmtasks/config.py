@@ -50,6 +50,8 @@ class ModelSettings:
     prompt: Literal["plain", "raw", "chat"] = "plain"
     """How instruction, shots and text become one prompt; raw puts nothing between but what the task gives."""
     generation: Generation = field(default_factory=Generation)
+    stride: int = 0
+    """Tokens by which the window over a long text that is scored moves on; 0: half of the model's limit."""
     seed: int = 0
     model_args: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the library that loads the weights."""
@@ -59,8 +61,9 @@ class ModelSettings:
         """These settings, with those at their defaults that no answer to such a request depends on."""
         generates, prompted = hasattr(form, "max_new_tokens"), hasattr(form, "shots")
         return replace(
-            self, generation=self.generation if generates else Generation(), prompt=self.prompt if prompted else "plain"
-        )
+            self, generation=self.generation if generates else Generation(), prompt=self.prompt if prompted else "plain",
+            stride=self.stride if form.kind() == "Score" else 0,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,38 @@ class TrainSettings:
     """Batches an update."""
     clip: float = 1.0
     """The gradient's largest norm; 0: any."""
+    optimizer: str = "AdamW"
+    """A class of `torch.optim`, by name."""
+    optimizer_args: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to it, beside learning rate and weight decay."""
+    schedule: str = "linear"
+    """linear, cosine or constant after the warm-up, or a class of `torch.optim.lr_scheduler`, stepped once an update."""
+    schedule_args: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to that class."""
+    label_smoothing: float = 0.0
+    """The share of the target that is spread over all labels or tokens."""
+    class_weights: str = ""
+    """"balanced", or label=weight,…: what an example of each label counts for in `Classify` and `Tag`."""
+    freeze: tuple[str, ...] = ()
+    """What does not learn: "embeddings", "base" (all but the head), "layers:N" (the lowest N), or a part of weights' names."""
+    gradient_checkpointing: bool = False
+    """Activations are computed again on the way back: less memory, more time."""
+    peft: str = ""
+    """A method of the peft library that learns few weights beside the frozen ones: lora, ia3, …"""
+    peft_args: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to its configuration: r, lora_alpha, target_modules, …"""
+    mask_rate: float = 0.15
+    """The share of tokens that an encoder or a sequence-to-sequence model has to restore when it learns from plain text."""
+    whole_words: bool = False
+    """All tokens of a word are masked together."""
+    span_length: float = 3.0
+    """Mean tokens of a span that a sequence-to-sequence model has to restore."""
+    mixing: str = "size"
+    """How often each of several tasks comes: "size", "temperature:T", or task=weight,…"""
+    patience: int | None = None
+    """Epochs without a better score on the selecting split after which training ends; None: all epochs."""
+    track: tuple[str, ...] = ()
+    """Trackers of Accelerate that follow the training: tensorboard, wandb, mlflow, trackio, …"""
     seed: int = 0
     dtype: DType = "auto"
     """bfloat16 and float16 mean autocast over float32 weights."""
@@ -103,6 +138,10 @@ class RunConfig:
     limit: int | None = None
     shots: int = 0
     shots_from: Literal["fixed", "per-example"] = "fixed"
+    metrics: tuple[str, ...] = ()
+    """Further ones beside the task's own."""
+    given: str | None = None
+    """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives."""
     ask: str | None = None
     train: Literal["auto", "never", "always"] = "auto"
     allow_untrained: bool = False

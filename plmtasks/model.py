@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .batching import Cost
+from .errors import InputError
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
     import torch
 
-    from .config import ModelSettings
+    from .config import ModelSettings, TrainSettings
 
 
 class Model(ABC):
@@ -69,6 +70,17 @@ class Model(ABC):
         device: as torch spells it: "cpu", "cuda:1"
         raises: ModelError
         """
+
+    def learner(
+        self, forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
+    ) -> "Sequence[TrainableModel]":
+        """The model in memory, ready to learn: one view of the same weights for each form.
+
+        What `training` wants of the model itself (frozen weights, adapters, smoothing, …) is done here.
+
+        raises: ModelError; InputError for what this model cannot learn, or not together
+        """
+        raise InputError(f"model {self.name!r} cannot be trained")
 
 
 class LoadedModel(ABC):

@@ -1,10 +1,12 @@
 """What a task is."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .errors import InputError
 from .examples import Example, Prediction
 from .requests import Answer, Request
 
@@ -34,6 +36,12 @@ class Task(ABC):
     """What can be predicted, where that is a closed set; metrics have a column for each and one for all else."""
     description: str = ""
     """One line for `plmtasks list tasks`."""
+    fields: Sequence[str] = ()
+    """The inputs that a new question must give, all texts: for `plmtasks predict`; none: it takes no new questions."""
+    more_fields: Sequence[str] = ()
+    """Inputs that a new question may give, of any JSON value."""
+    follows: str | None = None
+    """The task whose predictions can take the place of what the data gives (the predicates whose roles are asked)."""
 
     @abstractmethod
     def load(self, source: "Source") -> "Dataset":
@@ -68,6 +76,35 @@ class Task(ABC):
         from .data import read_predictions
 
         return read_predictions(path, examples)
+
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """A new question as an example without a reference.
+
+        row: what the user gives, by the names of `fields` and `more_fields`
+
+        raises: InputError if the row is no question of this task
+        """
+        known = [*self.fields, *self.more_fields]
+        wrong = [name for name in row if name not in known]
+        missing = [name for name in self.fields if not (isinstance(row.get(name), str) and row[name].strip())]
+        if wrong or missing or not known:
+            said = f"no text {missing[0]!r}" if missing else f"a field {wrong[0]!r}" if wrong else "no fields at all"
+            raise InputError(f"{self.name} is asked with {', '.join(known) or 'nothing new'}; the question has {said}")
+        return Example(id=id, inputs=dict(row))
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        """The prediction as a person reads it; line feeds are taken out by whoever prints it."""
+        return prediction.value if isinstance(prediction.value, str) else json.dumps(prediction.value, ensure_ascii=False)
+
+    def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
+        """The examples, without references, that follow from an example of the task `follows` and what is predicted of it."""
+        raise TypeError(f"{self.name} follows no other task")
+
+    def match(self, examples: Sequence[Example], derived: Sequence[Example]) -> Sequence[Example]:
+        """The derived examples with their references, and those of `examples` that nothing was derived for, so that they count
+        as missed: what is asked and scored when another run's predictions take the place of what the data gives.
+        """
+        raise TypeError(f"{self.name} follows no other task")
 
     def facts(self) -> dict[str, Any]:
         """What of the task belongs in a run's identity."""

@@ -1,0 +1,1 @@
+"""Language modelling for plmtasks: perplexity, last words, open-ended generation, pretraining."""

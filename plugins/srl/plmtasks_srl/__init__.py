@@ -1,0 +1,1 @@
+"""Semantic role labelling, predicate finding and named-entity tagging for plmtasks."""

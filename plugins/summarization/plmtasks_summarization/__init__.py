@@ -1,0 +1,1 @@
+"""Summarization for plmtasks: news, dialogues and your own texts, by ROUGE in any language."""

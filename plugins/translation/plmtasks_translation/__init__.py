@@ -1,0 +1,1 @@
+"""Machine translation for plmtasks: BLEU, chrF and TER in any language pair."""
