@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import distributed, environment, results, runner
+from . import distributed, environment, job, lessons, results, runner
 from .config import ModelSettings, RunConfig
 from .distributed import Processes
 from .errors import MismatchError
@@ -47,7 +47,7 @@ def fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig]
     kept, unfit = [], []
     for config in configs:
         try:
-            runner.choose_kind(registry.task(config.task), registry.model(config.model), config.ask, registry)
+            job.choose_kind(registry.task(config.task), registry.model(config.model), config.ask, registry)
             kept.append(config)
         except MismatchError as e:
             unfit.append(e)
@@ -96,7 +96,7 @@ def worker(file: Path) -> None:
 def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
     if len(work.configs) > 1:  # before the first run: what stops the last would be known too late
         for config in work.configs:
-            runner.must_learn(runner.prepare(config, registry))
+            lessons.must_learn(job.prepare(config, registry))
     found = []
     for number, config in enumerate(work.configs):
         mine = processes.within(f"run-{number}")
@@ -105,8 +105,8 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
         settled = replace(config, settings=from_json(ModelSettings, chosen))
         if work.train is not None:
             environment.set_threads(settled.settings.threads)
-            job = runner.prepare(replace(settled, limit=1), registry)
-            runner.train(job, mine, Progress(quiet=config.quiet or not mine.main), mine.device(), Path(work.train))
+            lesson = job.prepare(replace(settled, limit=1), registry)
+            lessons.train(lesson, mine, Progress(quiet=config.quiet or not mine.main), mine.device(), Path(work.train))
             continue
         result = runner.run(settled, registry, mine, any_threads=config.settings.threads == 0)
         if mine.main and registry.manager is not None:

@@ -1,0 +1,134 @@
+"""A run whose names are resolved and whose questions are known; nothing is loaded yet."""
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .config import RunConfig
+from .data import Dataset, draw
+from .errors import InputError, MismatchError, PlmtasksError
+from .examples import Example, Prediction
+from .metric import Metric
+from .model import Model
+from .registry import Registry
+from .requests import Answer, Request, Shot
+from .task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run whose names are resolved and whose questions are known; nothing is loaded yet."""
+
+    config: RunConfig
+    task: Task
+    model: Model
+    kind: str
+    metrics: Sequence[Metric]
+    data: Dataset
+    split: str
+    examples: Sequence[Example]
+    requests: Sequence[Request]
+    """One for each example."""
+    form: Request
+    """Any of them: it shows the label set."""
+
+
+def prepare(config: RunConfig, registry: Registry) -> Job:
+    """Resolves names, reads the data and asks the task.
+
+    raises: InputError and its kinds, whatever cannot be run
+    """
+    task, model = registry.task(config.task), registry.model(config.model)
+    kind = choose_kind(task, model, config.ask, registry)
+    data = task.load(config.source)
+    task = task.bind(data)
+    split = config.split or data.default_split()
+    examples = draw(data[split], config.limit)
+    metrics = [registry.metric(name).bind(task) for name in task.metrics]
+    form = task.ask(data[split][0].hidden(), kind)
+    config = replace(config, settings=config.settings.that_matter(form))
+    return Job(
+        config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
+        requests=ask(task, kind, examples, data, config), form=form,
+    )  # fmt: skip
+
+
+def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:
+    """The kind of request by which this model is asked this task.
+
+    raises: MismatchError, InputError
+    """
+    if wanted is not None and wanted not in task.asks:
+        raise InputError(f"task {task.name!r} cannot be asked by {wanted!r}", f"it can be asked by: {', '.join(task.asks)}")
+    for kind in [wanted] if wanted else task.asks:
+        if kind in model.answers:
+            return kind
+    fitting = registry.models_that_answer([wanted] if wanted else task.asks)
+    raise MismatchError((task.name, task.asks), (model.name, model.answers), fitting, wanted)
+
+
+def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, config: RunConfig) -> list[Request]:
+    """One request for each example, with its shots before it."""
+    requests = [task.ask(example.hidden(), kind) for example in examples]
+    if not config.shots or not requests:
+        return requests
+    if "shots" not in {f.name for f in dataclasses.fields(requests[0])}:
+        raise InputError(
+            f"a {kind} request takes no shots", f"task {task.name!r} can be asked by: {', '.join(task.asks)} (--ask KIND)"
+        )
+    if "train" not in data.splits:
+        raise InputError(f"{data.name} has no train split to take shots from", "name one with --train-data PATH")
+    pool = data["train"]
+    if config.shots_from == "fixed":
+        shots = _shots(task, kind, pool, config.shots, f"{config.seed}")
+        return [replace(request, shots=shots) for request in requests]  # type: ignore[call-arg]
+    return [
+        replace(request, shots=_shots(task, kind, pool, config.shots, f"{config.seed} {example.id}"))  # type: ignore[call-arg]
+        for request, example in zip(requests, examples, strict=True)
+    ]
+
+
+def _shots(task: Task, kind: str, pool: Sequence[Example], count: int, seed: str) -> tuple[Shot, ...]:
+    if count > len(pool):
+        raise InputError(f"{count} shots were asked for, the train split has {len(pool)} examples")
+    shots = []
+    for example in random.Random(seed).sample(pool, count):
+        request = task.ask(example.hidden(), kind)
+        shots.append(Shot(text=getattr(request, "text", ""), answer=_words(request, task.solve(example, request))))
+    return tuple(shots)
+
+
+def _words(request: Request, answer: Answer) -> str:
+    """A solved answer as a text."""
+    choices = getattr(request, "choices", None)
+    if choices is not None:
+        likeliest = max(range(len(choices)), key=lambda i: answer.choices[i].log_likelihood)  # type: ignore[attr-defined]
+        return str(choices[likeliest])
+    return str(getattr(answer, "text", ""))
+
+
+def data_name(data: Dataset, split: str) -> str:
+    """The data set of a split without the folders it happens to lie in."""
+    if split == "train" and data.train_name is not None:
+        return data.train_name if data.train_name.startswith("hf://") else Path(data.train_name).name
+    return data.name if data.published or data.name.startswith("hf://") else Path(data.name).name
+
+
+def read(
+    task: Task, examples: Sequence[Example], requests: Sequence[Request], answers: Mapping[str, Answer], skipped: frozenset[str]
+) -> dict[str, Prediction]:
+    """The predictions of all examples that were not skipped, by id.
+
+    raises: PlmtasksError if an example has no answer
+    """
+    predictions = {}
+    for example, request in zip(examples, requests, strict=True):
+        key = request.key()
+        if key in skipped:
+            continue
+        if key not in answers:
+            raise PlmtasksError(f"example {example.id!r} was not answered")
+        predictions[example.id] = task.read(example.hidden(), request, answers[key])
+    return predictions

@@ -1,0 +1,130 @@
+"""What a model learns before a run, or instead of one."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import answering, results, scoring, training
+from .config import TrainSettings
+from .data import draw
+from .distributed import Processes
+from .errors import InputError
+from .examples import Example, fingerprint
+from .job import Job, data_name, read
+from .journal import Journal
+from .learning import Lesson, Teacher
+from .model import LoadedModel, Model
+from .progress import Progress
+from .requests import Answer, Request, to_json
+
+
+def must_learn(job: Job) -> bool:
+    """Whether the model has to be trained before this run: its head would be fresh, or the user wants it.
+
+    raises: InputError if it may not be trained, or there is nothing to train on
+    """
+    c, name = job.config, job.model.name
+    fresh = job.model.from_scratch or job.model.fresh(job.form)
+    if c.train == "always" or (fresh and c.train == "auto"):
+        _check_train_split(job)
+        return True
+    if job.model.from_scratch:
+        raise InputError(f"{name!r} is made and trained on the spot, and --train never forbids it", "leave --train out")
+    if fresh and not c.allow_untrained:
+        raise InputError(
+            f"{name!r} has no weights that answer such a {job.kind} request, and --train never forbids training",
+            "leave --train out, or pass --allow-untrained: the result and every table will say so",
+        )
+    return False
+
+
+def ensure_trained(job: Job, processes: Processes, progress: Progress, device: str) -> Job:
+    """The job with a model that can answer; trained first if it must.
+
+    raises: InputError, OutputError
+    """
+    if not must_learn(job):
+        return job
+    if processes.main:
+        for folder in (job.config.output, job.config.checkpoints):
+            results.open_folder(Path(folder))  # before hours of training
+    why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
+    progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
+    return replace(job, model=train(job, processes, progress, device, None))
+
+
+def train(job: Job, processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
+    """The job's model after learning from the train split; its folder is named by its recipe if none is given."""
+    _check_train_split(job)
+    c = job.config
+    settings = training.resolve(c.training, job.model, c.settings, device)
+    lesson = _lesson(job, settings, processes, progress, folder is not None)
+    teacher = Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
+    if folder is None:
+        name = results.identity_hash(training.recipe(job.model, lesson, teacher))
+        folder = results.run_folder(c.checkpoints, job.task.name, job.model.name, name)
+    model = training.train(job.model, lesson, teacher, folder)
+    progress.say(f"trained model: {folder}")
+    return model
+
+
+def _check_train_split(job: Job) -> None:
+    if "train" not in job.data.splits:
+        raise InputError(
+            f"{job.data.name} has no train split, and {job.model.name!r} must learn first",
+            "name one with --train-data PATH, or a model that is trained already",
+        )
+
+
+def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: Progress, free: bool) -> Lesson:
+    """free: no split is reported after this training, so the one that is evaluated by default may choose the epoch"""
+    examples = draw(job.data["train"], settings.limit)
+    requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
+    answers = [job.task.solve(e, r) for e, r in zip(examples, requests, strict=True)]
+    chosen = settings.select_split
+    if chosen is None and "validation" in job.data.splits and (free or job.split != "validation"):
+        chosen = "validation"
+    chosen = None if chosen == "none" else chosen
+    facts = {
+        "name": data_name(job.data, "train"),
+        "split": "train",
+        "examples": len(examples),
+        "fingerprint": fingerprint(examples),
+        "selected_on": chosen,
+    }
+    evaluate = selecting = None
+    if chosen is not None:
+        asked = job.data[chosen]
+        facts["selecting"] = fingerprint(asked)
+        evaluate = _Evaluation(
+            job=job, examples=asked, requests=[job.task.ask(e.hidden(), job.kind) for e in asked], processes=processes
+        )
+        selecting = {
+            "data": fingerprint(asked), "task": job.task.facts(), "metrics": {m.name: m.signature() for m in job.metrics},
+            "settings": to_json(job.config.settings),
+        }  # fmt: skip
+    return Lesson(task=job.task.name, requests=requests, answers=answers, facts=facts, selecting=selecting, evaluate=evaluate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evaluation:
+    """The main score on the split that chooses the epoch."""
+
+    job: Job
+    examples: Sequence[Example]
+    requests: Sequence[Request]
+    processes: Processes
+
+    def __call__(self, loaded: LoadedModel, name: str) -> float:
+        processes = self.processes.within(f"evaluation-{name}")
+        with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
+            work = answering.plan(loaded, self.requests, self.job.config.settings)
+            with Journal(Path(folder), work.hash, processes.rank) as journal:
+                answers = answering.answer_all(loaded, work, processes, journal, Progress(quiet=True))
+            score = processes.share("score", lambda: self._score(answers, work))
+        return float(score)
+
+    def _score(self, answers: Mapping[str, Answer], work: answering.Plan) -> float:
+        predictions = read(self.job.task, self.examples, self.requests, answers, work.skipped)
+        return scoring.main_value(scoring.score(self.job.metrics, self.examples, predictions, resamples=0), self.job.metrics)
