@@ -267,13 +267,22 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        try:
-            row = _whole(where, line, json.loads(line))
-        except json.JSONDecodeError as e:
-            raise DataError(f"{where}:{e.colno}", "a JSON object a line", e.msg) from e
-        if not isinstance(row, dict):
-            raise DataError(where, "a JSON object a line", type(row).__name__)
+        row = read_object(where, line)
         yield where, row
+
+
+def read_object(where: str, line: str) -> dict[str, Any]:
+    """The JSON object that a line holds.
+
+    raises: DataError
+    """
+    try:
+        row = _whole(where, line, json.loads(line))
+    except json.JSONDecodeError as e:
+        raise DataError(f"{where}:{e.colno}", "a JSON object a line", e.msg) from e
+    if not isinstance(row, dict):
+        raise DataError(where, "a JSON object a line", type(row).__name__)
+    return row
 
 
 def read_table(

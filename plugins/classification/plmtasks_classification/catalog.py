@@ -72,6 +72,7 @@ CHNSENTICORP = _hub(
 
 def _task(variant: str, description: str, form: Format, instruction: str, **other: Any) -> Classification:
     more = {**(MULTI_LABEL if form.multi_label else {}), **other}
+    more.setdefault("fields", ("text", "text_pair") if form.pair else ("text",))
     name = f"classification/{variant}"
     return Classification(name=name, description=description, form=form, instruction=instruction, labels=form.labels, **more)
 
@@ -133,6 +134,7 @@ TASKS = (
         "Your own data: --data PATH --columns text=…,text_pair=…,label=…",
         Format(multi_label=None, pair=None),
         "Which of these labels fits? Answer with one of: {labels}.",
+        more_fields=("text_pair",),
     ),
 )
 """Every task of the plugin; the first is what `classification` alone means."""

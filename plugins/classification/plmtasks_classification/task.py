@@ -53,6 +53,8 @@ class Classification(Task):
     built_in: bool = False
     """Whether the examples are made here."""
     multi_label: bool = False
+    fields: Sequence[str] = ("text",)
+    more_fields: Sequence[str] = ()
     asks: Sequence[str] = ("Classify", "Choose", "Generate")
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
 
@@ -80,7 +82,22 @@ class Classification(Task):
         labels = tuple(sorted(found, key=lambda label: (int(label) if numbers else 0, label)))
         return replace(self, labels=labels, **(MULTI_LABEL if several[0] else {}))
 
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """raises: InputError if the row is no question of this task"""
+        pair = row.get("text_pair")
+        if pair is not None and not isinstance(pair, str):
+            raise InputError(f"{self.name}: text_pair is a text, not {pair!r}")
+        return super().pose(row, id)
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        """The label, or the labels; nothing where a generated text names none."""
+        value = prediction.value
+        return predictions.write_labels(value, self) if isinstance(value, list) else value or ""
+
     def ask(self, example: Example, kind: str) -> Request:
+        """raises: InputError if the labels are not known"""
+        if not self.labels:
+            raise InputError(f"the labels of {self.name!r} are not known", "name data that has them with --data PATH")
         text, pair = example.inputs["text"], example.inputs.get("text_pair")
         if kind == "Classify":
             return Classify(text=text, text_pair=pair, labels=self.labels, multi_label=self.multi_label)

@@ -24,11 +24,12 @@ QUESTION_ANSWERING = (
     ),
     FreeAnswers(
         name="qa/coqa", description="conversations about stories, with free answers (CoQA)", metrics=("conversation", "squad"),
-        asks=("Generate", "ExtractSpan"), hub=hub.COQA, file_reader=conversations.read_coqa, row_reader=conversations.coqa,
+        asks=("Generate", "ExtractSpan"), more_fields=("history",), hub=hub.COQA,
+        file_reader=conversations.read_coqa, row_reader=conversations.coqa,
     ),
     QuestionAnswering(
         name="qa/quac", description="conversations about Wikipedia sections (QuAC)", metrics=("conversation", "squad"),
-        hub=hub.QUAC, may_abstain=True, flawed=True, minimum_agreement=0.4,
+        hub=hub.QUAC, may_abstain=True, more_fields=("history",), flawed=True, minimum_agreement=0.4,
         file_reader=conversations.read_quac, row_reader=conversations.quac,
     ),
 )  # fmt: skip

@@ -87,6 +87,9 @@ class QuestionAnswering(Task):
     """`Generate` says what to do before the text."""
     minimum_agreement: float = 0.0
     """Questions whose annotators agree less than this F1 do not count in the metric "conversation"."""
+    fields: Sequence[str] = ("question", "context")
+    more_fields: Sequence[str] = ()
+    """"history" in a conversation"""
 
     def load(self, source: Source) -> Dataset:
         known_fields(self, source, ("id", "question", "context", "answers"))
@@ -111,6 +114,16 @@ class QuestionAnswering(Task):
         turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
         text = "\n".join([words["text"].format(context), *turns, words["turn"].format(question, "").rstrip()])
         return Generate(instruction=" ".join(told), text=text, max_new_tokens=32, stop=("\n",))
+
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """raises: InputError if the row is no question of this task"""
+        turns = row.get("history", [])
+        if not (isinstance(turns, list) and all(_is_texts(turn) and len(turn) == 2 for turn in turns)):
+            raise InputError(f"{self.name}: history is a list of [question, answer] pairs, not {turns!r}")
+        return super().pose(row, id)
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        return UNANSWERABLE if self.may_abstain and prediction.value == "" else str(prediction.value)
 
     def searched(self, context: str) -> str:
         """The text in which a span is looked for."""
@@ -224,6 +237,7 @@ class MultipleChoice(Task):
     listed: bool = False
     """`Choose` shows all choices in the text and asks for the letter, where it else asks for the choice itself."""
     hub: HubData | None = None
+    more_fields: Sequence[str] = ("question", "context", "choices", "subject")
 
     def load(self, source: Source) -> Dataset:
         known_fields(self, source, ("id", "context", "question", "choices", "answer", "subject"))
@@ -237,6 +251,20 @@ class MultipleChoice(Task):
             return self
         most = max(len(example.inputs["choices"]) for split in data.splits for example in data[split])
         return replace(self, labels=tuple(LETTERS[:most]))
+
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """raises: InputError if the row is no question of this task"""
+        texts = {name: row.get(name) for name in ("question", "context")}
+        found, most = row.get("choices"), len(self.labels or LETTERS)
+        if not _is_texts(found) or not 2 <= len(found) <= most:
+            raise InputError(f"{self.name} is asked with choices, a list of 2 to {most} texts, not {found!r}")
+        if not any(texts.values()) or not _is_texts([v for v in (*texts.values(), row.get("subject")) if v is not None]):
+            raise InputError(f"{self.name} is asked with a question, a context or both, as texts")
+        return super().pose({**row, **texts}, id)
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        """The letter and what it stands for."""
+        return f"{prediction.value}. {example.inputs['choices'][LETTERS.index(prediction.value)]}"
 
     def ask(self, example: Example, kind: str) -> Request:
         context, question, its_choices = (example.inputs[key] for key in ("context", "question", "choices"))
@@ -311,6 +339,10 @@ def own_dataset(hub: HubData | None, row_reader: Callable[[Rows, Form, str], lis
         return None
     published = replace(form, flawed=True, columns={})
     return hub_dataset(hub, lambda rows: row_reader(rows, published, hub.repo))
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _bytes(text: str) -> int:
