@@ -1,0 +1,177 @@
+"""BERTScore with a model of the user's choice: how alike the words of two summaries are to a language model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.data import warn_flaws
+from plmtasks.errors import InputError, ModelError
+from plmtasks.examples import Example, Prediction
+from plmtasks.metric import ScoreInfo
+from plmtasks.model import Provider
+
+from .metrics import Ratios
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+LAYERS: Mapping[str, int] = {
+    "roberta-large": 17, "FacebookAI/roberta-large": 17, "bert-base-uncased": 9, "google-bert/bert-base-uncased": 9,
+    "bert-base-chinese": 8, "google-bert/bert-base-chinese": 8, "bert-base-multilingual-cased": 9,
+    "google-bert/bert-base-multilingual-cased": 9, "microsoft/deberta-xlarge-mnli": 40,
+}  # fmt: skip
+"""The layers that the package bert-score takes; of other models the one at three quarters of the height."""
+
+EXAMPLES_AT_ONCE = 32
+
+
+class BertScores(Provider):
+    """`bertscore:PATH`, with a folder or a name on the hub, and `bertscore:PATH#LAYER`."""
+
+    scheme = "bertscore"
+
+    def make(self, name: str) -> "BertScore":
+        path, _, layer = name.partition("#")
+        if not path or (layer and not (layer.isdecimal() and int(layer))):
+            raise InputError(f"bertscore:{name} names no model", "bertscore:PATH or bertscore:PATH#LAYER, the lowest layer is 1")
+        return BertScore(name=f"bertscore:{name}", path=path, layer=int(layer) if layer else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertScore(Ratios):
+    """Mean F, precision and recall of greedy matching between the tokens' vectors; the better of several references.
+
+    As bert-score computes it without idf weights and without rescaling, but the order of the examples and the hash seed do
+    not change the batches. An empty summary gets 0.
+
+    source: Zhang et al. (2020), arXiv 1904.09675
+    """
+
+    name: str
+    path: str
+    layer: int | None = None
+    description: str = "BERTScore of a given model"
+
+    def ratios(self) -> Mapping[str, tuple[str, str]]:
+        return {score: (score, "examples") for score in ("f1", "precision", "recall")}
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {score: ScoreInfo(minimum=-100.0, mean_of=score) for score in self.ratios()}
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        encoder = _encoder(self.path, self.layer)
+        pairs = [(str(p.value).strip(), *(r.strip() for r in e.reference)) for p, e in zip(predictions, examples, strict=True)]
+        order = sorted(range(len(pairs)), key=lambda i: (max(map(len, pairs[i])), pairs[i]))
+        rows: list[Mapping[str, float]] = [{}] * len(pairs)
+        cut = 0
+        for start in range(0, len(order), EXAMPLES_AT_ONCE):
+            chunk = order[start : start + EXAMPLES_AT_ONCE]
+            vectors = encoder.vectors(sorted({text for i in chunk for text in pairs[i]}, key=lambda t: (len(t), t)))
+            cut += sum(v.cut for v in vectors.values())
+            for i in chunk:
+                summary, *references = (vectors[text] for text in pairs[i])
+                both = [summary.match(r) for r in references]
+                rows[i] = {score: max(found[score] for found in both) for score in self.ratios()}
+        warn_flaws(self.name, cut, "texts are longer than the model takes, and their ends do not count")
+        return self.rows(rows)
+
+    def signature(self) -> str:
+        from importlib.metadata import version
+
+        encoder = _encoder(self.path, self.layer)
+        return f"bertscore|model:{encoder.hash}|layer:{encoder.layer}|idf:no|rescaled:no|transformers {version('transformers')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors:
+    """The tokens of a text as unit vectors."""
+
+    all: "torch.Tensor"
+    """(tokens, width); what is matched with may be a special token"""
+    own: "torch.Tensor"
+    """(tokens,) of bool: no special token; only these are matched and averaged over"""
+    cut: bool
+
+    def match(self, reference: "Vectors") -> dict[str, float]:
+        """Each token counts as much as the likest token of the other text is alike."""
+        if not (self.own.any() and reference.own.any()):
+            return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+        alike = self.all @ reference.all.T
+        precision = float(alike.max(dim=1).values[self.own].mean())
+        recall = float(alike.max(dim=0).values[reference.own].mean())
+        both = precision + recall
+        return {"f1": 2 * precision * recall / both if both else 0.0, "precision": precision, "recall": recall}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A model in memory, up to one layer."""
+
+    module: Any
+    tokenizer: Any
+    layer: int
+    limit: int
+    hash: str
+
+    def vectors(self, texts: Sequence[str]) -> dict[str, Vectors]:
+        import torch
+
+        # as bert-score: such tokenizers know a word by the space before it
+        spaced = [f" {t}" if t and self.module.config.model_type in ("roberta", "gpt2") else t for t in texts]
+        lengths = [len(row) for row in self.tokenizer(spaced)["input_ids"]]
+        batch = self.tokenizer(spaced, padding=True, truncation=True, max_length=self.limit, return_tensors="pt")
+        ids, mask = batch["input_ids"].to(self.module.device), batch["attention_mask"].to(self.module.device)
+        with torch.inference_mode():
+            states = self.module(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[self.layer]
+            states = torch.nn.functional.normalize(states.float(), dim=-1).cpu()
+        special = torch.tensor([t for t in (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id) if t is not None])
+        return {
+            text: Vectors(all=rows[there], own=~torch.isin(own[there], special), cut=n > self.limit)
+            for text, rows, own, there, n in zip(texts, states, ids.cpu(), mask.cpu().bool(), lengths, strict=True)
+        }
+
+
+@cache
+def _encoder(path: str, layer: int | None) -> Encoder:
+    """raises: ModelError if there is no such model; InputError if it has no such layer"""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        module = AutoModel.from_pretrained(path, use_safetensors=True).eval()
+    except (OSError, ValueError) as e:
+        raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
+    if module.config.is_encoder_decoder:
+        module = module.get_encoder()
+    layers = module.config.num_hidden_layers
+    chosen = layer or LAYERS.get(path) or max(1, round(0.75 * layers))
+    if chosen > layers:
+        raise InputError(f"bertscore: {path!r} has {layers} layers, not {chosen}")
+    positions = getattr(module.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    # RoBERTa's positions begin after the padding token's
+    positions -= (tokenizer.pad_token_id + 1) if module.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    limit = min(tokenizer.model_max_length, positions)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Encoder(module=module.to(device), tokenizer=tokenizer, layer=chosen, limit=limit, hash=_hash(path, module.config))
+
+
+def _hash(path: str, config: Any) -> str:
+    """The commit of a model of the hub, else a hash of a folder's weights; 16 hexadecimal digits."""
+    import hashlib
+
+    commit = getattr(config, "_commit_hash", None)
+    if commit:
+        return f"{path}@{commit[:16]}"
+    digest = hashlib.sha256()
+    for file in _weights(Path(path)):
+        with file.open("rb") as f:
+            digest.update(hashlib.file_digest(f, "sha256").digest())
+    return f"{Path(path).name}@{digest.hexdigest()[:16]}"
+
+
+def _weights(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.glob("*.safetensors"))

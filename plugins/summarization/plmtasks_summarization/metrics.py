@@ -1,0 +1,140 @@
+"""ROUGE, and how a summary goes about its text: length, compression, novel words, repetition."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Metric, ScoreInfo
+
+from .words import RougeWords, sentences, words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from plmtasks.task import Task
+
+ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+
+
+class Ratios(Metric):
+    """A metric whose scores are ratios of sums: each one column's sum over another's."""
+
+    @abstractmethod
+    def ratios(self) -> Mapping[str, tuple[str, str]]:
+        """score → the columns above and below the line"""
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {
+            score: ScoreInfo(mean_of=above if below == "examples" else None) for score, (above, below) in self.ratios().items()
+        }
+
+    def columns(self) -> Sequence[str]:
+        pairs = self.ratios().values()
+        return list(dict.fromkeys([*(above for above, _ in pairs), *(below for _, below in pairs)]))
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        import numpy as np
+
+        columns = list(self.columns())
+        found = {}
+        for score, (above, below) in self.ratios().items():
+            bottom = totals[..., columns.index(below)]
+            ratio = totals[..., columns.index(above)] / np.where(bottom == 0, np.nan, bottom)
+            found[score] = 100 * ratio if self.scores()[score].unit == "points" else ratio
+        return found
+
+    def rows(self, rows: Sequence[Mapping[str, float]]) -> "NDArray[Any]":
+        """Named statistics as an array; each row counts as one example."""
+        import numpy as np
+
+        columns = self.columns()
+        return np.array([[row.get(c, 1.0) for c in columns] for row in rows], dtype=float).reshape(-1, len(columns))
+
+
+@dataclass(frozen=True)
+class Rouge(Ratios):
+    """The mean F of ROUGE-1, 2, L and Lsum by rouge-score.
+
+    Of several references each of the four takes the one with the largest F, as rouge-score's `score_multi` does. For Lsum a
+    text of one line is cut into sentences first, on both sides.
+
+    source: Lin (2004), ROUGE: a package for automatic evaluation of summaries
+    """
+
+    name = "rouge"
+    description = "ROUGE-1, 2, L and Lsum (F) by rouge-score; words of any language, English ones stemmed"
+    language: str = "en"
+
+    def ratios(self) -> Mapping[str, tuple[str, str]]:
+        return {score: (score, "examples") for score in ROUGES}
+
+    def bind(self, task: "Task") -> "Rouge":
+        return Rouge(task.language)
+
+    @cached_property
+    def _scorer(self) -> Any:
+        from rouge_score.rouge_scorer import RougeScorer
+
+        return RougeScorer(ROUGES, tokenizer=RougeWords(self.language))
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        rows = []
+        for prediction, example in zip(predictions, examples, strict=True):
+            references = ["\n".join(sentences(r)) for r in example.reference]
+            best = self._scorer.score_multi(references, "\n".join(sentences(prediction.value)))
+            rows.append({score: best[score].fmeasure for score in ROUGES})
+        return self.rows(rows)
+
+    def signature(self) -> str:
+        from importlib.metadata import version
+
+        words_by = RougeWords(self.language).signature()
+        return f"rouge-score {version('rouge-score')}|score:F|references:best of each|{words_by}|Lsum:lines, else sentences"
+
+
+class SummaryStyle(Ratios):
+    """What a summary is like, beside how good it is. No score has a best value.
+
+    Words are the language's own, unstemmed; n-grams are counted once a summary.
+
+    source: novel n-grams: See et al. (2017), arXiv 1704.04368; Narayan et al. (2018), arXiv 1808.08745
+    """
+
+    name = "summary_style"
+    description = "words, length against reference and text, n-grams that the text does not have, trigrams said again"
+
+    def ratios(self) -> Mapping[str, tuple[str, str]]:
+        novel = {f"novel_{n}": (f"new_{n}grams", f"distinct_{n}grams") for n in (1, 2, 3)}
+        return {
+            "length_ratio": ("words", "reference_words"), "words": ("words", "examples"), "compression": ("text_words", "words"),
+            **novel, "repetition": ("repeated_3grams", "3grams"),
+        }  # fmt: skip
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        ratio = ScoreInfo(best=None, unit="ratio", maximum=None)
+        plain = {"length_ratio": ratio, "words": ScoreInfo(best=None, unit="words", maximum=None), "compression": ratio}
+        return {score: plain.get(score, ScoreInfo(best=None, higher_is_better=score != "repetition")) for score in self.ratios()}
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        return self.rows([_style(p.value, e) for p, e in zip(predictions, examples, strict=True)])
+
+
+def _style(summary: str, example: Example) -> dict[str, float]:
+    said, text = words(summary), words(example.inputs["text"])
+    row: dict[str, float] = {
+        "words": len(said), "text_words": len(text),
+        "reference_words": sum(len(words(r)) for r in example.reference) / len(example.reference),
+    }  # fmt: skip
+    for n in (1, 2, 3):
+        distinct = set(ngrams(said, n))
+        row |= {f"new_{n}grams": len(distinct.difference(ngrams(text, n))), f"distinct_{n}grams": len(distinct)}
+    trigrams = len(ngrams(said, 3))
+    return row | {"3grams": trigrams, "repeated_3grams": trigrams - row["distinct_3grams"]}
+
+
+def ngrams(items: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """Runs of n items."""
+    return list(zip(*(items[i:] for i in range(n)), strict=False))

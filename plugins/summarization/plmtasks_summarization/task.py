@@ -1,0 +1,91 @@
+"""Summarization as a task: a text in, a shorter one out."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from plmtasks.config import Source
+from plmtasks.data import Dataset, open_dataset, read_lines
+from plmtasks.errors import DataError
+from plmtasks.examples import Example, Prediction
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
+from plmtasks.samples import Event
+from plmtasks.task import Task
+
+from .data import Form, Hub, story_folders
+from .samples import sample
+
+BLANK_LINES = re.compile(r"\n\s*\n+")
+
+LINE_FEEDS = re.compile(r" ?(?:<q>|<n>) ?")
+"""How several systems write a line feed in a file with a summary a line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summarization(Task):
+    """What a text says, in fewer words.
+
+    inputs: "text"
+    reference: one summary or several, any of which is right
+    """
+
+    name: str
+    description: str
+    language: str = "en"
+    metrics: Sequence[str] = ("rouge", "summary_style")
+    asks: Sequence[str] = ("Generate",)
+    fields: Sequence[str] = ("text",)
+    instruction: str = "Summarize the text."
+    """None before the built-in samples: it makes them harder for the smallest decoders."""
+    max_new_tokens: int = 128
+    hub: Hub | None = None
+    built_in: Callable[[Event], tuple[str, str]] | None = None
+    """Writes the built-in samples."""
+    topics: bool = False
+    """As in `Form`."""
+
+    def load(self, source: Source) -> Dataset:
+        form = Form(language=self.language, topics=self.topics).with_columns(source.columns)
+        own = sample(self.built_in) if self.built_in else self.hub.dataset(form) if self.hub else None
+        stories, learned = story_folders(source.data), story_folders(source.train_data)
+        if stories:
+            own = Dataset(name=str(source.data), readers={s: partial(form.read, folder) for s, folder in stories.items()})
+            source = replace(source, data=None)
+        data = open_dataset(replace(source, train_data=None) if learned else source, form.read, name=self.name, own=own)
+        if not learned:
+            return data
+        train = learned.get("train") or next(iter(learned.values()))
+        return replace(data, readers={**data.readers, "train": partial(form.read, train)}, train_name=source.train_data)
+
+    def ask(self, example: Example, kind: str) -> Request:
+        return Generate(
+            instruction=self.instruction, text=example.inputs["text"], max_new_tokens=self.max_new_tokens, stop=("\n\n",)
+        )  # fmt: skip
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        assert isinstance(answer, GenerateAnswer)
+        return Prediction(value=answer.text.strip())
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """The first reference; a blank line, at which models stop, becomes a line feed."""
+        return GenerateAnswer(text=BLANK_LINES.sub("\n", example.reference[0]))
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """A summary a line, JSON lines, or a folder with a file an example, named by its id.
+
+        In a file with a summary a line, <q> and <n> are line feeds.
+
+        raises: DataError with the line
+        """
+        if path.is_dir():
+            files = sorted(p for p in path.iterdir() if p.is_file())
+            return {p.stem: Prediction(value="\n".join(read_lines(p)).strip()) for p in files}
+        found = super().read_predictions(path, examples)
+        wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
+        if wrong is not None:
+            raise DataError(f"{path}: {wrong}", "a summary as text", repr(found[wrong].value))
+        if path.suffix in (".jsonl", ".json"):
+            return found
+        return {id_: replace(p, value=LINE_FEEDS.sub("\n", p.value)) for id_, p in found.items()}
