@@ -65,7 +65,6 @@ def machine_class(device: str) -> str:
 def describe(device: str) -> dict[str, Any]:
     """Versions, processor, device and peak memory; the class of machine that a result comes from."""
     import importlib.metadata
-    import resource
 
     import torch
 
@@ -77,11 +76,21 @@ def describe(device: str) -> dict[str, Any]:
 
     packages = ("plmtasks", "torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "scikit-learn", "sacrebleu")
     gpu = device.startswith("cuda")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
         "device": torch.cuda.get_device_name(device) if gpu else device,
         "processor": platform.processor() or platform.machine(), "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "system": platform.platform(), "python": platform.python_version(),
-        "versions": {name: found for name in packages if (found := version(name))}, "peak_memory_bytes": peak,
-        "peak_device_memory_bytes": torch.cuda.max_memory_allocated(device) if gpu else 0,
+        "versions": {name: found for name in packages if (found := version(name))}, "peak_memory_bytes": peak_memory("cpu"),
+        "peak_device_memory_bytes": peak_memory(device) if gpu else 0,
     }  # fmt: skip
+
+
+def peak_memory(device: str) -> int:
+    """The most bytes that this process has held: of the GPU's memory, or the machine's."""
+    import resource
+
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,23 +1,25 @@
 """The updates of one training."""
 
 import math
-import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .batching import Cost, padded_tokens
+from . import environment
+from .batching import Cost
 from .config import ModelSettings, TrainSettings
 from .distributed import Processes
-from .errors import OutputError, PlmtasksError
+from .errors import InputError, OutputError, PlmtasksError
 from .model import LoadedModel, TrainableModel
-from .progress import Progress, duration
+from .optimizer import Course, make_optimizer
+from .progress import Progress, duration, size
 from .requests import Answer, Request
 from .results import write_bytes
+from .updates import Update, epoch_updates, pieces
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +30,7 @@ ASK_ABOVE_SECONDS = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What is to be learned."""
+    """What is to be learned of one task."""
 
     task: str
     requests: Sequence[Request]
@@ -36,6 +38,8 @@ class Lesson:
     """Solved: what a perfect model would answer."""
     facts: dict[str, Any]
     """What the record and the recipe say of the data: split, number of examples, fingerprint, selecting split."""
+    labels: Sequence[str] = ()
+    """What can be predicted, where that is a closed set."""
     selecting: dict[str, Any] | None = None
     """What the choice of the epoch depends on beside the data: task, metrics and settings."""
     evaluate: Callable[[LoadedModel, str], float] | None = None
@@ -63,16 +67,18 @@ class State:
     best_folder: str | None = None
     """The checkpoint of the best epoch so far, in the state's folder."""
     history: list[dict[str, Any]] = field(default_factory=list)
-    loss: float = 0.0
-    """Summed over the updates since the last entry of the history."""
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    """task → its losses' sum and number of updates since the last entry of the history"""
 
 
 @dataclass
 class Learning:
     """One training while it runs."""
 
-    loaded: TrainableModel
-    lesson: Lesson
+    views: Sequence[TrainableModel]
+    """The model as each task sees it; all share their weights."""
+    lessons: Sequence[Lesson]
+    """One for each view."""
     teacher: Teacher
     folder: Path
     identity: str
@@ -84,99 +90,136 @@ class Learning:
 
     def learn(self) -> list[dict[str, Any]]:
         """Trains to the end; returns the history, one entry an epoch."""
+        import torch
+
         t, processes = self.teacher.training, self.teacher.processes
-        self.accelerator = _accelerator(self.teacher)
-        self.optimizer = _optimizer(self.loaded.module, t)
-        self._resume()
-        wrapped, self.optimizer = self.accelerator.prepare(_loss_module(self.loaded), self.optimizer)
-        costs = self.loaded.costs(self.lesson.requests)
-        updates_an_epoch = len(list(_updates(len(costs), t, 0)))
+        self.accelerator = make_accelerator(self.teacher, several=len(self.views) > 1, folder=self.folder)
+        self.module = torch.nn.ModuleList([view.module for view in self.views])
+        self.optimizer = make_optimizer(self.module, t)
+        updates_an_epoch = len(self._updates(0))
         total = max(1, round((t.epochs or 0) * updates_an_epoch))
+        self.course = Course(self.optimizer, t, total)
+        self._resume()
+        wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
+        costs = [view.costs(lesson.requests) for view, lesson in zip(self.views, self.lessons, strict=True)]
         self._say_plan(total, updates_an_epoch)
+        self._begin_tracking()
         self._saved_at = time.monotonic()
         with self.teacher.progress.bar("training", total, "updates") as bar:
             bar.begin_at(self.state.update)
             began = self.state.update
-            while self.state.update < total:
+            while self.state.update < total and not self._patience_is_over():
                 epoch, place = divmod(self.state.update, updates_an_epoch)
                 if place == 0 or self.state.update == began:
-                    updates = list(_updates(len(costs), t, epoch))
-                loss = self._update(wrapped, [costs, updates[place]], total)
+                    updates = self._updates(epoch)
+                update = updates[place]
+                loss = self._update(wrapped, update, costs[update.lesson])
                 self.state.update += 1
-                self.state.loss += loss
+                sums = self.state.sums.setdefault(self.lessons[update.lesson].task, [0.0, 0])
+                sums[0], sums[1] = sums[0] + loss, sums[1] + 1
                 bar.update(self.state.update, f"loss {loss:.3f}")
                 if self.state.update - began == 2:
                     bar.begin_at(self.state.update)  # the first are slow, and would mislead
                 elif self.state.update - began == 7:
                     self._confirm(bar.seconds_left())
                 if place + 1 == updates_an_epoch or self.state.update == total:
-                    self._end_epoch(epoch, place + 1)
+                    self._end_epoch(epoch)
                 elif self._time_to_save():
                     self._save()
         processes.barrier("learned")
+        self.accelerator.end_training()
         return self.state.history
 
-    def _update(self, wrapped: Any, work: Sequence[Any], total: int) -> float:
+    def _updates(self, epoch: int) -> list[Update]:
+        return epoch_updates({lesson.task: len(lesson.requests) for lesson in self.lessons}, self.teacher.training, epoch)
+
+    def _update(self, wrapped: Any, update: Update, costs: Sequence[Cost]) -> float:
         """One step of the optimizer; returns the mean loss over all processes."""
         import torch
 
-        costs, batch = work
-        t, processes = self.teacher.training, self.teacher.processes
+        t, processes, lesson = self.teacher.training, self.teacher.processes, self.lessons[update.lesson]
         torch.manual_seed(hash((t.seed, self.state.update, processes.rank)) % 2**31)
-        self.loaded.module.train()
-        mine = batch[processes.rank :: processes.count]
+        self.module.train()
+        mine = update.examples[processes.rank :: processes.count]
         # every process takes part in every update: one without examples computes one that weighs nothing
-        pieces = list(_pieces(mine, costs, t.batch_tokens)) or [batch[:1]]
+        parts = list(pieces(mine, costs, t.batch_tokens)) or [list(update.examples[:1])]
         summed = counted = 0.0
-        for number, piece in enumerate(pieces):
-            last = number == len(pieces) - 1
+        for number, piece in enumerate(parts):
+            last = number == len(parts) - 1
             with nullcontext() if last else self.accelerator.no_sync(wrapped):
-                loss, count = wrapped([self.lesson.requests[i] for i in piece], [self.lesson.answers[i] for i in piece])
+                loss, count = wrapped(update.lesson, [lesson.requests[i] for i in piece], [lesson.answers[i] for i in piece])
                 weight = 1.0 if mine else 0.0
                 self.accelerator.backward(loss * weight)
                 summed, counted = summed + float(loss.detach()) * weight, counted + count * weight
         if processes.count > 1:
             sums = torch.tensor([summed, counted], dtype=torch.float64, device=self.teacher.device)
             summed, counted = self.accelerator.reduce(sums, "sum").tolist()
-        self._step(counted, total)
+        rate = self._step(counted)
         mean = summed / counted
         if not math.isfinite(mean):
             raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller --learning-rate")
+        self._track({f"loss/{lesson.task}": mean, "learning rate": rate})
         return mean
 
-    def _step(self, count: float, total: int) -> None:
-        """Divides the summed gradients, clips, and steps at this update's learning rate."""
+    def _step(self, count: float) -> float:
+        """Divides the summed gradients, clips, and steps at this update's learning rate, which it returns."""
         import torch
 
         t = self.teacher.training
         self.accelerator.unscale_gradients(self.optimizer)
-        for parameter in self.loaded.module.parameters():
+        for parameter in self.module.parameters():
             if parameter.grad is not None:
                 # the processes' gradients were averaged; what is wanted is their sum over all that was counted
                 parameter.grad.mul_(self.teacher.processes.count / count)
         if t.clip:
             # not the accelerator's own, which would unscale once more
-            torch.nn.utils.clip_grad_norm_(self.loaded.module.parameters(), t.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = (t.learning_rate or 0.0) * _schedule(self.state.update, total, t.warmup)
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), t.clip)
+        rate = self.course.before(self.state.update)
         self.optimizer.step()
+        self.course.after()
         self.optimizer.zero_grad(set_to_none=True)
+        return rate
 
-    def _end_epoch(self, epoch: int, updates: int) -> None:
-        entry: dict[str, Any] = {"epoch": epoch + 1, "update": self.state.update, "loss": self.state.loss / updates}
-        self.state.loss = 0.0
-        said = f"epoch {epoch + 1}: loss {entry['loss']:.4f}"
-        if self.lesson.evaluate is not None:
-            score = self.lesson.evaluate(self.loaded, f"update-{self.state.update}")
+    def _end_epoch(self, epoch: int) -> None:
+        sums = self.state.sums
+        losses = {task: total / updates for task, (total, updates) in sums.items()}
+        loss = sum(total for total, _ in sums.values()) / sum(updates for _, updates in sums.values())
+        entry: dict[str, Any] = {"epoch": epoch + 1, "update": self.state.update, "loss": loss}
+        said = f"epoch {epoch + 1}: loss {loss:.4f}"
+        if len(self.lessons) > 1:
+            entry["losses"] = losses
+            said += f" ({', '.join(f'{task} {value:.4f}' for task, value in losses.items())})"
+        scores = self._scores()
+        if scores:
+            score = sum(scores.values()) / len(scores)
             entry["score"] = score if math.isfinite(score) else None
-            said += f", {self.lesson.facts['selected_on']} {score:.2f}"
+            if len(scores) > 1:
+                entry["scores"] = {task: s if math.isfinite(s) else None for task, s in scores.items()}
+            said += "".join(f", {task if len(scores) > 1 else self._chosen_on()} {s:.2f}" for task, s in scores.items())
             if math.isfinite(score) and (self.state.best is None or score > self.state.best):
                 self.state.best, self.state.best_folder = score, f"best-{self.state.update}"
                 if self.teacher.processes.main:
-                    self.loaded.save(self.state_folder / self.state.best_folder)
+                    self.views[0].save(self.state_folder / self.state.best_folder)
+            self._track({f"score/{task}": value for task, value in scores.items()})
+        self.state.sums = {}
         self.state.history.append(entry)
         self.teacher.progress.say(said)
         self._save()
+
+    def _scores(self) -> dict[str, float]:
+        """task → its main score on its selecting split, higher is better"""
+        both = zip(self.views, self.lessons, strict=True)
+        return {o.task: o.evaluate(view, f"{o.task}-{self.state.update}") for view, o in both if o.evaluate is not None}
+
+    def _chosen_on(self) -> str:
+        return ", ".join(dict.fromkeys(str(o.facts["selected_on"]) for o in self.lessons if o.evaluate is not None))
+
+    def _patience_is_over(self) -> bool:
+        """Whether so many epochs in a row were none better than one before."""
+        patience = self.teacher.training.patience
+        scores = [entry.get("score") for entry in self.state.history]
+        known = [s for s in scores if s is not None]
+        return patience is not None and bool(known) and len(scores) - 1 - scores.index(max(known)) >= patience
 
     def _time_to_save(self) -> bool:
         late = time.monotonic() - self._saved_at > self.teacher.training.save_minutes * 60
@@ -193,8 +236,8 @@ class Learning:
             return
         content = io.BytesIO()
         state = {
-            "identity": self.identity, "weights": self.loaded.module.state_dict(), "optimizer": self.optimizer.state_dict(),
-            **asdict(self.state),
+            "identity": self.identity, "weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "schedule": self.course.state(), **asdict(self.state),
         }  # fmt: skip
         torch.save(state, content)
         write_bytes(self.state_folder / "state.pt", content.getvalue())
@@ -213,19 +256,35 @@ class Learning:
             raise OutputError(
                 f"{path} belongs to another training", f"delete {self.state_folder}, or choose another folder with --output"
             )
-        self.loaded.module.load_state_dict(state["weights"])
+        self.module.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.course.load(state["schedule"])
         self.state = State(**{f.name: state[f.name] for f in fields(State)})
         self.teacher.progress.say(f"goes on from update {self.state.update}")
 
     def _say_plan(self, total: int, updates_an_epoch: int) -> None:
         t = self.teacher.training
-        kept = self.lesson.facts.get("selected_on")
+        what = ", ".join(f"{len(lesson.requests)} examples of {lesson.task}" for lesson in self.lessons)
+        kept = self._chosen_on()
+        learning = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
+        every = sum(p.numel() for p in self.module.parameters())
         self.teacher.progress.say(
-            f"training on {len(self.lesson.requests)} examples of {self.lesson.task}: {t.epochs:g} epochs of {updates_an_epoch} "
-            f"updates ({total} in all), batch {t.batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; "
+            f"training on {what}: {t.epochs:g} epochs of {updates_an_epoch} updates ({total} in all), batch {t.batch_size}, "
+            f"learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
             + (f"the best epoch by {kept} is kept" if kept else "the last epoch is kept")
         )
+        if t.patience is not None and not kept:
+            raise InputError("--patience needs a split that chooses the epoch", "name one with --select-split")
+
+    def _begin_tracking(self) -> None:
+        t = self.teacher.training
+        if t.track:
+            settings = {k: v for k, v in asdict(t).items() if isinstance(v, (int, float, str))}
+            self.accelerator.init_trackers("plmtasks", config=settings)
+
+    def _track(self, values: dict[str, float]) -> None:
+        if self.teacher.training.track:
+            self.accelerator.log(values, step=self.state.update)
 
     def _confirm(self, seconds: float) -> None:
         """Says how long it will take; at a terminal, asks when that is long."""
@@ -234,7 +293,8 @@ class Learning:
         processes = self.teacher.processes
 
         def ask() -> bool:
-            self.teacher.progress.say(f"about {duration(seconds)} to the end of training")
+            memory = size(environment.peak_memory(self.teacher.device))
+            self.teacher.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
             if self.teacher.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
                 return True
             import click
@@ -248,65 +308,43 @@ class Learning:
             )
 
 
-def _loss_module(loaded: TrainableModel) -> "torch.nn.Module":
-    """The loss as a module, so that wrappers (gradient sums, autocast) see one call from texts to loss."""
+def loss_module(views: Sequence[TrainableModel]) -> "torch.nn.Module":
+    """The losses as one module, so that wrappers (gradient sums, autocast) see one call from texts to loss."""
     import torch
 
     class Loss(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.inner = loaded.module
+            self.inner = torch.nn.ModuleList([view.module for view in views])
 
-        def forward(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
-            return loaded.loss(requests, answers)
+        def forward(self, lesson: int, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
+            return views[lesson].loss(requests, answers)
 
     return Loss()
 
 
-def _accelerator(teacher: Teacher) -> Any:
+def make_accelerator(teacher: Teacher, *, several: bool, folder: Path) -> Any:
+    """several: an update may leave weights without a gradient, those of other tasks' heads
+
+    raises: InputError for a tracker that is not installed
+    """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
+    from accelerate.tracking import get_available_trackers
+    from accelerate.utils import DistributedDataParallelKwargs
 
+    available = {str(tracker) for tracker in get_available_trackers()}
+    missing = [tracker for tracker in teacher.training.track if tracker not in available]
+    if missing:
+        there = ", ".join(sorted(available)) or "none"
+        raise InputError(f"--track {missing[0]}: it is not installed here, or no tracker of Accelerate's", f"installed: {there}")
     AcceleratorState._reset_state()  # one for all of a process, but its next training may want another precision
     teacher.processes.join_group()
     precision = {"bfloat16": "bf16", "float16": "fp16"}.get(teacher.training.dtype, "no")
-    return Accelerator(cpu=teacher.device == "cpu", mixed_precision=precision)
-
-
-def _optimizer(module: "torch.nn.Module", t: TrainSettings) -> "torch.optim.Optimizer":
-    """AdamW; no decay on biases and normalization weights, which are the one-dimensional ones."""
-    import torch
-
-    learning = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learning if p.ndim >= 2], "weight_decay": t.weight_decay},
-        {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=t.learning_rate or 0.0, fused=True)
-
-
-def _schedule(update: int, total: int, warmup: float) -> float:
-    """The factor of the learning rate: up from 0 over the warm-up, then linearly down to 0. Devlin et al. (2018)."""
-    warm = round(total * warmup)
-    return update / warm if update < warm else (total - update) / max(1, total - warm)
-
-
-def _updates(examples: int, t: TrainSettings, epoch: int) -> Iterator[list[int]]:
-    """The examples of each update of an epoch, at random; what is alike in length comes together in pieces of an update only."""
-    order = list(range(examples))
-    random.Random(f"{t.seed} {epoch}").shuffle(order)
-    size = (t.batch_size or 1) * t.accumulation
-    yield from (order[i : i + size] for i in range(0, len(order), size))
-
-
-def _pieces(batch: Sequence[int], costs: Sequence[Cost], batch_tokens: int) -> Iterator[list[int]]:
-    """The batch, sorted by length, in pieces of one group and at most `batch_tokens` padded tokens, each at least an example."""
-    piece: list[int] = []
-    for i in sorted(batch, key=lambda i: (costs[i].group, costs[i].width, i)):
-        grown = [costs[j] for j in (*piece, i)]
-        if piece and (padded_tokens(grown) > batch_tokens or grown[0].group != grown[-1].group):
-            yield piece
-            piece = []
-        piece.append(i)
-    if piece:
-        yield piece
+    return Accelerator(
+        cpu=teacher.device == "cpu",
+        mixed_precision=precision,
+        log_with=list(teacher.training.track),
+        project_dir=folder / "tracking",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
+    )

@@ -1,6 +1,8 @@
 """What a model learns before a run, or instead of one."""
 
+import json
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from .journal import Journal
 from .learning import Lesson, Teacher
 from .model import LoadedModel, Model
 from .progress import Progress
-from .requests import Answer, Request, to_json
+from .requests import Answer, ClassifyAnswer, Request, to_json
 
 
 def must_learn(job: Job) -> bool:
@@ -51,22 +53,70 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
             results.open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
     progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
-    return replace(job, model=train(job, processes, progress, device, None))
+    return replace(job, model=train([job], processes, progress, device, None))
 
 
-def train(job: Job, processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
-    """The job's model after learning from the train split; its folder is named by its recipe if none is given."""
-    _check_train_split(job)
-    c = job.config
-    settings = training.resolve(c.training, job.model, c.settings, device)
-    lesson = _lesson(job, settings, processes, progress, folder is not None)
-    teacher = Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
+def train(jobs: Sequence[Job], processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
+    """The jobs' model after learning from the train split of each; its folder is named by its recipe if none is given."""
+    model, lessons, teacher = plan(jobs, processes, progress, device, free=folder is not None)
     if folder is None:
-        name = results.identity_hash(training.recipe(job.model, lesson, teacher))
-        folder = results.run_folder(c.checkpoints, job.task.name, job.model.name, name)
-    model = training.train(job.model, lesson, teacher, folder)
+        name = results.identity_hash(training.recipe(model, lessons, teacher))
+        folder = results.run_folder(jobs[0].config.checkpoints, jobs[0].task.name, model.name, name)
+    model = training.train(model, lessons, teacher, folder)
     progress.say(f"trained model: {folder}")
     return model
+
+
+def plan(
+    jobs: Sequence[Job], processes: Processes, progress: Progress, device: str, *, free: bool
+) -> tuple[Model, list[Lesson], Teacher]:
+    """Who learns what, and how. All jobs have the model and the settings of the first.
+
+    free: no split is reported after this training, so the one that is evaluated by default may choose the epoch
+
+    raises: InputError
+    """
+    c, model = jobs[0].config, jobs[0].model
+    settings = training.resolve(c.training, model, c.settings, device)
+    twice = [job.task.name for job in jobs[1:] if job.task.name == jobs[0].task.name]
+    if twice:
+        raise InputError(f"task {twice[0]!r} is to be learned twice", "name each task once")
+    lessons = [_lesson(job, settings, processes, free) for job in jobs]
+    if settings.class_weights:
+        settings = replace(settings, class_weights=_class_weights(settings.class_weights, lessons))
+    teacher = Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
+    return model, lessons, teacher
+
+
+def _class_weights(wanted: str, lessons: Sequence[Lesson]) -> str:
+    """A weight for each label as a JSON object; "balanced" weighs a label by how rare it is among the solved answers.
+
+    raises: InputError
+    """
+    form = lessons[0].requests[0]
+    labels: Sequence[str] = getattr(form, "labels", ())
+    if len(lessons) > 1 or not labels:
+        raise InputError("--class-weights is for one task that is learned by Classify or Tag")
+    if wanted == "balanced":
+        counts = Counter(label for answer in lessons[0].answers for label in _answered(answer, labels))
+        weights = {label: sum(counts.values()) / len(labels) / counts[label] if counts[label] else 1.0 for label in labels}
+        return json.dumps(weights)
+    pairs = [pair.rpartition("=") for pair in wanted.split(",")]
+    try:
+        given = {label.strip(): float(weight) for label, _, weight in pairs}
+    except ValueError:
+        raise InputError(f"--class-weights takes balanced, or label=weight,…, not {wanted!r}") from None
+    wrong = [label for label in given if label not in labels]
+    if wrong:
+        raise InputError(f"--class-weights: there is no label {wrong[0]!r}", f"the labels: {', '.join(labels)}")
+    return json.dumps({label: given.get(label, 1.0) for label in labels})
+
+
+def _answered(answer: Answer, labels: Sequence[str]) -> Sequence[str]:
+    """The labels of a solved answer."""
+    if isinstance(answer, ClassifyAnswer):
+        return [label for label, score in zip(labels, answer.scores, strict=True) if score > 0.5]
+    return getattr(answer, "labels", ())
 
 
 def _check_train_split(job: Job) -> None:
@@ -77,8 +127,8 @@ def _check_train_split(job: Job) -> None:
         )
 
 
-def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: Progress, free: bool) -> Lesson:
-    """free: no split is reported after this training, so the one that is evaluated by default may choose the epoch"""
+def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool) -> Lesson:
+    _check_train_split(job)
     examples = draw(job.data["train"], settings.limit)
     requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
     answers = [job.task.solve(e, r) for e, r in zip(examples, requests, strict=True)]
@@ -104,7 +154,10 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, progress: P
             "data": fingerprint(asked), "task": job.task.facts(), "metrics": {m.name: m.signature() for m in job.metrics},
             "settings": to_json(job.config.settings),
         }  # fmt: skip
-    return Lesson(task=job.task.name, requests=requests, answers=answers, facts=facts, selecting=selecting, evaluate=evaluate)
+    return Lesson(
+        task=job.task.name, requests=requests, answers=answers, facts=facts, labels=job.task.labels, selecting=selecting,
+        evaluate=evaluate,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,11 +76,17 @@ class Model(ABC):
     ) -> "Sequence[TrainableModel]":
         """The model in memory, ready to learn: one view of the same weights for each form.
 
-        What `training` wants of the model itself (frozen weights, adapters, smoothing, …) is done here.
+        What `training` wants of the model itself (frozen weights, adapters, smoothing, …) is done here; by default a model
+        learns one task at a time, and none of that.
 
         raises: ModelError; InputError for what this model cannot learn, or not together
         """
-        raise InputError(f"model {self.name!r} cannot be trained")
+        loaded = self.load(forms[0], settings, device)
+        if not isinstance(loaded, TrainableModel):
+            raise InputError(f"model {self.name!r} cannot be trained")
+        if len(forms) > 1:
+            raise InputError(f"model {self.name!r} learns one task at a time")
+        return [loaded]
 
 
 class LoadedModel(ABC):

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import answering, environment, results, scoring
+from . import answering, environment, results, scoring, training
 from .config import RunConfig
 from .distributed import Processes
 from .errors import InputError, PlmtasksError
@@ -164,10 +164,17 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     if fresh or job.model.fresh(job.form):
         how = "untrained"
     elif record is not None:
-        how = "fine-tuned" if record["task"] == job.task.name else f"fine-tuned on {record['task']}"
+        how = _learned(job.task.name, list(record["tasks"]))
     elif "shots" in {f.name for f in dataclasses.fields(job.form)} or job.kind == "Score":
         how = f"{job.config.shots}-shot" if job.config.shots else "zero-shot"
     else:
         how = "trained elsewhere"
-    trained_on = {"task": record["task"], **record["data"]} if record is not None else None
+    trained_on = training.learned(record) if record is not None else []
     return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": trained_on}
+
+
+def _learned(task: str, learned: Sequence[str]) -> str:
+    others = [name for name in learned if name != task]
+    if not others:
+        return "fine-tuned"
+    return f"fine-tuned {'with' if task in learned else 'on'} {', '.join(others)}"

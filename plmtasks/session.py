@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import distributed, environment, job, lessons, results, runner
+from . import distributed, environment, estimating, job, lessons, results, runner
 from .config import ModelSettings, RunConfig
 from .distributed import Processes
 from .errors import MismatchError
+from .estimating import Estimate
 from .progress import Progress
 from .registry import Registry, load_registry
 from .requests import from_json, to_json
@@ -29,14 +30,38 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
     return _everywhere(_Work(configs=fitting(configs, registry)), registry)
 
 
-def train(config: RunConfig, folder: str, registry: Registry | None = None) -> Path:
+def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Registry | None = None) -> Path:
     """Trains a model on a task's train split; the checkpoint is an ordinary folder of the model's own library.
+
+    config: several, which differ in task and source alone, make one model that learns all the tasks together
 
     raises: PlmtasksError
     """
     registry = registry or load_registry()
-    _everywhere(_Work(configs=fitting([config], registry), train=folder), registry)
+    configs = [config] if isinstance(config, RunConfig) else list(config)
+    for one in configs:
+        fitting([one], registry)
+    _everywhere(_Work(configs=configs, train=folder), registry)
     return Path(folder)
+
+
+def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None = None) -> Estimate:
+    """What such a training would cost, by one update of it in this process whose result is thrown away.
+
+    raises: PlmtasksError
+    """
+    registry = registry or load_registry()
+    configs = [config] if isinstance(config, RunConfig) else list(config)
+    settled = [environment.resolve(one, max(1, one.processes)) for one in configs]
+    environment.set_threads(settled[0].settings.threads)
+    alone = distributed.alone()
+    model, lessons_, teacher = lessons.plan(_jobs(settled, registry), alone, Progress(quiet=True), alone.device(), free=True)
+    return estimating.estimate(model, lessons_, teacher, max(1, configs[0].processes))
+
+
+def _jobs(configs: Sequence[RunConfig], registry: Registry) -> list[job.Job]:
+    """The jobs of a training: of what is evaluated, one example is enough to know the form."""
+    return [job.prepare(replace(config, limit=1), registry) for config in configs]
 
 
 def fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig]:
@@ -62,7 +87,7 @@ class _Work:
 
     configs: Sequence[RunConfig]
     train: str | None = None
-    """The folder of a checkpoint that is to be trained; None: the configs are run."""
+    """The folder of a checkpoint that is to learn all the configs' tasks; None: the configs are run."""
 
 
 def _everywhere(work: _Work, registry: Registry) -> list[Result]:
@@ -94,25 +119,36 @@ def worker(file: Path) -> None:
 
 
 def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
+    if work.train is not None:
+        _train(work.configs, Path(work.train), processes, registry)
+        return []
     if len(work.configs) > 1:  # before the first run: what stops the last would be known too late
         for config in work.configs:
             lessons.must_learn(job.prepare(config, registry))
     found = []
     for number, config in enumerate(work.configs):
         mine = processes.within(f"run-{number}")
-        # the main process's choices hold for all, whatever another machine would choose; folders are each machine's own
-        chosen = mine.share("settings", partial(_settings, config, mine.local_count))
-        settled = replace(config, settings=from_json(ModelSettings, chosen))
-        if work.train is not None:
-            environment.set_threads(settled.settings.threads)
-            lesson = job.prepare(replace(settled, limit=1), registry)
-            lessons.train(lesson, mine, Progress(quiet=config.quiet or not mine.main), mine.device(), Path(work.train))
-            continue
-        result = runner.run(settled, registry, mine, any_threads=config.settings.threads == 0)
+        result = runner.run(_settled(config, mine), registry, mine, any_threads=config.settings.threads == 0)
         if mine.main and registry.manager is not None:
             registry.manager.hook.report(result=result)
         found.append(result)
     return found
+
+
+def _train(configs: Sequence[RunConfig], folder: Path, processes: Processes, registry: Registry) -> None:
+    settled = [_settled(config, processes.within(f"task-{number}")) for number, config in enumerate(configs)]
+    environment.set_threads(settled[0].settings.threads)
+    progress = Progress(quiet=configs[0].quiet or not processes.main)
+    lessons.train(_jobs(settled, registry), processes, progress, processes.device(), folder)
+
+
+def _settled(config: RunConfig, processes: Processes) -> RunConfig:
+    """The config with all automatic choices made.
+
+    The main process's choices hold for all, whatever another machine would choose; folders are each machine's own.
+    """
+    chosen = processes.share("settings", partial(_settings, config, processes.local_count))
+    return replace(config, settings=from_json(ModelSettings, chosen))
 
 
 def _settings(config: RunConfig, processes_here: int) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,9 @@ from .results import dump, identity_hash, lock, open_folder, write_text
 RECORD = "plmtasks.json"
 """Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
 
+UNSAID = ("save_minutes", "select_split", "limit", "track")
+"""Settings of a training that change nothing, or through the data alone."""
+
 CPU_PIECE_TOKENS = 512
 """A CPU is as fast with small pieces, which have less padding: 1.3 padded tokens a token of SST-2 instead of 2.1."""
 
@@ -32,30 +35,40 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     return replace(training, **filled, dtype=dtype, batch_tokens=piece)
 
 
-def recipe(model: Model, lesson: Lesson, teacher: Teacher) -> dict[str, Any]:
+def recipe(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:
     """All that the trained weights depend on: the training's identity."""
-    form = lesson.requests[0]
     t, s = teacher.training, teacher.settings
     if t.dtype == "float16" and teacher.device == "cpu":
         raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
     # how texts are generated changes no weight, and the seed of a fresh head is the training's
-    neutral = replace(s, generation=Generation(), seed=t.seed)
-    start = {"scratch": model.name, "version": model.version} if model.from_scratch else model.identity(form, neutral)
-    unsaid = ("save_minutes", "select_split", "limit")  # they change nothing, or through the data alone
+    neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
     return {
-        "start": start, "kind": form.kind(), "data": lesson.facts, "selecting": lesson.selecting,
-        "pairs": identity_hash({"pairs": [[r.key(), to_json(a)] for r, a in zip(lesson.requests, lesson.answers, strict=True)]}),
-        "training": {k: v for k, v in to_json(t).items() if k not in unsaid}, "processes": teacher.processes.count,
+        "start": [_start(model, lesson, neutral) for lesson in lessons], "learned": [_learned(lesson) for lesson in lessons],
+        "training": {k: v for k, v in to_json(t).items() if k not in UNSAID}, "processes": teacher.processes.count,
         "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": teacher.device.split(":")[0],
     }  # fmt: skip
 
 
-def train(model: Model, lesson: Lesson, teacher: Teacher, folder: Path) -> Model:
-    """The model after the lesson, from its folder; nothing is done if the folder holds this very training.
+def _start(model: Model, lesson: Lesson, settings: ModelSettings) -> dict[str, Any]:
+    if model.from_scratch:
+        return {"scratch": model.name, "version": model.version, **model.identity(lesson.requests[0], settings)}
+    return model.identity(lesson.requests[0], settings)
+
+
+def _learned(lesson: Lesson) -> dict[str, Any]:
+    pairs = [[r.key(), to_json(a)] for r, a in zip(lesson.requests, lesson.answers, strict=True)]
+    return {
+        "task": lesson.task, "kind": lesson.requests[0].kind(), "data": lesson.facts, "selecting": lesson.selecting,
+        "pairs": identity_hash({"pairs": pairs}),
+    }  # fmt: skip
+
+
+def train(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> Model:
+    """The model after the lessons, from its folder; nothing is done if the folder holds this very training.
 
     raises: OutputError if the folder holds another training or cannot be written
     """
-    parts = recipe(model, lesson, teacher)
+    parts = recipe(model, lessons, teacher)
     identity = identity_hash(parts)
     processes = teacher.processes.within(f"train-{identity}")
     if processes.share("done", lambda: _finished(folder, identity)):
@@ -64,9 +77,30 @@ def train(model: Model, lesson: Lesson, teacher: Teacher, folder: Path) -> Model
         open_folder(folder / "training")
     with lock(folder, "training") if processes.main else nullcontext():
         _check_shared(folder / "training", processes)
-        _learn(model, lesson, replace(teacher, processes=processes), folder, parts)
+        _learn(model, lessons, replace(teacher, processes=processes), folder, parts)
         processes.barrier("finished")
     return model.saved(folder)
+
+
+def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Path) -> Sequence[TrainableModel]:
+    """The model in memory as each lesson sees it; one without weights is made in the folder `scratch` first."""
+    if model.from_scratch:
+        teacher.processes.share("made", lambda: _make(model, lessons, teacher, scratch))
+        model = model.saved(scratch)
+    forms = [lesson.requests[0] for lesson in lessons]
+    settings = replace(teacher.settings, dtype="float32", seed=teacher.training.seed)
+    return model.learner(forms, settings, teacher.training, teacher.device)
+
+
+def _make(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> bool:
+    if not (folder / "config.json").exists():
+        pairs = ((r, a) for lesson in lessons for r, a in zip(lesson.requests, lesson.answers, strict=True))
+        texts = (text for r, a in pairs for text in (*r.texts(), *_texts(a)))
+        temporary = folder.with_name("making")
+        shutil.rmtree(temporary, ignore_errors=True)
+        model.make(texts, teacher.training.seed, temporary)
+        temporary.replace(folder)
+    return True
 
 
 def _check_shared(folder: Path, processes: Processes) -> None:
@@ -86,18 +120,11 @@ def _write_token(folder: Path) -> str:
     return token
 
 
-def _learn(model: Model, lesson: Lesson, teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
-    processes = teacher.processes
-    start = model
-    if model.from_scratch:
-        start = _from_scratch(model, lesson, teacher, folder / "training" / "scratch", processes)
-    form = lesson.requests[0]
-    loaded = start.load(form, replace(teacher.settings, dtype="float32", seed=teacher.training.seed), teacher.device)
-    if not isinstance(loaded, TrainableModel):
-        raise InputError(f"model {model.name!r} cannot be trained")
-    run = Learning(loaded=loaded, lesson=lesson, teacher=teacher, folder=folder, identity=identity_hash(parts))
+def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
+    views = ready(model, lessons, teacher, folder / "training" / "scratch")
+    run = Learning(views=views, lessons=lessons, teacher=teacher, folder=folder, identity=identity_hash(parts))
     history = run.learn()
-    if processes.main:
+    if teacher.processes.main:
         _finish(run, model, parts, history)
 
 
@@ -120,18 +147,12 @@ def _finished(folder: Path, identity: str) -> bool:
     return True
 
 
-def _from_scratch(model: Model, lesson: Lesson, teacher: Teacher, folder: Path, processes: Processes) -> Model:
-    def make() -> bool:
-        texts = (text for r, a in zip(lesson.requests, lesson.answers, strict=True) for text in (*r.texts(), *_texts(a)))
-        if not (folder / "config.json").exists():
-            temporary = folder.with_name("making")
-            shutil.rmtree(temporary, ignore_errors=True)
-            model.make(texts, teacher.training.seed, temporary)
-            temporary.replace(folder)
-        return True
-
-    processes.share("made", make)
-    return model.saved(folder)
+def learned(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a checkpoint with this record has learned, the last training first: task and data of each."""
+    last = [
+        {"task": task, **{k: v for k, v in facts.items() if k != "labels"}} for task, facts in record.get("tasks", {}).items()
+    ]
+    return [*last, *record.get("before", [])]
 
 
 def _texts(answer: Answer) -> Iterator[str]:
@@ -145,10 +166,11 @@ def _finish(run: Learning, model: Model, parts: dict[str, Any], history: list[di
         for path in (run.state_folder / run.state.best_folder).iterdir():
             path.replace(run.folder / path.name)
     else:
-        run.loaded.save(run.folder)
+        run.views[0].save(run.folder)
+    tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in run.lessons}
     record = {
-        "recipe": run.identity, "parts": parts, "task": run.lesson.task, "model": model.name, "data": run.lesson.facts,
-        "history": history,
+        "recipe": run.identity, "parts": parts, "model": model.name, "tasks": tasks, "history": history,
+        "before": learned(model.training_record() or {}),
     }  # fmt: skip
     write_text(run.folder / RECORD, dump(record))
     shutil.rmtree(run.state_folder)

@@ -35,7 +35,7 @@ def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, m
         "schema_version": 1, "identity": identity or identity_hash({"model": model, "value": value}),
         "task": {"name": task, "version": parts.get("version", 1), "language": "en", "labels": []},
         "model": {"name": model, "family": "encoder", "ask": parts.get("ask", "Classify")},
-        "protocol": {"how": "fine-tuned", "shots": 0, "fresh_weights": [], "trained_on": None} | parts.get("protocol", {}),
+        "protocol": {"how": "fine-tuned", "shots": 0, "fresh_weights": [], "trained_on": []} | parts.get("protocol", {}),
         "data": {
             "name": "set", "split": "test", "fingerprint": "a" * 64, "examples": 872, "of": 872, "limit": None, "skipped": 0,
             "truncated": 0,
@@ -162,7 +162,7 @@ def test_what_a_reader_must_know_stands_in_every_form(monkeypatch, form, parts, 
 )
 def test_a_row_says_what_the_training_saw_of_its_split(trained, marks):
     record = {"task": "t/one", "name": "set", "split": "train", "examples": 9, "fingerprint": "c" * 64, "selected_on": None}
-    found = result(identity="f" * 32, protocol={"trained_on": record | trained})
+    found = result(identity="f" * 32, protocol={"trained_on": [record | trained]})
     validate(found.record)
     assert make_boards([found])[0].rows[0].marks == marks
 

@@ -10,17 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from plmtasks import RunConfig, TrainSettings, run_config
-from plmtasks.batching import Cost, padded_tokens
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
-from plmtasks.learning import _pieces, _schedule, _updates
 from plmtasks.registry import Registry, load_registry
 from plmtasks.runner import run
-from plmtasks.session import train
+from plmtasks.session import estimate, train
 from plmtasks.training import RECORD
 
 LITTLE = TrainSettings(epochs=2, limit=256, batch_size=16, learning_rate=2e-3)
@@ -80,9 +76,11 @@ def test_a_finished_training_is_not_done_again(once: Path, registry: Registry, t
 
 def test_the_record_tells_what_it_learned(once: Path) -> None:
     record = json.loads((once / RECORD).read_text())
-    assert record["task"] == "classification/sample"
-    assert record["data"]["examples"] == 256
-    assert record["data"]["selected_on"] == "validation"
+    learned = record["tasks"]["classification/sample"]
+    assert learned["examples"] == 256
+    assert learned["selected_on"] == "validation"
+    assert learned["labels"] == ["negative", "positive"]
+    assert record["before"] == []
     assert [entry["epoch"] for entry in record["history"]] == [1, 2]
     assert record["history"][-1]["loss"] < record["history"][0]["loss"]
     assert not (once / "training").exists()
@@ -91,7 +89,7 @@ def test_the_record_tells_what_it_learned(once: Path) -> None:
 def test_the_trained_model_runs_as_fine_tuned(once: Path, tmp_path: Path, registry: Registry) -> None:
     result = run(replace(_settled(config(tmp_path, split="test")), model=str(once)), registry, alone())
     assert result.record["protocol"]["how"] == "fine-tuned"
-    assert result.record["protocol"]["trained_on"]["selected_on"] == "validation"
+    assert result.record["protocol"]["trained_on"][0]["selected_on"] == "validation"
     assert result.score is not None
     assert result.score > 80
 
@@ -99,9 +97,9 @@ def test_the_trained_model_runs_as_fine_tuned(once: Path, tmp_path: Path, regist
 def test_the_split_that_is_reported_does_not_choose(tmp_path: Path, registry: Registry) -> None:
     little = replace(LITTLE, epochs=1, limit=32)
     on_validation = run(_settled(config(tmp_path, split="validation", training=little)), registry, alone())
-    assert on_validation.record["protocol"]["trained_on"]["selected_on"] is None
+    assert on_validation.record["protocol"]["trained_on"][0]["selected_on"] is None
     on_test = run(_settled(config(tmp_path, split="test", training=little)), registry, alone())
-    assert on_test.record["protocol"]["trained_on"]["selected_on"] == "validation"
+    assert on_test.record["protocol"]["trained_on"][0]["selected_on"] == "validation"
 
 
 def test_without_a_train_split_it_is_refused(tmp_path: Path, registry: Registry) -> None:
@@ -165,34 +163,6 @@ def test_accumulated_batches_are_one_update(tmp_path: Path, registry: Registry) 
     assert curves["pieces"] == pytest.approx(curves["one"], rel=1e-5)
 
 
-def test_the_learning_rate_climbs_and_falls() -> None:
-    factors = [_schedule(update, 100, 0.1) for update in range(100)]
-    assert factors[0] == 0
-    assert factors[5] == pytest.approx(0.5)
-    assert factors[10] == 1
-    assert factors[55] == pytest.approx(0.5)
-    assert factors[99] == pytest.approx(1 / 90)
-
-
-@given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 4), st.integers(0, 3))
-def test_an_epoch_sees_every_example_once(examples: int, size: int, accumulation: int, epoch: int) -> None:
-    settings = TrainSettings(batch_size=size, accumulation=accumulation)
-    updates = list(_updates(examples, settings, epoch))
-    assert sorted(i for update in updates for i in update) == list(range(examples))
-    assert updates == list(_updates(examples, settings, epoch))
-    assert all(len(update) <= size * accumulation for update in updates)
-
-
-@given(st.lists(st.tuples(st.integers(1, 50), st.sampled_from("ab")), min_size=1, max_size=40), st.integers(1, 200))
-def test_pieces_cover_the_batch_within_the_budget(items: list[tuple[int, str]], budget: int) -> None:
-    costs = [Cost(width=width, group=group) for width, group in items]
-    pieces = list(_pieces(range(len(items)), costs, budget))
-    assert sorted(i for piece in pieces for i in piece) == list(range(len(items)))
-    for piece in pieces:
-        assert len({costs[i].group for i in piece}) == 1
-        assert len(piece) == 1 or padded_tokens([costs[i] for i in piece]) <= budget
-
-
 def test_a_process_may_train_twice_with_other_precisions(tmp_path: Path, registry: Registry) -> None:
     little = replace(LITTLE, limit=32, epochs=1, select_split="none")
     for dtype in ("float32", "bfloat16"):
@@ -236,7 +206,7 @@ def test_the_record_names_the_training_data(tmp_path: Path, registry: Registry) 
     source = {"train_data": str(tmp_path / "mine.tsv"), "data": str(tmp_path / "theirs.tsv")}
     options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
     folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / "model"), registry)
-    assert json.loads((folder / RECORD).read_text())["data"]["name"] == "mine.tsv"
+    assert json.loads((folder / RECORD).read_text())["tasks"]["classification/sst2"]["name"] == "mine.tsv"
 
 
 def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, registry: Registry) -> None:
@@ -249,3 +219,83 @@ def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, regis
         recipes |= {p.parent.name for p in (tmp_path / "checkpoints").rglob(RECORD)}
     assert len(recipes) == 1
     assert len(list((tmp_path / "results").rglob("result.json"))) == 2
+
+
+def test_training_ends_when_patience_is_over(tmp_path: Path, registry: Registry) -> None:
+    """With a learning rate of almost nothing no epoch is better than the first."""
+    still = replace(LITTLE, epochs=9, limit=64, learning_rate=1e-9, patience=2)
+    folder = train(config(tmp_path, training=still), str(tmp_path / "model"), registry)
+    assert len(json.loads((folder / RECORD).read_text())["history"]) == 3
+    with pytest.raises(InputError, match="--patience needs a split"):
+        train(config(tmp_path, training=replace(still, select_split="none")), str(tmp_path / "none"), registry)
+
+
+def test_rare_labels_weigh_more(tmp_path: Path, registry: Registry) -> None:
+    """Taught 15 times "no" and once "yes", only a weighted model says yes to what it was taught."""
+    for name, count in (("train", 60), ("dev", 4)):
+        lines = [f"{'a good' if i % 16 == 0 else 'a bad'} film number {i % 8}\t{int(i % 16 == 0)}" for i in range(count)]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    weights_of = {}
+    for wanted in ("", "balanced", "0=1,1=15"):
+        some = replace(LITTLE, limit=None, epochs=1, class_weights=wanted, select_split="none")
+        options = {"training": some, "data": str(tmp_path), "columns": {}, "threads": 1, "quiet": True}
+        folder = train(run_config("classification/custom", "tiny-bert", **options), str(tmp_path / f"m{wanted}"), registry)
+        weights_of[wanted] = json.loads((folder / RECORD).read_text())["parts"]["training"]["class_weights"]
+    assert weights_of[""] == ""
+    balanced = json.loads(weights_of["balanced"])
+    assert balanced["1"] / balanced["0"] == pytest.approx(56 / 4)
+    assert json.loads(weights_of["0=1,1=15"]) == {"0": 1.0, "1": 15.0}
+    with pytest.raises(InputError, match="there is no label 'maybe'"):
+        train(config(tmp_path, training=replace(LITTLE, class_weights="maybe=2")), str(tmp_path / "wrong"), registry)
+
+
+def test_a_dry_run_tells_the_cost_and_trains_nothing(tmp_path: Path) -> None:
+    command = [*COMMAND, "--dry-run", "--epochs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path)
+    told = {line.split()[0]: " ".join(line.split()[1:]) for line in done.stdout.splitlines()}
+    assert told["data"] == "256 examples of classification/sample"
+    assert told["steps"] == "32 updates, 2 epochs"
+    count, learning = (int(word.replace(",", "")) for word in told["parameters"].split() if word[0].isdigit())
+    assert count == learning > 50_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_estimate_counts_bytes(registry: Registry, tmp_path: Path) -> None:
+    """AdamW holds two numbers a weight; four times the batch keeps about four times the activations."""
+    small, large = (
+        estimate(config(tmp_path, training=replace(LITTLE, batch_size=b, batch_tokens=10_000)), registry) for b in (8, 32)
+    )
+    assert small.weights == small.gradients == 4 * small.parameters
+    assert small.optimizer == pytest.approx(8 * small.trainable, rel=0.01)
+    assert large.activations == pytest.approx(4 * small.activations, rel=0.35)
+
+
+def test_tensorboard_follows(tmp_path: Path, registry: Registry) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    some = replace(LITTLE, limit=64, track=("tensorboard",))
+    folder = train(config(tmp_path, training=some), str(tmp_path / "model"), registry)
+    events = EventAccumulator(str(next((folder / "tracking").rglob("events*")).parent))
+    events.Reload()
+    assert [e.step for e in events.Scalars("loss/classification/sample")] == list(range(8))
+    assert len(events.Scalars("score/classification/sample")) == 2
+    untracked = train(config(tmp_path, training=replace(some, track=())), str(tmp_path / "untracked"), registry)
+    assert weights(untracked) == weights(folder)
+    with pytest.raises(InputError, match="--track nothing: it is not installed"):
+        train(config(tmp_path, training=replace(some, track=("nothing",))), str(tmp_path / "other"), registry)
+
+
+def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path) -> None:
+    from plmtasks.errors import OutputError
+    from plmtasks.publishing import model_card, publish
+
+    record = json.loads((once / RECORD).read_text())
+    card = model_card("me/mine", record)
+    assert "256 examples of classification/sample" in card
+    assert "plmtasks run --task classification/sample --model me/mine" in card
+    with pytest.raises(OutputError, match="did not take the checkpoint") as error:
+        publish(once, "me/mine", record)
+    assert f"it is kept: {once}" in str(error.value)
+    with pytest.raises(OutputError, match="no name of a repository"):
+        publish(once, "me//mine", record)

@@ -69,6 +69,10 @@ MODEL = chain(
     ),
     click.option("--chat", "prompt", flag_value="chat", help="Prompts by the tokenizer's chat template."),
     click.option("--raw-prompt", "prompt", flag_value="raw", help="Prompts of the texts alone, as other harnesses make them."),
+    click.option(
+        "--stride", type=click.IntRange(min=1), metavar="N",
+        help="Tokens by which the window over a long text that is scored moves on; default: half of the model's limit.",
+    ),
     click.option("--model-args", type=Json(), default={}, help="Handed to from_pretrained: device_map, attn_implementation, …"),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint."),
 )  # fmt: skip
@@ -93,6 +97,30 @@ TRAINING = chain(
         "--select-split",
         metavar="S",
         help="Picks the best epoch, none: the last; default: validation, if it is not the one reported.",
+    ),
+    click.option(
+        "--patience", type=click.IntRange(min=1), metavar="N", help="Epochs without a better score after which training ends."
+    ),
+    click.option("--optimizer", metavar="NAME", help="Of torch.optim; default AdamW."),
+    click.option("--optimizer-args", type=Json(), metavar="JSON", help="Handed to it: betas, momentum, …"),
+    click.option("--schedule", metavar="NAME", help="linear (default), cosine, constant, or of torch.optim.lr_scheduler."),
+    click.option("--schedule-args", type=Json(), metavar="JSON", help="Handed to the latter."),
+    click.option(
+        "--freeze",
+        multiple=True,
+        metavar="WHAT",
+        help="What does not learn: embeddings, base, layers:N or a part of weights' names.",
+    ),
+    click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True), metavar="X", help="Default 0."),
+    click.option("--class-weights", metavar="W", help="balanced, or label=weight,…"),
+    click.option("--gradient-checkpointing", is_flag=True, default=None, help="Less memory, more time."),
+    click.option("--peft", metavar="METHOD", help="Learn few weights beside the frozen ones: lora, ia3, … of the peft library."),
+    click.option("--peft-args", type=Json(), metavar="JSON", help="Handed to it: r, lora_alpha, target_modules, …"),
+    click.option("--mask-rate", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Of plain text; default 0.15."),
+    click.option("--whole-words", is_flag=True, default=None, help="Mask all tokens of a word together."),
+    click.option("--span-length", type=click.FloatRange(min=1), metavar="X", help="Mean tokens of a span to restore; default 3."),
+    click.option(
+        "--track", multiple=True, metavar="NAME", help="tensorboard, wandb, mlflow, trackio, …; several times for several."
     ),
     click.option("--train-limit", type=click.IntRange(min=1), metavar="N", help="At most so many training examples."),
 )

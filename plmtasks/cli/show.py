@@ -128,15 +128,16 @@ def _show_metric(metric: Any, registry: Any) -> None:
 
 
 def _show_model(model: Any, registry: Any) -> None:
+    from ..training import learned
+
     click.echo(f"{model.name}: {model.description}".rstrip(": "))
     click.echo(f"family: {model.family}\nanswers: {', '.join(model.answers)}")
     fitting = [name for name, task in registry.items["task"].items() if set(task.asks) & set(model.answers)]
     click.echo(f"tasks that fit: {_some(fitting, 'tasks')}")
     if model.recommended:
         click.echo("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
-    record = model.training_record()
-    if record:
-        click.echo(f"trained on: {record['task']}, {record['data']['examples']} examples of {record['data']['name']}")
+    for trained in learned(model.training_record() or {}):
+        click.echo(f"trained on: {trained['task']}, {trained['examples']} examples of {trained['name']}")
 
 
 def _show_plugin(plugin: Any, registry: Any) -> None:

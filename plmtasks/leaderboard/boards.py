@@ -68,14 +68,15 @@ class Row:
 
     def _seen_before(self) -> Iterator[str]:
         """What the training saw of the split that is reported; one of another data set may have the same name."""
-        data, trained = self.record["data"], self.record["protocol"]["trained_on"] or {}
-        same = (trained.get("task"), trained.get("name", data["name"])) == (self.record["task"]["name"], data["name"])
-        if trained.get("fingerprint") == data["fingerprint"]:
-            yield "trained on these examples"
-        elif same and trained["split"] == data["split"]:
-            yield "trained on this split"
-        if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
-            yield "epoch chosen on this split"
+        data = self.record["data"]
+        for trained in self.record["protocol"]["trained_on"]:
+            same = (trained["task"], trained.get("name", data["name"])) == (self.record["task"]["name"], data["name"])
+            if trained.get("fingerprint") == data["fingerprint"]:
+                yield "trained on these examples"
+            elif same and trained["split"] == data["split"]:
+                yield "trained on this split"
+            if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
+                yield "epoch chosen on this split"
 
     @property
     def main(self) -> ScoreName:

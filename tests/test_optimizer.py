@@ -1,0 +1,83 @@
+"""Optimizers and schedules by name."""
+
+import pytest
+import torch
+
+from plmtasks import TrainSettings
+from plmtasks.errors import InputError
+from plmtasks.optimizer import Course, factor, make_optimizer
+
+
+def rates(t: TrainSettings, updates: int = 100) -> list[float]:
+    """The learning rate of every update."""
+    optimizer = make_optimizer(torch.nn.Linear(2, 2), t)
+    course = Course(optimizer, t, updates)
+    found = []
+    for update in range(updates):
+        found.append(course.before(update))
+        optimizer.step()
+        course.after()
+    return found
+
+
+def test_the_learning_rate_climbs_and_falls() -> None:
+    factors = [factor("linear", update, 100, 0.1) for update in range(100)]
+    assert factors[0] == 0
+    assert factors[5] == pytest.approx(0.5)
+    assert factors[10] == 1
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[99] == pytest.approx(1 / 90)
+
+
+def test_schedules_by_name() -> None:
+    settings = {"learning_rate": 1.0, "warmup": 0.0}
+    assert rates(TrainSettings(schedule="constant", **settings)) == [1.0] * 100  # type: ignore[arg-type]
+    cosine = rates(TrainSettings(schedule="cosine", **settings))  # type: ignore[arg-type]
+    assert rates(TrainSettings(schedule="CosineAnnealingLR", **settings)) == pytest.approx(cosine)  # type: ignore[arg-type]
+    steps = rates(TrainSettings(schedule="StepLR", schedule_args={"step_size": 50}, **settings))  # type: ignore[arg-type]
+    assert steps == pytest.approx([1.0] * 50 + [0.1] * 50)
+    one_cycle = rates(TrainSettings(schedule="OneCycleLR", **settings))  # type: ignore[arg-type]
+    assert max(one_cycle) == pytest.approx(1.0, rel=0.01)
+    assert one_cycle[0] < 0.1
+
+
+def test_an_interrupted_schedule_goes_on() -> None:
+    t = TrainSettings(learning_rate=1.0, schedule="ExponentialLR", schedule_args={"gamma": 0.9})
+    whole = rates(t, 10)
+    first, second = (Course(make_optimizer(torch.nn.Linear(2, 2), t), t, 10) for _ in range(2))
+    for _ in range(4):
+        first.optimizer.step()
+        first.after()
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    second.load(first.state())
+    assert second.before(4) == pytest.approx(whole[4])
+
+
+def test_optimizers_by_name() -> None:
+    module = torch.nn.Linear(2, 2)
+    made = make_optimizer(module, TrainSettings(optimizer="SGD", optimizer_args={"momentum": 0.5}, learning_rate=0.1))
+    assert isinstance(made, torch.optim.SGD)
+    assert made.param_groups[0]["momentum"] == 0.5
+    decays = {g["weight_decay"] for g in make_optimizer(module, TrainSettings(weight_decay=0.3)).param_groups}
+    assert decays == {0.3, 0.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"optimizer": "Adm"}, "'Adm' is none that plmtasks can use"),
+        ({"optimizer": "LBFGS"}, "'LBFGS' is none"),
+        ({"optimizer": "SGD", "optimizer_args": {"betas": 1}}, "betas"),
+        ({"schedule": "triangle"}, "'triangle' is none"),
+        ({"schedule": "ReduceLROnPlateau"}, "'ReduceLROnPlateau' is none"),
+        ({"schedule": "StepLR"}, "step_size"),
+    ],
+)
+def test_names_that_are_none(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        rates(TrainSettings(learning_rate=0.1, **settings))  # type: ignore[arg-type]
+
+
+def test_nothing_left_to_learn() -> None:
+    with pytest.raises(InputError, match="no weight is left"):
+        make_optimizer(torch.nn.Linear(2, 2).requires_grad_(requires_grad=False), TrainSettings())
