@@ -35,15 +35,18 @@ class Job:
     """Any of them: it shows the label set."""
 
 
-def prepare(config: RunConfig, registry: Registry) -> Job:
+def prepare(config: RunConfig, registry: Registry, *, learns: bool = False) -> Job:
     """Resolves names, reads the data and asks the task.
+
+    learns: the labels are those of the data, and not those that the model has learned before
 
     raises: InputError and its kinds, whatever cannot be run
     """
     task, model = registry.task(config.task), registry.model(config.model)
     kind = choose_kind(task, model, config.ask, registry)
     data = task.load(config.source)
-    task = task.bind(data)
+    bound = task.bind(data)
+    task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()
     examples = draw(data[split], config.limit)
     metrics = [registry.metric(name).bind(task) for name in task.metrics]
@@ -53,6 +56,12 @@ def prepare(config: RunConfig, registry: Registry) -> Job:
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
         requests=ask(task, kind, examples, data, config), form=form,
     )  # fmt: skip
+
+
+def with_learned_labels(task: Task, model: Model) -> Task:
+    """The task with the labels that the model was trained on for it: a test file alone may have fewer, or others."""
+    learned = (model.training_record() or {}).get("tasks", {}).get(task.name, {}).get("labels")
+    return task.labelled(learned) if learned else task
 
 
 def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:

@@ -344,7 +344,7 @@ def make_accelerator(teacher: Teacher, *, several: bool, folder: Path) -> Any:
     return Accelerator(
         cpu=teacher.device == "cpu",
         mixed_precision=precision,
-        log_with=list(teacher.training.track),
+        log_with=list(teacher.training.track) or None,
         project_dir=folder / "tracking",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
     )

@@ -1,6 +1,5 @@
 """What a model learns before a run, or instead of one."""
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -82,34 +81,23 @@ def plan(
     if twice:
         raise InputError(f"task {twice[0]!r} is to be learned twice", "name each task once")
     lessons = [_lesson(job, settings, processes, free) for job in jobs]
-    if settings.class_weights:
-        settings = replace(settings, class_weights=_class_weights(settings.class_weights, lessons))
+    if settings.class_weights == "balanced":
+        settings = replace(settings, class_weights=_balanced(lessons))
     teacher = Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
     return model, lessons, teacher
 
 
-def _class_weights(wanted: str, lessons: Sequence[Lesson]) -> str:
-    """A weight for each label as a JSON object; "balanced" weighs a label by how rare it is among the solved answers.
+def _balanced(lessons: Sequence[Lesson]) -> str:
+    """label=weight,…: a label weighs the more, the rarer it is among the solved answers.
 
     raises: InputError
     """
-    form = lessons[0].requests[0]
-    labels: Sequence[str] = getattr(form, "labels", ())
-    if len(lessons) > 1 or not labels:
-        raise InputError("--class-weights is for one task that is learned by Classify or Tag")
-    if wanted == "balanced":
-        counts = Counter(label for answer in lessons[0].answers for label in _answered(answer, labels))
-        weights = {label: sum(counts.values()) / len(labels) / counts[label] if counts[label] else 1.0 for label in labels}
-        return json.dumps(weights)
-    pairs = [pair.rpartition("=") for pair in wanted.split(",")]
-    try:
-        given = {label.strip(): float(weight) for label, _, weight in pairs}
-    except ValueError:
-        raise InputError(f"--class-weights takes balanced, or label=weight,…, not {wanted!r}") from None
-    wrong = [label for label in given if label not in labels]
-    if wrong:
-        raise InputError(f"--class-weights: there is no label {wrong[0]!r}", f"the labels: {', '.join(labels)}")
-    return json.dumps({label: given.get(label, 1.0) for label in labels})
+    labels: Sequence[str] = getattr(lessons[0].requests[0], "labels", ())
+    if len(lessons) > 1 or not labels or any("," in label for label in labels):
+        raise InputError("--class-weights balanced is for one task, learned by Classify or Tag, with no comma in its labels")
+    counts = Counter(label for answer in lessons[0].answers for label in _answered(answer, labels))
+    weights = {label: sum(counts.values()) / len(labels) / counts[label] for label in labels if counts[label]}
+    return ",".join(f"{label}={weight:.6g}" for label, weight in weights.items())
 
 
 def _answered(answer: Answer, labels: Sequence[str]) -> Sequence[str]:

@@ -1,18 +1,20 @@
 """Runs as a caller sees them: one or many, over one or many processes."""
 
 import json
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import distributed, environment, estimating, job, lessons, results, runner
+from . import distributed, environment, estimating, job, lessons, predicting, results, runner
 from .config import ModelSettings, RunConfig
 from .distributed import Processes
 from .errors import MismatchError
 from .estimating import Estimate
+from .predicting import PredictConfig
 from .progress import Progress
 from .registry import Registry, load_registry
 from .requests import from_json, to_json
@@ -59,9 +61,57 @@ def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None 
     return estimating.estimate(model, lessons_, teacher, max(1, configs[0].processes))
 
 
+def predict(config: PredictConfig, registry: Registry | None = None) -> None:
+    """Answers the questions of a file, a pipe or a terminal, a line for a line.
+
+    raises: PlmtasksError, whatever stops it; what was answered before is kept
+    """
+    registry = registry or load_registry()
+    _everywhere(_Work(configs=fitting([config.run], registry), predict=config), registry)
+
+
+def answers(
+    config: RunConfig, inputs: Iterable[str | Mapping[str, Any]] | os.PathLike[str], output: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """The answer to each question, as `plmtasks predict --format json` writes it.
+
+    inputs: questions, answered as they are asked for; or a file of them. Over several processes, or with `output`, all are
+        answered first; of processes that another launcher started, the main one gets the answers
+
+    raises: PlmtasksError
+    """
+    registry = load_registry()
+    fitting([config], registry)
+    several = config.processes > 1 or distributed.started_by_launcher()
+    if output is None and not several and not isinstance(inputs, os.PathLike):
+        settled = _settled(config, distributed.alone())
+        environment.set_threads(settled.settings.threads)
+        return predicting.answers(settled, inputs, registry)
+    return _by_files(config, inputs, output, registry)
+
+
+def _by_files(config: RunConfig, inputs: Any, output: str | None, registry: Registry) -> Iterator[dict[str, Any]]:
+    folder = tempfile.TemporaryDirectory(prefix="plmtasks-")
+    file, found = Path(folder.name, "questions.jsonl"), Path(output or Path(folder.name, "answers.jsonl"))
+    if isinstance(inputs, os.PathLike):
+        file = Path(inputs)
+    else:
+        field = [*predicting.asked_first(registry.task(config.task), registry).fields, "text"][0]
+        rows = (json.dumps({field: row} if isinstance(row, str) else row, ensure_ascii=False) for row in inputs)
+        with file.open("w", encoding="utf-8") as out:
+            out.writelines(f"{row}\n" for row in rows)
+    predict(PredictConfig(run=config, input=str(file), output=str(found), form="json"), registry)
+
+    def rows_found() -> Iterator[dict[str, Any]]:
+        with folder, found.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    return rows_found() if os.environ.get("RANK", "0") == "0" else iter(())
+
+
 def _jobs(configs: Sequence[RunConfig], registry: Registry) -> list[job.Job]:
     """The jobs of a training: of what is evaluated, one example is enough to know the form."""
-    return [job.prepare(replace(config, limit=1), registry) for config in configs]
+    return [job.prepare(replace(config, limit=1), registry, learns=True) for config in configs]
 
 
 def fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig]:
@@ -88,6 +138,8 @@ class _Work:
     configs: Sequence[RunConfig]
     train: str | None = None
     """The folder of a checkpoint that is to learn all the configs' tasks; None: the configs are run."""
+    predict: PredictConfig | None = None
+    """What is to be answered, by the one config."""
 
 
 def _everywhere(work: _Work, registry: Registry) -> list[Result]:
@@ -102,16 +154,19 @@ def _everywhere(work: _Work, registry: Registry) -> list[Result]:
     threads = environment.resolve(work.configs[0], count).settings.threads
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         file = Path(folder, "work.json")
-        file.write_text(json.dumps({"configs": to_json(work.configs), "train": work.train}), encoding="utf-8")
+        file.write_text(json.dumps(to_json(work)), encoding="utf-8")
         distributed.launch(["worker", str(file)], count, threads)
         folders = json.loads(file.with_suffix(".done").read_text(encoding="utf-8"))
     return [results.read_results(Path(f))[0] for f in folders]
 
 
 def worker(file: Path) -> None:
-    """One process of the work that `run` or `train` launched; `file` holds it."""
+    """One process of the work that was launched; `file` holds it."""
     told = json.loads(file.read_text(encoding="utf-8"))
-    work = _Work(configs=[from_json(RunConfig, c) for c in told["configs"]], train=told["train"])
+    work = _Work(
+        configs=[from_json(RunConfig, c) for c in told["configs"]], train=told["train"],
+        predict=from_json(PredictConfig | None, told["predict"]),
+    )  # fmt: skip
     with distributed.joined() as processes:
         found = _do(work, processes, load_registry())
         if processes.main:
@@ -121,6 +176,10 @@ def worker(file: Path) -> None:
 def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
     if work.train is not None:
         _train(work.configs, Path(work.train), processes, registry)
+        return []
+    if work.predict is not None:
+        settled = replace(work.predict, run=_settled(work.predict.run, processes))
+        predicting.predict(settled, registry, processes, any_threads=work.predict.run.settings.threads == 0)
         return []
     if len(work.configs) > 1:  # before the first run: what stops the last would be known too late
         for config in work.configs:

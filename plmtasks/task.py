@@ -3,6 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,6 +54,10 @@ class Task(ABC):
     def bind(self, data: "Dataset") -> "Task":
         """This task, knowing what only the data tells (its labels, say)."""
         return self
+
+    def labelled(self, labels: Sequence[str]) -> "Task":
+        """This task with the labels that a model has learned for it, where they come from the data and not from the task."""
+        return replace(self, labels=tuple(labels)) if is_dataclass(self) else self
 
     @abstractmethod
     def ask(self, example: Example, kind: str) -> Request:

@@ -231,10 +231,10 @@ def test_training_ends_when_patience_is_over(tmp_path: Path, registry: Registry)
 
 
 def test_rare_labels_weigh_more(tmp_path: Path, registry: Registry) -> None:
-    """Taught 15 times "no" and once "yes", only a weighted model says yes to what it was taught."""
+    """56 texts of label 0 and 4 of label 1."""
     for name, count in (("train", 60), ("dev", 4)):
         lines = [f"{'a good' if i % 16 == 0 else 'a bad'} film number {i % 8}\t{int(i % 16 == 0)}" for i in range(count)]
-        (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+        (tmp_path / f"{name}.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
     weights_of = {}
     for wanted in ("", "balanced", "0=1,1=15"):
         some = replace(LITTLE, limit=None, epochs=1, class_weights=wanted, select_split="none")
@@ -242,10 +242,10 @@ def test_rare_labels_weigh_more(tmp_path: Path, registry: Registry) -> None:
         folder = train(run_config("classification/custom", "tiny-bert", **options), str(tmp_path / f"m{wanted}"), registry)
         weights_of[wanted] = json.loads((folder / RECORD).read_text())["parts"]["training"]["class_weights"]
     assert weights_of[""] == ""
-    balanced = json.loads(weights_of["balanced"])
-    assert balanced["1"] / balanced["0"] == pytest.approx(56 / 4)
-    assert json.loads(weights_of["0=1,1=15"]) == {"0": 1.0, "1": 15.0}
-    with pytest.raises(InputError, match="there is no label 'maybe'"):
+    balanced = dict(pair.split("=") for pair in weights_of["balanced"].split(","))
+    assert float(balanced["1"]) / float(balanced["0"]) == pytest.approx(56 / 4, rel=1e-4)
+    assert weights_of["0=1,1=15"] == "0=1,1=15"
+    with pytest.raises(InputError, match="maybe"):
         train(config(tmp_path, training=replace(LITTLE, class_weights="maybe=2")), str(tmp_path / "wrong"), registry)
 
 
@@ -292,7 +292,7 @@ def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path) -> None:
 
     record = json.loads((once / RECORD).read_text())
     card = model_card("me/mine", record)
-    assert "256 examples of classification/sample" in card
+    assert "- classification/sample: 256 examples" in card
     assert "plmtasks run --task classification/sample --model me/mine" in card
     with pytest.raises(OutputError, match="did not take the checkpoint") as error:
         publish(once, "me/mine", record)
