@@ -20,7 +20,9 @@ from .examples import Example, Prediction, fingerprint
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
 
-SPLIT_FILES: Mapping[str, Sequence[str]] = {
+Patterns = Mapping[str, Sequence[str]]
+
+SPLIT_FILES: Patterns = {
     "train": ("train.*", "train_few_all.*", "*train*.*"),
     "validation": ("validation.*", "valid.*", "val.*", "dev.*", "dev_few_all.*", "*valid*.*", "*dev*.*"),
     "test": ("test.*", "test_public.*", "*test*.*"),
@@ -90,9 +92,16 @@ class HubData:
 
 
 def open_dataset(
-    source: Source, read: Reader, *, name: str, patterns: Mapping[str, Sequence[str]] = SPLIT_FILES, own: Dataset | None = None
+    source: Source,
+    read: Reader,
+    *,
+    name: str,
+    patterns: Patterns | Callable[[Path], Patterns] = SPLIT_FILES,
+    own: Dataset | None = None,
 ) -> Dataset:
     """The data set that `source` names, else the task's own.
+
+    patterns: the file names of each split, or what tells them of a file or folder
 
     raises: InputError if neither is there
     """
@@ -117,15 +126,17 @@ def open_dataset(
     return Dataset(name=name, readers=readers, published=published, train_name=source.train_data)
 
 
-def _readers(where: str, read: Reader, patterns: Mapping[str, Sequence[str]]) -> dict[str, Callable[[], Iterable[Example]]]:
+def _readers(
+    where: str, read: Reader, patterns: Patterns | Callable[[Path], Patterns]
+) -> dict[str, Callable[[], Iterable[Example]]]:
     if where.startswith("hf://"):
         files = _generic_hub_files(where)
     else:
-        files = split_files(Path(where), patterns)
+        files = split_files(Path(where), patterns(Path(where)) if callable(patterns) else patterns)
     return {split: (lambda path=path: read(path)) for split, path in files.items()}  # type: ignore[misc]
 
 
-def split_files(path: Path, patterns: Mapping[str, Sequence[str]] = SPLIT_FILES) -> dict[str, Path]:
+def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]:
     """The file of each split. A single file is the split that its name says, else "test".
 
     raises: InputError if there is no such path, no file that fits, or more than one

@@ -126,8 +126,16 @@ class Provider(ABC):
     """Makes an item of any name under a scheme: `transformers:google-bert/bert-base-uncased`."""
 
     scheme: str
+    """What stands before a colon in its names; or their beginning, if it ends with a slash: "translation/"."""
+    description: str = ""
+    """Which names there are, for `plmtasks list`."""
     default: bool = False
     """Whether names without a scheme, that nobody registered, are its own."""
+
+    @property
+    def beginning(self) -> str:
+        """What its names begin with."""
+        return self.scheme if self.scheme.endswith("/") else f"{self.scheme}:"
 
     @abstractmethod
     def make(self, name: str) -> Any:

@@ -85,10 +85,9 @@ class Registry:
             )
         if name in self.items[kind]:
             return self.items[kind][name]
-        scheme, colon, rest = name.partition(":")
         for provider in self.providers[kind]:
-            if colon and provider.scheme == scheme:
-                return provider.make(rest)
+            if name.startswith(provider.beginning):
+                return provider.make(name.removeprefix(provider.beginning))
         for provider in self.providers[kind]:
             if provider.default:
                 return provider.make(name)

@@ -25,10 +25,10 @@ def command(what: str) -> None:
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     for first, second, third in rows:
         click.echo(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())
-    for provider in registry.providers.get(what.removesuffix("s"), ()):
-        click.echo(
-            f"{provider.scheme}:NAME{', or NAME alone' if provider.default else ''}  any {what.removesuffix('s')} of that name"
-        )
+    kind = what.removesuffix("s")
+    for provider in registry.providers.get(kind, ()):
+        alone = ", or NAME alone" if provider.default else ""
+        click.echo(f"{provider.beginning}NAME{alone}  {provider.description or f'any {kind} of that name'}")
     if what != "plugins":
         for plugin in registry.plugins:
             if plugin.error:

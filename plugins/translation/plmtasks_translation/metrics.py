@@ -1,0 +1,221 @@
+"""BLEU, chrF and TER as sacrebleu counts them."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.model import Provider
+
+from .languages import UNSPACED, base, language_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from plmtasks.task import Task
+
+TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "spBLEU-1K", "intl", "char", "none")
+
+OWN_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+"""Language → what cuts it into words for BLEU; others are cut at spaces and punctuation (13a), if they have spaces."""
+
+ORDERS = 4
+"""The longest n-gram of words that BLEU counts."""
+
+
+class Sacrebleu(Metric):
+    """A metric of sacrebleu's, from its own counts.
+
+    source: Post (2018), arXiv 1804.08771
+    """
+
+    language: str
+    references: int
+    """How many each example has; 0: not the same number everywhere. For the signature alone."""
+
+    @abstractmethod
+    def scorer(self) -> Any:
+        """sacrebleu's own.
+
+        raises: InputError if what it needs is not here
+        """
+
+    def bind(self, task: "Task") -> "Sacrebleu":
+        bound = replace(self, language=task.language, references=getattr(task, "references", 0))  # type: ignore[type-var]
+        bound.scorer()  # what is missing is told before anything is computed
+        return bound
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        """sacrebleu's counts. Private there, but what its bootstrap rests on: a test holds the sums to its `corpus_score`."""
+        import numpy as np
+
+        # None stands for a reference that an example has not
+        streams = list(zip_longest(*(e.reference for e in examples)))
+        rows = self.scorer()._extract_corpus_statistics([p.value for p in predictions], streams) if examples else []
+        return np.array(rows, dtype=float).reshape(-1, len(self.columns()))
+
+    def signature(self) -> str:
+        """sacrebleu's own."""
+        scorer = self.scorer()
+        scorer.num_refs = self.references or -1
+        return str(scorer.get_signature())
+
+
+@dataclass(frozen=True)
+class Bleu(Sacrebleu):
+    """BLEU with the tokenizer that fits the language."""
+
+    name: str = "bleu"
+    description: str = "BLEU by sacrebleu, with the target language's tokenizer"
+    language: str = "en"
+    references: int = 1
+    tokenizer: str | None = None
+    """None: the language's."""
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"bleu": ScoreInfo()}
+
+    def columns(self) -> Sequence[str]:
+        orders = range(1, ORDERS + 1)
+        return ["length", "reference_length", *(f"matches_{n}" for n in orders), *(f"ngrams_{n}" for n in orders)]
+
+    def scorer(self) -> Any:
+        from sacrebleu.metrics import BLEU
+
+        language = base(self.language)
+        by_language = OWN_TOKENIZERS.get(language) or ("flores200" if language in UNSPACED else "13a")
+        tokenizer = self.tokenizer or by_language
+        try:
+            return BLEU(tokenize=tokenizer, force=True)
+        except (ImportError, RuntimeError, OSError, SystemExit) as e:
+            raise InputError(
+                f"BLEU in {language_name(self.language)}: the tokenizer {tokenizer} is not to be had here",
+                f"{type(e).__name__}: {' '.join(str(e).split())}", *_remedy(tokenizer),
+            ) from e  # fmt: skip
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        """BLEU over four orders, smoothed as mteval does: the n-th order without a match counts 1 / 2^n of one.
+
+        totals: (..., 10)
+        returns: points, (...); nan if there is no reference
+        source: sacrebleu 2.6's `BLEU.compute_bleu` with smoothing "exp" and without effective order
+        """
+        import numpy as np
+
+        length, expected = totals[..., 0], totals[..., 1]
+        matches, ngrams = totals[..., 2 : 2 + ORDERS], totals[..., 2 + ORDERS :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            smoothed = np.where(matches > 0, matches, 0.5 ** np.cumsum(matches == 0, axis=-1))
+            logs = np.where(ngrams > 0, np.log(smoothed / ngrams), -np.inf)
+            brevity = np.where(length < expected, np.exp(1 - expected / length), 1.0)
+        points = np.where(matches.any(axis=-1), 100 * brevity * np.exp(logs.mean(axis=-1)), 0.0)
+        return {"bleu": np.where(expected > 0, points, np.nan)}
+
+
+class BleuByTokenizer(Provider):
+    """`bleu:flores200`: BLEU over the words of any tokenizer of sacrebleu's."""
+
+    scheme = "bleu"
+    description = f"BLEU with a tokenizer: {', '.join(TOKENIZERS)}"
+
+    def make(self, name: str) -> Bleu:
+        if name not in TOKENIZERS:
+            raise UnknownNameError("metric", f"bleu:{name}", [f"bleu:{t}" for t in TOKENIZERS])
+        return Bleu(name=f"bleu:{name}", description=f"BLEU by sacrebleu, with its tokenizer {name}", tokenizer=name)
+
+
+@dataclass(frozen=True)
+class Chrf(Sacrebleu):
+    """chrF, and with words of up to two chrF++; of several references the best counts."""
+
+    name: str
+    description: str
+    words: int = 0
+    """The longest n-gram of words beside those of up to six characters."""
+    language: str = "en"
+    references: int = 1
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {self.name: ScoreInfo()}
+
+    def columns(self) -> Sequence[str]:
+        orders = [*(f"characters_{n}" for n in range(1, 7)), *(f"words_{n}" for n in range(1, self.words + 1))]
+        return [f"{what}_{order}" for order in orders for what in ("ngrams", "reference_ngrams", "matches")]
+
+    def scorer(self) -> Any:
+        from sacrebleu.metrics import CHRF
+
+        return CHRF(word_order=self.words)
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        """F2 of the mean precision and the mean recall, over the orders of which both sides have n-grams.
+
+        totals: (..., 3 * orders)
+        returns: points, (...); nan if there is no reference
+        source: Popović (2015), W15-3049; sacrebleu 2.6's `CHRF._compute_f_score` without epsilon smoothing
+        """
+        import numpy as np
+
+        ngrams, expected, matches = (totals[..., i::3] for i in range(3))
+        both = (ngrams > 0) & (expected > 0)
+        orders = np.maximum(both.sum(axis=-1), 1)
+        precision, recall = (
+            np.divide(matches, n, out=np.zeros(both.shape), where=both).sum(axis=-1) / orders for n in (ngrams, expected)
+        )
+        points = np.divide(500 * precision * recall, 4 * precision + recall, out=np.zeros(orders.shape), where=precision > 0)
+        return {self.name: np.where(expected.any(axis=-1), points, np.nan)}
+
+
+@dataclass(frozen=True)
+class Ter(Sacrebleu):
+    """Translation edit rate: edits and shifts a reference's word, of several references the fewest. In Chinese and
+    Japanese, characters are words.
+    """
+
+    name: str = "ter"
+    description: str = "translation edit rate by sacrebleu; a minute for a thousand long sentences"
+    language: str = "en"
+    references: int = 1
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"ter": ScoreInfo(best=0.0, higher_is_better=False, maximum=None)}
+
+    def columns(self) -> Sequence[str]:
+        return ["edits", "reference_length"]
+
+    def scorer(self) -> Any:
+        from sacrebleu.metrics import TER
+
+        asian = base(self.language) in ("zh", "ja")
+        return TER(normalized=asian, asian_support=asian)
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        """totals: (..., 2); returns: points, (...); nan if there is no reference"""
+        import numpy as np
+
+        edits, expected = totals[..., 0], totals[..., 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {"ter": np.where(expected > 0, 100 * edits / expected, np.nan)}
+
+
+METRICS = (
+    Bleu(),
+    BleuByTokenizer(),
+    Chrf(name="chrf", description="chrF2 by sacrebleu"),
+    Chrf(name="chrf++", description="chrF2++ by sacrebleu: with n-grams of words", words=2),
+    Ter(),
+)
+
+
+def _remedy(tokenizer: str) -> list[str]:
+    if tokenizer.endswith("-mecab"):
+        return [f"pip install 'sacrebleu[{tokenizer[:2]}]'"]
+    return [
+        "it is a model that sacrebleu downloads once (and needs sentencepiece to read); without a network, copy "
+        "~/.sacrebleu/models from another machine",
+        "chrF needs no tokenizer: plmtasks score … --metric chrf",
+    ]

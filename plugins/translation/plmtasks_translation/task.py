@@ -1,0 +1,108 @@
+"""Translation as a task: a text in one language, the same in another."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from plmtasks.config import Source
+from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines
+from plmtasks.errors import DataError, InputError
+from plmtasks.examples import Example, Prediction
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
+from plmtasks.task import Task
+
+from .data import COLUMN_NAMES, Form
+from .files import patterns
+from .languages import language_name
+
+SHORTEST, LONGEST = 64, 512
+"""Tokens that a translation may have at least and at most; a power of two between them, so that most requests share a batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation(Task):
+    """What a text says, said in another language.
+
+    inputs: "source"
+    reference: the translations, a list
+    """
+
+    name: str
+    description: str
+    source: str
+    """ISO 639-1 code of the language that is translated from."""
+    target: str
+    own: Callable[[Form], Dataset] | None = None
+    """Its own data; None: it has none."""
+    references: int = 0
+    """How many each example has, once the data is known; 0: not the same number everywhere."""
+    asks: Sequence[str] = ("Generate",)
+    metrics: Sequence[str] = ("bleu", "chrf", "chrf++")
+    fields: Sequence[str] = ("source",)
+
+    @property
+    def language(self) -> str:  # type: ignore[override]
+        return self.target
+
+    def load(self, source: Source) -> Dataset:
+        if unknown := next((name for name in source.columns if name not in COLUMN_NAMES), None):
+            raise InputError(f"{self.name} has no field {unknown!r}", f"--columns takes {', '.join(COLUMN_NAMES)}")
+        form = Form(source=self.source, target=self.target)
+        return open_dataset(
+            source, replace(form, columns=source.columns).read, name=self.name,
+            own=self.own(replace(form, flawed=True)) if self.own else None,
+            patterns=lambda path: patterns(path, self.source) if path.is_dir() else SPLIT_FILES,
+        )  # fmt: skip
+
+    def bind(self, data: Dataset) -> "Translation":
+        evaluated = [split for split in data.splits if split != "train"] or data.splits
+        counts = {len(example.reference) for split in evaluated for example in data[split]}
+        return replace(self, references=counts.pop() if len(counts) == 1 else 0)
+
+    def ask(self, example: Example, kind: str) -> Request:
+        text = example.inputs["source"]
+        size = max(SHORTEST, min(LONGEST, len(text.encode("utf-8", "surrogatepass"))))
+        return Generate(
+            instruction=f"Translate this text from {language_name(self.source)} to {language_name(self.target)}.",
+            text=text, source_language=self.source, target_language=self.target,
+            max_new_tokens=1 << (size - 1).bit_length(), stop=() if "\n" in text else ("\n",),
+        )  # fmt: skip
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        assert isinstance(answer, GenerateAnswer)
+        return Prediction(value=answer.text.strip())
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """The first reference."""
+        return GenerateAnswer(text=example.reference[0])
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """A translation a line in the order of the examples (an empty line is an empty translation), or JSON lines with "id"
+        and "prediction"; plain or gzip.
+
+        raises: DataError with the line
+        """
+        lines = read_lines(path)
+        if lines and _is_record(lines[0]):
+            found = super().read_predictions(path, examples)
+            wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
+            if wrong is not None:
+                raise DataError(f"{path}: {wrong}", "a translation as text", repr(found[wrong].value))
+            return found
+        if len(lines) != len(examples):
+            raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
+        return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "source": self.source}
+
+
+def _is_record(line: str) -> bool:
+    """Whether a line is an object of JSON lines, and not a translation that starts with a brace."""
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and {"id", "prediction"} <= set(value)
