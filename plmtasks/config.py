@@ -46,7 +46,7 @@ class ModelSettings:
     """CPU threads a process; 0: chosen by the launcher."""
     truncation: Truncation = "auto"
     """What happens to a text over the model's limit; auto: windows for spans, tags and scores, right for
-    classification, and for prompts shots go first, then the left of the text."""
+    classification, and for prompts shots go first, then the left of the text, or the right of one to be summarized."""
     prompt: Literal["plain", "raw", "chat"] = "plain"
     """How instruction, shots and text become one prompt; raw puts nothing between but what the task gives."""
     generation: Generation = field(default_factory=Generation)

@@ -152,6 +152,10 @@ class ScoreAnswer(Answer):
     tokens: int
     words: int
     bytes: int
+    likeliest: int = 0
+    """Tokens that the model finds likelier in their places than any other."""
+    pseudo: bool = False
+    """Each token was predicted from those before and after it: no probability of the text, and not to be compared with one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +186,8 @@ class Generate(Request):
     max_new_tokens: int = 64
     stop: tuple[str, ...] = ()
     """The text ends before the first of these."""
+    purpose: str = ""
+    """One word for what is wanted, where models were taught one: "summarize"."""
 
 
 BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, Score, Generate)

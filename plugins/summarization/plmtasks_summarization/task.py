@@ -38,7 +38,7 @@ class Summarization(Task):
     asks: Sequence[str] = ("Generate",)
     fields: Sequence[str] = ("text",)
     instruction: str = "Summarize the text."
-    """None before the built-in samples: it makes them harder for the smallest decoders."""
+    """Empty before the built-in samples: it makes them harder for the smallest decoders."""
     max_new_tokens: int = 128
     hub: Hub | None = None
     built_in: Callable[[Event], tuple[str, str]] | None = None
@@ -61,7 +61,8 @@ class Summarization(Task):
 
     def ask(self, example: Example, kind: str) -> Request:
         return Generate(
-            instruction=self.instruction, text=example.inputs["text"], max_new_tokens=self.max_new_tokens, stop=("\n\n",)
+            instruction=self.instruction, text=example.inputs["text"], max_new_tokens=self.max_new_tokens, stop=("\n\n",),
+            purpose="summarize" if self.instruction else "",
         )  # fmt: skip
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:

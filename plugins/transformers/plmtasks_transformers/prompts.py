@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 CUE = "\nAnswer:"
 """Put after a text under an instruction, unless the text ends with a colon."""
 
+CUES = {"summarize": "\nTL;DR:"}
+"""Purpose → what people write between a text and such an answer."""
+
 PREFIXED = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "t5gemma")
 """Sequence-to-sequence types that are told what to do; the others (BART, Marian, …) take the text alone."""
 
@@ -68,8 +71,11 @@ class Prompts:
         source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
         if self.reads and not shots and source and target:
             return f"translate {language_name(source)} to {language_name(target)}: {text}"
+        purpose = _purpose(request)
+        if self.reads and not shots and purpose:
+            return f"{purpose}: {text}"
         cued = [
-            f"{t}{CUE}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
+            f"{t}{CUES.get(purpose, CUE)}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
             for t in (*(s.text for s in shots), text)
         ]
         answered = [f"{t} {s.answer}" for t, s in zip(cued, shots, strict=False)]
@@ -98,7 +104,7 @@ class Prompts:
         """For each request its prompt, at most `room` tokens of it, and how many tokens it lost.
 
         Shots go first, those in front before the others; then the text is cut at its left, or at its right under the policy
-        `right`.
+        `right`, and by itself if it is to be summarized: what comes first says most.
 
         raises: InputError under the policy `error`, or if no text would be left
         """
@@ -121,13 +127,14 @@ class Prompts:
             if n <= room:
                 return prompt, length - n
         text = request.text
+        at_right = self.policy == "right" or (self.policy == "auto" and _purpose(request) == "summarize")
         while text:
             prompt = self.render(request, (), text)
             n = len(self.ids([prompt])[0])
             if n <= room:
                 return prompt, length - n
             surplus = max(1, len(text) * (n - room) // n)  # characters, about; never more than are there
-            text = text[:-surplus] if self.policy == "right" else text[surplus:]
+            text = text[:-surplus] if at_right else text[surplus:]
         raise InputError(
             f"{self.name!r} takes {max(room, 0)} tokens here, and the instruction alone has more: {request.instruction[:80]!r}"
         )
@@ -167,3 +174,8 @@ class Prompts:
         self.tokenizer.src_lang = self._languages[source][0]
         self.tokenizer.tgt_lang, start = self._languages[target]
         return start
+
+
+def _purpose(request: Any) -> str:
+    """One word for what is wanted; "" for a request that has none."""
+    return getattr(request, "purpose", "")

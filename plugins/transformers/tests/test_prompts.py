@@ -71,6 +71,24 @@ def test_t5_is_told_the_languages(prompts):
     assert render(prompts("decoder"), request) == "Translate.\n\nHallo\nAnswer:"
 
 
+def test_what_is_wanted_in_a_word(prompts):
+    request = Generate(instruction="Say it in a sentence.", text="fine film", purpose="summarize")
+    assert render(prompts(), request) == "Say it in a sentence.\n\nfine film\nTL;DR:"
+    assert render(prompts("sequence-to-sequence"), request) == "summarize: fine film"
+    assert render(prompts("sequence-to-sequence", kind="bart"), request) == "fine film"
+    assert render(prompts(style="chat", template=CHAT), request) == "<user>Say it in a sentence.\n\nfine film</><assistant>"
+
+
+@pytest.mark.parametrize("purpose", ["", "summarize"])
+def test_a_text_to_be_summarized_keeps_its_beginning(prompts, purpose):
+    made = prompts()
+    request = Generate(text="first " + "x " * 50 + "last", purpose=purpose)
+    [(prompt, cut)] = made.fit([request], [20])
+    assert cut > 0
+    assert prompt.startswith("first") == bool(purpose)
+    assert prompt.endswith("last") != bool(purpose)
+
+
 def test_the_space_before_an_answer_belongs_to_it(prompts):
     made = prompts()
     both = made.continuations(["The nurse ", "The nurse", ""], ["found", "found", "found"])
