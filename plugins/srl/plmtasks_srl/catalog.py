@@ -1,0 +1,80 @@
+"""The tasks by name, with their labels and data."""
+
+from plmtasks.data import HubData
+
+from .task import Entities, Predicates, Roles
+
+MODIFIERS = (
+    "ADJ", "ADV", "CAU", "COM", "CXN", "DIR", "DIS", "DSP", "EXT", "GOL", "LOC", "LVB", "MNR", "MOD", "NEG", "PNC", "PRD", "PRP",
+    "PRR", "PRX", "REC", "SLC", "STR", "TMP",
+)  # fmt: skip
+"""PropBank's kinds of ARGM, those of OntoNotes 5 and of the releases since."""
+
+ARGUMENTS = (*(f"ARG{n}" for n in "012345A"), "ARG1-DSP", "ARGM", *(f"ARGM-{kind}" for kind in MODIFIERS))
+
+ROLES = ("V", *ARGUMENTS, *(f"R-{role}" for role in ARGUMENTS), "C-V", *(f"C-{role}" for role in ARGUMENTS))
+"""What a PropBank role can be, whatever a data set has: so a model that learned from one can be asked another."""
+
+SENSES = ("V", *(f"{n:02}" for n in range(1, 41)), "101", "LV")
+"""Numbers of PropBank's rolesets, LV for light verbs, V for a predicate whose sense the data do not tell."""
+
+ROLE_INSTRUCTION = (
+    f"Label the semantic roles of the predicate between asterisks as PropBank does: each phrase that has a role "
+    f"in brackets, behind its label ({', '.join(ROLES[1:7])}, ARGM-TMP, ARGM-LOC, ARGM-MNR and so on), in their order."
+)
+PREDICATE_INSTRUCTION = (
+    "Find the predicates of the sentence as PropBank does: each one in brackets, behind the number of its sense, in their order."
+)
+ENTITY_INSTRUCTION = "Find the names in the sentence: each one in brackets, behind what it names{}, in their order."
+
+
+def _names(*types: str) -> dict[str, object]:
+    told = f" ({', '.join(types)})"
+    tags = ("O", *(f"{prefix}-{label}" for label in types for prefix in "BI"))
+    return {"labels": types, "tags": tags, "instruction": ENTITY_INSTRUCTION.format(told)}
+
+
+def _converted(repo: str, config: str) -> HubData:
+    """A repository whose main branch is a loading script: the hub's own conversion to Parquet, of which no pin is known."""
+    files = {split: f"{config}/{split}/0000.parquet" for split in ("train", "validation", "test")}
+    return HubData(repo=repo, revision="refs/convert/parquet", files=files)
+
+
+PROPOSITIONS = (
+    Roles(
+        name="srl/propbank", description="who did what to whom: PropBank's roles of given predicates, in your files",
+        labels=ROLES, instruction=ROLE_INSTRUCTION, follows="srl/predicates",
+    ),
+    Roles(
+        name="srl/sample", description="the roles in built-in sentences", instruction="", follows="srl/predicates-sample",
+        sample_language="en",
+    ),
+    Roles(
+        name="srl/sample-zh", description="the same in Chinese", language="zh", instruction="", follows="srl/predicates-sample-zh",
+        sample_language="zh",
+    ),
+    Predicates(
+        name="srl/predicates", description="which words are predicates, and in which sense of PropBank, in your files",
+        labels=SENSES, instruction=PREDICATE_INSTRUCTION,
+    ),
+    Predicates(name="srl/predicates-sample", description="the verb of built-in sentences", instruction="", sample_language="en"),
+    Predicates(
+        name="srl/predicates-sample-zh", description="the same in Chinese", language="zh", instruction="", sample_language="zh",
+    ),
+)  # fmt: skip
+"""Plain `srl` is the first."""
+
+TAGGING = (
+    Entities(
+        name="tagging/wnut17", description="new and rare names in noisy text, 6 types (WNUT 2017)", hub=_converted("leondz/wnut_17", "wnut_17"),
+        **_names("corporation", "creative-work", "group", "location", "person", "product"),  # type: ignore[arg-type]
+    ),
+    Entities(
+        name="tagging/conll2003", description="names in English news, 4 types (CoNLL-2003)", hub=_converted("eriktks/conll2003", "conll2003"),
+        **_names("PER", "ORG", "LOC", "MISC"),  # type: ignore[arg-type]
+    ),
+    Entities(
+        name="tagging/text", description="your own tagged words, in columns: --data PATH", instruction=ENTITY_INSTRUCTION.format(""),
+    ),
+)  # fmt: skip
+"""Plain `tagging` is the first."""

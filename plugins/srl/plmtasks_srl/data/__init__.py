@@ -1,0 +1,1 @@
+"""Readers of sentences with labelled spans, one module a family of formats."""

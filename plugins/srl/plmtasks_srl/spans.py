@@ -1,0 +1,149 @@
+"""Labelled spans of words, and the ways to write them in columns: tags and brackets."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from plmtasks.errors import DataError
+
+Where = Callable[[int], str]
+"""The place in a file ("file:line") of a word of a sentence."""
+
+
+class Span(NamedTuple):
+    """Words [start, end) and what they are."""
+
+    label: str
+    start: int
+    end: int
+
+
+def spans_of(value: Iterable[Sequence[Any]]) -> tuple[Span, ...]:
+    """Spans from their JSON form, lists of label, start and end."""
+    return tuple(Span(*item) for item in value)
+
+
+def plain(spans: Iterable[Span]) -> list[list[Any]]:
+    """The JSON form of spans, in the order of the words."""
+    return [list(span) for span in sorted(spans, key=lambda s: (s.start, s.end, s.label))]
+
+
+def find_flaw(spans: Iterable[Span], length: int) -> str | None:
+    """What keeps these from being disjoint spans of `length` words; None: nothing."""
+    taken: set[int] = set()
+    for span in spans:
+        words = set(range(span.start, span.end))
+        if not (0 <= span.start < span.end <= length):
+            return f"{list(span)} in a sentence of {length} words"
+        if words & taken:
+            return f"{list(span)}, which overlaps another"
+        taken |= words
+    return None
+
+
+# ── tags ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OUTSIDE = "O"
+
+SCHEMES = ("IOB1", "IOB2", "IOBES")
+
+
+def write_tags(spans: Iterable[Span], length: int) -> list[str]:
+    """IOB2: B- at the first word of a span, I- at its others, O outside."""
+    tags = [OUTSIDE] * length
+    for label, start, end in spans:
+        tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
+    return tags
+
+
+def read_tags(tags: Iterable[str]) -> list[Span]:
+    """The spans of tags in any of the schemes, cut as conlleval cuts them: an I- that continues nothing opens a span."""
+    spans: list[Span] = []
+    current = None  # the label of a span that may go on
+    for i, tag in enumerate(tags):
+        prefix, _, label = tag.partition("-")
+        if tag == OUTSIDE:
+            current = None
+            continue
+        if prefix in ("B", "S") or label != current:
+            spans.append(Span(label, i, i + 1))
+        else:
+            spans[-1] = Span(label, spans[-1].start, i + 1)
+        current = None if prefix in ("E", "S") else label
+    return spans
+
+
+def scheme_of(sentences: Iterable[Sequence[str]]) -> str:
+    """The scheme that tags are written in. Tags that fit IOB2 and another are taken for IOB2."""
+    stray = other = False
+    for tags in sentences:
+        if any(tag.startswith(("E-", "S-")) for tag in tags):
+            return "IOBES"
+        stray = stray or misfit(tags, "IOB2") is not None
+        other = other or misfit(tags, "IOB1") is not None
+    return "IOB1" if stray and not other else "IOB2"
+
+
+def misfit(tags: Sequence[str], scheme: str) -> int | None:
+    """The position of the first tag outside the scheme, the number of tags if the end cuts a span; None: all fit."""
+    before = OUTSIDE
+    for i, tag in enumerate([*tags, OUTSIDE]):
+        if not (tag == before == OUTSIDE) and not (is_tag(tag) and _fits(before, tag, scheme)):
+            return i
+        before = tag
+    return None
+
+
+def is_tag(text: str) -> bool:
+    """Whether it is O, or one of the letters of the schemes with a label."""
+    return text == OUTSIDE or (text[:2] in ("B-", "I-", "E-", "S-") and len(text) > 2)
+
+
+def _fits(before: str, tag: str, scheme: str) -> bool:
+    continues = before[0] in "BI" and before[2:] == tag[2:]
+    if scheme == "IOBES":
+        return continues and tag[0] in "IE" if before[0] in "BI" else tag[0] in "OBS"
+    bound, free = ("B", "OI") if scheme == "IOB1" else ("I", "OB")
+    return tag[0] in free or (tag[0] == bound and continues)
+
+
+# ── brackets ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CELL = re.compile(r"((?:\([^()*]+)*)\*((?:[^()*]*\))*)")
+"""What opens at a word, a star for the word, what closes after it; a closing bracket may repeat the label."""
+
+
+def write_brackets(spans: Iterable[Span], length: int) -> list[str]:
+    """One cell a word, as in CoNLL-2005 and 2012: `(ARG1*`, `*`, `*)`."""
+    cells = ["*"] * length
+    for label, start, end in spans:
+        cells[start] = f"({label}{cells[start]}"
+        cells[end - 1] += ")"
+    return cells
+
+
+def read_brackets(cells: Sequence[str], where: Where) -> list[Span]:
+    """The spans of a column of brackets; they may lie within one another.
+
+    raises: DataError where a cell has another form or the brackets do not match
+    """
+    spans: list[Span] = []
+    opened: list[tuple[str, int]] = []
+    for i, cell in enumerate(cells):
+        if cell == "*":
+            continue
+        match = CELL.fullmatch(cell)
+        if match is None:
+            raise DataError(where(i), "a role's brackets: (LABEL*, *, *) or (LABEL*)", repr(cell))
+        opened += [(label, i) for label in match[1].split("(")[1:]]
+        for named in match[2].split(")")[:-1]:
+            if not opened:
+                raise DataError(where(i), "a closing bracket for each that was opened", f"{cell!r}, which closes none")
+            label, start = opened.pop()
+            if named not in ("", label):
+                raise DataError(where(i), f"the bracket of {label} to be closed", repr(cell))
+            spans.append(Span(label, start, i + 1))
+    if opened:
+        label, start = opened[-1]
+        raise DataError(where(start), "brackets that are closed within the sentence", f"({label}* open at its end")
+    return sorted(spans, key=lambda s: (s.start, -s.end))

@@ -1,0 +1,339 @@
+"""Labelled spans of a sentence's words as tasks: who did what to whom, what the predicates are, what names what."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from plmtasks.config import Source
+from plmtasks.data import Dataset, HubData, hub_dataset, read_lines, warn_flaws
+from plmtasks.errors import DataError, InputError
+from plmtasks.examples import Example, Prediction
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
+from plmtasks.samples import SPLIT_SIZES
+from plmtasks.task import Task
+
+from .brackets import read_text, show, write_text
+from .data.columns import open_columns
+from .data.entities import Tagged, TagFormat
+from .data.propositions import CONTINUED_VERB, VERB, Sentence, has_words, read_sentences
+from .data.samples import sample
+from .predictions import check_spans, in_order
+from .spans import OUTSIDE, Span, plain, read_tags, spans_of, write_tags
+from .words import split_words
+
+MARK = "*"
+"""Stands on both sides of the predicate where the sentence is shown as a text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanTask(Task):
+    """Which spans of a sentence's words are what.
+
+    inputs: "words", and "number", the sentence's place in its file
+    reference: [label, start, end] of each span of words [start, end), disjoint
+    """
+
+    name: str
+    description: str
+    instruction: str
+    cue: ClassVar[str]
+    """What follows the sentence in a text that asks."""
+    language: str = "en"
+    metrics: Sequence[str]
+    asks: Sequence[str] = ("Tag", "Generate")
+    labels: tuple[str, ...] = ()
+    """Of its spans; those that it has by itself, and those of the training data."""
+    fields: Sequence[str] = ("text",)
+    more_fields: Sequence[str] = ("words",)
+
+    @abstractmethod
+    def read_file(self, path: Path, source: Source) -> Iterable[Example]:
+        """The examples of one file, or of a folder's files."""
+
+    def own(self) -> Dataset | None:
+        """Its own data set; None: it has none."""
+        return None
+
+    def load(self, source: Source) -> Dataset:
+        return open_columns(source, partial(self.read_file, source=source), self.name, self.own())
+
+    def bind(self, data: Dataset) -> "SpanTask":
+        """With the labels of the training data beside its own; without either, with those of all data at hand."""
+        splits = ["train"] if "train" in data.splits else [] if self.labels else data.splits
+        found = {span[0] for split in splits for example in data[split] for span in example.reference}
+        return replace(self, labels=(*self.labels, *sorted(found - set(self.labels))))
+
+    @cached_property
+    def tag_labels(self) -> tuple[str, ...]:
+        return (OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
+
+    def ask(self, example: Example, kind: str) -> Request:
+        """raises: InputError if the file had no words"""
+        words = example.inputs["words"]
+        if not has_words(words):
+            raise InputError(f"{self.name}: sentences without words cannot be asked, only scored", "put the file of words beside")
+        marked = self.marked(example)
+        if kind == "Tag":
+            return Tag(words=tuple(words), labels=self.tag_labels, marked=marked)
+        shown = " ".join(f"{MARK} {word} {MARK}" if i in marked else word for i, word in enumerate(words))
+        text = f"Sentence: {shown}\n{self.cue}:"
+        return Generate(instruction=self.instruction, text=text, max_new_tokens=min(24 + 4 * len(words), 400), stop=("\n",))
+
+    def marked(self, example: Example) -> tuple[int, ...]:
+        """Positions of the words that are asked about; none: the whole sentence is."""
+        return ()
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        if isinstance(answer, TagAnswer):
+            spans = self.from_tags(answer.labels)
+        else:
+            assert isinstance(answer, GenerateAnswer)
+            spans = read_text(answer.text, example.inputs["words"])
+        return Prediction(value=plain(self.settled(example, spans)))
+
+    def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+        """The spans, with what is known of them beforehand."""
+        return spans
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """Spans whose label is none of the request's cannot be told by `Tag`."""
+        spans = spans_of(example.reference)
+        if isinstance(request, Tag):
+            known = [span for span in spans if span.label in self.labels]
+            return TagAnswer(labels=tuple(self.to_tags(known, len(request.words))))
+        return GenerateAnswer(text=write_text(self.told(example, spans), example.inputs["words"]))
+
+    def told(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+        """The spans that have to be written: those that are not known beforehand."""
+        return spans
+
+    def to_tags(self, spans: Sequence[Span], length: int) -> list[str]:
+        return write_tags(spans, length)
+
+    def from_tags(self, tags: Sequence[str]) -> list[Span]:
+        return read_tags(tags)
+
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """A sentence as "text", which is cut into words, or as a list of "words".
+
+        raises: InputError
+        """
+        words, text = row.get("words"), row.get("text")
+        if words is None and isinstance(text, str):
+            words = split_words(text)
+        if not (isinstance(words, list) and words and all(isinstance(w, str) and w.strip() for w in words)):
+            raise InputError(f"{self.name} is asked with a sentence as 'text', or as 'words', a list; the question has neither")
+        unknown = [name for name in row if name not in (*self.fields, *self.more_fields)]
+        if unknown:
+            known = ", ".join((*self.fields, *self.more_fields))
+            raise InputError(f"{self.name} is asked with {known}; the question has a field {unknown[0]!r}")
+        return Example(id=id, inputs={"words": words, "number": 0})
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        return show(spans_of(prediction.value), example.inputs["words"])
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """JSON lines with "id" and "prediction", a list of [label, start, end]; or columns, in a format of the references.
+
+        raises: DataError
+        """
+        lines = read_lines(path)
+        if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith("{")):
+            return check_spans(path, super().read_predictions(path, examples), examples)
+        return self.read_columns(path, examples)
+
+    @abstractmethod
+    def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """Predictions from columns, sentence by sentence in the order of the references."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Propositions(SpanTask):
+    """What the two tasks on propositions share: their data."""
+
+    sample_language: str | None = None
+    """Its data are the built-in events in this language."""
+
+    @abstractmethod
+    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
+        """The examples that sentences give."""
+
+    def read_file(self, path: Path, source: Source) -> Iterable[Example]:
+        if source.columns:
+            raise InputError(f"{self.name} takes no --columns: its formats have their columns in a fixed order")
+        sentences = read_sentences(path)
+        wordless = sum(not has_words(s.words) for s in sentences)
+        warn_flaws(str(path), wordless, "sentences have no words and none beside them: they can be scored, not asked")
+        return self.examples(sentences)
+
+    def own(self) -> Dataset | None:
+        if self.sample_language is None:
+            return None
+        language = self.sample_language
+        readers = {split: lambda split=split: self.examples(sample(split, language)) for split in SPLIT_SIZES}
+        return Dataset(name="built-in sample", readers=readers, published=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles(Propositions):
+    """What plays which role for one predicate of a sentence.
+
+    inputs: also "predicate", the position of its word; None: a predicate that was not found, which has no roles
+    reference: the roles, V for the predicate's own words
+    """
+
+    cue = "Roles"
+    metrics: Sequence[str] = ("srl_eval", "seqeval")
+    fields: Sequence[str] = ("text", "predicate")
+    follows: str | None = None
+
+    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
+        for number, s in enumerate(sentences):
+            slices = (f"words={_range(len(s.words), (10, 20, 40))}", f"predicates={_range(len(s.propositions), (1, 3, 6))}")
+            for p in s.propositions:
+                inputs = {"words": list(s.words), "predicate": p.predicate, "number": number}
+                id_ = f"{s.id}.{p.predicate}"
+                yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=slices)
+
+    def marked(self, example: Example) -> tuple[int, ...]:
+        predicate = example.inputs["predicate"]
+        return () if predicate is None else (predicate,)
+
+    def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+        """With V at the predicate, whatever else is said of it."""
+        predicate = example.inputs["predicate"]
+        if predicate is None:
+            return []
+        if any(s.label in (VERB, CONTINUED_VERB) and s.start <= predicate < s.end for s in spans):
+            return spans
+        tags = write_tags(spans, len(example.inputs["words"]))
+        tags[predicate] = f"B-{VERB}"
+        return read_tags(tags)
+
+    def told(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+        predicate = example.inputs["predicate"]
+        return [span for span in spans if span != Span(VERB, predicate, predicate + 1)]
+
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """Also "predicate": the word, or where it comes more than once, its position from 0.
+
+        raises: InputError
+        """
+        example = super().pose(row, id)
+        words, given = example.inputs["words"], row.get("predicate")
+        if isinstance(given, str) and words.count(given) == 1:
+            position = words.index(given)
+        elif isinstance(given, (int, str)) and str(given).isdecimal() and int(given) < len(words):
+            position = int(given)
+        else:
+            expected = "the 'predicate': one of the words, or its position from 0 where the word comes more than once"
+            raise InputError(f"{self.name} is asked with {expected}; the question has {given!r}", " ".join(words))
+        return replace(example, inputs={**example.inputs, "predicate": position})
+
+    def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """The roles of the same predicates; of a predicate that the file does not have, none."""
+        sentences = read_sentences(path)
+        found, used = {}, 0
+        for example, s in in_order(path, sentences, examples):
+            roles = next((p.roles for p in s.propositions if p.predicate == example.inputs["predicate"]), None)
+            used += roles is not None
+            found[example.id] = Prediction(value=plain(roles or ()))
+        surplus = sum(len(s.propositions) for s in sentences) - used
+        warn_flaws(str(path), surplus, "predicates are none of the references', and do not count")
+        return found
+
+    def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
+        """One example a predicate that was found, under the id that the data would give it."""
+        return [
+            Example(id=f"{example.id}.{start}", inputs={**example.inputs, "predicate": start}, cluster=example.id)
+            for _, start, _ in spans_of(prediction.value)
+        ]
+
+    def match(self, examples: Sequence[Example], derived: Sequence[Example]) -> Sequence[Example]:
+        """What is found at a predicate that the data do not have is wrong; a predicate that was not found has no roles."""
+        known = {e.id: e for e in examples}
+        asked = [replace(known[e.id], inputs=e.inputs) if e.id in known else replace(e, reference=[]) for e in derived]
+        missed = [e for e in examples if e.id not in {d.id for d in derived}]
+        return [*asked, *(replace(e, inputs={**e.inputs, "predicate": None}) for e in missed)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicates(Propositions):
+    """Which words of a sentence are predicates, and in which sense: the number of the roleset.
+
+    reference: a span of one word for each, labelled with its sense; V where the data tell none
+    """
+
+    cue = "Predicates"
+    metrics: Sequence[str] = ("predicates",)
+
+    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
+        for number, s in enumerate(sentences):
+            slices = (f"words={_range(len(s.words), (10, 20, 40))}", f"predicates={_range(len(s.propositions), (0, 1, 3, 6))}")
+            inputs = {"words": list(s.words), "number": number}
+            yield Example(id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=slices)
+
+    @cached_property
+    def tag_labels(self) -> tuple[str, ...]:
+        return (OUTSIDE, *self.labels)
+
+    def to_tags(self, spans: Sequence[Span], length: int) -> list[str]:
+        tags = [OUTSIDE] * length
+        for label, start, _ in spans:
+            tags[start] = label
+        return tags
+
+    def from_tags(self, tags: Sequence[str]) -> list[Span]:
+        return [Span(tag, i, i + 1) for i, tag in enumerate(tags) if tag != OUTSIDE]
+
+    def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+        """One word each: the first."""
+        return [Span(label, start, start + 1) for label, start, _ in spans]
+
+    def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        return {e.id: Prediction(value=_senses(s)) for e, s in in_order(path, read_sentences(path), examples)}
+
+
+def _senses(sentence: Sentence) -> list[list[Any]]:
+    """The predicates of a sentence; those of two propositions once."""
+    return plain({p.predicate: Span(p.sense or VERB, p.predicate, p.predicate + 1) for p in sentence.propositions}.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entities(SpanTask):
+    """Which spans of a sentence name what, or any other spans that are tagged word by word."""
+
+    cue = "Entities"
+    metrics: Sequence[str] = ("conlleval",)
+    tags: tuple[str, ...] = field(default=(), repr=False)
+    """What the numbers mean that its rows on the hub have instead of tags."""
+    hub: HubData | None = None
+
+    def read_file(self, path: Path, source: Source) -> Iterable[Example]:
+        return self.examples(TagFormat(tags=self.tags, columns=source.columns).read(path))
+
+    def own(self) -> Dataset | None:
+        form = TagFormat(tags=self.tags)
+        return hub_dataset(self.hub, lambda rows: self.examples(form.read_rows(rows))) if self.hub else None
+
+    def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
+        for number, s in enumerate(sentences):
+            slices = (f"words={_range(len(s.words), (10, 20, 40))}",)
+            inputs = {"words": list(s.words), "number": number}
+            yield Example(id=s.id, inputs=inputs, reference=plain(read_tags(s.tags)), slices=slices)
+
+    def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """The tag in the last column; a tag that continues nothing begins a span, as for conlleval."""
+        sentences = list(TagFormat().read_loosely(path))
+        paired = in_order(path, sentences, examples)
+        return {e.id: Prediction(value=plain(read_tags(s.tags))) for e, s in paired}
+
+
+def _range(count: int, bounds: Sequence[int]) -> str:
+    """The range that a count lies in: bounds 10 and 20 give 0-10, 11-20 and 21-."""
+    low = next((b + 1 for b in reversed(bounds) if count > b), 0)
+    high = next((b for b in bounds if count <= b), None)
+    return f"{low}" if low == high else f"{low}-{'' if high is None else high}"
