@@ -3,6 +3,8 @@
 Light to import: what needs torch or numpy is loaded when it is called.
 """
 
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from .results import Result
 
 __version__ = "0.1.0"
-__all__ = ["Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "run", "run_config", "train"]
+__all__ = [
+    "Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "predict", "run", "run_config", "train",
+]  # fmt: skip
 
 
 def run(task: str, model: str, **options: Any) -> "Result":
@@ -36,3 +40,23 @@ def train(task: str, model: str, output: str, **options: Any) -> Path:
     from .session import train
 
     return train(run_config(task, model, **options), output)
+
+
+def predict(
+    task: str,
+    model: str,
+    inputs: "Iterable[str | Mapping[str, Any]] | os.PathLike[str]",
+    output: str | None = None,
+    **options: Any,
+) -> Iterator[dict[str, Any]]:
+    """Answers new questions, as they are asked for; the same as `plmtasks predict --format json`.
+
+    inputs: texts, or the task's fields by name and perhaps "id"; or the path of a file of such lines
+    output: a file of JSON lines that keeps the answers; all are computed at once, and, interrupted, the same call goes on
+    options: as of `run`; `given="MODEL"` answers the task that this one follows
+
+    raises: PlmtasksError
+    """
+    from .session import answers
+
+    return answers(run_config(task, model, **options), inputs, output)

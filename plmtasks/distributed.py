@@ -35,6 +35,7 @@ class Store(Protocol):
     def get(self, key: str, /) -> bytes: ...
     def add(self, key: str, amount: int, /) -> int: ...
     def check(self, keys: list[str], /) -> bool: ...
+    def delete_key(self, key: str, /) -> bool: ...
 
 
 class LocalStore:
@@ -56,6 +57,9 @@ class LocalStore:
 
     def check(self, keys: list[str]) -> bool:
         return all(key in self._values for key in keys)
+
+    def delete_key(self, key: str) -> bool:
+        return self._values.pop(key, None) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,11 @@ class Processes:
         if self.main:
             self.send(name, json.dumps(make()).encode())
         return json.loads(self.receive(name))
+
+    def forget(self, name: str) -> None:
+        """Takes what the main process shared out of the store, once everybody has it."""
+        if self.main:
+            self.store.delete_key(self.scope + name)
 
     def gather(self, name: str, value: Any) -> list[Any]:
         """Every process's value, as JSON, in the order of the processes."""

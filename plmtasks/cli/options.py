@@ -76,6 +76,13 @@ MODEL = chain(
     click.option("--model-args", type=Json(), default={}, help="Handed to from_pretrained: device_map, attn_implementation, …"),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint."),
 )  # fmt: skip
+GENERATION = chain(
+    click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Beams of a generation; default 1."),
+    click.option("--temperature", type=click.FloatRange(min=0), metavar="X", help="Default 0: the likeliest token."),
+    click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), metavar="X"),
+    click.option("--length-penalty", type=float, metavar="X", help="Of beams; default 1."),
+    click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N", help="Default: what the task asks for."),
+)
 PROCESSES = chain(
     click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Processes on this machine; default 1."),
     click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads a process; default: cores / processes."),

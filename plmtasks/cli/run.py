@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .options import DATA, MODEL, PROCESSES, TRAINING, configs
+from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, configs
 
 
 @click.command("run")
@@ -25,11 +25,7 @@ from .options import DATA, MODEL, PROCESSES, TRAINING, configs
 )
 @click.option("--allow-untrained", is_flag=True, help="Evaluate fresh weights; the result says so.")
 @MODEL
-@click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Beams of a generation; default 1.")
-@click.option("--temperature", type=click.FloatRange(min=0), metavar="X", help="Default 0: the likeliest token.")
-@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), metavar="X")
-@click.option("--length-penalty", type=float, metavar="X", help="Of beams; default 1.")
-@click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N", help="Default: what the task asks for.")
+@GENERATION
 @TRAINING
 @PROCESSES
 @click.option("--output", metavar="DIR", help="Results; default: results.")

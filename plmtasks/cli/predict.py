@@ -1,0 +1,38 @@
+"""`plmtasks predict`."""
+
+from typing import Any, Literal
+
+import click
+
+from .options import DATA, GENERATION, MODEL, PROCESSES, configs
+
+
+@click.command("predict")
+@click.option("--task", required=True, metavar="T")
+@click.option("--model", required=True, metavar="M", help="A name, hub id or folder: a model that has learned the task.")
+@click.option("--given", metavar="M", help="Answers the task that T follows (srl: srl/predicates); default: the same model.")
+@click.option("--input", "input_", default="-", metavar="FILE", help="A question a line; default: standard input.")
+@click.option("--output", metavar="FILE", help="Interrupted, the same command goes on; default: standard output.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--block", type=click.IntRange(min=1), metavar="N", help="Lines answered together; default 1024.")
+@click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
+@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before each question; default 0.")
+@click.option("--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed")
+@DATA
+@MODEL
+@GENERATION
+@PROCESSES
+def command(
+    task: str, model: str, input_: str, output: str | None, form: Literal["text", "json"], block: int | None, **values: Any
+) -> None:
+    """Answer new questions: one line in, one line out.
+
+    A line holds the task's fields, with tabs between where there are several, or a JSON object with them and perhaps an "id".
+    A blank line gives a blank line. Lines are answered in blocks, and at once where the writer pauses; typed at a terminal, each.
+    --data is needed only where the labels are in no checkpoint that plmtasks trained.
+    """
+    from ..predicting import BLOCK, PredictConfig
+    from ..session import predict
+
+    run = configs((task,), (model,), values)[0]
+    predict(PredictConfig(run=run, input=input_, output=output, form=form, block=block or BLOCK))

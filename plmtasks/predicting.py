@@ -1,0 +1,400 @@
+"""New questions in, predictions out: a line for a line, block by block."""
+
+import itertools
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from . import answering, environment
+from .config import RunConfig
+from .data import Dataset
+from .distributed import Processes, alone
+from .errors import DataError, InputError
+from .examples import Example, Prediction
+from .job import ask, choose_kind, with_learned_labels
+from .journal import Journal
+from .model import LoadedModel, Model
+from .output import Kept, Printed
+from .progress import Progress
+from .questions import Lines, open_lines, pose, read_question
+from .registry import Registry
+from .requests import from_json, to_json
+from .task import Task
+
+BLOCK = 1024
+"""Lines that are cut into batches and answered together, where so many are there."""
+
+SECONDS = 30.0
+"""Between two lines that say how far it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """What `plmtasks predict` is given."""
+
+    run: RunConfig
+    """Task, model and settings; `given` names the model that answers the task which this one follows."""
+    input: str = "-"
+    output: str | None = None
+    """None: standard output."""
+    form: Literal["text", "json"] = "text"
+    block: int = BLOCK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """A question and what is predicted of it, in the main process."""
+
+    question: Example
+    """Without inputs: a blank line."""
+    predictions: Sequence[tuple[Example, Prediction | None]]
+    """Of the question itself, or of all that was derived from it; None where the model's limit left it out."""
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """One task and the model that answers it, in one process of a prediction; loaded when there is a first question."""
+
+    config: RunConfig
+    task: Task
+    model: Model
+    kind: str
+    data: Dataset
+    """Where shots come from."""
+    processes: Processes
+    opened: Callable[[str, Mapping[str, Any]], None]
+    """Hears the task's name and the identity of its model before that is loaded."""
+    loaded: LoadedModel | None = None
+    machine: str = ""
+    cut: int = 0
+    """Questions that were shortened."""
+    skipped: int = 0
+
+    def asked(self) -> dict[str, Any]:
+        """What can change an answer and is known before the model is opened."""
+        c = self.config
+        shots = [c.shots, c.shots_from, c.seed, self.data.fingerprint("train")] if c.shots else []
+        settings = to_json(c.settings)
+        return {"task": self.task.facts(), "model": self.model.name, "ask": self.kind, "shots": shots, "settings": settings}
+
+    def open(self, example: Example) -> LoadedModel:
+        """The model in memory; called in all processes.
+
+        raises: InputError if it has no weights that answer this task
+        """
+        form = ask(self.task, self.kind, [example], self.data, self.config)[0]
+        if getattr(form, "labels", None) == ():
+            raise InputError(f"the labels of {self.task.name!r} are not known", "name data that has them with --data PATH")
+        if self.model.fresh(form):
+            raise _untrained(self.task, self.model, f"has no weights that answer {self.task.name} by {self.kind}")
+        self.config = replace(self.config, settings=self.config.settings.that_matter(form))
+        self.opened(self.task.name, self.model.identity(form, self.config.settings))
+        device = self.processes.device()
+        self.loaded = self.model.load(form, self.config.settings, device)
+        if self.loaded.fresh_weights:
+            raise _untrained(self.task, self.model, f"lacks weights: {', '.join(sorted(self.loaded.fresh_weights)[:3])}")
+        self.machine = self.processes.share("machine", lambda: environment.machine_class(device))
+        return self.loaded
+
+    def answer(self, examples: Sequence[Example], folder: Path, processes: Processes) -> list[Prediction | None]:
+        """In the main process a prediction for each example, None where the model's limit left it out; None in the others."""
+        if not examples:
+            return []
+        loaded = self.loaded or self.open(examples[0])
+        requests = ask(self.task, self.kind, examples, self.data, self.config)
+        work = answering.plan(loaded, requests, self.config.settings)
+        with Journal(folder, f"{work.hash}-{self.machine}", processes.rank) as journal:
+            answers = answering.answer_all(loaded, work, processes, journal, Progress(quiet=True))
+        keys = [request.key() for request in requests]
+        self.cut += sum(key in work.cut for key in keys)
+        self.skipped += sum(key in work.skipped for key in keys)
+        return [
+            self.task.read(e, r, answers[key]) if key in answers else None
+            for e, r, key in zip(examples, requests, keys, strict=True)
+        ]
+
+
+def _untrained(task: Task, model: Model, why: str) -> InputError:
+    return InputError(
+        f"{model.name!r} {why}: it must learn first",
+        f"plmtasks train --task {task.name} --model {model.name} --output DIR, then --model DIR",
+        *([f"its labels are not the task's: {', '.join(task.labels[:8])}"] if task.labels and not model.from_scratch else []),
+    )
+
+
+class Predictor:
+    """Answers questions of one task: by one model, or, where the task follows another, by a model for each."""
+
+    def __init__(
+        self, config: RunConfig, registry: Registry, processes: Processes, opened: Callable[[str, Mapping[str, Any]], None]
+    ) -> None:
+        """raises: InputError and its kinds for what cannot be asked"""
+        task = registry.task(config.task)
+        if config.given is not None and task.follows is None:
+            raise InputError(f"task {task.name!r} follows no other: it needs no --given", "leave it out")
+        names = [(task.name, config.model, config.ask)]
+        if task.follows is not None:
+            names.insert(0, (task.follows, config.given or config.model, None))
+        self.stages = [
+            _stage(replace(config, task=name, model=model, ask=kind), registry, processes.within(name), opened)
+            for name, model, kind in names
+        ]
+        if not (self.task.fields or self.task.more_fields):
+            raise InputError(f"task {self.task.name!r} takes no new questions")
+
+    @property
+    def task(self) -> Task:
+        """Whose questions it is given."""
+        return self.stages[0].task
+
+    def asked(self) -> dict[str, Any]:
+        """What can change an answer and is known before a model is opened."""
+        given = {"given": self.stages[0].asked()} if len(self.stages) > 1 else {}
+        return {**self.stages[-1].asked(), **given}
+
+    def answer(self, questions: Sequence[Example], folder: Path, processes: Processes) -> list[Answered]:
+        """Called in all processes with the same questions; the main process gets the predictions."""
+        asked = [question for question in questions if question.inputs]
+        predictions = self.stages[0].answer(asked, folder / "asked", processes.within("asked"))
+        groups = [[pair] for pair in zip(asked, predictions, strict=True)]
+        if len(self.stages) > 1:
+            groups = self._follow(groups, folder / "derived", processes.within("derived"))
+        of = iter(groups)
+        return [Answered(question=q, predictions=next(of) if q.inputs else []) for q in questions]
+
+    def _follow(
+        self, groups: Sequence[list[tuple[Example, Prediction | None]]], folder: Path, processes: Processes
+    ) -> list[list[tuple[Example, Prediction | None]]]:
+        """What the second task says of all that follows from each prediction of the first."""
+        task = self.stages[1].task
+        made = processes.share("examples", lambda: [[to_json(task.derive(e, p)) if p else [] for e, p in g] for g in groups])
+        derived = [[from_json(Example, example) for found in group for example in found] for group in made]
+        flat = [example for group in derived for example in group]
+        predictions = iter(self.stages[1].answer(flat, folder, processes))
+        processes.barrier("derived")
+        processes.forget("examples")
+        return [[(example, next(predictions)) for example in group] for group in derived]
+
+    def text(self, answered: Answered) -> str:
+        """The answer on one line as a person reads it; what follows from one question has tabs between."""
+        task = self.stages[-1].task
+        shown = [task.show(e, p) if p else "" for e, p in answered.predictions]
+        if len(self.stages) > 1:
+            shown = [text.replace("\t", " ") for text in shown]
+        return "\t".join(" ".join(text.splitlines()) for text in shown)
+
+    def record(self, answered: Answered) -> dict[str, Any]:
+        """The answer as JSON values."""
+        found = [(e, {"prediction": p and p.value, "scores": dict(p.scores) if p else {}}) for e, p in answered.predictions]
+        if len(self.stages) > 1:
+            return {"id": answered.question.id, "predictions": [{"inputs": dict(e.inputs), **said} for e, said in found]}
+        return {"id": answered.question.id, **(found[0][1] if found else {"prediction": None, "scores": {}})}
+
+    def said(self) -> Iterator[str]:
+        """What a reader must know of what the model's limit did."""
+        for stage in self.stages:
+            if stage.cut:
+                yield f"{stage.cut} questions of {stage.task.name} were over the limit of {stage.model.name!r}, and shortened"
+            if stage.skipped:
+                yield f"{stage.skipped} questions of {stage.task.name} were over the limit of {stage.model.name!r}: no answer"
+
+
+def _stage(
+    config: RunConfig, registry: Registry, processes: Processes, opened: Callable[[str, Mapping[str, Any]], None]
+) -> Stage:
+    task, model = registry.task(config.task), registry.model(config.model)
+    kind = choose_kind(task, model, config.ask, registry)
+    if model.from_scratch:
+        raise _untrained(task, model, "has no weights yet")
+    data = task.load(config.source) if config.shots else Dataset(name=task.name, readers={})
+    return Stage(
+        config=config, task=_knowing(task, model, config), model=model, kind=kind, data=data, processes=processes, opened=opened,
+    )  # fmt: skip
+
+
+def _knowing(task: Task, model: Model, config: RunConfig) -> Task:
+    """The task with its labels: its own, else those that the model has learned, else those of its data.
+
+    Without any it stays as it is; it may be asked in a way that needs none.
+    """
+    if task.labels or type(task).bind is Task.bind:
+        return task
+    if config.source.data or config.source.train_data:
+        return with_learned_labels(task.bind(task.load(config.source)), model)
+    learned = with_learned_labels(task, model)
+    if learned.labels:
+        return learned
+    try:
+        return task.bind(task.load(config.source))
+    except InputError:
+        return task
+
+
+def asked_first(task: Task, registry: Registry) -> Task:
+    """The task that a new question is posed to."""
+    return registry.task(task.follows) if task.follows is not None else task
+
+
+def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], registry: Registry) -> Iterator[dict[str, Any]]:
+    """An answer for each question, in this process, a block at a time."""
+    predictor = Predictor(config, registry, alone(), lambda task, weights: None)
+    rows, number = iter(inputs), 0
+    with _temporary() as home:
+        while block := list(itertools.islice(rows, BLOCK)):
+            posed = [pose(predictor.task, row, f"question {i}", i) for i, row in enumerate(block, 1 + number)]
+            yield from map(predictor.record, predictor.answer(posed, Path(home, str(number)), alone()))
+            number += len(block)
+
+
+# ── lines in, lines out ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def predict(config: PredictConfig, registry: Registry, processes: Processes, *, any_threads: bool = False) -> None:
+    """Answers the lines of the input, block by block, until they end; called in all processes.
+
+    any_threads: nobody chose the number of threads, so a file begun with another number is gone on with as it is
+
+    raises: DataError with the line where one is no question; what came before it is answered
+    """
+    progress = Progress(quiet=config.run.quiet or not processes.main)
+    with ExitStack() as stack:
+        kept = _kept(config, stack) if processes.main else None
+        begun = kept.threads if kept and any_threads else None
+        threads = processes.share("threads", lambda: begun or config.run.settings.threads)
+        run = replace(config.run, settings=replace(config.run.settings, threads=threads))
+        environment.set_threads(threads)
+        predictor = Predictor(run, registry, processes, kept.opened if kept else lambda task, weights: None)
+        if kept:
+            kept.check({"format": config.form, **predictor.asked()})
+        desk = stack.enter_context(_Desk(config, predictor.task, kept)) if processes.main else None
+        home = processes.share("home", lambda: str(kept.folder) if kept else stack.enter_context(_temporary()))
+        _open_first(predictor, desk, processes)
+        number = 0
+        began = told = time.monotonic()
+        while block := processes.share(f"block-{number}", desk.block if desk else dict):
+            here, folder = processes.within(f"block-{number}"), Path(home, f"block-{block['first']}")
+            lines = [line.encode() for line in block["lines"]]
+            questions = [read_question(predictor.task, line, block["name"], n) for n, line in enumerate(lines, block["first"])]
+            answered = predictor.answer(questions, folder, here)
+            if desk:
+                desk.write([_line(config.form, predictor, a) for a in answered])
+            here.barrier("written")
+            processes.forget(f"block-{number}")
+            shutil.rmtree(folder, ignore_errors=True)
+            number += 1
+            if desk and time.monotonic() - told > SECONDS:
+                told = time.monotonic()
+                progress.say(f"{desk.answered} lines answered, {desk.answered / (told - began):.1f} a second")
+        if desk:
+            for text in (*predictor.said(), *desk.said()):
+                progress.say(text)
+
+
+def _temporary() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="plmtasks-")
+
+
+def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
+    if config.output is None:
+        return None
+    kept = Kept(Path(config.output))
+    stack.callback(kept.close)
+    return kept
+
+
+def _line(form: str, predictor: Predictor, answered: Answered) -> str:
+    return predictor.text(answered) if form == "text" else json.dumps(predictor.record(answered), ensure_ascii=False)
+
+
+def _open_first(predictor: Predictor, desk: "_Desk | None", processes: Processes) -> None:
+    """Loads the model that is asked first before the first line is taken, where a question is at hand already."""
+    opening = processes.share("opening", desk.opening if desk else dict)
+    if opening is not None:
+        predictor.stages[0].open(from_json(Example, opening))
+
+
+class _Desk:
+    """The main process's own part: it takes the lines, and writes the answers."""
+
+    def __init__(self, config: PredictConfig, task: Task, kept: Kept | None) -> None:
+        """raises: InputError, OutputError"""
+        self.task, self.kept, self.most = task, kept, config.block
+        self.out = kept or Printed()
+        self.answered = 0
+        self.bad: DataError | None = None
+        self.lines: Lines = open_lines(config.input, task)
+        if kept and self.lines.interactive:
+            raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
+
+    def __enter__(self) -> "_Desk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lines.close()
+
+    def opening(self) -> Any:
+        """A question to load the model for, as JSON: of the lines that are answered, or any, before somebody types one."""
+        first = self.kept.skip(self.lines) if self.kept else None
+        if first is not None:
+            return to_json(read_question(self.task, first, self.lines.name, 1))
+        if not self.lines.interactive:
+            return None
+        try:
+            return to_json(self.task.pose(dict.fromkeys(self.task.fields, "a"), "1"))
+        except InputError:  # it asks for more
+            return None
+
+    def block(self) -> dict[str, Any]:
+        """The next lines, up to one that is no question; none at the end.
+
+        raises: DataError if the next line is none
+        """
+        if self.out.gone:
+            return {}
+        if self.bad is not None:
+            raise self.bad
+        first = self.lines.taken + 1
+        lines = self._take()
+        good = []
+        for number, line in enumerate(lines, first):
+            try:
+                read_question(self.task, line, self.lines.name, number)
+            except DataError as e:
+                self._refuse(e, number)
+                break
+            good.append(line)
+        if lines and not good:
+            return self.block()
+        if good and self.kept:
+            self.kept.begin(good)
+        return {"name": self.lines.name, "first": first, "lines": [line.decode() for line in good]} if good else {}
+
+    def _take(self) -> list[bytes]:
+        begun = self.kept.state.block if self.kept else 0
+        lines = self.lines.take(begun or self.most)
+        while len(lines) < begun and (more := self.lines.take(begun - len(lines))):
+            lines += more
+        return lines
+
+    def _refuse(self, error: DataError, number: int) -> None:
+        if self.lines.interactive:
+            sys.stderr.write(f"{error}\n")
+            return
+        error.hints = (*error.hints, f"the {number - 1} lines before it are answered" if number > 1 else "it is the first line")
+        self.bad = error
+
+    def write(self, answers: Sequence[str]) -> None:
+        self.out.write(answers)
+        self.answered += len(answers)
+
+    def said(self) -> Iterator[str]:
+        if self.kept:
+            before = self.kept.state.lines - self.answered
+            yield f"{self.answered} lines answered{f', {before} before' if before else ''}: {self.kept.path}"
