@@ -21,6 +21,7 @@ class ScoreInfo:
     """The value that solved answers give; None: it has no best value."""
     higher_is_better: bool = True
     unit: str = "points"
+    """points, or what else it counts; "kind": runs that differ in it are never compared."""
     minimum: float | None = 0.0
     maximum: float | None = 100.0
     mean_of: str | None = None

@@ -160,7 +160,13 @@ def make_boards(results: Sequence[Result]) -> list[Board]:
 def _terms(record: Mapping[str, Any]) -> list[Any]:
     """What runs must have in common to be compared."""
     data = record["data"]
-    return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"]]
+    return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+
+
+def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores that say what kind of figures the others are: a pseudo-likelihood is not compared with a likelihood."""
+    named = ((f"{metric} {name}", s) for metric, scores in record["scores"].items() for name, s in scores.items())
+    return {name: s["value"] for name, s in named if s["unit"] == "kind"}
 
 
 def _difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -177,6 +183,8 @@ def _difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         found.append(f"another version of the task: {other['task']['version']}")
     if (first["main"], first["signatures"]) != (other["main"], other["signatures"]):
         found.append("scored in another way")
+    kinds, others = _kinds(first), _kinds(other)
+    found += [f"another kind of figures: {name} {value:g}" for name, value in others.items() if value != kinds.get(name)]
     return "; ".join(found)
 
 

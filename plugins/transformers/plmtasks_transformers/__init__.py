@@ -4,9 +4,10 @@ from plmtasks import hookimpl
 
 from .aliases import alias_models
 from .checkpoint import Hub
+from .scratch import Configurations
 from .tiny import TINY
 
 
 @hookimpl
 def register_models():
-    return [*alias_models(), *TINY, Hub()]
+    return [*alias_models(), *TINY, Hub(), Configurations()]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from plmtasks.errors import ModelError
 from plmtasks.requests import Request
 
-from .architectures import ENCODER
+from .architectures import ENCODER, SEQUENCE_TO_SEQUENCE
 
 if TYPE_CHECKING:
     from .loaded import Loaded
@@ -19,8 +19,8 @@ MODULES = {
     "Score": ("score", "Scorer"),
     "Generate": ("generate", "Generator"),
 }
-PSEUDO = ("pseudo", "PseudoScorer")
-"""How an encoder answers `Score`."""
+SCORERS = {ENCODER: ("pseudo", "PseudoScorer"), SEQUENCE_TO_SEQUENCE: ("corruption", "SpanRestorer")}
+"""How families with a way of their own answer `Score`."""
 
 
 def kind_of(form: Request, family: str) -> "type[Loaded]":
@@ -30,6 +30,7 @@ def kind_of(form: Request, family: str) -> "type[Loaded]":
     """
     if form.kind() not in MODULES:
         raise ModelError(f"models of the transformers library answer {', '.join(MODULES)}, not {form.kind()}")
-    module, name = PSEUDO if form.kind() == "Score" and family == ENCODER else MODULES[form.kind()]
+    own = SCORERS.get(family) if form.kind() == "Score" else None
+    module, name = own or MODULES[form.kind()]
     found: type[Loaded] = getattr(importlib.import_module(f".{module}", __package__), name)
     return found

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks.errors import InputError
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from plmtasks.config import ModelSettings
 
     from .loaded import Loaded
 
@@ -37,8 +41,44 @@ def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> list[float]
     return sums
 
 
-def token_values(loaded: "Loaded", batch: Sequence[Sequences]) -> "torch.Tensor":
+def token_values(loaded: "Loaded", batch: Sequence[Sequences], smoothing: float = 0.0) -> "torch.Tensor":
     """The log-likelihood of every wanted token in turn, (tokens,), float32, with gradient where there is one."""
+    return token_log_likelihoods(*wanted_logits(loaded, batch), smoothing)
+
+
+class Tally(NamedTuple):
+    """What was found of a text's tokens."""
+
+    log_likelihood: float
+    tokens: int
+    likeliest: int
+
+
+def tallies(logits: "torch.Tensor", targets: "torch.Tensor", owners: "np.ndarray", count: int) -> list[Tally]:
+    """The sums over the tokens of each of `count` owners.
+
+    logits: (n, vocabulary), targets: (n,), owners: (n,), whose token it is
+    """
+    import numpy as np
+
+    values, hits = (x.cpu().numpy() for x in (token_log_likelihoods(logits, targets), logits.argmax(-1) == targets))
+    # added on the CPU, in order: sums by index on a GPU come in any order
+    sums = (np.bincount(owners, weights, count) for weights in (values, None, hits))
+    return [Tally(float(value), int(n), int(hit)) for value, n, hit in zip(*sums, strict=True)]
+
+
+def step(settings: "ModelSettings", limit: int) -> int:
+    """Tokens by which a window moves on.
+
+    raises: InputError if it would leave tokens out
+    """
+    if settings.stride > limit:
+        raise InputError(f"--stride {settings.stride} is more than the {limit} tokens that the model takes", "leave it out")
+    return settings.stride or limit // 2
+
+
+def wanted_logits(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[torch.Tensor, torch.Tensor]":
+    """The logits in the place of every wanted token in turn, (tokens, vocabulary), and these tokens, (tokens,)."""
     import numpy as np
     import torch
 
@@ -53,18 +93,24 @@ def token_values(loaded: "Loaded", batch: Sequence[Sequences]) -> "torch.Tensor"
             tokens.append(ids)
         first += len(s.rows)
     at, targets = (torch.from_numpy(np.concatenate(x).astype(np.int64)).to(loaded.device) for x in (places, tokens))
-    return token_log_likelihoods(logits_at(loaded.module, _inputs(loaded, batch, rows), at), targets)
+    return logits_at(loaded.module, _inputs(loaded, batch, rows), at), targets
 
 
-def token_log_likelihoods(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
-    """logits: (n, vocabulary), targets: (n,); returns (n,), float32"""
+def token_log_likelihoods(logits: "torch.Tensor", targets: "torch.Tensor", smoothing: float = 0.0) -> "torch.Tensor":
+    """logits: (n, vocabulary), targets: (n,); returns (n,), float32
+
+    smoothing: the share of the target that is spread over the vocabulary
+    """
     import torch
 
     pieces = []
     # a float32 copy of all logits at once would be the largest thing in memory
     for some, wanted in zip(logits.split(1024), targets.split(1024), strict=True):
         some = some.float()
-        pieces.append(some.gather(1, wanted[:, None])[:, 0] - some.logsumexp(-1))
+        right = some.gather(1, wanted[:, None])[:, 0]
+        if smoothing:
+            right = right + smoothing * (some.mean(-1) - right)
+        pieces.append(right - some.logsumexp(-1))
     return torch.cat(pieces)
 
 

@@ -1,15 +1,17 @@
 """Score by an encoder: the pseudo-log-likelihood of a text, each token hidden in turn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.batching import Cost
+from plmtasks.config import TrainSettings
 from plmtasks.errors import ModelError
-from plmtasks.requests import Answer, Request, Score, ScoreAnswer
+from plmtasks.requests import Answer, Request, Score
 
 from .architectures import ENCODER
-from .likelihood import logits_at, token_log_likelihoods
+from .likelihood import Tally, logits_at, step, tallies, token_log_likelihoods
 from .loaded import Loaded, Parts
+from .score import scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 PIECE = 8192
 """Padded tokens computed at once, if the settings do not say."""
-SHARE = 0.15
-"""Of the tokens, that are to be restored in training."""
 
 
 class Window(NamedTuple):
@@ -28,6 +28,8 @@ class Window(NamedTuple):
     types: "np.ndarray"
     places: "np.ndarray"
     """Of the tokens that are scored."""
+    words: "np.ndarray"
+    """Which word each of these tokens is of."""
 
 
 class Encoding(NamedTuple):
@@ -53,13 +55,14 @@ class PseudoScorer(Loaded):
         super().__init__(parts, form)
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{parts.name!r} has no mask token, and cannot score a text")
+        self.step = step(parts.settings, parts.limit)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
-        return {"piece": settings.batch_tokens or PIECE}
+        return {"piece": settings.batch_tokens or PIECE, "stride": settings.stride or "half of the model's limit"}
 
     def encode(self, requests: Sequence[Score]) -> list[Encoding]:
-        """Windows that do not overlap, each after the end of the context, which takes at most half."""
+        """Windows of each text, each after the end of the context, which takes at most half."""
         most = self.limit // 2
         contexts = self.tokenize([r.context for r in requests], add_special_tokens=False, return_offsets_mapping=True)
         made = []
@@ -76,15 +79,18 @@ class PseudoScorer(Loaded):
         import numpy as np
 
         sides = [[context], [text]] if context.strip() else [[text]]
-        self.tokenizer.truncation_side = "right"
-        batch = self.tokenize(
-            *sides, truncation="only_second" if len(sides) > 1 else "only_first", max_length=self.limit,
-            return_overflowing_tokens=True, return_token_type_ids=True,
-        )  # fmt: skip
+        batch = self.tokenize(*sides, return_token_type_ids=True)
+        ids, types = (np.array(batch[name][0], np.int32) for name in ("input_ids", "token_type_ids"))
+        words = np.array([-1 if w is None else w for w in batch.word_ids(0)])
+        own = [j for j, side in enumerate(batch.sequence_ids(0)) if side == len(sides) - 1]
+        if not own:
+            return [Window(ids, types, np.array([], np.int64), words[:0])]
+        first, after = own[0], own[-1] + 1
         made = []
-        for row, (ids, types) in enumerate(zip(batch["input_ids"], batch["token_type_ids"], strict=True)):
-            places = [j for j, side in enumerate(batch.sequence_ids(row)) if side == len(sides) - 1]
-            made.append(Window(np.array(ids, np.int32), np.array(types, np.int32), np.array(places, np.int64)))
+        for begin, done, end in spread(len(own), self.limit - len(ids) + len(own), self.step):
+            shown = np.r_[:first, first + begin : first + end, after : len(ids)]
+            scored_here = np.arange(first + done - begin, first + end - begin)
+            made.append(Window(ids[shown], types[shown], scored_here, words[first + done : first + end]))
         return made
 
     def cost(self, encoding: Encoding) -> Cost:
@@ -92,29 +98,25 @@ class PseudoScorer(Loaded):
 
     def compute(self, requests: Sequence[Score], encodings: Sequence[Encoding]) -> list[Answer]:
         return [
-            ScoreAnswer(
-                log_likelihood=sum(self._score(w) for w in encoding.windows), tokens=encoding.tokens,
-                words=len(request.text.split()), bytes=len(request.text.encode()),
-            )
+            scored(request.text, total([t for w in encoding.windows for t in self._tally(w)]), pseudo=True)
             for request, encoding in zip(requests, encodings, strict=True)
-        ]  # fmt: skip
+        ]
 
-    def _score(self, window: Window) -> float:
-        """The sum over the scored tokens of one window, a piece of them at a time."""
+    def _tally(self, window: Window) -> Iterator[Tally]:
+        """Of the scored tokens of one window, a piece of them at a time."""
+        import numpy as np
         import torch
 
         rows = max(1, (self.settings.batch_tokens or PIECE) // len(window.ids))
-        total = 0.0
         for i in range(0, len(window.places), rows):
-            places = window.places[i : i + rows]
-            hidden = [[int(p)] for p in places]
-            total += float(
-                self._restored([window] * len(places), hidden, torch.full((len(places),), self.tokenizer.mask_token_id)).sum()
-            )
-        return total
+            hidden = [[int(p)] for p in window.places[i : i + rows]]
+            masks = torch.full((len(hidden),), self.tokenizer.mask_token_id)
+            yield from tallies(*self._restored([window] * len(hidden), hidden, masks), np.zeros(len(hidden), int), 1)
 
-    def _restored(self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: "torch.Tensor") -> "torch.Tensor":
-        """Log-likelihoods of the true tokens at hidden places, (all hidden places,).
+    def _restored(
+        self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: "torch.Tensor"
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        """The logits at hidden places, (all hidden places, vocabulary), and the true tokens there.
 
         hidden: places for each window; shown: the tokens that stand there instead, (all hidden places,)
         """
@@ -126,21 +128,59 @@ class PseudoScorer(Loaded):
         flat = inputs["input_ids"].flatten()
         true = flat[at]
         inputs["input_ids"] = flat.index_put((at,), shown.to(self.device)).view(-1, width)
-        return token_log_likelihoods(logits_at(self.module, inputs, at), true)
+        return logits_at(self.module, inputs, at), true
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
-        """Masked language modelling: 15 % of the tokens, of which 80 % are masked, 10 % replaced, 10 % left.
+        """Masked language modelling: a share of the tokens, of which 80 % are masked, 10 % replaced, 10 % left.
 
         Drawn anew at each call from torch's generator.
+
+        source: Devlin et al. (2018), arXiv 1810.04805
         """
         import torch
 
+        training = getattr(self, "training", None) or TrainSettings()
         windows = [w for e in self.encodings(requests) for w in e.windows if len(w.places)]
-        hidden = [
-            w.places[torch.randperm(len(w.places))[: max(1, round(SHARE * len(w.places)))].numpy()].tolist() for w in windows
-        ]
+        hidden = [chosen(w, training) for w in windows]
         true = torch.tensor([int(w.ids[p]) for w, places in zip(windows, hidden, strict=True) for p in places])
         fate = torch.rand(len(true))
         others = torch.randint(len(self.tokenizer), (len(true),))
         shown = torch.where(fate < 0.8, self.tokenizer.mask_token_id, torch.where(fate < 0.9, others, true))
-        return -self._restored(windows, hidden, shown).sum(), float(len(true))
+        return -token_log_likelihoods(*self._restored(windows, hidden, shown), self.smoothing).sum(), float(len(true))
+
+
+def spread(count: int, room: int, step: int) -> Iterator[tuple[int, int, int]]:
+    """(begin, done, end) of windows over `count` tokens: each holds [begin, end) and scores [done, end).
+
+    room: the most tokens of a window; step: by which it moves on
+    """
+    done = 0
+    while done < count or not count:
+        end = min(count, max(room, done + min(step, room)))
+        yield max(0, end - room), done, end
+        if end == count:
+            return
+        done = end
+
+
+def total(parts: Sequence[Tally]) -> Tally:
+    """The sum, in the order of the parts."""
+    return Tally(sum(p.log_likelihood for p in parts), sum(p.tokens for p in parts), sum(p.likeliest for p in parts))
+
+
+def chosen(window: Window, training: TrainSettings) -> list[int]:
+    """The places that are to be restored: the share that is wanted, at least one; whole words where that is wanted.
+
+    Whole words are taken until the share is reached, so the last may go over it.
+    """
+    import numpy as np
+    import torch
+
+    count = max(1, round(training.mask_rate * len(window.places)))
+    if not training.whole_words:
+        return window.places[torch.randperm(len(window.places))[:count].numpy()].tolist()
+    _, word = np.unique(window.words, return_inverse=True)
+    rank = torch.randperm(int(word.max()) + 1).numpy()[word]
+    order = np.argsort(rank, kind="stable")
+    last = rank[order[count - 1]]
+    return window.places[rank <= last].tolist()

@@ -7,7 +7,7 @@ from plmtasks.batching import Cost
 from plmtasks.requests import Answer, Request, Score, ScoreAnswer
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, log_likelihoods, token_values
+from .likelihood import Sequences, Tally, step, tallies, token_values, wanted_logits
 from .loaded import Loaded, Parts
 from .prompts import Prompts
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Scorer(Loaded):
     """Each token of the text once, after the context and what precedes it.
 
-    A sequence-to-sequence model has the context before its encoder and the text before its decoder.
+    The first token of a text without a context comes after the tokenizer's beginning (or else end) of a text. A
+    sequence-to-sequence model has the context before its encoder and the text before its decoder.
     """
 
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
@@ -31,19 +32,20 @@ class Scorer(Loaded):
         super().__init__(parts, form)
         self.prompts = Prompts(parts)
         self.prompts.delimiter = ""
+        self.step = step(parts.settings, parts.limit)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
-        return {"stride": "half of the model's limit"}
+        return {"stride": settings.stride or "half of the model's limit"}
 
-    def encode(self, requests: Sequence[Score]) -> list[Sequences]:
+    def encode(self, requests: Sequence[Score]) -> list[Any]:
         made = []
         for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
             cut = len(start) + len(own) - 1 - self.limit
             if cut > 0 and self.settings.truncation == "error":
                 raise self.too_long(request.text, len(own), self.limit)
             cut = max(0, cut) if self.settings.truncation == "skip" else 0
-            pieces = list(windows(start, own, self.limit))
+            pieces = list(windows(start, own, self.limit, self.step))
             made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], source, cut))
         return made
 
@@ -61,40 +63,44 @@ class Scorer(Loaded):
             own = ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
             yield np.array(source[-self.limit :], np.int32), [self.decoder_start, *own[:skip]], own[skip:]
 
-    def cost(self, encoding: Sequences) -> Cost:
+    def cost(self, encoding: Any) -> Cost:
         width = encoding.width + (0 if encoding.source is None else len(encoding.source))
         return Cost(rows=len(encoding.rows), width=width, cut=encoding.cut)
 
-    def compute(self, requests: Sequence[Score], encodings: Sequence[Sequences]) -> list[Answer]:
-        values = iter(log_likelihoods(self, encodings))
-        return [
-            ScoreAnswer(
-                log_likelihood=sum(next(values) for _ in encoding.wants), tokens=sum(len(ids) for _, ids in encoding.wants),
-                words=len(request.text.split()), bytes=len(request.text.encode()),
-            )
-            for request, encoding in zip(requests, encodings, strict=True)
-        ]  # fmt: skip
+    def compute(self, requests: Sequence[Score], encodings: Sequence[Any]) -> list[Answer]:
+        import numpy as np
+
+        logits, targets = wanted_logits(self, encodings)
+        lengths = [sum(len(ids) for _, ids in e.wants) for e in encodings]
+        owners = np.repeat(np.arange(len(encodings)), lengths)
+        found = tallies(logits, targets, owners, len(encodings))
+        return [scored(request.text, tally) for request, tally in zip(requests, found, strict=True)]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """Negative log-likelihood of the text's tokens; divided by tokens it is their mean."""
         encodings = self.encodings(requests)
-        return -token_values(self, encodings).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
+        return -token_values(self, encodings, self.smoothing).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
 
 
-def windows(start: Sequence[int], own: Sequence[int], limit: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":
+def scored(text: str, tally: Tally, *, pseudo: bool = False) -> ScoreAnswer:
+    """The answer for a text, whose words are what white space sets apart."""
+    return ScoreAnswer(**tally._asdict(), words=len(text.split()), bytes=len(text.encode()), pseudo=pseudo)
+
+
+def windows(start: Sequence[int], own: Sequence[int], limit: int, step: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":
     """Rows of at most `limit` tokens, each with the tokens that are to be predicted at its last places.
 
     start: what is given; own: what is predicted, each token in one window alone
-    The first window is full; each further one moves on by half the limit, so that at least half of a row is context.
+    step: tokens by which a window moves on; the first one is full, each further one predicts so many
     """
     import numpy as np
 
     tokens = np.array([*start, *own], np.int32)
     done = len(start)
-    end = max(done + limit // 2, limit + 1)
+    end = max(done + step, limit + 1)
     while done < len(tokens) or done == len(start):
         end = min(end, len(tokens))
         yield tokens[max(0, end - 1 - limit) : max(1, end - 1)], tokens[done:end]
         if end == len(tokens):
             return
-        done, end = end, end + limit // 2
+        done, end = end, end + step

@@ -1,0 +1,152 @@
+"""Models without weights: a configuration, random numbers from a seed, and a tokenizer learned from the texts at hand."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.data import read_json
+from plmtasks.errors import ModelError
+from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.requests import Request
+
+from . import files
+from .architectures import ANSWERS, ENCODER, SEQUENCE_TO_SEQUENCE, family_of
+from .checkpoint import Checkpoint, label
+from .loaded import save_checkpoint
+from .prompts import PREFIXED
+
+if TYPE_CHECKING:
+    from plmtasks.config import ModelSettings
+
+SENTINELS = 100
+"""As T5 has them; a small vocabulary has fewer."""
+RECOMMENDED = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32}
+
+
+class FromScratch(Model):
+    """A model without weights: `make` writes them."""
+
+    from_scratch = True
+
+    @property
+    def answers(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ANSWERS[self.family]
+
+    def make(self, texts: Iterable[str], seed: int, folder: Path) -> Checkpoint:
+        """Writes the bare model, so that no head is taken for trained.
+
+        raises: ModelError if the library cannot make such a model
+        """
+        import torch
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        try:
+            config, tokenizer = self.parts(texts)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                module = transformers.AutoModel.from_config(config)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as e:
+            raise ModelError(f"{self.name!r} cannot be made: {str(e).strip().splitlines()[0]}") from e
+        save_checkpoint(module, tokenizer, folder)
+        return self.saved(folder)
+
+    @abstractmethod
+    def parts(self, texts: Iterable[str]) -> tuple[Any, Any]:
+        """Configuration and tokenizer of the transformers library that fit each other."""
+
+    def saved(self, folder: Path) -> Checkpoint:
+        return Checkpoint(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
+
+    def fresh(self, form: Request) -> bool:
+        return True
+
+    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+        raise ModelError(f"{self.name!r} has no weights until it is made and trained", "plmtasks run --train auto does both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratch(FromScratch):
+    """What a config.json describes. Tokenizer files beside it are used; without any, a tokenizer is learned from the texts."""
+
+    name: str
+    path: Path
+    """Of the config.json."""
+    recommended: Mapping[str, Any] = field(default_factory=lambda: dict(RECOMMENDED), hash=False)
+    description: str = "a configuration without weights"
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """raises: DataError for what is no JSON, ModelError for what is no configuration"""
+        config = read_json(self.path)
+        if not isinstance(config, dict) or not config.get("model_type"):
+            raise ModelError(f"{self.path} names no model_type", 'such as "model_type": "bert"')
+        return config
+
+    @cached_property
+    def family(self) -> str:  # type: ignore[override]
+        return family_of(self.config)
+
+    @property
+    def tokenizer_files(self) -> list[Path]:
+        return sorted(f for f in self.path.parent.iterdir() if files.TOKENIZER.fullmatch(f.name))
+
+    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+        hashes = {f.name: files.sha256(f) for f in self.tokenizer_files}
+        return {"version": self.version, "from_scratch": dict(self.config), "tokenizer": hashes}
+
+    def parts(self, texts: Iterable[str]) -> tuple[Any, Any]:
+        import transformers
+
+        config = transformers.AutoConfig.for_model(**self.config)
+        if self.tokenizer_files:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(str(self.path.parent))
+            config.vocab_size = max(config.vocab_size, len(tokenizer))
+            return config, tokenizer
+        tokenizer = learned(texts, self.family, config)
+        fit(config, tokenizer, self.family)
+        return config, tokenizer
+
+
+def learned(texts: Iterable[str], family: str, config: Any) -> Any:
+    """A tokenizer of the size that the configuration says: word pieces for encoders, byte pairs for the others."""
+    from . import vocabulary
+
+    size = config.vocab_size
+    if family == ENCODER:
+        return vocabulary.wrapped(vocabulary.word_pieces(texts, size), family)
+    spans = config.model_type in PREFIXED
+    made = vocabulary.byte_pairs(
+        texts, size, ends=family == SEQUENCE_TO_SEQUENCE, sentinels=min(SENTINELS, size // 20) if spans else 0
+    )  # fmt: skip
+    return vocabulary.wrapped(made, family)
+
+
+def fit(config: Any, tokenizer: Any, family: str) -> None:
+    """Tells the configuration the size and the special tokens of a learned tokenizer."""
+    config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
+    if family != ENCODER:
+        config.eos_token_id, config.bos_token_id = tokenizer.eos_token_id, tokenizer.bos_token_id
+    if family == SEQUENCE_TO_SEQUENCE:
+        config.decoder_start_token_id = tokenizer.pad_token_id
+        if getattr(config, "forced_eos_token_id", None) is not None:
+            config.forced_eos_token_id = tokenizer.eos_token_id
+
+
+class Configurations(Provider):
+    """`scratch:PATH`, a config.json of the transformers library or a folder that has one, with tokenizer files or without."""
+
+    scheme = "scratch"
+
+    def make(self, name: str) -> Scratch:
+        path = Path(name.removeprefix(f"{self.scheme}:")).expanduser()
+        path = path / "config.json" if path.is_dir() else path
+        if not path.is_file():
+            hint = "a model from scratch is described by a config.json of the transformers library"
+            raise ModelError(f"there is no configuration {str(path)!r}", hint)
+        called = label(str(path.parent)) if path.stem == "config" else path.stem
+        return Scratch(name=f"{self.scheme}:{called}", path=path)
