@@ -25,7 +25,7 @@ def publish(folder: Path, repo: str, record: Mapping[str, Any]) -> str:
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Trained with plmtasks")
     except HFValidationError as e:
         raise OutputError(f"--push-to-hub {repo!r} is no name of a repository on the hub", "it is owner/name") from e
-    except Exception as e:  # noqa: BLE001  the client raises what its HTTP library does, and that has changed twice
+    except Exception as e:  # the client raises what its HTTP library does, and that has changed twice
         first = str(e).strip().split("\n")[0] or type(e).__name__
         raise OutputError(
             f"{repo!r} on the hub did not take the checkpoint: {first}", f"it is kept: {folder}",
