@@ -3,9 +3,10 @@
 import dataclasses
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from . import given
 from .config import RunConfig
 from .data import Dataset, draw
 from .errors import InputError, MismatchError, PlmtasksError
@@ -14,6 +15,7 @@ from .metric import Metric
 from .model import Model
 from .registry import Registry
 from .requests import Answer, Request, Shot
+from .scoring import bound_metrics
 from .task import Task
 
 
@@ -33,6 +35,10 @@ class Job:
     """One for each example."""
     form: Request
     """Any of them: it shows the label set."""
+    of: int
+    """How many examples there are without a limit."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The run whose predictions take the place of what the data gives: its task, model and identity."""
 
 
 def prepare(config: RunConfig, registry: Registry, *, learns: bool = False) -> Job:
@@ -48,13 +54,14 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False) -> J
     bound = task.bind(data)
     task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()
-    examples = draw(data[split], config.limit)
-    metrics = [registry.metric(name).bind(task) for name in task.metrics]
+    whole, taken = given.take(config, task, data, split, registry) if config.given else (data[split], {})
+    examples = draw(whole, config.limit)
+    metrics = bound_metrics(task, config.metrics, registry)
     form = task.ask(data[split][0].hidden(), kind)
     config = replace(config, settings=config.settings.that_matter(form))
     return Job(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
-        requests=ask(task, kind, examples, data, config), form=form,
+        requests=ask(task, kind, examples, data, config), form=form, of=len(whole), given=taken,
     )  # fmt: skip
 
 

@@ -220,17 +220,17 @@ def _stage(
 
 
 def _knowing(task: Task, model: Model, config: RunConfig) -> Task:
-    """The task with its labels: its own, else those that the model has learned, else those of its data.
+    """The task with its labels: those that the model has learned, else its own or those of data that the user names.
 
     Without any it stays as it is; it may be asked in a way that needs none.
     """
-    if task.labels or type(task).bind is Task.bind:
+    if type(task).bind is Task.bind:
         return task
     if config.source.data or config.source.train_data:
-        return with_learned_labels(task.bind(task.load(config.source)), model)
-    learned = with_learned_labels(task, model)
-    if learned.labels:
-        return learned
+        task = task.bind(task.load(config.source))
+    task = with_learned_labels(task, model)
+    if task.labels:
+        return task
     try:
         return task.bind(task.load(config.source))
     except InputError:

@@ -99,13 +99,17 @@ def identity(job: Job) -> dict[str, Any]:
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
         "data": {
             "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
-            "of": len(job.data[job.split]),
+            "of": job.of,
         },
         "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
         "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
-        "trained": dict(job.model.training_record() or {}),
+        "trained": dict(job.model.training_record() or {}), **_given(job),
     }  # fmt: skip
+
+
+def _given(job: Job) -> dict[str, Any]:
+    return {"given": dict(job.given)} if job.given else {}
 
 
 def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
@@ -170,7 +174,7 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     else:
         how = "trained elsewhere"
     trained_on = training.learned(record) if record is not None else []
-    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": trained_on}
+    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": trained_on, **_given(job)}
 
 
 def _learned(task: str, learned: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from .data import warn_flaws
 from .errors import DataError, InputError, MetricError
 from .examples import Example, Prediction
 from .metric import Metric
+from .task import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,22 +61,32 @@ def score(
     return Scored(scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)))
 
 
-def score_file(
-    registry: "Registry", name: str, path: Path, source: Source, split: str | None = None, na_prob: str | None = None
-) -> Scored:
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A file of somebody else's predictions, and how it is scored."""
+
+    path: Path
+    split: str | None = None
+    na_prob: str | None = None
+    """A file of no-answer probabilities, for a task that can read one."""
+    metrics: tuple[str, ...] = ()
+    """Further ones beside the task's own."""
+
+
+def score_file(registry: "Registry", name: str, source: Source, given: Submission) -> Scored:
     """Scores of a file of predictions.
 
     source: the references
-    na_prob: a file of no-answer probabilities, for a task that can read one
 
     Predictions of no example do not count, as with the official scripts; a warning tells how many there are.
 
     raises: DataError for predictions that cannot be read or are missing
     """
-    task = registry.task(name)
+    task, path = registry.task(name), given.path
     data = task.load(source)
     task = task.bind(data)
-    examples = data[split or data.default_split()]
+    metrics = bound_metrics(task, given.metrics, registry)
+    examples = data[given.split or data.default_split()]
     predictions = dict(task.read_predictions(path, examples))
     missing = [e.id for e in examples if e.id not in predictions]
     if missing:
@@ -83,18 +94,34 @@ def score_file(
             str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first"
         )
     warn_flaws(str(path), len(predictions.keys() - {e.id for e in examples}), "predictions are of no example, and do not count")
-    if na_prob is not None:
-        reader = getattr(task, "read_no_answer_probabilities", None)
-        if reader is None or not getattr(task, "may_abstain", True):
-            raise InputError(f"task {task.name!r} knows no questions without an answer", "leave out --na-prob")
-        probabilities = reader(Path(na_prob))
-        missing = [e.id for e in examples if e.id not in probabilities]
-        if missing:
-            raise DataError(na_prob, "a probability for every example", f"none for {len(missing)}, {missing[0]!r} first")
-        for e in examples:
-            scores = {**predictions[e.id].scores, "no_answer": probabilities[e.id]}
-            predictions[e.id] = replace(predictions[e.id], scores=scores)
-    return score([registry.metric(m).bind(task) for m in task.metrics], examples, predictions)
+    if given.na_prob is not None:
+        predictions = _with_no_answer(task, examples, predictions, given.na_prob)
+    return score(metrics, examples, predictions)
+
+
+def _with_no_answer(
+    task: Task, examples: Sequence[Example], predictions: Mapping[str, Prediction], path: str
+) -> dict[str, Prediction]:
+    """The predictions with the probabilities of no answer in a file as their scores."""
+    reader = getattr(task, "read_no_answer_probabilities", None)
+    if reader is None or not getattr(task, "may_abstain", True):
+        raise InputError(f"task {task.name!r} knows no questions without an answer", "leave out --na-prob")
+    probabilities = reader(Path(path))
+    missing = [e.id for e in examples if e.id not in probabilities]
+    if missing:
+        raise DataError(path, "a probability for every example", f"none for {len(missing)}, {missing[0]!r} first")
+    return {
+        e.id: replace(predictions[e.id], scores={**predictions[e.id].scores, "no_answer": probabilities[e.id]}) for e in examples
+    }
+
+
+def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list[Metric]:
+    """The task's metrics and further ones, each once.
+
+    raises: UnknownNameError, PluginError, and whatever a provider finds wrong
+    """
+    metrics = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
+    return list({metric.name: metric for metric in metrics}.values())
 
 
 def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
@@ -110,7 +137,13 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     k = len(metric.columns())
     if not examples:
         return np.zeros((0, k))
-    rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+    try:
+        rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+    except (TypeError, AttributeError, KeyError, IndexError) as e:
+        raise MetricError(
+            f"metric {metric.name!r} cannot score such predictions: {type(e).__name__}: {e}",
+            f"a prediction: {predictions[0].value!r:.80}, its reference: {examples[0].reference!r:.80}",
+        ) from e
     if rows.shape != (len(examples), k) or np.isnan(rows).any():
         raise MetricError(
             f"metric {metric.name!r} gave statistics of shape {rows.shape}{' with nan' if np.isnan(rows).any() else ''}",

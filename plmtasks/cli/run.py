@@ -21,6 +21,12 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, configs
 )
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
 @click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="A further one, beside the task's own; several for several."
+)
+@click.option(
+    "--given", metavar="RUN", help="A run's folder: its predictions take the place of what the data gives (predicates for srl)."
+)
+@click.option(
     "--train", type=click.Choice(["auto", "never", "always"]), default="auto", help="auto: where the head would be fresh."
 )
 @click.option("--allow-untrained", is_flag=True, help="Evaluate fresh weights; the result says so.")

@@ -16,15 +16,18 @@ from .options import Pairs
 @click.option("--columns", type=Pairs(), default={}, help="The task's fields in the references' columns: text=…,label=…")
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="A further one, beside the task's own; several for several."
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
     """Score somebody else's predictions."""
     from ..config import Source
     from ..registry import load_registry
-    from ..scoring import score_file
+    from ..scoring import Submission, score_file
 
     registry, source = load_registry(), Source(data=references, columns=columns)
-    scored = score_file(registry, task, Path(predictions), source, **values)
+    scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
     if form == "json":
         from ..results import dump
 

@@ -59,6 +59,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
+            _given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
@@ -163,6 +164,12 @@ def _terms(record: Mapping[str, Any]) -> list[Any]:
     return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
 
 
+def _given(record: Mapping[str, Any]) -> str:
+    """Whose predictions took the place of what the data gives."""
+    given = record["protocol"].get("given")
+    return f"given {given['task']} of {given['model']} ({given['identity'][:IDENTITY_DIGITS]})" if given else ""
+
+
 def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
     """The scores that say what kind of figures the others are: a pseudo-likelihood is not compared with a likelihood."""
     named = ((f"{metric} {name}", s) for metric, scores in record["scores"].items() for name, s in scores.items())
@@ -177,7 +184,9 @@ def _difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         found.append(f"other data: {b['name']}")
     if a["split"] != b["split"]:
         found.append(f"another split: {b['split']}")
-    if a["fingerprint"] != b["fingerprint"]:
+    if (given := _given(other)) != _given(first):
+        found.append(given or "of what the data gives")
+    elif a["fingerprint"] != b["fingerprint"]:
         found.append(f"other examples: {b['examples']} of {b['of']}")
     if first["task"]["version"] != other["task"]["version"]:
         found.append(f"another version of the task: {other['task']['version']}")
