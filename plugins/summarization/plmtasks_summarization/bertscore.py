@@ -139,7 +139,9 @@ def _encoder(path: str, layer: int | None) -> Encoder:
     """raises: ModelError if there is no such model; InputError if it has no such layer"""
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         module = AutoModel.from_pretrained(path, use_safetensors=True).eval()

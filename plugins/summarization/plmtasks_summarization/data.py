@@ -22,6 +22,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Field → the names under which published files have it, the first that is there; `--columns` names any other."""
 
+FILES: Mapping[str, Sequence[str]] = {
+    split: [
+        *(p for p in patterns if not p.startswith("*")),
+        *(p.removesuffix("*") + ending for p in patterns if p.startswith("*") for ending in ("json*", "csv*", "tsv*", "parquet")),
+    ]
+    for split, patterns in SPLIT_FILES.items()
+}
+"""As everywhere, but a text that lies beside the data, such as a system's output, is no split."""
+
 NUMBERED = re.compile(r"(summary|highlights)_?\d+")
 """Columns of several references."""
 

@@ -14,7 +14,7 @@ from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.samples import Event
 from plmtasks.task import Task
 
-from .data import Form, Hub, story_folders
+from .data import FILES, Form, Hub, story_folders
 from .samples import sample
 
 BLANK_LINES = re.compile(r"\n\s*\n+")
@@ -53,7 +53,8 @@ class Summarization(Task):
         if stories:
             own = Dataset(name=str(source.data), readers={s: partial(form.read, folder) for s, folder in stories.items()})
             source = replace(source, data=None)
-        data = open_dataset(replace(source, train_data=None) if learned else source, form.read, name=self.name, own=own)
+        others = replace(source, train_data=None) if learned else source
+        data = open_dataset(others, form.read, name=self.name, own=own, patterns=FILES)
         if not learned:
             return data
         train = learned.get("train") or next(iter(learned.values()))

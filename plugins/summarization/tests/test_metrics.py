@@ -1,0 +1,161 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plmtasks_summarization.metrics import ROUGES, Rouge, SummaryStyle
+from plmtasks_summarization.words import RougeWords, sentences, words
+from rouge_score.rouge_scorer import RougeScorer
+
+from plmtasks.config import Source
+from plmtasks.examples import Example, Prediction
+
+WORDS = st.lists(st.sampled_from(["the", "cats", "cat", "running", "Runs", "über", "mat's", "3", "dog", "."]), max_size=9).map(
+    " ".join
+)
+LINES = st.lists(WORDS, min_size=2, max_size=3).map(lambda lines: "\n".join(["a", *lines]))
+"""Texts of several lines: rouge-score knows no other sentences."""
+
+
+def ask(references):
+    return Example(id="1", inputs={"text": "the cat sat"}, reference=references)
+
+
+def test_the_published_figure(registry, score, real_data):
+    folder = real_data / "dialogsum"
+    task = registry.task("summarization/dialogsum")
+    figures = {}
+    for columns in ({"summary": "summary1"}, {}):
+        examples = task.load(Source(data=str(folder / "dialogsum.test.jsonl"), columns=columns))["test"]
+        predictions = task.read_predictions(folder / "baseline_test_output.txt", examples)
+        assert predictions["test_1"].value.startswith("##Person2#")
+        figures[len(columns)] = score(Rouge().bind(task), [predictions[e.id].value for e in examples], examples)
+    assert {k: round(v, 4) for k, v in figures[1].items() if k != "rougeLsum"} == {
+        "rouge1": 45.9089, "rouge2": 21.3200, "rougeL": 38.7098,
+    }  # fmt: skip
+    rows = [json.loads(line) for line in (folder / "dialogsum.test.jsonl").read_text().splitlines()]
+    summaries = (folder / "baseline_test_output.txt").read_text().split("\n")
+    scorer = RougeScorer(ROUGES, use_stemmer=True)
+    best = [scorer.score_multi([r[f"summary{i}"] for i in (1, 2, 3)], s) for r, s in zip(rows, summaries, strict=True)]
+    for name in ROUGES[:3]:
+        assert figures[0][name] == pytest.approx(100 * np.mean([b[name].fmeasure for b in best]), abs=1e-9)
+
+
+@given(st.lists(st.tuples(LINES, st.lists(LINES, min_size=1, max_size=3)), min_size=1, max_size=5))
+def test_the_sum_of_rows_gives_rouge_score_s_own_mean(pairs):
+    metric, scorer = Rouge(), RougeScorer(ROUGES, use_stemmer=True)
+    rows = metric.statistics([Prediction(value=s) for s, _ in pairs], [ask(r) for _, r in pairs])
+    best = [scorer.score_multi(references, summary) for summary, references in pairs]
+    for name, value in metric.reduce(rows.sum(0)).items():
+        assert value == pytest.approx(100 * np.mean([b[name].fmeasure for b in best]))
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=6), st.randoms(use_true_random=False))
+@pytest.mark.parametrize("metric", [Rouge(), Rouge("de"), SummaryStyle()])
+def test_order_and_cuts_do_not_matter(metric, pairs, random):
+    predictions, examples = [Prediction(value=s) for s, _ in pairs], [ask([r]) for _, r in pairs]
+    rows = metric.statistics(predictions, examples)
+    order = random.sample(range(len(pairs)), len(pairs))
+    cut = len(order) // 2
+    parts = [
+        metric.statistics([predictions[i] for i in half], [examples[i] for i in half]) for half in (order[:cut], order[cut:])
+    ]
+    np.testing.assert_array_equal(np.vstack(parts), rows[order])
+
+
+@pytest.mark.parametrize("metric", [Rouge(), SummaryStyle()])
+def test_resamples_are_reduced_at_once(metric, example):
+    examples = [example("the cat sat"), example("a dog"), example("one two three four", "two")]
+    rows = metric.statistics([Prediction(value=v) for v in ("the cat", "", "two two two two two")], examples)
+    weights = np.random.default_rng(0).integers(0, 3, (4, 3, 3))
+    for name, values in metric.reduce(weights @ rows).items():
+        assert values.shape == (4, 3)
+        for at in np.ndindex(4, 3):
+            np.testing.assert_allclose(values[at], metric.reduce((weights[at][:, None] * rows).sum(0))[name])
+    assert all(np.isnan(value) for value in metric.reduce(np.zeros(rows.shape[1])).values())
+    assert metric.statistics([], []).shape == (0, len(metric.columns()))
+    for name, info in metric.scores().items():
+        if info.mean_of:
+            assert metric.reduce(rows.sum(0))[name] == pytest.approx(100 * rows[:, metric.columns().index(info.mean_of)].mean())
+
+
+@pytest.mark.parametrize("language", ["zh", "de", "ru", "ar", "ja", "th", "hi", "und"])
+def test_every_language_has_words(language, score, example):
+    text = {
+        "zh": "护士找到了信。", "de": "Öl über Öl", "ru": "Кошка сидит", "ar": "القطة جالسة", "ja": "猫がソファに座る。",
+        "th": "แมวนั่ง", "hi": "बिल्ली बैठी है", "und": "Ça va — 好",
+    }[language]  # fmt: skip
+    assert RougeWords(language).any_in(text)
+    full = score(Rouge(language), [text], [example(text)])
+    assert full == pytest.approx(dict.fromkeys(ROUGES, 100.0))
+    part = score(Rouge(language), [text[: len(text) // 2]], [example(text)])
+    assert 0 < part["rouge1"] < 100
+
+
+def test_chinese_is_counted_by_characters(score, example):
+    scores = score(Rouge("zh"), ["护士卖信"], [example("护士找到了信")])
+    assert scores["rouge1"] == pytest.approx(100 * 2 * 3 / (4 + 6))
+    assert scores["rouge2"] == pytest.approx(100 * 2 * 1 / (3 + 5))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("iPhone手机，３G", ["iphone", "手", "机", "3g"]),
+        ("Don't über-cool", ["don", "t", "über", "cool"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("caf\u0065\u0301", ["caf\u00e9"]),
+        ("กินข้าว", ["กิ", "น", "ข้", "า", "ว"]),
+        ("—…!", []),
+    ],
+)
+def test_words(text, expected):
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A cat sat. It slept! Why?", ["A cat sat.", "It slept!", "Why?"]),
+        ('He said "no." Then he left.', ['He said "no."', "Then he left."]),
+        ("It cost 3.5 euros, e.g. in Rome.", ["It cost 3.5 euros, e.g. in Rome."]),
+        ("One. Two.\nThree.", ["One. Two.", "Three."]),
+        ("猫坐下。它睡了！“好。”完", ["猫坐下。", "它睡了！", "“好。”完"]),
+        (" \n ", []),
+    ],
+)
+def test_sentences(text, expected):
+    assert sentences(text) == expected
+
+
+@given(st.text(st.sampled_from('ab A.!?。！”" \n'), max_size=30))
+def test_cutting_into_sentences_loses_no_word(text):
+    assert words(" ".join(sentences(text))) == words(text)
+
+
+def test_the_tokenizer_is_in_the_signature(registry):
+    en, zh = (Rouge().bind(registry.task(f"summarization/{t}")).signature() for t in ("sample", "sample-zh"))
+    assert "stemmer:porter" in en
+    assert "unicode words,language:zh" in zh
+    assert en.startswith("rouge-score 0.")
+
+
+def test_style(score, example):
+    examples = [example("a b", "a b c d", text="one two three four two three"), example("x", text="one two three")]
+    scores = score(SummaryStyle(), ["two three five", "six six six six"], examples)
+    assert scores == pytest.approx(
+        {
+            "length_ratio": 7 / 4, "words": 3.5, "compression": 9 / 7,
+            "novel_1": 100 * 2 / 4, "novel_2": 100 * 2 / 3, "novel_3": 100.0, "repetition": 100 / 3,
+        }
+    )  # fmt: skip
+
+
+def test_a_copy_has_nothing_novel_and_an_empty_summary_no_figures(score, example):
+    copied = score(SummaryStyle(), ["The cat sat"], [example("a cat")])
+    assert [copied[f"novel_{n}"] for n in (1, 2, 3)] == [0, 0, 0]
+    empty = score(SummaryStyle(), [""], [example("a cat")])
+    assert (empty["length_ratio"], empty["words"]) == (0, 0)
+    assert all(math.isnan(empty[name]) for name in ("compression", "novel_1", "novel_2", "novel_3", "repetition"))
