@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import answering, results, scoring, training
+from . import answering, results, scoring, sharding, training
 from .config import TrainSettings
 from .data import draw
 from .distributed import Processes
@@ -35,9 +35,17 @@ def must_learn(job: Job) -> bool:
     if fresh and not c.allow_untrained:
         raise InputError(
             f"{name!r} has no weights that answer such a {job.kind} request, and --train never forbids training",
+            *_labels_beside(job),
             "leave --train out, or pass --allow-untrained: the result and every table will say so",
         )
     return False
+
+
+def _labels_beside(job: Job) -> list[str]:
+    """What the model has weights for, beside what is asked of it."""
+    labels = getattr(job.form, "labels", ())
+    has = [f"it has weights for {head}" for head in job.model.heads()]
+    return [*has, f"{job.task.name} asks {job.kind}" + (f" with the labels {', '.join(labels)}" if labels else "")] if has else []
 
 
 def ensure_trained(job: Job, processes: Processes, progress: Progress, device: str) -> Job:
@@ -123,7 +131,8 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
     chosen = settings.select_split
     if chosen is None and "validation" in job.data.splits and (free or job.split != "validation"):
         chosen = "validation"
-    chosen = None if chosen == "none" else chosen
+    # where no process holds all weights, a process cannot answer alone
+    chosen = None if chosen == "none" or sharding.wanted() else chosen
     facts = {
         "name": data_name(job.data, "train"),
         "split": "train",

@@ -55,6 +55,10 @@ class Model(ABC):
         """Whether weights that answer such a request would be freshly initialized: then it must learn first."""
         return False
 
+    def heads(self) -> Sequence[str]:
+        """What it has weights to answer, in words: kinds, with their labels; for messages."""
+        return ()
+
     def training_record(self) -> Mapping[str, Any] | None:
         """What plmtasks wrote beside the weights when it trained them: `plmtasks.json`. None: trained elsewhere."""
         return None
@@ -88,6 +92,13 @@ class Model(ABC):
             raise InputError(f"model {self.name!r} learns one task at a time")
         return [loaded]
 
+    def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
+        """Writes what answers such requests as a folder that the model's own library loads whole, adapters merged.
+
+        raises: ModelError, OutputError; InputError if it has no such weights
+        """
+        raise InputError(f"model {self.name!r} cannot be exported")
+
 
 class LoadedModel(ABC):
     """A model in memory."""
@@ -118,8 +129,11 @@ class TrainableModel(LoadedModel):
         """The summed loss of a batch, a scalar with gradient, and what to divide it by for a mean (examples or tokens)."""
 
     @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Writes a checkpoint that the model's own library loads as it is."""
+    def save(self, folder: Path, state: "Mapping[str, torch.Tensor] | None" = None) -> None:
+        """Writes a checkpoint that the model's own library loads as it is: of all views that were made to learn together.
+
+        state: the weights where no process holds all of them, named as in a ModuleList of all views' modules
+        """
 
 
 class Provider(ABC):

@@ -84,6 +84,11 @@ def train(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Pat
 
 def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Path) -> Sequence[TrainableModel]:
     """The model in memory as each lesson sees it; one without weights is made in the folder `scratch` first."""
+    if model.from_scratch and teacher.training.peft:
+        raise InputError(
+            f"{model.name!r} has no weights yet for adapters to stand on",
+            "train it without --peft first, then the checkpoint with it",
+        )
     if model.from_scratch:
         teacher.processes.share("made", lambda: _make(model, lessons, teacher, scratch))
         model = model.saved(scratch)
@@ -166,7 +171,7 @@ def _finish(run: Learning, model: Model, parts: dict[str, Any], history: list[di
         for path in (run.state_folder / run.state.best_folder).iterdir():
             path.replace(run.folder / path.name)
     else:
-        run.views[0].save(run.folder)
+        run.views[0].save(run.folder, run.whole)
     tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in run.lessons}
     record = {
         "recipe": run.identity, "parts": parts, "model": model.name, "tasks": tasks, "history": history,

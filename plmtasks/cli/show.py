@@ -136,6 +136,8 @@ def _show_model(model: Any, registry: Any) -> None:
     click.echo(f"tasks that fit: {_some(fitting, 'tasks')}")
     if model.recommended:
         click.echo("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
+    for head in model.heads() if not model.from_scratch else ():
+        click.echo(f"has weights for: {head}")
     for trained in learned(model.training_record() or {}):
         click.echo(f"trained on: {trained['task']}, {trained['examples']} examples of {trained['name']}")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plmtasks.requests import Classify, ExtractSpan, Request, Tag
+from plmtasks.requests import Classify, ExtractSpan, Request, Score, Tag
 
 ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
 
@@ -28,7 +28,11 @@ SEQUENCE_TO_SEQUENCE_TYPES = frozenset((
 
 SEQUENCE_HEADS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "MarianMTModel", "WithLMHeadModel")
 MASKED_HEADS = ("ForMaskedLM", "ForPreTraining")
-HEADS = {Classify: "ForSequenceClassification", Tag: "ForTokenClassification", ExtractSpan: "ForQuestionAnswering"}
+HEADS: dict[type[Request], str] = {
+    Classify: "ForSequenceClassification",
+    Tag: "ForTokenClassification",
+    ExtractSpan: "ForQuestionAnswering",
+}
 
 
 def family_of(config: Mapping[str, Any]) -> str:
@@ -75,6 +79,19 @@ def has_head(config: Mapping[str, Any], form: Request) -> bool:
         return any(h.endswith(SEQUENCE_HEADS) for h in heads)
     # ELECTRA's pretraining head tells replaced words from others; it predicts none
     return any(h.endswith(MASKED_HEADS) for h in heads if h != "ElectraForPreTraining")
+
+
+def head_of(config: Mapping[str, Any]) -> str:
+    """What it was saved to answer, in words; nothing for a bare model."""
+    heads = config.get("architectures") or []
+    labels = labels_of(config)
+    for form, ending in HEADS.items():
+        if any(h.endswith(ending) for h in heads):
+            among = f" with the labels {', '.join(labels)}" if labels and form is not ExtractSpan else ""
+            return f"{form.kind()}{among}" if labels or form is ExtractSpan else ""
+    if not has_head(config, Score(text="")):
+        return ""
+    return ", ".join(kind for kind in ANSWERS[family_of(config)] if kind not in {form.kind() for form in HEADS})
 
 
 def limit_of(config: Any, tokenizer: Any) -> int:

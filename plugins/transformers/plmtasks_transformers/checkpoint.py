@@ -1,20 +1,21 @@
 """A checkpoint by name: an alias, a hub id, a folder."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import ModelError, UnknownNameError
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.errors import InputError, ModelError, UnknownNameError
+from plmtasks.model import LoadedModel, Model, Provider, TrainableModel
 from plmtasks.requests import Request
 
-from . import files
-from .architectures import ANSWERS, family_of, has_head
+from . import adapters, files
+from .architectures import ANSWERS, family_of, has_head, head_of
 
 if TYPE_CHECKING:
-    from plmtasks.config import ModelSettings
+    from plmtasks.config import ModelSettings, TrainSettings
 
 RECORD = "plmtasks.json"
 
@@ -42,7 +43,8 @@ class Checkpoint(Model):
         answers = ANSWERS[self.family]
         if self.stated_family or "Classify" in answers:
             return answers
-        heads = files.find_config(self.source, self.revision).get("architectures") or []
+        configs = files.find_configs(self.source, self.revision).values()
+        heads = [h for config in configs for h in config.get("architectures") or []]
         return ("Classify", *answers) if any(h.endswith("ForSequenceClassification") for h in heads) else answers
 
     def saved(self, folder: Path) -> "Checkpoint":
@@ -51,12 +53,14 @@ class Checkpoint(Model):
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
         from .kinds import kind_of
 
-        folder = self.folder(settings)
+        folder, head = self.folder(settings), self.head(form)
         hub = folder.parent.name == "snapshots"
         return {
             "version": self.version,
             "files": files.hashes(folder, pickles=_pickles(settings), code=settings.trust_remote_code),
             "revision": folder.name if hub else None,
+            **({"head": files.hashes(folder / head)} if head else {}),
+            **({"adapters": adapters.identity(folder)} if adapters.there(folder) else {}),
             "settings": {
                 "truncation": settings.truncation,
                 "model_args": dict(settings.model_args),
@@ -68,7 +72,25 @@ class Checkpoint(Model):
         }
 
     def fresh(self, form: Request) -> bool:
-        return not has_head(files.find_config(self.source, self.revision), form)
+        return self.head(form) is None
+
+    def heads(self) -> Sequence[str]:
+        try:
+            configs = files.find_configs(self.source, self.revision, download=False)
+        except ModelError:
+            return ()  # not at hand
+        return [said for config in configs.values() if (said := head_of(config))]
+
+    def instead(self, form: Request) -> list[str]:
+        """What it has and what was asked of it, for an error."""
+        labels = getattr(form, "labels", ())
+        has = [f"it has: {head}" for head in self.heads()] or ["it has no head at all"]
+        return [*has, f"wanted: {form.kind()}" + (f" with the labels {', '.join(labels)}" if labels else "")]
+
+    def head(self, form: Request) -> str | None:
+        """The folder within the checkpoint of the head that answers such a request, "" for its own; None if it has none."""
+        configs = files.find_configs(self.source, self.revision).items()
+        return next((folder for folder, config in configs if has_head(config, form)), None)
 
     def training_record(self) -> Mapping[str, Any] | None:
         import json
@@ -94,6 +116,25 @@ class Checkpoint(Model):
         kind = kind_of(form, self.family)
         kind.check(settings, form.kind())
         return kind(load_parts(self, kind, form, settings, device), form)
+
+    def learner(
+        self, forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
+    ) -> Sequence[TrainableModel]:
+        from .learner import learn
+
+        return learn(self, forms, settings, training, device)
+
+    def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
+        from .loaded import Loaded, save_checkpoint
+
+        if self.fresh(form):
+            raise InputError(f"{self.name!r} has no head for such a {form.kind()} request", *self.instead(form))
+        loaded = self.load(form, settings, "cpu")
+        assert isinstance(loaded, Loaded)
+        module = loaded.parts.module if loaded.parts.adapters is None else adapters.merged(loaded.parts.adapters, self.name)
+        save_checkpoint(module, loaded.tokenizer, folder)
+        if self.training_record() is not None:
+            shutil.copy(Path(self.source).expanduser() / RECORD, folder)
 
     def folder(self, settings: "ModelSettings") -> Path:
         """Where its files are; downloads what is not there.

@@ -101,4 +101,4 @@ class Chooser(Loaded):
             best = max(range(len(answer.choices)), key=lambda i: answer.choices[i].log_likelihood)
             row, ids = encoding.wants[best]
             right.append(Sequences([encoding.rows[row]], [(0, ids)], encoding.source))
-        return -token_values(self, right).sum(), float(sum(len(s.wants[0][1]) for s in right))
+        return -token_values(self, right, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in right))

@@ -78,7 +78,7 @@ class Classifier(Loaded):
         return answers
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
-        """Cross-entropy, or the mean over labels of the binary one; summed over requests."""
+        """Cross-entropy, or the mean over labels of the binary one; summed over requests, each by the weight of its label."""
         import torch
         from torch.nn import functional
 
@@ -87,11 +87,13 @@ class Classifier(Loaded):
         columns = torch.tensor([self._columns(r) for r in asked], device=logits.device)
         own = logits.gather(1, columns)
         wanted = torch.tensor([a.scores for a in solved], device=logits.device)
+        weights = torch.tensor([self.class_weights(r.labels) for r in asked], device=logits.device)
         if asked[0].multi_label:
-            loss = functional.binary_cross_entropy_with_logits(own, wanted, reduction="none").mean(-1).sum()
-        else:
-            loss = functional.cross_entropy(own, wanted, reduction="sum")
-        return loss, float(len(requests))
+            smooth = wanted + self.smoothing * (0.5 - wanted)
+            losses = functional.binary_cross_entropy_with_logits(own, smooth, reduction="none", pos_weight=weights)
+            return losses.mean(-1).sum(), float(len(requests))
+        smooth = wanted + self.smoothing * (1 / wanted.shape[1] - wanted)
+        return functional.cross_entropy(own, smooth * weights, reduction="sum"), float((wanted * weights).sum())
 
     def _columns(self, request: Classify) -> list[int]:
         """The head's column of each label of the request: a checkpoint may have them in another order."""

@@ -134,11 +134,11 @@ class SpanExtractor(Loaded):
         wanted = torch.tensor(targets, device=starts.device)
         widths = torch.tensor([len(w.ids) for e in encodings for w in e.windows], device=starts.device)
         outside = torch.arange(starts.shape[1], device=starts.device) >= widths[:, None]
-        both = [
-            functional.cross_entropy(logits.masked_fill(outside, float("-inf")), wanted[:, side], reduction="sum")
-            for side, logits in enumerate((starts, ends))
-        ]
-        return (both[0] + both[1]) / 2, float(len(targets))
+        smooth = ~outside / widths[:, None]
+        right = functional.one_hot(wanted, starts.shape[1]).to(smooth.dtype)  # (windows, start and end, width)
+        shares = right + self.smoothing * (smooth[:, None] - right)
+        logits = torch.stack([starts, ends], 1).masked_fill(outside[:, None], torch.finfo(starts.dtype).min)
+        return -(shares * logits.log_softmax(-1)).sum() / 2, float(len(targets))
 
 
 def target(window: Window, answer: ExtractSpanAnswer) -> tuple[int, int]:

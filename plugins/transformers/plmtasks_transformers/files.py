@@ -1,4 +1,8 @@
-"""Where a checkpoint's files are, and the hashes of those that matter."""
+"""Where a checkpoint's files are, and the hashes of those that matter.
+
+A folder is as the library writes it; one model with several heads has the bare model there, and each head in a folder of
+`heads/`; adapters have their own weights alone.
+"""
 
 import hashlib
 import json
@@ -11,13 +15,15 @@ from typing import Any
 from plmtasks.errors import ModelError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+ADAPTERS = "adapter_model.safetensors"
+HEADS = "heads"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 TOKENIZER = re.compile(
     r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|source\.spm|target\.spm|chat_template|dict\.txt|bpe\.codes)"
     r".*|.*\.(model|tiktoken)"
 )
 CONFIGS = ("config.json", "generation_config.json")
-SAFE_DOWNLOAD = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "model*.safetensors"]
+SAFE_DOWNLOAD = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "model*.safetensors", ADAPTERS, f"{HEADS}/*"]
 
 
 def find_folder(source: str, revision: str | None, *, pickles: bool = False, code: bool = False) -> Path:
@@ -49,17 +55,31 @@ def find_config(source: str, revision: str | None) -> Mapping[str, Any]:
 
     raises: ModelError
     """
+    return find_configs(source, revision)[""]
+
+
+def find_configs(source: str, revision: str | None, *, download: bool = True) -> Mapping[str, Mapping[str, Any]]:
+    """Folder within the checkpoint → its config.json: "" for the checkpoint's own, "heads/0" and so on for its heads.
+
+    raises: ModelError
+    """
     folder = Path(source).expanduser()
     if not folder.is_dir():
+        patterns = ["config.json", f"{HEADS}/*/config.json"]
         try:
-            folder = _snapshot(source, revision, ["config.json"], cached=True)
+            folder = _snapshot(source, revision, patterns, cached=True)
         except ModelError:
-            folder = _snapshot(source, revision, ["config.json"], cached=False)
-    return _read_config(folder, source)
+            if not download:
+                raise
+            folder = _snapshot(source, revision, patterns, cached=False)
+    heads = sorted(p.parent for p in folder.glob(f"{HEADS}/*/config.json"))
+    return {p.relative_to(folder).as_posix() if p != folder else "": _read_config(p, source) for p in (folder, *heads)}
 
 
 def weight_files(folder: Path, pickles: bool = False) -> list[Path]:
     """The files with the weights, an index first where there are several; empty if there are none that may be read."""
+    if (folder / ADAPTERS).is_file():
+        return [folder / ADAPTERS]
     for single, index in (WEIGHTS, PICKLES)[: 1 + pickles]:
         if (folder / single).is_file():
             return [folder / single]

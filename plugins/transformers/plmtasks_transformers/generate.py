@@ -120,7 +120,7 @@ class Generator(Loaded):
         for languages, group in _by_languages(asked):
             self.prompts.speak(*languages)
             batch += self._learned([encodings[i] for i in group], [solved[i].text for i in group])
-        return -token_values(self, batch).sum(), float(sum(len(s.wants[0][1]) for s in batch))
+        return -token_values(self, batch, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in batch))
 
     def _learned(self, encodings: Sequence[Encoding], texts: Sequence[str]) -> list[Sequences]:
         """Prompts with the answers to be learned after them."""

@@ -2,7 +2,8 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,12 +12,16 @@ from plmtasks.errors import InputError, ModelError, OutputError
 from plmtasks.model import TrainableModel
 from plmtasks.requests import Answer, Request
 
+from .targets import class_weights
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     from plmtasks.batching import Cost
-    from plmtasks.config import ModelSettings
+    from plmtasks.config import ModelSettings, TrainSettings
+
+    State = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,8 @@ class Parts:
     limit: int
     """The most tokens of one sequence."""
     fresh_weights: tuple[str, ...] = ()
+    adapters: Any = None
+    """The peft model around the module, if it has adapters."""
 
 
 class Loaded(TrainableModel):
@@ -43,6 +50,10 @@ class Loaded(TrainableModel):
     """What can be done with a text over the limit."""
     needs_offsets: ClassVar[bool] = False
     """Whether the tokenizer must tell where in the text each token stands."""
+    training: "TrainSettings | None" = None
+    """How it learns; None: it was loaded to answer."""
+    saver: "Callable[[Path, State | None], None] | None" = None
+    """Writes the whole checkpoint, where this is one view of it."""
 
     def __init__(self, parts: Parts, form: Request) -> None:
         if self.needs_offsets and not parts.tokenizer.is_fast:
@@ -117,8 +128,21 @@ class Loaded(TrainableModel):
             self._encodings.update(zip(new, self.encode(new), strict=True))
         return [self._encodings[r] for r in requests]
 
-    def save(self, folder: Path) -> None:
-        save_checkpoint(self.module, self.tokenizer, folder)
+    def save(self, folder: Path, state: "State | None" = None) -> None:
+        """state: the weights, if they are gathered elsewhere: the state of a ModuleList of all views' modules."""
+        (self.saver or self._save)(folder, state)
+
+    def _save(self, folder: Path, state: "State | None") -> None:
+        save_checkpoint(self.module, self.tokenizer, folder, state and of_view(state, 0))
+
+    @property
+    def smoothing(self) -> float:
+        """The share of a target that is spread over all labels or tokens."""
+        return self.training.label_smoothing if self.training is not None else 0.0
+
+    def class_weights(self, labels: Sequence[str]) -> list[float]:
+        """What an example of each label counts for in the loss."""
+        return class_weights(self.training.class_weights if self.training is not None else "", labels)
 
     def tokenize(self, *texts: Any, **options: Any) -> Any:
         """One batched call of the tokenizer, nothing padded, nothing cut unless asked."""
@@ -152,15 +176,28 @@ class Loaded(TrainableModel):
         )
 
 
-def save_checkpoint(module: Any, tokenizer: Any, folder: Path) -> None:
+def of_view(state: "State", number: int) -> "dict[str, torch.Tensor]":
+    """The weights of one view in the state of a ModuleList."""
+    prefix = f"{number}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def save_checkpoint(module: Any, tokenizer: Any, folder: Path, state: "State | None" = None) -> None:
     """Writes what `from_pretrained` loads.
 
     raises: OutputError
     """
+    with writing(folder):
+        module.save_pretrained(folder, state_dict=None if state is None else dict(state))
+        tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """raises: OutputError if what is written inside cannot be"""
     from safetensors import SafetensorError
 
     try:
-        module.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        yield
     except (OSError, SafetensorError) as e:
         raise OutputError(f"{folder}: cannot be written: {e}", "what was finished is kept; make room and run again") from e

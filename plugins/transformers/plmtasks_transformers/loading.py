@@ -1,11 +1,14 @@
 """Weights and tokenizer from a folder into memory."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from plmtasks.errors import ModelError
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
+from . import adapters
 from .architectures import HEADS, limit_of, same_labels
+from .heads import read_head
 from .loaded import Loaded, Parts
 
 if TYPE_CHECKING:
@@ -27,24 +30,31 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder = str(checkpoint.folder(settings))
+    folder, head = checkpoint.folder(settings), checkpoint.head(form)
     trusted = {"trust_remote_code": settings.trust_remote_code}
     dtype = "float32" if settings.dtype == "auto" else settings.dtype
     args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
-        config = transformers.AutoConfig.from_pretrained(folder, **trusted)
+        config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
         if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
             _relabel(config, form)
         loader = getattr(transformers, kind.heads[checkpoint.family])
+        base = folder
+        if adapters.there(folder):
+            base = _base_of(checkpoint, folder, form)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             module, info = loader.from_pretrained(
-                folder, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **args
+                base, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **args
             )
             fresh = {k if isinstance(k, str) else k[0] for part in ("missing_keys", "mismatched_keys") for k in info[part]}
-            if type(form) in HEADS and checkpoint.fresh(form):
+            if type(form) in HEADS and head is None:
                 fresh |= _renew_head(module)
+        if head:
+            fresh -= read_head(module, folder / head)
+        adapted = adapters.load(module, folder) if base != folder else None
+        fresh -= adapters.restored(folder) if adapted is not None else set()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ImportError) as e:
         first = str(e).strip().split("\n")[0]
         raise ModelError(f"{checkpoint.name!r} cannot be loaded: {first}", f"looked in {folder}") from e
@@ -53,7 +63,14 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     return Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
         limit=limit_of(module.config, tokenizer), fresh_weights=tuple(sorted(fresh)),
+        adapters=adapted,
     )  # fmt: skip
+
+
+def _base_of(checkpoint: "Checkpoint", folder: Path, form: Request) -> Path:
+    if checkpoint.fresh(form):
+        raise ModelError(f"the adapters in {folder} have no head for such a {form.kind()} request", *checkpoint.instead(form))
+    return adapters.base_of(folder)
 
 
 def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettings") -> str:

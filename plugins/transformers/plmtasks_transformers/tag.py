@@ -141,7 +141,7 @@ class Tagger(Loaded):
             ) from None
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
-        """Cross-entropy summed over words; a word that has no piece or was cut does not count."""
+        """Cross-entropy summed over words by the weights of their labels; a word that has no piece or was cut does not count."""
         import torch
         from torch.nn import functional
 
@@ -156,8 +156,12 @@ class Tagger(Loaded):
             ],
             device=logits.device,
         )
-        loss = functional.cross_entropy(logits, wanted, reduction="sum", ignore_index=-100)
-        return loss, float((wanted >= 0).sum())
+        columns = sorted(self.config.label2id, key=self.config.label2id.__getitem__)
+        weights = torch.tensor(self.class_weights(columns), device=logits.device)
+        loss = functional.cross_entropy(
+            logits, wanted, weights, reduction="sum", ignore_index=-100, label_smoothing=self.smoothing
+        )
+        return loss, float(weights[wanted[wanted >= 0]].sum())
 
 
 def best_labels(labels: Sequence[str], chances: "np.ndarray") -> "np.ndarray":

@@ -1,0 +1,33 @@
+"""`plmtasks export`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import DATA, configs
+
+
+@click.command("export")
+@click.option("--model", required=True, metavar="M", help="A checkpoint that was trained on one or several tasks, or adapters.")
+@click.option("--task", required=True, metavar="T", help="The task whose head is written.")
+@DATA
+@click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
+@click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint.")
+@click.option("--output", required=True, metavar="DIR", help="A new folder.")
+def command(model: str, task: str, output: str, **values: Any) -> None:
+    """Write what answers one task as an ordinary folder of the model's own library, with adapters merged into the weights.
+
+    The labels are those of the task's data, or of --data.
+    """
+    from ..errors import OutputError
+    from ..job import prepare
+    from ..registry import load_registry
+
+    folder = Path(output)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder} holds something already", "choose a new or empty folder with --output DIR")
+    [config] = configs((task,), (model,), {**values, "limit": 1})
+    job = prepare(config, load_registry())
+    job.model.export(job.form, job.config.settings, folder)
+    click.echo(f"{folder}: {job.model.name}, which answers {job.kind}")

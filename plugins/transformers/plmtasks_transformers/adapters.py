@@ -1,0 +1,228 @@
+"""Adapters of the peft library: few weights that learn beside the frozen ones of another checkpoint.
+
+A folder of adapters has peft's own two files, a configuration and a tokenizer as of a whole model, and the hashes of the
+weights that they were trained on, without which they mean nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import InputError, ModelError
+
+from . import files
+from .architectures import DECODER, HEADS, SEQUENCE_TO_SEQUENCE
+
+if TYPE_CHECKING:
+    import torch
+
+    from plmtasks.config import TrainSettings
+    from plmtasks.requests import Request
+
+    from .loaded import Parts
+
+CONFIG = "adapter_config.json"
+BASE = "adapter_base.json"
+"""File name → sha256 of the base's weights."""
+NEED_MORE = ("ADALORA", "ADAMSS", "POLY", "SHADOW")
+"""Methods that need a step of their own in the training loop, or inputs that no request has."""
+
+
+def there(folder: Path) -> bool:
+    """Whether the folder holds adapters."""
+    return (folder / files.ADAPTERS).is_file()
+
+
+def base_of(folder: Path) -> Path:
+    """The folder of the checkpoint that the adapters were trained on.
+
+    raises: ModelError if it is not there, or has other weights now
+    """
+    (name, revision), hashes = name_of(folder), _read(folder / BASE)
+    told = f"{CONFIG} in {folder} names it as base_model_name_or_path: correct it there if it has moved"
+    try:
+        base = files.find_folder(name, revision)
+    except ModelError as e:
+        raise ModelError(
+            f"the model that the adapters in {folder} were trained on is not there: {e.message}", told, *e.hints
+        ) from e
+    if _weights(base) != hashes:
+        raise ModelError(f"the weights in {base} are not those that the adapters in {folder} were trained on", told)
+    return base
+
+
+def name_of(folder: Path) -> tuple[str, str | None]:
+    """What the adapters call their base, and its revision on the hub."""
+    config = _read(folder / CONFIG)
+    return str(config.get("base_model_name_or_path")), config.get("revision")
+
+
+def identity(folder: Path) -> dict[str, Any]:
+    """What of the adapters' base and configuration can change an answer, wherever the base lies."""
+    config = _read(folder / CONFIG)
+    return {
+        "base": files.hashes(base_of(folder)),
+        "config": {k: v for k, v in config.items() if k not in ("base_model_name_or_path", "revision")},
+    }
+
+
+def add(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
+    """Puts adapters into the model in memory, and freezes all else but its head; returns peft's model around it.
+
+    raises: InputError for a method or its arguments that peft does not know, or that fits no such model
+    """
+    import torch
+
+    peft = _peft()
+    try:
+        config = _config(parts, form, training)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(training.seed)
+            return peft.get_peft_model(parts.module, config, autocast_adapter_dtype=False)
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError, AssertionError) as e:
+        first = str(e).strip().split("\n")[0]
+        raise InputError(
+            f"{training.peft} does not fit {parts.name!r}: {first}", "--peft-args takes what peft's configuration takes"
+        ) from e
+
+
+def load(module: Any, folder: Path) -> Any:
+    """Puts saved adapters into their base in memory; returns peft's model around it, whose adapters can learn on."""
+    peft = _peft()
+    return peft.PeftModel.from_pretrained(module, folder, is_trainable=True, autocast_adapter_dtype=False)
+
+
+def restored(folder: Path) -> set[str]:
+    """The names of the whole weights, those of a head say, that are among the adapters."""
+    from safetensors import safe_open
+
+    with safe_open(folder / files.ADAPTERS, "pt") as file:
+        return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118  no mapping
+
+
+def save(model: Any, folder: Path, base: tuple[Path, str, str | None], state: "Mapping[str, torch.Tensor] | None" = None) -> None:
+    """Writes adapters alone.
+
+    base: the folder of the model that they were trained on, and its name and revision as others find it
+    state: the weights of the model within, where they are gathered elsewhere
+    """
+    import peft
+    from safetensors.torch import save_file
+
+    own = None if state is None else {f"base_model.model.{name}": value for name, value in state.items()}
+    weights = peft.get_peft_model_state_dict(model, state_dict=own, save_embedding_layers=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: weights[name].contiguous().clone() for name in sorted(weights)}, folder / files.ADAPTERS, {"format": "pt"})
+    place, name, revision = base
+    config = model.peft_config["default"].to_dict()
+    config |= {"base_model_name_or_path": name, "revision": revision, "inference_mode": True}
+    _write(folder / CONFIG, {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()})
+    _write(folder / BASE, _weights(place))
+    module = model.get_base_model()
+    module.config.architectures = [type(module).__name__]
+    module.config.save_pretrained(folder)
+
+
+def merged(model: Any, name: str) -> Any:
+    """The model with its adapters' work in its own weights.
+
+    raises: InputError if the method cannot be merged
+    """
+    try:
+        return model.merge_and_unload()
+    except (AttributeError, NotImplementedError, ValueError) as e:
+        raise InputError(f"the adapters of {name!r} cannot be merged: {e}") from e
+
+
+def _config(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
+    """The method's configuration, with defaults for what the user left open."""
+    from dataclasses import fields
+
+    from peft import PeftType
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
+
+    fields_of = {str(t.value): {f.name for f in fields(c)} for t, c in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    fitting = sorted(m for m, names in fields_of.items() if names >= {"target_modules", "modules_to_save"} and m not in NEED_MORE)
+    method = training.peft.upper()
+    if method not in fitting:
+        raise InputError(f"--peft takes no {training.peft!r}", f"it takes: {', '.join(fitting).lower()}")
+    unknown = [name for name in training.peft_args if name not in fields_of[method]]
+    if unknown:
+        raise InputError(f"{training.peft} takes no {unknown[0]!r}", f"it takes: {', '.join(sorted(fields_of[method]))}")
+    kind, module = PeftType(method), parts.module
+    defaults: dict[str, Any] = {"task_type": _task_type(parts.family, form), "modules_to_save": _whole(parts, form) or None}
+    known = getattr(PEFT_TYPE_TO_TUNER_MAPPING[kind], "target_module_mapping", None)
+    if known is not None and module.config.model_type not in known and method != "LN_TUNING":
+        defaults["target_modules"] = _linear(module)
+    return PEFT_TYPE_TO_CONFIG_MAPPING[kind](**{**defaults, **training.peft_args})
+
+
+def _task_type(family: str, form: "Request") -> str | None:
+    """What peft calls a model with such a head."""
+    if type(form) in HEADS:
+        return {"Classify": "SEQ_CLS", "Tag": "TOKEN_CLS", "ExtractSpan": "QUESTION_ANS"}[form.kind()]
+    return {DECODER: "CAUSAL_LM", SEQUENCE_TO_SEQUENCE: "SEQ_2_SEQ_LM"}.get(family)
+
+
+def _whole(parts: "Parts", form: "Request") -> list[str]:
+    """The modules that learn as they are: the head over the base model, and whatever has fresh weights.
+
+    What shares a weight with the base model cannot be among them: its copy would go its own way.
+
+    raises: InputError if such a thing would have to learn
+    """
+    module, base = parts.module, parts.module.base_model
+    fresh = {id(module.get_parameter(name)): name for name in parts.fresh_weights}
+    heads = [name for name, child in module.named_children() if child is not base] if type(form) in HEADS else []
+    tied = {id(p) for p in base.parameters()}.difference(fresh)
+    found: list[str] = []
+    learned: set[int] = set()
+    for name in dict.fromkeys([*heads, *(name.rpartition(".")[0] for name in parts.fresh_weights)]):
+        weights = {id(p) for p in module.get_submodule(name).parameters()}
+        if weights - learned and tied.isdisjoint(weights):
+            found.append(name)
+            learned |= weights
+    left = sorted(name for weight, name in fresh.items() if weight not in learned)
+    if left:
+        some = ", ".join(left[:3])
+        raise InputError(
+            f"{parts.name!r} lacks weights that would have to learn beside its adapters: {some}", "train it without --peft first"
+        )
+    return found
+
+
+def _linear(module: Any) -> list[str]:
+    """The linear layers of the base model, where peft has no opinion of its own."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    base = module.base_model
+    prefix = "" if base is module else f"{module.base_model_prefix}."
+    return [f"{prefix}{name}" for name, layer in base.named_modules() if isinstance(layer, (torch.nn.Linear, Conv1D))]
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    return {file.name: files.sha256(file) for file in files.weight_files(folder)}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as e:
+        raise ModelError(f"{file} cannot be read: {e}", "adapters need it beside them") from e
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    # an enumeration of peft's is written as its value
+    file.write_text(json.dumps(content, indent=2, sort_keys=True, default=lambda v: sorted(v)), encoding="utf-8")
+
+
+def _peft() -> Any:
+    try:
+        import peft
+    except ImportError as e:
+        raise InputError(
+            "adapters need the package peft, which is not installed", "pip install 'plmtasks-transformers[peft]'"
+        ) from e
+    return peft
