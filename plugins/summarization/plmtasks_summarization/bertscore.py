@@ -1,6 +1,7 @@
 """BERTScore with a model of the user's choice: how alike the words of two summaries are to a language model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -142,9 +143,10 @@ def _encoder(path: str, layer: int | None) -> Encoder:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    folder = _folder(path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        module = AutoModel.from_pretrained(path, use_safetensors=True).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        module = AutoModel.from_pretrained(folder, use_safetensors=True).eval()
     except (OSError, ValueError) as e:
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
     if module.config.is_encoder_decoder:
@@ -158,22 +160,27 @@ def _encoder(path: str, layer: int | None) -> Encoder:
     positions -= (tokenizer.pad_token_id + 1) if module.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
     limit = min(tokenizer.model_max_length, positions)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Encoder(module=module.to(device), tokenizer=tokenizer, layer=chosen, limit=limit, hash=_hash(path, module.config))
+    digest = f"{Path(path).name}@{_hash(folder)}"
+    return Encoder(module=module.to(device), tokenizer=tokenizer, layer=chosen, limit=limit, hash=digest)
 
 
-def _hash(path: str, config: Any) -> str:
-    """The commit of a model of the hub, else a hash of a folder's weights; 16 hexadecimal digits."""
-    import hashlib
+def _folder(path: str) -> Path:
+    """A folder itself, or that of a model of the hub, downloaded or from its cache."""
+    from huggingface_hub import snapshot_download
 
-    commit = getattr(config, "_commit_hash", None)
-    if commit:
-        return f"{path}@{commit[:16]}"
+    if Path(path).is_dir():
+        return Path(path)
+    try:
+        return Path(snapshot_download(path, allow_patterns=["*.json", "*.txt", "*.model", "model*.safetensors"]))
+    except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
+        reason = f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}"
+        raise ModelError(f"bertscore: {path!r} is no folder, and the hub did not give it", reason) from e
+
+
+def _hash(folder: Path) -> str:
+    """Of the weights; 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for file in _weights(Path(path)):
+    for file in sorted(folder.glob("*.safetensors")):
         with file.open("rb") as f:
             digest.update(hashlib.file_digest(f, "sha256").digest())
-    return f"{Path(path).name}@{digest.hexdigest()[:16]}"
-
-
-def _weights(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("*.safetensors"))
+    return digest.hexdigest()[:16]

@@ -71,3 +71,5 @@ def test_models_and_layers_that_there_are_not(registry, example, tmp_path):
         registry.metric(f"bertscore:{MINILM}#7").statistics(predictions("a"), [example("a")])
     with pytest.raises(ModelError, match="is no model that can be loaded"):
         registry.metric(f"bertscore:{tmp_path}").signature()
+    with pytest.raises(ModelError, match=r"'\.\./nix' is no folder, and the hub did not give it\n  HFValidationError"):
+        registry.metric("bertscore:../nix").signature()
