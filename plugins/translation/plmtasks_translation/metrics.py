@@ -84,7 +84,7 @@ class Bleu(Sacrebleu):
         return ["length", "reference_length", *(f"matches_{n}" for n in orders), *(f"ngrams_{n}" for n in orders)]
 
     def scorer(self) -> Any:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
 
         language = base(self.language)
         by_language = OWN_TOKENIZERS.get(language) or ("flores200" if language in UNSPACED else "13a")
@@ -147,7 +147,7 @@ class Chrf(Sacrebleu):
         return [f"{what}_{order}" for order in orders for what in ("ngrams", "reference_ngrams", "matches")]
 
     def scorer(self) -> Any:
-        from sacrebleu.metrics import CHRF
+        from sacrebleu.metrics.chrf import CHRF
 
         return CHRF(word_order=self.words)
 
@@ -188,7 +188,7 @@ class Ter(Sacrebleu):
         return ["edits", "reference_length"]
 
     def scorer(self) -> Any:
-        from sacrebleu.metrics import TER
+        from sacrebleu.metrics.ter import TER
 
         asian = base(self.language) in ("zh", "ja")
         return TER(normalized=asian, asian_support=asian)

@@ -19,10 +19,10 @@ SETS = {
         "uk-cs uk-en zh-en"
     ),
     "wmt21/systems": (
-        "bn-hi cs-en de-en de-fr en-cs en-de en-ha en-is en-ja en-ru en-zh fr-de ha-en hi-bn is-en ja-en ru-en xh-zu zh- en zu-xh"
+        "bn-hi cs-en de-en de-fr en-cs en-de en-ha en-is en-ja en-ru en-zh fr-de ha-en hi-bn is-en ja-en ru-en xh-zu zh-en zu-xh"
     ),
     "wmt21": (
-        "bn-hi cs-en de-en de-fr en-cs en-de en-ha en-is en-ja en-ru en-zh fr-de ha-en hi-bn is-en ja-en ru-en xh-zu zh- en zu-xh"
+        "bn-hi cs-en de-en de-fr en-cs en-de en-ha en-is en-ja en-ru en-zh fr-de ha-en hi-bn is-en ja-en ru-en xh-zu zh-en zu-xh"
     ),
     "wmt21/B": "cs-en de-en en-cs en-ru en-zh ru-en",
     "wmt21/AB": "cs-en de-en en-cs en-de en-ru en-zh ru-en",
@@ -32,15 +32,15 @@ SETS = {
     "wmt21/dev": "en-ha en-is ha-en is-en",
     "wmt20/tworefs": "de-en en-de en-zh ru-en zh-en",
     "wmt20": (
-        "cs-en de-en de-fr en-cs en-de en-iu en-ja en-km en-pl en-ps en-ru en-ta en-zh fr-de iu-en ja-en km-en pl-en ps- "
-        "en ru-en ta-en zh-en"
+        "cs-en de-en de-fr en-cs en-de en-iu en-ja en-km en-pl en-ps en-ru en-ta en-zh fr-de iu-en ja-en km-en pl-en "
+        "ps-en ru-en ta-en zh-en"
     ),
     "wmt20/dev": "en-iu en-ja en-pl en-ta iu-en ja-en pl-en ta-en",
     "wmt20/robust/set1": "en-de en-ja",
     "wmt20/robust/set2": "en-ja ja-en",
     "wmt20/robust/set3": "de-en",
     "wmt19": (
-        "cs-de de-cs de-en de-fr en-cs en-de en-fi en-gu en-kk en-lt en-ru en-zh fi-en fr-de gu-en kk-en lt-en ru-en zh- en"
+        "cs-de de-cs de-en de-fr en-cs en-de en-fi en-gu en-kk en-lt en-ru en-zh fi-en fr-de gu-en kk-en lt-en ru-en zh-en"
     ),
     "wmt19/dev": "en-gu en-kk en-lt gu-en kk-en lt-en",
     "wmt19/google/ar": "en-de",
