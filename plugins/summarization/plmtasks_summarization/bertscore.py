@@ -82,8 +82,9 @@ class BertScore(Ratios):
     def signature(self) -> str:
         from importlib.metadata import version
 
-        encoder = _encoder(self.path, self.layer)
-        return f"bertscore|model:{encoder.hash}|layer:{encoder.layer}|idf:no|rescaled:no|transformers {version('transformers')}"
+        model = _checkpoint(self.path, self.layer)
+        weights = f"{Path(self.path).name}@{model.hash}"
+        return f"bertscore|model:{weights}|layer:{model.layer}|idf:no|rescaled:no|transformers {version('transformers')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ class Encoder:
     tokenizer: Any
     layer: int
     limit: int
-    hash: str
+    """Tokens that it takes."""
 
     def vectors(self, texts: Sequence[str]) -> dict[str, Vectors]:
         import torch
@@ -135,33 +136,61 @@ class Encoder:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model on disk."""
+
+    folder: Path
+    layer: int
+    hash: str
+    """Of the weights; 16 hexadecimal digits."""
+
+
+@cache
+def _checkpoint(path: str, layer: int | None) -> Checkpoint:
+    """Loads no weights.
+
+    raises: ModelError if there is no such model; InputError if it has no such layer
+    """
+    from transformers import AutoConfig
+
+    folder = _folder(path)
+    try:
+        layers = AutoConfig.from_pretrained(folder).num_hidden_layers
+    except (OSError, ValueError) as e:
+        raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
+    chosen = layer or LAYERS.get(path) or max(1, round(0.75 * layers))
+    if chosen > layers:
+        raise InputError(f"bertscore: {path!r} has {layers} layers, not {chosen}")
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as f:
+            digest.update(hashlib.file_digest(f, "sha256").digest())
+    return Checkpoint(folder=folder, layer=chosen, hash=digest.hexdigest()[:16])
+
+
 @cache
 def _encoder(path: str, layer: int | None) -> Encoder:
-    """raises: ModelError if there is no such model; InputError if it has no such layer"""
+    """raises: ModelError if the model cannot be loaded; as `_checkpoint`"""
     import torch
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
+    checkpoint = _checkpoint(path, layer)
     logging.disable_progress_bar()
-    folder = _folder(path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        module = AutoModel.from_pretrained(folder, use_safetensors=True).eval()
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
+        module = AutoModel.from_pretrained(checkpoint.folder, use_safetensors=True).eval()
     except (OSError, ValueError) as e:
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
     if module.config.is_encoder_decoder:
         module = module.get_encoder()
-    layers = module.config.num_hidden_layers
-    chosen = layer or LAYERS.get(path) or max(1, round(0.75 * layers))
-    if chosen > layers:
-        raise InputError(f"bertscore: {path!r} has {layers} layers, not {chosen}")
     positions = getattr(module.config, "max_position_embeddings", None) or tokenizer.model_max_length
     # RoBERTa's positions begin after the padding token's
     positions -= (tokenizer.pad_token_id + 1) if module.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
     limit = min(tokenizer.model_max_length, positions)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    digest = f"{Path(path).name}@{_hash(folder)}"
-    return Encoder(module=module.to(device), tokenizer=tokenizer, layer=chosen, limit=limit, hash=digest)
+    return Encoder(module=module.to(device), tokenizer=tokenizer, layer=checkpoint.layer, limit=limit)
 
 
 def _folder(path: str) -> Path:
@@ -175,12 +204,3 @@ def _folder(path: str) -> Path:
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
         reason = f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}"
         raise ModelError(f"bertscore: {path!r} is no folder, and the hub did not give it", reason) from e
-
-
-def _hash(folder: Path) -> str:
-    """Of the weights; 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as f:
-            digest.update(hashlib.file_digest(f, "sha256").digest())
-    return digest.hexdigest()[:16]

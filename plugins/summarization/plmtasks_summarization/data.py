@@ -119,7 +119,8 @@ class Form:
             if isinstance(cell, str) and RougeWords(self.language).any_in(cell):
                 found.append(cell.strip())
             elif not self.published:
-                hints = ["a Chinese text has a task of its own: summarization/text-zh"] if self.language == "en" and cell else []
+                foreign = isinstance(cell, str) and RougeWords("und").any_in(cell)
+                hints = ["another language has another task: summarization/text-zh, summarization/text-any"] if foreign else []
                 raise DataError(where, f"a summary with a word of {self.language!r} in it", repr(cell)[:80], *hints)
         return found
 

@@ -73,3 +73,31 @@ def test_models_and_layers_that_there_are_not(registry, example, tmp_path):
         registry.metric(f"bertscore:{tmp_path}").signature()
     with pytest.raises(ModelError, match=r"'\.\./nix' is no folder, and the hub did not give it\n  HFValidationError"):
         registry.metric("bertscore:../nix").signature()
+
+
+def test_roberta_knows_a_word_by_the_space_before_it(registry, example, real_data, tmp_path):
+    """bert-score asks for that space too, but from transformers 5 on no tokenizer listens: it is told another way here."""
+    import torch
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizer
+
+    folder = real_data / "tokenizers/gpt2"
+    theirs = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    vocab = {token: i for i, token in enumerate(dict.fromkeys(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *theirs]))}
+    merges = [tuple(line.split()) for line in (folder / "merges.txt").read_text(encoding="utf-8").split("\n")[1:] if line]
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(vocab), hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=66, initializer_range=0.3,
+    )  # fmt: skip
+    RobertaModel(config).save_pretrained(tmp_path)
+    RobertaTokenizer(vocab=vocab, merges=merges, model_max_length=512).save_pretrained(tmp_path)
+
+    scorer = pytest.importorskip("bert_score").BERTScorer(model_type=str(tmp_path), num_layers=3, device="cpu")
+    scorer._tokenizer = RobertaTokenizer(vocab=vocab, merges=merges, model_max_length=64, add_prefix_space=True)
+    summaries, references = [a for a in TEXTS for _ in TEXTS], [b for _ in TEXTS for b in TEXTS]
+    f1 = scorer.score(summaries, references)[2].numpy()
+    metric = registry.metric(f"bertscore:{tmp_path}")  # three quarters of four layers
+    rows = metric.statistics(predictions(*summaries), [example(r) for r in references])
+    np.testing.assert_allclose(rows[:, 0], f1, atol=2e-6)
+    with pytest.warns(DataWarning, match="1 texts are longer"):  # 64 positions, whatever the tokenizer says
+        metric.statistics(predictions("a " * 63), [example("a")])
