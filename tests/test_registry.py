@@ -84,6 +84,21 @@ def test_a_provider_makes_what_nobody_registered():
     assert registry.model("C:\\models\\a").name == "main<C:\\models\\a>"
 
 
+def test_a_scheme_that_ends_with_a_slash_begins_names():
+    class Tasks(Provider):
+        scheme = "p/"
+
+        def make(self, name):
+            return task(f"made of {name}")
+
+    registry = load(plugin("p", register_tasks=[task("p/a"), Tasks()]))
+    assert registry.task("p").name == "p/a"
+    assert registry.task("p/a").name == "p/a"
+    assert registry.task("p/b/c").name == "made of b/c"
+    with pytest.raises(UnknownNameError):
+        registry.task("p:b")
+
+
 def test_a_plugin_may_bring_a_kind_of_request():
     class Rank(Request):
         answer_type = ClassifyAnswer

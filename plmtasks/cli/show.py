@@ -65,7 +65,8 @@ def _find(registry: Any, name: str) -> tuple[str, Any]:
     try:
         return "task", registry.task(name)
     except UnknownNameError:
-        pass
+        if any(name.startswith(provider.beginning) for provider in registry.providers["task"]):
+            raise
     for kind in ("metric", "model"):
         if name in registry.items[kind]:
             return kind, getattr(registry, kind)(name)

@@ -10,7 +10,7 @@ from plmtasks.errors import UnknownNameError
 from plmtasks.model import Provider
 
 from .data import Form, from_hub, sample
-from .languages import NAMES, language_name
+from .languages import NAMES, language_name, tokenizer
 from .sets import SETS, sacrebleu_set
 from .task import Translation
 
@@ -37,6 +37,9 @@ PAIRS: Mapping[str, list[str]] = {
     **{name: pairs.split() for name, pairs in SETS.items()},
 }
 """set → pairs; `text` takes any."""
+
+METRICS = ("bleu", "chrf", "chrf++")
+"""The first where the target language has a tokenizer. TER takes a minute for a thousand long sentences, and is asked for."""
 
 LANGUAGE = "[a-z]{2,3}(?:_[A-Za-z]+)?"
 
@@ -84,10 +87,11 @@ class Pairs(Provider):
         what, own = BUILT.get(match[1]) or (f"sacrebleu's {match[1]}", None)
         if match[1] in SETS:
             own = partial(sacrebleu_set, match[1])
-        between = f"{language_name(match[2])} to {language_name(match[3])}"
+        source, target = match[2], match[3]
         return Translation(
-            name=f"translation/{name}", description=f"{between}: {what}", source=match[2], target=match[3], own=own
-        )
+            name=f"translation/{name}", description=f"{language_name(source)} to {language_name(target)}: {what}",
+            source=source, target=target, own=own, metrics=METRICS if tokenizer(target) else METRICS[1:],
+        )  # fmt: skip
 
 
 TASKS = (

@@ -19,6 +19,9 @@ NAMES = dict(pair.split(maxsplit=1) for pair in NAMED.split(", "))
 
 UNSPACED = frozenset({"bo", "dz", "ja", "km", "lo", "my", "th", "zh"})
 
+TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+"""Language → sacrebleu's tokenizer for it alone."""
+
 TWO_LETTERS = {
     "bod": "bo", "cmn": "zh", "dzo": "dz", "jpn": "ja", "khm": "km", "kor": "ko", "lao": "lo", "mya": "my", "tha": "th",
     "yue": "zh", "zho": "zh",
@@ -35,3 +38,8 @@ def base(code: str) -> str:
 def language_name(code: str) -> str:
     """The English name; the code itself where none is known."""
     return NAMES.get(base(code), code)
+
+
+def tokenizer(code: str) -> str | None:
+    """What of sacrebleu's cuts a language into words; None if nothing that it has without a download."""
+    return TOKENIZERS.get(base(code)) or (None if base(code) in UNSPACED else "13a")

@@ -11,7 +11,7 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import Provider
 
-from .languages import UNSPACED, base, language_name
+from .languages import base, language_name, tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "spBLEU-1K", "intl", "char", "none")
 
-OWN_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
-"""Language → what cuts it into words for BLEU; others are cut at spaces and punctuation (13a), if they have spaces."""
+SUBWORDS = "flores200"
+"""What cuts a language into words for which there is nothing else; BLEU over it is known as spBLEU."""
 
 ORDERS = 4
 """The longest n-gram of words that BLEU counts."""
@@ -86,15 +86,13 @@ class Bleu(Sacrebleu):
     def scorer(self) -> Any:
         from sacrebleu.metrics.bleu import BLEU
 
-        language = base(self.language)
-        by_language = OWN_TOKENIZERS.get(language) or ("flores200" if language in UNSPACED else "13a")
-        tokenizer = self.tokenizer or by_language
+        wanted = self.tokenizer or tokenizer(self.language) or SUBWORDS
         try:
-            return BLEU(tokenize=tokenizer, force=True)
+            return BLEU(tokenize=wanted, force=True)
         except (ImportError, RuntimeError, OSError, SystemExit) as e:
             raise InputError(
-                f"BLEU in {language_name(self.language)}: the tokenizer {tokenizer} is not to be had here",
-                f"{type(e).__name__}: {' '.join(str(e).split())}", *_remedy(tokenizer),
+                f"BLEU in {language_name(self.language)}: the tokenizer {wanted} is not to be had here",
+                f"{type(e).__name__}: {' '.join(str(e).split())}", _remedy(wanted),
             ) from e  # fmt: skip
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
@@ -211,11 +209,10 @@ METRICS = (
 )
 
 
-def _remedy(tokenizer: str) -> list[str]:
-    if tokenizer.endswith("-mecab"):
-        return [f"pip install 'sacrebleu[{tokenizer[:2]}]'"]
-    return [
-        "it is a model that sacrebleu downloads once (and needs sentencepiece to read); without a network, copy "
-        "~/.sacrebleu/models from another machine",
-        "chrF needs no tokenizer: plmtasks score … --metric chrf",
-    ]
+def _remedy(missing: str) -> str:
+    if missing.endswith("-mecab"):
+        return f"pip install 'sacrebleu[{missing[:2]}]'"
+    return (
+        "sacrebleu downloads it once, and needs the package sentencepiece; with no network, copy ~/.sacrebleu/models from "
+        "another machine, or do without: chrF needs no tokenizer"
+    )

@@ -39,7 +39,7 @@ class Translation(Task):
     references: int = 0
     """How many each example has, once the data is known; 0: not the same number everywhere."""
     asks: Sequence[str] = ("Generate",)
-    metrics: Sequence[str] = ("bleu", "chrf", "chrf++")
+    metrics: Sequence[str]
     fields: Sequence[str] = ("source",)
 
     @property

@@ -172,7 +172,14 @@ def test_a_language_without_a_tokenizer_is_told_before_anything_is_computed(monk
     monkeypatch.setattr(tokenizer_spm, "download_file", refuse)
     with pytest.raises(InputError, match=r"BLEU in Thai: the tokenizer flores200 is not to be had here\n.*no network"):
         Bleu().bind(Into("th"))
-    assert Chrf(name="chrf", description="").bind(Into("th")).language == "th"
+
+
+def test_a_language_without_a_tokenizer_is_scored_by_chrf(registry):
+    for name in ("text-en-th", "wmt20-en-km"):
+        assert registry.task(f"translation/{name}").metrics == ("chrf", "chrf++")
+    assert registry.task("translation/text-th-en").metrics == ("bleu", "chrf", "chrf++")
+    metric = registry.metric("chrf").bind(registry.task("translation/text-en-th"))
+    assert metric.reduce(rows(metric, [("ว่าวสีแดง", ["ว่าวสีแดง"])])[0]) == {"chrf": 100}
 
 
 def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch):
