@@ -226,6 +226,8 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
     changed = [] if settings["prompt"] == defaults.prompt else [f"{settings['prompt']} prompt"]
     if settings["truncation"] != defaults.truncation:
         changed.append(f"truncation {settings['truncation']}")
+    if settings.get("stride"):
+        changed.append(f"stride {settings['stride']}")
     for name, default in generation.items():
         value = settings["generation"][name]
         if value != default:

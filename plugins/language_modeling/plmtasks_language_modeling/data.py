@@ -26,6 +26,8 @@ BLOCK_BYTES = 1500
 HEADING = re.compile(r"\s?= (?!=).*(?<!=) =\s*")
 """The title of a WikiText article; its sections have more signs."""
 
+SPACED_WORD = re.compile(r"\s*\S+|\s+")
+
 
 def is_records(path: Path) -> bool:
     return path.name.removesuffix(".gz").endswith(RECORDS)
@@ -107,19 +109,21 @@ def blocks(example: Example) -> list[Example]:
 
 
 def cut(text: str, size: int = BLOCK_BYTES) -> Iterator[str]:
-    """The text in pieces of at most `size` bytes of UTF-8, each as long as white space between words allows."""
-    start = bytes_ = 0
-    space = None
-    for i, character in enumerate(text):
-        bytes_ += len(character.encode("utf-8", "surrogatepass"))
-        if bytes_ > size and i > start:
-            end = space if space is not None and space > start else i
-            yield text[start:end]
-            bytes_ = len(text[end : i + 1].encode("utf-8", "surrogatepass"))
-            start, space = end, None
-        if character.isspace():
-            space = i
-    yield text[start:]
+    """The text in pieces of at most `size` bytes of UTF-8; a word is cut only if it alone has more."""
+    kept: list[str] = []
+    length = 0
+    for word in SPACED_WORD.findall(text):
+        for part in [word] if _bytes(word) <= size else word:
+            if kept and length + _bytes(part) > size:
+                yield "".join(kept)
+                kept, length = [], 0
+            kept.append(part)
+            length += _bytes(part)
+    yield "".join(kept)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 # ── passages whose last word is asked ─────────────────────────────────────────────────────────────────────────────

@@ -111,7 +111,7 @@ class SpanRestorer(Scorer):
         encodings = self.encodings(requests)
         if isinstance(encodings[0], Sequences):
             return super().loss(requests, answers)
-        training = getattr(self, "training", None) or TrainSettings()
+        training = self.training or TrainSettings()
         batch = []
         for window in (w for e in encodings for w in e.windows if len(w.ids)):
             source, target = corrupted(window.ids.tolist(), self.sentinels, training)

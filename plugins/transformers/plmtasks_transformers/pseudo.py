@@ -139,7 +139,7 @@ class PseudoScorer(Loaded):
         """
         import torch
 
-        training = getattr(self, "training", None) or TrainSettings()
+        training = self.training or TrainSettings()
         windows = [w for e in self.encodings(requests) for w in e.windows if len(w.places)]
         hidden = [chosen(w, training) for w in windows]
         true = torch.tensor([int(w.ids[p]) for w, places in zip(windows, hidden, strict=True) for p in places])
