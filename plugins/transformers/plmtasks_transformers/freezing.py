@@ -30,7 +30,9 @@ def freeze(modules: Sequence[Any], names: Sequence[str]) -> None:
         for p in frozen:
             p.requires_grad_(False)
     if not any(p.requires_grad for module in modules for p in module.parameters()):
-        raise InputError(f"--freeze {','.join(names)} leaves nothing to learn")
+        raise InputError(
+            f"--freeze {','.join(names)} leaves nothing to learn" if names else "nothing of the model would learn so"
+        )
 
 
 def _named(module: Any, name: str) -> list[Any]:

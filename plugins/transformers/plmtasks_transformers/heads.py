@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,47 @@ if TYPE_CHECKING:
 WEIGHTS = files.WEIGHTS[0]
 
 
-def share_base(modules: Sequence[Any]) -> Any:
-    """Makes the modules, each with a head of its own, use one and the same base model; returns it.
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """Modules, each with a head of its own, over one and the same base model.
+
+    What belongs to whom is noted when they come together: wrappers for several processes rename and replace weights.
+    """
+
+    modules: Sequence[Any]
+    owner: int
+    """The module whose base model became that of all."""
+    names: Sequence[Sequence[str]]
+    """The names of each head's weights."""
+
+    def save(self, folder: Path, states: "Sequence[State]") -> None:
+        """Writes the base model as an ordinary folder, and each head with its own configuration and weights.
+
+        states: the weights of each module
+        """
+        from safetensors.torch import save_file
+
+        whole = self.modules[self.owner]
+        prefix, base = f"{whole.base_model_prefix}.", whole.base_model
+        own = {name.removeprefix(prefix): v for name, v in states[self.owner].items() if name.startswith(prefix)}
+        with writing(folder):
+            base.save_pretrained(folder, state_dict=own)
+            bare = copy.deepcopy(base.config)
+            bare.num_labels, bare.problem_type = 2, None  # nobody's labels
+            bare.save_pretrained(folder)
+            for number, (module, names) in enumerate(zip(self.modules, self.names, strict=True)):
+                place = folder / files.HEADS / str(number)
+                place.mkdir(parents=True, exist_ok=True)
+                config = copy.deepcopy(module.config)
+                config.architectures = [type(module).__name__]
+                config.save_pretrained(place)
+                save_file({name: states[number][name].contiguous() for name in names}, place / WEIGHTS, {"format": "pt"})
+                if module.can_generate():
+                    module.generation_config.save_pretrained(folder)
+
+
+def share_base(modules: Sequence[Any]) -> Heads:
+    """Makes the modules use one and the same base model.
 
     raises: InputError if the architecture has no base model apart from its heads
     """
@@ -25,7 +65,8 @@ def share_base(modules: Sequence[Any]) -> Any:
         names = ", ".join(dict.fromkeys(type(m).__name__ for m in modules))
         raise InputError(f"{names} share no base model, and cannot be learned together", "learn them one after the other")
     # some heads read a pooled state that other heads' base models lack
-    donor = max((m.base_model for m in modules), key=lambda base: len(list(base.parameters())))
+    owner = max(range(len(modules)), key=lambda i: len(list(modules[i].base_model.parameters())))
+    donor = modules[owner].base_model
     for module in modules:
         base = module.base_model
         for name, child in donor.named_children():
@@ -33,33 +74,7 @@ def share_base(modules: Sequence[Any]) -> Any:
                 setattr(base, name, child)
         base._parameters.update({name: p for name, p in donor._parameters.items() if name in base._parameters})
         module.tie_weights()
-    return donor
-
-
-def save_heads(base: Any, modules: Sequence[Any], folder: Path, states: "Sequence[State]") -> None:
-    """Writes the base model as an ordinary folder, and each head with its own configuration and weights.
-
-    states: the weights of each module
-    """
-    from safetensors.torch import save_file
-
-    number = next(i for i, m in enumerate(modules) if m.base_model is base)
-    prefix = f"{modules[number].base_model_prefix}."
-    own = {name.removeprefix(prefix): value for name, value in states[number].items() if name.startswith(prefix)}
-    with writing(folder):
-        base.save_pretrained(folder, state_dict=own)
-        bare = copy.deepcopy(base.config)
-        bare.num_labels, bare.problem_type = 2, None  # nobody's labels
-        bare.save_pretrained(folder)
-        for i, (module, state) in enumerate(zip(modules, states, strict=True)):
-            place = folder / files.HEADS / str(i)
-            place.mkdir(parents=True, exist_ok=True)
-            config = copy.deepcopy(module.config)
-            config.architectures = [type(module).__name__]
-            config.save_pretrained(place)
-            save_file({name: state[name].contiguous() for name in _head_names(module)}, place / WEIGHTS, {"format": "pt"})
-            if module.can_generate():
-                module.generation_config.save_pretrained(folder)
+    return Heads(modules=modules, owner=owner, names=[_head_names(m) for m in modules])
 
 
 def read_head(module: Any, folder: Path) -> set[str]:

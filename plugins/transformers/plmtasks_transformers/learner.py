@@ -10,7 +10,7 @@ from plmtasks.requests import Classify, Request, Tag
 
 from . import adapters
 from .freezing import freeze
-from .heads import save_heads, share_base
+from .heads import Heads, share_base
 from .kinds import kind_of
 from .loaded import Loaded, Parts, of_view, save_checkpoint, writing
 from .loading import load_parts
@@ -48,7 +48,7 @@ def learn(
     whole = _Whole(
         modules=modules, places=[keys.index(key) for key in parts], tokenizer=views[0].tokenizer,
         adapters=views[0].parts.adapters, source=_source(checkpoint, folder),
-        base=share_base(modules) if len(modules) > 1 else None,
+        heads=share_base(modules) if len(modules) > 1 else None,
     )  # fmt: skip
     freeze(modules, training.freeze)
     for module in modules if training.gradient_checkpointing else ():
@@ -67,8 +67,8 @@ class _Whole:
     """The number of each module's first view."""
     tokenizer: Any
     adapters: Any
-    base: Any
-    """What several heads share; None where there is one head."""
+    heads: Heads | None
+    """Several, over one base model."""
     source: tuple[Path, str, str | None]
     """The folder, name and revision of the checkpoint that it began with."""
 
@@ -78,9 +78,8 @@ class _Whole:
             with writing(folder):
                 adapters.save(self.adapters, folder, self.source, states[0])
                 self.tokenizer.save_pretrained(folder)
-        elif self.base is not None:
-            known = [m.state_dict() if s is None else s for m, s in zip(self.modules, states, strict=True)]
-            save_heads(self.base, self.modules, folder, known)
+        elif self.heads is not None:
+            self.heads.save(folder, [m.state_dict() if s is None else s for m, s in zip(self.modules, states, strict=True)])
             with writing(folder):
                 self.tokenizer.save_pretrained(folder)
         else:

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 import transformers
+from click.testing import CliRunner
 from plmtasks_transformers.checkpoint import Hub
 from plmtasks_transformers.loaded import of_view
 
+from plmtasks.cli import cli
 from plmtasks.config import ModelSettings, TrainSettings
-from plmtasks.errors import InputError, ModelError
+from plmtasks.errors import InputError, ModelError, OutputError
 from plmtasks.requests import Classify, ClassifyAnswer, Generate
 
 SETTINGS = ModelSettings(dtype="float32")
@@ -512,3 +514,41 @@ def test_without_peft(encoder, examples, monkeypatch):
     with pytest.raises(InputError, match="adapters need the package peft") as error:
         learners(encoder, requests, peft="lora")
     assert "pip install 'plmtasks-transformers[peft]'" in str(error.value)
+
+
+def test_export_from_the_command_line(headed, tmp_path):
+    def export(*more):
+        return CliRunner().invoke(cli, ["export", "--model", headed.source, *more])
+
+    out = tmp_path / "out"
+    done = export("--task", "classification/sample", "--output", str(out))
+    assert done.exit_code == 0, done.output
+    assert done.output == f"{out}: headed, which answers Classify\n"
+    assert transformers.AutoModelForSequenceClassification.from_pretrained(out).config.id2label == {0: "negative", 1: "positive"}
+    again = export("--task", "classification/sample", "--output", str(out)).exception
+    assert isinstance(again, OutputError)
+    assert "holds something already" in str(again)
+    other = export("--task", "qa/sample", "--output", str(tmp_path / "other")).exception
+    assert isinstance(other, InputError)
+    assert str(other).splitlines() == [
+        "'headed' has no head for such a ExtractSpan request",
+        "  it has: Classify with the labels negative, positive",
+        "  wanted: ExtractSpan",
+    ]
+    assert not (tmp_path / "other").exists()
+
+
+def test_labels_that_do_not_match_are_named(headed, tmp_path):
+    (tmp_path / "test.tsv").write_text("text\tlabel\nthe nurse\tglad\nthe pilot\tsad\n")
+    command = ["run", "--task", "classification/custom", "--data", str(tmp_path / "test.tsv"), "--train", "never"]
+    error = CliRunner().invoke(cli, [*command, "--model", headed.source, "--output", str(tmp_path / "results")]).exception
+    assert isinstance(error, InputError)
+    assert "it has weights for Classify with the labels negative, positive" in str(error)
+    assert "classification/custom asks Classify with the labels glad, sad" in str(error)
+
+
+def test_adapters_need_weights_to_stand_on(tmp_path):
+    command = ["train", "--task", "classification/sample", "--model", "tiny-bert", "--peft", "lora", "--threads", "1"]
+    error = CliRunner().invoke(cli, [*command, "--output", str(tmp_path / "out")]).exception
+    assert isinstance(error, InputError)
+    assert "no weights yet for adapters to stand on" in str(error)

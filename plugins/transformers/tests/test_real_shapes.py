@@ -1,6 +1,8 @@
 """Models with the real vocabularies of BERT, GPT-2 and T5 (random weights), and those of other makers."""
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,10 +10,27 @@ import transformers
 from plmtasks_transformers.checkpoint import Hub
 from plmtasks_transformers.likelihood import logits_at
 
-from plmtasks.requests import Choose, Classify, ClassifyAnswer, ExtractSpan, Generate, Score, Tag
+from plmtasks.config import ModelSettings, TrainSettings
+from plmtasks.requests import (
+    Choose,
+    ChooseAnswer,
+    Classify,
+    ClassifyAnswer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    Score,
+    ScoreAnswer,
+    Span,
+    Tag,
+    TagAnswer,
+)  # fmt: skip
 
 TEXT = "The café's nurse, unbelievably, found the lamp in the garden. 护士找到了灯。"
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+CHINESE = "护士在花园里高兴地找到了灯。"
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 REQUESTS = {
     "Classify": Classify(text=TEXT, text_pair="Yes?", labels=("a", "b")),
     "Tag": Tag(words=tuple(TEXT.split()), labels=("O", "B-X", "I-X"), marked=(3,)),
@@ -20,6 +39,57 @@ REQUESTS = {
     "Score": Score(text=TEXT),
     "Generate": Generate(text=TEXT, max_new_tokens=5, stop=("\n",)),
 }
+
+
+SOLVED = {
+    "Classify": ClassifyAnswer(scores=(1.0, 0.0)),
+    "ExtractSpan": ExtractSpanAnswer(spans=(Span(start=4, end=16, score=1.0),)),
+    "Choose": ChooseAnswer(choices=tuple(Likelihood(log_likelihood=float(i == 1), tokens=1, bytes=1) for i in range(3))),
+    "Score": ScoreAnswer(log_likelihood=0.0, tokens=1, words=1, bytes=1),
+    "Generate": GenerateAnswer(text="好 the lamp"),
+}
+"""What a perfect model would answer; tags are as many as there are words."""
+
+
+def solved(request):
+    if isinstance(request, Tag):
+        return TagAnswer(labels=("B-X", *["O"] * (len(request.words) - 1)))
+    return SOLVED[request.kind()]
+
+
+def in_chinese(request):
+    """The same request about a text in Chinese, each character a word."""
+    if isinstance(request, Tag):
+        return replace(request, words=tuple(CHINESE))
+    if isinstance(request, ExtractSpan):
+        return replace(request, question="谁找到了？", context=CHINESE * 20)
+    return replace(request, text=CHINESE)
+
+
+def learn(model, kinds):
+    """A few updates of every kind together, on both languages: the losses fall, and the checkpoint answers as its views do."""
+    torch.manual_seed(0)
+    lessons = [[REQUESTS[kind], in_chinese(REQUESTS[kind])] for kind in kinds]
+    views = model.learner([requests[0] for requests in lessons], ModelSettings(dtype="float32"), TrainSettings(), "cpu")
+    optimizer = torch.optim.AdamW(torch.nn.ModuleList([v.module for v in views]).parameters(), lr=2e-2)
+    losses = []
+    for _ in range(8):
+        total = 0.0
+        for view, requests in zip(views, lessons, strict=True):
+            view.module.train()
+            loss, count = view.loss(requests, [solved(r) for r in requests])
+            (loss / count).backward()
+            total += float(loss.detach()) / count
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(total)
+    assert sum(losses[-2:]) < 0.9 * sum(losses[:2])
+    folder = Path(model.source) / "learned"
+    views[0].save(folder)
+    for view, requests in zip(views, lessons, strict=True):
+        again = Hub().make(str(folder)).load(requests[0], ModelSettings(dtype="float32"), "cpu")
+        assert again.fresh_weights == ()
+        assert again.answer(requests) == view.answer(requests)
 
 
 def write(folder, config, base, source=None, names=()):
@@ -55,10 +125,11 @@ def test_bert(load, close, real_data, tmp_path, name):
     model = write(tmp_path, config, "BertForPreTraining", source, ["vocab.txt"])
     assert (model.family, model.fresh(REQUESTS["Score"]), model.fresh(REQUESTS["Classify"])) == ("encoder", False, True)
     check(load, close, model)
+    learn(model, model.answers)
 
 
 def test_gpt2(load, close, real_data, tmp_path):
-    config = transformers.GPT2Config(n_embd=16, n_layer=1, n_head=2)
+    config = transformers.GPT2Config(n_embd=16, n_layer=2, n_head=2)
     model = write(tmp_path, config, "GPT2LMHeadModel", real_data / "tokenizers" / "gpt2", ["vocab.json", "merges.txt"])
     assert (model.family, model.fresh(REQUESTS["Choose"])) == ("decoder", False)
     loaded = load(model, REQUESTS["Choose"])
@@ -67,10 +138,11 @@ def test_gpt2(load, close, real_data, tmp_path):
     assert loaded.tokenizer.convert_ids_to_tokens(start + own) == ["The", "Ġnurse", "Ġfound", "Ġthe", "Ġlamp"]
     assert (len(own), loaded.prompts.beginning) == (1, 50256)
     check(load, close, model)
+    learn(model, model.answers)
 
 
 def test_t5(load, close, real_data, tmp_path):
-    config = transformers.T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    config = transformers.T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2, decoder_start_token_id=0)
     model = write(tmp_path, config, "T5ForConditionalGeneration", real_data / "tokenizers" / "t5", ["spiece.model"])
     assert (model.family, model.fresh(REQUESTS["Choose"])) == ("sequence-to-sequence", False)
     loaded = load(model, REQUESTS["Choose"])
@@ -78,6 +150,7 @@ def test_t5(load, close, real_data, tmp_path):
         ["▁the", "▁lamp", "</s>"]
     ]
     check(load, close, model)
+    learn(model, model.answers)
 
 
 TWICE = {f"{side}_{k}": v for side in ("encoder", "decoder") for k, v in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}
