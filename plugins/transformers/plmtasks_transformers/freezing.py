@@ -31,7 +31,7 @@ def freeze(modules: Sequence[Any], names: Sequence[str]) -> None:
             p.requires_grad_(False)
     if not any(p.requires_grad for module in modules for p in module.parameters()):
         raise InputError(
-            f"--freeze {','.join(names)} leaves nothing to learn" if names else "nothing of the model would learn so"
+            f"--freeze {' --freeze '.join(names)} leaves nothing to learn" if names else "nothing of the model would learn so"
         )
 
 

@@ -367,7 +367,7 @@ def test_adapters_learn_on_as_they_are(headed, examples, tmp_path):
         ({"freeze": ("layer.7",)}, "--freeze layer.7: there is no such weight\n.*layers:1 to layers:2, .*\n.*bert.embeddings"),
         ({"freeze": ("layers:3",)}, "--freeze layers:3: there is no such weight"),
         ({"freeze": ("layers:x",)}, "--freeze layers:x: there is no such weight"),
-        ({"freeze": ("base", "classifier")}, "--freeze base,classifier leaves nothing to learn"),
+        ({"freeze": ("base", "classifier")}, "--freeze base --freeze classifier leaves nothing to learn"),
         ({"class_weights": "negative=2,glad=1"}, "no label 'glad'\n  the labels: negative, positive"),
         ({"class_weights": "negative"}, "expected label=weight, found 'negative'"),
         ({"class_weights": "negative=much"}, "expected label=weight, found 'negative=much'"),
