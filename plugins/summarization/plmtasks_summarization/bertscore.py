@@ -13,7 +13,7 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.metric import ScoreInfo
 from plmtasks.model import Provider
 
-from .metrics import Ratios
+from .metrics import Ratios, texts
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,8 @@ LAYERS: Mapping[str, int] = {
     "google-bert/bert-base-multilingual-cased": 9, "microsoft/deberta-xlarge-mnli": 40,
 }  # fmt: skip
 """The layers that the package bert-score takes; of other models the one at three quarters of the height."""
+
+MATCHED = ("f1", "precision", "recall")
 
 EXAMPLES_AT_ONCE = 32
 
@@ -57,14 +59,15 @@ class BertScore(Ratios):
     description: str = "BERTScore of a given model"
 
     def ratios(self) -> Mapping[str, tuple[str, str]]:
-        return {score: (score, "examples") for score in ("f1", "precision", "recall")}
+        return {f"bertscore_{name}": (name, "examples") for name in MATCHED}
 
     def scores(self) -> Mapping[str, ScoreInfo]:
-        return {score: ScoreInfo(minimum=-100.0, mean_of=score) for score in self.ratios()}
+        return {score: ScoreInfo(minimum=-100.0, mean_of=column) for score, (column, _) in self.ratios().items()}
 
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
         encoder = _encoder(self.path, self.layer)
-        pairs = [(str(p.value).strip(), *(r.strip() for r in e.reference)) for p, e in zip(predictions, examples, strict=True)]
+        found = (texts(p, e) for p, e in zip(predictions, examples, strict=True))
+        pairs = [(summary.strip(), *(r.strip() for r in references)) for summary, references in found]
         order = sorted(range(len(pairs)), key=lambda i: (max(map(len, pairs[i])), pairs[i]))
         rows: list[Mapping[str, float]] = [{}] * len(pairs)
         cut = 0
@@ -75,7 +78,7 @@ class BertScore(Ratios):
             for i in chunk:
                 summary, *references = (vectors[text] for text in pairs[i])
                 both = [summary.match(r) for r in references]
-                rows[i] = {score: max(found[score] for found in both) for score in self.ratios()}
+                rows[i] = {name: max(found[name] for found in both) for name in MATCHED}
         warn_flaws(self.name, cut, "texts are longer than the model takes, and their ends do not count")
         return self.rows(rows)
 
@@ -100,7 +103,7 @@ class Vectors:
     def match(self, reference: "Vectors") -> dict[str, float]:
         """Each token counts as much as the likest token of the other text is alike."""
         if not (self.own.any() and reference.own.any()):
-            return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+            return dict.fromkeys(MATCHED, 0.0)
         alike = self.all @ reference.all.T
         precision = float(alike.max(dim=1).values[self.own].mean())
         recall = float(alike.max(dim=0).values[reference.own].mean())

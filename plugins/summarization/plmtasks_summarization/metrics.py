@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo
 
@@ -16,7 +17,27 @@ if TYPE_CHECKING:
 
     from plmtasks.task import Task
 
+
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+
+
+def texts(prediction: Prediction, example: Example) -> tuple[str, Sequence[str]]:
+    """What was written, and the texts that it is compared with.
+
+    raises: MetricError if the task does not compare texts
+    """
+    found = [example.reference] if isinstance(example.reference, str) else example.reference
+    if not (
+        isinstance(prediction.value, str)
+        and isinstance(found, (list, tuple))
+        and found
+        and all(isinstance(r, str) for r in found)
+    ):
+        raise MetricError(
+            f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
+            "rouge, summary_style and bertscore are for tasks whose answers and references are texts",
+        )
+    return prediction.value, found
 
 
 class Ratios(Metric):
@@ -83,8 +104,8 @@ class Rouge(Ratios):
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
         rows = []
         for prediction, example in zip(predictions, examples, strict=True):
-            references = ["\n".join(sentences(r)) for r in example.reference]
-            best = self._scorer.score_multi(references, "\n".join(sentences(prediction.value)))
+            summary, references = texts(prediction, example)
+            best = self._scorer.score_multi(["\n".join(sentences(r)) for r in references], "\n".join(sentences(summary)))
             rows.append({score: best[score].fmeasure for score in ROUGES})
         return self.rows(rows)
 
@@ -119,14 +140,17 @@ class SummaryStyle(Ratios):
         return {score: plain.get(score, ScoreInfo(best=None, higher_is_better=score != "repetition")) for score in self.ratios()}
 
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        return self.rows([_style(p.value, e) for p, e in zip(predictions, examples, strict=True)])
+        return self.rows([_style(p, e) for p, e in zip(predictions, examples, strict=True)])
 
 
-def _style(summary: str, example: Example) -> dict[str, float]:
+def _style(prediction: Prediction, example: Example) -> dict[str, float]:
+    summary, references = texts(prediction, example)
+    if "text" not in example.inputs:
+        raise MetricError(f"summary_style needs the text; example {example.id!r} has {', '.join(example.inputs)}")
     said, text = words(summary), words(example.inputs["text"])
     row: dict[str, float] = {
         "words": len(said), "text_words": len(text),
-        "reference_words": sum(len(words(r)) for r in example.reference) / len(example.reference),
+        "reference_words": sum(len(words(r)) for r in references) / len(references),
     }  # fmt: skip
     for n in (1, 2, 3):
         distinct = set(ngrams(said, n))

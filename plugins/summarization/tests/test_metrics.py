@@ -10,6 +10,7 @@ from plmtasks_summarization.words import RougeWords, sentences, words
 from rouge_score.rouge_scorer import RougeScorer
 
 from plmtasks.config import Source
+from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 
 WORDS = st.lists(st.sampled_from(["the", "cats", "cat", "running", "Runs", "über", "mat's", "3", "dog", "."]), max_size=9).map(
@@ -133,6 +134,24 @@ def test_sentences(text, expected):
 @given(st.text(st.sampled_from('ab A.!?。！”" \n'), max_size=30))
 def test_cutting_into_sentences_loses_no_word(text):
     assert words(" ".join(sentences(text))) == words(text)
+
+
+def test_one_reference_may_be_a_bare_text(score):
+    example = Example(id="1", inputs={"text": "a"}, reference="the cat")
+    assert score(Rouge(), ["the cat"], [example])["rouge2"] == pytest.approx(100)
+    assert score(SummaryStyle(), ["the cat"], [example])["length_ratio"] == 1
+
+
+@pytest.mark.parametrize(("value", "reference"), [(["a"], ["a"]), ("a", {"text": ["a"]}), ("a", []), ("a", [["a"]])])
+@pytest.mark.parametrize("metric", [Rouge(), SummaryStyle()])
+def test_other_tasks_answers_are_no_texts(metric, value, reference):
+    with pytest.raises(MetricError, match="example '1' cannot be compared as a text"):
+        metric.statistics([Prediction(value=value)], [Example(id="1", inputs={"text": "a"}, reference=reference)])
+
+
+def test_style_needs_the_text():
+    with pytest.raises(MetricError, match="needs the text; example '1' has question"):
+        SummaryStyle().statistics([Prediction(value="a")], [Example(id="1", inputs={"question": "?"}, reference=["a"])])
 
 
 def test_the_tokenizer_is_in_the_signature(registry):
