@@ -3,13 +3,13 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import environment
+from . import environment, sharding
 from .batching import Cost
 from .config import ModelSettings, TrainSettings
 from .distributed import Processes
@@ -83,6 +83,8 @@ class Learning:
     folder: Path
     identity: str
     state: State = field(default_factory=State)
+    whole: "Mapping[str, torch.Tensor] | None" = None
+    """After training, where the weights are split over the processes: all of them, in the main process."""
 
     @property
     def state_folder(self) -> Path:
@@ -100,9 +102,11 @@ class Learning:
         total = max(1, round((t.epochs or 0) * updates_an_epoch))
         self.course = Course(self.optimizer, t, total)
         self._resume()
-        wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
-        costs = [view.costs(lesson.requests) for view, lesson in zip(self.views, self.lessons, strict=True)]
         self._say_plan(total, updates_an_epoch)
+        wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
+        if sharding.split(self.accelerator) and self.state.update:
+            sharding.load(self.accelerator, self.state_folder, str(self.state.update))
+        costs = [view.costs(lesson.requests) for view, lesson in zip(self.views, self.lessons, strict=True)]
         self._begin_tracking()
         self._saved_at = time.monotonic()
         with self.teacher.progress.bar("training", total, "updates") as bar:
@@ -127,6 +131,8 @@ class Learning:
                 elif self._time_to_save():
                     self._save()
         processes.barrier("learned")
+        if sharding.split(self.accelerator):
+            self.whole = sharding.whole(self.accelerator, wrapped)
         self.accelerator.end_training()
         return self.state.history
 
@@ -140,45 +146,65 @@ class Learning:
         t, processes, lesson = self.teacher.training, self.teacher.processes, self.lessons[update.lesson]
         torch.manual_seed(hash((t.seed, self.state.update, processes.rank)) % 2**31)
         self.module.train()
-        mine = update.examples[processes.rank :: processes.count]
-        # every process takes part in every update: one without examples computes one that weighs nothing
-        parts = list(pieces(mine, costs, t.batch_tokens)) or [list(update.examples[:1])]
+        rate = self.course.before(self.state.update)
+        parts = self._parts(update, costs)
         summed = counted = 0.0
-        for number, piece in enumerate(parts):
-            last = number == len(parts) - 1
-            with nullcontext() if last else self.accelerator.no_sync(wrapped):
+        for number, (piece, weight) in enumerate(parts):
+            with nullcontext() if number == len(parts) - 1 else self.accelerator.no_sync(wrapped):
                 loss, count = wrapped(update.lesson, [lesson.requests[i] for i in piece], [lesson.answers[i] for i in piece])
-                weight = 1.0 if mine else 0.0
-                self.accelerator.backward(loss * weight)
+                divided = processes.count / self._sum(count * weight)[0] if sharding.own_steps(self.accelerator) else 1.0
+                self.accelerator.backward(loss * weight * divided)
                 summed, counted = summed + float(loss.detach()) * weight, counted + count * weight
-        if processes.count > 1:
-            sums = torch.tensor([summed, counted], dtype=torch.float64, device=self.teacher.device)
-            summed, counted = self.accelerator.reduce(sums, "sum").tolist()
-        rate = self._step(counted)
+        summed, counted = self._sum(summed, counted)
+        self._step(counted)
         mean = summed / counted
         if not math.isfinite(mean):
             raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller --learning-rate")
         self._track({f"loss/{lesson.task}": mean, "learning rate": rate})
         return mean
 
-    def _step(self, count: float) -> float:
-        """Divides the summed gradients, clips, and steps at this update's learning rate, which it returns."""
+    def _parts(self, update: Update, costs: Sequence[Cost]) -> list[tuple[list[int], float]]:
+        """What this process computes of an update: pieces, and whether they weigh anything.
+
+        Every process takes part in every update, and where no process holds all weights, in every piece.
+        """
+        processes = self.teacher.processes
+        shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
+        if sharding.own_steps(self.accelerator):
+            cut = [[list(share)] if share else [] for share in shares]
+        else:
+            cut = [list(pieces(share, costs, self.teacher.training.batch_tokens)) for share in shares]
+        mine = cut[processes.rank]
+        wanted = max(map(len, cut)) if sharding.split(self.accelerator) else 1
+        idle = [list(update.examples[:1])] * max(0, wanted - len(mine))
+        return [(piece, 1.0) for piece in mine] + [(piece, 0.0) for piece in idle]
+
+    def _sum(self, *values: float) -> list[float]:
+        """Each value, summed over all processes."""
+        import torch
+
+        if self.teacher.processes.count == 1:
+            return list(values)
+        summed = self.accelerator.reduce(torch.tensor(values, dtype=torch.float64, device=self.teacher.device), "sum")
+        return [float(value) for value in summed.tolist()]
+
+    def _step(self, count: float) -> None:
+        """Divides the summed gradients, clips, and steps."""
         import torch
 
         t = self.teacher.training
-        self.accelerator.unscale_gradients(self.optimizer)
-        for parameter in self.module.parameters():
-            if parameter.grad is not None:
-                # the processes' gradients were averaged; what is wanted is their sum over all that was counted
-                parameter.grad.mul_(self.teacher.processes.count / count)
-        if t.clip:
-            # not the accelerator's own, which would unscale once more
-            torch.nn.utils.clip_grad_norm_(self.module.parameters(), t.clip)
-        rate = self.course.before(self.state.update)
+        if not sharding.own_steps(self.accelerator):
+            self.accelerator.unscale_gradients(self.optimizer)
+            for parameter in self.module.parameters():
+                if parameter.grad is not None:
+                    # the processes' gradients were averaged; what is wanted is their sum over all that was counted
+                    parameter.grad.mul_(self.teacher.processes.count / count)
+            if t.clip:
+                # not the accelerator's own, which would unscale once more
+                torch.nn.utils.clip_grad_norm_(self.module.parameters(), t.clip)
         self.optimizer.step()
         self.course.after()
         self.optimizer.zero_grad(set_to_none=True)
-        return rate
 
     def _end_epoch(self, epoch: int) -> None:
         sums = self.state.sums
@@ -223,26 +249,29 @@ class Learning:
 
     def _time_to_save(self) -> bool:
         late = time.monotonic() - self._saved_at > self.teacher.training.save_minutes * 60
-        return self.teacher.processes.main and late
+        # where all have to take part, none may decide by its own clock
+        return self.teacher.processes.main and late and not sharding.split(self.accelerator)
 
     def _save(self) -> None:
-        """Keeps weights, optimizer and place; by the main process alone, whose state is everybody's."""
+        """Keeps weights, optimizer and place: by the main process alone, whose state is everybody's, unless weights are split."""
         import io
 
         import torch
 
         self._saved_at = time.monotonic()
+        held: dict[str, Any] = {}
+        if sharding.split(self.accelerator):
+            sharding.save(self.accelerator, self.state_folder, str(self.state.update))
+        else:
+            held = {"weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
         if not self.teacher.processes.main:
             return
         content = io.BytesIO()
-        state = {
-            "identity": self.identity, "weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "schedule": self.course.state(), **asdict(self.state),
-        }  # fmt: skip
+        state = {"identity": self.identity, "schedule": self.course.state(), **held, **asdict(self.state)}
         torch.save(state, content)
         write_bytes(self.state_folder / "state.pt", content.getvalue())
-        for folder in self.state_folder.glob("best-*"):
-            if folder.name != self.state.best_folder:
+        for folder in (*self.state_folder.glob("best-*"), *self.state_folder.glob("shards-*")):
+            if folder.name not in (self.state.best_folder, f"shards-{self.state.update}"):
                 shutil.rmtree(folder)
 
     def _resume(self) -> None:
@@ -256,8 +285,9 @@ class Learning:
             raise OutputError(
                 f"{path} belongs to another training", f"delete {self.state_folder}, or choose another folder with --output"
             )
-        self.module.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if "weights" in state:
+            self.module.load_state_dict(state["weights"])
+            self.optimizer.load_state_dict(state["optimizer"])
         self.course.load(state["schedule"])
         self.state = State(**{f.name: state[f.name] for f in fields(State)})
         self.teacher.progress.say(f"goes on from update {self.state.update}")
@@ -342,7 +372,7 @@ def make_accelerator(teacher: Teacher, *, several: bool, folder: Path) -> Any:
     teacher.processes.join_group()
     precision = {"bfloat16": "bf16", "float16": "fp16"}.get(teacher.training.dtype, "no")
     return Accelerator(
-        cpu=teacher.device == "cpu",
+        cpu=teacher.device == "cpu" and not sharding.wanted(),
         mixed_precision=precision,
         log_with=list(teacher.training.track) or None,
         project_dir=folder / "tracking",

@@ -96,3 +96,31 @@ def test_a_gpu_and_a_cpu_share_a_run(trained: str, tmp_path: Path) -> None:
     (predictions,) = tmp_path.rglob("predictions.jsonl")
     ids = [json.loads(line)["id"] for line in predictions.read_text().splitlines()]
     assert len(ids) == len(set(ids)) == 200
+
+
+SHARDED = {
+    "fsdp": {
+        "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+        "FSDP_TRANSFORMER_CLS_TO_WRAP": "BertLayer", "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
+    },
+    "deepspeed": {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", list(SHARDED))
+def test_weights_split_over_gpus_learn_as_whole_ones(tmp_path: Path, how: str) -> None:
+    need(2)
+    import json
+
+    if how == "deepspeed":
+        pytest.importorskip("deepspeed")
+    command = ["-m", "plmtasks", "train", "--task", "classification/sample", "--model", "tiny-bert", "--quiet", "--epochs", "2"]
+    command += ["--train-limit", "128", "--select-split", "none", "--dtype", "float32", "--output"]
+    split = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *command, str(tmp_path / "split")]
+    subprocess.run(split, check=True, timeout=280, env={**os.environ, **SHARDED[how]})
+    subprocess.run([sys.executable, *command, str(tmp_path / "whole")], check=True, timeout=280)
+    curves = [
+        [entry["loss"] for entry in json.loads((tmp_path / name / "plmtasks.json").read_text())["history"]]
+        for name in ("split", "whole")
+    ]
+    assert curves[0] == pytest.approx(curves[1], rel=1e-2)

@@ -52,7 +52,8 @@ def command(
         click.echo(f"{estimate(made)}")
         return
     folder = train(made, output)
-    click.echo(f"{folder}")
+    if _is_main():
+        click.echo(f"{folder}")
     if push_to_hub is not None and _is_main():
         from ..publishing import publish
         from ..registry import load_registry
