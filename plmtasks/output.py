@@ -1,6 +1,5 @@
 """Where answers to new questions go: standard output, or a file that an interrupted prediction goes on with."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -120,7 +119,7 @@ class Kept:
             self._count(found)
             left -= len(found)
         if self.state.lines and (left or self._digest.hexdigest() != self.state.digest):
-            what = f"has {self.state.lines - left} lines" if left else "begins with other lines"
+            what = f"has only {self.state.lines - left}" if left else "begins with other lines"
             raise OutputError(
                 f"{self.path} holds the answers to {self.state.lines} lines, and {lines.name} {what}",
                 "choose another --output, or delete it to begin anew",
@@ -152,8 +151,9 @@ class Kept:
     def close(self) -> None:
         if self._out is not None:
             os.close(self._out)
-        with contextlib.suppress(AttributeError):
-            self._lock.release()  # type: ignore[attr-defined]
+        self._lock.__exit__(None, None, None)
+        if not self._file.exists():  # nothing was begun
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _count(self, lines: Sequence[bytes]) -> None:
         self._digest.update(b"".join(line + b"\n" for line in lines))

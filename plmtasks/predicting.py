@@ -125,7 +125,7 @@ def _untrained(task: Task, model: Model, why: str) -> InputError:
     return InputError(
         f"{model.name!r} {why}: it must learn first",
         f"plmtasks train --task {task.name} --model {model.name} --output DIR, then --model DIR",
-        *([f"its labels are not the task's: {', '.join(task.labels[:8])}"] if task.labels and not model.from_scratch else []),
+        *([f"the task's labels: {', '.join(task.labels[:8])}{', …' * (len(task.labels) > 8)}"] if task.labels else []),
     )
 
 
@@ -329,6 +329,8 @@ class _Desk:
         self.out = kept or Printed()
         self.answered = 0
         self.bad: DataError | None = None
+        self.ahead: list[bytes] = []
+        """Taken, and not yet asked."""
         self.lines: Lines = open_lines(config.input, task)
         if kept and self.lines.interactive:
             raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
@@ -340,15 +342,22 @@ class _Desk:
         self.lines.close()
 
     def opening(self) -> Any:
-        """A question to load the model for, as JSON: of the lines that are answered, or any, before somebody types one."""
+        """A question to load the model for, as JSON, before anything is written: the first, or any where none is typed yet.
+
+        returns: None if there is none
+        """
+        if self.lines.interactive:
+            try:
+                return to_json(self.task.pose(dict.fromkeys(self.task.fields, "a"), "1"))
+            except InputError:  # it asks for more
+                return None
         first = self.kept.skip(self.lines) if self.kept else None
-        if first is not None:
-            return to_json(read_question(self.task, first, self.lines.name, 1))
-        if not self.lines.interactive:
-            return None
+        if first is None:
+            self.ahead = self._take()
+            first = next((line for line in self.ahead if line.strip()), None)
         try:
-            return to_json(self.task.pose(dict.fromkeys(self.task.fields, "a"), "1"))
-        except InputError:  # it asks for more
+            return None if first is None else to_json(read_question(self.task, first, self.lines.name, 1))
+        except DataError:  # told when it is its turn
             return None
 
     def block(self) -> dict[str, Any]:
@@ -360,8 +369,8 @@ class _Desk:
             return {}
         if self.bad is not None:
             raise self.bad
-        first = self.lines.taken + 1
-        lines = self._take()
+        lines, self.ahead = self.ahead or self._take(), []
+        first = self.lines.taken - len(lines) + 1
         good = []
         for number, line in enumerate(lines, first):
             try:

@@ -2,7 +2,7 @@
 
 Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises,
 `kill:1:3` kills process 1 in its third batch, `once:1:3` raises if TOY_STAMP is not there), TOY_STAMP (a file that gets the
-time of the fault).
+time of the fault), TOY_LOG (a file that gets the keys of what was answered, a line a batch).
 """
 
 import hashlib
@@ -35,6 +35,7 @@ class ToyTask(Task):
     asks: Sequence[str] = ("Classify",)
     metrics: Sequence[str] = ("toy_accuracy",)
     labels: tuple[str, ...] = LABELS
+    fields: Sequence[str] = ("text",)
 
     def load(self, source: Source) -> Dataset:
         def read() -> list[Example]:
@@ -117,6 +118,8 @@ class LoadedToy(LoadedModel):
 
     def plain(self, requests: Sequence[Request]) -> list[Answer]:
         together = "|".join(r.key() for r in requests)
+        with Path(os.environ.get("TOY_LOG", os.devnull)).open("a") as log:
+            log.write(" ".join(r.key() for r in requests) + "\n")
         scores = [int(hashlib.sha256((r.key() + together).encode()).hexdigest()[:8], 16) / 2**32 for r in requests]
         return [ClassifyAnswer(scores=(1 - s, s)) for s in scores]
 
