@@ -7,6 +7,7 @@ the sentence, at or after the place that was reached; so nothing is lost, and of
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from .spans import Span
 
@@ -16,6 +17,7 @@ NOTHING = "none"
 PART = re.compile(r"\[|\]|[^\s\[\]]+")
 
 
+@lru_cache(maxsize=2**16)
 def spelled(word: str) -> str:
     """A word as it stands in the text: brackets as the Penn Treebank writes them, nothing that looks like space."""
     return re.sub(r"\s", "_", word.replace("[", "-LSB-").replace("]", "-RSB-")) or "_"
@@ -73,12 +75,17 @@ def _runs(text: str) -> Iterable[tuple[str | None, list[str]]]:
     yield label, run
 
 
-def _find(words: Sequence[str], run: Sequence[str], start: int) -> int:
+def _find(words: list[str], run: list[str], start: int) -> int:
     """The first place at or after `start` where the run of words is; -1: nowhere."""
-    for i in range(start, len(words) - len(run) + 1):
-        if words[i : i + len(run)] == run:
-            return i
-    return -1
+    try:
+        while run:
+            start = words.index(run[0], start)
+            if words[start : start + len(run)] == run:
+                return start
+            start += 1
+    except ValueError:
+        return -1
+    return start
 
 
 def show(spans: Iterable[Span], words: Sequence[str]) -> str:

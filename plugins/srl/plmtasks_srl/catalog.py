@@ -50,8 +50,8 @@ PROPOSITIONS = (
         sample_language="en",
     ),
     Roles(
-        name="srl/sample-zh", description="the same in Chinese", language="zh", instruction="", follows="srl/predicates-sample-zh",
-        sample_language="zh",
+        name="srl/sample-zh", description="the same in Chinese", language="zh", instruction="",
+        follows="srl/predicates-sample-zh", sample_language="zh",
     ),
     Predicates(
         name="srl/predicates", description="which words are predicates, and in which sense of PropBank, in your files",
@@ -66,15 +66,18 @@ PROPOSITIONS = (
 
 TAGGING = (
     Entities(
-        name="tagging/wnut17", description="new and rare names in noisy text, 6 types (WNUT 2017)", hub=_converted("leondz/wnut_17", "wnut_17"),
+        name="tagging/wnut17", description="new and rare names in noisy text, 6 types (WNUT 2017)",
+        hub=_converted("leondz/wnut_17", "wnut_17"),
         **_names("corporation", "creative-work", "group", "location", "person", "product"),  # type: ignore[arg-type]
     ),
     Entities(
-        name="tagging/conll2003", description="names in English news, 4 types (CoNLL-2003)", hub=_converted("eriktks/conll2003", "conll2003"),
+        name="tagging/conll2003", description="names in English news, 4 types (CoNLL-2003)",
+        hub=_converted("eriktks/conll2003", "conll2003"),
         **_names("PER", "ORG", "LOC", "MISC"),  # type: ignore[arg-type]
     ),
     Entities(
-        name="tagging/text", description="your own tagged words, in columns: --data PATH", instruction=ENTITY_INSTRUCTION.format(""),
+        name="tagging/text", description="your own tagged words, in columns: --data PATH",
+        instruction=ENTITY_INSTRUCTION.format(""),
     ),
 )  # fmt: skip
 """Plain `tagging` is the first."""

@@ -166,7 +166,7 @@ class SrlEval(SpanScore):
 
 
 class ConllEval(SpanScore):
-    """Spans as `conlleval` of CoNLL-2000 counts them: correct if label, start and end are; and the accuracy of their IOB2 tags."""
+    """Spans as `conlleval` of CoNLL-2000 counts them: correct if label, start and end are. Accuracy is that of IOB2 tags."""
 
     name = "conlleval"
     description = "precision, recall and F1 of spans of each type and in all, and accuracy of tags, as conlleval counts them"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, hub_dataset, read_lines, warn_flaws
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
 from plmtasks.samples import SPLIT_SIZES
@@ -17,7 +17,7 @@ from plmtasks.task import Task
 
 from .brackets import read_text, show, write_text
 from .data.columns import open_columns
-from .data.entities import Tagged, TagFormat
+from .data.entities import TagFormat, Tagged
 from .data.propositions import CONTINUED_VERB, VERB, Sentence, has_words, read_sentences
 from .data.samples import sample
 from .predictions import check_spans, in_order
@@ -79,8 +79,9 @@ class SpanTask(Task):
         if kind == "Tag":
             return Tag(words=tuple(words), labels=self.tag_labels, marked=marked)
         shown = " ".join(f"{MARK} {word} {MARK}" if i in marked else word for i, word in enumerate(words))
-        text = f"Sentence: {shown}\n{self.cue}:"
-        return Generate(instruction=self.instruction, text=text, max_new_tokens=min(24 + 4 * len(words), 400), stop=("\n",))
+        return Generate(
+            instruction=self.instruction, text=f"{shown}\n{self.cue}:", max_new_tokens=min(24 + 4 * len(words), 400), stop=("\n",)
+        )
 
     def marked(self, example: Example) -> tuple[int, ...]:
         """Positions of the words that are asked about; none: the whole sentence is."""

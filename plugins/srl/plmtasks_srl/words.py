@@ -22,7 +22,7 @@ def split_words(text: str) -> list[str]:
 
     raises: InputError if the text is Chinese without spaces and jieba is not installed
     """
-    found = []
+    found: list[str] = []
     for part in text.split():
         found += _split_chinese(part) if HAN.search(part) else WORD.findall(part)
     return found

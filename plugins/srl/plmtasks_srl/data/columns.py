@@ -111,7 +111,7 @@ def _folders(where: str) -> dict[str, Path]:
     if not root.is_dir() or not nested_files(root):
         return {}
     named = {p.name: p for p in sorted(root.iterdir()) if p.is_dir()}
-    found = {SPLIT_FOLDERS[name]: folder for name, folder in named.items() if name in SPLIT_FOLDERS}
+    found = {split: named[name] for name, split in SPLIT_FOLDERS.items() if name in named}
     if found:
         return found
     # one split, or `data`, a folder between

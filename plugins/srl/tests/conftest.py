@@ -1,0 +1,57 @@
+"""What the tests of this plugin share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import plmtasks_srl
+import pytest
+
+from plmtasks.config import Source
+from plmtasks.examples import Example, Prediction
+from plmtasks.registry import Registry, load_registry
+from plmtasks.task import Task
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return load_registry([plmtasks_srl], installed=False)
+
+
+@pytest.fixture(scope="session")
+def read(registry: Registry) -> Callable[..., tuple[Example, ...]]:
+    """The examples of a file through a task."""
+
+    def read(task: str, path: Path, **columns: str) -> tuple[Example, ...]:
+        data = registry.task(task).load(Source(data=str(path), columns=columns))
+        return data[data.default_split()]
+
+    return read
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def score(registry: Registry) -> Callable[..., dict[str, float]]:
+    """The scores of predictions (or of bare values) under a task's metric, and its counts by column."""
+
+    def score(task: Task, metric: str, predictions: Sequence[Any], examples: Sequence[Example]) -> dict[str, float]:
+        bound = registry.metric(metric).bind(task)
+        given = [p if isinstance(p, Prediction) else Prediction(value=p) for p in predictions]
+        rows = bound.statistics(given, examples)
+        assert rows.shape == (len(examples), len(bound.columns()))
+        reduced = bound.reduce(rows.sum(0))
+        assert list(reduced) == list(bound.scores())
+        counts = dict(zip(bound.columns(), rows.sum(0), strict=True))
+        return {name: float(value) for name, value in (reduced | counts).items()}
+
+    return score

@@ -1,0 +1,395 @@
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plmtasks_srl.brackets import read_text, write_text
+from plmtasks_srl.catalog import ROLES
+from plmtasks_srl.spans import Span, plain, read_brackets, read_tags, spans_of, write_brackets, write_tags
+from plmtasks_srl.words import split_words
+
+from plmtasks.config import Source
+from plmtasks.data import DataWarning
+from plmtasks.errors import DataError, InputError
+from plmtasks.examples import Example, Prediction
+from plmtasks.requests import Generate, GenerateAnswer, Tag, TagAnswer, from_json, to_json
+
+# task, path under the real data (None: its own), split → examples
+SAMPLE = {"train": 600, "validation": 100, "test": 200}
+FIXTURES = "allennlp_fixtures/structured_prediction/srl/conll_2012"
+DATA = [
+    *((f"srl/{name}", None, SAMPLE) for name in ("sample", "sample-zh", "predicates-sample", "predicates-sample-zh")),
+    ("srl/propbank", "propbank_ewt/dev.gold_conll", {"validation": 4956}),
+    ("srl/propbank", "propbank_ewt/test.gold_conll", {"test": 4791}),
+    ("srl/propbank", "propbank_ewt/test.bio.tsv", {"test": 4791}),
+    ("srl/predicates", "propbank_ewt/dev.bio.tsv", {"validation": 1957}),
+    ("srl/predicates", "propbank_ewt/test.gold_conll", {"test": 2049}),
+    ("srl/propbank", FIXTURES, {"test": 8}),
+    ("srl/predicates", FIXTURES, {"test": 5}),
+    ("tagging/wnut17", "wnut17", {"train": 3394, "validation": 1009, "test": 1287}),
+    ("tagging/text", "wnut17", {"train": 3394, "validation": 1009, "test": 1287}),
+]
+TRAIN = [
+    ("srl/propbank", "propbank_ewt/train.gold_conll.gz", {"train": 40384}),
+    ("srl/predicates", "propbank_ewt/train.bio.tsv.gz", {"train": 12480}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "sizes"), [*DATA, *(pytest.param(*row, marks=pytest.mark.slow) for row in TRAIN)])
+def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, score, request):
+    task = registry.task(name)
+    data = task.load(Source(data=path and str(request.getfixturevalue("real_data") / path)))
+    task = task.bind(data)
+    assert {split: len(data[split]) for split in data.splits} == sizes
+    for split in data.splits:
+        for kind in task.asks:
+            predictions = []
+            for i, example in enumerate(data[split]):
+                asked = task.ask(example.hidden(), kind)
+                solved = task.solve(example, asked)
+                if i < 20:
+                    assert from_json(type(asked), to_json(asked)) == asked
+                    assert from_json(type(solved), to_json(solved)) == solved
+                predictions.append(task.read(example.hidden(), asked, solved))
+            for metric in task.metrics:
+                scores = score(task, metric, predictions, data[split])
+                infos = registry.metric(metric).bind(task).scores()
+                # labels that do not occur have no scores
+                assert {s for s in infos if scores[s] == scores[s] and scores[s] != 100} == set(), (split, kind)
+                assert scores[next(iter(infos))] == 100
+        if name == "srl/propbank" and sizes.get("train"):
+            roles_come_back(data[split])
+
+
+def roles_come_back(examples):
+    for e in examples:
+        spans, words = list(spans_of(e.reference)), e.inputs["words"]
+        assert read_tags(write_tags(spans, len(words))) == spans
+        assert read_brackets(write_brackets(spans, len(words)), str) == spans
+        assert read_text(write_text(spans, words), words) == spans
+
+
+@pytest.mark.parametrize("name", ["dev.gold_conll", "test.gold_conll", "test.bio.tsv"])
+def test_roles_of_propbank_ewt_come_back_from_all_writings(name, read, real_data):
+    roles_come_back(read("srl/propbank", real_data / "propbank_ewt" / name))
+
+
+def test_answers_have_room(read, real_data, registry):
+    from tokenizers import ByteLevelBPETokenizer
+
+    folder = real_data / "tokenizers" / "gpt2"
+    tokenizer = ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    task = registry.task("srl")
+    examples = read("srl/propbank", real_data / "propbank_ewt/test.bio.tsv")
+    asked = [task.ask(e, "Generate") for e in examples]
+    lengths = [len(tokenizer.encode(task.solve(e, a).text).ids) for e, a in zip(examples, asked, strict=True)]
+    cut = [length for length, a in zip(lengths, asked, strict=True) if length > a.max_new_tokens]
+    assert len(cut) <= 2, sorted(cut)
+
+
+def test_plain_names(registry):
+    assert registry.task("srl").name == "srl/propbank"
+    assert registry.task("tagging").name == "tagging/wnut17"
+
+
+def test_every_task_names_metrics_and_tasks_that_there_are(registry):
+    for task in registry.items["task"].values():
+        assert [registry.metric(m).name for m in task.metrics] == list(task.metrics)
+        assert task.description
+        assert task.version == 1
+        assert task.follows is None or registry.task(task.follows).name == task.follows
+
+
+def test_importing_the_plugin_is_light():
+    heavy = {"numpy", "torch", "transformers", "datasets", "pyarrow", "seqeval", "jieba", "huggingface_hub"}
+    code = f"import sys, plmtasks_srl; plmtasks_srl.register_tasks(); print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# ── asking and reading ────────────────────────────────────────────────────────────────────────────────────────────
+
+WORDS = ["the", "nurse", "was", "seen", "by", "us"]
+
+
+def example(**changes):
+    inputs = {"words": WORDS, "predicate": 3, "number": 0}
+    reference = [["ARG1", 0, 2], ["V", 3, 4], ["ARG0", 4, 6]]
+    return Example(**({"id": "s.3", "inputs": inputs, "reference": reference, "cluster": "s"} | changes))
+
+
+def test_the_predicate_is_marked(registry):
+    task = registry.task("srl")
+    asked = task.ask(example().hidden(), "Tag")
+    assert (asked.words, asked.marked) == (tuple(WORDS), (3,))
+    assert asked.labels[:5] == ("O", "B-V", "I-V", "B-ARG0", "I-ARG0")
+    written = task.ask(example().hidden(), "Generate")
+    assert written.text == "the nurse was * seen * by us\nRoles:"
+    assert written.stop == ("\n",)
+    assert task.solve(example(), written) == GenerateAnswer(text="[ARG1 the nurse] [ARG0 by us]")
+
+
+@pytest.mark.parametrize(
+    ("tags", "value"),
+    [
+        ("B-ARG1 I-ARG1 O B-V B-ARG0 I-ARG0", [["ARG1", 0, 2], ["V", 3, 4], ["ARG0", 4, 6]]),
+        ("B-ARG1 I-ARG1 O O O O", [["ARG1", 0, 2], ["V", 3, 4]]),
+        ("B-ARG1 I-ARG1 I-ARG1 I-ARG1 I-ARG1 O", [["ARG1", 0, 3], ["V", 3, 4], ["ARG1", 4, 5]]),
+        ("O O B-V I-V O O", [["V", 2, 4]]),
+        ("O B-V O B-C-V O O", [["V", 1, 2], ["C-V", 3, 4]]),
+        ("I-ARG1 I-ARG1 O B-V O O", [["ARG1", 0, 2], ["V", 3, 4]]),
+    ],
+)
+def test_v_is_at_the_predicate_whatever_is_said(tags, value, registry):
+    task = registry.task("srl")
+    asked = task.ask(example().hidden(), "Tag")
+    assert task.read(example().hidden(), asked, TagAnswer(labels=tuple(tags.split()))).value == value
+
+
+def test_written_roles_are_read(registry):
+    task = registry.task("srl")
+    asked = task.ask(example().hidden(), "Generate")
+    assert task.read(example().hidden(), asked, GenerateAnswer(text="[ARG0 by us] [ARG1 seen")).value == [
+        ["V", 3, 4], ["ARG0", 4, 6]
+    ]  # fmt: skip
+    assert task.read(example().hidden(), asked, GenerateAnswer(text="none")).value == [["V", 3, 4]]
+
+
+def test_a_person_reads_brackets(registry):
+    shown = registry.task("srl").show(example().hidden(), Prediction(value=example().reference))
+    assert shown == "[ARG1: the nurse] was [V: seen] [ARG0: by us]"
+
+
+def test_predicates_are_words_with_senses(registry):
+    task = registry.task("srl/predicates")
+    sentence = example(inputs={"words": WORDS, "number": 0}, reference=[["01", 3, 4]])
+    asked = task.ask(sentence.hidden(), "Tag")
+    assert asked.labels[:3] == ("O", "V", "01")
+    assert task.solve(sentence, asked).labels == ("O", "O", "O", "01", "O", "O")
+    written = task.ask(sentence.hidden(), "Generate")
+    assert task.solve(sentence, written).text == "[01 seen]"
+    assert task.read(sentence, written, GenerateAnswer(text="[01 seen by] [02 nurse]")).value == [["02", 1, 2], ["01", 3, 4]]
+
+
+def test_labels_are_known_or_those_of_the_training_data(registry, write):
+    rows = "0\tWe\tPRP\t-\tB-{0}\n1\tsaw\tVBD\tsee.{1}\tB-V\n"
+    write("train.bio.tsv", rows.format("ARGM-ZZZ", "99"))
+    folder = write("test.bio.tsv", rows.format("ARGM-QQQ", "98")).parent
+    roles = registry.task("srl/propbank")
+    bound = roles.bind(roles.load(Source(data=str(folder))))
+    assert bound.labels == (*ROLES, "ARGM-ZZZ")
+    alone = roles.bind(roles.load(Source(data=str(folder / "test.bio.tsv"))))
+    assert alone.labels == ROLES
+    senses = registry.task("srl/predicates")
+    assert senses.bind(senses.load(Source(data=str(folder)))).labels[-1] == "99"
+    text = registry.task("tagging/text")
+    write("tags/x.conll", "a\tB-X\n")
+    assert text.bind(text.load(Source(data=str(folder / "tags/x.conll")))).labels == ("X",)
+
+
+def test_roles_that_only_a_test_split_has_are_counted(registry, write, score):
+    rows = "0\tWe\tPRP\t-\tB-{0}\n1\tsaw\tVBD\tsee.01\tB-V\n2\tit\tPRP\t-\tB-ARG1\n"
+    task = registry.task("srl/propbank")
+    data = task.load(Source(data=str(write("test.bio.tsv", rows.format("ARGM-QQQ")))))
+    bound, (only,) = task.bind(data), data["test"]
+    asked = bound.ask(only.hidden(), "Tag")
+    solved = bound.solve(only, asked)
+    assert solved.labels == ("O", "B-V", "B-ARG1")
+    with pytest.warns(DataWarning, match=r"1 spans have labels that the task does not know \(ARGM-QQQ\)"):
+        scores = score(bound, "srl_eval", [bound.read(only.hidden(), asked, solved)], [only])
+    assert (scores["precision"], scores["recall"], scores["missed[unseen]"]) == (100, 50, 1)
+    assert scores["recall[unseen]"] == 0
+    written = bound.ask(only.hidden(), "Generate")
+    told = bound.read(only.hidden(), written, bound.solve(only, written))
+    assert score(bound, "srl_eval", [told], [only])["f1[unseen]"] == 100
+
+
+def test_samples_differ_in_shape_and_between_splits(registry):
+    for language in ("", "-zh"):
+        data = registry.task(f"srl/sample{language}").load(Source())
+        texts = {split: {" ".join(e.inputs["words"]) for e in data[split]} for split in data.splits}
+        assert not texts["train"] & (texts["test"] | texts["validation"])
+        shapes = Counter(tuple(role for role, _, _ in e.reference) for e in data["test"])
+        assert len(shapes) == 4
+        assert min(shapes.values()) >= 25
+        assert any(shape[0] == "ARG1" for shape in shapes)  # the passive
+    first = registry.task("srl/sample").load(Source())["train"][3]
+    assert " ".join(first.inputs["words"][2:5]).startswith("was ")
+
+
+# ── new questions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("row", "predicate"),
+    [
+        ({"text": "She didn't know it.", "predicate": "know"}, 3),
+        ({"text": "It is what it is.", "predicate": "4"}, 4),
+        ({"words": ["is", "it"], "predicate": 0}, 0),
+    ],
+)
+def test_a_predicate_is_posed_by_word_or_place(row, predicate, registry):
+    task = registry.task("srl")
+    posed = task.pose(row, "1")
+    assert posed.inputs["predicate"] == predicate
+    for kind in task.asks:
+        asked = task.ask(posed, kind)
+        said = TagAnswer(labels=("O",) * len(posed.inputs["words"])) if kind == "Tag" else GenerateAnswer(text="")
+        assert task.read(posed, asked, said).value == [["V", predicate, predicate + 1]]
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "message"),
+    [
+        ("srl", {"text": "It is what it is", "predicate": "is"}, "its position from 0 where the word comes more than once"),
+        ("srl", {"text": "It is"}, "the question has None"),
+        ("srl", {"text": "It is", "predicate": "2"}, "the question has '2'"),
+        ("srl", {"text": " ", "predicate": "2"}, "asked with a sentence as 'text', or as 'words'"),
+        ("srl/predicates", {"words": ["a", ""]}, "asked with a sentence as 'text', or as 'words'"),
+        ("srl/predicates", {"text": "It is", "predicate": "is"}, "asked with text, words; the question has a field 'predicate'"),
+        ("tagging/wnut17", {"txt": "It is"}, "the question has neither"),
+    ],
+)
+def test_what_is_no_question(task, row, message, registry):
+    with pytest.raises(InputError, match=message):
+        registry.task(task).pose(row, "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("She didn't see Ann's cat.", "She did n't see Ann 's cat ."),
+        ("“We’ll pay $3.50,” he said…", "“ We ’ll pay $ 3.50 , ” he said …"),
+        ("a well-known e-mail: a.b@c.org (really!)", "a well-known e-mail : a.b@c.org ( really ! )"),
+        ("护士在花园找到了信。", "护士 在 花园 找到 了 信 。"),
+    ],
+)
+def test_words_of_a_text(text, words):
+    assert split_words(text) == words.split()
+
+
+@given(st.text())
+def test_words_hold_all_that_is_no_space(text):
+    words = split_words(text)
+    assert "".join("".join(words).split()) == "".join(text.split())
+    assert all(word and not any(c.isspace() for c in word) for word in words)
+
+
+# ── one task after the other ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_roles_follow_the_predicates_that_were_found(registry, score):
+    predicates, roles = registry.task("srl/predicates"), registry.task("srl/propbank")
+    assert roles.follows == predicates.name
+    sentence = predicates.pose({"words": WORDS}, "s")
+    missed = example(id="s.5", inputs={"words": WORDS, "predicate": 5, "number": 0}, reference=[["ARG1", 0, 2], ["V", 5, 6]])
+    derived = roles.derive(sentence, Prediction(value=[["01", 2, 3], ["01", 3, 4]]))
+    assert [(e.id, e.inputs["predicate"], e.cluster, e.reference) for e in derived] == [
+        ("s.2", 2, "s", None),
+        ("s.3", 3, "s", None),
+    ]
+    examples = roles.match([example(slices=("x",)), missed], derived)
+    assert [(e.id, e.inputs["predicate"]) for e in examples] == [("s.2", 2), ("s.3", 3), ("s.5", None)]
+    assert [e.reference for e in examples] == [[], example().reference, missed.reference]
+    assert examples[1].slices == ("x",)
+    asked = [roles.ask(e.hidden(), "Tag") for e in examples]
+    assert [a.marked for a in asked] == [(2,), (3,), ()]
+    tags = TagAnswer(labels=("B-ARG1", "I-ARG1", "O", "B-V", "B-ARG0", "I-ARG0"))
+    read = [roles.read(e.hidden(), a, tags) for e, a in zip(examples, asked, strict=True)]
+    assert read[2].value == []
+    scores = score(roles, "srl_eval", read, examples)
+    # the excess predicate has two roles that nobody asked for, the missed one a role that nobody found
+    assert [sum(scores[f"{c}[ARG{n}]"] for n in (0, 1)) for c in ("correct", "excess", "missed")] == [2, 2, 1]
+    assert (scores["perfect"], scores["propositions"]) == (1, 2)
+
+
+def test_found_predicates_of_the_data_have_the_data_s_ids(read, registry, real_data):
+    path = real_data / "propbank_ewt/test.bio.tsv"
+    roles = registry.task("srl/propbank")
+    examples = read("srl/propbank", path)
+    derived = [d for e in read("srl/predicates", path) for d in roles.derive(e.hidden(), Prediction(value=e.reference))]
+    assert list(roles.match(examples, derived)) == list(examples)
+    assert [d.hidden() for d in derived] == [e.hidden() for e in examples]
+
+
+# ── somebody else's predictions ───────────────────────────────────────────────────────────────────────────────────
+
+BIO = """\
+0\tYes\tUH\t-
+
+0\tWe\tPRP\t-\tB-ARG0\tO
+1\tsaw\tVBD\tsee.01\tB-V\tO
+2\tit\tPRP\t-\tO\tB-ARG0
+3\tfall\tVB\tfall.02\tO\tB-V
+"""
+
+
+def test_predictions_in_columns_go_by_sentence_and_predicate(registry, read, write):
+    task, examples = registry.task("srl/propbank"), read("srl/propbank", write("test.bio.tsv", BIO))
+    props = "-\n\n- (A1*)\nsee (V*)\n- *\n- *\n"
+    first, second = (task.read_predictions(write("x.props", props), examples)[e.id].value for e in examples)
+    assert (first, second) == ([["ARG1", 0, 1], ["V", 1, 2]], [])
+    # only the sentences that have predicates
+    assert len(task.read_predictions(write("y.bio.tsv", BIO.split("\n\n")[1]), examples)) == 2
+    senses = registry.task("srl/predicates")
+    sentences = read("srl/predicates", write("test.bio.tsv", BIO))
+    found = senses.read_predictions(write("x.props", props), sentences)
+    assert [found[e.id].value for e in sentences] == [[], [["V", 1, 2]]]
+
+
+def test_predicates_that_nobody_asked_for_do_not_count(registry, read, write):
+    task, examples = registry.task("srl/propbank"), read("srl/propbank", write("test.bio.tsv", BIO))
+    props = "yes (V*)\n\n-    *\nsee (V*)\n- *\n- *\n"
+    with pytest.warns(DataWarning, match="1 predicates are none of the references'"):
+        task.read_predictions(write("x.props", props), examples)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("x.props", "-\n\n- \nsee (V*)\n- *\n", r"x\.props:4: expected 1 columns"),
+        ("x.props", "-\n\n- *\nsee (V*)\n- *\n", r"x\.props:3: expected 4 words of 1\.1, found 3"),
+        ("x.jsonl", {"id": "1.1", "prediction": [["ARG0", 0]]}, r"1\.1: expected a list of \[label, start, end\]"),
+        ("x.jsonl", {"id": "1.1", "prediction": "ARG0"}, r"expected a list of \[label, start, end\]"),
+        (
+            "x.jsonl",
+            {"id": "1.1", "prediction": [["A", 0, 2], ["B", 1, 3]]},
+            r"disjoint spans .* found \['B', 1, 3\], which overlaps",
+        ),
+        ("x.jsonl", {"id": "1.1", "prediction": [["A", 0, 9]]}, "in a sentence of 4 words"),
+        ("x.jsonl", {"id": "1.1", "prediction": ["O", "O"]}, "expected 4 tags: O, B-… or I-…, found 2"),
+        ("x.jsonl", {"id": "1.1", "prediction": ["O", "O", "O", "X"]}, "found 'X'"),
+    ],
+)
+def test_bad_predictions(name, text, message, registry, read, write):
+    examples = read("srl/propbank", write("test.bio.tsv", BIO))
+    with pytest.raises(DataError, match=message):
+        registry.task("srl/propbank").read_predictions(write(name, text if isinstance(text, str) else json.dumps(text)), examples)
+
+
+def test_too_few_sentences_of_predictions(registry, read, write):
+    sentences = read("srl/predicates", write("test.bio.tsv", BIO))
+    with pytest.raises(DataError, match=r"expected at least 2 sentences, as in the references, found 1"):
+        registry.task("srl/predicates").read_predictions(write("x.props", "-\n"), sentences)
+
+
+def test_predictions_in_json(registry, read, write):
+    task, examples = registry.task("srl/propbank"), read("srl/propbank", write("test.bio.tsv", BIO))
+    rows = [{"id": "1.1", "prediction": [["V", 1, 2], ["ARG0", 0, 1]]}, {"id": "1.3", "prediction": ["O", "O", "I-ARG1", "B-V"]}]
+    found = task.read_predictions(write("x.jsonl", "\n".join(map(json.dumps, rows))), examples)
+    assert found["1.1"].value == [["ARG0", 0, 1], ["V", 1, 2]]
+    assert found["1.3"].value == plain([Span("ARG1", 2, 3), Span("V", 3, 4)])
+
+
+def test_requests_are_of_the_core(registry):
+    task = registry.task("tagging/wnut17")
+    posed = task.pose({"text": "Ann sang in Rome"}, "1")
+    asked = [task.ask(posed, kind) for kind in task.asks]
+    assert [type(a) for a in asked] == [Tag, Generate]
+    assert "person" in asked[1].instruction
+    assert task.read(posed, asked[1], GenerateAnswer(text="[person Ann] [location Rome]")).value == [
+        ["person", 0, 1], ["location", 3, 4]
+    ]  # fmt: skip
