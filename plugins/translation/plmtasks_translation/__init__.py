@@ -8,6 +8,7 @@ from plmtasks.model import Provider
 from plmtasks.task import Task
 
 from .catalog import TASKS
+from .comet import Comets
 from .metrics import METRICS
 
 
@@ -18,4 +19,4 @@ def register_tasks() -> Iterable[Task | Provider]:
 
 @hookimpl
 def register_metrics() -> Iterable[Metric | Provider]:
-    return METRICS
+    return [*METRICS, Comets()]
