@@ -1,0 +1,152 @@
+"""A run that asks about another run's predictions; further metrics."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+import toy_chain
+from jsonschema import Draft202012Validator
+
+import plmtasks
+from plmtasks.config import RunConfig, Source, run_config
+from plmtasks.distributed import alone
+from plmtasks.errors import InputError, MetricError, UnknownNameError
+from plmtasks.leaderboard import render
+from plmtasks.leaderboard.boards import make_boards
+from plmtasks.registry import Registry, load_registry
+from plmtasks.results import Result
+from plmtasks.runner import run
+from plmtasks.scoring import Submission, score_file
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry([toy, toy_chain], installed=False)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "quiet": True}
+    return run_config("toy/follow", "toy-model", output=str(tmp_path), **options)
+
+
+@pytest.fixture
+def found(config: RunConfig, registry: Registry) -> Result:
+    return run(replace(config, task="toy/find"), registry, alone())
+
+
+def test_what_is_predicted_takes_the_place_of_what_the_data_gives(config: RunConfig, found: Result, registry: Registry) -> None:
+    counts = {row["id"]: row["prediction"] for row in found.predictions()}
+    result = run(replace(config, given=str(found.folder)), registry, alone())
+    rows = {row["id"]: row for row in result.predictions()}
+    derived = {f"{id_}.{i}" for id_, count in counts.items() for i in range(count)}
+    missed = {f"{id_}.0" for id_, count in counts.items() if not count}
+    assert set(rows) == derived | missed
+    assert missed
+    assert {id_ for id_, row in rows.items() if row["reference"] == "nothing"} == {d for d in derived if not d.endswith(".0")}
+    given = {"task": "toy/find", "model": "toy-model", "identity": found.identity}
+    assert result.record["protocol"]["given"] == given
+    data = result.record["data"]
+    assert (data["examples"], data["of"], data["limit"]) == (len(rows), len(rows), None)
+    Draft202012Validator(json.loads((Path(plmtasks.__file__).parent / "result.schema.json").read_text())).validate(result.record)
+
+
+def test_it_is_another_run_in_another_table(config: RunConfig, found: Result, registry: Registry) -> None:
+    plain = run(config, registry, alone())
+    given = run(replace(config, given=str(found.folder)), registry, alone())
+    again = run(replace(config, given=str(found.folder)), registry, alone())
+    assert len({plain.identity, given.identity}) == 2
+    assert again.folder == given.folder
+    first, second = make_boards([plain, given])
+    said = f"given toy/find of toy-model ({found.identity[:6]})"
+    assert {first.apart, second.apart} & {said, "of what the data gives"}
+    assert said in render([plain, given], "json")
+    assert "given" not in plain.record["protocol"]
+
+
+def test_a_limit_is_of_what_follows(config: RunConfig, found: Result, registry: Registry) -> None:
+    result = run(replace(config, given=str(found.folder), limit=3), registry, alone())
+    data = result.record["data"]
+    assert (data["examples"], data["limit"]) == (3, 3)
+    assert data["of"] > 3
+
+
+@pytest.mark.parametrize(
+    ("change", "made", "said"),
+    [
+        ({"task": "toy/even"}, {}, "task 'toy/even' follows no other: no run can be given to it"),
+        ({}, {"task": "toy/follow"}, "is a run of 'toy/follow'\n  toy/follow follows toy/find"),
+        ({"split": "test"}, {}, "is a run on the split 'validation', not 'test'\n  --split validation"),
+        ({}, {"limit": 5}, "answered 5 of 12 examples\n  run it again without --limit"),
+        ({}, {"source": Source(data="9")}, "was run on other examples than those of toy, split validation"),
+    ],
+)
+def test_a_run_that_does_not_fit_is_told(
+    change: dict[str, Any], made: dict[str, Any], said: str, config: RunConfig, registry: Registry
+) -> None:
+    other = run(replace(config, **{"task": "toy/find", **made}), registry, alone())
+    with pytest.raises(InputError, match=said):
+        run(replace(config, given=str(other.folder), **change), registry, alone())
+
+
+def test_a_run_that_is_not_whole_is_told(config: RunConfig, found: Result, registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file or folder"):
+        run(replace(config, given=str(tmp_path / "nowhere")), registry, alone())
+    run(config, registry, alone())
+    with pytest.raises(InputError, match="2 runs are there"):
+        run(replace(config, given=str(tmp_path)), registry, alone())
+    lines = (found.folder / "predictions.jsonl").read_text().splitlines(keepends=True)
+    (found.folder / "predictions.jsonl").write_text("".join(lines[1:]))
+    with pytest.raises(InputError, match="expected a prediction for every example, found none for 1, 's0' first"):
+        run(replace(config, given=str(found.folder)), registry, alone())
+    (found.folder / "result.json").unlink()
+    with pytest.raises(InputError, match="the run is not finished"):
+        run(replace(config, given=str(found.folder)), registry, alone())
+
+
+def test_a_skipped_example_gives_nothing_to_ask(config: RunConfig, found: Result, registry: Registry) -> None:
+    path = found.folder / "predictions.jsonl"
+    rows = [{**row, "prediction": None, "skipped": True} for row in found.predictions()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run(replace(config, given=str(found.folder)), registry, alone())
+    assert [row["id"] for row in result.predictions()] == [f"s{i}.0" for i in range(12)]
+
+
+# ── further metrics ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_further_metric_stands_beside_the_tasks_own(config: RunConfig, registry: Registry) -> None:
+    plain = run(config, registry, alone())
+    more = run(replace(config, metrics=("toy_lengths", "toy_accuracy", "toy_lengths")), registry, alone())
+    assert list(more.scores()) == ["toy_accuracy/accuracy", "toy_lengths/accuracy"]
+    assert more.record["main"] == plain.record["main"] == ["toy_accuracy", "accuracy"]
+    assert more.identity != plain.identity
+    values = [row["prediction"] for row in more.predictions()]
+    assert more.scores()["toy_lengths/accuracy"] == pytest.approx(100 * sum(map(len, values)) / len(values))
+
+
+def test_an_unknown_metric_is_told_before_anything_is_asked(config: RunConfig, registry: Registry) -> None:
+    with pytest.raises(UnknownNameError, match="there is no metric 'toy_length'\n  did you mean 'toy_lengths'"):
+        run(replace(config, metrics=("toy_length",)), registry, alone())
+    assert not Path(config.output).exists() or not list(Path(config.output).iterdir())
+
+
+def test_a_file_is_scored_by_further_metrics(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.txt"
+    path.write_text("no\n" * 12)
+    scored = score_file(registry, "toy/follow", Source(), Submission(path=path, metrics=("toy_lengths", "toy_lengths")))
+    assert {name: scored.scores[name]["accuracy"]["value"] for name in scored.scores} == {
+        "toy_accuracy": 100.0,
+        "toy_lengths": 200.0,
+    }
+    with pytest.raises(UnknownNameError):
+        score_file(registry, "toy/follow", Source(), Submission(path=path, metrics=("bleurt",)))
+
+
+def test_a_metric_that_cannot_score_such_predictions_is_told(registry: Registry, config: RunConfig) -> None:
+    """The length of a number: no traceback, and the answers are kept."""
+    with pytest.raises(MetricError, match=r"metric 'toy_lengths' cannot score such predictions: TypeError: .*\n  a prediction: "):
+        run(replace(config, task="toy/find", metrics=("toy_lengths",)), registry, alone())
