@@ -157,6 +157,8 @@ SMALL = {
 @pytest.mark.slow
 def test_wikitext_in_gpt2s_own_vocabulary(real_data, tmp_path):
     """Pretraining a model of GPT-2's shape and evaluating it; then the next turn of a dialogue."""
+    from plmtasks.leaderboard.boards import Row
+
     folder = tmp_path / "gpt"
     shutil.copytree(real_data / "tokenizers" / "gpt2", folder)
     (folder / "config.json").write_text(json.dumps({**SMALL["decoder"], "n_embd": 16, "vocab_size": 50257}))
@@ -178,6 +180,7 @@ def test_wikitext_in_gpt2s_own_vocabulary(real_data, tmp_path):
         assert scores["pseudo"]["value"] == 0
         # better than a guess among 50,257
         assert 1 < scores["token_perplexity"]["value"] < 50257
+        assert ("stride 128" in Row(result).marks) == (stride == 128)
         bits.append(scores["bits_per_byte"]["value"])
     assert bits[0] != bits[1]
     result = plmtasks.run(
