@@ -32,14 +32,18 @@ def run(task: str, model: str, **options: Any) -> "Result":
     return run([run_config(task, model, **options)])[0]
 
 
-def train(task: str, model: str, output: str, **options: Any) -> Path:
+def train(task: str | Mapping[str, Mapping[str, Any]], model: str, output: str, **options: Any) -> Path:
     """Trains a model on a task; the same as `plmtasks train`. Returns the checkpoint's folder.
+
+    task: its name; or several tasks, learned together, each with the fields of its `Source`:
+        {"classification/sst2": {"data": "sst2"}, "srl/propbank": {"data": "propbank"}}
 
     raises: PlmtasksError
     """
     from .session import train
 
-    return train(run_config(task, model, **options), output)
+    tasks = {task: {}} if isinstance(task, str) else task
+    return train([run_config(name, model, **{**options, **source}) for name, source in tasks.items()], output)
 
 
 def predict(

@@ -168,7 +168,7 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     if fresh or job.model.fresh(job.form):
         how = "untrained"
     elif record is not None:
-        how = _learned(job.task.name, list(record["tasks"]))
+        how = _learned(job.task.name, record)
     elif "shots" in {f.name for f in dataclasses.fields(job.form)} or job.kind == "Score":
         how = f"{job.config.shots}-shot" if job.config.shots else "zero-shot"
     else:
@@ -177,8 +177,10 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": trained_on, **_given(job)}
 
 
-def _learned(task: str, learned: Sequence[str]) -> str:
-    others = [name for name in learned if name != task]
+def _learned(task: str, record: Mapping[str, Any]) -> str:
+    """The last training in words; texts without a question are what a model is pretrained on."""
+    plain = all(lesson["kind"] == "Score" for lesson in record["parts"]["learned"])
+    what, others = "pretrained" if plain else "fine-tuned", [name for name in record["tasks"] if name != task]
     if not others:
-        return "fine-tuned"
-    return f"fine-tuned {'with' if task in learned else 'on'} {', '.join(others)}"
+        return what
+    return f"{what} {'with' if task in record['tasks'] else 'on'} {', '.join(others)}"
