@@ -28,14 +28,7 @@ DATA = [
             "test_2017_mscoco": 461,
         },
     ),
-    (
-        "translation/text-de-en",
-        "multi30k_en_de",
-        {
-            "train": 29000, "validation": 1014, "test": 1000, "test_2016_flickr": 1000, "test_2017_flickr": 1000,
-            "test_2017_mscoco": 461,
-        },
-    ),
+    ("translation/text-de-en", "multi30k_en_de/test_2017_mscoco.de.gz", {"test": 461}),
     ("translation/multi30k", "multi30k_en_de/val.en.gz", {"validation": 1014}),
     ("translation/wmt22-zh-en", "wmt22_zh_en", {"test": 1875}),
 ]  # fmt: skip
@@ -54,7 +47,7 @@ def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, regi
             solved = task.solve(example, asked)
             predictions[example.id] = task.read(example.hidden(), asked, solved)
             assert predictions[example.id].value.strip() == example.reference[0].strip()
-        for metric, count in (dict.fromkeys(task.metrics, 500) | {"ter": 50}).items():
+        for metric, count in (dict.fromkeys(task.metrics, 300) | {"ter": 50}).items():
             chosen = draw(data[split], count)
             [info] = registry.metric(metric).scores().values()
             assert score(task, metric, [predictions[e.id] for e in chosen], chosen) == info.best, (split, metric)
