@@ -1,26 +1,12 @@
-"""The tasks by name, with their labels and data."""
+"""The tasks by name, with their instructions and data."""
 
 from plmtasks.data import HubData
 
 from .task import Entities, Predicates, Roles
 
-MODIFIERS = (
-    "ADJ", "ADV", "CAU", "COM", "CXN", "DIR", "DIS", "DSP", "EXT", "GOL", "LOC", "LVB", "MNR", "MOD", "NEG", "PNC", "PRD", "PRP",
-    "PRR", "PRX", "REC", "SLC", "STR", "TMP",
-)  # fmt: skip
-"""PropBank's kinds of ARGM, those of OntoNotes 5 and of the releases since."""
-
-ARGUMENTS = (*(f"ARG{n}" for n in "012345A"), "ARG1-DSP", "ARGM", *(f"ARGM-{kind}" for kind in MODIFIERS))
-
-ROLES = ("V", *ARGUMENTS, *(f"R-{role}" for role in ARGUMENTS), "C-V", *(f"C-{role}" for role in ARGUMENTS))
-"""What a PropBank role can be, whatever a data set has: so a model that learned from one can be asked another."""
-
-SENSES = ("V", *(f"{n:02}" for n in range(1, 41)), "101", "LV")
-"""Numbers of PropBank's rolesets, LV for light verbs, V for a predicate whose sense the data do not tell."""
-
 ROLE_INSTRUCTION = (
-    f"Label the semantic roles of the predicate between asterisks as PropBank does: each phrase that has a role "
-    f"in brackets, behind its label ({', '.join(ROLES[1:7])}, ARGM-TMP, ARGM-LOC, ARGM-MNR and so on), in their order."
+    "Label the semantic roles of the predicate between asterisks as PropBank does: each phrase that has a role in brackets, "
+    "behind its label (ARG0, ARG1, ARG2, ARGM-TMP, ARGM-LOC, ARGM-MNR and so on), in their order."
 )
 PREDICATE_INSTRUCTION = (
     "Find the predicates of the sentence as PropBank does: each one in brackets, behind the number of its sense, in their order."
@@ -43,7 +29,7 @@ def _converted(repo: str, config: str) -> HubData:
 PROPOSITIONS = (
     Roles(
         name="srl/propbank", description="who did what to whom: PropBank's roles of given predicates, in your files",
-        labels=ROLES, instruction=ROLE_INSTRUCTION, follows="srl/predicates",
+        instruction=ROLE_INSTRUCTION, follows="srl/predicates",
     ),
     Roles(
         name="srl/sample", description="the roles in built-in sentences", instruction="", follows="srl/predicates-sample",
@@ -55,7 +41,7 @@ PROPOSITIONS = (
     ),
     Predicates(
         name="srl/predicates", description="which words are predicates, and in which sense of PropBank, in your files",
-        labels=SENSES, instruction=PREDICATE_INSTRUCTION,
+        instruction=PREDICATE_INSTRUCTION,
     ),
     Predicates(name="srl/predicates-sample", description="the verb of built-in sentences", instruction="", sample_language="en"),
     Predicates(

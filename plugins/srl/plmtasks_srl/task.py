@@ -45,7 +45,7 @@ class SpanTask(Task):
     metrics: Sequence[str]
     asks: Sequence[str] = ("Tag", "Generate")
     labels: tuple[str, ...] = ()
-    """Of its spans; those that it has by itself, and those of the training data."""
+    """Of its spans: those of the training data, and those that it has by itself."""
     fields: Sequence[str] = ("text",)
     more_fields: Sequence[str] = ("words",)
 

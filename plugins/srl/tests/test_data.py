@@ -2,7 +2,6 @@ import gzip
 import json
 
 import pytest
-from plmtasks_srl.catalog import ROLES, SENSES
 from plmtasks_srl.data.propositions import role_name
 
 from plmtasks.config import Source
@@ -195,14 +194,6 @@ def test_without_data_the_way_to_some_is_told(registry):
 )  # fmt: skip
 def test_short_names_of_roles(short, name):
     assert role_name(short) == name
-
-
-def test_the_roles_and_senses_of_propbank_ewt_are_known(read, real_data):
-    for split in ("dev", "test"):
-        path = real_data / "propbank_ewt" / f"{split}.gold_conll"
-        assert {span[0] for e in read("srl/propbank", path) for span in e.reference} <= set(ROLES)
-        assert {span[0] for e in read("srl/predicates", path) for span in e.reference} <= set(SENSES)
-    assert len(set(ROLES)) == len(ROLES)
 
 
 # ── tagging ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_srl.brackets import read_text, write_text
-from plmtasks_srl.catalog import ROLES
 from plmtasks_srl.spans import Span, plain, read_brackets, read_tags, spans_of, write_brackets, write_tags
 from plmtasks_srl.words import split_words
 
@@ -121,11 +120,16 @@ def example(**changes):
     return Example(**({"id": "s.3", "inputs": inputs, "reference": reference, "cluster": "s"} | changes))
 
 
-def test_the_predicate_is_marked(registry):
-    task = registry.task("srl")
+@pytest.fixture(scope="module")
+def srl(registry):
+    return registry.task("srl").labelled(["ARG0", "ARG1", "C-V", "V"])
+
+
+def test_the_predicate_is_marked(srl):
+    task = srl
     asked = task.ask(example().hidden(), "Tag")
     assert (asked.words, asked.marked) == (tuple(WORDS), (3,))
-    assert asked.labels[:5] == ("O", "B-V", "I-V", "B-ARG0", "I-ARG0")
+    assert asked.labels[:5] == ("O", "B-ARG0", "I-ARG0", "B-ARG1", "I-ARG1")
     written = task.ask(example().hidden(), "Generate")
     assert written.text == "the nurse was * seen * by us\nRoles:"
     assert written.stop == ("\n",)
@@ -164,36 +168,39 @@ def test_a_person_reads_brackets(registry):
 
 
 def test_predicates_are_words_with_senses(registry):
-    task = registry.task("srl/predicates")
+    task = registry.task("srl/predicates").labelled(["01", "V"])
     sentence = example(inputs={"words": WORDS, "number": 0}, reference=[["01", 3, 4]])
     asked = task.ask(sentence.hidden(), "Tag")
-    assert asked.labels[:3] == ("O", "V", "01")
+    assert asked.labels == ("O", "01", "V")
     assert task.solve(sentence, asked).labels == ("O", "O", "O", "01", "O", "O")
     written = task.ask(sentence.hidden(), "Generate")
     assert task.solve(sentence, written).text == "[01 seen]"
     assert task.read(sentence, written, GenerateAnswer(text="[01 seen by] [02 nurse]")).value == [["02", 1, 2], ["01", 3, 4]]
 
 
-def test_labels_are_known_or_those_of_the_training_data(registry, write):
+def test_labels_are_those_of_the_training_data_if_there_are_any(registry, write):
     rows = "0\tWe\tPRP\t-\tB-{0}\n1\tsaw\tVBD\tsee.{1}\tB-V\n"
-    write("train.bio.tsv", rows.format("ARGM-ZZZ", "99"))
-    folder = write("test.bio.tsv", rows.format("ARGM-QQQ", "98")).parent
-    roles = registry.task("srl/propbank")
-    bound = roles.bind(roles.load(Source(data=str(folder))))
-    assert bound.labels == (*ROLES, "ARGM-ZZZ")
-    alone = roles.bind(roles.load(Source(data=str(folder / "test.bio.tsv"))))
-    assert alone.labels == ROLES
-    senses = registry.task("srl/predicates")
-    assert senses.bind(senses.load(Source(data=str(folder)))).labels[-1] == "99"
-    text = registry.task("tagging/text")
-    write("tags/x.conll", "a\tB-X\n")
-    assert text.bind(text.load(Source(data=str(folder / "tags/x.conll")))).labels == ("X",)
+    write("train.bio.tsv", rows.format("ARG0", "01"))
+    folder = write("test.bio.tsv", rows.format("ARG1", "02")).parent
+
+    def labels(name, path):
+        task = registry.task(name)
+        return task.bind(task.load(Source(data=str(path)))).labels
+
+    assert labels("srl/propbank", folder) == ("ARG0", "V")
+    assert labels("srl/propbank", folder / "test.bio.tsv") == ("ARG1", "V")
+    assert labels("srl/predicates", folder) == ("01",)
+    write("tags/train.conll", "a\tB-X\nb\tB-person\n")
+    assert labels("tagging/text", folder / "tags") == ("X", "person")
+    wnut = registry.task("tagging/wnut17").labels
+    assert labels("tagging/wnut17", folder / "tags") == (*wnut, "X")
 
 
 def test_roles_that_only_a_test_split_has_are_counted(registry, write, score):
     rows = "0\tWe\tPRP\t-\tB-{0}\n1\tsaw\tVBD\tsee.01\tB-V\n2\tit\tPRP\t-\tB-ARG1\n"
     task = registry.task("srl/propbank")
-    data = task.load(Source(data=str(write("test.bio.tsv", rows.format("ARGM-QQQ")))))
+    write("train.bio.tsv", rows.format("ARG1").replace("We\tPRP\t-\tB-ARG1", "We\tPRP\t-\tO"))
+    data = task.load(Source(data=str(write("test.bio.tsv", rows.format("ARGM-QQQ")).parent)))
     bound, (only,) = task.bind(data), data["test"]
     asked = bound.ask(only.hidden(), "Tag")
     solved = bound.solve(only, asked)
@@ -281,8 +288,8 @@ def test_words_hold_all_that_is_no_space(text):
 # ── one task after the other ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_roles_follow_the_predicates_that_were_found(registry, score):
-    predicates, roles = registry.task("srl/predicates"), registry.task("srl/propbank")
+def test_roles_follow_the_predicates_that_were_found(registry, srl, score):
+    predicates, roles = registry.task("srl/predicates"), srl
     assert roles.follows == predicates.name
     sentence = predicates.pose({"words": WORDS}, "s")
     missed = example(id="s.5", inputs={"words": WORDS, "predicate": 5, "number": 0}, reference=[["ARG1", 0, 2], ["V", 5, 6]])

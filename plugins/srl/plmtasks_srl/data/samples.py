@@ -53,10 +53,11 @@ def _english(event: Event, shape: int) -> Phrases:
 
 def _chinese(event: Event, shape: int) -> Phrases:
     agent, verb, thing = (event.agent.zh, "ARG0"), (event.verb.zh, VERB), (event.thing.zh, "ARG1")
+    manner = event.manner.zh.replace("地", " 地")
     done, stop = ("了", None), ("。", None)
     return (
         (agent, (f"在 {event.place.zh}", "ARGM-LOC"), verb, done, thing, stop),
         ((event.time.zh, "ARGM-TMP"), ("，", None), agent, verb, done, thing, stop),
-        (agent, (event.manner.zh, "ARGM-MNR"), verb, done, thing, stop),
+        (agent, (manner, "ARGM-MNR"), verb, done, thing, stop),
         (thing, ("被", None), agent, verb, done, stop),
     )[shape]
