@@ -256,7 +256,7 @@ class MultipleChoice(Task):
         """raises: InputError if the row is no question of this task"""
         texts = {name: row.get(name) for name in ("question", "context")}
         found, most = row.get("choices"), len(self.labels or LETTERS)
-        if not _is_texts(found) or not 2 <= len(found) <= most:
+        if found is None or not _is_texts(found) or not 2 <= len(found) <= most:
             raise InputError(f"{self.name} is asked with choices, a list of 2 to {most} texts, not {found!r}")
         if not any(texts.values()) or not _is_texts([v for v in (*texts.values(), row.get("subject")) if v is not None]):
             raise InputError(f"{self.name} is asked with a question, a context or both, as texts")
