@@ -80,7 +80,7 @@ class SpanTask(Task):
             return Tag(words=tuple(words), labels=self.tag_labels, marked=marked)
         shown = " ".join(f"{MARK} {word} {MARK}" if i in marked else word for i, word in enumerate(words))
         return Generate(
-            instruction=self.instruction, text=f"{shown}\n{self.cue}:", max_new_tokens=min(24 + 4 * len(words), 400), stop=("\n",)
+            instruction=self.instruction, text=f"{shown}\n{self.cue}:", max_new_tokens=min(24 + 4 * len(words), 128), stop=("\n",)
         )
 
     def marked(self, example: Example) -> tuple[int, ...]:
@@ -131,7 +131,7 @@ class SpanTask(Task):
         if unknown:
             known = ", ".join((*self.fields, *self.more_fields))
             raise InputError(f"{self.name} is asked with {known}; the question has a field {unknown[0]!r}")
-        return Example(id=id, inputs={"words": words, "number": 0})
+        return Example(id=id, inputs={"words": words})
 
     def show(self, example: Example, prediction: Prediction) -> str:
         return show(spans_of(prediction.value), example.inputs["words"])
