@@ -18,8 +18,8 @@ SOURCES = sorted(
     if "egg-info" not in str(path)
 )
 HEAVY = {
-    "accelerate", "datasets", "evaluate", "numpy", "pandas", "pyarrow", "rich", "sacrebleu", "safetensors", "scipy", "seqeval",
-    "sklearn", "tokenizers", "torch", "transformers",
+    "accelerate", "datasets", "evaluate", "jieba", "numpy", "pandas", "peft", "pyarrow", "rich", "rouge_score", "sacrebleu",
+    "safetensors", "scipy", "seqeval", "sklearn", "tokenizers", "torch", "transformers",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "run": "Evaluate models on tasks; train first where a model must.",
     "train": "Train a model on a task's train split.",
     "predict": "Answer new questions: a line in, a line out.",
-    "export": "Write what a checkpoint learned of one task as an ordinary folder of its library.",
+    "export": "Write one task's part of a checkpoint as an ordinary folder.",
     "score": "Score somebody else's predictions.",
     "leaderboard": "The runs of result folders as a ranked table.",
     "list": "What is installed: tasks, models, metrics, plugins.",
