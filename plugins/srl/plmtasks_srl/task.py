@@ -142,7 +142,7 @@ class SpanTask(Task):
         raises: DataError
         """
         lines = read_lines(path)
-        if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith("{")):
+        if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith('{"')):
             return check_spans(path, super().read_predictions(path, examples), examples)
         return self.read_columns(path, examples)
 
@@ -193,11 +193,10 @@ class Roles(Propositions):
 
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
-            slices = (f"words={_range(len(s.words), (10, 20, 40))}", f"predicates={_range(len(s.propositions), (1, 3, 6))}")
             for p in s.propositions:
                 inputs = {"words": list(s.words), "predicate": p.predicate, "number": number}
                 id_ = f"{s.id}.{p.predicate}"
-                yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=slices)
+                yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=_slices(s))
 
     def marked(self, example: Example) -> tuple[int, ...]:
         predicate = example.inputs["predicate"]
@@ -255,9 +254,14 @@ class Roles(Propositions):
 
     def match(self, examples: Sequence[Example], derived: Sequence[Example]) -> Sequence[Example]:
         """What is found at a predicate that the data do not have is wrong; a predicate that was not found has no roles."""
-        known = {e.id: e for e in examples}
-        asked = [replace(known[e.id], inputs=e.inputs) if e.id in known else replace(e, reference=[]) for e in derived]
-        missed = [e for e in examples if e.id not in {d.id for d in derived}]
+        known, found = {e.id: e for e in examples}, {e.id for e in derived}
+        slices = {e.cluster: e.slices for e in examples}
+        asked = [
+            replace(known[e.id], inputs=e.inputs) if e.id in known
+            else replace(e, reference=[], slices=slices.get(e.cluster, ()))
+            for e in derived
+        ]  # fmt: skip
+        missed = [e for e in examples if e.id not in found]
         return [*asked, *(replace(e, inputs={**e.inputs, "predicate": None}) for e in missed)]
 
 
@@ -273,9 +277,8 @@ class Predicates(Propositions):
 
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
-            slices = (f"words={_range(len(s.words), (10, 20, 40))}", f"predicates={_range(len(s.propositions), (0, 1, 3, 6))}")
             inputs = {"words": list(s.words), "number": number}
-            yield Example(id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=slices)
+            yield Example(id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s))
 
     @cached_property
     def tag_labels(self) -> tuple[str, ...]:
@@ -322,15 +325,22 @@ class Entities(SpanTask):
 
     def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
-            slices = (f"words={_range(len(s.words), (10, 20, 40))}",)
             inputs = {"words": list(s.words), "number": number}
-            yield Example(id=s.id, inputs=inputs, reference=plain(read_tags(s.tags)), slices=slices)
+            yield Example(id=s.id, inputs=inputs, reference=plain(read_tags(s.tags)), slices=(_long(s),))
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """The tag in the last column; a tag that continues nothing begins a span, as for conlleval."""
         sentences = list(TagFormat().read_loosely(path))
         paired = in_order(path, sentences, examples)
         return {e.id: Prediction(value=plain(read_tags(s.tags))) for e, s in paired}
+
+
+def _slices(sentence: Sentence) -> tuple[str, ...]:
+    return _long(sentence), f"predicates={_range(len(sentence.propositions), (0, 1, 3, 6))}"
+
+
+def _long(sentence: Sentence | Tagged) -> str:
+    return f"words={_range(len(sentence.words), (10, 20, 40))}"
 
 
 def _range(count: int, bounds: Sequence[int]) -> str:

@@ -80,6 +80,16 @@ def test_props_may_have_the_words_in_front(read, write):
     assert (first.reference, second.reference) == (SEE, FALL)
 
 
+def test_words_that_look_like_comments_or_numbers(read, write):
+    rows = ["It PRP - (A0*)", "cost VBD cost (V*)", "# # - (A1*", "5 CD - *)"]
+    (only,) = read("srl/propbank", write("x.props", "\n".join(rows)))
+    assert only.inputs["words"] == ["It", "cost", "#", "5"]
+    assert only.reference == [["ARG0", 0, 1], ["V", 1, 2], ["ARG1", 2, 4]]
+    # the first sentence is a number
+    (only,) = read("srl/propbank", write("y.props", "1 CD (S* -\n\n1 CD (S* - (A1*)\nfell VBD *) fall (V*)\n"))
+    assert (only.inputs["words"], only.reference) == (["1", "fell"], [["ARG1", 0, 1], ["V", 1, 2]])
+
+
 def test_props_without_words_are_scored_not_asked(registry, read, write):
     path = write("x.props", PROPS)
     with pytest.warns(DataWarning, match="2 sentences have no words"):
@@ -122,6 +132,17 @@ def test_folders_of_ontonotes(registry, real_data, read):
     assert sentences[1].reference == [["01", 2, 3], ["01", 11, 12]]
 
 
+@pytest.mark.parametrize(("folder", "split"), [("", "test"), ("train", "train"), ("development", "validation")])
+def test_a_folder_of_files_of_one_split(folder, split, registry, write):
+    for name in ("a", "b"):
+        root = write(f"v4/{folder}/{name}.gold_conll", EWT.replace("a-", f"{name}-")).parent
+    data = registry.task("srl/propbank").load(Source(data=str(root)))
+    assert [e.id for e in data[split]] == ["a-1.1", "a-1.3", "b-1.1", "b-1.3"]
+    if folder:
+        data = registry.task("srl/propbank").load(Source(data=str(root.parent)))
+        assert [len(data[s]) for s in data.splits] == [4]
+
+
 @pytest.mark.parametrize("between", ["", "data/"])
 def test_a_folder_of_files_a_split(between, registry, write):
     for split in ("train", "development", "test"):
@@ -157,6 +178,7 @@ def test_a_folder_with_several_formats_of_a_split(registry, real_data):
         ("x.props", PROPS.replace("*)     (V*)", "*      (V*)"), r":3: expected brackets that are closed"),
         ("x.props", "see (V*)\n-  *\n\n- (A0*)\n", r":4: expected a role column for each .* 0 predicates, found 1"),
         ("x.conllup", UNIVERSAL.replace("A0:3-3", "A0:3-9"), r"expected arguments as LABEL:first-last .*, found 'A0:3-9'"),
+        ("x.gold_conll", "doc 0 0 We PRP (S* -\n", r"x\.gold_conll:1: expected at least 8 columns, found 7"),
         ("x.conllup", UNIVERSAL.replace("ID FORM", "FORM"), r"x\.conllup:1: expected # global\.columns = "),
         ("x.conllup", UNIVERSAL.replace("1\tYes", "x\tYes"), r":10: expected a word's number in the first column, found 'x'"),
         ("x.bio.tsv", "\n\n", "expected sentences in columns, found no line with text"),
@@ -208,6 +230,11 @@ def test_conll_2003_columns(read, write):
     assert first.inputs == {"words": ["#", "U.N.", "Ekeus"], "number": 0}
     assert first.reference == [["ORG", 1, 2], ["PER", 2, 3]]
     assert second.reference == [["LOC", 0, 1], ["LOC", 1, 2]]
+
+
+def test_no_sentence_is_lost_behind_a_document_s_start(read, write):
+    first, _ = read("tagging/conll2003", write("x.conll", CONLL.replace("O O\n\n", "O O\n")))
+    assert first.inputs["words"] == ["#", "U.N.", "Ekeus"]
 
 
 def test_other_columns_of_the_same_file(read, write):

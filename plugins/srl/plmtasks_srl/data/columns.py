@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines, split_files
-from plmtasks.errors import DataError
+from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 
 Reader = Callable[[Path], Iterable[Example]]
@@ -25,7 +25,7 @@ PATTERNS: Mapping[str, Sequence[str]] = {
 SPLIT_FOLDERS = {"train": "train", "development": "validation", "dev": "validation", "validation": "validation", "test": "test"}
 """Folder → split, where a data set has a folder of files a split, as CoNLL-2012 has."""
 
-NESTED = ("*gold_conll", "*gold_conll.gz")
+CONLL_2012 = ("*gold_conll", "*gold_conll.gz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Block:
         return self
 
 
-def blocks(path: Path, is_comment: Callable[[str], bool] = lambda line: line.startswith("#")) -> Iterator[Block]:
+def blocks(path: Path, is_comment: Callable[[str], bool]) -> Iterator[Block]:
     """The sentences of a file: rows between lines without text. Tabs part cells; in a line without any, spaces do.
 
     raises: DataError
@@ -106,18 +106,27 @@ def _splits(where: str) -> Mapping[str, Path]:
 
 
 def _folders(where: str) -> dict[str, Path]:
-    """The folder of each split, where the files lie in folders; none where they do not."""
+    """The folder of each split, where the files lie in folders or their names tell no split; none where they tell it."""
     root = Path(where)
-    if not root.is_dir() or not nested_files(root):
+    files = conll_files(root) if root.is_dir() else []
+    if not files or (all(file.parent == root for file in files) and _named(root)):
         return {}
-    named = {p.name: p for p in sorted(root.iterdir()) if p.is_dir()}
-    found = {split: named[name] for name, split in SPLIT_FOLDERS.items() if name in named}
+    folders = {p.name: p for p in sorted(root.iterdir()) if p.is_dir()}
+    found = {split: folders[name] for name, split in SPLIT_FOLDERS.items() if name in folders}
     if found:
         return found
     # one split, or `data`, a folder between
-    return _folders(str(root / "data")) if set(named) == {"data"} else {SPLIT_FOLDERS.get(root.name, "test"): root}
+    return _folders(str(root / "data")) if set(folders) == {"data"} else {SPLIT_FOLDERS.get(root.name, "test"): root}
 
 
-def nested_files(root: Path) -> list[Path]:
-    """CoNLL-2012 files in the folders of a folder, not in itself."""
-    return sorted(path for pattern in NESTED for path in root.glob(f"*/**/{pattern}"))
+def _named(root: Path) -> bool:
+    """Whether the names of a folder's files tell their splits."""
+    try:
+        return bool(split_files(root, PATTERNS))
+    except InputError:
+        return False
+
+
+def conll_files(root: Path) -> list[Path]:
+    """CoNLL-2012 files in a folder and in those below."""
+    return sorted(path for pattern in CONLL_2012 for path in root.rglob(pattern))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,8 @@ class TagFormat:
         number = 0
         for block in blocks(path, lambda line: COMMENT.match(line) is not None):
             if block.rows[0][0] == "-DOCSTART-":
+                block = replace(block, rows=block.rows[1:], lines=block.lines[1:])
+            if not block.rows:
                 continue
             first, last = (self._position(name, default) for name, default in (("words", 0), ("tags", -1)))
             for i, row in enumerate(block.rows):

@@ -12,10 +12,13 @@ from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError
 
 from ..spans import Span, is_tag, misfit, read_brackets, read_tags
-from .columns import Block, blocks, nested_files
+from .columns import Block, blocks, conll_files
 
 VERB, CONTINUED_VERB = "V", "C-V"
 """The roles of the predicate's own words."""
+
+NAMED = re.compile(r"#+\s*[\w.:-]+\s*=")
+"""A line that names something, such as the sentence."""
 
 UNKNOWN = "_"
 """Stands for each word where a file has roles without words."""
@@ -51,7 +54,7 @@ def read_sentences(path: Path) -> list[Sentence]:
 
     raises: DataError
     """
-    files = nested_files(path) if path.is_dir() else [path]
+    files = conll_files(path) if path.is_dir() else [path]
     seen: Counter[str] = Counter()
     found = []
     for sentence in (s for file in files for s in _read_file(file)):
@@ -63,7 +66,7 @@ def read_sentences(path: Path) -> list[Sentence]:
 
 
 def _read_file(path: Path) -> Iterator[Sentence]:
-    kept = list(blocks(path))
+    kept = list(blocks(path, is_comment))
     if not kept:
         raise DataError(str(path), "sentences in columns", "no line with text")
     dropped = 0
@@ -73,18 +76,26 @@ def _read_file(path: Path) -> Iterator[Sentence]:
     warn_flaws(str(path), dropped, "arguments overlap a longer one or one that starts before, and are left out")
 
 
+def is_comment(line: str) -> bool:
+    """Starts with #, unless it is the row of the word #: those end in brackets or in no predicate."""
+    last = line.split()[-1]
+    return line.startswith("#") and (NAMED.match(line) is not None or not (last == "-" or "*" in last))
+
+
 Found = Iterator[tuple[Sentence, int]]
 """A sentence, and how many arguments it lost since they overlap."""
 
 
 def _reader(path: Path, kept: Sequence[Block]) -> Callable[[Path, Sequence[Block]], Found]:
     """Which format it is, by name and by the first row."""
-    row = kept[0].rows[0]
-    if ".conllup" in path.name or "global.columns" in kept[0].comments:
+    first = kept[0]
+    row = first.rows[0]
+    if ".conllup" in path.name or "global.columns" in first.comments:
         return _read_universal
-    if len(row) >= 8 and row[2].isdigit():
+    if "gold_conll" in path.name or (len(row) >= 8 and row[2].isdigit()):
         return _read_conll_2012
-    if len(row) >= 4 and row[0].isdigit() and not any("*" in cell for cell in row[4:]):
+    numbered = first.column(0) in [[str(i + start) for i in range(len(first.rows))] for start in (0, 1)]
+    if len(row) >= 4 and numbered and not any("*" in cell for cell in row[2:]):
         return _read_bio
     return _read_props
 
@@ -133,7 +144,9 @@ def _lemma_column(kept: Sequence[Block]) -> int:
 
     def fits(block: Block, column: int) -> bool:
         cells = [row[column] if column < len(row) else "*" for row in block.rows]
-        return all("*" not in cell for cell in cells) and len(cells) - cells.count("-") == len(block.rows[0]) - column - 1
+        roles = block.rows[0][column + 1 :]
+        brackets = all("*" in cell for cell in roles) and not any("*" in cell for cell in cells)
+        return brackets and len(cells) - cells.count("-") == len(roles)
 
     fitting = Counter(column for block in kept for column in range(min(len(block.rows[0]), 8)) if fits(block, column))
     return max(fitting, key=lambda column: (fitting[column], -column), default=0)
@@ -223,7 +236,7 @@ def _treebank_words(path: Path, kept: Sequence[Block]) -> list[list[str]]:
     beside = next((p for gz in ("", ".gz") if (p := path.parent / f"{name}.conllu{gz}").is_file()), None)
     if beside is None:
         return [[UNKNOWN] * len(block.rows) for block in kept]
-    return _parallel(beside, [_plain_words(block).column(1) for block in blocks(beside)], kept)
+    return _parallel(beside, [_plain_words(block).column(1) for block in blocks(beside, is_comment)], kept)
 
 
 def _arguments(block: Block, row: int, column: int, numbers: dict[str, int]) -> set[Span]:
