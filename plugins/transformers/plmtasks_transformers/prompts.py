@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plmtasks.errors import InputError, ModelError
+from plmtasks.languages import language_name
 from plmtasks.requests import Shot
 
 from .architectures import SEQUENCE_TO_SEQUENCE
-from .languages import language_name, language_token
+from .languages import language_token
 
 if TYPE_CHECKING:
     from .loaded import Parts

@@ -2,12 +2,13 @@
 
 import pytest
 import transformers
-from plmtasks_transformers.languages import LANGUAGES, language_token
+from plmtasks_transformers.languages import language_token
 from plmtasks_transformers.loaded import Parts
 from plmtasks_transformers.prompts import Prompts
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
+from plmtasks.languages import LANGUAGES
 from plmtasks.requests import Choose, Generate, Shot
 
 REQUEST = Generate(instruction="Is it good?", shots=(Shot(text="bad film", answer="no"),), text="fine film")
@@ -69,6 +70,8 @@ def test_t5_is_told_the_languages(prompts):
     request = Generate(instruction="Translate.", text="Hallo", source_language="de", target_language="en")
     assert render(prompts("sequence-to-sequence"), request) == "translate German to English: Hallo"
     assert render(prompts("decoder"), request) == "Translate.\n\nHallo\nAnswer:"
+    regional = Generate(text="Hello", source_language="eng_Latn", target_language="pt_BR")
+    assert render(prompts("sequence-to-sequence"), regional) == "translate English to Portuguese: Hello"
 
 
 def test_what_is_wanted_in_a_word(prompts):
@@ -128,7 +131,18 @@ def test_language_codes():
     assert language_token(m2m, "de") == ("de", 7)
     with pytest.raises(ModelError, match="no language 'fr'"):
         language_token(mbart, "fr")
+    pieces = multilingual("jv")
+    with pytest.raises(ModelError, match="no language 'jv'"):
+        language_token(pieces, "jv")
     assert all(len(code) in (2, 3) and nllb_code[3] == "_" for code, (_, nllb_code) in LANGUAGES.items())
+
+
+def test_a_region_or_script_that_a_model_does_not_tell_apart():
+    mbart, nllb, m2m = multilingual("zh_CN", "pt_XX"), multilingual("zho_Hans", "zho_Hant", "por_Latn"), multilingual()
+    m2m.lang_token_to_id = {"__zh__": 7}
+    found = [language_token(t, code)[0] for code in ("zh_CN", "zho_Hant") for t in (mbart, nllb, m2m)]
+    assert found == ["zh_CN", "zho_Hans", "zh", "zh_CN", "zho_Hant", "zh"]
+    assert [language_token(t, "pt_BR")[0] for t in (mbart, nllb)] == ["pt_XX", "por_Latn"]
 
 
 def test_a_multilingual_tokenizer_is_told_its_languages(prompts):

@@ -7,10 +7,11 @@ from functools import partial
 
 from plmtasks.data import Dataset, HubData
 from plmtasks.errors import UnknownNameError
+from plmtasks.languages import LANGUAGES, language_name
 from plmtasks.model import Provider
 
 from .data import Form, from_hub, sample
-from .languages import NAMES, language_name, tokenizer
+from .languages import tokenizer
 from .sets import SETS, sacrebleu_set
 from .task import Translation
 
@@ -20,7 +21,7 @@ MULTI30K = HubData(
 )  # fmt: skip
 
 OPUS100 = ("Helsinki-NLP/opus-100", "805090dc28bf78897da9641cdf08b61287580df9")
-OPUS100_LANGUAGES = frozenset(NAMES) - {"bo", "en", "iu", "liv", "lo", "sah", "sw"}
+OPUS100_LANGUAGES = frozenset(LANGUAGES) - {"bo", "en", "iu", "liv", "lo", "sah", "sw"}
 """Those that OPUS-100 pairs with English."""
 OPUS100_TRAIN_ALONE = frozenset({"an", "dz", "hy", "mn", "yo"})
 """Those with too few sentences for a split to evaluate on."""
@@ -41,7 +42,7 @@ PAIRS: Mapping[str, list[str]] = {
 METRICS = ("bleu", "chrf", "chrf++")
 """The first where the target language has a tokenizer. TER takes a minute for a thousand long sentences, and is asked for."""
 
-LANGUAGE = "[a-z]{2,3}(?:_[A-Za-z]+)?"
+CODE = "[a-z]{2,3}(?:_[A-Za-z0-9]+)?"
 
 
 def opus100(form: Form) -> Dataset:
@@ -75,7 +76,7 @@ class Pairs(Provider):
     )
 
     def make(self, name: str) -> Translation:
-        match = re.fullmatch(f"(.+)-({LANGUAGE})-({LANGUAGE})", name)
+        match = re.fullmatch(f"(.+)-({CODE})-({CODE})", name)
         known = match and (match[1] == "text" or f"{match[2]}-{match[3]}" in PAIRS.get(match[1], ()))
         if match is None or not known:
             pairs = PAIRS.get(match[1] if match else name, [])

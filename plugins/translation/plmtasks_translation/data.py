@@ -9,10 +9,11 @@ from typing import Any
 from plmtasks.data import Dataset, HubData, column, hub_dataset, read_lines, read_records, warn_flaws
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
+from plmtasks.languages import base_language
 from plmtasks.samples import SPLIT_SIZES, events
 
 from .files import references
-from .languages import UNSPACED, base
+from .languages import UNSPACED
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -115,7 +116,7 @@ class Form:
 
     def length(self, text: str) -> str:
         """The slice of a source's length."""
-        unspaced = base(self.source) in UNSPACED
+        unspaced = base_language(self.source) in UNSPACED
         short, middle, unit = LENGTHS[unspaced]
         n = len(text) if unspaced else len(text.split())
         return f"{unit} up to {short}" if n <= short else f"{unit} up to {middle}" if n <= middle else f"{unit} over {middle}"

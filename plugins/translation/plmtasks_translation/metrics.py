@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, UnknownNameError
 from plmtasks.examples import Example, Prediction
+from plmtasks.languages import base_language, language_name
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import Provider
 
-from .languages import base, language_name, tokenizer
+from .languages import tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -188,7 +189,7 @@ class Ter(Sacrebleu):
     def scorer(self) -> Any:
         from sacrebleu.metrics.ter import TER
 
-        asian = base(self.language) in ("zh", "ja")
+        asian = base_language(self.language) in ("zh", "ja")
         return TER(normalized=asian, asian_support=asian)
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

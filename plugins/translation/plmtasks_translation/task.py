@@ -10,12 +10,12 @@ from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.languages import language_name
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
 
 from .data import COLUMN_NAMES, Form
 from .files import patterns
-from .languages import language_name
 
 SHORTEST, LONGEST = 64, 512
 """Tokens that a translation may have at least and at most; a power of two between them, so that most requests share a batch."""
