@@ -103,7 +103,7 @@ class _Trial:
         optimizer = make_optimizer(self.module, self.t)
         self.course = Course(optimizer, self.t, total)
         self.wrapped, self.optimizer = self.accelerator.prepare(loss_module(views), optimizer)
-        self.costs = [view.costs(lesson.requests) for view, lesson in zip(views, lessons, strict=True)]
+        self.costs = [view.learning_costs(lesson.requests) for view, lesson in zip(views, lessons, strict=True)]
 
     def run(self, update: Update) -> float:
         """One update; returns its seconds."""

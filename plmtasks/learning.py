@@ -106,7 +106,7 @@ class Learning:
         wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
         if sharding.split(self.accelerator) and self.state.update:
             sharding.load(self.accelerator, self.state_folder, str(self.state.update))
-        costs = [view.costs(lesson.requests) for view, lesson in zip(self.views, self.lessons, strict=True)]
+        costs = [view.learning_costs(lesson.requests) for view, lesson in zip(self.views, self.lessons, strict=True)]
         self._begin_tracking()
         self._saved_at = time.monotonic()
         with self.teacher.progress.bar("training", total, "updates") as bar:

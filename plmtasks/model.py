@@ -124,6 +124,10 @@ class TrainableModel(LoadedModel):
     module: "torch.nn.Module"
     """Holds every weight that learns."""
 
+    def learning_costs(self, requests: Sequence[Request]) -> list[Cost]:
+        """What it costs to learn from each request, where that is not what its answer costs."""
+        return self.costs(requests)
+
     @abstractmethod
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """The summed loss of a batch, a scalar with gradient, and what to divide it by for a mean (examples or tokens)."""

@@ -1,6 +1,7 @@
 """Score by a model that restores spans (T5): the pseudo-log-likelihood of a text without a context, each token hidden in turn."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.batching import Cost
@@ -76,6 +77,11 @@ class SpanRestorer(Scorer):
         width = max(len(w.ids) for w in encoding.windows) + 3
         return Cost(group="restored", rows=max(1, encoding.tokens), width=width, cut=encoding.cut)
 
+    def learning_cost(self, encoding: Any) -> Cost:
+        """Tokens are lost many at a time, where an answer loses each alone."""
+        cost = self.cost(encoding)
+        return cost if isinstance(encoding, Sequences) else replace(cost, rows=len(encoding.windows))
+
     def compute(self, requests: Sequence[Score], encodings: Sequence[Any]) -> list[Answer]:
         if isinstance(encodings[0], Sequences):
             return super().compute(requests, encodings)
@@ -102,7 +108,7 @@ class SpanRestorer(Scorer):
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """Span corruption where there is no context: a share of the tokens gives way to sentinels and is to be written.
 
-        Drawn anew at each call from torch's generator.
+        Drawn anew at each call from torch's generator. Each token of a long text is in one window alone.
 
         source: Raffel et al. (2020), arXiv 1910.10683
         """
@@ -113,8 +119,8 @@ class SpanRestorer(Scorer):
             return super().loss(requests, answers)
         training = self.training or TrainSettings()
         batch = []
-        for window in (w for e in encodings for w in e.windows if len(w.ids)):
-            source, target = corrupted(window.ids.tolist(), self.sentinels, training)
+        for window in (w for e in encodings for w in e.windows):
+            source, target = corrupted(window.ids[window.places].tolist(), self.sentinels, training)
             end = [self.tokenizer.eos_token_id]
             row = np.array([self.decoder_start, *target], np.int32)
             batch.append(Sequences([row], [(0, np.array(target + end, np.int32))], np.array(source + end, np.int32)))
@@ -133,8 +139,10 @@ def sentinels(tokenizer: Any) -> list[int]:
 def corrupted(ids: Sequence[int], marks: Sequence[int], training: TrainSettings) -> tuple[list[int], list[int]]:
     """What the encoder reads, a sentinel in place of each lost span, and what the decoder writes: sentinels and lost spans.
 
-    ids: at least one; the lost spans have `training.span_length` tokens in the mean and never stand side by side.
+    The lost spans have `training.span_length` tokens in the mean and never stand side by side.
     """
+    if not ids:
+        return [], []
     count = len(ids)
     lost = min(max(1, round(training.mask_rate * count)), max(1, count - 1))
     spans = max(1, min(round(lost / training.span_length), lost, count - lost, len(marks) - 1))

@@ -111,6 +111,13 @@ class Loaded(TrainableModel):
     def costs(self, requests: Sequence[Request]) -> "list[Cost]":
         return [self.cost(e) for e in self.encodings(requests)]
 
+    def learning_cost(self, encoding: Any) -> "Cost":
+        """What learning from it costs: `loss` goes over it once."""
+        return self.cost(encoding)
+
+    def learning_costs(self, requests: Sequence[Request]) -> "list[Cost]":
+        return [self.learning_cost(e) for e in self.encodings(requests)]
+
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         import torch
 

@@ -1,6 +1,7 @@
 """Score by an encoder: the pseudo-log-likelihood of a text, each token hidden in turn."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.batching import Cost
@@ -67,12 +68,15 @@ class PseudoScorer(Loaded):
         contexts = self.tokenize([r.context for r in requests], add_special_tokens=False, return_offsets_mapping=True)
         made = []
         for request, ids, offsets in zip(requests, contexts["input_ids"], contexts["offset_mapping"], strict=True):
-            context = request.context if len(ids) <= most else request.context[offsets[-most][0] :]
-            pieces = self._windows(context, request.text)
+            lost = max(0, len(ids) - most)
+            if lost and self.settings.truncation == "error":
+                raise self.too_long(request.context, len(ids), most)
+            pieces = self._windows(request.context[offsets[lost][0] :] if lost else request.context, request.text)
             length = sum(len(w.places) for w in pieces)
             if len(pieces) > 1 and self.settings.truncation == "error":
                 raise self.too_long(request.text, length, len(pieces[0].places))
-            made.append(Encoding(pieces, length - len(pieces[0].places) if self.settings.truncation == "skip" else 0))
+            beyond = length - len(pieces[0].places) if self.settings.truncation == "skip" else 0
+            made.append(Encoding(pieces, lost + beyond))
         return made
 
     def _windows(self, context: str, text: str) -> list[Window]:
@@ -95,6 +99,10 @@ class PseudoScorer(Loaded):
 
     def cost(self, encoding: Encoding) -> Cost:
         return Cost(rows=max(1, encoding.tokens), width=max(len(w.ids) for w in encoding.windows), cut=encoding.cut)
+
+    def learning_cost(self, encoding: Encoding) -> Cost:
+        """Tokens are hidden many at a time, where an answer hides each alone."""
+        return replace(self.cost(encoding), rows=len(encoding.windows))
 
     def compute(self, requests: Sequence[Score], encodings: Sequence[Encoding]) -> list[Answer]:
         return [
@@ -124,7 +132,8 @@ class PseudoScorer(Loaded):
 
         inputs = self.inputs([w.ids for w in windows], [w.types for w in windows])
         width = inputs["input_ids"].shape[1]
-        at = torch.tensor([row * width + p for row, places in enumerate(hidden) for p in places], device=self.device)
+        places = [row * width + p for row, at in enumerate(hidden) for p in at]
+        at = torch.tensor(places, dtype=torch.long, device=self.device)
         flat = inputs["input_ids"].flatten()
         true = flat[at]
         inputs["input_ids"] = flat.index_put((at,), shown.to(self.device)).view(-1, width)
@@ -140,9 +149,9 @@ class PseudoScorer(Loaded):
         import torch
 
         training = self.training or TrainSettings()
-        windows = [w for e in self.encodings(requests) for w in e.windows if len(w.places)]
+        windows = [w for e in self.encodings(requests) for w in e.windows]
         hidden = [chosen(w, training) for w in windows]
-        true = torch.tensor([int(w.ids[p]) for w, places in zip(windows, hidden, strict=True) for p in places])
+        true = torch.tensor([int(w.ids[p]) for w, places in zip(windows, hidden, strict=True) for p in places], dtype=torch.long)
         fate = torch.rand(len(true))
         others = torch.randint(len(self.tokenizer), (len(true),))
         shown = torch.where(fate < 0.8, self.tokenizer.mask_token_id, torch.where(fate < 0.9, others, true))
@@ -171,11 +180,13 @@ def total(parts: Sequence[Tally]) -> Tally:
 def chosen(window: Window, training: TrainSettings) -> list[int]:
     """The places that are to be restored: the share that is wanted, at least one; whole words where that is wanted.
 
-    Whole words are taken until the share is reached, so the last may go over it.
+    Whole words are taken until the share is reached, so the last may go over it. A text without tokens has no places.
     """
     import numpy as np
     import torch
 
+    if not len(window.places):
+        return []
     count = max(1, round(training.mask_rate * len(window.places)))
     if not training.whole_words:
         return window.places[torch.randperm(len(window.places))[:count].numpy()].tolist()

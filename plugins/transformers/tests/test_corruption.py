@@ -104,6 +104,15 @@ def test_what_was_lost_is_learned(load):
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
+def test_each_token_of_a_long_text_is_learned_once(load):
+    loaded = load("sequence-to-sequence", SHORT)
+    loaded.training = TrainSettings(mask_rate=1.0, span_length=1000)
+    _, count = loaded.loss([LONG], [])
+    windows = loaded.encodings([LONG])[0].windows
+    # of each window all but one token are lost, in one span; two sentinels and the end stand beside them
+    assert count == len(loaded.tokenizer(LONG.text)["input_ids"]) - 1 + 2 * len(windows)
+
+
 def test_the_same_seed_gives_the_same_loss(load):
     loaded = load("sequence-to-sequence", SHORT)
     found = []
