@@ -182,7 +182,8 @@ class Propositions(SpanTask):
 class Roles(Propositions):
     """What plays which role for one predicate of a sentence.
 
-    inputs: also "predicate", the position of its word; None: a predicate that was not found, which has no roles
+    inputs: also "predicate", the position of its word; None: a predicate that was not found, which has no roles; "sense" where
+    that was found, which nobody is asked
     reference: the roles, V for the predicate's own words
     """
 
@@ -246,11 +247,13 @@ class Roles(Propositions):
         return found
 
     def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
-        """One example a predicate that was found, under the id that the data would give it."""
+        """One example a predicate that was found, under the id that the data would give it, and with the sense that was found."""
         return [
-            Example(id=f"{example.id}.{start}", inputs={**example.inputs, "predicate": start}, cluster=example.id)
-            for _, start, _ in spans_of(prediction.value)
-        ]
+            Example(
+                id=f"{example.id}.{start}", inputs={**example.inputs, "predicate": start, "sense": sense}, cluster=example.id,
+            )
+            for sense, start, _ in spans_of(prediction.value)
+        ]  # fmt: skip
 
     def match(self, examples: Sequence[Example], derived: Sequence[Example]) -> Sequence[Example]:
         """What is found at a predicate that the data do not have is wrong; a predicate that was not found has no roles."""
