@@ -106,9 +106,11 @@ class Scratch(FromScratch):
         if self.tokenizer_files:
             tokenizer = transformers.AutoTokenizer.from_pretrained(str(self.path.parent))
             config.vocab_size = max(config.vocab_size, len(tokenizer))
+            fit(config, tokenizer, self.config.get("decoder_start_token_id"))
             return config, tokenizer
         tokenizer = learned(texts, self.family, config)
-        fit(config, tokenizer, self.family)
+        config.vocab_size = len(tokenizer)
+        fit(config, tokenizer)
         return config, tokenizer
 
 
@@ -126,13 +128,17 @@ def learned(texts: Iterable[str], family: str, config: Any) -> Any:
     return vocabulary.wrapped(made, family)
 
 
-def fit(config: Any, tokenizer: Any, family: str) -> None:
-    """Tells the configuration the size and the special tokens of a learned tokenizer."""
-    config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
-    if family != ENCODER:
-        config.eos_token_id, config.bos_token_id = tokenizer.eos_token_id, tokenizer.bos_token_id
-    if family == SEQUENCE_TO_SEQUENCE:
-        config.decoder_start_token_id = tokenizer.pad_token_id
+def fit(config: Any, tokenizer: Any, start: int | None = None) -> None:
+    """Tells the configuration the special tokens of its tokenizer; what the tokenizer does not have stays as it is.
+
+    start: the token from which a decoder behind an encoder starts; None: padding
+    """
+    for name in ("pad_token_id", "eos_token_id", "bos_token_id"):
+        token = getattr(tokenizer, name)
+        if token is not None:
+            setattr(config, name, token)
+    if config.is_encoder_decoder:
+        config.decoder_start_token_id = tokenizer.pad_token_id if start is None else start
         if getattr(config, "forced_eos_token_id", None) is not None:
             config.forced_eos_token_id = tokenizer.eos_token_id
 

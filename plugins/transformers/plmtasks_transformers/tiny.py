@@ -44,7 +44,8 @@ class Tiny(FromScratch):
             made = vocabulary.byte_pairs(texts, self.vocabulary, ends=reads, sentinels=SENTINELS * reads)
         tokenizer = vocabulary.wrapped(made, self.family, POSITIONS)
         config = transformers.AutoConfig.for_model(self.model_type, **self.shape)
-        fit(config, tokenizer, self.family)
+        config.vocab_size = len(tokenizer)
+        fit(config, tokenizer)
         return config, tokenizer
 
 

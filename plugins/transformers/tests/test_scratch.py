@@ -13,7 +13,7 @@ from plmtasks_transformers.scratch import Configurations
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import DataError, ModelError
-from plmtasks.requests import Score
+from plmtasks.requests import Generate, Score
 from plmtasks.samples import events
 
 SHAPES = {
@@ -121,7 +121,7 @@ def test_a_vocabulary_beside_the_configuration_is_used(config, real_data, tmp_pa
     folder.mkdir()
     for file in names:
         shutil.copy(real_data / "tokenizers" / name / file, folder)
-    shutil.copy(config(family, size, decoder_start_token_id=0), folder / "config.json")
+    shutil.copy(config(family, size), folder / "config.json")
     model = Configurations().make(str(folder))
     assert model.name == "scratch:shape"
     made = model.make([], 0, tmp_path / "made")
@@ -131,6 +131,15 @@ def test_a_vocabulary_beside_the_configuration_is_used(config, real_data, tmp_pa
     assert answer.tokens == 6
     assert answer.log_likelihood < 0
     assert set(model.identity(FORM, ModelSettings())["tokenizer"]) == set(names)
+
+
+def test_a_tokenizer_of_one_s_own_tells_the_configuration_where_texts_end(config, tmp_path):
+    folder = tmp_path / "shape"
+    vocabulary.wrapped(vocabulary.byte_pairs(TEXTS, 400), "decoder").save_pretrained(folder)
+    shutil.copy(config("decoder", 400), folder / "config.json")
+    made = Configurations().make(str(folder)).make([], 0, tmp_path / "made")
+    loaded = made.load(Generate(text="a"), ModelSettings(dtype="float32"), "cpu")
+    assert loaded.module.generation_config.eos_token_id == loaded.tokenizer.eos_token_id < 400
 
 
 def test_another_configuration_is_another_identity(config):
