@@ -63,16 +63,15 @@ class Chooser(Loaded):
 
         fitted = self.prompts.fit(requests, [self.limit] * len(requests))
         sources = self.prompts.ids([prompt for prompt, _ in fitted])
-        targets, skipped = self.prompts.targets([c for r in requests for c in r.choices])
+        targets = iter(self.prompts.targets([c for r in requests for c in r.choices], self.decoder_start))
         eos = self.tokenizer.eos_token_id
-        both = iter(zip(targets, skipped, strict=True))
         made = []
         for request, source, (_, cut) in zip(requests, sources, fitted, strict=True):
             rows, wants = [], []
             for i, _ in enumerate(request.choices):
-                ids, skip = next(both)
+                ids, skip = next(targets)
                 ids = ids[:-1] if ids[-1] == eos else ids
-                rows.append(np.array([self.decoder_start, *ids[:-1]], np.int32))
+                rows.append(np.array(ids[:-1], np.int32))
                 wants.append((i, np.array(ids[skip:], np.int32)))
             made.append(Sequences(rows, wants, np.array(source, np.int32), cut))
         return made

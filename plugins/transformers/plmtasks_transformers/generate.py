@@ -97,9 +97,7 @@ class Generator(Loaded):
         }  # fmt: skip
         if made.eos_token_id is None:
             changes["eos_token_id"] = self.tokenizer.eos_token_id
-        start = self.prompts.speak(request.source_language, request.target_language)
-        if start is not None:
-            changes["forced_bos_token_id"] = start
+        changes |= self.prompts.speak(request.source_language, request.target_language)
         for name, value in changes.items():
             setattr(made, name, value)
         return made
@@ -127,8 +125,8 @@ class Generator(Loaded):
         import numpy as np
 
         if self.prompts.reads:
-            start = [self.decoder_start]
-            pairs = [(start, own[: e.new]) for e, own in zip(encodings, self.prompts.targets(texts)[0], strict=True)]
+            targets = self.prompts.targets(texts, self.decoder_start)
+            pairs = [(row[:1], row[1 : 1 + e.new]) for e, (row, _) in zip(encodings, targets, strict=True)]
         else:
             both = self.prompts.continuations([e.prompt for e in encodings], texts)
             pairs = [(ids, [*own, self.tokenizer.eos_token_id][: e.new]) for e, (ids, own) in zip(encodings, both, strict=True)]

@@ -49,8 +49,13 @@ class Prompts:
         self.policy = parts.settings.truncation
         self.reads = parts.family == SEQUENCE_TO_SEQUENCE
         """Whether an encoder reads the prompt, and the answer starts anew."""
-        self._languages: dict[str, tuple[str, int]] = {}
-        self.bare = self.reads and parts.module.config.model_type not in PREFIXED
+        self._codes: dict[str, tuple[str, int]] = {}
+        self.multilingual = hasattr(self.tokenizer, "src_lang")
+        own = getattr(self.tokenizer, "src_lang", None)
+        self._own = self._spoken = (own, getattr(self.tokenizer, "tgt_lang", None) or own)
+        """What a multilingual tokenizer calls the languages of the texts."""
+        self.model_type = parts.module.config.model_type
+        self.bare = self.reads and self.model_type not in PREFIXED
         self.delimiter = "" if self.reads or self.style == "chat" else " "
         """What stands between prompt and answer."""
         if self.style == "chat" and not self.tokenizer.chat_template:
@@ -95,6 +100,7 @@ class Prompts:
         """Token ids as a prompt has them: for an encoder with all special tokens, for a decoder without an end."""
         if not texts:
             return []
+        self._tell_languages()
         # a chat template has its special tokens in it
         special = self.reads or self.style != "chat"
         rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
@@ -159,22 +165,43 @@ class Prompts:
         bos = self.tokenizer.bos_token_id
         return int(self.tokenizer.eos_token_id if bos is None else bos)
 
-    def targets(self, answers: Sequence[str]) -> tuple[list[list[int]], list[int]]:
-        """What a decoder behind an encoder is to write: token ids with all special tokens, and how many stand in front."""
-        batch = self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]
-        special = set(self.tokenizer.all_special_ids)
-        return batch, [next((i for i, t in enumerate(row) if t not in special), 0) for row in batch]
+    def targets(self, answers: Sequence[str], start: int) -> list[tuple[list[int], int]]:
+        """What a decoder behind an encoder reads and is to write: token ids with all special tokens, the end among them, and
+        how many special tokens stand in front.
 
-    def speak(self, source: str | None, target: str | None) -> int | None:
-        """Tells a multilingual tokenizer the languages; the token that a text in the target language must start with."""
-        if not hasattr(self.tokenizer, "src_lang") or not (source and target):
-            return None
+        start: the token from which the decoder starts; of the first mBART's it is the language, which its tokenizer puts last
+        """
+        self._tell_languages()
+        batch = self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]
+        rows = [[row[-1], *row[:-1]] if self._language_last(row) else [start, *row] for row in batch]
+        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
+        return [(row, next((i for i, t in enumerate(row[1:], 1) if t not in special), 1)) for row in rows]
+
+    def _language_last(self, target: Sequence[int]) -> bool:
+        """NLLB's old tokenizer has it there too, but its decoder starts with the end."""
+        return self.model_type == "mbart" and len(target) > 1 and target[-2] == self.tokenizer.eos_token_id
+
+    def speak(self, source: str | None, target: str | None) -> dict[str, int | None]:
+        """The languages of the texts that come; what a multilingual model must be told to write in the target's.
+
+        Without languages they are those that the tokenizer came with.
+        """
+        self._spoken = self._own
+        if not self.multilingual or not (source and target):
+            return {}
         for code in (source, target):
-            if code not in self._languages:
-                self._languages[code] = language_token(self.tokenizer, code)
-        self.tokenizer.src_lang = self._languages[source][0]
-        self.tokenizer.tgt_lang, start = self._languages[target]
-        return start
+            if code not in self._codes:
+                self._codes[code] = language_token(self.tokenizer, code)
+        target_name, token = self._codes[target]
+        self._spoken = self._codes[source][0], target_name
+        if self.targets([""], -1)[0][0][0] == token:
+            return {"decoder_start_token_id": token, "forced_bos_token_id": None}
+        return {"forced_bos_token_id": token}
+
+    def _tell_languages(self) -> None:
+        # a tokenizer may be that of several views, each with its own languages
+        if self.multilingual:
+            self.tokenizer.src_lang, self.tokenizer.tgt_lang = self._spoken
 
 
 def _purpose(request: Any) -> str:

@@ -58,10 +58,10 @@ class Scorer(Loaded):
                 yield None, start, own
             return
         sources = self.prompts.ids([r.context for r in requests])
-        targets, skipped = self.prompts.targets([r.text for r in requests])
-        for source, ids, skip in zip(sources, targets, skipped, strict=True):
-            own = ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids
-            yield np.array(source[-self.limit :], np.int32), [self.decoder_start, *own[:skip]], own[skip:]
+        targets = self.prompts.targets([r.text for r in requests], self.decoder_start)
+        for source, (ids, skip) in zip(sources, targets, strict=True):
+            own = ids[skip:-1] if ids[-1] == self.tokenizer.eos_token_id else ids[skip:]
+            yield np.array(source[-self.limit :], np.int32), ids[:skip], own
 
     def cost(self, encoding: Any) -> Cost:
         width = encoding.width + (0 if encoding.source is None else len(encoding.source))

@@ -108,16 +108,12 @@ def test_an_end_that_a_tokenizer_adds_is_not_in_a_prompt(prompts):
     assert made.ids(["the nurse"])[0][-1] != made.tokenizer.eos_token_id
 
 
-class _Multilingual(transformers.PreTrainedTokenizerFast):
-    src_lang = tgt_lang = None
-
-
 def multilingual(*names):
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "</s>": 1}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    made = _Multilingual(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>")
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>")
     made.add_tokens(list(names), special_tokens=True)
     return made
 
@@ -143,12 +139,3 @@ def test_a_region_or_script_that_a_model_does_not_tell_apart():
     found = [language_token(t, code)[0] for code in ("zh_CN", "zho_Hant") for t in (mbart, nllb, m2m)]
     assert found == ["zh_CN", "zho_Hans", "zh", "zh_CN", "zho_Hant", "zh"]
     assert [language_token(t, "pt_BR")[0] for t in (mbart, nllb)] == ["pt_XX", "por_Latn"]
-
-
-def test_a_multilingual_tokenizer_is_told_its_languages(prompts):
-    made = prompts("sequence-to-sequence", kind="m2m_100")
-    assert made.speak("de", "en") is None
-    made.tokenizer = multilingual("eng_Latn", "deu_Latn")
-    assert made.speak("de", "en") == 2
-    assert (made.tokenizer.src_lang, made.tokenizer.tgt_lang) == ("deu_Latn", "eng_Latn")
-    assert made.speak(None, None) is None

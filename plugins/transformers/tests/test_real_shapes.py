@@ -146,9 +146,8 @@ def test_t5(load, close, real_data, tmp_path):
     model = write(tmp_path, config, "T5ForConditionalGeneration", real_data / "tokenizers" / "t5", ["spiece.model"])
     assert (model.family, model.fresh(REQUESTS["Choose"])) == ("sequence-to-sequence", False)
     loaded = load(model, REQUESTS["Choose"])
-    assert [loaded.tokenizer.convert_ids_to_tokens(row) for row in loaded.prompts.targets(["the lamp"])[0]] == [
-        ["▁the", "▁lamp", "</s>"]
-    ]
+    [(row, skip)] = loaded.prompts.targets(["the lamp"], loaded.decoder_start)
+    assert (loaded.tokenizer.convert_ids_to_tokens(row), skip) == (["<pad>", "▁the", "▁lamp", "</s>"], 1)
     check(load, close, model)
     learn(model, model.answers)
 
