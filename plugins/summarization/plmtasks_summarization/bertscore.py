@@ -30,6 +30,9 @@ MATCHED = ("f1", "precision", "recall")
 
 EXAMPLES_AT_ONCE = 32
 
+UNLIMITED = 10**6
+"""Tokens; no text has as many."""
+
 
 class BertScores(Provider):
     """`bertscore:PATH`, with a folder or a name on the hub, and `bertscore:PATH#LAYER`."""
@@ -188,10 +191,11 @@ def _encoder(path: str, layer: int | None) -> Encoder:
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
     if module.config.is_encoder_decoder:
         module = module.get_encoder()
-    positions = getattr(module.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    positions = getattr(module.config, "max_position_embeddings", None) or UNLIMITED
     # RoBERTa's positions begin after the padding token's
     positions -= (tokenizer.pad_token_id + 1) if module.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    limit = min(tokenizer.model_max_length, positions)
+    # relative positions have no limit, and their tokenizers an astronomical one
+    limit = min(tokenizer.model_max_length, positions, UNLIMITED)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Encoder(module=module.to(device), tokenizer=tokenizer, layer=checkpoint.layer, limit=limit)
 

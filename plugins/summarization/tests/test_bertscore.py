@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,15 @@ def test_roberta_knows_a_word_by_the_space_before_it(registry, example, real_dat
     np.testing.assert_allclose(rows[:, 0], f1, atol=2e-6)
     with pytest.warns(DataWarning, match="1 texts are longer"):  # 64 positions, whatever the tokenizer says
         metric.statistics(predictions("a " * 63), [example("a")])
+
+
+def test_a_model_without_a_limit(registry, example, score, real_data, tmp_path):
+    """T5's positions are relative, and its tokenizer says that it takes 10^30 tokens."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    shape = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0}
+    T5ForConditionalGeneration(T5Config(**shape)).save_pretrained(tmp_path)
+    shutil.copy(real_data / "tokenizers" / "t5" / "spiece.model", tmp_path)
+    metric = registry.metric(f"bertscore:{tmp_path}")
+    long = "a letter " * 400
+    assert score(metric, [long], [example(long)]) == pytest.approx(dict.fromkeys(metric.scores(), 100.0), abs=1e-3)

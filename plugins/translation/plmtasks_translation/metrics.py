@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.errors import InputError, MetricError, UnknownNameError
 from plmtasks.examples import Example, Prediction
 from plmtasks.languages import base_language, language_name
 from plmtasks.metric import Metric, ScoreInfo
@@ -54,8 +54,9 @@ class Sacrebleu(Metric):
         """sacrebleu's counts. Private there, but what its bootstrap rests on: a test holds the sums to its `corpus_score`."""
         import numpy as np
 
+        references = [_texts(p, e) for p, e in zip(predictions, examples, strict=True)]
         # None stands for a reference that an example has not
-        streams = list(zip_longest(*(e.reference for e in examples)))
+        streams = list(zip_longest(*references))
         rows = self.scorer()._extract_corpus_statistics([p.value for p in predictions], streams) if examples else []
         return np.array(rows, dtype=float).reshape(-1, len(self.columns()))
 
@@ -208,6 +209,20 @@ METRICS = (
     Chrf(name="chrf++", description="chrF2++ by sacrebleu: with n-grams of words", words=2),
     Ter(),
 )
+
+
+def _texts(prediction: Prediction, example: Example) -> Sequence[str]:
+    """The texts that a prediction is compared with.
+
+    raises: MetricError if the task does not compare texts
+    """
+    found = [example.reference] if isinstance(example.reference, str) else example.reference
+    if not (isinstance(found, list) and found and all(isinstance(text, str) for text in (prediction.value, *found))):
+        raise MetricError(
+            f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
+            "bleu, chrf and ter are for tasks whose answers and references are texts",
+        )
+    return found
 
 
 def _remedy(missing: str) -> str:

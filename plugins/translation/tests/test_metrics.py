@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plmtasks_translation.metrics import TOKENIZERS, Bleu, Chrf, Ter
 
 from plmtasks.config import Source
-from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.errors import InputError, MetricError, UnknownNameError
 from plmtasks.examples import Example, Prediction
 
 METRICS = {
@@ -207,3 +207,14 @@ def test_metrics_are_described_without_sacrebleu():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_texts_alone_are_compared():
+    """A reference that is one text is one reference, and no list of characters."""
+    label = Example(id="1", inputs={}, reference="a good film")
+    right = Bleu().statistics([Prediction(value="a good film")], [label])
+    assert right.tolist() == rows(Bleu(), [("a good film", ["a good film"])]).tolist()
+    for metric, _ in METRICS.values():
+        for prediction, reference in (("a", ["b", 3]), ("a", [{"text": "a"}]), (["B-V"], ["B-V"]), ("a", {"a": "b"})):
+            with pytest.raises(MetricError, match="cannot be compared as a text"):
+                metric.statistics([Prediction(value=prediction)], [Example(id="1", inputs={}, reference=reference)])
