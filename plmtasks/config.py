@@ -77,7 +77,7 @@ class TrainSettings:
     weight_decay: float = 0.01
     """Not on biases and normalization weights."""
     batch_size: int | None = None
-    """Examples an update, over all processes."""
+    """Examples a batch, over all processes."""
     batch_tokens: int = 0
     """The most padded tokens a process computes at once; a larger batch is computed in pieces. 0: chosen."""
     accumulation: int = 1
@@ -194,7 +194,7 @@ def run_config(task: str, model: str, *, train_limit: int | None = None, **optio
 MINIMA: Mapping[str, float] = {
     "limit": 0, "shots": 0, "processes": 0, "threads": 0, "batch_tokens": 0, "beams": 1, "temperature": 0, "batch_size": 1,
     "accumulation": 1, "warmup": 0, "weight_decay": 0, "clip": 0, "max_new_tokens": 1, "top_p": 0, "epochs": 0,
-    "learning_rate": 0,
+    "learning_rate": 0, "patience": 1, "label_smoothing": 0, "mask_rate": 0, "span_length": 1, "stride": 0, "save_minutes": 0,
 }  # fmt: skip
 """The least that a field takes."""
 

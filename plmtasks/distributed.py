@@ -172,6 +172,11 @@ def started_by_launcher() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def speaks() -> bool:
+    """Whether this process tells the user what all of them did: the main one of a launcher's, or one alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def check_count(asked: int) -> None:
     """raises: InputError if another launcher has started another number of processes than was asked for"""
     started_by_launcher()

@@ -123,7 +123,7 @@ class _Trial:
     def _loss(self, lesson: int, piece: Sequence[int]) -> "torch.Tensor":
         of = self.lessons[lesson]
         loss, count = self.wrapped(lesson, [of.requests[i] for i in piece], [of.answers[i] for i in piece])
-        mean: torch.Tensor = loss / count
+        mean: torch.Tensor = loss / (count or 1.0)
         return mean
 
     def optimizer_bytes(self) -> int:

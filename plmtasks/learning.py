@@ -152,10 +152,11 @@ class Learning:
         for number, (piece, weight) in enumerate(parts):
             with nullcontext() if number == len(parts) - 1 else self.accelerator.no_sync(wrapped):
                 loss, count = wrapped(update.lesson, [lesson.requests[i] for i in piece], [lesson.answers[i] for i in piece])
-                divided = processes.count / self._sum(count * weight)[0] if sharding.own_steps(self.accelerator) else 1.0
+                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if sharding.own_steps(self.accelerator) else 1.0
                 self.accelerator.backward(loss * weight * divided)
                 summed, counted = summed + float(loss.detach()) * weight, counted + count * weight
         summed, counted = self._sum(summed, counted)
+        counted = counted or 1.0  # texts without a token, labels that weigh nothing
         self._step(counted)
         mean = summed / counted
         if not math.isfinite(mean):
@@ -264,6 +265,8 @@ class Learning:
             sharding.save(self.accelerator, self.state_folder, str(self.state.update))
         else:
             held = {"weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.accelerator.scaler is not None:
+            held["scaler"] = self.accelerator.scaler.state_dict()
         if not self.teacher.processes.main:
             return
         content = io.BytesIO()
@@ -288,6 +291,8 @@ class Learning:
         if "weights" in state:
             self.module.load_state_dict(state["weights"])
             self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.course.load(state["schedule"])
         self.state = State(**{f.name: state[f.name] for f in fields(State)})
         self.teacher.progress.say(f"goes on from update {self.state.update}")

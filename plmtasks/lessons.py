@@ -91,7 +91,12 @@ def plan(
     lessons = [_lesson(job, settings, processes, free) for job in jobs]
     if settings.class_weights == "balanced":
         settings = replace(settings, class_weights=_balanced(lessons))
-    teacher = Teacher(settings=c.settings, training=settings, processes=processes, progress=progress, device=device, yes=c.yes)
+    # a job whose requests have no prompt has forgotten how the user wants it
+    prompt = next((job for job in jobs if job.config.settings.prompt != "plain"), jobs[0]).config.settings.prompt
+    teacher = Teacher(
+        settings=replace(c.settings, prompt=prompt), training=settings, processes=processes, progress=progress, device=device,
+        yes=c.yes,
+    )  # fmt: skip
     return model, lessons, teacher
 
 
@@ -126,13 +131,18 @@ def _check_train_split(job: Job) -> None:
 def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool) -> Lesson:
     _check_train_split(job)
     examples = draw(job.data["train"], settings.limit)
+    if not examples:
+        raise InputError(f"{job.task.name}: a limit of {settings.limit} leaves nothing to learn from")
     requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
     answers = [job.task.solve(e, r) for e, r in zip(examples, requests, strict=True)]
     chosen = settings.select_split
     if chosen is None and "validation" in job.data.splits and (free or job.split != "validation"):
         chosen = "validation"
-    # where no process holds all weights, a process cannot answer alone
-    chosen = None if chosen == "none" or sharding.wanted() else chosen
+    if sharding.wanted():  # no process holds all weights, so none can answer alone
+        if settings.select_split not in (None, "none"):
+            raise InputError("where weights are split over processes, no split can choose the epoch", "leave --select-split out")
+        chosen = None
+    chosen = None if chosen == "none" else chosen
     facts = {
         "name": data_name(job.data, "train"),
         "split": "train",

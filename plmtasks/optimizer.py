@@ -18,6 +18,9 @@ FACTORS: Mapping[str, Callable[[float], float]] = {
 }
 """Schedule → the factor of the learning rate, by the fraction of the updates after the warm-up that are done."""
 
+UNFIT = ("Optimizer", "LBFGS", "SparseAdam")
+"""Classes of `torch.optim` that are no optimizer, want the loss several times an update, or gradients of another kind."""
+
 TOTALS = ("total_steps", "total_iters", "T_max")
 """How torch's schedules call the number of updates; filled in where they want one."""
 
@@ -30,9 +33,12 @@ def make_optimizer(module: "torch.nn.Module", t: TrainSettings) -> "torch.optim.
     import torch
 
     form = getattr(torch.optim, t.optimizer, None)
-    if not (isinstance(form, type) and issubclass(form, torch.optim.Optimizer)) or t.optimizer in ("Optimizer", "LBFGS"):
-        known = [n for n in vars(torch.optim) if n[0].isupper() and n not in ("Optimizer", "LBFGS")]
+    if not (isinstance(form, type) and issubclass(form, torch.optim.Optimizer)) or t.optimizer in UNFIT:
+        known = [n for n in vars(torch.optim) if n[0].isupper() and n not in UNFIT]
         raise InputError(f"--optimizer {t.optimizer!r} is none that plmtasks can use", f"of torch.optim: {', '.join(known)}")
+    for name, option in (("lr", "--learning-rate"), ("weight_decay", "--weight-decay")):
+        if name in t.optimizer_args:
+            raise InputError(f"--optimizer-args takes no {name!r}", f"it is {option}")
     learning = [p for p in module.parameters() if p.requires_grad]
     if not learning:
         raise InputError("no weight is left that learns", "let --freeze take less")
@@ -40,12 +46,12 @@ def make_optimizer(module: "torch.nn.Module", t: TrainSettings) -> "torch.optim.
         {"params": [p for p in learning if p.ndim >= 2], "weight_decay": t.weight_decay},
         {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0},
     ]
-    fused = {"fused": True} if t.optimizer in ("AdamW", "Adam", "SGD") else {}
+    fused = {"fused": True} if t.optimizer in ("AdamW", "Adam", "SGD") and not t.optimizer_args.get("foreach") else {}
     try:
         made: torch.optim.Optimizer = form(
             [g for g in groups if g["params"]], **{"lr": t.learning_rate or 0.0, **fused, **t.optimizer_args}
         )
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError, RuntimeError) as e:
         raise InputError(f"--optimizer {t.optimizer}: {e}", "--optimizer-args takes its arguments as JSON") from e
     return made
 
@@ -54,6 +60,8 @@ class Course:
     """The learning rate of every update: up from 0 over the warm-up, then by the schedule."""
 
     def __init__(self, optimizer: "torch.optim.Optimizer", t: TrainSettings, total: int) -> None:
+        if t.schedule in FACTORS and t.schedule_args:
+            raise InputError(f"--schedule {t.schedule} takes no --schedule-args", "a class of torch.optim.lr_scheduler does")
         self.optimizer, self.t, self.total = optimizer, t, total
         self.scheduler: Any = None if t.schedule in FACTORS else _scheduler(optimizer, t, total)
 

@@ -65,23 +65,35 @@ class Kept:
         self._digest = hashlib.sha256()
         self._out: int | None = None
         self.state = State()
-        if not path.exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
-        elif not self._file.exists():
+        if path.exists() and not self._file.exists():
             raise OutputError(f"{path} is there already, and no prediction wrote it", "choose another --output, or delete it")
-        else:
-            self.state = self._read()
         open_folder(self.folder)
         self._lock = lock(self.folder, "prediction")
+        try:
+            self.state = self._read() if path.exists() else self._nothing()
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
 
     def _read(self) -> State:
         try:
             state: State = from_json(State, json.loads(self._file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError) as e:
             raise DataError(str(self._file), "the state of a prediction", str(e), f"delete {self.path} to begin anew") from e
-        if self.path.stat().st_size < state.bytes:
-            raise OutputError(f"{self.path} was changed since: it is shorter", "delete it to begin anew")
+        size = self.path.stat().st_size
+        if size < state.bytes or (size > state.bytes and not state.block):
+            how = "shorter" if size < state.bytes else "longer"
+            raise OutputError(f"{self.path} was changed since: it is {how}", "delete it to begin anew")
         return state
+
+    def _nothing(self) -> State:
+        """The state of a file that is not begun; what an attempt left whose file is gone goes too."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+        return State()
 
     @property
     def threads(self) -> int | None:

@@ -249,7 +249,9 @@ def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], regist
     with _temporary() as home:
         while block := list(itertools.islice(rows, BLOCK)):
             posed = [pose(predictor.task, row, f"question {i}", i) for i, row in enumerate(block, 1 + number)]
-            yield from map(predictor.record, predictor.answer(posed, Path(home, str(number)), alone()))
+            folder = Path(home, str(number))
+            yield from map(predictor.record, predictor.answer(posed, folder, alone()))
+            shutil.rmtree(folder, ignore_errors=True)
             number += len(block)
 
 

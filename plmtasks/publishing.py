@@ -8,14 +8,25 @@ from typing import Any
 from .errors import OutputError
 
 
+def check_name(repo: str) -> None:
+    """raises: OutputError if the hub has no such names"""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as e:
+        raise OutputError(f"--push-to-hub {repo!r} is no name of a repository on the hub", "it is owner/name") from e
+
+
 def publish(folder: Path, repo: str, record: Mapping[str, Any]) -> str:
     """Uploads a checkpoint's folder, with a card of what it learned if it has none; returns its address.
 
     raises: OutputError if the hub does not take it
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
 
+    check_name(repo)
     card = folder / "README.md"
     if not card.exists():
         card.write_text(model_card(repo, record), encoding="utf-8")
@@ -23,8 +34,6 @@ def publish(folder: Path, repo: str, record: Mapping[str, Any]) -> str:
         api = HfApi()
         address = api.create_repo(repo, exist_ok=True)
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Trained with plmtasks")
-    except HFValidationError as e:
-        raise OutputError(f"--push-to-hub {repo!r} is no name of a repository on the hub", "it is owner/name") from e
     except Exception as e:  # the client raises what its HTTP library does, and that has changed twice
         first = str(e).strip().split("\n")[0] or type(e).__name__
         raise OutputError(

@@ -48,17 +48,18 @@ def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Regist
 
 
 def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None = None) -> Estimate:
-    """What such a training would cost, by one update of it in this process whose result is thrown away.
+    """What such a training would cost, by a few updates of it in this process that are thrown away.
 
     raises: PlmtasksError
     """
     registry = registry or load_registry()
     configs = [config] if isinstance(config, RunConfig) else list(config)
-    settled = [environment.resolve(one, max(1, one.processes)) for one in configs]
+    count = max(1, configs[0].processes, int(os.environ.get("WORLD_SIZE", "1")))
+    settled = [environment.resolve(one, count) for one in configs]
     environment.set_threads(settled[0].settings.threads)
     alone = distributed.alone()
     model, lessons_, teacher = lessons.plan(_jobs(settled, registry), alone, Progress(quiet=True), alone.device(), free=True)
-    return estimating.estimate(model, lessons_, teacher, max(1, configs[0].processes))
+    return estimating.estimate(model, lessons_, teacher, count)
 
 
 def predict(config: PredictConfig, registry: Registry | None = None) -> None:
@@ -106,7 +107,7 @@ def _by_files(config: RunConfig, inputs: Any, output: str | None, registry: Regi
         with folder, found.open(encoding="utf-8") as lines:
             yield from map(json.loads, lines)
 
-    return rows_found() if os.environ.get("RANK", "0") == "0" else iter(())
+    return rows_found() if distributed.speaks() else iter(())
 
 
 def _jobs(configs: Sequence[RunConfig], registry: Registry) -> list[job.Job]:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import InputError
+
 if TYPE_CHECKING:
     import torch
 
@@ -12,7 +14,12 @@ VARIABLES = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 def wanted() -> bool:
-    """Whether the launcher was told to split the weights."""
+    """Whether the launcher was told to split the weights.
+
+    raises: InputError for the first version of FSDP, whose flat weights no optimizer that was made before them knows
+    """
+    if os.environ.get(VARIABLES[0], "false").lower() == "true" and os.environ.get("FSDP_VERSION", "1") != "2":
+        raise InputError("FSDP splits the weights in its second version alone", "fsdp_version: 2 in Accelerate's configuration")
     return any(os.environ.get(name, "false").lower() == "true" for name in VARIABLES)
 
 

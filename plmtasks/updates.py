@@ -67,7 +67,7 @@ def _weights(tasks: Mapping[str, int], mixing: str) -> list[float]:
     try:
         if mixing.startswith("temperature:"):
             temperature = float(mixing.removeprefix("temperature:"))
-            weights = [examples ** (1 / temperature) for examples in tasks.values()]
+            weights = [examples ** (1 / temperature) if temperature > 0 else 0.0 for examples in tasks.values()]
         else:
             said = {name.strip(): float(weight) for name, _, weight in (pair.rpartition("=") for pair in mixing.split(","))}
             weights = [said.pop(name) for name in tasks]

@@ -26,6 +26,7 @@ import plmtasks
 from plmtasks.config import Source, run_config
 from plmtasks.distributed import alone
 from plmtasks.errors import DataError, InputError, OutputError
+from plmtasks.output import Kept
 from plmtasks.predicting import PredictConfig, answers, predict
 from plmtasks.questions import PATIENCE, Lines, hint, read_question
 from plmtasks.registry import Registry, load_registry
@@ -166,15 +167,18 @@ def test_python_gets_what_the_command_line_writes(registry: Registry, questions:
     assert list(answers(run, texts, registry)) == [row for row in written if row["prediction"]]
 
 
-def test_python_answers_as_it_is_asked() -> None:
+def test_python_answers_as_it_is_asked(tmp_path: Path) -> None:
     """Endless questions: nothing is read ahead but a block."""
     env = {"PLMTASKS_PLUGINS": "toy"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setenv(name, value)
         endless = (f"question {i}" for i in itertools.count())
-        first = list(itertools.islice(plmtasks.predict("toy/even", "toy-model", endless, **SETTINGS), 2000))
-    assert [row["id"] for row in first] == [str(i) for i in range(1, 2001)]
+        patch.setattr("tempfile.tempdir", str(tmp_path))
+        found = plmtasks.predict("toy/even", "toy-model", endless, **SETTINGS)
+        first = list(itertools.islice(found, 4000))
+        assert len(list(tmp_path.glob("*/*"))) <= 1, "the journals of blocks that are over are still there"
+    assert [row["id"] for row in first] == [str(i) for i in range(1, 4001)]
 
 
 def test_python_over_several_processes_and_with_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,6 +322,7 @@ def test_a_bad_first_line_leaves_no_answer(registry: Registry, tmp_path: Path) -
         ({"input": "other lines\n" * 80}, "begins with other lines"),
         ({"input": "x 0\n"}, "the answers to 61 lines, and .* has only 1"),
         ({"output": b""}, "was changed since: it is shorter"),
+        ({"output": b"x" * 100_000}, "was changed since: it is longer"),
         ({"state": "{"}, "expected the state of a prediction"),
     ],
 )
@@ -346,6 +351,17 @@ def test_other_weights_are_told(registry: Registry, questions: Path, tmp_path: P
 def test_a_foreign_file_is_left_alone(registry: Registry, questions: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is there already, and no prediction wrote it"):
         ask(registry, questions, questions)
+
+
+def test_two_predictions_at_one_file_are_one_too_many(registry: Registry, questions: Path, tmp_path: Path) -> None:
+    """Also before the first has written a line: its model may take long to load."""
+    first = Kept(tmp_path / "out")
+    with pytest.raises(OutputError, match="another process is at this very prediction"):
+        ask(registry, questions, tmp_path / "out")
+    first.close()
+    ask(registry, questions, tmp_path / "out")
+    (tmp_path / "out").unlink()
+    assert len(ask(registry, questions, tmp_path / "out").splitlines()) == 61
 
 
 def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(registry: Registry, questions: Path, tmp_path: Path) -> None:

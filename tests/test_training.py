@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from plmtasks import RunConfig, TrainSettings, run_config
+from plmtasks.cli import cli
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
 from plmtasks.registry import Registry, load_registry
@@ -230,6 +231,43 @@ def test_training_ends_when_patience_is_over(tmp_path: Path, registry: Registry)
         train(config(tmp_path, training=replace(still, select_split="none")), str(tmp_path / "none"), registry)
 
 
+def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Registry) -> None:
+    """Updates in which nothing counts: their loss is 0."""
+    nothing = replace(LITTLE, epochs=1, limit=16, batch_size=4, class_weights="negative=0,positive=0", select_split="none")
+    assert curve(train(config(tmp_path, training=nothing), str(tmp_path / "model"), registry)) == [0.0]
+    estimate(config(tmp_path, training=nothing), registry)
+    with pytest.raises(InputError, match="a limit of 0 leaves nothing to learn from"):
+        train(config(tmp_path, training=replace(nothing, limit=0)), str(tmp_path / "none"), registry)
+
+
+@pytest.mark.parametrize(
+    ("variables", "split", "said"),
+    [
+        ({"ACCELERATE_USE_FSDP": "true"}, None, "in its second version alone\n  fsdp_version: 2"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "test", "no split can choose the epoch\n  leave --select-split out"),
+    ],
+)
+def test_weights_that_are_split_have_their_conditions(
+    variables: dict[str, str], split: str | None, said: str, tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=said):
+        train(config(tmp_path, training=replace(LITTLE, select_split=split)), str(tmp_path / "model"), registry)
+
+
+def test_the_prompt_holds_for_every_task_that_has_one(tmp_path: Path, registry: Registry) -> None:
+    """Also where the first of them has none."""
+    from plmtasks.lessons import plan
+    from plmtasks.progress import Progress
+    from plmtasks.session import _jobs
+
+    tasks = ("language_modeling/sample", "qa/sample")
+    jobs = _jobs([_settled(replace(config(tmp_path, prompt="raw"), task=task, model="tiny-gpt")) for task in tasks], registry)
+    _, _, teacher = plan(jobs, alone(), Progress(quiet=True), "cpu", free=True)
+    assert teacher.settings.prompt == "raw"
+
+
 def test_rare_labels_weigh_more(tmp_path: Path, registry: Registry) -> None:
     """56 texts of label 0 and 4 of label 1."""
     for name, count in (("train", 60), ("dev", 4)):
@@ -286,8 +324,7 @@ def test_tensorboard_follows(tmp_path: Path, registry: Registry) -> None:
         train(config(tmp_path, training=replace(some, track=("nothing",))), str(tmp_path / "other"), registry)
 
 
-def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path) -> None:
-    from plmtasks.errors import OutputError
+def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) -> None:
     from plmtasks.publishing import model_card, publish
 
     record = json.loads((once / RECORD).read_text())
@@ -297,5 +334,7 @@ def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path) -> None:
     with pytest.raises(OutputError, match="did not take the checkpoint") as error:
         publish(once, "me/mine", record)
     assert f"it is kept: {once}" in str(error.value)
+    command = [*COMMAND[3:], "--output", str(tmp_path / "m"), "--push-to-hub", "me//mine"]
     with pytest.raises(OutputError, match="no name of a repository"):
-        publish(once, "me//mine", record)
+        cli(command, standalone_mode=False)
+    assert not (tmp_path / "m").exists(), "it was told before the training"

@@ -60,6 +60,7 @@ def test_mixing_gives_each_task_its_share() -> None:
     ("mixing", "said"),
     [
         ("equal", "takes size, temperature:T, or task=weight"),
+        ("temperature:-2", "takes size, temperature:T, or task=weight"),
         ("temperature:0", "takes size, temperature:T, or task=weight"),
         ("a=1,b=-1", "takes size, temperature:T, or task=weight"),
         ("a=1", "no weight for 'b'"),

@@ -93,6 +93,7 @@ def _stop(text: str, code: int) -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     from ..data import DataWarning
+    from ..distributed import speaks
 
-    if issubclass(category, DataWarning) and os.environ.get("RANK", "0") == "0":
+    if issubclass(category, DataWarning) and speaks():
         sys.stderr.write(f"warning: {message}\n")

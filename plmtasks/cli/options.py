@@ -93,10 +93,13 @@ PROCESSES = chain(
 TRAINING = chain(
     click.option("--epochs", type=POSITIVE, metavar="N", help="Default: the model's, else 3."),
     click.option("--learning-rate", type=POSITIVE, metavar="X", help="Default: the model's, else 5e-5."),
-    click.option("--warmup", type=click.FloatRange(0, 1), metavar="X", help="Fraction of the steps; default 0.1."),
+    click.option("--warmup", type=click.FloatRange(0, 1), metavar="X", help="Fraction of the updates; default 0.1."),
     click.option("--weight-decay", type=click.FloatRange(min=0), metavar="X", help="Default 0.01."),
     click.option(
-        "--batch-size", type=click.IntRange(min=1), metavar="N", help="Examples a batch, over all processes; default 32."
+        "--batch-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Examples a batch, over all processes; default: the model's, else 32.",
     ),
     click.option("--accumulation", type=click.IntRange(min=1), metavar="N", help="Batches an update; default 1."),
     click.option("--clip", type=click.FloatRange(min=0), metavar="X", help="The gradient's largest norm; default 1, 0: any."),
@@ -110,7 +113,9 @@ TRAINING = chain(
     ),
     click.option("--optimizer", metavar="NAME", help="Of torch.optim; default AdamW."),
     click.option("--optimizer-args", type=Json(), metavar="JSON", help="Handed to it: betas, momentum, …"),
-    click.option("--schedule", metavar="NAME", help="linear (default), cosine, constant, or of torch.optim.lr_scheduler."),
+    click.option(
+        "--schedule", metavar="NAME", help="linear (default), cosine, constant after the warm-up; or of torch.optim.lr_scheduler."
+    ),
     click.option("--schedule-args", type=Json(), metavar="JSON", help="Handed to the latter."),
     click.option(
         "--freeze",

@@ -41,6 +41,7 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> N
 
     A model whose head would be fresh is trained on the task's train split first. The same run is never computed twice.
     """
+    from ..distributed import speaks
     from ..leaderboard import render
     from ..registry import load_registry
     from ..session import fitting, run
@@ -52,13 +53,7 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> N
         if config not in fit and not config.quiet:
             click.echo(f"{config.task} cannot be asked of {config.model}: left out", err=True)
     results = run(fit, registry)
-    if _is_main():
+    if speaks():
         click.echo(render(results, "table"), nl=False)
         for result in results:
             click.echo(f"{result.task} on {result.model}: {result.folder}")
-
-
-def _is_main() -> bool:
-    import os
-
-    return os.environ.get("RANK", "0") == "0"

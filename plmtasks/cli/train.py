@@ -35,6 +35,9 @@ def command(
     Several tasks are learned by one model, with a head for each or as text to text; `plmtasks export` writes one of them.
     Batches are computed in pieces of like length, with an evaluation each epoch; the best is kept.
     """
+    from ..distributed import speaks
+    from ..publishing import check_name, publish
+    from ..registry import load_registry
     from ..session import estimate, train
 
     if (model is None) == (from_scratch is None):
@@ -42,6 +45,8 @@ def command(
     if output is None and not dry_run:
         raise click.UsageError("--output DIR says where the checkpoint is written (--dry-run writes none)")
     push_to_hub = values.pop("push_to_hub")
+    if push_to_hub is not None:
+        check_name(push_to_hub)  # before hours of training
     name = model if model is not None else f"scratch:{from_scratch}"
     sources = {option: values.pop(option) for option in ("data", "train_data", "columns")}
     made = []
@@ -49,15 +54,13 @@ def command(
         own = {option: _of(task, tasks, option, given) for option, given in sources.items()}
         made += configs((task,), (name,), {**values, **own, "columns": _columns(own["columns"])})
     if output is None or dry_run:
-        click.echo(f"{estimate(made)}")
+        if speaks():
+            click.echo(f"{estimate(made)}")
         return
     folder = train(made, output)
-    if _is_main():
+    if speaks():
         click.echo(f"{folder}")
-    if push_to_hub is not None and _is_main():
-        from ..publishing import publish
-        from ..registry import load_registry
-
+    if speaks() and push_to_hub is not None:
         click.echo(publish(folder, push_to_hub, load_registry().model(str(folder)).training_record() or {}))
 
 
@@ -80,9 +83,3 @@ def _of(task: str, tasks: Sequence[str], option: str, given: Sequence[str]) -> s
 
 def _columns(value: str | None) -> Any:
     return Pairs().convert(value or "", None, None)
-
-
-def _is_main() -> bool:
-    import os
-
-    return os.environ.get("RANK", "0") == "0"
