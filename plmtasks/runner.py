@@ -179,7 +179,7 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
 
 def _learned(task: str, record: Mapping[str, Any]) -> str:
     """The last training in words; texts without a question are what a model is pretrained on."""
-    plain = all(lesson["kind"] == "Score" for lesson in record["parts"]["learned"])
+    plain = all(lesson.get("plain") for lesson in record["parts"]["learned"])
     what, others = "pretrained" if plain else "fine-tuned", [name for name in record["tasks"] if name != task]
     if not others:
         return what

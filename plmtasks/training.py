@@ -13,7 +13,7 @@ from .distributed import Processes
 from .errors import InputError, OutputError
 from .learning import Learning, Lesson, Teacher
 from .model import Model, TrainableModel
-from .requests import Answer, to_json
+from .requests import Answer, Score, to_json
 from .results import dump, identity_hash, lock, open_folder, write_text
 
 RECORD = "plmtasks.json"
@@ -57,9 +57,10 @@ def _start(model: Model, lesson: Lesson, settings: ModelSettings) -> dict[str, A
 
 def _learned(lesson: Lesson) -> dict[str, Any]:
     pairs = [[r.key(), to_json(a)] for r, a in zip(lesson.requests, lesson.answers, strict=True)]
+    form = lesson.requests[0]
     return {
-        "task": lesson.task, "kind": lesson.requests[0].kind(), "data": lesson.facts, "selecting": lesson.selecting,
-        "pairs": identity_hash({"pairs": pairs}),
+        "task": lesson.task, "kind": form.kind(), "plain": isinstance(form, Score) and not form.context, "data": lesson.facts,
+        "selecting": lesson.selecting, "pairs": identity_hash({"pairs": pairs}),
     }  # fmt: skip
 
 

@@ -210,6 +210,7 @@ def test_pretrained_from_scratch_then_tuned(family, write, tmp_path):
     options = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints"), **common}
     pseudo = plmtasks.run("language_modeling/text", str(model), data=str(data), **options)
     assert pseudo.record["scores"]["perplexity"]["pseudo"]["value"] == 1
+    assert pseudo.record["protocol"]["how"] == "pretrained"
     plain = plmtasks.run(
         "language_modeling/text", "tiny-gpt", data=str(data), train_data=str(data), **options,
         training=plmtasks.TrainSettings(epochs=1, select_split="none"),

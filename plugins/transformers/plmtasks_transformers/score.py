@@ -22,7 +22,7 @@ class Scorer(Loaded):
     """Each token of the text once, after the context and what precedes it.
 
     The first token of a text without a context comes after the tokenizer's beginning (or else end) of a text. A
-    sequence-to-sequence model has the context before its encoder and the text before its decoder.
+    sequence-to-sequence model has the context before its encoder, at most its end, and the text before its decoder.
     """
 
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
@@ -41,12 +41,14 @@ class Scorer(Loaded):
     def encode(self, requests: Sequence[Score]) -> list[Any]:
         made = []
         for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
-            cut = len(start) + len(own) - 1 - self.limit
-            if cut > 0 and self.settings.truncation == "error":
-                raise self.too_long(request.text, len(own), self.limit)
-            cut = max(0, cut) if self.settings.truncation == "skip" else 0
+            lost = 0 if source is None else max(0, len(source) - self.limit)
+            beyond = max(0, len(start) + len(own) - 1 - self.limit)
+            if (lost or beyond) and self.settings.truncation == "error":
+                raise self.too_long(request.context if lost else request.text, self.limit + max(lost, beyond), self.limit)
+            cut = lost + (beyond if self.settings.truncation == "skip" else 0)
+            read = None if source is None else source[-self.limit :]
             pieces = list(windows(start, own, self.limit, self.step))
-            made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], source, cut))
+            made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], read, cut))
         return made
 
     def _tokens(self, requests: Sequence[Score]) -> "Iterator[tuple[np.ndarray | None, list[int], list[int]]]":
@@ -61,7 +63,7 @@ class Scorer(Loaded):
         targets = self.prompts.targets([r.text for r in requests], self.decoder_start)
         for source, (ids, skip) in zip(sources, targets, strict=True):
             own = ids[skip:-1] if ids[-1] == self.tokenizer.eos_token_id else ids[skip:]
-            yield np.array(source[-self.limit :], np.int32), ids[:skip], own
+            yield np.array(source, np.int32), ids[:skip], own
 
     def cost(self, encoding: Any) -> Cost:
         width = encoding.width + (0 if encoding.source is None else len(encoding.source))

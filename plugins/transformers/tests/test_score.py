@@ -179,6 +179,33 @@ def test_policies(load, family):
     assert skip[1].cut > 100
 
 
+@pytest.mark.parametrize(("family", "kept"), [("encoder", 128), ("sequence-to-sequence", 256)])
+def test_what_a_long_context_loses_is_counted(load, family, kept):
+    after = Score(text=SHORT.text, context=LONG.text)
+    loaded = load(family, SHORT)
+    tokens = loaded.tokenizer(LONG.text, add_special_tokens=family != "encoder")["input_ids"]
+    assert [cost.cut for cost in loaded.costs([AFTER, after])] == [0, len(tokens) - kept]
+    assert load(family, SHORT, truncation="skip").costs([after])[0].cut > 0
+    with pytest.raises(InputError, match=f"a text has {len(tokens)} tokens"):
+        load(family, SHORT, truncation="error").costs([after])
+
+
+@pytest.mark.parametrize("family", ["encoder", "sequence-to-sequence"])
+def test_a_text_is_learned_at_once_though_it_is_scored_token_by_token(load, family):
+    loaded = load(family, SHORT)
+    for scored, learned in zip(loaded.costs([SHORT, LONG]), loaded.learning_costs([SHORT, LONG]), strict=True):
+        assert (learned.width, learned.group) == (scored.width, scored.group)
+        assert learned.rows < scored.rows / 4
+    assert loaded.learning_costs([SHORT])[0].rows == 1
+
+
+@pytest.mark.parametrize(("family", "tokens"), [("encoder", 0), ("decoder", 0), ("sequence-to-sequence", 1)])
+def test_a_text_without_tokens_teaches_its_end_at_most(load, family, tokens):
+    loss, count = load(family, SHORT).loss([Score(text="")], [])
+    assert (loss.item() > 0, count) == (tokens > 0, tokens)
+    loss.backward()
+
+
 @pytest.mark.parametrize("family", ["encoder", "decoder", "sequence-to-sequence"])
 def test_an_empty_text_has_no_token(load, family):
     empty = Score(text="")
