@@ -103,6 +103,7 @@ class Learning:
         self.course = Course(self.optimizer, t, total)
         self._resume()
         self._say_plan(total, updates_an_epoch)
+        self._say_shortened()
         wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
         if sharding.split(self.accelerator) and self.state.update:
             sharding.load(self.accelerator, self.state_folder, str(self.state.update))
@@ -310,6 +311,12 @@ class Learning:
         )
         if t.patience is not None and not kept:
             raise InputError("--patience needs a split that chooses the epoch", "name one with --select-split")
+
+    def _say_shortened(self) -> None:
+        for view, lesson in zip(self.views, self.lessons, strict=True) if self.teacher.processes.main else ():
+            if count := view.shortened(lesson.requests, lesson.answers):
+                of = f"{count} of {len(lesson.requests)} examples of {lesson.task}"
+                self.teacher.progress.say(f"{of} are longer than the model takes or may write, and are learned shortened")
 
     def _begin_tracking(self) -> None:
         t = self.teacher.training

@@ -128,6 +128,10 @@ class TrainableModel(LoadedModel):
         """What it costs to learn from each request, where that is not what its answer costs."""
         return self.costs(requests)
 
+    def shortened(self, requests: Sequence[Request], answers: Sequence[Answer]) -> int:
+        """How many of these are over the model's limit, and are learned without what is over it."""
+        return sum(cost.cut > 0 for cost in self.learning_costs(requests))
+
     @abstractmethod
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """The summed loss of a batch, a scalar with gradient, and what to divide it by for a mean (examples or tokens)."""

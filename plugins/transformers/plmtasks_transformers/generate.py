@@ -52,7 +52,10 @@ class Generator(Loaded):
         new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]
         room = [self.limit - (0 if self.prompts.reads else n) for n in new]
         if min(room) < 1:
-            raise InputError(f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones")
+            raise InputError(
+                f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
+                "--max-new-tokens says how many an answer may have",
+            )
         fitted = self.prompts.fit(requests, room)
         made: dict[int, Encoding] = {}
         for languages, group in _by_languages(requests):
@@ -110,34 +113,35 @@ class Generator(Loaded):
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """Negative log-likelihood of the answer's tokens and the end after them; divided by tokens it is their mean.
 
-        An answer is cut at the tokens that the request allows: more are never made.
+        An answer is cut at the tokens that the request allows, since more are never made, and at the model's limit.
         """
-        asked, solved = cast(Sequence[Generate], requests), cast(Sequence[GenerateAnswer], answers)
-        encodings = self.encodings(asked)
-        batch: list[Sequences] = []
-        for languages, group in _by_languages(asked):
-            self.prompts.speak(*languages)
-            batch += self._learned([encodings[i] for i in group], [solved[i].text for i in group])
-        return -token_values(self, batch, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in batch))
-
-    def _learned(self, encodings: Sequence[Encoding], texts: Sequence[str]) -> list[Sequences]:
-        """Prompts with the answers to be learned after them."""
         import numpy as np
 
-        if self.prompts.reads:
-            targets = self.prompts.targets(texts, self.decoder_start)
-            pairs = [(row[:1], row[1 : 1 + e.new]) for e, (row, _) in zip(encodings, targets, strict=True)]
-        else:
-            both = self.prompts.continuations([e.prompt for e in encodings], texts)
-            pairs = [(ids, [*own, self.tokenizer.eos_token_id][: e.new]) for e, (ids, own) in zip(encodings, both, strict=True)]
-        return [
-            Sequences(
-                [np.array([*ids, *own[:-1]][-self.limit :], np.int32)],
-                [(0, np.array(own, np.int32))],
-                encoding.ids if self.prompts.reads else None,
-            )
-            for encoding, (ids, own) in zip(encodings, pairs, strict=True)
-        ]
+        batch = []
+        for encoding, ids, whole in self._targets(requests, answers):
+            own = whole[: min(encoding.new, self.limit)]
+            row = np.array([*ids, *own[:-1]][-self.limit :], np.int32)
+            batch.append(Sequences([row], [(0, np.array(own, np.int32))], encoding.ids if self.prompts.reads else None))
+        return -token_values(self, batch, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in batch))
+
+    def shortened(self, requests: Sequence[Request], answers: Sequence[Answer]) -> int:
+        targets = self._targets(requests, answers)
+        return sum(encoding.cut > 0 or len(own) > min(encoding.new, self.limit) for encoding, _, own in targets)
+
+    def _targets(self, requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[tuple[Encoding, list[int], list[int]]]:
+        """What is to be learned of each: its encoding, the token ids before the answer's, and those of the whole answer."""
+        asked, solved = cast(Sequence[Generate], requests), cast(Sequence[GenerateAnswer], answers)
+        encodings = self.encodings(asked)
+        for languages, group in _by_languages(asked):
+            self.prompts.speak(*languages)
+            some, texts = [encodings[i] for i in group], [solved[i].text for i in group]
+            if self.prompts.reads:
+                rows = (row for row, _ in self.prompts.targets(texts, self.decoder_start))
+                yield from ((e, row[:1], row[1:]) for e, row in zip(some, rows, strict=True))
+            else:
+                both = self.prompts.continuations([e.prompt for e in some], texts)
+                end = self.tokenizer.eos_token_id
+                yield from ((e, ids, [*own, end]) for e, (ids, own) in zip(some, both, strict=True))
 
 
 class _Stop:

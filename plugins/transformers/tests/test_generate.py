@@ -108,7 +108,7 @@ def test_only_equal_ways_of_making_share_a_batch(load):
 
 def test_no_room_for_a_prompt(load):
     request = Generate(text="the nurse", max_new_tokens=300)
-    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones"):
+    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones\n  --max-new-tokens"):
         load("decoder", request).costs([request])
 
 
@@ -122,3 +122,23 @@ def test_a_long_prompt_leaves_room_for_the_answer(load):
     loss, count = loaded.loss([request], [GenerateAnswer(text="the nurse " * 100)])
     assert count == 16
     assert torch.isfinite(loss)
+
+
+@FAMILIES
+def test_what_is_learned_shortened_is_counted(load, family):
+    requests = [Generate(text=text, max_new_tokens=4) for text in ("the nurse", "the nurse " * 300, "the lamp", "a")]
+    answers = [GenerateAnswer(text=text) for text in ("the lamp", "the lamp", "the lamp " * 9, "")]
+    assert load(family, requests[0]).shortened(requests, answers) == 2
+
+
+def test_an_answer_over_the_limit_of_the_decoder(load):
+    """Its tokens stand in their own places: cut, it costs what its beginning does."""
+    request = Generate(text="the nurse", max_new_tokens=1000)
+    loaded = load("sequence-to-sequence", request)
+    words = "the nurse " * 400
+    loss, count = loaded.loss([request], [GenerateAnswer(text=words)])
+    shorter, same = load("sequence-to-sequence", Generate(text="the nurse")).loss(
+        [Generate(text="the nurse", max_new_tokens=loaded.limit)], [GenerateAnswer(text=words)]
+    )
+    assert count == same == loaded.limit
+    assert float(loss.detach()) == pytest.approx(float(shorter.detach()), rel=1e-6)
