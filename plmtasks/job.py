@@ -71,6 +71,47 @@ def with_learned_labels(task: Task, model: Model) -> Task:
     return task.labelled(learned) if learned else task
 
 
+def knowing(task: Task, model: Model, config: RunConfig) -> Task:
+    """The task with its labels: those that the model has learned, else its own or those of data that the user names.
+
+    Without any it stays as it is; it may be asked in a way that needs none.
+    """
+    if type(task).bind is Task.bind:
+        return task
+    if config.source.data or config.source.train_data:
+        task = task.bind(task.load(config.source))
+    task = with_learned_labels(task, model)
+    if task.labels:
+        return task
+    try:
+        return task.bind(task.load(config.source))
+    except InputError:
+        return task
+
+
+def made_up(task: Task) -> Example:
+    """Any new question.
+
+    raises: InputError if the task takes none
+    """
+    return task.pose(dict.fromkeys(task.fields, "a"), "1")
+
+
+def any_form(config: RunConfig, registry: Registry) -> Request:
+    """What the task asks of the model, so that the label set is seen: without data where the model knows the labels.
+
+    raises: InputError and its kinds
+    """
+    task, model = registry.task(config.task), registry.model(config.model)
+    kind = choose_kind(task, model, config.ask, registry)
+    try:
+        task = knowing(task, model, config)
+        form = task.ask(made_up(task).hidden(), kind)
+    except InputError:
+        return prepare(config, registry).form
+    return form if getattr(form, "labels", None) != () else prepare(config, registry).form
+
+
 def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:
     """The kind of request by which this model is asked this task.
 

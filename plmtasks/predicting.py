@@ -18,12 +18,12 @@ from .data import Dataset
 from .distributed import Processes, alone
 from .errors import DataError, InputError
 from .examples import Example, Prediction
-from .job import ask, choose_kind, with_learned_labels
+from .job import ask, choose_kind, knowing, made_up
 from .journal import Journal
 from .model import LoadedModel, Model
 from .output import Kept, Printed
 from .progress import Progress
-from .questions import Lines, open_lines, pose, read_question
+from .questions import Lines, open_lines, own_fields, pose, read_question
 from .registry import Registry
 from .requests import from_json, to_json
 from .task import Task
@@ -130,7 +130,10 @@ def _untrained(task: Task, model: Model, why: str) -> InputError:
 
 
 class Predictor:
-    """Answers questions of one task: by one model, or, where the task follows another, by a model for each."""
+    """Answers questions of one task: by one model, or, where the task follows another, by a model for each.
+
+    Of a task that follows another, a question with a field that only it takes is its own; any other is the other's.
+    """
 
     def __init__(
         self, config: RunConfig, registry: Registry, processes: Processes, opened: Callable[[str, Mapping[str, Any]], None]
@@ -154,28 +157,50 @@ class Predictor:
         """Whose questions it is given."""
         return self.stages[0].task
 
+    @property
+    def following(self) -> Task | None:
+        """The task that follows it, and whose answers are wanted."""
+        return self.stages[1].task if len(self.stages) > 1 else None
+
+    def stage(self, question: Example) -> Stage:
+        """Who is asked this question first."""
+        own = own_fields(self.following, self.task) if self.following else ()
+        return self.stages[any(name in question.inputs for name in own)]
+
     def asked(self) -> dict[str, Any]:
         """What can change an answer and is known before a model is opened."""
         given = {"given": self.stages[0].asked()} if len(self.stages) > 1 else {}
         return {**self.stages[-1].asked(), **given}
 
+    def read(self, line: bytes, name: str, number: int) -> Example:
+        """The question in a line.
+
+        raises: DataError
+        """
+        return read_question(self.task, line, name, number, self.following)
+
     def answer(self, questions: Sequence[Example], folder: Path, processes: Processes) -> list[Answered]:
         """Called in all processes with the same questions; the main process gets the predictions."""
+        first = self.stages[0]
         asked = [question for question in questions if question.inputs]
-        predictions = self.stages[0].answer(asked, folder / "asked", processes.within("asked"))
-        groups = [[pair] for pair in zip(asked, predictions, strict=True)]
-        if len(self.stages) > 1:
-            groups = self._follow(groups, folder / "derived", processes.within("derived"))
+        answered = iter(first.answer([q for q in asked if self.stage(q) is first], folder / "asked", processes.within("asked")))
+        pairs = [(q, next(answered) if self.stage(q) is first else None) for q in asked]
+        groups = self._follow(pairs, folder / "derived", processes.within("derived")) if self.following else [[p] for p in pairs]
         of = iter(groups)
         return [Answered(question=q, predictions=next(of) if q.inputs else []) for q in questions]
 
+    def _derived(self, question: Example, prediction: Prediction | None) -> Sequence[Example]:
+        """What the second task is asked."""
+        if self.stage(question) is self.stages[1]:
+            return [question]
+        return self.stages[1].task.derive(question, prediction) if prediction else []
+
     def _follow(
-        self, groups: Sequence[list[tuple[Example, Prediction | None]]], folder: Path, processes: Processes
+        self, pairs: Sequence[tuple[Example, Prediction | None]], folder: Path, processes: Processes
     ) -> list[list[tuple[Example, Prediction | None]]]:
-        """What the second task says of all that follows from each prediction of the first."""
-        task = self.stages[1].task
-        made = processes.share("examples", lambda: [[to_json(task.derive(e, p)) if p else [] for e, p in g] for g in groups])
-        derived = [[from_json(Example, example) for found in group for example in found] for group in made]
+        """What the second task says of its own questions, and of all that follows from predictions of the first."""
+        made = processes.share("examples", lambda: [to_json(self._derived(*pair)) for pair in pairs])
+        derived = [[from_json(Example, example) for example in group] for group in made]
         flat = [example for group in derived for example in group]
         predictions = iter(self.stages[1].answer(flat, folder, processes))
         processes.barrier("derived")
@@ -215,26 +240,8 @@ def _stage(
         raise _untrained(task, model, "has no weights yet")
     data = task.load(config.source) if config.shots else Dataset(name=task.name, readers={})
     return Stage(
-        config=config, task=_knowing(task, model, config), model=model, kind=kind, data=data, processes=processes, opened=opened,
+        config=config, task=knowing(task, model, config), model=model, kind=kind, data=data, processes=processes, opened=opened,
     )  # fmt: skip
-
-
-def _knowing(task: Task, model: Model, config: RunConfig) -> Task:
-    """The task with its labels: those that the model has learned, else its own or those of data that the user names.
-
-    Without any it stays as it is; it may be asked in a way that needs none.
-    """
-    if type(task).bind is Task.bind:
-        return task
-    if config.source.data or config.source.train_data:
-        task = task.bind(task.load(config.source))
-    task = with_learned_labels(task, model)
-    if task.labels:
-        return task
-    try:
-        return task.bind(task.load(config.source))
-    except InputError:
-        return task
 
 
 def asked_first(task: Task, registry: Registry) -> Task:
@@ -248,7 +255,8 @@ def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], regist
     rows, number = iter(inputs), 0
     with _temporary() as home:
         while block := list(itertools.islice(rows, BLOCK)):
-            posed = [pose(predictor.task, row, f"question {i}", i) for i, row in enumerate(block, 1 + number)]
+            numbered = enumerate(block, 1 + number)
+            posed = [pose(predictor.task, row, (f"question {i}", i), predictor.following) for i, row in numbered]
             folder = Path(home, str(number))
             yield from map(predictor.record, predictor.answer(posed, folder, alone()))
             shutil.rmtree(folder, ignore_errors=True)
@@ -275,7 +283,7 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
         predictor = Predictor(run, registry, processes, kept.opened if kept else lambda task, weights: None)
         if kept:
             kept.check({"format": config.form, **predictor.asked()})
-        desk = stack.enter_context(_Desk(config, predictor.task, kept)) if processes.main else None
+        desk = stack.enter_context(_Desk(config, predictor, kept)) if processes.main else None
         home = processes.share("home", lambda: str(kept.folder) if kept else stack.enter_context(_temporary()))
         _open_first(predictor, desk, processes)
         number = 0
@@ -283,7 +291,7 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
         while block := processes.share(f"block-{number}", desk.block if desk else dict):
             here, folder = processes.within(f"block-{number}"), Path(home, f"block-{block['first']}")
             lines = [line.encode() for line in block["lines"]]
-            questions = [read_question(predictor.task, line, block["name"], n) for n, line in enumerate(lines, block["first"])]
+            questions = [predictor.read(line, block["name"], n) for n, line in enumerate(lines, block["first"])]
             answered = predictor.answer(questions, folder, here)
             if desk:
                 desk.write([_line(config.form, predictor, a) for a in answered])
@@ -319,21 +327,22 @@ def _open_first(predictor: Predictor, desk: "_Desk | None", processes: Processes
     """Loads the model that is asked first before the first line is taken, where a question is at hand already."""
     opening = processes.share("opening", desk.opening if desk else dict)
     if opening is not None:
-        predictor.stages[0].open(from_json(Example, opening))
+        question = from_json(Example, opening)
+        predictor.stage(question).open(question)
 
 
 class _Desk:
     """The main process's own part: it takes the lines, and writes the answers."""
 
-    def __init__(self, config: PredictConfig, task: Task, kept: Kept | None) -> None:
+    def __init__(self, config: PredictConfig, predictor: Predictor, kept: Kept | None) -> None:
         """raises: InputError, OutputError"""
-        self.task, self.kept, self.most = task, kept, config.block
+        self.predictor, self.kept, self.most = predictor, kept, config.block
         self.out = kept or Printed()
         self.answered = 0
         self.bad: DataError | None = None
         self.ahead: list[bytes] = []
         """Taken, and not yet asked."""
-        self.lines: Lines = open_lines(config.input, task)
+        self.lines: Lines = open_lines(config.input, predictor.task, predictor.following)
         if kept and self.lines.interactive:
             raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
 
@@ -350,7 +359,7 @@ class _Desk:
         """
         if self.lines.interactive:
             try:
-                return to_json(self.task.pose(dict.fromkeys(self.task.fields, "a"), "1"))
+                return to_json(made_up(self.predictor.task))
             except InputError:  # it asks for more
                 return None
         first = self.kept.skip(self.lines) if self.kept else None
@@ -358,7 +367,7 @@ class _Desk:
             self.ahead = self._take()
             first = next((line for line in self.ahead if line.strip()), None)
         try:
-            return None if first is None else to_json(read_question(self.task, first, self.lines.name, 1))
+            return None if first is None else to_json(self.predictor.read(first, self.lines.name, 1))
         except DataError:  # told when it is its turn
             return None
 
@@ -376,7 +385,7 @@ class _Desk:
         good = []
         for number, line in enumerate(lines, first):
             try:
-                read_question(self.task, line, self.lines.name, number)
+                self.predictor.read(line, self.lines.name, number)
             except DataError as e:
                 self._refuse(e, number)
                 break

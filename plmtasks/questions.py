@@ -97,25 +97,32 @@ class Typed(Lines):
         return [line.encode("utf-8", "surrogateescape")]
 
 
-def open_lines(name: str, task: Task) -> Lines:
+def open_lines(name: str, task: Task, following: Task | None = None) -> Lines:
     """raises: InputError"""
-    return Typed(hint(task)) if name == "-" and sys.stdin is not None and sys.stdin.isatty() else Lines(name)
+    return Typed(hint(task, following)) if name == "-" and sys.stdin is not None and sys.stdin.isatty() else Lines(name)
 
 
-def hint(task: Task) -> str:
-    """How a question of this task is typed."""
+def own_fields(following: Task, task: Task) -> list[str]:
+    """The fields that a task takes, and the one that it follows does not: a question that has one of them is its own."""
+    return [name for name in following.fields if name not in (*task.fields, *task.more_fields)]
+
+
+def hint(task: Task, following: Task | None = None) -> str:
+    """How a question of this task, or of one that follows it, is typed."""
     plain = "<TAB>".join(task.fields)
     more = f", which takes {', '.join(task.more_fields)} too" if task.more_fields else ""
     either = f"{plain}, or a JSON object{more}" if plain else f"a JSON object with {', '.join(task.more_fields)}"
-    return f"{task.name} asks for a line: {either}. End with Ctrl-D."
+    own = f"; one with {', '.join(own_fields(following, task))} is asked of {following.name} alone" if following else ""
+    return f"{task.name} asks for a line: {either}{own}. End with Ctrl-D."
 
 
-def read_question(task: Task, line: bytes, name: str, number: int) -> Example:
+def read_question(task: Task, line: bytes, name: str, number: int, following: Task | None = None) -> Example:
     """The question in a line: a JSON object with the task's fields and perhaps "id", else its fields with tabs between.
 
     A blank line is a question without inputs. Without "id", the line's number is the id.
 
     name, number: of the file and the line, from 1
+    following: a task that follows this one, of which an object may be a question too
 
     raises: DataError
     """
@@ -126,14 +133,19 @@ def read_question(task: Task, line: bytes, name: str, number: int) -> Example:
         raise DataError(where, "UTF-8 text", f"byte 0x{line[e.start]:02x} at position {e.start}") from e
     if not text.strip():
         return Example(id=str(number), inputs={})
-    return pose(task, read_object(where, text) if text.lstrip().startswith("{") else text, where, number)
+    return pose(task, read_object(where, text) if text.lstrip().startswith("{") else text, (where, number), following)
 
 
-def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int) -> Example:
+def pose(task: Task, question: str | Mapping[str, Any], place: tuple[str, int], following: Task | None = None) -> Example:
     """A question given as its fields by name and perhaps "id", or as one text.
+
+    place: where it stands, for messages, and its number
 
     raises: DataError
     """
+    where, number = place
+    if following is not None and not isinstance(question, str) and any(name in question for name in own_fields(following, task)):
+        task = following
     row = _cells(task, question, where) if isinstance(question, str) else dict(question)
     id_ = row.pop("id", number)
     if not isinstance(id_, (str, int)) or isinstance(id_, bool):

@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import plmtasks
+from plmtasks.cli import cli
 from plmtasks.config import Source, run_config
 from plmtasks.distributed import alone
 from plmtasks.errors import DataError, InputError, OutputError
@@ -85,7 +86,7 @@ def test_a_line_is_a_question(line: bytes, id_: str, inputs: dict[str, str]) -> 
 
 def test_several_fields_have_tabs_between() -> None:
     assert read_question(toy_chain.Follow(), b"a b\tb", "file", 1).inputs == {"text": "a b", "word": "b"}
-    assert "text<TAB>word, or a JSON object" in hint(toy_chain.Follow())
+    assert "text<TAB>word, or a JSON object. End" in hint(toy_chain.Follow())
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,29 @@ def test_what_follows_from_a_question_is_asked_too(registry: Registry, tmp_path:
     shown = ask(registry, file, tmp_path / "text", "toy/follow", form="text").decode().split("\n")[:-1]
     # the line feed in what the task shows has become a space
     assert shown == ["\t".join(f"{p['inputs']['word']} {p['prediction']}" for p in row["predictions"]) for row in rows]
+
+
+def test_a_question_with_fields_of_its_own_is_asked_directly(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among questions of the task that it follows; and alone, where nothing is asked of the other's model."""
+    file, out = tmp_path / "in.txt", tmp_path / "out"
+    own = [{"id": "own", "text": "a b c", "word": "c"}, {"text": "a b", "word": "b"}]
+    file.write_text("\n".join([json.dumps(own[0]), toy_chain.sentence(1), "", json.dumps(own[1])]))
+    rows = [json.loads(line) for line in ask(registry, file, out, "toy/follow").splitlines()]
+    assert [row["id"] for row in rows] == ["own", "2", "3", "4"]
+    assert [p["inputs"] for row in (rows[0], rows[3]) for p in row["predictions"]] == [
+        {"text": "a b c", "word": "c"}, {"text": "a b", "word": "b"},
+    ]  # fmt: skip
+    assert all(p["prediction"] in toy.LABELS for row in rows for p in row["predictions"])
+    run = run_config("toy/follow", "toy-model", **SETTINGS)
+    assert [row["predictions"] for row in answers(run, own, registry)] == [rows[0]["predictions"], rows[3]["predictions"]]
+
+    monkeypatch.setattr(toy_chain.Find, "ask", answers_nothing)
+    assert len(list(answers(run, own, registry))) == 2
+    file.write_text('{"text": "a", "word": ""}\n')
+    with pytest.raises(DataError, match=r"expected a question of toy/follow, found .*no text 'word'"):
+        ask(registry, file, tmp_path / "bad", "toy/follow")
 
 
 def test_what_is_over_the_limit_is_told(
@@ -471,7 +495,8 @@ def terminal() -> Iterator[Any]:
 @pytest.mark.parametrize("count", ["1", "2"])
 def test_typed_at_a_terminal(count: str, terminal: Any) -> None:
     until = terminal(*CHAIN, "--processes", count)
-    assert "toy/find asks for a line: text, or a JSON object. End with Ctrl-D.\n" in until(b"\n> ")
+    said = "toy/find asks for a line: text, or a JSON object; one with word is asked of toy/follow alone. End with Ctrl-D.\n"
+    assert said in until(b"\n> ")
     assert until(b"\n> ", b"w17-0 w17-1 w17-2\n").count("\n") >= 2
     assert "expected a JSON object a line" in until(b"\n> ", b"{oops\n")
     assert until(b"\n> ", b"\n").count("\n") >= 2
@@ -533,7 +558,7 @@ def test_a_head_for_other_labels_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_labels_that_came_from_data_are_those_of_the_checkpoint(tmp_path: Path) -> None:
-    """The user's own labels: `predict` needs no data, the checkpoint's record tells them."""
+    """The user's own labels: `predict` and `export` need no data, the checkpoint's record tells them."""
     data = tmp_path / "train.jsonl"
     rows = [{"text": f"{word} {i}", "label": label} for i in range(40) for word, label in (("red", "warm"), ("blue", "cold"))]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -544,3 +569,6 @@ def test_labels_that_came_from_data_are_those_of_the_checkpoint(tmp_path: Path) 
     found = list(plmtasks.predict("classification/custom", str(tmp_path / "model"), ["red 3", "blue 9"], quiet=True, threads=1))
     assert [row["prediction"] for row in found] == ["warm", "cold"]
     assert set(found[0]["scores"]) == {"confidence", "probability[warm]", "probability[cold]"}
+    command = ["export", "--task", "classification/custom", "--model", str(tmp_path / "model"), "--output", str(tmp_path / "one")]
+    cli(command, standalone_mode=False)
+    assert set(json.loads((tmp_path / "one" / "config.json").read_text())["label2id"]) == {"warm", "cold"}

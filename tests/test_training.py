@@ -244,7 +244,11 @@ def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Regist
     ("variables", "split", "said"),
     [
         ({"ACCELERATE_USE_FSDP": "true"}, None, "in its second version alone\n  fsdp_version: 2"),
-        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "test", "no split can choose the epoch\n  leave --select-split out"),
+        (
+            {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"},
+            "test",
+            "no split can choose the epoch\n  leave --select-split out",
+        ),
     ],
 )
 def test_weights_that_are_split_have_their_conditions(

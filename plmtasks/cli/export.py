@@ -18,16 +18,17 @@ from .options import DATA, configs
 def command(model: str, task: str, output: str, **values: Any) -> None:
     """Write what answers one task as an ordinary folder of the model's own library, with adapters merged into the weights.
 
-    The labels are those of the task's data, or of --data.
+    --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
     from ..errors import OutputError
-    from ..job import prepare
+    from ..job import any_form
     from ..registry import load_registry
 
     folder = Path(output)
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder} holds something already", "choose a new or empty folder with --output DIR")
     [config] = configs((task,), (model,), {**values, "limit": 1})
-    job = prepare(config, load_registry())
-    job.model.export(job.form, job.config.settings, folder)
-    click.echo(f"{folder}: {job.model.name}, which answers {job.kind}")
+    registry = load_registry()
+    form, checkpoint = any_form(config, registry), registry.model(config.model)
+    checkpoint.export(form, config.settings.that_matter(form), folder)
+    click.echo(f"{folder}: {checkpoint.name}, which answers {form.kind()}")

@@ -28,6 +28,7 @@ def command(
     """Answer new questions: one line in, one line out.
 
     A line holds the task's fields, with tabs between where there are several, or a JSON object with them and perhaps an "id".
+    Where T follows another task, a line is the other's question (a sentence), or an object with T's own fields.
     A blank line gives a blank line. Lines are answered in blocks, and at once where the writer pauses; typed at a terminal, each.
     --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
