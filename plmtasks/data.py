@@ -103,7 +103,7 @@ def open_dataset(
 
     patterns: the file names of each split, or what tells them of a file or folder
 
-    raises: InputError if neither is there
+    raises: InputError if neither is there, or there are names for the columns of no file
     """
     readers: dict[str, Callable[[], Iterable[Example]]] = {}
     published = False
@@ -111,6 +111,8 @@ def open_dataset(
         readers.update(_readers(source.data, read, patterns))
         name = source.data
     elif own is not None:
+        if source.columns and source.train_data is None:
+            raise InputError(f"--columns is for your own files, and {name} has none of them here", "name them with --data PATH")
         readers.update(own.readers)
         name, published = own.name, own.published
     elif source.train_data is None:

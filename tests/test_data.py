@@ -278,6 +278,11 @@ def test_data_replaces_the_tasks_own_and_train_data_its_train_split(tmp_path):
     assert ids(data=str(file), train_data=str(more)) == (False, {"train": ["c"], "validation": ["a", "b"]})
 
 
+def test_columns_of_no_file_are_refused():
+    with pytest.raises(InputError, match="--columns is for your own files, and t has none of them here"):
+        open_dataset(Source(columns={"text": "body"}), read_toy, name="t", own=Dataset(name="own", readers={}))
+
+
 def test_a_task_without_data_of_its_own_asks_for_some():
     with pytest.raises(InputError, match="name a file or folder with --data PATH"):
         open_dataset(Source(), read_toy, name="t")

@@ -52,7 +52,7 @@ class Summarization(Task):
         stories, learned = story_folders(source.data), story_folders(source.train_data)
         if stories:
             own = Dataset(name=str(source.data), readers={s: partial(form.read, folder) for s, folder in stories.items()})
-            source = replace(source, data=None)
+            source = replace(source, data=None, columns={})
         others = replace(source, train_data=None) if learned else source
         data = open_dataset(others, form.read, name=self.name, own=own, patterns=FILES)
         if not learned:
