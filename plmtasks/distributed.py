@@ -130,7 +130,8 @@ class Processes:
 
         if self.count > 1 and not is_initialized():
             backend = "nccl" if torch.cuda.is_available() else "gloo"
-            store = PrefixStore("group", cast("TorchStore", self.store))
+            # a name of its own: the addresses of an earlier training's group are still in the store
+            store = PrefixStore(f"{self.scope}group", cast("TorchStore", self.store))
             init_process_group(backend, store=store, rank=self.rank, world_size=self.count)
 
     def device(self) -> str:

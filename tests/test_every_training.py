@@ -2,60 +2,70 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from trainings import KINDS, configs
 
+from plmtasks.registry import Registry, load_registry
+from plmtasks.session import train
 from plmtasks.training import RECORD
 
-KINDS = {
-    "Tag": ("srl/sample", "tiny-bert"),
-    "ExtractSpan": ("qa/sample", "tiny-bert"),
-    "Generate, decoder": ("summarization/sample", "tiny-gpt"),
-    "Generate, sequence-to-sequence": ("translation/sample", "tiny-t5"),
-    "Choose": ("classification/sample", "tiny-gpt"),
-    "Score, masks": ("language_modeling/sample", "tiny-bert"),
-    "Score, spans": ("language_modeling/sample", "tiny-t5"),
-}
-"""request → a task and a model that learns it; plain Classify is in test_training"""
+SCRIPT = str(Path(__file__).with_name("trainings.py"))
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def train(kind: str, folder: Path, *options: str) -> list[float]:
-    """The losses of the epochs."""
-    subprocess.run(command(kind, folder, *options), check=True, timeout=200)
-    return [entry["loss"] for entry in json.loads((folder / RECORD).read_text())["history"]]
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
 
 
-def command(kind: str, folder: Path, *options: str) -> list[str]:
-    task, model = KINDS[kind]
-    return [
-        sys.executable, "-m", "plmtasks", "train", "--task", task, "--model", model, "--train-limit", "48", "--batch-size", "16",
-        "--epochs", "3", "--select-split", "none", "--threads", "1", "--quiet", "--output", str(folder), *options,
-    ]  # fmt: skip
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Path:
+    folder = tmp_path_factory.mktemp("once")
+    for kind in KINDS:
+        train(configs(kind), str(folder / kind), registry)
+    return folder
 
 
-def weights(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("killed")
+    subprocess.run([sys.executable, SCRIPT, "killed", str(folder)], check=True, timeout=400, env=ENVIRONMENT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("together")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launch, SCRIPT, "together", str(folder)], check=True, timeout=400, env=ENVIRONMENT)
+    return folder
+
+
+def losses(folder: Path) -> list[float]:
+    """Of the epochs, and of the tasks in them where there are several."""
+    history = json.loads((folder / RECORD).read_text())["history"]
+    return [loss for entry in history for loss in (entry["loss"], *entry.get("losses", {}).values())]
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_it_is_learned_alike(kind: str, tmp_path: Path) -> None:
-    once = train(kind, tmp_path / "once")
-    killed = subprocess.Popen(command(kind, tmp_path / "killed"), stderr=subprocess.DEVNULL)
-    state = tmp_path / "killed" / "training" / "state.pt"
-    deadline = time.monotonic() + 100
-    while not state.exists() and killed.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / RECORD).exists(), "it was over before it was killed"
-    # the same seed on the same machine: the same curve and weights, whatever happened on the way
-    assert train(kind, tmp_path / "killed") == once
-    assert weights(tmp_path / "killed") == weights(tmp_path / "once")
+def test_killed_and_resumed_it_ends_with_the_same_weights(kind: str, once: Path, killed: Path, registry: Registry) -> None:
+    """In another process too: the same seed on the same machine gives the same curve, whatever happened on the way."""
+    assert not (killed / kind / RECORD).exists()
+    train(configs(kind), str(killed / kind), registry)
+    assert losses(killed / kind) == losses(once / kind)
+    assert weights(killed / kind) == weights(once / kind)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_two_processes_learn_as_one(kind: str, once: Path, together: Path) -> None:
+    """The same batches, shared out: the losses are those of one process but for rounding."""
     # masks are drawn by each process for its share, so that two processes hide other tokens than one
-    several = train(kind, tmp_path / "two", "--processes", "2")
-    assert several == pytest.approx(once, rel=0.1 if "Score" in kind else 0.01)
+    assert losses(together / kind) == pytest.approx(losses(once / kind), rel=0.1 if "Score" in kind else 0.01)

@@ -1,17 +1,14 @@
 """Several tasks learned together by one model."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 from plmtasks import TrainSettings, run_config
+from plmtasks.cli import cli
 from plmtasks.config import RunConfig
 from plmtasks.distributed import alone
 from plmtasks.environment import resolve
@@ -22,10 +19,6 @@ from plmtasks.session import train
 from plmtasks.training import RECORD
 
 TASKS = ("classification/sample", "qa/sample")
-COMMAND = [
-    sys.executable, "-m", "plmtasks", "train", "--task", TASKS[0], "--task", TASKS[1], "--model", "tiny-bert", "--threads", "1",
-    "--train-limit", "200", "--batch-size", "16", "--learning-rate", "0.002", "--epochs", "4", "--quiet",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +34,6 @@ def configs(model: str, *tasks: str, **options: object) -> list[RunConfig]:
 
 def record(folder: Path) -> dict:
     return json.loads((folder / RECORD).read_text())
-
-
-def losses(folder: Path) -> list[float]:
-    return [loss for entry in record(folder)["history"] for loss in entry["losses"].values()]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
 
 
 @pytest.fixture(scope="module")
@@ -82,26 +67,6 @@ def test_what_it_says_on_validation_is_what_it_answers_later(both: Path, tmp_pat
         assert run(resolve(config, 1), registry, alone()).score == pytest.approx(scores[task], abs=1e-9)
 
 
-def test_killed_and_resumed_it_ends_with_the_same_weights(both: Path, tmp_path: Path) -> None:
-    command = [*COMMAND, "--output", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    state = tmp_path / "killed" / "training" / "state.pt"
-    deadline = time.monotonic() + 60
-    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed" / RECORD).exists()
-    subprocess.run(command, check=True, timeout=120)
-    assert files(tmp_path / "killed") == files(both)
-
-
-def test_two_processes_learn_as_one(both: Path, tmp_path: Path) -> None:
-    """The heads of the tasks that an update is not about have no gradient in any process."""
-    subprocess.run([*COMMAND, "--processes", "2", "--output", str(tmp_path / "two")], check=True, timeout=120)
-    assert losses(tmp_path / "two")[:4] == pytest.approx(losses(both)[:4], rel=1e-2)
-
-
 @pytest.mark.parametrize("model", ["tiny-gpt", "tiny-t5"])
 def test_text_to_text_models_learn_tasks_together(model: str, tmp_path: Path, registry: Registry) -> None:
     some = TrainSettings(epochs=1, limit=32, batch_size=16, learning_rate=2e-3, mixing="qa/sample=1,classification/sample=3")
@@ -117,17 +82,14 @@ def test_a_task_is_learned_once(tmp_path: Path, registry: Registry) -> None:
         train(configs("tiny-bert", TASKS[0], TASKS[0]), str(tmp_path / "model"), registry)
 
 
-def test_several_tasks_have_data_of_their_own(tmp_path: Path) -> None:
+def test_several_tasks_have_data_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.tsv").write_text("text\tlabel\n" + "a good film\tyes\na bad film\tno\n" * 8)
-    command = [sys.executable, "-m", "plmtasks", "train", "--task", "classification/custom", "--task", "qa/sample", "--dry-run"]
-    command += ["--model", "tiny-bert", "--threads", "1", "--data"]
-    done = subprocess.run(
-        [*command, f"classification/custom={tmp_path}"], capture_output=True, text=True, timeout=120, check=True
-    )
-    assert "16 examples of classification/custom, 600 examples of qa/sample" in done.stdout
-    wrong = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False)
-    assert wrong.returncode == 2
-    assert "of which task?" in wrong.stderr
+    command = ["train", "--task", "classification/custom", "--task", "qa/sample", "--dry-run", "--model", "tiny-bert"]
+    command += ["--threads", "1", "--data"]
+    cli([*command, f"classification/custom={tmp_path}"], standalone_mode=False)
+    assert "16 examples of classification/custom, 600 examples of qa/sample" in capsys.readouterr().out
+    with pytest.raises(click.UsageError, match="of which task"):
+        cli([*command, str(tmp_path)], standalone_mode=False)
 
 
 def test_a_trained_model_remembers_what_it_learned_before(both: Path, tmp_path: Path, registry: Registry) -> None:

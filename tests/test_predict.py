@@ -280,16 +280,16 @@ def test_real_models_give_the_same_bytes_on_any_number_of_processes(tmp_path: Pa
     transformers.GPT2LMHeadModel.from_pretrained(model).save_pretrained(
         model
     )  # with the head: it has learned nothing, and answers
-    found = []
-    for count in (1, 2):
-        out = tmp_path / f"{count}.jsonl"
-        more = ["--input", str(tmp_path / "in.jsonl"), "--output", str(out), "--format", "json", "--processes", str(count)]
-        more += ["--max-new-tokens", "4", "--block", "10", "--batch-tokens", "300", "--task", "qa/sample", "--model", str(model)]
-        subprocess.run([*COMMAND, *more], env=environment(), check=True, capture_output=True)
-        found.append(out.read_bytes())
-    assert found[0] == found[1]
-    assert len(found[0].splitlines()) == 24
-    assert any(json.loads(line)["prediction"] for line in found[0].splitlines())
+    more = ["--input", str(tmp_path / "in.jsonl"), "--format", "json", "--max-new-tokens", "4", "--block", "10"]
+    more += ["--batch-tokens", "300", "--task", "qa/sample", "--model", str(model)]
+    one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    cli([*COMMAND[3:], *more, "--output", str(one)], standalone_mode=False)
+    subprocess.run(
+        [*COMMAND, *more, "--output", str(two), "--processes", "2"], env=environment(), check=True, capture_output=True
+    )
+    assert one.read_bytes() == two.read_bytes()
+    assert len(one.read_bytes().splitlines()) == 24
+    assert any(json.loads(line)["prediction"] for line in one.read_bytes().splitlines())
 
 
 # ── going on ──────────────────────────────────────────────────────────────────────────────────────────────────────
