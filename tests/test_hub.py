@@ -80,7 +80,7 @@ def test_qa_on_bert_base(cache: Path, tmp_path: Path) -> None:
     assert result["protocol"]["how"] == "fine-tuned"
     assert "rajpurkar/squad" in result["data"]["name"]
     (record,) = tmp_path.rglob("plmtasks.json")
-    assert json.loads(record.read_text())["parts"]["start"]["revision"] == "86b5e0934494bd15c9632b12f734a8a67f723594"
+    assert json.loads(record.read_text())["parts"]["start"][0]["revision"] == "86b5e0934494bd15c9632b12f734a8a67f723594"
 
 
 def test_what_is_not_cached_is_said(cache: Path, tmp_path: Path) -> None:
