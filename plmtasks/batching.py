@@ -14,6 +14,8 @@ class Cost:
     """Sequences that the request becomes (windows, choices)."""
     width: int
     """Tokens of its longest sequence."""
+    near: bytes = b""
+    """Among requests of one width, those that are near each other in this order share most of their work."""
     cut: int = 0
     """Tokens that truncation takes away."""
 
@@ -29,7 +31,7 @@ def cut_batches(keys: Sequence[str], costs: Sequence[Cost], batch_tokens: int) -
     the number of processes. A batch holds rows × (its widest row) ≤ `batch_tokens` padded tokens; a request over the
     budget has a batch of its own.
     """
-    order = sorted(range(len(keys)), key=lambda i: (costs[i].group, -costs[i].width, keys[i]))
+    order = sorted(range(len(keys)), key=lambda i: (costs[i].group, -costs[i].width, costs[i].near, keys[i]))
     batches: list[list[int]] = []
     rows = 0
     for i in order:

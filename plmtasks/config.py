@@ -8,6 +8,7 @@ from .errors import InputError
 
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
+Kernels = Literal["auto", "plain", "onednn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,9 @@ class ModelSettings:
     """The most padded tokens computed together; 0: chosen by the launcher."""
     threads: int = 0
     """CPU threads a process; 0: chosen by the launcher."""
+    kernels: Kernels = "auto"
+    """plain: torch's own; onednn: weights laid out for oneDNN once, on x86 processors; auto: chosen by the launcher. Training
+    goes by torch's own."""
     truncation: Truncation = "auto"
     """What happens to a text over the model's limit; auto: windows for spans, tags and scores, right for
     classification, and for prompts shots go first, then the left of the text, or the right of one to be summarized."""

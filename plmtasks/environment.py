@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .config import RunConfig
@@ -19,11 +20,12 @@ def resolve(config: RunConfig, processes_here: int) -> RunConfig:
     processes_here: processes of the run on this machine
     """
     s = config.settings
-    gpu = _has_gpu() if "auto" in (s.dtype, config.training.dtype) or not s.batch_tokens else False
+    gpu = _has_gpu() if "auto" in (s.dtype, s.kernels, config.training.dtype) or not s.batch_tokens else False
     dtype = s.dtype if s.dtype != "auto" else _gpu_dtype() if gpu else "float32"
     settings = replace(
         s, dtype=dtype, threads=s.threads or max(1, _cores() // processes_here),
         batch_tokens=s.batch_tokens or BATCH_TOKENS["gpu" if gpu else "cpu"],
+        kernels=s.kernels if s.kernels != "auto" else "plain" if gpu else _cpu_kernels(dtype),
     )  # fmt: skip
     return replace(config, settings=settings)
 
@@ -45,6 +47,21 @@ def _gpu_dtype() -> Any:
     return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
 
 
+def _cpu_kernels(dtype: str) -> Any:
+    """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have."""
+    import torch
+
+    there = torch._C._has_mkldnn and platform.machine() in ("x86_64", "AMD64")
+    return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "plain"
+
+
+def _has_bfloat16() -> bool:
+    """Whether oneDNN has products of bfloat16 for this processor."""
+    import torch
+
+    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def set_threads(threads: int) -> None:
     """Gives torch so many CPU threads."""
     import torch
@@ -58,7 +75,7 @@ def machine_class(device: str) -> str:
     import json
 
     described = describe(device)
-    kept = {name: described[name] for name in ("device", "cpu_capability", "versions")}
+    kept = {name: described[name] for name in ("device", "processor", "cpu_capability", "versions")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -78,11 +95,30 @@ def describe(device: str) -> dict[str, Any]:
     gpu = device.startswith("cuda")
     return {
         "device": torch.cuda.get_device_name(device) if gpu else device,
-        "processor": platform.processor() or platform.machine(), "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "processor": _vendor(), "cpu_capability": _capability(),
         "system": platform.platform(), "python": platform.python_version(),
         "versions": {name: found for name in packages if (found := version(name))}, "peak_memory_bytes": peak_memory("cpu"),
         "peak_device_memory_bytes": peak_memory(device) if gpu else 0,
     }  # fmt: skip
+
+
+def _vendor() -> str:
+    """Who made the processor: libraries take other ways on each."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
+            found = next((line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")), "")
+    except OSError:
+        found = ""
+    return found or platform.processor() or platform.machine()
+
+
+def _capability() -> str:
+    """The instructions by which torch and oneDNN choose how a product is summed."""
+    import torch
+
+    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    more = [*(["bfloat16"] if _has_bfloat16() else []), *(["AMX"] if tiles else [])]
+    return "+".join([torch.backends.cpu.get_cpu_capability(), *more])
 
 
 def peak_memory(device: str) -> int:

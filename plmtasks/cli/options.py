@@ -63,6 +63,10 @@ MODEL = chain(
     click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto"),
     click.option("--batch-tokens", type=click.IntRange(min=1), metavar="N", help="The most padded tokens computed together."),
     click.option(
+        "--kernels", type=click.Choice(["auto", "plain", "onednn"]), default="auto",
+        help="How a CPU multiplies: torch's own way, or weights laid out for oneDNN once; auto: the faster.",
+    ),
+    click.option(
         "--truncation", type=click.Choice(["auto", "error", "left", "right", "window", "skip"]), default="auto",
         help="Texts over the model's limit; auto: windows for spans, tags and scores, right for classification, "
         "for prompts shots go first, then the left of the text.",

@@ -24,6 +24,7 @@ RECORD = "plmtasks.json"
 class Checkpoint(Model):
     """Weights, configuration and tokenizer in a folder or on the hub."""
 
+    version = 2
     name: str
     source: str
     """A folder or a hub id."""
@@ -110,12 +111,16 @@ class Checkpoint(Model):
         return prompt_of(self, request, settings)
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+        from .kernels import lay_out
         from .kinds import kind_of
         from .loading import load_parts
 
         kind = kind_of(form, self.family)
         kind.check(settings, form.kind())
-        return kind(load_parts(self, kind, form, settings, device), form)
+        parts = load_parts(self, kind, form, settings, device)
+        if settings.kernels == "onednn" and device == "cpu":
+            lay_out(parts.module)
+        return kind(parts, form)
 
     def learner(
         self, forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
@@ -129,7 +134,7 @@ class Checkpoint(Model):
 
         if self.fresh(form):
             raise InputError(f"{self.name!r} has no head for such a {form.kind()} request", *self.instead(form))
-        loaded = self.load(form, settings, "cpu")
+        loaded = self.load(form, replace(settings, kernels="plain"), "cpu")
         assert isinstance(loaded, Loaded)
         module = loaded.parts.module if loaded.parts.adapters is None else adapters.merged(loaded.parts.adapters, self.name)
         save_checkpoint(module, loaded.tokenizer, folder)

@@ -7,7 +7,7 @@ from plmtasks.batching import Cost
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, log_likelihoods, token_values
+from .likelihood import Sequences, cost, learning_cost, log_likelihoods, share_prefixes, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
 
@@ -76,10 +76,17 @@ class Chooser(Loaded):
             made.append(Sequences(rows, wants, np.array(source, np.int32), cut))
         return made
 
+    def costs(self, requests: Sequence[Request]) -> list[Cost]:
+        if self.packs:
+            asked = list(dict.fromkeys(cast(Sequence[Choose], requests)))
+            self._encodings.update(zip(asked, share_prefixes(asked, self.encode(asked)), strict=True))
+        return super().costs(requests)
+
     def cost(self, encoding: Sequences) -> Cost:
-        if encoding.source is None:
-            return Cost(rows=len(encoding.rows), width=encoding.width, cut=encoding.cut)
-        return Cost(width=len(encoding.source) + len(encoding.rows) * encoding.width, cut=encoding.cut)
+        return cost(self, encoding)
+
+    def learning_cost(self, encoding: Sequences) -> Cost:
+        return learning_cost(encoding)
 
     def compute(self, requests: Sequence[Choose], encodings: Sequence[Sequences]) -> list[Answer]:
         values = iter(log_likelihoods(self, encodings))
@@ -99,5 +106,5 @@ class Chooser(Loaded):
         for encoding, answer in zip(self.encodings(requests), cast(Sequence[ChooseAnswer], answers), strict=True):
             best = max(range(len(answer.choices)), key=lambda i: answer.choices[i].log_likelihood)
             row, ids = encoding.wants[best]
-            right.append(Sequences([encoding.rows[row]], [(0, ids)], encoding.source))
+            right.append(Sequences([encoding.rows[row]], [(0, ids)], encoding.source, prefix=encoding.prefix))
         return -token_values(self, right, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in right))

@@ -102,7 +102,7 @@ class SpanRestorer(Scorer):
                 source = np.append(window.ids, self.tokenizer.eos_token_id)
                 source[place] = self.sentinels[0]
                 piece.append(Sequences([start], [(0, window.ids[place : place + 1])], source))
-            found += tallies(*wanted_logits(self, piece), np.zeros(len(piece), int), 1)
+            found += tallies(wanted_logits(self, piece), np.zeros(len(piece), int), 1)
         return found
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+
+from .packing import ROW, Prefix, common, inputs_of, shared_prefixes, tree_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
 
     from .loaded import Loaded
+
+
+NEAR = 64
+"""Tokens by which requests that begin alike are brought together."""
 
 
 class Sequences(NamedTuple):
@@ -24,10 +31,62 @@ class Sequences(NamedTuple):
     source: "np.ndarray | None" = None
     """What the encoder before it reads, once for all rows."""
     cut: int = 0
+    prefix: "Prefix | None" = None
+    """What the rows begin with; they go on from there."""
 
     @property
     def width(self) -> int:
         return max(len(r) for r in self.rows)
+
+    @property
+    def trunk(self) -> int:
+        """How many tokens all its rows begin with."""
+        return min((common(self.rows[0], r) for r in self.rows[1:]), default=0)
+
+    @property
+    def first(self) -> int:
+        """The first place that predicts a wanted token, counted in its row."""
+        return min(len(self.rows[row]) - len(ids) for row, ids in self.wants)
+
+
+def cost(loaded: "Loaded", asked: Sequences) -> Cost:
+    """What it costs to answer: what its rows begin with is computed once, where the model can."""
+    if asked.source is not None:
+        return Cost(width=len(asked.source) + len(asked.rows) * asked.width, cut=asked.cut)
+    if not loaded.packs:
+        return Cost(rows=len(asked.rows), width=asked.width, cut=asked.cut)
+    shared = asked.trunk
+    tokens = shared + sum(len(r) - shared for r in asked.rows)
+    near = asked.rows[0][:NEAR].astype(">i4").tobytes()
+    return Cost(group=asked.prefix.name if asked.prefix else "", rows=tokens, width=1, near=near, cut=asked.cut)
+
+
+def learning_cost(asked: Sequences) -> Cost:
+    """Rows are learned from one by one."""
+    if asked.source is not None:
+        return Cost(width=len(asked.source) + len(asked.rows) * asked.width, cut=asked.cut)
+    return Cost(rows=len(asked.rows), width=asked.width, cut=asked.cut)
+
+
+def share_prefixes(requests: "Sequence[Any]", asked: Sequence[Sequences]) -> list[Sequences]:
+    """The same, without the tokens that all requests with the same instruction and shots begin with."""
+    named = [(r.instruction, r.shots) if s.source is None and not s.cut else None for r, s in zip(requests, asked, strict=True)]
+    prefixes = shared_prefixes([s.rows for s in asked], [s.first for s in asked], named)
+    return [
+        s if prefix is None else s._replace(rows=[r[len(prefix) :] for r in s.rows], prefix=prefix)
+        for s, prefix in zip(asked, prefixes, strict=True)
+    ]
+
+
+class Places(NamedTuple):
+    """Where wanted tokens are predicted."""
+
+    logits: "torch.Tensor"
+    """(places, vocabulary)"""
+    at: "torch.Tensor"
+    """The place of each wanted token in turn, (tokens,)."""
+    targets: "torch.Tensor"
+    """These tokens, (tokens,)."""
 
 
 def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> list[float]:
@@ -43,7 +102,7 @@ def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> list[float]
 
 def token_values(loaded: "Loaded", batch: Sequence[Sequences], smoothing: float = 0.0) -> "torch.Tensor":
     """The log-likelihood of every wanted token in turn, (tokens,), float32, with gradient where there is one."""
-    return token_log_likelihoods(*wanted_logits(loaded, batch), smoothing)
+    return token_log_likelihoods(wanted_logits(loaded, batch), smoothing)
 
 
 class Tally(NamedTuple):
@@ -54,14 +113,15 @@ class Tally(NamedTuple):
     likeliest: int
 
 
-def tallies(logits: "torch.Tensor", targets: "torch.Tensor", owners: "np.ndarray", count: int) -> list[Tally]:
+def tallies(places: Places, owners: "np.ndarray", count: int) -> list[Tally]:
     """The sums over the tokens of each of `count` owners.
 
-    logits: (n, vocabulary), targets: (n,), owners: (n,), whose token it is
+    owners: (tokens,), whose token each is
     """
     import numpy as np
 
-    values, hits = (x.cpu().numpy() for x in (token_log_likelihoods(logits, targets), logits.argmax(-1) == targets))
+    best = places.logits.argmax(-1)[places.at] == places.targets
+    values, hits = (x.cpu().numpy() for x in (token_log_likelihoods(places), best))
     # added on the CPU, in order: sums by index on a GPU come in any order
     sums = (np.bincount(owners, weights, count) for weights in (values, None, hits))
     return [Tally(float(value), int(n), int(hit)) for value, n, hit in zip(*sums, strict=True)]
@@ -77,41 +137,77 @@ def step(settings: "ModelSettings", limit: int) -> int:
     return settings.stride or limit // 2
 
 
-def wanted_logits(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[torch.Tensor, torch.Tensor]":
-    """The logits in the place of every wanted token in turn, (tokens, vocabulary), and these tokens, (tokens,)."""
+def wanted_logits(loaded: "Loaded", batch: Sequence[Sequences]) -> Places:
+    """The logits where wanted tokens are predicted: where two tokens are predicted in one place, it is computed once."""
     import numpy as np
     import torch
 
-    rows = [row for s in batch for row in s.rows]
+    tree = loaded.packs and not torch.is_grad_enabled()
+    places, inputs = (_in_trees if tree else _in_rows)(loaded, batch)
+    unique, at = np.unique(places, return_inverse=True)
+    tokens = np.concatenate([ids for s in batch for _, ids in s.wants])
+    which, here, targets = (torch.from_numpy(x.astype(np.int64)).to(loaded.device) for x in (unique, at, tokens))
+    return Places(logits_at(loaded.module, inputs, which), here, targets)
+
+
+def _in_trees(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[np.ndarray, dict[str, Any]]":
+    """The place of every wanted token in turn, row * width + column, and what `forward` takes."""
+    import numpy as np
+
+    prefix = batch[0].prefix
+    groups: list[list[Sequences]] = []
+    room = 0
+    for s in batch:
+        own = sum(len(r) for r in s.rows)
+        if not groups or own > room:
+            groups.append([])
+            room = ROW
+        groups[-1].append(s)
+        room -= own
+    trees = [tree_of([r for s in group for r in s.rows], len(prefix) if prefix is not None else 0) for group in groups]
+    width = max(len(t.ids) for t in trees)
+    places = []
+    for i, (tree, group) in enumerate(zip(trees, groups, strict=True)):
+        first = 0
+        for s in group:
+            places += [i * width + tree.places[first + row][-len(ids) :] for row, ids in s.wants if len(ids)]
+            first += len(s.rows)
+    return np.concatenate(places), dict(inputs_of(trees, prefix, loaded.module, loaded.pad_id))
+
+
+def _in_rows(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[np.ndarray, dict[str, Any]]":
+    """The same, each row by itself."""
+    import numpy as np
+
+    rows = [r if s.prefix is None else np.concatenate([s.prefix.ids, r]) for s in batch for r in s.rows]
     width = max(len(r) for r in rows)
-    places, tokens = [], []
+    places = []
     first = 0
     for s in batch:
         for row, ids in s.wants:
-            end = (first + row) * width + len(s.rows[row])
+            end = (first + row) * width + len(rows[first + row])
             places.append(np.arange(end - len(ids), end))
-            tokens.append(ids)
         first += len(s.rows)
-    at, targets = (torch.from_numpy(np.concatenate(x).astype(np.int64)).to(loaded.device) for x in (places, tokens))
-    return logits_at(loaded.module, _inputs(loaded, batch, rows), at), targets
+    return np.concatenate(places), _inputs(loaded, batch, rows)
 
 
-def token_log_likelihoods(logits: "torch.Tensor", targets: "torch.Tensor", smoothing: float = 0.0) -> "torch.Tensor":
-    """logits: (n, vocabulary), targets: (n,); returns (n,), float32
+def token_log_likelihoods(places: Places, smoothing: float = 0.0) -> "torch.Tensor":
+    """Of each wanted token, (tokens,), float32.
 
     smoothing: the share of the target that is spread over the vocabulary
     """
     import torch
 
-    pieces = []
+    sums, means = [], []
     # a float32 copy of all logits at once would be the largest thing in memory
-    for some, wanted in zip(logits.split(1024), targets.split(1024), strict=True):
-        some = some.float()
-        right = some.gather(1, wanted[:, None])[:, 0]
+    for some in places.logits.split(1024):
+        sums.append(some.float().logsumexp(-1))
         if smoothing:
-            right = right + smoothing * (some.mean(-1) - right)
-        pieces.append(right - some.logsumexp(-1))
-    return torch.cat(pieces)
+            means.append(some.float().mean(-1))
+    right = places.logits[places.at, places.targets].float()
+    if smoothing:
+        right = right + smoothing * (torch.cat(means)[places.at] - right)
+    return right - torch.cat(sums)[places.at]
 
 
 def logits_at(module: Any, inputs: dict[str, Any], places: "torch.Tensor") -> "torch.Tensor":

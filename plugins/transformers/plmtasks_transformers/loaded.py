@@ -12,6 +12,8 @@ from plmtasks.errors import InputError, ModelError, OutputError
 from plmtasks.model import TrainableModel
 from plmtasks.requests import Answer, Request
 
+from .architectures import DECODER
+from .packing import packs
 from .targets import class_weights
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Loaded(TrainableModel):
         self.limit = parts.limit
         self.fresh_weights = parts.fresh_weights
         self.config: Any = self.module.config
+        self.packs = parts.family == DECODER and packs(self.config)
         accepted = inspect.signature(self.module.forward).parameters
         self.uses_types = "token_type_ids" in accepted and getattr(self.config, "type_vocab_size", 0) > 1
         eos = self.tokenizer.eos_token_id

@@ -10,7 +10,7 @@ from plmtasks.errors import ModelError
 from plmtasks.requests import Answer, Request, Score
 
 from .architectures import ENCODER
-from .likelihood import Tally, logits_at, step, tallies, token_log_likelihoods
+from .likelihood import Places, Tally, logits_at, step, tallies, token_log_likelihoods
 from .loaded import Loaded, Parts
 from .score import scored
 
@@ -119,12 +119,10 @@ class PseudoScorer(Loaded):
         for i in range(0, len(window.places), rows):
             hidden = [[int(p)] for p in window.places[i : i + rows]]
             masks = torch.full((len(hidden),), self.tokenizer.mask_token_id)
-            yield from tallies(*self._restored([window] * len(hidden), hidden, masks), np.zeros(len(hidden), int), 1)
+            yield from tallies(self._restored([window] * len(hidden), hidden, masks), np.zeros(len(hidden), int), 1)
 
-    def _restored(
-        self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: "torch.Tensor"
-    ) -> "tuple[torch.Tensor, torch.Tensor]":
-        """The logits at hidden places, (all hidden places, vocabulary), and the true tokens there.
+    def _restored(self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: "torch.Tensor") -> Places:
+        """The logits at hidden places, and the true tokens there.
 
         hidden: places for each window; shown: the tokens that stand there instead, (all hidden places,)
         """
@@ -137,7 +135,7 @@ class PseudoScorer(Loaded):
         flat = inputs["input_ids"].flatten()
         true = flat[at]
         inputs["input_ids"] = flat.index_put((at,), shown.to(self.device)).view(-1, width)
-        return logits_at(self.module, inputs, at), true
+        return Places(logits_at(self.module, inputs, at), torch.arange(len(at), device=self.device), true)
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
         """Masked language modelling: a share of the tokens, of which 80 % are masked, 10 % replaced, 10 % left.
@@ -155,7 +153,7 @@ class PseudoScorer(Loaded):
         fate = torch.rand(len(true))
         others = torch.randint(len(self.tokenizer), (len(true),))
         shown = torch.where(fate < 0.8, self.tokenizer.mask_token_id, torch.where(fate < 0.9, others, true))
-        return -token_log_likelihoods(*self._restored(windows, hidden, shown), self.smoothing).sum(), float(len(true))
+        return -token_log_likelihoods(self._restored(windows, hidden, shown), self.smoothing).sum(), float(len(true))
 
 
 def spread(count: int, room: int, step: int) -> Iterator[tuple[int, int, int]]:

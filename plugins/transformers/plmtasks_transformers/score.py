@@ -7,7 +7,7 @@ from plmtasks.batching import Cost
 from plmtasks.requests import Answer, Request, Score, ScoreAnswer
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, Tally, step, tallies, token_values, wanted_logits
+from .likelihood import Sequences, Tally, cost, learning_cost, step, tallies, token_values, wanted_logits
 from .loaded import Loaded, Parts
 from .prompts import Prompts
 
@@ -66,16 +66,17 @@ class Scorer(Loaded):
             yield np.array(source, np.int32), ids[:skip], own
 
     def cost(self, encoding: Any) -> Cost:
-        width = encoding.width + (0 if encoding.source is None else len(encoding.source))
-        return Cost(rows=len(encoding.rows), width=width, cut=encoding.cut)
+        return cost(self, encoding)
+
+    def learning_cost(self, encoding: Any) -> Cost:
+        return learning_cost(encoding)
 
     def compute(self, requests: Sequence[Score], encodings: Sequence[Any]) -> list[Answer]:
         import numpy as np
 
-        logits, targets = wanted_logits(self, encodings)
         lengths = [sum(len(ids) for _, ids in e.wants) for e in encodings]
         owners = np.repeat(np.arange(len(encodings)), lengths)
-        found = tallies(logits, targets, owners, len(encodings))
+        found = tallies(wanted_logits(self, encodings), owners, len(encodings))
         return [scored(request.text, tally) for request, tally in zip(requests, found, strict=True)]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":

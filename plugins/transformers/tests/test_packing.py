@@ -1,0 +1,155 @@
+"""Trees of tokens, shared prefixes and laid-out weights give what rows one by one give."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from plmtasks_transformers import kernels, likelihood
+from plmtasks_transformers.likelihood import Sequences, token_values
+from plmtasks_transformers.packing import PACKED_TYPES, Prefix, packs, shared_prefixes, tree_of
+
+from plmtasks.batching import cut_batches
+from plmtasks.requests import Choose, Shot
+
+SMALL = {
+    "vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "intermediate_size": 64, "ffn_dim": 64, "max_position_embeddings": 128, "head_dim": 8, "rotary_dim": 4, "pad_token_id": 0,
+    "bos_token_id": 1, "eos_token_id": 2, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32, "word_embed_proj_dim": 32,
+}  # fmt: skip
+ROWS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=8)
+
+
+@given(ROWS, st.integers(0, 3))
+def test_a_tree_holds_each_beginning_once(rows, before):
+    arrays = [np.array(r, np.int32) for r in rows]
+    tree = tree_of(arrays, before)
+    beginnings = {tuple(r[: n + 1]) for r in rows for n in range(len(r))}
+    assert len(tree.ids) == len(beginnings)
+    for row, places in zip(rows, tree.places, strict=True):
+        assert tree.ids[places].tolist() == row
+        assert tree.positions[places].tolist() == list(range(before, before + len(row)))
+        for n, place in enumerate(places):
+            assert sorted(tree.sees[place].nonzero()[0]) == sorted(places[: n + 1])
+
+
+def test_a_shared_prefix_ends_before_what_is_predicted():
+    rows = [[np.array([5] * 20 + [6, 7])], [np.array([5] * 20 + [8]), np.array([5] * 20 + [9, 9])], [np.array([5] * 30)]]
+    one, two, alone = shared_prefixes(rows, [12, 19, 29], ["a", "a", "b"])
+    assert one is two
+    assert one.ids.tolist() == [5] * 12
+    assert alone is None
+    assert shared_prefixes(rows[:2], [3, 3], ["a", "a"]) == [None, None]
+    assert shared_prefixes(rows[:2], [12, 19], [None, None]) == [None, None]
+
+
+class Bare:
+    """What `token_values` uses of a loaded model."""
+
+    def __init__(self, module):
+        self.module, self.pad_id, self.device, self.packs = module, 0, torch.device("cpu"), False
+
+    def inputs(self, rows):
+        width = max(map(len, rows))
+        ids = torch.tensor(np.array([np.pad(r, (0, width - len(r))) for r in rows]).astype(np.int64))
+        return {"input_ids": ids, "attention_mask": torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows])}
+
+
+def some_sequences(prefix):
+    """Requests with several wants each, whose rows all begin with the prefix."""
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(5):
+        context = rng.integers(3, 99, rng.integers(3, 9)).astype(np.int32)
+        rows, wants = {}, []
+        for n in (1, 1, 3, 5):
+            own = rng.integers(3, 99, n).astype(np.int32)
+            row = tuple(np.concatenate([prefix, context, own])[:-1])
+            wants.append((rows.setdefault(row, len(rows)), own))
+        made.append(Sequences([np.array(r, np.int32) for r in rows], wants))
+    # a row within another's
+    return [*made, Sequences([made[0].rows[-1][:-2]], [(0, made[0].wants[-1][1][:2])])]
+
+
+@pytest.mark.parametrize("model_type", sorted(PACKED_TYPES))
+def test_trees_give_what_rows_give(model_type, monkeypatch):
+    torch.manual_seed(0)
+    config = transformers.CONFIG_MAPPING[model_type](**SMALL, **({"sliding_window": None} if model_type == "mistral" else {}))
+    module = transformers.AutoModelForCausalLM.from_config(config).eval()
+    for weight in module.parameters():
+        if weight.ndim >= 2:
+            torch.nn.init.normal_(weight, 0, 0.3)  # so that what a token sees shows
+    module.tie_weights()
+    assert packs(config)
+    prefix = np.arange(3, 15).astype(np.int32)
+    whole = some_sequences(prefix)
+    shared = Prefix(prefix)
+    trimmed = [s._replace(rows=[r[len(prefix) :] for r in s.rows], prefix=shared) for s in whole]
+    loaded = Bare(module)
+    with torch.inference_mode():
+        wanted = token_values(loaded, whole)
+        assert torch.equal(token_values(loaded, trimmed), wanted)
+        loaded.packs = True
+        for batch, most in ((whole, 2048), (trimmed, 2048), (trimmed, 30)):
+            monkeypatch.setattr(likelihood, "ROW", most)
+            assert torch.allclose(token_values(loaded, batch), wanted, atol=2e-4), (model_type, most)
+        kernels.lay_out(module)
+        assert torch.allclose(token_values(loaded, trimmed), wanted, atol=2e-4)
+
+
+def test_sliding_windows_are_not_packed():
+    assert not packs(transformers.Gemma2Config())
+    assert not packs(transformers.MistralConfig(sliding_window=64))
+    assert not packs(
+        transformers.Qwen3Config(use_sliding_window=True, sliding_window=8, max_window_layers=1, num_hidden_layers=4)
+    )
+
+
+def test_shots_are_computed_once_for_all(load):
+    shots = tuple(Shot(text=f"the nurse sold lamp {i}", answer="happily") for i in range(4))
+    requests = [
+        Choose(instruction="How?", shots=shots, text=f"the singer found {n} baskets", choices=("sadly", "happily", "in a hurry"))
+        for n in range(6)
+    ]
+    alone = [load("decoder", r).answer([r])[0] for r in requests]
+    loaded = load("decoder", requests[0])
+    costs = loaded.costs(requests)
+    assert len({c.group for c in costs}) == 1
+    assert costs[0].group
+    whole = len(loaded.prompts.ids([loaded.prompts.render(requests[0], shots, requests[0].text)])[0])
+    assert max(c.tokens for c in costs) < whole / 2
+    together = loaded.answer(requests)
+    for one, other in zip(alone, together, strict=True):
+        for a, b in zip(one.choices, other.choices, strict=True):
+            assert b == replace(a, log_likelihood=pytest.approx(a.log_likelihood, rel=1e-5))
+
+
+def test_requests_that_begin_alike_come_together(load):
+    texts = [f"{a} {'the lamp ' * 5}{b}" for b in range(8) for a in ("nurse", "singer", "farmer")]
+    requests = [Choose(text=t, choices=("a", "b")) for t in texts]
+    loaded = load("decoder", requests[0])
+    costs = loaded.costs(requests)
+    batches = cut_batches([r.key() for r in requests], costs, 8 * max(c.tokens for c in costs))
+    assert [len({requests[i].text.split()[0] for i in batch}) for batch in batches] == [1] * len(batches)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "deberta", "modernbert", "gpt2", "llama", "t5", "bart", "marian"])
+def test_laid_out_weights_give_the_same(name):
+    torch.manual_seed(0)
+    more = {"n_embd": 32, "n_layer": 2, "n_head": 4} if name == "gpt2" else {}
+    seq2seq = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4, "encoder_layers": 2, "decoder_layers": 2}
+    seq2seq |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
+    config = transformers.CONFIG_MAPPING[name](**{**SMALL, **more, **(seq2seq if name in ("t5", "bart", "marian") else {})})
+    kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM" if name in ("gpt2", "llama") else "SequenceClassification"
+    module = getattr(transformers, f"AutoModelFor{kind}").from_config(config).eval()
+    ids = torch.randint(3, 99, (3, 12))
+    inputs = {"input_ids": ids, **({"decoder_input_ids": ids[:, :4]} if config.is_encoder_decoder else {})}
+    with torch.inference_mode():
+        before = module(**inputs).logits
+        kernels.lay_out(module)
+        assert torch.allclose(module(**inputs).logits, before, rtol=1e-4, atol=1e-5)
+    assert not [part for part in module.modules() if type(part) is torch.nn.Linear]
