@@ -34,6 +34,7 @@ ROWS = {
     "choose-zero-shot": Row("choose:zero_shot", "4-way multiple choice, zero-shot", 6, quick=True),
     "choose-five-shot": Row("choose:five_shot", "the same, 5 shots, the same for all", 25, quick=True),
     "choose-one-token": Row("choose:one_token", "choices of one token, 5 shots", 10, quick=True),
+    "perplexity": Row("perplexity:rolling", "rolling perplexity of WikiText-2", 2, quick=True),
 }
 
 

@@ -101,3 +101,10 @@ class HarnessModel:
         self.set_batch(size)
         asked = [Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(pairs)]
         return [value for value, _ in self.lm.loglikelihood(asked, disable_tqdm=True)]
+
+    def rolling(self, texts: Sequence[str], size: int | str) -> list[float]:
+        from lm_eval.api.instance import Instance
+
+        self.set_batch(size)
+        asked = [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(texts)]
+        return list(self.lm.loglikelihood_rolling(asked, disable_tqdm=True))
