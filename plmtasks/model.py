@@ -108,7 +108,9 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
-        """What each request costs; a function of that request alone.
+        """What each request costs; a function of these requests alone, in whatever order they come.
+
+        What several of them share may be computed once: the whole plan is asked for at once, before any of it is answered.
 
         raises: InputError if a text is over the model's limit and the truncation policy is `error`
         """

@@ -29,7 +29,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 def config(tmp_path: Path) -> RunConfig:
-    options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "quiet": True}
+    options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
     return run_config("toy/follow", "toy-model", output=str(tmp_path), **options)
 
 

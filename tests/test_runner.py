@@ -25,7 +25,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 def config(tmp_path: Path) -> RunConfig:
-    settings = ModelSettings(dtype="float32", batch_tokens=30, threads=1)
+    settings = ModelSettings(dtype="float32", batch_tokens=30, threads=1, kernels="plain")
     return RunConfig(task="toy/even", model="toy-model", settings=settings, output=str(tmp_path), quiet=True)
 
 

@@ -1,12 +1,18 @@
-"""The same products by faster kernels: weights laid out for oneDNN once, activations in one pass."""
+"""The same products by faster kernels: weights laid out for oneDNN once, an activation in the product that it follows."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
-ROWS = 512
-"""Tokens a product is laid out for; others take the same layout."""
+TOKENS = 512
+"""What a product is laid out for; other numbers of tokens take the same layout."""
+
+FUSED = (
+    ("dense", "intermediate_act_fn"), ("ffn", "activation"), ("lin1", "activation"), ("c_fc", "act"), ("dense_h_to_4h", "act"),
+    ("wi", "act"), ("wi_0", "act"), ("fc1", "activation_fn"), ("gate_proj", "act_fn"),
+)  # fmt: skip
+"""Names that the library gives a linear layer and the activation of just its output, side by side in one module."""
 
 
 def lay_out(module: "torch.nn.Module") -> None:
@@ -15,31 +21,56 @@ def lay_out(module: "torch.nn.Module") -> None:
     Products are summed in another order than by torch's own kernels: in float32 they agree to about 1e-6.
     """
     import torch
-    from transformers.activations import NewGELUActivation
-    from transformers.pytorch_utils import Conv1D
 
-    class Prepacked(torch.nn.Module):
-        """A linear layer whose weights lie as oneDNN reads them."""
+    class Laid(torch.nn.Module):
+        """A linear layer whose weights lie as oneDNN reads them, with the activation of its output."""
 
-        def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, activation: tuple[str, str] = ("none", "")) -> None:
             super().__init__()
-            self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), ROWS)
+            self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), TOKENS)
             self.bias = None if bias is None else bias.detach()
+            self.activation = activation
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-
-    def better(part: torch.nn.Module) -> torch.nn.Module | None:
-        if type(part) is torch.nn.Linear and part.weight.dtype in (torch.float32, torch.bfloat16):
-            return Prepacked(part.weight, part.bias)
-        if type(part) is Conv1D:
-            return Prepacked(part.weight.t(), part.bias)
-        if type(part) is NewGELUActivation:
-            return torch.nn.GELU("tanh")
-        return None
+            name, algorithm = self.activation
+            made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, name, [], algorithm)
+            return made
 
     for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            found: Any = better(child)
-            if found is not None:
-                setattr(parent, name, found)
+        children = dict(parent.named_children())
+        after = {
+            linear: (act, found) for linear, act in FUSED if linear in children and (found := _activation(children.get(act)))
+        }
+        for name, child in children.items():
+            parts = _weights(child)
+            if parts is not None:
+                act, kind = after.get(name, ("", ("none", "")))
+                setattr(parent, name, Laid(*parts, kind))
+                if act:
+                    setattr(parent, act, torch.nn.Identity())
+
+
+def _weights(part: Any) -> "tuple[torch.Tensor, torch.Tensor | None] | None":
+    """Of a linear layer: (out, in) and (out,)."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    if type(part) is Conv1D:
+        return part.weight.t(), part.bias
+    if type(part) is torch.nn.Linear and part.weight.dtype in (torch.float32, torch.bfloat16):
+        return part.weight, part.bias
+    return None
+
+
+def _activation(part: Any) -> tuple[str, str] | None:
+    """What oneDNN calls it: name and algorithm."""
+    import torch
+    from transformers import activations
+
+    if isinstance(part, activations.GELUActivation):
+        return ("gelu", "none") if part.act is torch.nn.functional.gelu else None
+    if isinstance(part, (activations.NewGELUActivation, activations.GELUTanh)):
+        return "gelu", "tanh"
+    if isinstance(part, (torch.nn.SiLU, activations.SiLUActivation)):
+        return "swish", ""
+    return ("relu", "") if isinstance(part, torch.nn.ReLU) else None

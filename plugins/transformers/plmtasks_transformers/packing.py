@@ -21,9 +21,11 @@ ROW = 2048
 
 
 def packs(config: Any) -> bool:
-    """Whether such a model can be given trees: every layer sees as far back as the mask says."""
+    """Whether such a model can be given trees: every layer sees as far back as the mask says, and takes any mask."""
+    if config.model_type not in PACKED_TYPES or config._attn_implementation != "sdpa":
+        return False
     layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-    return config.model_type in PACKED_TYPES and layers == {"full_attention"} and not getattr(config, "sliding_window", None)
+    return layers == {"full_attention"} and not getattr(config, "sliding_window", None)
 
 
 class Tree(NamedTuple):
