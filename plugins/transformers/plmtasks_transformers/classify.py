@@ -1,7 +1,8 @@
 """Classify: a linear head over the whole text."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
 from plmtasks.errors import InputError
@@ -13,6 +14,10 @@ from .loaded import Loaded, Parts
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+FIRST_TOKEN_TYPES = frozenset(("bert", "camembert", "electra", "ernie", "roberta", "xlm-roberta"))
+"""Encoders whose head reads the first token alone; a test holds each to what the whole of it gives."""
 
 
 class Encoding(NamedTuple):
@@ -65,7 +70,9 @@ class Classifier(Loaded):
 
     def forward(self, encodings: Sequence[Encoding]) -> "torch.Tensor":
         """returns: one logit a label of the checkpoint, (requests, labels), float32"""
-        logits: torch.Tensor = self.module(**self.inputs([e.ids for e in encodings], [e.types for e in encodings])).logits
+        inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings])
+        with first_token_alone(self.module) if self.config.model_type in FIRST_TOKEN_TYPES else nullcontext():
+            logits: torch.Tensor = self.module(**inputs).logits
         return logits.float()
 
     def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> list[Answer]:
@@ -102,3 +109,20 @@ class Classifier(Loaded):
         except KeyError as e:
             known = ", ".join(self.config.label2id)
             raise InputError(f"{self.parts.name!r} has no label {e.args[0]!r}", f"its labels: {known}") from None
+
+
+@contextmanager
+def first_token_alone(module: Any) -> Iterator[None]:
+    """Inside, the last layer goes on from its attention with the first token alone: what it makes of others is not read.
+
+    That is two thirds of the layer's work. Only inside, since other heads may share the layer, and read all of it.
+    """
+
+    def first(_module: Any, _args: Any, output: Any) -> Any:
+        return (output[0][:, :1], *output[1:])
+
+    hook = module.base_model.encoder.layer[-1].attention.register_forward_hook(first)
+    try:
+        yield
+    finally:
+        hook.remove()

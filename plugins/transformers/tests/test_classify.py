@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+import transformers
+from plmtasks_transformers.classify import FIRST_TOKEN_TYPES, first_token_alone
 
 from plmtasks.errors import InputError
 from plmtasks.requests import Classify, ClassifyAnswer
@@ -68,3 +70,22 @@ def test_a_decoder_with_a_classification_head(load, tiny, tmp_path):
     requests = [SHORT, Classify(text="the nurse happily found the lamp", labels=LABELS)]
     together = load(model, SHORT).answer(requests)
     assert together[0].scores == pytest.approx(load(model, SHORT).answer([SHORT])[0].scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("model_type", sorted(FIRST_TOKEN_TYPES))
+def test_the_first_token_alone_gives_what_all_give(model_type):
+    torch.manual_seed(0)
+    small = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    config = transformers.CONFIG_MAPPING[model_type](**small, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    module = transformers.AutoModelForSequenceClassification.from_config(config)
+    ids = torch.randint(3, 99, (3, 9))
+    whole = module(input_ids=ids).logits
+    whole.sum().backward()
+    wanted = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+    module.zero_grad()
+    with first_token_alone(module):
+        read = module(input_ids=ids).logits
+    read.sum().backward()
+    assert torch.allclose(read, whole, atol=1e-6)
+    assert all(torch.allclose(p.grad, wanted[name], atol=1e-5) for name, p in module.named_parameters() if name in wanted)
+    assert module.base_model(input_ids=ids).last_hidden_state.shape == (3, 9, 32)
