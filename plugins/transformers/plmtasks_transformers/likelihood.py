@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from plmtasks.batching import Cost
 from plmtasks.errors import InputError
 
-from .packing import ROW, Prefix, common, inputs_of, shared_prefixes, tree_of
+from .packing import PACKED_TYPES, ROW, Prefix, common, inputs_of, shared_prefixes, tree_of
 
 if TYPE_CHECKING:
     import numpy as np
