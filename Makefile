@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 INSTALLED := .venv/.installed
+PEERS := .venv/.peers-installed
 
-.PHONY: setup demo lint test clean
+.PHONY: setup demo lint test bench bench-quick clean
 
 setup: $(INSTALLED)
 
@@ -29,6 +30,19 @@ lint: setup
 # two test processes of one thread each; the files of one module stay together
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# what plmtasks is compared with
+$(PEERS): $(INSTALLED) benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt
+	touch $@
+
+# the table of comparisons, in under two hours on two cores; ROW=name measures one row
+bench: $(PEERS)
+	$(BIN)/python benchmarks/run.py $(ROW)
+
+# part of the work of a cheap half of the rows, in under ten minutes
+bench-quick: $(PEERS)
+	$(BIN)/python benchmarks/run.py --quick $(ROW)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -5,6 +5,7 @@ import math
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -49,7 +50,9 @@ class Comparison:
     peer: Sequence[float]
     agreement: Mapping[str, Any]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What else the table is to say."""
+    """What else the record is to say."""
+    beside: Mapping[str, float] = field(default_factory=dict)
+    """Further figures for the table, ratios to ours: what → how many times our time."""
 
     @property
     def ratios(self) -> list[float]:
@@ -60,7 +63,21 @@ class Comparison:
         return {
             "ratio": statistics.median(self.ratios), "low": min(self.ratios), "high": max(self.ratios),
             "ours_seconds": list(self.ours), "peer_seconds": list(self.peer), "agreement": dict(self.agreement), **self.facts,
+            **({"beside": dict(self.beside)} if self.beside else {}),
         }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What was found where it is no ratio of two times."""
+
+    reached: str
+    """In words, for the table."""
+    peer: str = "–"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        return {"reached": self.reached, "peer": self.peer, **self.facts}
 
 
 def compare(
@@ -125,6 +142,32 @@ def write(row: str, options: Options, record: Mapping[str, Any]) -> None:
     path.write_text(json.dumps({**record, "threads": options.threads, "machine": machine()}, indent=1) + "\n")
 
 
+def seconds_of(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def growth(run: Callable[[], Any]) -> int:
+    """Bytes by which this process grows at most while it does the work. Linux tells; to be called in a process of its own."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
+    before = _memory("VmRSS")
+    run()
+    return _memory("VmHWM") - before
+
+
+def _memory(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
+
+
+def apart(module: str, *arguments: str, processes: int = 1) -> Any:
+    """What `python -m MODULE ARGUMENTS` prints last, as JSON: work in a process of its own, or in some that torchrun starts."""
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"] if processes > 1 else []
+    run = subprocess.run([sys.executable, "-m", *launcher, module, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
 def machine() -> dict[str, Any]:
     import torch
 
@@ -172,12 +215,21 @@ class Ours:
 
     def __call__(self) -> list[Any]:
         """The answers, in the order of the requests."""
-        from plmtasks import answering
         from plmtasks.distributed import alone
+
+        with tempfile.TemporaryDirectory() as folder:
+            return self.over(alone(), Path(folder))
+
+    def over(self, processes: Any, folder: Path) -> list[Any]:
+        """The same by several processes, which call it together; the answers in the main one, nothing in the others.
+
+        folder: where all of them write their answers down
+        """
+        from plmtasks import answering
         from plmtasks.journal import Journal
         from plmtasks.progress import Progress
 
         work = answering.plan(self.loaded, self.requests, self.settings)
-        with tempfile.TemporaryDirectory() as folder, Journal(Path(folder), work.hash, 0) as journal:
-            answers = answering.answer_all(self.loaded, work, alone(), journal, Progress(quiet=True))
-        return [answers[request.key()] for request in self.requests]
+        with Journal(folder, work.hash, processes.rank) as journal:
+            answers = answering.answer_all(self.loaded, work, processes, journal, Progress(quiet=True))
+        return [answers[request.key()] for request in self.requests] if processes.main else []

@@ -7,6 +7,10 @@ from typing import Any
 from frame import DATA, HERE
 
 PLACE = HERE / ".models"
+ENCODERS: dict[str, dict[str, int]] = {
+    "bert-base": {},
+    "bert-2x128": {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512},
+}
 DECODERS = {"gpt2-6x768": {"n_layer": 6, "n_embd": 768, "n_head": 12}, "gpt2-2x128": {"n_layer": 2, "n_embd": 128, "n_head": 4}}
 
 
@@ -24,11 +28,12 @@ def decoder(name: str = "gpt2-6x768") -> str:
     return _made(name, "gpt2", lambda: transformers.GPT2LMHeadModel(transformers.GPT2Config(**DECODERS[name])))
 
 
-def encoder() -> str:
-    """Of BERT-base's shape, for two labels."""
+def encoder(name: str = "bert-base") -> str:
+    """BERT for two labels; by default of BERT-base's shape."""
     import transformers
 
-    return _made("bert-base", "bert-base-uncased", lambda: transformers.BertForSequenceClassification(transformers.BertConfig()))
+    make = transformers.BertForSequenceClassification
+    return _made(name, "bert-base-uncased", lambda: make(transformers.BertConfig(**ENCODERS[name])))
 
 
 def sequence_to_sequence() -> str:

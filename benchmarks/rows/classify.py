@@ -1,0 +1,115 @@
+"""Classification of SST-2 by a fine-tuned all-MiniLM-L6-v2, beside transformers' `Trainer.predict` and its pipeline."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import models
+from frame import DATA, Comparison, Options, Ours, Side, best_setting, compare, same_predictions, seconds_of
+
+BATCHES = [4, 8, 16, 32, 64]
+TRIAL = 250
+"""Sentences on which a batch size is tried."""
+
+
+def float32(options: Options) -> Comparison:
+    """Both in float32, from texts to labels, tokens and all. The pipeline, and data sorted by hand, are timed once beside."""
+    requests = sentences(options)
+    folder = fine_tuned()
+    peer = Predictor(folder)
+    found = _compare("float32", requests, peer, options, most=0.0)
+    texts = [request.text for request in requests]
+    trial = texts[:: len(texts) // TRIAL]
+    pipe, ours = Pipeline(folder), sorted(found.ours)[len(found.ours) // 2]
+    size = best_setting("classify", "pipeline", BATCHES, lambda size: pipe(trial, size))
+    ordered = sorted(texts, key=len)
+    beside = {
+        f"the pipeline, batches of {size}": seconds_of(lambda: pipe(texts, size)) / ours,
+        "Trainer.predict on data sorted by hand": seconds_of(lambda: peer(ordered, 32)) / ours,
+    }
+    return replace(found, beside=beside)
+
+
+def bfloat16(options: Options) -> Comparison:
+    """plmtasks in bfloat16, Trainer.predict in float32: one label in 200 may differ."""
+    requests = sentences(options)
+    return _compare("bfloat16", requests, Predictor(fine_tuned()), options, most=0.005)
+
+
+def _compare(dtype: str, requests: Sequence[Any], peer: "Predictor", options: Options, most: float) -> Comparison:
+    engine = Ours(fine_tuned(), requests, options, dtype=dtype)
+    texts = [request.text for request in requests]
+    trial = texts[:: len(texts) // TRIAL]
+    batch = best_setting("classify", "Trainer.predict", BATCHES, lambda size: peer(trial, size))
+
+    def agree(ours: Any, theirs: Any) -> dict[str, Any]:
+        labels = requests[0].labels
+        own = [labels[max(range(len(labels)), key=answer.scores.__getitem__)] for answer in ours]
+        return same_predictions(own, theirs, most)
+
+    return compare(
+        Side(name="plmtasks", run=engine), Side(name="Trainer.predict", run=lambda: peer(texts, batch)), options, agree,
+        peer_batch=batch, work=f"{len(requests)} sentences",
+    )  # fmt: skip
+
+
+def sentences(options: Options) -> list[Any]:
+    """The requests of SST-2's dev and test sentences, in the order of the data."""
+    from plmtasks.config import Source
+    from plmtasks.registry import load_registry
+
+    task = load_registry().task("classification/sst2")
+    data = task.load(Source(data=str(DATA / "sst2")))
+    asked = [task.ask(example.hidden(), "Classify") for split in ("validation", "test") for example in data[split]]
+    return asked[:: 5 if options.quick else 1]
+
+
+def fine_tuned() -> str:
+    """all-MiniLM-L6-v2 after an epoch of SST-2, made once."""
+    import plmtasks
+
+    folder = models.folder_of("sst2-minilm")
+    if not (folder / "plmtasks.json").exists():
+        training = plmtasks.TrainSettings(epochs=1, dtype="bfloat16", select_split="none", learning_rate=1e-4)
+        options = {"data": str(DATA / "sst2"), "threads": 2, "quiet": True, "yes": True}
+        plmtasks.train("classification/sst2", models.minilm(), str(folder), training=training, **options)
+    return str(folder)
+
+
+class Predictor:
+    """`Trainer.predict` over texts, its tokens made in one call of the tokenizer; batches padded to their longest text."""
+
+    def __init__(self, folder: str) -> None:
+        import transformers
+
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        self.model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+
+    def __call__(self, texts: Sequence[str], size: int) -> list[str]:
+        """Their labels."""
+        import tempfile
+
+        import transformers
+
+        encoded = self.tokenizer(list(texts), truncation=True)
+        rows = [{name: column[i] for name, column in encoded.items()} for i in range(len(texts))]
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = transformers.TrainingArguments(
+                folder, per_device_eval_batch_size=size, use_cpu=True, report_to=[], disable_tqdm=True
+            )
+            collator = transformers.DataCollatorWithPadding(self.tokenizer)
+            logits = transformers.Trainer(self.model, arguments, data_collator=collator).predict(rows).predictions
+        return [self.model.config.id2label[i] for i in logits.argmax(-1).tolist()]
+
+
+class Pipeline:
+    """transformers' text classification."""
+
+    def __init__(self, folder: str) -> None:
+        import transformers
+
+        self.pipe = transformers.pipeline("text-classification", model=folder, device="cpu")
+
+    def __call__(self, texts: Sequence[str], size: int) -> list[str]:
+        """Their labels."""
+        return [found["label"] for found in self.pipe(list(texts), batch_size=size)]
