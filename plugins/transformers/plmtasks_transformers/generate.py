@@ -10,6 +10,7 @@ from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
+from .decoding import Decoding, End, StopTexts, covers, pieces
 from .likelihood import Sequences, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import torch
 
     from plmtasks.config import ModelSettings
+
+
+KEPT = 4
+"""Tokens that a batch keeps for one that it computes at once: a step reads the weights for all its rows together."""
 
 
 class Encoding(NamedTuple):
@@ -31,13 +36,17 @@ class Encoding(NamedTuple):
 
 
 class Generator(Loaded):
-    """The library's own generation. What `settings.generation` does not name comes from the checkpoint's generation_config."""
+    """Greedy answers and drawn ones by a loop of ours, beams by the library's. What `settings.generation` does not name comes
+    from the checkpoint's generation_config."""
 
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
 
     def __init__(self, parts: Parts, form: Request) -> None:
         super().__init__(parts, form)
         self.prompts = Prompts(parts)
+        self.steps = self.settings.generation.beams == 1 and covers(self.module)
+        """Whether it makes the tokens itself."""
+        self.stops = StopTexts(self._text)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -61,29 +70,68 @@ class Generator(Loaded):
         for languages, group in _by_languages(requests):
             self.prompts.speak(*languages)
             for i, ids in zip(group, self.prompts.ids([fitted[i][0] for i in group]), strict=True):
-                name = json.dumps([new[i], requests[i].stop, *languages])
+                name = json.dumps([*self._shared(requests[i], new[i]), *languages])
                 prompt, cut = fitted[i]
                 made[i] = Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new[i], name, cut)
         return [made[i] for i in range(len(requests))]
 
+    def _shared(self, request: Generate, new: int) -> list[Any]:
+        """What must be the same in a batch, besides the languages."""
+        if not self.steps:
+            return [new, request.stop]
+        wanted = self.module.generation_config
+        return [new if wanted.min_length or wanted.min_new_tokens or wanted.forced_eos_token_id is not None else None]
+
     def cost(self, encoding: Encoding) -> Cost:
+        tokens = len(encoding.ids) + encoding.new
+        return Cost(group=encoding.group, width=-(-tokens // KEPT) if self.steps else tokens, cut=encoding.cut)
+
+    def learning_cost(self, encoding: Encoding) -> Cost:
         return Cost(group=encoding.group, width=len(encoding.ids) + encoding.new, cut=encoding.cut)
 
     def compute(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> list[Answer]:
         import torch
 
-        ids = self.rows([e.ids for e in encodings], self.pad_id, left=not self.prompts.reads)
-        mask = self.rows([[1] * len(e.ids) for e in encodings], 0, left=not self.prompts.reads)
-        first = requests[0]
-        start = 1 if self.prompts.reads else ids.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed(requests))
-            made = self.module.generate(
-                input_ids=ids, attention_mask=mask, generation_config=self._settings(first, encodings[0].new),
-                stopping_criteria=[_Stop(self.tokenizer, first.stop, start)] if first.stop else None,
-            )  # fmt: skip
-        texts = self.tokenizer.batch_decode(made[:, start:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return [GenerateAnswer(text=_before(text, first.stop).strip()) for text in texts]
+            made = self._made(requests, encodings)
+        texts = self.tokenizer.batch_decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return [GenerateAnswer(text=_before(text, r.stop).strip()) for r, text in zip(requests, texts, strict=True)]
+
+    def _made(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> Any:
+        """The tokens made for each, the end of a text and padding among them."""
+        ids = self.rows([e.ids for e in encodings], self.pad_id, left=not self.prompts.reads)
+        mask = self.rows([[1] * len(e.ids) for e in encodings], 0, left=not self.prompts.reads)
+        given = {"input_ids": ids, "attention_mask": mask}
+        if self.prompts.reads:
+            given["encoder_outputs"] = self._encoded(ids, mask)
+        first, new = requests[0], max(e.new for e in encodings)
+        settings = self._settings(first, new)
+        if self.steps:
+            ends = [End(e.new, r.stop) for r, e in zip(requests, encodings, strict=True)]
+            own = Decoding(ends, self.stops, self.settings.batch_tokens)
+            return self.module.generate(**given, generation_config=settings, custom_generate=own)
+        start = 1 if self.prompts.reads else ids.shape[1]
+        stop = [_Stop(self.stops, first.stop, start)] if first.stop else None
+        return self.module.generate(**given, generation_config=settings, stopping_criteria=stop)[:, start:]
+
+    def _encoded(self, ids: "torch.Tensor", mask: "torch.Tensor") -> Any:
+        """What the encoder makes of prompts, as many at once as the token budget says."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        lengths = mask.sum(1).tolist()
+        states = None
+        for some in pieces(lengths, self.settings.batch_tokens):
+            width = max(lengths[some])
+            read = self.module.get_encoder()(input_ids=ids[some, :width], attention_mask=mask[some, :width], return_dict=True)
+            if states is None:
+                states = read.last_hidden_state.new_zeros(*ids.shape, read.last_hidden_state.shape[2])
+            states[some, :width] = read.last_hidden_state
+        return BaseModelOutput(last_hidden_state=states)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
 
     def _settings(self, request: Generate, new: int) -> Any:
         import copy
@@ -147,14 +195,13 @@ class Generator(Loaded):
 class _Stop:
     """Ends a row once one of the stop texts stands in what was made."""
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
-        self.tokenizer, self.stop, self.start = tokenizer, stop, start
+    def __init__(self, stops: StopTexts, stop: Sequence[str], start: int) -> None:
+        self.stops, self.stop, self.start = stops, stop, start
 
     def __call__(self, ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
         import torch
 
-        texts = self.tokenizer.batch_decode(ids[:, self.start :], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return torch.tensor([any(s in text for s in self.stop) for text in texts], device=ids.device)
+        return torch.tensor([self.stops(row, self.stop) for row in ids[:, self.start :].tolist()], device=ids.device)
 
 
 def _before(text: str, stop: Sequence[str]) -> str:

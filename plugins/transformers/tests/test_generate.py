@@ -93,17 +93,25 @@ def test_the_settings_length_goes_over_the_request_s(load, tiny, taught, tmp_pat
     loaded, answers = taught(family)
     loaded.save(tmp_path)
     short = load(tiny[family].saved(tmp_path), REQUESTS[0], generation=Generation(max_new_tokens=2))
-    assert short.costs(REQUESTS)[0].width == len(short.encodings(REQUESTS)[0].ids) + 2
+    assert short.encodings(REQUESTS)[0].new == 2
     for made, whole in zip(short.answer(REQUESTS), answers, strict=True):
         assert whole.text.startswith(made.text)
         assert len(made.text) < len(whole.text)
 
 
-def test_only_equal_ways_of_making_share_a_batch(load):
+def test_only_equal_ways_of_making_share_a_batch(load, tiny, tmp_path):
+    """Lengths and stop texts are each row's own, but for beams, and where something of the checkpoint's hangs on the length."""
     requests = [Generate(text="a"), Generate(text="b"), Generate(text="a", max_new_tokens=3), Generate(text="a", stop=("\n",))]
-    groups = [c.group for c in load("decoder", requests[0]).costs(requests)]
-    assert groups[0] == groups[1]
-    assert len(set(groups)) == 3
+
+    def groups(model, **settings):
+        return len({c.group for c in load(model, requests[0], **settings).costs(requests)})
+
+    assert groups("decoder") == 1
+    assert groups("decoder", generation=Generation(beams=2)) == 3
+    loaded = load("decoder", requests[0])
+    loaded.module.generation_config.min_new_tokens = 2
+    loaded.save(tmp_path)
+    assert groups(tiny["decoder"].saved(tmp_path)) == 2
 
 
 def test_no_room_for_a_prompt(load):
@@ -115,9 +123,9 @@ def test_no_room_for_a_prompt(load):
 def test_a_long_prompt_leaves_room_for_the_answer(load):
     request = Generate(text="the nurse " * 300, max_new_tokens=16)
     loaded = load("decoder", request)
-    [cost] = loaded.costs([request])
-    assert 240 < cost.width <= 256
-    assert cost.cut > 300
+    [encoding] = loaded.encodings([request])
+    assert 240 < len(encoding.ids) + encoding.new <= 256
+    assert loaded.costs([request])[0].cut == encoding.cut > 300
     loaded.answer([request])
     loss, count = loaded.loss([request], [GenerateAnswer(text="the nurse " * 100)])
     assert count == 16

@@ -1,0 +1,85 @@
+"""Translation of Multi30k by a model of T5-small's shape, beside `model.generate` over fixed batches in the order of the data."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import models
+from frame import DATA, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
+
+NEW = 128
+TIES = 0.02
+"""The share of translations that may differ: of two tokens that are as likely as float32 can tell, either may come."""
+
+
+def greedy(options: Options) -> Comparison:
+    return _compare("translate-greedy", 1, options)
+
+
+def beams(options: Options) -> Comparison:
+    return _compare("translate-beams", 4, options)
+
+
+def _compare(row: str, count: int, options: Options) -> Comparison:
+    """count: of beams"""
+    from plmtasks_transformers.prompts import Prompts
+
+    requests = sentences(options)
+    engine = Ours(taught(), requests, options, beams=count)
+    prompts = Prompts(engine.loaded.parts)
+    texts = [prompts.render(r, r.shots, r.text) for r in requests]
+    peer = LibraryModel(taught(), count)
+    batch = best_setting(row, "model.generate", [8, 16, 32, 64, 128], lambda size: peer(texts[:128], size))
+
+    def agree(ours: Any, theirs: Sequence[str]) -> dict[str, Any]:
+        return same_predictions([answer.text for answer in ours], [text.strip() for text in theirs], TIES)
+
+    return compare(
+        Side(name="plmtasks", run=engine), Side(name="model.generate", run=lambda: peer(texts, batch)), options, agree,
+        peer_batch=batch, beams=count, work=f"{len(requests)} sentences",
+    )  # fmt: skip
+
+
+def sentences(options: Options) -> list[Any]:
+    """The requests of the test of 2016, in the order of the data, each with the same room for its translation."""
+    from plmtasks.config import Source
+    from plmtasks.registry import load_registry
+
+    task = load_registry().task("translation/multi30k")
+    data = task.load(Source(data=str(DATA / "multi30k_en_de")))
+    asked = [replace(task.ask(e.hidden(), "Generate"), max_new_tokens=NEW) for e in data["test_2016_flickr"]]
+    return asked[:: 5 if options.quick else 1]
+
+
+def taught() -> str:
+    """A model of T5-small's shape after 600 updates: what it says differs from sentence to sentence, and ends."""
+    import plmtasks
+
+    folder = models.folder_of("t5-small-multi30k")
+    training = plmtasks.TrainSettings(
+        epochs=1, limit=19200, batch_size=32, learning_rate=1e-3, dtype="bfloat16", select_split="none", save_minutes=1
+    )
+    options = {"data": str(DATA / "multi30k_en_de"), "quiet": True, "yes": True, "threads": 2}
+    return str(plmtasks.train("translation/multi30k", models.sequence_to_sequence(), str(folder), training=training, **options))
+
+
+class LibraryModel:
+    """`model.generate` in this process."""
+
+    def __init__(self, model: str, beams: int) -> None:
+        import transformers
+
+        self.beams = beams
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        self.module = transformers.AutoModelForSeq2SeqLM.from_pretrained(model, dtype="float32").eval()
+
+    def __call__(self, texts: Sequence[str], size: int) -> list[str]:
+        import torch
+
+        found: list[str] = []
+        for start in range(0, len(texts), size):
+            inputs = self.tokenizer(list(texts[start : start + size]), return_tensors="pt", padding=True)
+            with torch.inference_mode():
+                made = self.module.generate(**inputs, num_beams=self.beams, do_sample=False, max_new_tokens=NEW)
+            found += self.tokenizer.batch_decode(made, skip_special_tokens=True)
+        return found

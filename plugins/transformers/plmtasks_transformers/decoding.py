@@ -1,0 +1,256 @@
+"""Tokens made one after another: rows that are done leave at once, and what is attended to stays where it lies."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+
+SLACK = 4
+"""Tokens beyond the bytes of a stop text that are read again to find it: some tokens have no text."""
+
+
+class StopTexts:
+    """Tells whether a text stops with its last token, from its last few tokens where it can."""
+
+    def __init__(self, text: Callable[[Sequence[int]], str]) -> None:
+        """text: what token ids say"""
+        self.text = text
+        self._of_token: dict[int, str] = {}
+
+    def __call__(self, made: Sequence[int], stop: Sequence[str]) -> bool:
+        """made: token ids, of which the last was not there before"""
+        if not any(self._may_end(made[-1], s) for s in stop):
+            return False
+        near = self.text(made[-max(len(s.encode()) for s in stop) - SLACK :])
+        # tokens may read otherwise where others stand before them
+        return any(s in near for s in stop) and any(s in self.text(made) for s in stop)
+
+    def _may_end(self, token: int, stop: str) -> bool:
+        """Whether the token can bring the last character: a space comes from no token alone, part of a character from any."""
+        if token not in self._of_token:
+            self._of_token[token] = self.text([token])
+        own = self._of_token[token]
+        return stop[-1] in own or stop[-1] == " " or "\ufffd" in own
+
+
+class End(NamedTuple):
+    """When a row is done, apart from the model's own end of a text."""
+
+    new: int
+    """Tokens to make at most."""
+    stop: Sequence[str]
+    """Texts after which nothing counts."""
+
+
+def covers(module: Any) -> bool:
+    """Whether `Decoding` can keep what such a model attends to, which is all keys and values of every layer."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    wanted = module.generation_config
+    # these hold something of each row of their own
+    bound = wanted.guidance_scale, wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size
+    if any(bound) or wanted.use_cache is False or wanted.cache_implementation or not module._supports_default_dynamic_cache():
+        return False
+    made = DynamicCache(config=module.config.get_text_config(decoder=True))
+    return all(type(layer) is DynamicLayer for layer in made.layers)
+
+
+class Decoding:
+    """A way of decoding that `generate` of transformers takes in place of its own: the likeliest tokens, or drawn ones.
+
+    The library makes ready the inputs, what is done to the logits and what ends a text; the loop is this one.
+    """
+
+    def __init__(self, ends: Sequence[End], stops: StopTexts, piece: int) -> None:
+        """piece: padded tokens of prompts that are read at once, 0 for all"""
+        self.ends, self.stops, self.piece = ends, stops, piece
+        self.made: list[list[int]] = [[] for _ in ends]
+
+    def __call__(
+        self, module: Any, input_ids: "torch.Tensor", logits_processor: Any, stopping_criteria: Any, generation_config: Any,
+        **inputs: Any,
+    ) -> list[list[int]]:  # fmt: skip
+        """The tokens made for each row.
+
+        input_ids: what the decoder begins with, (rows, tokens), padded on the left
+        inputs: what else `forward` takes
+        """
+        import torch
+
+        ids, rows = input_ids, list(range(len(input_ids)))
+        logits = self._begin(module, ids, inputs)
+        while True:
+            scores = logits_processor(ids, logits.float())
+            # max finds the place three times as fast as argmax
+            tokens = torch.multinomial(scores.softmax(-1), 1)[:, 0] if generation_config.do_sample else scores.max(-1).indices
+            ids = torch.cat([ids, tokens[:, None]], 1)
+            over = stopping_criteria(ids, None).tolist()
+            for row, token in zip(rows, tokens.tolist(), strict=True):
+                self.made[row].append(token)
+            going = [not end and self._goes_on(row) for row, end in zip(rows, over, strict=True)]
+            if not all(going):
+                order = _closed_up(going)
+                rows = [rows[i] for i in order]
+                if not rows:
+                    return self.made
+                which = torch.tensor(order, device=ids.device)
+                ids = _keep(ids, which)
+                _keep_inputs(inputs, which, len(going))
+                _keep_lengths(logits_processor, which)
+            given = module.prepare_inputs_for_generation(ids, next_sequence_length=1, **inputs)
+            logits = _forward(module, given, inputs)
+
+    def _goes_on(self, row: int) -> bool:
+        made, end = self.made[row], self.ends[row]
+        return len(made) < end.new and not self.stops(made, end.stop)
+
+    def _begin(self, module: Any, ids: "torch.Tensor", inputs: dict[str, Any]) -> "torch.Tensor":
+        """The logits after what is given, (rows, vocabulary); `inputs` has keys and values from then on."""
+        import torch
+        from transformers import DynamicCache
+
+        room = ids.shape[1] + max(end.new for end in self.ends)
+        kept = inputs["cache"]
+        if module.config.is_encoder_decoder:
+            source = inputs["encoder_outputs"].last_hidden_state.shape[1]
+            for part, tokens in ((kept.self_attention_cache, room), (kept.cross_attention_cache, source)):
+                part.layers = [_room_class()(len(ids), tokens) for _ in part.layers]
+            return _forward(module, module.prepare_inputs_for_generation(ids, is_first_iteration=True, **inputs), inputs)
+        rooms = [_room_class()(len(ids), room) for _ in kept.layers]
+        logits = []
+        mask = inputs.get("attention_mask")
+        lengths = [ids.shape[1]] * len(ids) if mask is None else mask.sum(1).tolist()
+        for some in pieces(lengths, self.piece):
+            width = max(lengths[some])
+            own = DynamicCache(config=module.config.get_text_config(decoder=True))
+            tables = {name: _corner(inputs.get(name), some, width) for name in ("attention_mask", "position_ids")}
+            given = module.prepare_inputs_for_generation(
+                ids[some, -width:], is_first_iteration=True, **{**inputs, **tables, "cache": own}
+            )
+            outputs = module(**given, return_dict=True)
+            for place, layer in zip(rooms, own.layers, strict=True):
+                place.put(some, layer.keys, layer.values, ids.shape[1])
+            logits.append(outputs.logits[:, -1])
+        inputs.update(module._update_model_kwargs_for_generation(outputs, inputs))
+        kept.layers = rooms
+        inputs["cache"] = kept
+        return torch.cat(logits)
+
+
+def pieces(lengths: Sequence[int], tokens: int) -> list[slice]:
+    """Neighbours that are at most so many tokens when they are padded to the longest of them; 0: all."""
+    bounds, widest = [0], 0
+    for i, length in enumerate(lengths):
+        widest = max(widest, length)
+        if tokens and i > bounds[-1] and (i + 1 - bounds[-1]) * widest > tokens:
+            bounds.append(i)
+            widest = length
+    return [slice(*ends) for ends in pairwise([*bounds, len(lengths)])]
+
+
+def _forward(module: Any, given: dict[str, Any], inputs: dict[str, Any]) -> "torch.Tensor":
+    """The logits of the last place, (rows, vocabulary); `inputs` are then those of the next."""
+    outputs = module(**given, return_dict=True)
+    inputs.update(
+        module._update_model_kwargs_for_generation(outputs, inputs, is_encoder_decoder=module.config.is_encoder_decoder)
+    )
+    logits: torch.Tensor = outputs.logits[:, -1]
+    return logits
+
+
+def _corner(table: "torch.Tensor | None", some: slice, width: int) -> "torch.Tensor | None":
+    """The last columns of some rows; a single row stands for all."""
+    return None if table is None else table[some if len(table) > 1 else slice(None), -width:]
+
+
+def _closed_up(going: Sequence[bool]) -> list[int]:
+    """Which row comes to each place: the last ones go where others left, and the rest stay."""
+    count = sum(going)
+    order = list(range(count))
+    last = [i for i in range(count, len(going)) if going[i]]
+    for hole, row in zip([i for i in range(count) if not going[i]], last, strict=True):
+        order[hole] = row
+    return order
+
+
+def _keep(table: "torch.Tensor", order: "torch.Tensor") -> "torch.Tensor":
+    """The rows in this order, in place, as a view of what there was."""
+    import torch
+
+    moved = (order != torch.arange(len(order), device=order.device)).nonzero()[:, 0]
+    table[moved] = table[order[moved]]
+    return table[: len(order)]
+
+
+def _keep_inputs(inputs: dict[str, Any], order: "torch.Tensor", rows: int) -> None:
+    import torch
+
+    inputs["cache"].batch_select_indices(order)
+    for name, value in inputs.items():
+        if isinstance(value, torch.Tensor) and value.shape[:1] == (rows,):
+            inputs[name] = _keep(value, order)
+    if "encoder_outputs" in inputs:
+        read = inputs["encoder_outputs"]
+        read.last_hidden_state = _keep(read.last_hidden_state, order)
+
+
+def _keep_lengths(processors: Any, order: "torch.Tensor") -> None:
+    """A penalty on repeated tokens knows how much of each row is padding; nothing else that `covers` lets by knows of rows."""
+    import torch
+
+    for processor in processors:
+        padding = getattr(processor, "prompt_ignore_length", None)
+        if isinstance(padding, torch.Tensor):
+            processor.prompt_ignore_length = padding[order]
+
+
+@cache
+def _room_class() -> Any:
+    """A class made when it is needed: importing the library takes seconds."""
+    import torch
+    from transformers.cache_utils import DynamicLayer
+
+    class Room(DynamicLayer):
+        """Keys and values of a layer in room for all tokens to come, so that none is copied when one is added."""
+
+        def __init__(self, rows: int, tokens: int) -> None:
+            super().__init__()
+            self.rows, self.tokens, self.filled = rows, tokens, 0
+
+        def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+            self.dtype, self.device = key_states.dtype, key_states.device
+            self.places = [x.new_empty(self.rows, x.shape[1], self.tokens, x.shape[3]) for x in (key_states, value_states)]
+            self.is_initialized = True
+
+        def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+            end = self.filled + key_states.shape[2]
+            for place, states in zip(self.places, (key_states, value_states), strict=True):
+                place[:, :, self.filled : end] = states
+            return self._fill(end)
+
+        def put(self, some: slice, key_states: torch.Tensor, value_states: torch.Tensor, end: int) -> None:
+            """What some rows have in the places before `end`; nothing stands further on the left."""
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+            start = end - key_states.shape[2]
+            for place, states in zip(self.places, (key_states, value_states), strict=True):
+                place[some, :, :start] = 0  # masked, but what was there may be no number
+                place[some, :, start:end] = states
+            self._fill(end)
+
+        def batch_select_indices(self, indices: torch.Tensor) -> None:
+            self.places = [_keep(place, indices) for place in self.places]
+            self._fill(self.filled)
+
+        def _fill(self, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+            self.filled = end
+            self.keys, self.values = (place[:, :, :end] for place in self.places)
+            return self.keys, self.values
+
+    return Room

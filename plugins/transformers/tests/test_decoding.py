@@ -1,0 +1,106 @@
+"""Our loop makes the tokens that the library's makes, row by row."""
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from plmtasks_transformers import kernels
+from plmtasks_transformers.decoding import Decoding, End, StopTexts, covers, pieces
+
+SMALL = {
+    "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "intermediate_size": 64, "max_position_embeddings": 64, "n_positions": 64, "pad_token_id": 0, "bos_token_id": 1,
+    "eos_token_id": 2,
+}  # fmt: skip
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4}
+APART = {
+    "d_model": 32, "d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4, "encoder_layers": 2, "decoder_layers": 2,
+    "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
+    "decoder_start_token_id": 1, "forced_eos_token_id": None,
+}  # fmt: skip
+PROMPTS = [[5, 9, 31, 7, 22], [44], [8, 8, 15], [51, 3, 20, 33, 6, 12, 40], [19, 5], [30, 31, 32, 33]]
+ENDS = [End(new, stop) for new, stop in zip((9, 4, 12, 7, 12, 1), ((), (), ("1",), ("7", "03"), ("5",), ()), strict=True)]
+PROCESSED = {"repetition_penalty": 1.3, "suppress_tokens": [11, 12], "no_repeat_ngram_size": 3}
+
+
+def say(ids):
+    """Two digits a token; of an end, nothing."""
+    return "".join(f"{i:02d}" for i in ids if i > 2)
+
+
+def small(name, **more):
+    config = transformers.CONFIG_MAPPING[name](**{**SMALL, **(GPT2 if name == "gpt2" else {}), **more})
+    torch.manual_seed(3)
+    kind = "Seq2SeqLM" if config.is_encoder_decoder else "CausalLM"
+    module = getattr(transformers, f"AutoModelFor{kind}").from_config(config).eval()
+    for weight in module.parameters():
+        if weight.ndim >= 2:
+            torch.nn.init.normal_(weight, 0, 0.3)  # so that no row says the same word again and again
+    module.tie_weights()
+    return module
+
+
+def padded(module):
+    width = max(map(len, PROMPTS))
+    apart = module.config.is_encoder_decoder
+    rows = [p + [0] * (width - len(p)) if apart else [0] * (width - len(p)) + p for p in PROMPTS]
+    masks = [[1] * len(p) + [0] * (width - len(p)) for p in PROMPTS]
+    return {"input_ids": torch.tensor(rows), "attention_mask": torch.tensor([m if apart else m[::-1] for m in masks])}
+
+
+def alone(module, prompt, end, **settings):
+    """What the library makes of one prompt, up to where the end is due."""
+    ids = torch.tensor([prompt])
+    made = module.generate(input_ids=ids, attention_mask=ids.ne(-1).long(), max_new_tokens=end.new, **settings)
+    own = made[0, 1 if module.config.is_encoder_decoder else len(prompt) :].tolist()
+    stopped = [n for n in range(1, len(own) + 1) if any(s in say(own[:n]) for s in end.stop)]
+    return own[: stopped[0]] if stopped else own
+
+
+@pytest.mark.parametrize("processed", [{}, PROCESSED], ids=["plain", "processed"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gpt_neox", "opt", "bloom", "qwen3", "t5", "bart", "marian"])
+def test_the_library_s_tokens(name, processed):
+    module = small(name, **(APART if name in ("t5", "bart", "marian") else {}))
+    assert covers(module)
+    settings = {"do_sample": False, **processed}
+    with torch.inference_mode():
+        wanted = [alone(module, p, e, **settings) for p, e in zip(PROMPTS, ENDS, strict=True)]
+        for piece in (0, 8, 1):
+            own = Decoding(ENDS, StopTexts(say), piece)
+            assert module.generate(**padded(module), max_new_tokens=12, custom_generate=own, **settings) == wanted
+    assert len({len(row) for row in wanted}) > 3
+
+
+def test_laid_out_weights_and_a_single_row():
+    module = small("gpt2")
+    kernels.lay_out(module)
+    ids = torch.tensor(PROMPTS[:1])
+    with torch.inference_mode():
+        wanted = alone(module, PROMPTS[0], ENDS[0])
+        assert module.generate(input_ids=ids, max_new_tokens=9, custom_generate=Decoding(ENDS[:1], StopTexts(say), 8)) == [wanted]
+
+
+def test_what_is_left_to_the_library():
+    assert not covers(small("mistral", sliding_window=8))
+    assert not covers(transformers.MambaForCausalLM(transformers.MambaConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2)))
+    module = small("t5", **APART)
+    module.generation_config.encoder_no_repeat_ngram_size = 2
+    assert not covers(module)
+
+
+def test_a_stop_text_ends_with_a_part_of_a_character_or_a_space():
+    def read(ids):
+        return bytes(ids).decode(errors="replace").lstrip(" ")
+
+    stops = StopTexts(read)
+    made = list("so é x".encode())
+    found = {s: [n for n in range(1, len(made) + 1) if stops(made[:n], (s,))] for s in ("é", "o é", "x", "o ", "q")}
+    assert {s: ends[:1] for s, ends in found.items()} == {"é": [5], "o é": [5], "x": [7], "o ": [3], "q": []}
+
+
+@given(st.lists(st.integers(1, 9), min_size=1), st.integers(0, 30))
+def test_pieces_hold_all_in_turn_within_the_budget(lengths, tokens):
+    found = pieces(lengths, tokens)
+    assert [n for some in found for n in lengths[some]] == lengths
+    assert all(len(lengths[some]) == 1 or not tokens or len(lengths[some]) * max(lengths[some]) <= tokens for some in found)
