@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .batching import Cost, cut_batches, padded_tokens
 from .config import ModelSettings
 from .distributed import Processes
-from .errors import JournalError, PlmtasksError
+from .errors import JournalError, OutOfMemoryError, PlmtasksError
 from .journal import Journal, plan_hash
 from .model import LoadedModel
 from .progress import Progress
@@ -100,12 +100,26 @@ def _per_second(seconds: float, count: int) -> str:
 def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     keys = work.batch_keys(batch)
     requests = [work.requests[key] for key in keys]
-    answers = loaded.answer(requests)
+    try:
+        answers = loaded.answer(requests)
+    except (RuntimeError, MemoryError) as e:
+        if not _is_shortage(e):
+            raise
+        raise OutOfMemoryError(
+            f"a batch of {len(requests)} requests, {work.batch_tokens(batch)} padded tokens, does not fit into memory",
+            "a smaller --batch-tokens makes smaller batches, in another run; --retry-oom halves it until they fit",
+        ) from e
     wrong = [a for r, a in zip(requests, answers, strict=False) if not isinstance(a, r.answer_type)]
     if len(answers) != len(requests) or wrong:
         found = f"{len(answers)} answers" if not wrong else repr(wrong[0])
         raise PlmtasksError(f"a model was asked {len(requests)} requests of kind {requests[0].kind()}, and gave {found}")
     return dict(zip(keys, answers, strict=True))
+
+
+def _is_shortage(error: BaseException) -> bool:
+    """Whether torch or Python could not get memory; on a CPU torch says so in words alone."""
+    said = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in said)
 
 
 def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:

@@ -157,6 +157,8 @@ class RunConfig:
     """Draws the shots."""
     output: str = "results"
     checkpoints: str = "checkpoints"
+    retry_oom: bool = False
+    """A batch that does not fit into memory ends the run, and one with half the token budget begins."""
     yes: bool = False
     """Ask nothing at the terminal."""
     quiet: bool = False

@@ -89,5 +89,11 @@ class JournalError(PlmtasksError):
     exit_code = 2
 
 
+class OutOfMemoryError(PlmtasksError):
+    """A batch did not fit into memory."""
+
+    exit_code = 5
+
+
 class ProcessError(PlmtasksError):
     """A process of a run failed, and with it the run."""

@@ -12,7 +12,7 @@ from typing import Any
 from . import distributed, environment, estimating, job, lessons, predicting, results, runner
 from .config import ModelSettings, RunConfig
 from .distributed import Processes
-from .errors import MismatchError
+from .errors import MismatchError, OutOfMemoryError, PlmtasksError
 from .estimating import Estimate
 from .predicting import PredictConfig
 from .progress import Progress
@@ -29,7 +29,25 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
     raises: PlmtasksError, whatever stops a run; what was finished or answered before is kept
     """
     registry = registry or load_registry()
-    return _everywhere(_Work(configs=fitting(configs, registry)), registry)
+    fit = fitting(configs, registry)
+    if any(config.retry_oom for config in fit) and not distributed.started_by_launcher():
+        return [result for config in fit for result in _with_less_memory(config, registry)]
+    return _everywhere(_Work(configs=fit), registry)
+
+
+def _with_less_memory(config: RunConfig, registry: Registry) -> list[Result]:
+    """The result of a run, with half the token budget as often as it needs."""
+    count = max(1, config.processes)
+    while True:
+        try:
+            return _everywhere(_Work(configs=[config]), registry)
+        except PlmtasksError as e:
+            half = environment.resolve(config, count).settings.batch_tokens // 2
+            # an error that came from another process has kept no more of its type than this
+            if e.exit_code != OutOfMemoryError.exit_code or not half:
+                raise
+            Progress(quiet=config.quiet).say(f"{e.message}: again with --batch-tokens {half}")
+            config = replace(config, settings=replace(config.settings, batch_tokens=half))
 
 
 def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Registry | None = None) -> Path:

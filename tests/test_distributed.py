@@ -1,5 +1,6 @@
 """One run over any number of processes: the same bytes; and when one fails, all end and the next goes on."""
 
+import json
 import os
 import random
 import signal
@@ -69,6 +70,24 @@ def test_fewer_examples_than_processes(examples: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert result_bytes(tmp_path / "1") == result_bytes(tmp_path / "3")
     answered_once(tmp_path / "3")
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_batch_that_does_not_fit_into_memory(count: str, tmp_path: Path) -> None:
+    command = [*PYTHON, "run", *TOY, "--processes", count, "--output", str(tmp_path)]
+    done = run(command, TOY_MEMORY="2")
+    assert done.returncode == 5
+    assert "does not fit into memory" in done.stderr
+    assert "--retry-oom" in done.stderr
+    assert not list(tmp_path.rglob("result.json"))
+    done = run([*command, "--retry-oom"], TOY_MEMORY="2")
+    assert done.returncode == 0, done.stderr
+    assert "again with --batch-tokens 15\n" in done.stderr
+    [record] = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
+    budget = record["settings"]["batch_tokens"]
+    assert budget < 15
+    assert f"again with --batch-tokens {budget}\n" in done.stderr
+    assert run([*command, "--batch-tokens", str(budget)]).stdout == done.stdout
 
 
 def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises,
 `kill:1:3` kills process 1 in its third batch, `once:1:3` raises if TOY_STAMP is not there), TOY_STAMP (a file that gets the
-time of the fault), TOY_LOG (a file that gets the keys of what was answered, a line a batch).
+time of the fault), TOY_MEMORY (the most requests that fit into memory together), TOY_LOG (a file that gets the keys of what
+was answered, a line a batch).
 """
 
 import hashlib
@@ -105,6 +106,10 @@ class LoadedToy(LoadedModel):
         self.batches += 1
         me = os.environ.get("RANK", "0")
         time.sleep(float(os.environ.get(f"TOY_SLEEP_{me}", os.environ.get("TOY_SLEEP", "0"))))
+        if len(requests) > int(os.environ.get("TOY_MEMORY", "99")):
+            import torch
+
+            torch.empty(2**50, dtype=torch.uint8)  # more than there is
         what, rank, batch = os.environ.get("TOY_FAULT", "none:0:0").split(":")
         if what != "none" and me == rank and self.batches == int(batch):
             stamp = Path(os.environ.get("TOY_STAMP", os.devnull))

@@ -34,6 +34,7 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, configs
 @GENERATION
 @TRAINING
 @PROCESSES
+@click.option("--retry-oom", is_flag=True, help="Where a batch does not fit into memory, run again with half --batch-tokens.")
 @click.option("--output", metavar="DIR", help="Results; default: results.")
 @click.option("--checkpoints", metavar="DIR", help="Models that were trained on the way; default: checkpoints.")
 def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> None:
