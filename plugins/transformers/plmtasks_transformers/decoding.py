@@ -99,6 +99,7 @@ class Decoding:
                     return self.made
                 which = torch.tensor(order, device=ids.device)
                 ids = _keep(ids, which)
+                inputs["cache"].batch_select_indices(which)
                 _keep_inputs(inputs, which, len(going))
                 _keep_lengths(logits_processor, which)
             given = module.prepare_inputs_for_generation(ids, next_sequence_length=1, **inputs)
@@ -126,7 +127,7 @@ class Decoding:
         lengths = [ids.shape[1]] * len(ids) if mask is None else mask.sum(1).tolist()
         for some in pieces(lengths, self.piece):
             width = max(lengths[some])
-            own = DynamicCache(config=module.config.get_text_config(decoder=True))
+            own: Any = DynamicCache(config=module.config.get_text_config(decoder=True))
             tables = {name: _corner(inputs.get(name), some, width) for name in ("attention_mask", "position_ids")}
             given = module.prepare_inputs_for_generation(
                 ids[some, -width:], is_first_iteration=True, **{**inputs, **tables, "cache": own}
@@ -139,6 +140,123 @@ class Decoding:
         kept.layers = rooms
         inputs["cache"] = kept
         return torch.cat(logits)
+
+
+class Search(NamedTuple):
+    """How beams are searched; what the words mean is the library's."""
+
+    beams: int
+    length_penalty: float
+    early_stopping: bool | str
+
+
+class BeamDecoding(Decoding):
+    """Beam search as the library's `_beam_search` has it, for the best text alone: a row that can find no better one leaves,
+    and what beams share, which is the encoder's part, is not moved with them.
+
+    The library is to be asked for one beam: each text is read once, and becomes several beams with its first token.
+    """
+
+    def __init__(self, ends: Sequence[End], stops: StopTexts, piece: int, search: Search) -> None:
+        super().__init__(ends, stops, piece)
+        self.search = search
+        self.best: list[list[tuple[float, list[int]]]] = [[] for _ in ends]
+        """For each text what has ended, with its score, the best first; at most as many as there are beams."""
+
+    def __call__(
+        self, module: Any, input_ids: "torch.Tensor", logits_processor: Any, stopping_criteria: Any, generation_config: Any,
+        **inputs: Any,
+    ) -> list[list[int]]:  # fmt: skip
+        import torch
+
+        beams, start, device = self.search.beams, input_ids.shape[1], input_ids.device
+        ends = generation_config.eos_token_id
+        wide = beams * max(2, 1 + (len(ends) if isinstance(ends, list) else 1))
+        rows = list(range(len(input_ids)))
+        logits = self._begin(module, input_ids, inputs)
+        ids, running = input_ids[:, None], torch.zeros(len(rows), 1, device=device)
+        while True:
+            # ids: (texts, beams, tokens), running: (texts, beams); one beam at first
+            likely = logits_processor(ids.flatten(0, 1), logits.float().log_softmax(-1)).topk(wide)
+            scores, at = (likely.values + running.view(-1, 1)).view(len(rows), -1).topk(wide)
+            parents, tokens = at // wide, likely.indices.view(len(rows), -1).gather(1, at)
+            grown = torch.cat([ids.gather(1, parents[..., None].expand(-1, -1, ids.shape[2])), tokens[..., None]], 2)
+            over = stopping_criteria(grown.flatten(0, 1), None).view(len(rows), -1)
+            over = over | self._stopped(rows, grown[..., start:], over)
+            running, chosen = torch.where(over, scores - 1e9, scores).topk(beams)
+            self._end(rows, grown[..., start:], scores, over)
+            length = grown.shape[2] - start
+            going = [
+                not all(done) and self._may_improve(row, best, length)
+                for row, done, best in zip(rows, over.tolist(), running[:, 0].tolist(), strict=True)
+            ]
+            order = _closed_up(going)
+            rows = [rows[i] for i in order]
+            if not rows:
+                return [found[0][1] for found in self.best]
+            which = torch.tensor(order, device=device)
+            _keep_lengths(logits_processor, self._move(inputs, which, parents.gather(1, chosen), ids.shape[1]))
+            running, chosen = running[which], chosen[which]
+            ids = grown[which].gather(1, chosen[..., None].expand(-1, -1, grown.shape[2]))
+            given = module.prepare_inputs_for_generation(ids.flatten(0, 1), next_sequence_length=1, **inputs)
+            logits = _forward(module, given, inputs)
+
+    def _stopped(self, rows: Sequence[int], grown: "torch.Tensor", over: "torch.Tensor") -> "torch.Tensor":
+        """Which candidates end with a stop text, (texts, candidates)."""
+        import torch
+
+        found = torch.zeros_like(over)
+        for i, row in enumerate(rows):
+            if stop := self.ends[row].stop:
+                found[i] = torch.tensor([self.stops(made, stop) for made in grown[i].tolist()], device=over.device)
+        return found
+
+    def _end(self, rows: Sequence[int], grown: "torch.Tensor", scores: "torch.Tensor", over: "torch.Tensor") -> None:
+        """Keeps the best of what has ended; of the candidates the first beams alone count.
+
+        grown: what is made of each candidate, (texts, candidates, tokens); scores, over: (texts, candidates)
+        """
+        search, length = self.search, grown.shape[2]
+        for i, j in over[:, : search.beams].nonzero().tolist():
+            best = self.best[rows[i]]
+            if search.early_stopping is True and len(best) == search.beams:
+                continue
+            best.append((float(scores[i, j]) / length**search.length_penalty, grown[i, j].tolist()))
+            best.sort(key=lambda found: -found[0])
+            del best[search.beams :]
+
+    def _may_improve(self, row: int, running: float, length: int) -> bool:
+        """Whether a text may yet become better than the worst of those that have ended.
+
+        running: the summed log-likelihood of the best beam; length: its tokens
+        """
+        best, search = self.best[row], self.search
+        if len(best) < search.beams:
+            return True
+        if search.early_stopping is True:
+            return False
+        longest = search.early_stopping == "never" and search.length_penalty > 0
+        return running / (self.ends[row].new if longest else length) ** search.length_penalty > best[-1][0]
+
+    def _move(self, inputs: dict[str, Any], texts: "torch.Tensor", parents: "torch.Tensor", before: int) -> "torch.Tensor":
+        """Texts in a new order, each beam with what its parent has attended to; returns a row of the same text for each row.
+
+        texts: (texts that stay,); parents: of the next beams of each text that there was, (texts, beams)
+        before: beams that a text had
+        """
+        import torch
+
+        beams = torch.arange(parents.shape[1], device=texts.device) % before
+        same = (texts[:, None] * before + beams).flatten()
+        own = (texts[:, None] * before + parents[texts]).flatten()
+        kept = inputs["cache"]
+        if "encoder_outputs" in inputs:
+            kept.cross_attention_cache.batch_select_indices(same)
+            kept.self_attention_cache.batch_select_indices(own)
+        else:
+            kept.batch_select_indices(own)
+        _keep_inputs(inputs, same, len(parents) * before)
+        return same
 
 
 def pieces(lengths: Sequence[int], tokens: int) -> list[slice]:
@@ -178,18 +296,23 @@ def _closed_up(going: Sequence[bool]) -> list[int]:
 
 
 def _keep(table: "torch.Tensor", order: "torch.Tensor") -> "torch.Tensor":
-    """The rows in this order, in place, as a view of what there was."""
+    """The rows in this order; no more than there were lie where those did."""
     import torch
 
+    if len(order) > len(table):
+        return table[order]
     moved = (order != torch.arange(len(order), device=order.device)).nonzero()[:, 0]
     table[moved] = table[order[moved]]
     return table[: len(order)]
 
 
 def _keep_inputs(inputs: dict[str, Any], order: "torch.Tensor", rows: int) -> None:
+    """What there is of each row beside its keys and values.
+
+    order: of the rows, which were `rows`
+    """
     import torch
 
-    inputs["cache"].batch_select_indices(order)
     for name, value in inputs.items():
         if isinstance(value, torch.Tensor) and value.shape[:1] == (rows,):
             inputs[name] = _keep(value, order)
@@ -209,13 +332,16 @@ def _keep_lengths(processors: Any, order: "torch.Tensor") -> None:
 
 
 @cache
-def _room_class() -> Any:
+def _room_class() -> Any:  # noqa: C901  the short methods of one class
     """A class made when it is needed: importing the library takes seconds."""
     import torch
     from transformers.cache_utils import DynamicLayer
 
     class Room(DynamicLayer):
         """Keys and values of a layer in room for all tokens to come, so that none is copied when one is added."""
+
+        keys: Any
+        values: Any
 
         def __init__(self, rows: int, tokens: int) -> None:
             super().__init__()
@@ -245,7 +371,15 @@ def _room_class() -> Any:
             self._fill(end)
 
         def batch_select_indices(self, indices: torch.Tensor) -> None:
-            self.places = [_keep(place, indices) for place in self.places]
+            if len(indices) > self.rows:
+                self.rows, old = len(indices), (self.keys, self.values)
+                self.lazy_initialization(*old)
+                for place, states in zip(self.places, old, strict=True):
+                    place[:, :, : self.filled] = states[indices]
+            else:
+                kept = [_keep(states, indices) for states in (self.keys, self.values)]
+                self.places = [place[: len(indices)] for place in self.places]
+                self.rows = len(kept[0])
             self._fill(self.filled)
 
         def _fill(self, end: int) -> tuple[torch.Tensor, torch.Tensor]:

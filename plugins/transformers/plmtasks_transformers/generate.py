@@ -10,7 +10,7 @@ from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .decoding import Decoding, End, StopTexts, covers, pieces
+from .decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, pieces
 from .likelihood import Sequences, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
@@ -36,15 +36,16 @@ class Encoding(NamedTuple):
 
 
 class Generator(Loaded):
-    """Greedy answers and drawn ones by a loop of ours, beams by the library's. What `settings.generation` does not name comes
-    from the checkpoint's generation_config."""
+    """Greedy answers, drawn ones and beams by loops of ours; drawn beams, and models that these do not cover, by the library's.
+    What `settings.generation` does not name comes from the checkpoint's generation_config."""
 
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
 
     def __init__(self, parts: Parts, form: Request) -> None:
         super().__init__(parts, form)
         self.prompts = Prompts(parts)
-        self.steps = self.settings.generation.beams == 1 and covers(self.module)
+        wanted = self.settings.generation
+        self.steps = covers(self.module) and (wanted.beams == 1 or wanted.temperature == 0)
         """Whether it makes the tokens itself."""
         self.stops = StopTexts(self._text)
 
@@ -80,10 +81,12 @@ class Generator(Loaded):
         if not self.steps:
             return [new, request.stop]
         wanted = self.module.generation_config
+        if self.settings.generation.beams > 1:
+            return [new]
         return [new if wanted.min_length or wanted.min_new_tokens or wanted.forced_eos_token_id is not None else None]
 
     def cost(self, encoding: Encoding) -> Cost:
-        tokens = len(encoding.ids) + encoding.new
+        tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.beams
         return Cost(group=encoding.group, width=-(-tokens // KEPT) if self.steps else tokens, cut=encoding.cut)
 
     def learning_cost(self, encoding: Encoding) -> Cost:
@@ -109,7 +112,13 @@ class Generator(Loaded):
         settings = self._settings(first, new)
         if self.steps:
             ends = [End(e.new, r.stop) for r, e in zip(requests, encodings, strict=True)]
-            own = Decoding(ends, self.stops, self.settings.batch_tokens)
+            budget = self.settings.batch_tokens
+            if settings.num_beams == 1:
+                own = Decoding(ends, self.stops, budget)
+            else:
+                search = Search(settings.num_beams, settings.length_penalty, settings.early_stopping)
+                own = BeamDecoding(ends, self.stops, budget, search)
+                settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
         start = 1 if self.prompts.reads else ids.shape[1]
         stop = [_Stop(self.stops, first.stop, start)] if first.stop else None

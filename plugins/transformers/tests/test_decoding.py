@@ -6,7 +6,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers import kernels
-from plmtasks_transformers.decoding import Decoding, End, StopTexts, covers, pieces
+from plmtasks_transformers.decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, pieces
 
 SMALL = {
     "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -70,6 +70,24 @@ def test_the_library_s_tokens(name, processed):
             own = Decoding(ENDS, StopTexts(say), piece)
             assert module.generate(**padded(module), max_new_tokens=12, custom_generate=own, **settings) == wanted
     assert len({len(row) for row in wanted}) > 3
+
+
+@pytest.mark.parametrize("search", [Search(4, 1.0, False), Search(3, 0.0, True), Search(2, 0.5, "never"), Search(4, -1.0, False)])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "t5", "bart"])
+def test_the_library_s_beams(name, search):
+    module = small(name, **(APART if name in ("t5", "bart") else {}))
+    settings = {"do_sample": False, "max_new_tokens": 9, "repetition_penalty": 1.2, "eos_token_id": [2, 7, 24, 30, 51]}
+    ends = [End(9, ())] * len(PROMPTS)
+    with torch.inference_mode():
+        given = padded(module)
+        start = 1 if module.config.is_encoder_decoder else given["input_ids"].shape[1]
+        words = {"num_beams": search.beams, "length_penalty": search.length_penalty, "early_stopping": search.early_stopping}
+        wanted = module.generate(**given, **settings, **words)[:, start:].tolist()
+        for piece in (0, 8):
+            own = BeamDecoding(ends, StopTexts(say), piece, search)
+            found = module.generate(**given, **settings, custom_generate=own)
+            assert [say(row) for row in found] == [say(row) for row in wanted]
+    assert len({len(row) for row in found}) > 1
 
 
 def test_laid_out_weights_and_a_single_row():
