@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import torch
 
+    from .packing import Prefix
+
 SLACK = 4
 """Tokens beyond the bytes of a stop text that are read again to find it: some tokens have no text."""
 
@@ -65,9 +67,12 @@ class Decoding:
     The library makes ready the inputs, what is done to the logits and what ends a text; the loop is this one.
     """
 
-    def __init__(self, ends: Sequence[End], stops: StopTexts, piece: int) -> None:
-        """piece: padded tokens of prompts that are read at once, 0 for all"""
-        self.ends, self.stops, self.piece = ends, stops, piece
+    def __init__(self, ends: Sequence[End], stops: StopTexts, piece: int, prefix: "Prefix | None" = None) -> None:
+        """
+        piece: padded tokens of prompts that are read at once, 0 for all
+        prefix: what all prompts of a decoder begin with, and go on from
+        """
+        self.ends, self.stops, self.piece, self.prefix = ends, stops, piece, prefix
         self.made: list[list[int]] = [[] for _ in ends]
 
     def __call__(
@@ -112,7 +117,6 @@ class Decoding:
     def _begin(self, module: Any, ids: "torch.Tensor", inputs: dict[str, Any]) -> "torch.Tensor":
         """The logits after what is given, (rows, vocabulary); `inputs` has keys and values from then on."""
         import torch
-        from transformers import DynamicCache
 
         room = ids.shape[1] + max(end.new for end in self.ends)
         kept = inputs["cache"]
@@ -121,25 +125,38 @@ class Decoding:
             for part, tokens in ((kept.self_attention_cache, room), (kept.cross_attention_cache, source)):
                 part.layers = [_room_class()(len(ids), tokens) for _ in part.layers]
             return _forward(module, module.prepare_inputs_for_generation(ids, is_first_iteration=True, **inputs), inputs)
-        rooms = [_room_class()(len(ids), room) for _ in kept.layers]
-        logits = []
         mask = inputs.get("attention_mask")
-        lengths = [ids.shape[1]] * len(ids) if mask is None else mask.sum(1).tolist()
+        mask = torch.ones_like(ids) if mask is None else mask
+        rooms = [_room_class()(len(ids), room) for _ in kept.layers]
+        given = 0 if self.prefix is None else len(self.prefix)
+        counts = mask.sum(1) - given
+        lengths = counts.tolist()
+        logits = []
         for some in pieces(lengths, self.piece):
             width = max(lengths[some])
-            own: Any = DynamicCache(config=module.config.get_text_config(decoder=True))
-            tables = {name: _corner(inputs.get(name), some, width) for name in ("attention_mask", "position_ids")}
-            given = module.prepare_inputs_for_generation(
-                ids[some, -width:], is_first_iteration=True, **{**inputs, **tables, "cache": own}
-            )
-            outputs = module(**given, return_dict=True)
+            own = self._cache(module, len(lengths[some]))
+            rest = torch.arange(width, device=ids.device) >= width - counts[some, None]
+            read = {
+                "attention_mask": torch.cat([mask.new_ones(len(rest), given), rest.to(mask)], 1), "cache": own,
+                "position_ids": _corner(inputs.get("position_ids"), some, width),
+            }  # fmt: skip
+            started = module.prepare_inputs_for_generation(ids[some, -width:], is_first_iteration=True, **{**inputs, **read})
+            outputs = module(**started, return_dict=True)
             for place, layer in zip(rooms, own.layers, strict=True):
-                place.put(some, layer.keys, layer.values, ids.shape[1])
+                place.put(some, (layer.keys, layer.values), lengths[some], ids.shape[1])
             logits.append(outputs.logits[:, -1])
         inputs.update(module._update_model_kwargs_for_generation(outputs, inputs))
         kept.layers = rooms
         inputs["cache"] = kept
         return torch.cat(logits)
+
+    def _cache(self, module: Any, rows: int) -> Any:
+        """For prompts that are to be read, with what they begin with."""
+        from transformers import DynamicCache
+
+        if self.prefix is not None:
+            return self.prefix.cache(module, rows)
+        return DynamicCache(config=module.config.get_text_config(decoder=True))
 
 
 class Search(NamedTuple):
@@ -157,10 +174,10 @@ class BeamDecoding(Decoding):
     The library is to be asked for one beam: each text is read once, and becomes several beams with its first token.
     """
 
-    def __init__(self, ends: Sequence[End], stops: StopTexts, piece: int, search: Search) -> None:
-        super().__init__(ends, stops, piece)
+    def __init__(self, search: Search, *asked: Any) -> None:
+        super().__init__(*asked)
         self.search = search
-        self.best: list[list[tuple[float, list[int]]]] = [[] for _ in ends]
+        self.best: list[list[tuple[float, list[int]]]] = [[] for _ in self.ends]
         """For each text what has ended, with its score, the best first; at most as many as there are beams."""
 
     def __call__(
@@ -360,14 +377,20 @@ def _room_class() -> Any:  # noqa: C901  the short methods of one class
                 place[:, :, self.filled : end] = states
             return self._fill(end)
 
-        def put(self, some: slice, key_states: torch.Tensor, value_states: torch.Tensor, end: int) -> None:
-            """What some rows have in the places before `end`; nothing stands further on the left."""
+        def put(self, some: slice, found: Sequence[torch.Tensor], lengths: Sequence[int], end: int) -> None:
+            """What some rows have in the places before `end`: the prefix, and right behind it each row's own tokens.
+
+            found: keys and values of the prefix and of the rows' own tokens, padded between the two
+            lengths: of the rows' own tokens
+            """
             if not self.is_initialized:
-                self.lazy_initialization(key_states, value_states)
-            start = end - key_states.shape[2]
-            for place, states in zip(self.places, (key_states, value_states), strict=True):
-                place[some, :, :start] = 0  # masked, but what was there may be no number
-                place[some, :, start:end] = states
+                self.lazy_initialization(*found)
+            prefix = found[0].shape[2] - max(lengths)
+            for place, states in zip(self.places, found, strict=True):
+                place[some, :, : end - max(lengths)] = 0  # masked, but what was there may be no number
+                place[some, :, end - max(lengths) : end] = states[:, :, prefix:]
+                for i, length in enumerate(lengths if prefix else (), some.start):
+                    place[i, :, end - length - prefix : end - length] = states[0, :, :prefix]
             self._fill(end)
 
         def batch_select_indices(self, indices: torch.Tensor) -> None:

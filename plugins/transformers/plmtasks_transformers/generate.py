@@ -13,6 +13,7 @@ from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
 from .decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, pieces
 from .likelihood import Sequences, token_values
 from .loaded import Loaded, Parts
+from .packing import Prefix, shared_prefixes
 from .prompts import Prompts
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Encoding(NamedTuple):
     """Tokens to make at most."""
     group: str
     cut: int
+    prefix: "Prefix | None" = None
+    """What it begins with, if others do too; it is among the ids."""
 
 
 class Generator(Loaded):
@@ -85,9 +88,21 @@ class Generator(Loaded):
             return [new]
         return [new if wanted.min_length or wanted.min_new_tokens or wanted.forced_eos_token_id is not None else None]
 
+    def costs(self, requests: Sequence[Request]) -> list[Cost]:
+        if self.steps and not self.prompts.reads:
+            asked = list(dict.fromkeys(cast(Sequence[Generate], requests)))
+            made = self.encode(asked)
+            named = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
+            # a token is left to go on from
+            prefixes = shared_prefixes([[e.ids] for e in made], [len(e.ids) - 1 for e in made], named)
+            shared = (e._replace(prefix=prefix) for e, prefix in zip(made, prefixes, strict=True))
+            self._encodings.update(zip(asked, shared, strict=True))
+        return super().costs(requests)
+
     def cost(self, encoding: Encoding) -> Cost:
         tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.beams
-        return Cost(group=encoding.group, width=-(-tokens // KEPT) if self.steps else tokens, cut=encoding.cut)
+        group = encoding.group + (encoding.prefix.name if encoding.prefix is not None else "")
+        return Cost(group=group, width=-(-tokens // KEPT) if self.steps else tokens, cut=encoding.cut)
 
     def learning_cost(self, encoding: Encoding) -> Cost:
         return Cost(group=encoding.group, width=len(encoding.ids) + encoding.new, cut=encoding.cut)
@@ -112,12 +127,12 @@ class Generator(Loaded):
         settings = self._settings(first, new)
         if self.steps:
             ends = [End(e.new, r.stop) for r, e in zip(requests, encodings, strict=True)]
-            budget = self.settings.batch_tokens
+            asked = ends, self.stops, self.settings.batch_tokens, encodings[0].prefix
             if settings.num_beams == 1:
-                own = Decoding(ends, self.stops, budget)
+                own = Decoding(*asked)
             else:
                 search = Search(settings.num_beams, settings.length_penalty, settings.early_stopping)
-                own = BeamDecoding(ends, self.stops, budget, search)
+                own = BeamDecoding(search, *asked)
                 settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
         start = 1 if self.prompts.reads else ids.shape[1]

@@ -1,5 +1,6 @@
 """Our loop makes the tokens that the library's makes, row by row."""
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers import kernels
 from plmtasks_transformers.decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, pieces
+from plmtasks_transformers.packing import Prefix
 
 SMALL = {
     "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -41,11 +43,11 @@ def small(name, **more):
     return module
 
 
-def padded(module):
-    width = max(map(len, PROMPTS))
+def padded(module, prompts=PROMPTS):
+    width = max(map(len, prompts))
     apart = module.config.is_encoder_decoder
-    rows = [p + [0] * (width - len(p)) if apart else [0] * (width - len(p)) + p for p in PROMPTS]
-    masks = [[1] * len(p) + [0] * (width - len(p)) for p in PROMPTS]
+    rows = [p + [0] * (width - len(p)) if apart else [0] * (width - len(p)) + p for p in prompts]
+    masks = [[1] * len(p) + [0] * (width - len(p)) for p in prompts]
     return {"input_ids": torch.tensor(rows), "attention_mask": torch.tensor([m if apart else m[::-1] for m in masks])}
 
 
@@ -84,10 +86,27 @@ def test_the_library_s_beams(name, search):
         words = {"num_beams": search.beams, "length_penalty": search.length_penalty, "early_stopping": search.early_stopping}
         wanted = module.generate(**given, **settings, **words)[:, start:].tolist()
         for piece in (0, 8):
-            own = BeamDecoding(ends, StopTexts(say), piece, search)
+            own = BeamDecoding(search, ends, StopTexts(say), piece)
             found = module.generate(**given, **settings, custom_generate=own)
             assert [say(row) for row in found] == [say(row) for row in wanted]
     assert len({len(row) for row in found}) > 1
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "opt", "bloom"])
+def test_what_all_prompts_begin_with_is_read_once(name):
+    module = small(name)
+    begin = [7, 41, 18, 25, 33, 9, 14, 50, 21]
+    given = padded(module, [begin + p for p in PROMPTS])
+    read = []
+    module.get_input_embeddings().register_forward_pre_hook(lambda _, given: read.append(tuple(given[0].shape)))
+    with torch.inference_mode():
+        wanted = [alone(module, begin + p, e) for p, e in zip(PROMPTS, ENDS, strict=True)]
+        prefix = Prefix(np.array(begin))
+        for piece, tables in ((0, [(1, 9), (6, 7)]), (8, [(1, 5), (2, 3), (1, 7), (2, 4)])):
+            read.clear()
+            own = Decoding(ENDS, StopTexts(say), piece, prefix)
+            assert module.generate(**given, max_new_tokens=12, custom_generate=own) == wanted
+            assert read[: len(tables)] == tables
 
 
 def test_laid_out_weights_and_a_single_row():

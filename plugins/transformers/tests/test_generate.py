@@ -5,7 +5,7 @@ import torch
 
 from plmtasks.config import Generation
 from plmtasks.errors import InputError
-from plmtasks.requests import Generate, GenerateAnswer
+from plmtasks.requests import Generate, GenerateAnswer, Shot
 from plmtasks.samples import events
 
 TEXTS = [e.english() for e in events("train", 6)]
@@ -113,6 +113,16 @@ def test_only_equal_ways_of_making_share_a_batch(load, tiny, tmp_path):
     loaded.module.generation_config.min_new_tokens = 2
     loaded.save(tmp_path)
     assert groups(tiny["decoder"].saved(tmp_path)) == 2
+
+
+def test_shots_are_read_once_for_all(load):
+    shots = tuple(Shot(text=t, answer=f"the {t.split()[1]}") for t in TEXTS[:3])
+    requests = [Generate(instruction="Who was it?", shots=shots, text=t, max_new_tokens=5, stop=("a",)) for t in TEXTS[3:]]
+    alone = [load("decoder", r).answer([r])[0] for r in requests]
+    loaded = load("decoder", requests[0])
+    assert len({c.group for c in loaded.costs(requests)}) == 1
+    assert len(loaded.encodings(requests)[0].prefix) > 20
+    assert loaded.answer(requests) == alone
 
 
 def test_no_room_for_a_prompt(load):
