@@ -7,7 +7,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers import kernels
-from plmtasks_transformers.decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, pieces
+from plmtasks_transformers.decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, highest, log_softmax, pieces
 from plmtasks_transformers.packing import Prefix
 
 SMALL = {
@@ -134,6 +134,17 @@ def test_a_stop_text_ends_with_a_part_of_a_character_or_a_space():
     made = list("so é x".encode())
     found = {s: [n for n in range(1, len(made) + 1) if stops(made[:n], (s,))] for s in ("é", "o é", "x", "o ", "q")}
     assert {s: ends[:1] for s, ends in found.items()} == {"é": [5], "o é": [5], "x": [7], "o ": [3], "q": []}
+
+
+@pytest.mark.parametrize("width", [3, 128, 1000, 1300, 1408])
+def test_the_highest_are_those_of_topk(width):
+    table = torch.randn(5, width)
+    count = min(width, 8)
+    values, places = highest(table, count)
+    assert torch.equal(values, table.topk(count).values)
+    assert torch.equal(places, table.topk(count).indices)
+    wanted = table.log_softmax(-1)
+    assert torch.allclose(log_softmax(table), wanted, atol=1e-6)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1), st.integers(0, 30))
