@@ -8,9 +8,10 @@ from plmtasks.batching import Cost
 from plmtasks.config import TrainSettings
 from plmtasks.requests import Answer, Request, Score
 
-from .likelihood import Sequences, tallies, token_values, wanted_logits
+from .likelihood import Sequences, read, token_values
 from .loaded import Parts
 from .pseudo import PIECE, spread, total
+from .readout import tallies
 from .score import Scorer, scored
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class SpanRestorer(Scorer):
                 source = np.append(window.ids, self.tokenizer.eos_token_id)
                 source[place] = self.sentinels[0]
                 piece.append(Sequences([start], [(0, window.ids[place : place + 1])], source))
-            found += tallies(wanted_logits(self, piece), np.zeros(len(piece), int), 1)
+            found += tallies(read(self, piece), np.zeros(len(piece), int), 1)
         return found
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":

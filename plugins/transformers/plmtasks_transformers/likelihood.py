@@ -1,12 +1,13 @@
 """How likely a language model finds given tokens; the vocabulary is projected only where a token is scored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.batching import Cost
 from plmtasks.errors import InputError
 
-from .packing import PACKED_TYPES, ROW, Prefix, common, inputs_of, shared_prefixes, tree_of
+from .packing import ROW, Prefix, common, groups_of, inputs_of, shared_prefixes, tree_of
+from .readout import Found, Places, found, logits_at, tallies, token_log_likelihoods
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,54 +79,6 @@ def share_prefixes(requests: "Sequence[Any]", asked: Sequence[Sequences]) -> lis
     ]
 
 
-class Places(NamedTuple):
-    """Where wanted tokens are predicted."""
-
-    logits: "torch.Tensor"
-    """(places, vocabulary)"""
-    at: "torch.Tensor"
-    """The place of each wanted token in turn, (tokens,)."""
-    targets: "torch.Tensor"
-    """These tokens, (tokens,)."""
-
-
-def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> list[float]:
-    """The summed log-likelihood of every want of every request in turn."""
-    import numpy as np
-
-    # added on the CPU, in order: sums by index on a GPU come in any order
-    values = token_values(loaded, batch).cpu().numpy()
-    owners = np.repeat(np.arange(sum(len(s.wants) for s in batch)), [len(ids) for s in batch for _, ids in s.wants])
-    sums: list[float] = np.bincount(owners, values, sum(len(s.wants) for s in batch)).tolist()
-    return sums
-
-
-def token_values(loaded: "Loaded", batch: Sequence[Sequences], smoothing: float = 0.0) -> "torch.Tensor":
-    """The log-likelihood of every wanted token in turn, (tokens,), float32, with gradient where there is one."""
-    return token_log_likelihoods(wanted_logits(loaded, batch), smoothing)
-
-
-class Tally(NamedTuple):
-    """What was found of a text's tokens."""
-
-    log_likelihood: float
-    tokens: int
-    likeliest: int
-
-
-def tallies(places: Places, owners: "np.ndarray", count: int) -> list[Tally]:
-    """The sums over the tokens of each of `count` owners.
-
-    owners: (tokens,), whose token each is
-    """
-    import numpy as np
-
-    values, hits = (x.cpu().numpy() for x in (token_log_likelihoods(places), _likeliest(places)))
-    # added on the CPU, in order: sums by index on a GPU come in any order
-    sums = (np.bincount(owners, weights, count) for weights in (values, None, hits))
-    return [Tally(float(value), int(n), int(hit)) for value, n, hit in zip(*sums, strict=True)]
-
-
 def step(settings: "ModelSettings", limit: int) -> int:
     """Tokens by which a window moves on.
 
@@ -136,115 +89,100 @@ def step(settings: "ModelSettings", limit: int) -> int:
     return settings.stride or limit // 2
 
 
-def wanted_logits(loaded: "Loaded", batch: Sequence[Sequences]) -> Places:
-    """The logits where wanted tokens are predicted: where two tokens are predicted in one place, it is computed once."""
+def log_likelihoods(loaded: "Loaded", batch: Sequence[Sequences]) -> list[float]:
+    """The summed log-likelihood of every want of every request in turn."""
+    import numpy as np
+
+    lengths = [len(ids) for s in batch for _, ids in s.wants]
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    return [tally.log_likelihood for tally in tallies(read(loaded, batch), owners, len(lengths))]
+
+
+def read(loaded: "Loaded", batch: Sequence[Sequences]) -> Found:
+    """What is found of every wanted token in turn, without gradients."""
+    import numpy as np
+
+    wants = _wants(batch)
+    starts = np.cumsum([0, *(len(ids) for _, ids in wants)])
+    values, likeliest = np.zeros(starts[-1], np.float32), np.zeros(starts[-1], bool)
+    for where, inputs in _forwards(loaded, batch):
+        # of this piece: which tokens, and where they are predicted
+        here = [
+            (np.arange(start, start + len(ids)), where[row][-len(ids) :])
+            for (row, ids), start in zip(wants, starts, strict=False)
+            if row in where and len(ids)
+        ]
+        if here:
+            tokens, places = (np.concatenate(x) for x in zip(*here, strict=True))
+            targets = np.concatenate([ids for row, ids in wants if row in where])
+            values[tokens], likeliest[tokens] = found(_places(loaded, inputs, places, targets))
+    return Found(values, likeliest)
+
+
+def token_values(loaded: "Loaded", batch: Sequence[Sequences], smoothing: float = 0.0) -> "torch.Tensor":
+    """The log-likelihood of every wanted token in turn, (tokens,), float32, with gradient: for learning."""
+    import numpy as np
+
+    where, inputs = _in_rows(loaded, batch)
+    wants = _wants(batch)
+    places = np.concatenate([where[row][len(where[row]) - len(ids) :] for row, ids in wants])
+    return token_log_likelihoods(_places(loaded, inputs, places, np.concatenate([ids for _, ids in wants])), smoothing)
+
+
+def _wants(batch: Sequence[Sequences]) -> "list[tuple[int, np.ndarray]]":
+    """The wants of all requests in turn, their rows counted through the batch."""
+    made = []
+    first = 0
+    for s in batch:
+        made += [(first + row, ids) for row, ids in s.wants]
+        first += len(s.rows)
+    return made
+
+
+def _places(loaded: "Loaded", inputs: dict[str, Any], places: "np.ndarray", targets: "np.ndarray") -> Places:
+    """A forward pass. Where two tokens are predicted in one place, its logits are computed once."""
     import numpy as np
     import torch
 
-    tree = loaded.packs and not torch.is_grad_enabled()
-    places, inputs = (_in_trees if tree else _in_rows)(loaded, batch)
     unique, at = np.unique(places, return_inverse=True)
-    tokens = np.concatenate([ids for s in batch for _, ids in s.wants])
-    which, here, targets = (torch.from_numpy(x.astype(np.int64)).to(loaded.device) for x in (unique, at, tokens))
-    return Places(logits_at(loaded.module, inputs, which), here, targets)
+    which, here, wanted = (torch.from_numpy(x.astype(np.int64)).to(loaded.device) for x in (unique, at, targets))
+    return Places(logits_at(loaded.module, inputs, which), here, wanted)
 
 
-def _in_trees(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[np.ndarray, dict[str, Any]]":
-    """The place of every wanted token in turn, row * width + column, and what `forward` takes."""
-    import numpy as np
-
-    prefix = batch[0].prefix
-    groups: list[list[Sequences]] = []
-    room = 0
-    for s in batch:
-        own = sum(len(r) for r in s.rows)
-        if not groups or own > room:
-            groups.append([])
-            room = ROW
-        groups[-1].append(s)
-        room -= own
-    trees = [tree_of([r for s in group for r in s.rows], len(prefix) if prefix is not None else 0) for group in groups]
-    width = max(len(t.ids) for t in trees)
-    places = []
-    for i, (tree, group) in enumerate(zip(trees, groups, strict=True)):
-        first = 0
-        for s in group:
-            places += [i * width + tree.places[first + row][-len(ids) :] for row, ids in s.wants if len(ids)]
-            first += len(s.rows)
-    return np.concatenate(places), dict(inputs_of(trees, prefix, loaded.module, loaded.pad_id))
+Layout = tuple[Mapping[int, "np.ndarray"], dict[str, Any]]
+"""Row of the batch → the place of each of its tokens, row * width + column of what `forward` takes; and that."""
 
 
-def _in_rows(loaded: "Loaded", batch: Sequence[Sequences]) -> "tuple[np.ndarray, dict[str, Any]]":
-    """The same, each row by itself."""
+def _forwards(loaded: "Loaded", batch: Sequence[Sequences]) -> Iterator[Layout]:
+    """What is computed at once: on a CPU one tree, which needs no padding and keeps it busy, on a GPU a whole batch of them."""
+    if not loaded.packs:
+        yield _in_rows(loaded, batch)
+        return
+    rows, prefix = [r for s in batch for r in s.rows], batch[0].prefix
+    groups = [*groups_of(rows, ROW)]
+    together = 1 if loaded.device.type == "cpu" else max(1, loaded.settings.batch_tokens // ROW)
+    for i in range(0, len(groups), together):
+        some = groups[i : i + together]
+        trees = [tree_of([rows[j] for j in group], len(prefix) if prefix is not None else 0) for group in some]
+        width = max(len(t.ids) for t in trees)
+        where = {
+            j: number * width + places
+            for number, (group, tree) in enumerate(zip(some, trees, strict=True))
+            for j, places in zip(group, tree.places, strict=True)
+        }
+        if prefix is None and all(len(group) == 1 for group in some):
+            yield where, loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
+        else:
+            yield where, inputs_of(trees, prefix, loaded.module, loaded.pad_id)
+
+
+def _in_rows(loaded: "Loaded", batch: Sequence[Sequences]) -> Layout:
+    """Each row by itself."""
     import numpy as np
 
     rows = [r if s.prefix is None else np.concatenate([s.prefix.ids, r]) for s in batch for r in s.rows]
     width = max(len(r) for r in rows)
-    places = []
-    first = 0
-    for s in batch:
-        for row, ids in s.wants:
-            end = (first + row) * width + len(rows[first + row])
-            places.append(np.arange(end - len(ids), end))
-        first += len(s.rows)
-    return np.concatenate(places), _inputs(loaded, batch, rows)
-
-
-def token_log_likelihoods(places: Places, smoothing: float = 0.0) -> "torch.Tensor":
-    """Of each wanted token, (tokens,), float32.
-
-    smoothing: the share of the target that is spread over the vocabulary
-    """
-    import torch
-
-    some = list(_pieces(places.logits))
-    sums = torch.cat([piece.float().logsumexp(-1) for piece in some])[places.at]
-    right = places.logits[places.at, places.targets].float()
-    if smoothing:
-        means = torch.cat([piece.float().mean(-1) for piece in some])[places.at]
-        right = right + smoothing * (means - right)
-    return right - sums
-
-
-def _likeliest(places: Places) -> "torch.Tensor":
-    """Whether each wanted token is the one that the model finds likeliest in its place, (tokens,), bool."""
-    import torch
-
-    best = torch.cat([piece.amax(-1) for piece in _pieces(places.logits)])
-    hits = places.logits[places.at, places.targets] == best[places.at]
-    # of several that are equal the first counts; looked for where it matters alone, since argmax takes ten times as long as amax
-    among = hits.nonzero()[:, 0]
-    hits[among] = places.logits[places.at[among]].argmax(-1) == places.targets[among]
-    return hits
-
-
-def _pieces(logits: "torch.Tensor") -> "Sequence[torch.Tensor]":
-    """The logits a few places at a time: a CPU's cache holds them, and no float32 copy is made of all at once."""
-    most = 2**19 // logits.shape[-1] if logits.device.type == "cpu" else 1024
-    return logits.split(max(1, most))
-
-
-def logits_at(module: Any, inputs: dict[str, Any], places: "torch.Tensor") -> "torch.Tensor":
-    """Logits at chosen places of the padded batch, (places, vocabulary).
-
-    places: row * width + column. Where the head stands apart from the base model, only these go through it.
-    """
-    base, kept = module.base_model, []
-
-    def keep(_module: Any, _args: Any, output: Any) -> Any:
-        hidden = output.last_hidden_state
-        output.last_hidden_state = hidden.flatten(0, 1)[places.to(hidden.device)][None]
-        kept.append(True)
-        return output
-
-    hook = base.register_forward_hook(keep) if base is not module else None
-    try:
-        logits: torch.Tensor = module(**inputs).logits
-    finally:
-        if hook is not None:
-            hook.remove()
-    # some models go around their base model's call
-    return logits[0] if kept else logits.flatten(0, 1)[places]
+    return {i: i * width + np.arange(len(r)) for i, r in enumerate(rows)}, _inputs(loaded, batch, rows)
 
 
 def _inputs(loaded: "Loaded", batch: Sequence[Sequences], rows: "Sequence[np.ndarray]") -> dict[str, Any]:

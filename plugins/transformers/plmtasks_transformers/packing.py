@@ -1,7 +1,7 @@
 """Token sequences as a tree: what several of them begin with is computed once, and nothing is padded."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ PACKED_TYPES = frozenset((
 ))  # fmt: skip
 """Decoders that heed positions and a mask of one's own; a test holds each to what it answers row by row."""
 
-ROW = 2048
-"""Tokens that may see each other at most: a mask grows with their square."""
+ROW = 512
+"""Tokens of a tree at most, unless a row alone has more: its mask grows with their square, and so does the attention."""
 
 
 def packs(config: Any) -> bool:
@@ -73,6 +73,21 @@ def tree_of(rows: "Sequence[np.ndarray]", given: int = 0) -> Tree:
         positions[start:end] = np.arange(given + same, given + same + len(own))
     ids = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
     return Tree(ids, positions, sees, [places[i] for i in range(len(rows))])
+
+
+def groups_of(rows: "Sequence[np.ndarray]", most: int) -> "Iterator[list[int]]":
+    """Neighbouring rows whose tree has no more tokens than that, or a single row."""
+    group: list[int] = []
+    room = most
+    for i, row in enumerate(rows):
+        own = len(row) - (common(rows[i - 1], row) if group else 0)
+        if group and own > room:
+            yield group
+            group, room, own = [], most, len(row)
+        group.append(i)
+        room -= own
+    if group:
+        yield group
 
 
 def common(a: "np.ndarray", b: "np.ndarray") -> int:
@@ -137,7 +152,7 @@ WORTH = 8
 """Tokens from which a prefix is kept."""
 
 
-def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int) -> "Mapping[str, Any]":
+def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int) -> "dict[str, Any]":
     """What `forward` takes for trees side by side, each padded to the largest; each sees the prefix."""
     import inspect
 
@@ -158,6 +173,9 @@ def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: i
         name: torch.from_numpy(x).to(module.device, non_blocking=True)
         for name, x in (("input_ids", ids), ("position_ids", positions), ("attention_mask", sees))
     }
+    # as numbers that are added, which each layer would make of it anew
+    hidden = torch.zeros(sees.shape, dtype=module.dtype, device=module.device)
+    made["attention_mask"] = hidden.masked_fill_(~made["attention_mask"], torch.finfo(module.dtype).min)
     if prefix is None:
         return made | {"use_cache": False}
     accepted = inspect.signature(type(module).forward).parameters

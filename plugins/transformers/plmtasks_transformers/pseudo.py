@@ -10,8 +10,9 @@ from plmtasks.errors import ModelError
 from plmtasks.requests import Answer, Request, Score
 
 from .architectures import ENCODER
-from .likelihood import Places, Tally, logits_at, step, tallies, token_log_likelihoods
+from .likelihood import step
 from .loaded import Loaded, Parts
+from .readout import Places, Tally, found, logits_at, tallies, token_log_likelihoods
 from .score import scored
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class PseudoScorer(Loaded):
         for i in range(0, len(window.places), rows):
             hidden = [[int(p)] for p in window.places[i : i + rows]]
             masks = torch.full((len(hidden),), self.tokenizer.mask_token_id)
-            yield from tallies(self._restored([window] * len(hidden), hidden, masks), np.zeros(len(hidden), int), 1)
+            yield from tallies(found(self._restored([window] * len(hidden), hidden, masks)), np.zeros(len(hidden), int), 1)
 
     def _restored(self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: "torch.Tensor") -> Places:
         """The logits at hidden places, and the true tokens there.

@@ -7,9 +7,10 @@ from plmtasks.batching import Cost
 from plmtasks.requests import Answer, Request, Score, ScoreAnswer
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .likelihood import Sequences, Tally, cost, learning_cost, step, tallies, token_values, wanted_logits
+from .likelihood import Sequences, cost, learning_cost, read, step, token_values
 from .loaded import Loaded, Parts
 from .prompts import Prompts
+from .readout import Tally, tallies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,7 @@ class Scorer(Loaded):
 
         lengths = [sum(len(ids) for _, ids in e.wants) for e in encodings]
         owners = np.repeat(np.arange(len(encodings)), lengths)
-        found = tallies(wanted_logits(self, encodings), owners, len(encodings))
+        found = tallies(read(self, encodings), owners, len(encodings))
         return [scored(request.text, tally) for request, tally in zip(requests, found, strict=True)]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":

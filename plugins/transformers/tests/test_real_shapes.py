@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 from plmtasks_transformers.checkpoint import Hub
-from plmtasks_transformers.likelihood import logits_at
+from plmtasks_transformers.readout import logits_at
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.requests import (
