@@ -3,28 +3,37 @@
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .config import RunConfig
 
-BATCH_TOKENS = {"cpu": 4096, "gpu": 32768}
+BATCH_TOKENS = {"cpu": 2048, "gpu": 32768}
+"""Padded tokens of a batch where memory sets no limit: more would keep no device busier."""
+
+SHARE = 0.7
+"""Of the memory that a process may have, what arithmetic gives to weights and batches; the rest is for what it does not count."""
+
+Fits = Callable[[int, str], int | None]
+"""(bytes, data type) → the most padded tokens that fit; None: unknown."""
 
 
-def resolve(config: RunConfig, processes_here: int) -> RunConfig:
-    """The config with every automatic choice made: threads, data type and token budget.
+def resolve(config: RunConfig, processes_here: int, fits: Fits = lambda memory, dtype: None) -> RunConfig:
+    """The config with every automatic choice made: threads, data type, kernels and token budget.
 
     Made once, by the launcher or the main process, before the identity is taken.
 
     processes_here: processes of the run on this machine
+    fits: of the model that is to answer
     """
     s = config.settings
     gpu = _has_gpu() if "auto" in (s.dtype, s.kernels, config.training.dtype) or not s.batch_tokens else False
     dtype = s.dtype if s.dtype != "auto" else _gpu_dtype() if gpu else "float32"
     settings = replace(
         s, dtype=dtype, threads=s.threads or max(1, _cores() // processes_here),
-        batch_tokens=s.batch_tokens or BATCH_TOKENS["gpu" if gpu else "cpu"],
+        batch_tokens=s.batch_tokens or _budget(gpu, processes_here, lambda memory: fits(memory, str(dtype))),
         kernels=s.kernels if s.kernels != "auto" else "plain" if gpu else _cpu_kernels(dtype),
     )  # fmt: skip
     return replace(config, settings=settings)
@@ -45,6 +54,25 @@ def _gpu_dtype() -> Any:
     import torch
 
     return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+
+
+def _budget(gpu: bool, processes_here: int, fits: Callable[[int], int | None]) -> int:
+    """Padded tokens of a batch: as many as the device likes, or as fit into its memory, down to a power of two."""
+    most = BATCH_TOKENS["gpu" if gpu else "cpu"]
+    room = fits(int(SHARE * _memory(gpu, processes_here)))
+    return most if room is None or room >= most else 2 ** max(0, room.bit_length() - 1)
+
+
+def _memory(gpu: bool, processes_here: int) -> int:
+    """All the bytes that a process may have: what is free at a moment would make another identity at another."""
+    if gpu:
+        import torch
+
+        return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 2**63
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // processes_here
+    except (ValueError, OSError, AttributeError):  # not a POSIX system
+        return 2**63
 
 
 def _cpu_kernels(dtype: str) -> Any:

@@ -67,6 +67,13 @@ class Model(ABC):
         """The text that is really sent for a request, for `plmtasks show`."""
         return "\n".join(request.texts())
 
+    def tokens_within(self, memory: int, dtype: str) -> int | None:
+        """The most padded tokens of a batch that fit into so many bytes beside the weights; by arithmetic, nothing is loaded.
+
+        None: nobody knows
+        """
+        return None
+
     @abstractmethod
     def load(self, form: Request, settings: "ModelSettings", device: str) -> "LoadedModel":
         """The model in memory, ready to answer requests like `form`.

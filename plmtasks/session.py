@@ -42,7 +42,7 @@ def _with_less_memory(config: RunConfig, registry: Registry) -> list[Result]:
         try:
             return _everywhere(_Work(configs=[config]), registry)
         except PlmtasksError as e:
-            half = environment.resolve(config, count).settings.batch_tokens // 2
+            half = _resolved(config, count, registry).settings.batch_tokens // 2
             # an error that came from another process has kept no more of its type than this
             if e.exit_code != OutOfMemoryError.exit_code or not half:
                 raise
@@ -73,7 +73,7 @@ def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None 
     registry = registry or load_registry()
     configs = [config] if isinstance(config, RunConfig) else list(config)
     count = max(1, configs[0].processes, int(os.environ.get("WORLD_SIZE", "1")))
-    settled = [environment.resolve(one, count) for one in configs]
+    settled = [_resolved(one, count, registry) for one in configs]
     environment.set_threads(settled[0].settings.threads)
     alone = distributed.alone()
     model, lessons_, teacher = lessons.plan(_jobs(settled, registry), alone, Progress(quiet=True), alone.device(), free=True)
@@ -103,7 +103,7 @@ def answers(
     fitting([config], registry)
     several = config.processes > 1 or distributed.started_by_launcher()
     if output is None and not several and not isinstance(inputs, os.PathLike):
-        settled = _settled(config, distributed.alone())
+        settled = _settled(config, distributed.alone(), registry)
         environment.set_threads(settled.settings.threads)
         return predicting.answers(settled, inputs, registry)
     return _by_files(config, inputs, output, registry)
@@ -197,7 +197,7 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
         _train(work.configs, Path(work.train), processes, registry)
         return []
     if work.predict is not None:
-        settled = replace(work.predict, run=_settled(work.predict.run, processes))
+        settled = replace(work.predict, run=_settled(work.predict.run, processes, registry))
         predicting.predict(settled, registry, processes, any_threads=work.predict.run.settings.threads == 0)
         return []
     if len(work.configs) > 1:  # before the first run: what stops the last would be known too late
@@ -206,7 +206,7 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
     found = []
     for number, config in enumerate(work.configs):
         mine = processes.within(f"run-{number}")
-        result = runner.run(_settled(config, mine), registry, mine, any_threads=config.settings.threads == 0)
+        result = runner.run(_settled(config, mine, registry), registry, mine, any_threads=config.settings.threads == 0)
         if mine.main and registry.manager is not None:
             registry.manager.hook.report(result=result)
         found.append(result)
@@ -214,20 +214,24 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
 
 
 def _train(configs: Sequence[RunConfig], folder: Path, processes: Processes, registry: Registry) -> None:
-    settled = [_settled(config, processes.within(f"task-{number}")) for number, config in enumerate(configs)]
+    settled = [_settled(config, processes.within(f"task-{number}"), registry) for number, config in enumerate(configs)]
     environment.set_threads(settled[0].settings.threads)
     progress = Progress(quiet=configs[0].quiet or not processes.main)
     lessons.train(_jobs(settled, registry), processes, progress, processes.device(), folder)
 
 
-def _settled(config: RunConfig, processes: Processes) -> RunConfig:
+def _settled(config: RunConfig, processes: Processes, registry: Registry) -> RunConfig:
     """The config with all automatic choices made.
 
     The main process's choices hold for all, whatever another machine would choose; folders are each machine's own.
     """
-    chosen = processes.share("settings", partial(_settings, config, processes.local_count))
+    chosen = processes.share("settings", partial(_settings, config, processes.local_count, registry))
     return replace(config, settings=from_json(ModelSettings, chosen))
 
 
-def _settings(config: RunConfig, processes_here: int) -> Any:
-    return to_json(environment.resolve(config, processes_here).settings)
+def _settings(config: RunConfig, processes_here: int, registry: Registry) -> Any:
+    return to_json(_resolved(config, processes_here, registry).settings)
+
+
+def _resolved(config: RunConfig, processes_here: int, registry: Registry) -> RunConfig:
+    return environment.resolve(config, processes_here, registry.model(config.model).tokens_within)

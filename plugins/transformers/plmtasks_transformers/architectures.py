@@ -106,3 +106,26 @@ def limit_of(config: Any, tokenizer: Any) -> int:
         positions -= config.pad_token_id + 1  # their positions are counted from there
     lengths = [n for n in (positions, tokenizer.model_max_length) if n is not None and 0 < n < 10**9]
     return int(min(lengths, default=512))
+
+
+def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:
+    """Bytes of the weights, and bytes that one padded token of a batch takes at most while it is computed; by arithmetic.
+
+    bytes_each: of a number. A token has its states in the widest layer (queries, keys, values, both sides of a feed-forward network,
+    residuals), its keys and values in all layers, as generation keeps them, and its logits over the vocabulary.
+    """
+
+    def first(*names: str, default: int) -> int:
+        return next((int(config[name]) for name in names if config.get(name)), default)
+
+    width = first("hidden_size", "n_embd", "d_model", "dim", default=768)
+    inner = first("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "ffn_dim", "hidden_dim", default=4 * width)
+    layers = first("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", default=12)
+    layers += first("num_decoder_layers", "decoder_layers", default=layers) if config.get("is_encoder_decoder") else 0
+    heads = first("num_attention_heads", "n_head", "num_heads", "n_heads", "encoder_attention_heads", default=12)
+    key_heads = first("num_key_value_heads", default=heads)
+    kept = 2 * key_heads * first("head_dim", "d_kv", default=width // heads)
+    vocabulary = first("vocab_size", default=32000)
+    experts = first("num_local_experts", "num_experts", "n_routed_experts", default=1)
+    weights = layers * (4 * width * width + 3 * experts * width * inner) + 2 * vocabulary * width
+    return weights * bytes_each, (8 * width + 3 * inner + layers * kept + vocabulary) * bytes_each

