@@ -41,9 +41,9 @@ def _compare(task: str, dtype: str, options: Options) -> Comparison:
 
     Beside it, once each: Trainer with its other sampler and, where that is another one, with the same data type.
     """
-    with _part(task, 20 if options.quick else 60) as part:
+    with _part(task, 15 if options.quick else 40) as part:
         peer = Learner(part)
-        few = replace(part, examples=part.examples[: 10 * BATCH])
+        few = replace(part, examples=part.examples[: 6 * BATCH])
         best = best_setting(f"finetune {task}", "Trainer", SAMPLERS, lambda sampler: Learner(few)("float32", sampler))
 
         def agree(ours: Path, theirs: Path) -> dict[str, Any]:
