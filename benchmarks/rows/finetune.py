@@ -151,6 +151,7 @@ class Learner:
         """sampler: how transformers calls the order of the training data"""
         import transformers
 
+        transformers.logging.set_verbosity_error()
         whole = self.part.task == "classification/sst2"
         tokenizer = transformers.AutoTokenizer.from_pretrained(models.minilm())
         form = transformers.AutoModelForSequenceClassification if whole else transformers.AutoModelForTokenClassification
@@ -168,6 +169,7 @@ class Learner:
         trainer = transformers.Trainer(
             model, arguments, train_dataset=rows, data_collator=collator(tokenizer), processing_class=tokenizer
         )
+        trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
         trainer.save_model(str(folder))
         return folder

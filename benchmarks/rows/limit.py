@@ -61,7 +61,7 @@ def _rates(dtype: str) -> Iterator[float]:
         with torch.inference_mode():
             for way in ways:
                 way()
-                yield 2 * rows * inner * columns / min(seconds_of(way) for _ in range(5))
+                yield 2 * rows * inner * columns / min(seconds_of(way) for _ in range(3))
 
 
 # ── what is computed, and the operations that it needs ────────────────────────────────────────────────────────────
@@ -74,12 +74,12 @@ def _classify_minilm(options: Options) -> Any:
 def _classify_bert(options: Options) -> Any:
     from dataclasses import replace
 
-    asked = [replace(request, labels=("LABEL_0", "LABEL_1")) for request in sentences(options)[::4]]
+    asked = [replace(request, labels=("LABEL_0", "LABEL_1")) for request in sentences(options)[::8]]
     return asked, models.encoder(), _of_encoder, {}
 
 
 def _choose(options: Options) -> Any:
-    return questions(40 if options.quick else 100), models.decoder(), _of_decoder, {}
+    return questions(40 if options.quick else 80), models.decoder(), _of_decoder, {}
 
 
 def _score(options: Options) -> Any:
@@ -89,7 +89,7 @@ def _score(options: Options) -> Any:
     task = load_registry().task("language_modeling/wikitext2")
     examples = sorted(task.load(Source(data=str(DATA / "wikitext2")))["test"], key=lambda e: e.id)
     asked = [task.ask(example.hidden(), "Score") for example in examples]
-    return asked[:: 30 if options.quick else 10], models.decoder(), _of_decoder, {"stride": 1024}
+    return asked[:: 30 if options.quick else 20], models.decoder(), _of_decoder, {"stride": 1024}
 
 
 WORKS = {
