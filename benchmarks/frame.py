@@ -168,6 +168,23 @@ def apart(module: str, *arguments: str, processes: int = 1) -> Any:
     return json.loads(run.stdout.splitlines()[-1])
 
 
+def cores_of_others(work: Callable[[], Any]) -> tuple[Any, float | None]:
+    """What the work returns, and how many cores others kept busy meanwhile; None where the system does not tell."""
+    before, start = _others(), time.perf_counter()
+    found = work()
+    after, seconds = _others(), time.perf_counter() - start
+    return found, None if before is None or after is None else max(0.0, after - before) / seconds
+
+
+def _others() -> float | None:
+    """Seconds of processors that other processes have used since the start of the machine."""
+    try:
+        user, nice, system = (int(ticks) for ticks in Path("/proc/stat").read_text().split()[1:4])
+    except OSError:
+        return None
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
+
+
 def machine() -> dict[str, Any]:
     import torch
 

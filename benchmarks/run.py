@@ -17,7 +17,10 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from frame import RESULTS, Options, say, write  # the folder is no package
+from frame import RESULTS, Options, cores_of_others, say, write  # the folder is no package
+
+QUIET = 0.1
+"""Cores that others may keep busy before a figure is doubtful."""
 
 
 class Row(NamedTuple):
@@ -82,8 +85,11 @@ def measure(name: str, options: Options) -> None:
 
     torch.set_num_threads(options.threads)
     module, function = ROWS[name].place.split(":")
-    found = getattr(importlib.import_module(f"rows.{module}"), function)(options)
-    write(name, options, found.record())
+    row = getattr(importlib.import_module(f"rows.{module}"), function)
+    found, others = cores_of_others(lambda: row(options))
+    if others is not None and others > QUIET:
+        say(f"{name}: others kept {others:.2f} cores busy meanwhile; measure it again on a quiet machine")
+    write(name, options, {**found.record(), "cores_of_others": others})
 
 
 def _measured_apart(name: str, options: Options) -> bool:
