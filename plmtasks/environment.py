@@ -10,7 +10,7 @@ from typing import Any
 
 from .config import RunConfig
 
-BATCH_TOKENS = {"cpu": 2048, "gpu": 32768}
+BATCH_TOKENS = {"cpu": 1024, "gpu": 32768}
 """Padded tokens of a batch where memory sets no limit: more would keep no device busier."""
 
 SHARE = 0.7
@@ -95,6 +95,20 @@ def set_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Lets glibc hand out again what was freed, however large: else it goes back to the system, which clears each page anew."""
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # another C library
+    mallopt(mmap_threshold, 2**30)
+    mallopt(trim_threshold, 2**31 - 1)
 
 
 def machine_class(device: str) -> str:

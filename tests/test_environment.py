@@ -8,7 +8,7 @@ from plmtasks import environment
 from plmtasks.config import run_config
 
 
-@pytest.mark.parametrize(("room", "budget"), [(None, 2048), (10**9, 2048), (2048, 2048), (1500, 1024), (1, 1), (0, 1)])
+@pytest.mark.parametrize(("room", "budget"), [(None, 1024), (10**9, 1024), (1024, 1024), (900, 512), (1, 1), (0, 1)])
 def test_a_token_budget_fits_into_memory(room: int | None, budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_has_gpu", lambda: False)
     asked = []

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
 
 
-KEPT = 4
-"""Tokens that a batch keeps for one that it computes at once: a step reads the weights for all its rows together."""
+KEPT = {"cpu": 16}
+"""Tokens that a batch keeps for one that it computes at once, on other devices 4: a step reads the weights for all its rows together."""
 
 
 class Encoding(NamedTuple):
@@ -102,7 +102,7 @@ class Generator(Loaded):
     def cost(self, encoding: Encoding) -> Cost:
         tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.beams
         group = encoding.group + (encoding.prefix.name if encoding.prefix is not None else "")
-        return Cost(group=group, width=-(-tokens // KEPT) if self.steps else tokens, cut=encoding.cut)
+        return Cost(group=group, width=-(-tokens // KEPT.get(self.device.type, 4)) if self.steps else tokens, cut=encoding.cut)
 
     def learning_cost(self, encoding: Encoding) -> Cost:
         return Cost(group=encoding.group, width=len(encoding.ids) + encoding.new, cut=encoding.cut)
