@@ -12,14 +12,15 @@ PROMPTS = 200
 WORDS = (8, 160)
 """The shortest prompt and the longest."""
 NEW = 64
-STOPS = ((), ("\n",), (" .",), ("\n\n", " ="))
+STOPS = ((), ("\n",), ("er",), ("ag", "ct"))
+"""Random weights say words from all over the vocabulary: some rows end at letters, others go on for all their tokens."""
 TIES = 0.02
 """The share of texts that may differ: of two tokens that are as likely as float32 can tell, either may come."""
 
 
 def beside_lm_eval(options: Options) -> Comparison:
     requests = prompts(options)
-    peer = HarnessModel(taught())
+    peer = HarnessModel(models.decoder())
     trial = requests[::5]
     batch = best_setting("generate", "lm-eval hf", [1, 4, 16, 64], lambda size: _until(peer, trial, size))
     return _compare(requests, Side(name="lm-eval hf", run=lambda: _until(peer, requests, batch)), options, peer_batch=batch)
@@ -29,14 +30,14 @@ def beside_the_library(options: Options) -> Comparison:
     """Batches sorted by length. With `stop_strings` only prompts with the same stop texts share one, without it all rows go on
     to the end; the better is taken."""
     requests = prompts(options)
-    peer = LibraryModel(taught())
+    peer = LibraryModel(models.decoder())
     settings = [f"{size} {how}" for how in ("rows", "rows, stop_strings") for size in (8, 16, 32, 64)]
     best = best_setting("generate", "model.generate", settings, lambda setting: peer(requests[::2], setting))
     return _compare(requests, Side(name="model.generate", run=lambda: peer(requests, best)), options, peer_batch=best)
 
 
 def _compare(requests: Sequence[Any], peer: Side, options: Options, **facts: Any) -> Comparison:
-    engine = Ours(taught(), requests, options, prompt="raw")
+    engine = Ours(models.decoder(), requests, options, prompt="raw")
 
     def agree(ours: Any, theirs: Sequence[str]) -> dict[str, Any]:
         return same_predictions([answer.text for answer in ours], [text.strip() for text in theirs], TIES)
@@ -61,19 +62,6 @@ def prompts(options: Options) -> list[Any]:
         text = " ".join(words[i * longest : i * longest + length]).strip()
         made.append(Generate(text=text, max_new_tokens=NEW, stop=STOPS[i % len(STOPS)]))
     return made
-
-
-def taught() -> str:
-    """GPT-2 of 6 × 768 after a few updates on WikiText-2: enough to make words, full stops and ends of lines."""
-    import plmtasks
-
-    folder = models.folder_of("gpt2-6x768-wikitext2")
-    training = plmtasks.TrainSettings(
-        epochs=1, batch_size=8, learning_rate=5e-4, dtype="bfloat16", select_split="none", save_minutes=1
-    )
-    data = DATA / "wikitext2"
-    options = {"data": str(data), "train_data": str(data / "valid.txt"), "quiet": True, "yes": True, "threads": 2}
-    return str(plmtasks.train("language_modeling/wikitext2", models.decoder(), str(folder), training=training, **options))
 
 
 def _until(peer: HarnessModel, requests: Sequence[Any], size: int) -> list[str]:

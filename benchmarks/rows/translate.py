@@ -52,12 +52,19 @@ def sentences(options: Options) -> list[Any]:
 
 
 def taught() -> str:
-    """A model of T5-small's shape after 600 updates: what it says differs from sentence to sentence, and ends."""
+    """A model of T5-small's shape after 200 updates (8 minutes): what it says differs from sentence to sentence, and ends."""
     import plmtasks
 
     folder = models.folder_of("t5-small-multi30k")
     training = plmtasks.TrainSettings(
-        epochs=1, limit=19200, batch_size=32, learning_rate=1e-3, dtype="bfloat16", select_split="none", save_minutes=1
+        epochs=1,
+        limit=12800,
+        batch_size=64,
+        batch_tokens=4096,
+        learning_rate=1e-3,
+        dtype="bfloat16",
+        select_split="none",
+        save_minutes=1,
     )
     options = {"data": str(DATA / "multi30k_en_de"), "quiet": True, "yes": True, "threads": 2}
     return str(plmtasks.train("translation/multi30k", models.sequence_to_sequence(), str(folder), training=training, **options))

@@ -111,8 +111,8 @@ def limit_of(config: Any, tokenizer: Any) -> int:
 def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:
     """Bytes of the weights, and bytes that one padded token of a batch takes at most while it is computed; by arithmetic.
 
-    bytes_each: of a number. A token has its states in the widest layer (queries, keys, values, both sides of a feed-forward network,
-    residuals), its keys and values in all layers, as generation keeps them, and its logits over the vocabulary.
+    bytes_each: of a number. A token has its states in the widest layer (queries, keys, values, both sides of a feed-forward
+    network, residuals), its keys and values in all layers, as generation keeps them, and its logits over the vocabulary.
     """
 
     def first(*names: str, default: int) -> int:

@@ -79,7 +79,7 @@ class Chooser(Loaded):
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
         if self.packs:
             asked = list(dict.fromkeys(cast(Sequence[Choose], requests)))
-            self._encodings.update(zip(asked, share_prefixes(asked, self.encode(asked)), strict=True))
+            self._encodings.update(zip(asked, share_prefixes(asked, self.encoded(asked)), strict=True))
         return super().costs(requests)
 
     def cost(self, encoding: Sequences) -> Cost:

@@ -10,6 +10,7 @@ from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 from .architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
 from .loaded import Loaded, Parts
+from .unpadding import first_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +72,9 @@ class Classifier(Loaded):
     def forward(self, encodings: Sequence[Encoding]) -> "torch.Tensor":
         """returns: one logit a label of the checkpoint, (requests, labels), float32"""
         inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings])
-        with first_token_alone(self.module) if self.config.model_type in FIRST_TOKEN_TYPES else nullcontext():
+        # a layer that is computed again on the way back would find its hook gone
+        alone = self.config.model_type in FIRST_TOKEN_TYPES and not self.module.is_gradient_checkpointing
+        with first_token_alone(self.module) if alone else nullcontext():
             logits: torch.Tensor = self.module(**inputs).logits
         return logits.float()
 
@@ -118,10 +121,12 @@ def first_token_alone(module: Any) -> Iterator[None]:
     That is two thirds of the layer's work. Only inside, since other heads may share the layer, and read all of it.
     """
 
-    def first(_module: Any, _args: Any, output: Any) -> Any:
-        return (output[0][:, :1], *output[1:])
+    def first(_module: Any, _args: Any, kwargs: dict[str, Any], output: Any) -> Any:
+        layout = kwargs.get("layout")
+        own = output[0][:, :1] if layout is None else first_tokens(output[0], layout)
+        return (own, *output[1:])
 
-    hook = module.base_model.encoder.layer[-1].attention.register_forward_hook(first)
+    hook = module.base_model.encoder.layer[-1].attention.register_forward_hook(first, with_kwargs=True)
     try:
         yield
     finally:

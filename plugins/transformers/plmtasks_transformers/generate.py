@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 KEPT = {"cpu": 16}
-"""Tokens that a batch keeps for one that it computes at once, on other devices 4: a step reads the weights for all its rows together."""
+"""Tokens that a batch keeps for one computed at once, 4 on other devices: a step reads the weights for all rows together."""
 
 
 class Encoding(NamedTuple):
@@ -91,7 +91,7 @@ class Generator(Loaded):
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
         if self.steps and not self.prompts.reads:
             asked = list(dict.fromkeys(cast(Sequence[Generate], requests)))
-            made = self.encode(asked)
+            made = self.encoded(asked)
             named = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
             # a token is left to go on from
             prefixes = shared_prefixes([[e.ids] for e in made], [len(e.ids) - 1 for e in made], named)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from plmtasks.errors import InputError
 from plmtasks.requests import Classify, Request, Tag
 
-from . import adapters
+from . import adapters, dropout, unpadding
 from .freezing import freeze
 from .heads import Heads, share_base
 from .kinds import kind_of
@@ -53,8 +53,14 @@ def learn(
     freeze(modules, training.freeze)
     for module in modules if training.gradient_checkpointing else ():
         _checkpoint_gradients(module, checkpoint.name)
+    quick = device == "cpu"
+    if quick:
+        dropout.make_quick(modules)
+    bare = all(map(unpadding.unpads, modules))
+    for module in modules if bare else ():
+        unpadding.make_unpadded(module)
     for view in views:
-        view.training, view.saver = training, whole.save
+        view.training, view.saver, view.unpads = training, whole.save, bare
     return views
 
 

@@ -4,7 +4,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ from plmtasks.requests import Answer, Request
 from .architectures import DECODER
 from .packing import packs
 from .targets import class_weights
+from .unpadding import layout_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
 
     State = Mapping[str, torch.Tensor]
+
+
+TOGETHER = 2000
+"""Requests that are tokenized in one call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,8 @@ class Loaded(TrainableModel):
     """Whether the tokenizer must tell where in the text each token stands."""
     training: "TrainSettings | None" = None
     """How it learns; None: it was loaded to answer."""
+    unpads: bool = False
+    """Whether it learns from rows without their padding."""
     saver: "Callable[[Path, State | None], None] | None" = None
     """Writes the whole checkpoint, where this is one view of it."""
 
@@ -119,7 +126,8 @@ class Loaded(TrainableModel):
         return self.cost(encoding)
 
     def learning_costs(self, requests: Sequence[Request]) -> "list[Cost]":
-        return [self.learning_cost(e) for e in self.encodings(requests)]
+        costs = [self.learning_cost(e) for e in self.encodings(requests)]
+        return [replace(c, rows=c.tokens, width=1) for c in costs] if self.unpads else costs
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         import torch
@@ -134,9 +142,12 @@ class Loaded(TrainableModel):
     def encodings(self, requests: Sequence[Request]) -> list[Any]:
         """The encodings of the requests; those that are not there yet are made together."""
         new = list(dict.fromkeys(r for r in requests if r not in self._encodings))
-        if new:
-            self._encodings.update(zip(new, self.encode(new), strict=True))
+        self._encodings.update(zip(new, self.encoded(new), strict=True))
         return [self._encodings[r] for r in requests]
+
+    def encoded(self, requests: Sequence[Any]) -> list[Any]:
+        """Their encodings, made some thousand at a time: a tokenizer's answer is many times what is kept of it."""
+        return [e for i in range(0, len(requests), TOGETHER) for e in self.encode(requests[i : i + TOGETHER])]
 
     def save(self, folder: Path, state: "State | None" = None) -> None:
         """state: the weights, if they are gathered elsewhere: the state of a ModuleList of all views' modules."""
@@ -170,11 +181,17 @@ class Loaded(TrainableModel):
                 line[slice(width - len(row), None) if left else slice(len(row))] = row
         return torch.from_numpy(table).to(self.device, non_blocking=True)
 
-    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None) -> "dict[str, torch.Tensor]":
+    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None) -> dict[str, Any]:
         """What `forward` of a transformers model takes, padded on the right."""
-        made = {"input_ids": self.rows(ids, self.pad_id), "attention_mask": self.rows([[1] * len(r) for r in ids], 0)}
+        import torch
+
+        made: dict[str, Any] = {
+            "input_ids": self.rows(ids, self.pad_id), "attention_mask": self.rows([[1] * len(r) for r in ids], 0),
+        }  # fmt: skip
         if types is not None and self.uses_types:
             made["token_type_ids"] = self.rows(types, 0)
+        if self.unpads and torch.is_grad_enabled():
+            made["layout"] = layout_of([len(r) for r in ids], self.device)
         return made
 
     def too_long(self, text: str, length: int, limit: int) -> InputError:
