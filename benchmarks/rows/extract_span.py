@@ -13,7 +13,7 @@ import models
 from frame import DATA, Comparison, Options, Ours, Side, apart, best_setting, compare, growth, same_predictions
 
 WINDOW, OVERLAP, ANSWER, BEST = 384, 128, 30, 20
-QUESTIONS = 2000
+QUESTIONS = 1200
 LEARNED = 4
 """Articles that the model learns from; it is asked about the others."""
 

@@ -50,6 +50,7 @@ def processes(options: Options) -> Figures:
 def _time(name: str, command: Sequence[str], seconds: dict[str, list[float]], *, warm: bool) -> None:
     """warm: files were read before, so it counts"""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every module would be compiled each time
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     taken = seconds_of(lambda: subprocess.run(command, check=True, env=environment, **quiet))
     if warm:
