@@ -19,35 +19,37 @@ TIES = 0.02
 
 
 def beside_lm_eval(options: Options) -> Comparison:
-    requests = prompts(options)
+    requests, half = prompts(options)
     peer = HarnessModel(models.decoder())
-    trial = requests[::5]
-    batch = best_setting("generate", "lm-eval hf", [1, 4, 16, 64], lambda size: _until(peer, trial, size))
-    return _compare(requests, Side(name="lm-eval hf", run=lambda: _until(peer, requests, batch)), options, peer_batch=batch)
+    batch = best_setting("generate", "lm-eval hf", [1, 4, 16, 64], lambda size: _until(peer, half[:48], size))
+    return _compare(requests, half, Side(name="lm-eval hf", run=lambda: _until(peer, half, batch)), options, peer_batch=batch)
 
 
 def beside_the_library(options: Options) -> Comparison:
     """Batches sorted by length. With `stop_strings` only prompts with the same stop texts share one, without it all rows go on
     to the end; the better is taken."""
-    requests = prompts(options)
+    requests, half = prompts(options)
     peer = LibraryModel(models.decoder())
-    settings = [f"{size} {how}" for how in ("rows", "rows, stop_strings") for size in (8, 16, 32, 64)]
-    best = best_setting("generate", "model.generate", settings, lambda setting: peer(requests[::2], setting))
-    return _compare(requests, Side(name="model.generate", run=lambda: peer(requests, best)), options, peer_batch=best)
+    settings = [f"{size} {how}" for how in ("rows", "rows, stop_strings") for size in (16, 32, 64)]
+    best = best_setting("generate", "model.generate", settings, lambda setting: peer(half[:64], setting))
+    return _compare(requests, half, Side(name="model.generate", run=lambda: peer(half, best)), options, peer_batch=best)
 
 
-def _compare(requests: Sequence[Any], peer: Side, options: Options, **facts: Any) -> Comparison:
+def _compare(requests: Sequence[Any], half: Sequence[Any], peer: Side, options: Options, **facts: Any) -> Comparison:
     engine = Ours(models.decoder(), requests, options, prompt="raw")
 
     def agree(ours: Any, theirs: Sequence[str]) -> dict[str, Any]:
-        return same_predictions([answer.text for answer in ours], [text.strip() for text in theirs], TIES)
+        found = dict(zip((r.key() for r in requests), ours, strict=True))
+        return same_predictions([found[r.key()].text for r in half], [text.strip() for text in theirs], TIES)
 
     work = f"{len(requests)} prompts, {NEW} new tokens"
-    return compare(Side(name="plmtasks", run=engine), peer, options, agree, work=work, **facts)
+    share = len(half) / len(requests)
+    return compare(Side(name="plmtasks", run=engine), peer, options, agree, share, work=work, **facts)
 
 
-def prompts(options: Options) -> list[Any]:
-    """Requests to go on with the beginnings of WikiText-2's articles; their lengths and stop texts go round."""
+def prompts(options: Options) -> tuple[list[Any], list[Any]]:
+    """Requests to go on with the beginnings of WikiText-2's articles; their lengths and stop texts go round. And half of them,
+    of all lengths and stop texts, for the peer."""
     from plmtasks.config import Source
     from plmtasks.registry import load_registry
     from plmtasks.requests import Generate
@@ -61,7 +63,7 @@ def prompts(options: Options) -> list[Any]:
         length = shortest + (i * 61) % (longest - shortest)
         text = " ".join(words[i * longest : i * longest + length]).strip()
         made.append(Generate(text=text, max_new_tokens=NEW, stop=STOPS[i % len(STOPS)]))
-    return made
+    return made, [r for i, r in enumerate(made) if i // len(STOPS) % 2 == 0]
 
 
 def _until(peer: HarnessModel, requests: Sequence[Any], size: int) -> list[str]:
