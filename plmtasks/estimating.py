@@ -13,7 +13,7 @@ from .model import Model, TrainableModel
 from .optimizer import Course, make_optimizer
 from .progress import duration, size
 from .training import ready
-from .updates import Update, epoch_updates, pieces
+from .updates import Update, epoch_updates, padding_worth, pieces
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +98,7 @@ class _Trial:
         import torch
 
         self.lessons, self.t, self.processes = lessons, teacher.training, processes
+        self.padding = padding_worth(teacher.device)
         self.accelerator = make_accelerator(teacher, several=len(views) > 1, folder=Path())
         self.module = torch.nn.ModuleList([view.module for view in views])
         optimizer = make_optimizer(self.module, self.t)
@@ -118,7 +119,7 @@ class _Trial:
 
     def _pieces(self, update: Update) -> list[list[int]]:
         mine = update.examples[:: self.processes]
-        return list(pieces(mine, self.costs[update.lesson], self.t.batch_tokens))
+        return list(pieces(mine, self.costs[update.lesson], self.t.batch_tokens, self.padding))
 
     def _loss(self, lesson: int, piece: Sequence[int]) -> "torch.Tensor":
         of = self.lessons[lesson]

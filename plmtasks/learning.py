@@ -19,7 +19,7 @@ from .optimizer import Course, make_optimizer
 from .progress import Progress, duration, size
 from .requests import Answer, Request
 from .results import write_bytes
-from .updates import Update, epoch_updates, pieces
+from .updates import Update, epoch_updates, padding_worth, pieces
 
 if TYPE_CHECKING:
     import torch
@@ -177,7 +177,8 @@ class Learning:
         if sharding.own_steps(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            cut = [list(pieces(share, costs, self.teacher.training.batch_tokens)) for share in shares]
+            most, padding = self.teacher.training.batch_tokens, padding_worth(self.teacher.device)
+            cut = [list(pieces(share, costs, most, padding)) for share in shares]
         mine = cut[processes.rank]
         wanted = max(map(len, cut)) if sharding.split(self.accelerator) else 1
         idle = [list(update.examples[:1])] * max(0, wanted - len(mine))
@@ -200,7 +201,8 @@ class Learning:
             self.accelerator.unscale_gradients(self.optimizer)
             gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
-            torch._foreach_mul_(gradients, _clipped(gradients, self.teacher.processes.count / count, self.teacher.training.clip))
+            factor = clipped(gradients, self.teacher.processes.count / count, self.teacher.training.clip)
+            torch._foreach_mul_(gradients, factor)
         self.optimizer.step()
         self.course.after()
         self.optimizer.zero_grad(set_to_none=True)
@@ -366,7 +368,7 @@ def lasting_gradients(module: "torch.nn.Module") -> "list[tuple[torch.nn.Paramet
     return list(tables.values())
 
 
-def _clipped(gradients: "Sequence[torch.Tensor]", factor: float, most: float) -> "torch.Tensor":
+def clipped(gradients: "Sequence[torch.Tensor]", factor: float, most: float) -> "torch.Tensor":
     """The factor, or as much of it as leaves the gradients a norm of at most `most`, if that is not 0."""
     import torch
 

@@ -1,5 +1,6 @@
 """A model that learns from solved answers."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from plmtasks import RunConfig, TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
+from plmtasks.learning import clipped, lasting_gradients
 from plmtasks.registry import Registry, load_registry
 from plmtasks.runner import run
 from plmtasks.session import estimate, train
@@ -318,3 +320,53 @@ def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) 
     with pytest.raises(OutputError, match="no name of a repository"):
         cli(command, standalone_mode=False)
     assert not (tmp_path / "m").exists(), "it was told before the training"
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_gradients_that_last_are_those_made_anew(tied: bool) -> None:
+    """Rows that come twice, padding that learns nothing, a table that is the output's weight too."""
+    import torch
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = torch.nn.Embedding(9, 4, padding_idx=0)
+            self.out = torch.nn.Linear(4, 9, bias=False)
+            if tied:
+                self.out.weight = self.words.weight
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return torch.tanh(self.out(self.words(ids))).square().sum()  # type: ignore[no-any-return]
+
+    torch.manual_seed(0)
+    plain = Model()
+    lasting = copy.deepcopy(plain)
+    tables = lasting_gradients(lasting)
+    for ids in (torch.tensor([1, 1, 5, 0]), torch.tensor([2, 5, 2])):
+        plain.zero_grad()
+        for parameter, gradient in tables:
+            parameter.grad = gradient.zero_()
+        lasting.out.weight.grad = None if not tied else lasting.words.weight.grad
+        for model in (plain, lasting):
+            for half in ids.split(2):
+                model(half).backward()
+        for own, expected in zip(lasting.parameters(), plain.parameters(), strict=True):
+            assert own.grad is not None
+            assert not own.grad.is_sparse
+            torch.testing.assert_close(own.grad, expected.grad)
+
+
+@pytest.mark.parametrize("most", [0.0, 0.5, 100.0])
+def test_gradients_are_divided_and_clipped_as_torch_does(most: float) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    weights = [torch.nn.Parameter(torch.zeros(n, 3)) for n in (2, 5)]
+    summed = [torch.randn(n, 3) for n in (2, 5)]
+    for weight, gradient in zip(weights, summed, strict=True):
+        weight.grad = gradient / 4
+    if most:
+        torch.nn.utils.clip_grad_norm_(weights, most)
+    factor = clipped(summed, 1 / 4, most)
+    for weight, gradient in zip(weights, summed, strict=True):
+        torch.testing.assert_close(gradient * factor, weight.grad)

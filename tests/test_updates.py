@@ -72,11 +72,17 @@ def test_mixing_that_is_none(mixing: str, said: str) -> None:
         epoch_updates({"a": 8, "b": 8}, TrainSettings(batch_size=4, mixing=mixing), 0)
 
 
-@given(st.lists(st.tuples(st.integers(1, 50), st.sampled_from("ab")), min_size=1, max_size=40), st.integers(1, 200))
-def test_pieces_cover_the_batch_within_the_budget(items: list[tuple[int, str]], budget: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.sampled_from("ab")), min_size=1, max_size=40),
+    st.integers(1, 200),
+    st.none() | st.integers(0, 40),
+)
+def test_pieces_cover_the_batch_within_the_budget(items: list[tuple[int, str]], budget: int, padding: int | None) -> None:
     costs = [Cost(width=width, group=group) for width, group in items]
-    made = list(pieces(range(len(items)), costs, budget))
+    made = list(pieces(range(len(items)), costs, budget, padding))
     assert sorted(i for piece in made for i in piece) == list(range(len(items)))
     for piece in made:
         assert len({costs[i].group for i in piece}) == 1
-        assert len(piece) == 1 or padded_tokens([costs[i] for i in piece]) <= budget
+        tokens = padded_tokens([costs[i] for i in piece])
+        assert len(piece) == 1 or tokens <= budget
+        assert padding is None or tokens - sum(costs[i].width for i in piece) <= padding

@@ -18,8 +18,8 @@ what it gives with padding."""
 NAME = "plmtasks_rows"
 """Of the attention, as transformers knows it."""
 
-NARROW = 0.7
-"""Rows narrower than this share of the widest have an attention of their own: a further one costs what their padding would."""
+NARROW = 0.5
+"""Rows narrower than this share of the widest have an attention of their own, which costs what their padding would."""
 
 
 class Group(NamedTuple):
@@ -129,23 +129,19 @@ def _attention(  # noqa: PLR0913  as transformers calls it
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    sizes = [g.tokens for g in layout.groups]
-    parts = zip(*(x[0].transpose(0, 1).split(sizes) for x in (query, key, value)), strict=True)
-    seen = [_within(group, part, scale, dropout) for group, part in zip(layout.groups, parts, strict=True)]
-    return torch.cat(seen)[None], None
+    parts = torch.stack([x[0].transpose(0, 1) for x in (query, key, value)], 1).split([g.tokens for g in layout.groups])
+    return torch.cat([_within(group, part, scale, dropout) for group, part in zip(layout.groups, parts, strict=True)])[None], None
 
 
-def _within(group: Group, part: "Sequence[torch.Tensor]", scale: float, dropout: float) -> "torch.Tensor":
-    """part: query, key and value of a group's tokens, each (tokens, heads, d); returns: (tokens, heads, d)"""
+def _within(group: Group, part: "torch.Tensor", scale: float, dropout: float) -> "torch.Tensor":
+    """part: query, key and value of a group's tokens, (tokens, 3, heads, d); returns: (tokens, heads, d)"""
     import torch
 
-    heads, d = part[0].shape[1:]
-    # the heads before the places, so that each head of each row is one product: (rows * heads, width, d)
-    q, k, v = (
-        (x if group.mask is None else _spread(x, group.at, group.rows * group.width))
-        .view(group.rows, group.width, heads, d).transpose(1, 2).reshape(-1, group.width, d)
-        for x in part
-    )  # fmt: skip
+    _, _, heads, d = part.shape
+    padded = part if group.mask is None else _spread(part, group.at, group.rows * group.width)
+    # the heads before the places, so that each head of each row is one product
+    sides = padded.view(group.rows, group.width, 3, heads, d).permute(2, 0, 3, 1, 4).reshape(3, -1, group.width, d)
+    q, k, v = sides.unbind()
     if group.mask is None:
         scores = torch.bmm(q, k.transpose(1, 2)) * scale
     else:
