@@ -4,6 +4,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from typing import Any
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("PLMTASKS_DATA") or HERE.parents[1] / "shared" / "data")
 RESULTS = HERE / "results"
+DEVICE = os.environ.get("PLMTASKS_BENCHMARK_DEVICE", "cpu")
+"""On which both sides compute."""
 PACKAGES = ("torch", "transformers", "lm_eval", "accelerate", "datasets", "evaluate", "sacrebleu")
 
 
@@ -30,6 +33,12 @@ class Options:
     threads: int = 2
     quick: bool = False
     """A part of the work: a look, not a record."""
+    work: float = 1.0
+    """The share of the work that this machine does in the time that the table may take."""
+
+    def count(self, full: int, quick: int, least: int = 1) -> int:
+        """How many requests of a row this machine is given, of so many."""
+        return max(least, round((quick if self.quick else full) * self.work))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +127,39 @@ def same_predictions(ours: Sequence[Any], theirs: Sequence[Any], most: float = 0
     return {"predictions": len(ours), "differ": differ}
 
 
+def share_of_work(threads: int) -> float:
+    """1 on a GPU and on a processor of `RATE` or more, a half on one of half of it, and so on."""
+    import torch
+
+    if DEVICE != "cpu":
+        return 1.0
+    torch.set_num_threads(threads)
+    a, b = torch.randn(1024, 768), torch.randn(3072, 768)
+    rate = 2 * 1024 * 768 * 3072 / min(seconds_of(lambda: torch.nn.functional.linear(a, b)) for _ in range(10))
+    return 2.0 ** min(0, math.floor(math.log2(rate / RATE)))
+
+
+RATE = 300e9
+"""Operations a second of float32 products for which the rows' sizes are made."""
+
+
+def needs_bfloat16() -> None:
+    """raises: Unfit"""
+    import torch
+
+    if DEVICE == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise Unfit("this processor has no products of bfloat16")
+
+
+class Unfit(Exception):
+    """The row cannot be measured on this machine."""
+
+
 def best_setting(row: str, peer: str, settings: Sequence[Any], trial: Callable[[Any], Any]) -> Any:
     """The setting with which the peer is fastest on a part of the work; tried once a processor, and kept in a file."""
-    path = RESULTS / "best_settings.json"
+    path = place() / "best_settings.json"
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    key = f"{row} / {peer} / {processor()}"
+    key = f"{row} / {peer}"
     if key not in kept:
         seconds = {}
         for setting in settings:
@@ -138,13 +175,26 @@ def best_setting(row: str, peer: str, settings: Sequence[Any], trial: Callable[[
 
 def write(row: str, options: Options, record: Mapping[str, Any]) -> None:
     """The row's figures, and where they were found; those of a quick look are kept apart."""
-    path = RESULTS / f"{row}{'.quick' if options.quick else ''}.json"
-    path.write_text(json.dumps({**record, "threads": options.threads, "machine": machine()}, indent=1) + "\n")
+    path = place() / f"{row}{'.quick' if options.quick else ''}.json"
+    settings = {"threads": options.threads, "share_of_work": options.work, "machine": machine()}
+    path.write_text(json.dumps({**record, **settings}, indent=1) + "\n")
+
+
+def place() -> Path:
+    """Where the figures of machines like this one lie."""
+    folder = RESULTS / re.sub(r"[^a-z0-9]+", "-", device().lower().replace("(r)", "")).strip("-")
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def seconds_of(run: Callable[[], Any]) -> float:
+    """Until the device is done."""
+    import torch
+
     start = time.perf_counter()
     run()
+    if DEVICE != "cpu":
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -194,7 +244,19 @@ def machine() -> dict[str, Any]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {"processor": processor(), "capability": torch.backends.cpu.get_cpu_capability(), "versions": versions}
+    return {
+        "device": device(),
+        "processor": processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "versions": versions,
+    }
+
+
+def device() -> str:
+    """What computes, by its name."""
+    import torch
+
+    return processor() if DEVICE == "cpu" else torch.cuda.get_device_name()
 
 
 def processor() -> str:
@@ -228,7 +290,7 @@ class Ours:
         self.settings = environment.resolve(config, 1).settings
         environment.set_threads(self.settings.threads)
         self.requests = requests
-        self.loaded = load_registry().model(model).load(requests[0], self.settings, "cpu")
+        self.loaded = load_registry().model(model).load(requests[0], self.settings, DEVICE)
 
     def __call__(self) -> list[Any]:
         """The answers, in the order of the requests."""

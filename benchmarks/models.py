@@ -61,6 +61,20 @@ def _made(name: str, tokenizer: str, make: Any) -> str:
     return str(folder)
 
 
+def learned(name: str, task: str, model: str, data: str, **training: Any) -> str:
+    """A model that learned for a short while, made once: its answers differ from one another. `training` is of TrainSettings."""
+    import torch
+
+    import plmtasks
+
+    folder = folder_of(name)
+    if not (folder / "plmtasks.json").exists():
+        dtype: Any = "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
+        settings = plmtasks.TrainSettings(epochs=1, dtype=dtype, select_split="none", **training)
+        plmtasks.train(task, model, str(folder), training=settings, data=data, threads=2, quiet=True, yes=True)
+    return str(folder)
+
+
 def folder_of(name: str) -> Path:
     """Where a benchmark may keep a model that it trains."""
     return PLACE / name

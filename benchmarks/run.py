@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,18 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from frame import RESULTS, Options, cores_of_others, say, write  # the folder is no package
+from frame import (
+    DEVICE,
+    RESULTS,
+    Figures,
+    Options,
+    Unfit,
+    cores_of_others,
+    place,
+    say,
+    share_of_work,
+    write,
+)  # the folder is no package
 
 QUIET = 0.1
 """Cores that others may keep busy before a figure is doubtful."""
@@ -33,6 +44,8 @@ class Row(NamedTuple):
     """The ratio that is to be reached, or what else in words."""
     quick: bool = False
     """Whether `--quick` without names runs it."""
+    gpu: bool = True
+    """Whether it says something of a GPU."""
 
 
 ROWS = {
@@ -51,13 +64,13 @@ ROWS = {
     "finetune-sst2-bfloat16": Row("finetune:sst2_bfloat16", "the same, bfloat16 beside the peer's float32", 3),
     "finetune-srl-float32": Row("finetune:srl_float32", "fine-tuning MiniLM on PropBank's roles, float32", 1.7),
     "finetune-srl-bfloat16": Row("finetune:srl_bfloat16", "the same, bfloat16 beside the peer's float32", 3),
-    "startup": Row("startup:processes", "whole processes: --help; list tasks; one example", "0.1; 0.2; 3.5 s", quick=True),
-    "intervals": Row("intervals:bleu", "10,000 resamples of BLEU over 2,000 sentences", "under 2 s", quick=True),
+    "startup": Row("startup:processes", "processes: --help; list tasks; one example", "0.1; 0.2; 3.5 s", quick=True, gpu=False),
+    "intervals": Row("intervals:bleu", "10,000 resamples of BLEU over 2,000 sentences", "under 2 s", quick=True, gpu=False),
     "limit-float32": Row("limit:float32", "of the fastest matrix product's rate, float32", "0.75", quick=True),
     "limit-bfloat16": Row("limit:bfloat16", "the same, bfloat16", "0.6", quick=True),
-    "processes": Row("processes:two", "two processes of one thread, uneven lengths", 1.85, quick=True),
-    "devices": Row("processes:devices", "four simulated devices, one three times slower", "under 8 %", quick=True),
-    "memory": Row("memory:requests", "growth in memory while 10,000, 30,000 and 100,000 texts are classified", "flat"),
+    "processes": Row("processes:two", "two processes of one thread, uneven lengths", 1.85, quick=True, gpu=False),
+    "devices": Row("processes:devices", "four simulated devices, one three times slower", "under 8 %", quick=True, gpu=False),
+    "memory": Row("memory:requests", "growth in memory while 10,000, 30,000 and 100,000 texts are classified", "flat", gpu=False),
 }
 
 
@@ -66,16 +79,23 @@ ROWS = {
 @click.option("--quick", is_flag=True, help="Part of the work, of a cheap half of the rows unless they are named.")
 @click.option("--pairs", default=3, help="Measured pairs after the warm-up.")
 @click.option("--threads", default=2)
-@click.option("--table", is_flag=True, help="Only prints the table of what was measured before.")
+@click.option("--work", type=float, help="The share of the work that is done; by default what suits the processor.")
+@click.option("--table", is_flag=True, help="Only prints the tables of what was measured before, one a kind of machine.")
 @click.option("--here", is_flag=True, hidden=True, help="Measure the one row in this process.")
-def main(rows: tuple[str, ...], quick: bool, pairs: int, threads: int, table: bool, here: bool) -> None:
-    options = Options(pairs=pairs, threads=threads, quick=quick)
-    chosen = list(rows or (name for name, row in ROWS.items() if row.quick or not quick))
+def main(rows: tuple[str, ...], quick: bool, table: bool, here: bool, **given: Any) -> None:
+    fit = [name for name, row in ROWS.items() if (row.quick or not quick) and (row.gpu or DEVICE == "cpu")]
+    chosen = list(rows or fit)
+    if table:
+        for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
+            print(f"{folder.name}:\n\n{lines(chosen, folder, quick=quick)}\n")
+        return
+    given["work"] = given["work"] or share_of_work(given["threads"])
+    options = Options(quick=quick, **given)
     if here:
         measure(chosen[0], options)
         return
-    failed = [name for name in chosen if not (table or _measured_apart(name, options))]
-    print(lines(chosen, quick=quick))
+    failed = [name for name in chosen if not _measured_apart(name, options)]
+    print(lines(chosen, place(), quick=quick))
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 
@@ -86,7 +106,10 @@ def measure(name: str, options: Options) -> None:
     torch.set_num_threads(options.threads)
     module, function = ROWS[name].place.split(":")
     row = getattr(importlib.import_module(f"rows.{module}"), function)
-    found, others = cores_of_others(lambda: row(options))
+    try:
+        found, others = cores_of_others(lambda: row(options))
+    except Unfit as e:
+        found, others = Figures(reached=str(e)), None
     if others is not None and others > QUIET:
         say(f"{name}: others kept {others:.2f} cores busy meanwhile; measure it again on a quiet machine")
     write(name, options, {**found.record(), "cores_of_others": others})
@@ -95,20 +118,21 @@ def measure(name: str, options: Options) -> None:
 def _measured_apart(name: str, options: Options) -> bool:
     """Each row has a process of its own: its memory, its threads, its caches."""
     say(f"── {name}")
-    arguments = [name, "--here", "--pairs", str(options.pairs), "--threads", str(options.threads)]
+    arguments = [name, "--here", "--pairs", str(options.pairs), "--threads", str(options.threads), "--work", str(options.work)]
     environment = {
         **os.environ, "OMP_NUM_THREADS": str(options.threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+        **({"CUDA_VISIBLE_DEVICES": ""} if DEVICE == "cpu" else {}),
     }  # fmt: skip
     command = [sys.executable, __file__, *arguments, *(["--quick"] if options.quick else [])]
     return subprocess.run(command, env=environment, check=False).returncode == 0
 
 
-def lines(names: list[str], *, quick: bool) -> str:
-    """The table in Markdown."""
+def lines(names: Sequence[str], folder: Path, *, quick: bool) -> str:
+    """The table in Markdown of what was measured on machines of one kind."""
     made = ["| work | peer | goal | reached | seconds, ours and peer's |", "| --- | --- | --- | --- | --- |"]
     for name in names:
-        path = RESULTS / f"{name}{'.quick' if quick else ''}.json"
+        path = folder / f"{name}{'.quick' if quick else ''}.json"
         if path.exists():
             r: dict[str, Any] = json.loads(path.read_text())
             work, goal = ROWS[name].work, ROWS[name].goal

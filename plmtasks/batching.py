@@ -1,7 +1,9 @@
 """Which requests are computed together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,39 +15,58 @@ class Cost:
     rows: int = 1
     """Sequences that the request becomes (windows, choices)."""
     width: int
-    """Tokens of its longest sequence."""
+    """Tokens of its longest sequence, to which a batch's other sequences are padded."""
+    bare: int | None = None
+    """Tokens that it computes where nothing is padded; None: its sequences are padded to the widest of the batch."""
     near: bytes = b""
-    """Among requests of one width, those that are near each other in this order share most of their work."""
+    """Requests that are near each other in this order share a batch before those of like width do."""
     cut: int = 0
     """Tokens that truncation takes away."""
 
     @property
     def tokens(self) -> int:
-        return self.rows * self.width
+        """What it computes alone."""
+        return self.rows * self.width if self.bare is None else self.bare
 
 
 def cut_batches(keys: Sequence[str], costs: Sequence[Cost], batch_tokens: int) -> list[list[int]]:
     """Positions of the requests that share a batch, costliest batch first.
 
     A function of keys, costs and the token budget alone, whatever the order in which the requests come and whatever
-    the number of processes. A batch holds rows × (its widest row) ≤ `batch_tokens` padded tokens; a request over the
-    budget has a batch of its own.
+    the number of processes. A batch holds at most `batch_tokens` tokens, padding and all; a request over the budget has
+    a batch of its own.
     """
-    order = sorted(range(len(keys)), key=lambda i: (costs[i].group, -costs[i].width, costs[i].near, keys[i]))
+    order = sorted(range(len(keys)), key=lambda i: (costs[i].group, costs[i].near, -costs[i].width, keys[i]))
     batches: list[list[int]] = []
-    rows = 0
+    held = Held()
     for i in order:
-        first = costs[batches[-1][0]] if batches else None
-        # sorted by width within a group: the first request of a batch is its widest
-        if first is not None and first.group == costs[i].group and (rows + costs[i].rows) * first.width <= batch_tokens:
+        grown = held.grown(costs[i])
+        if batches and costs[batches[-1][0]].group == costs[i].group and grown.tokens <= batch_tokens:
             batches[-1].append(i)
-            rows += costs[i].rows
+            held = grown
         else:
             batches.append([i])
-            rows = costs[i].rows
+            held = Held().grown(costs[i])
     return sorted(batches, key=lambda b: (-padded_tokens([costs[i] for i in b]), keys[b[0]]))
 
 
-def padded_tokens(costs: Sequence[Cost]) -> int:
+class Held(NamedTuple):
+    """What a batch holds so far."""
+
+    rows: int = 0
+    width: int = 0
+    bare: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.rows * self.width + self.bare
+
+    def grown(self, cost: Cost) -> "Held":
+        if cost.bare is not None:
+            return self._replace(bare=self.bare + cost.bare)
+        return Held(self.rows + cost.rows, max(self.width, cost.width), self.bare)
+
+
+def padded_tokens(costs: Iterable[Cost]) -> int:
     """Tokens that a batch of these computes, padding and all."""
-    return sum(c.rows for c in costs) * max((c.width for c in costs), default=0)
+    return reduce(Held.grown, costs, Held()).tokens

@@ -5,24 +5,24 @@ from dataclasses import replace
 from typing import Any
 
 import models
-from frame import DATA, Comparison, Options, Ours, Side, best_setting, compare, same_numbers
+from frame import DATA, DEVICE, Comparison, Options, Ours, Side, best_setting, compare, same_numbers
 
 QUESTIONS = 400
 SHOTS = 5
 
 
 def zero_shot(options: Options) -> Comparison:
-    return _compare("choose-zero-shot", questions(60 if options.quick else QUESTIONS), options, part=1.0)
+    return _compare("choose-zero-shot", questions(options.count(QUESTIONS, 60, least=20)), options, part=1.0)
 
 
 def five_shot(options: Options) -> Comparison:
-    asked = questions((60 if options.quick else QUESTIONS) + SHOTS)
+    asked = questions(options.count(QUESTIONS, 60, least=20) + SHOTS)
     return _compare("choose-five-shot", with_shots(asked), options, part=0.1)
 
 
 def one_token(options: Options) -> Comparison:
     """The choices are named in the text, and their letters are what is chosen from: MMLU's shape."""
-    asked = questions((60 if options.quick else QUESTIONS) + SHOTS)
+    asked = questions(options.count(QUESTIONS, 60, least=20) + SHOTS)
     return _compare("choose-one-token", with_shots([_by_letter(r) for r in asked]), options, part=0.2)
 
 
@@ -89,7 +89,7 @@ class HarnessModel:
         logging.disable(logging.WARNING)
         from lm_eval.models.huggingface import HFLM
 
-        self.lm = HFLM(pretrained=model, device="cpu", dtype="float32", batch_size=1)
+        self.lm = HFLM(pretrained=model, device=DEVICE, dtype="float32", batch_size=1)
 
     def set_batch(self, size: int | str) -> None:
         self.lm.batch_size_per_gpu = size

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import models
-from frame import DATA, Comparison, Options, Ours, Side, apart, best_setting, compare, growth, same_predictions
+from frame import DATA, DEVICE, Comparison, Options, Ours, Side, apart, best_setting, compare, growth, same_predictions
 
 WINDOW, OVERLAP, ANSWER, BEST = 384, 128, 30, 20
 QUESTIONS = 1200
@@ -19,13 +19,13 @@ LEARNED = 4
 
 
 def float32(options: Options) -> Comparison:
-    """From questions and contexts to one answer each, both in float32; the peer is given a fourth of the questions.
+    """From questions and contexts to one answer each, both in float32; of many questions the peer is given a fourth.
 
     The peer looks for a span among its 20 likeliest starts and ends alone, and ends of equal score come in any order, so one
     answer in 200 may differ. The memory is what a process of its own grows by at most for the peer's questions.
     """
-    asked = questions(200 if options.quick else QUESTIONS)
-    some = asked[:: 1 if options.quick else 4]
+    asked = questions(options.count(QUESTIONS, 200))
+    some = asked[:: 1 if len(asked) < 400 else 4]
     engine = Ours(model(), asked, options, dtype="float32")
     peer = Recipe(model())
     batch = best_setting("extract-span", "Trainer.predict", [4, 8, 16, 32], lambda size: peer(some[::8], size))
@@ -62,17 +62,11 @@ def best(request: Any, answer: Any) -> str:
 
 
 def model() -> str:
-    """all-MiniLM-L6-v2 after an epoch of the last articles, made once."""
-    import plmtasks
-
-    folder = models.folder_of("squad-minilm")
-    if not (folder / "plmtasks.json").exists():
-        training = plmtasks.TrainSettings(epochs=1, dtype="bfloat16", select_split="none", learning_rate=2e-4, batch_size=16)
-        with tempfile.TemporaryDirectory() as place:
-            file = _write(Path(place, "train.json"), slice(-LEARNED, None))
-            options = {"data": str(file.parent), "threads": 2, "quiet": True, "yes": True}
-            plmtasks.train("qa/squad_v2", models.minilm(), str(folder), training=training, **options)
-    return str(folder)
+    """all-MiniLM-L6-v2 after 400 questions of the last articles."""
+    with tempfile.TemporaryDirectory() as place:
+        file = _write(Path(place, "train.json"), slice(-LEARNED, None))
+        settings = {"learning_rate": 2e-4, "batch_size": 16, "limit": 400}
+        return models.learned("squad-minilm", "qa/squad_v2", models.minilm(), str(file.parent), **settings)
 
 
 def _write(file: Path, articles: slice) -> Path:
@@ -107,7 +101,7 @@ class Recipe:
         windows = examples.map(self._windows, batched=True, remove_columns=examples.column_names)
         with tempfile.TemporaryDirectory() as folder:
             arguments = transformers.TrainingArguments(
-                folder, per_device_eval_batch_size=size, use_cpu=True, report_to=[], disable_tqdm=True
+                folder, per_device_eval_batch_size=size, use_cpu=DEVICE == "cpu", report_to=[], disable_tqdm=True
             )
             collator = transformers.DataCollatorWithPadding(self.tokenizer)
             trainer = transformers.Trainer(self.model, arguments, data_collator=collator)

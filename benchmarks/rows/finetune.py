@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 import models
-from frame import DATA, Comparison, Options, Side, best_setting, compare, seconds_of
+from frame import DATA, DEVICE, Comparison, Options, Side, best_setting, compare, needs_bfloat16, seconds_of
 
 BATCH, RATE, WARMUP, DECAY = 32, 2e-4, 0.1, 0.01
 SAMPLERS = ["random", "group_by_length"]
@@ -25,6 +25,7 @@ def sst2_float32(options: Options) -> Comparison:
 
 
 def sst2_bfloat16(options: Options) -> Comparison:
+    needs_bfloat16()
     return _compare("classification/sst2", "bfloat16", options)
 
 
@@ -33,6 +34,7 @@ def srl_float32(options: Options) -> Comparison:
 
 
 def srl_bfloat16(options: Options) -> Comparison:
+    needs_bfloat16()
     return _compare("srl/propbank", "bfloat16", options)
 
 
@@ -41,7 +43,7 @@ def _compare(task: str, dtype: str, options: Options) -> Comparison:
 
     Beside it, once each: Trainer with its other sampler and, where that is another one, with the same data type.
     """
-    with _part(task, 15 if options.quick else 40) as part:
+    with _part(task, options.count(40, 15, least=15)) as part:
         peer = Learner(part)
         few = replace(part, examples=part.examples[: 6 * BATCH])
         best = best_setting(f"finetune {task}", "Trainer", SAMPLERS, lambda sampler: Learner(few)("float32", sampler))
@@ -162,8 +164,8 @@ class Learner:
         folder = self.part.new()
         arguments = transformers.TrainingArguments(
             str(folder), num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=RATE, warmup_steps=WARMUP,
-            weight_decay=DECAY, train_sampling_strategy=sampler, bf16=dtype == "bfloat16", use_cpu=True, save_strategy="no",
-            report_to=[], disable_tqdm=True, logging_strategy="no",
+            weight_decay=DECAY, train_sampling_strategy=sampler, bf16=dtype == "bfloat16", save_strategy="no",
+            use_cpu=DEVICE == "cpu", report_to=[], disable_tqdm=True, logging_strategy="no",
         )  # fmt: skip
         rows = list((self._sentences if whole else self._words)(tokenizer, names["label2id"]))
         trainer = transformers.Trainer(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import models
-from frame import DATA, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
+from frame import DATA, DEVICE, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
 
 from .choose import HarnessModel
 
@@ -56,7 +56,7 @@ def prompts(options: Options) -> tuple[list[Any], list[Any]]:
 
     data = load_registry().task("language_modeling/wikitext2").load(Source(data=str(DATA / "wikitext2")))
     words = [word for example in data["test"] for word in example.inputs["text"].split(" ")]
-    count = 40 if options.quick else PROMPTS
+    count = options.count(PROMPTS, 40)
     shortest, longest = WORDS
     made = []
     for i in range(count):
@@ -85,7 +85,7 @@ class LibraryModel:
 
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(model, padding_side="left")
         self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.module = transformers.AutoModelForCausalLM.from_pretrained(model, dtype="float32").eval()
+        self.module = transformers.AutoModelForCausalLM.from_pretrained(model, dtype="float32").to(DEVICE).eval()
 
     def __call__(self, requests: Sequence[Any], setting: str) -> list[str]:
         """setting: the rows of a batch, and perhaps "stop_strings" """
@@ -109,7 +109,7 @@ class LibraryModel:
     def _made(self, requests: Sequence[Any], stops: bool) -> list[str]:
         import torch
 
-        inputs = self.tokenizer([r.text for r in requests], return_tensors="pt", padding=True)
+        inputs = self.tokenizer([r.text for r in requests], return_tensors="pt", padding=True).to(DEVICE)
         until = {"stop_strings": list(requests[0].stop), "tokenizer": self.tokenizer} if stops and requests[0].stop else {}
         with torch.inference_mode():
             made = self.module.generate(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import models
-from frame import DATA, Figures, Options, Ours, say, seconds_of
+from frame import DATA, DEVICE, Figures, Options, Ours, needs_bfloat16, say, seconds_of
 
 from .choose import questions
 from .classify import fine_tuned, sentences
@@ -19,6 +19,7 @@ def float32(options: Options) -> Figures:
 
 
 def bfloat16(options: Options) -> Figures:
+    needs_bfloat16()
     return _fractions("bfloat16", options)
 
 
@@ -52,12 +53,12 @@ def _rates(dtype: str) -> Iterator[float]:
     import torch
 
     for rows, inner, columns in PRODUCTS:
-        a, b = (torch.randn(shape, dtype=getattr(torch, dtype)) for shape in ((rows, inner), (columns, inner)))
-        laid = torch.ops.mkldnn._reorder_linear_weight(b, rows)
-        ways: tuple[Callable[[], Any], ...] = (
-            lambda a=a, b=b: torch.nn.functional.linear(a, b),
-            lambda a=a, laid=laid: torch.ops.mkldnn._linear_pointwise(a, laid, None, "none", [], ""),
-        )
+        shapes = ((rows, inner), (columns, inner))
+        a, b = (torch.randn(shape, dtype=getattr(torch, dtype), device=DEVICE) for shape in shapes)
+        ways: list[Callable[[], Any]] = [lambda a=a, b=b: torch.nn.functional.linear(a, b)]
+        if DEVICE == "cpu":
+            laid = torch.ops.mkldnn._reorder_linear_weight(b, rows)
+            ways.append(lambda a=a, laid=laid: torch.ops.mkldnn._linear_pointwise(a, laid, None, "none", [], ""))
         with torch.inference_mode():
             for way in ways:
                 way()
@@ -79,7 +80,7 @@ def _classify_bert(options: Options) -> Any:
 
 
 def _choose(options: Options) -> Any:
-    return questions(40 if options.quick else 80), models.decoder(), _of_decoder, {}
+    return questions(options.count(80, 40)), models.decoder(), _of_decoder, {}
 
 
 def _score(options: Options) -> Any:
@@ -89,7 +90,7 @@ def _score(options: Options) -> Any:
     task = load_registry().task("language_modeling/wikitext2")
     examples = sorted(task.load(Source(data=str(DATA / "wikitext2")))["test"], key=lambda e: e.id)
     asked = [task.ask(example.hidden(), "Score") for example in examples]
-    return asked[:: 30 if options.quick else 20], models.decoder(), _of_decoder, {"stride": 1024}
+    return asked[:: len(asked) // options.count(4, 2)][: options.count(4, 2)], models.decoder(), _of_decoder, {"stride": 1024}
 
 
 WORKS = {

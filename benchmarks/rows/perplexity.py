@@ -16,10 +16,10 @@ def rolling(options: Options) -> Comparison:
     task = load_registry().task("language_modeling/wikitext2")
     examples = task.load(Source(data=str(DATA / "wikitext2")))["test"]
     asked = [task.ask(example.hidden(), "Score") for example in sorted(examples, key=lambda e: e.id)]
-    requests = asked[: 3 if options.quick else len(asked)]
+    requests = asked[:: len(asked) // options.count(len(asked), 3)]
     model = models.decoder()
     engine = Ours(model, requests, options, stride=1024)
-    some = requests[:: 1 if options.quick else 8]
+    some = requests[:: 1 if len(requests) < 16 else 8]
     peer = HarnessModel(model)
     trial = [min(some, key=lambda r: abs(len(r.text) - 16000)).text]
     batch = best_setting("perplexity", "lm-eval hf", [1, 4, 16], lambda size: peer.rolling(trial, size))

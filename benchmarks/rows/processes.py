@@ -40,32 +40,32 @@ def devices(options: Options) -> Figures:
 
 
 def _arguments(options: Options) -> list[str]:
-    return [str(options.pairs), "quick" if options.quick else "full"]
+    return [str(options.pairs), str(options.count(1200, 300))]
 
 
-def lines(quick: bool) -> list[Any]:
+def lines(count: int) -> list[Any]:
     """`Classify` of WikiText-2's lines, from headings of some words to paragraphs of hundreds."""
     from plmtasks.requests import Classify
 
     text = "\n".join(file.read_text(encoding="utf-8") for file in sorted((DATA / "wikitext2").glob("*test*")))
     found = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
-    return [Classify(text=line, labels=("negative", "positive")) for line in list(found)[:: 8 if quick else 2]]
+    return [Classify(text=line, labels=("negative", "positive")) for line in list(found)[:: len(found) // count]]
 
 
 # ── in each of the processes ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _two(processes: Any, pairs: int, quick: bool) -> dict[str, Any]:
-    asked = lines(quick)
+def _two(processes: Any, pairs: int, count: int) -> dict[str, Any]:
+    asked = lines(count)
     engine = Ours(fine_tuned(), asked, Options(threads=1), dtype="float32")
     found = _measured(processes, pairs, engine.over, lambda: engine() if processes.main else None)
     return found | {"work": f"{len(asked)} lines"}
 
 
-def _devices(processes: Any, pairs: int, quick: bool) -> dict[str, Any]:
+def _devices(processes: Any, pairs: int, count: int) -> dict[str, Any]:
     from plmtasks import answering
 
-    asked = lines(quick)
+    asked = lines(count)
     engine = Ours(fine_tuned(), asked, Options(threads=1), batch_tokens=BATCH_TOKENS)
     engine.loaded = _device(DEVICES[processes.rank])
     work = answering.plan(engine.loaded, asked, engine.settings)
@@ -119,7 +119,7 @@ def main(row: str, pairs: str, size: str) -> None:
     from plmtasks.distributed import joined
 
     with joined() as processes:
-        found = (_two if row == "two" else _devices)(processes, int(pairs), size == "quick")
+        found = (_two if row == "two" else _devices)(processes, int(pairs), int(size))
         if processes.main:
             print(json.dumps(found), flush=True)
 

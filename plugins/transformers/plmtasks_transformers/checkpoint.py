@@ -24,7 +24,7 @@ RECORD = "plmtasks.json"
 class Checkpoint(Model):
     """Weights, configuration and tokenizer in a folder or on the hub."""
 
-    version = 2
+    version = 3
     name: str
     source: str
     """A folder or a hub id."""
@@ -119,6 +119,7 @@ class Checkpoint(Model):
         return max(0, memory - weights) // token
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+        from . import unpadding
         from .kernels import lay_out
         from .kinds import kind_of
         from .loading import load_parts
@@ -126,9 +127,14 @@ class Checkpoint(Model):
         kind = kind_of(form, self.family)
         kind.check(settings, form.kind())
         parts = load_parts(self, kind, form, settings, device)
+        bare = unpadding.unpads(parts.module)
+        if bare:
+            unpadding.make_unpadded(parts.module)
         if settings.kernels == "onednn" and device == "cpu":
             lay_out(parts.module)
-        return kind(parts, form)
+        loaded = kind(parts, form)
+        loaded.unpads = bare
+        return loaded
 
     def learner(
         self, forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str

@@ -10,7 +10,7 @@ from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 from .architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
 from .loaded import Loaded, Parts
-from .unpadding import first_tokens
+from .unpadding import Layout, first_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,7 +74,7 @@ class Classifier(Loaded):
         inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings])
         # a layer that is computed again on the way back would find its hook gone
         alone = self.config.model_type in FIRST_TOKEN_TYPES and not self.module.is_gradient_checkpointing
-        with first_token_alone(self.module) if alone else nullcontext():
+        with first_token_alone(self.module, inputs.get("layout")) if alone else nullcontext():
             logits: torch.Tensor = self.module(**inputs).logits
         return logits.float()
 
@@ -115,18 +115,16 @@ class Classifier(Loaded):
 
 
 @contextmanager
-def first_token_alone(module: Any) -> Iterator[None]:
-    """Inside, the last layer goes on from its attention with the first token alone: what it makes of others is not read.
+def first_token_alone(module: Any, layout: Layout | None) -> Iterator[None]:
+    """Inside, the last layer goes on from what it attends to with the first token alone: what it makes of others is not read.
 
-    That is two thirds of the layer's work. Only inside, since other heads may share the layer, and read all of it.
+    That is three quarters of the layer's work. Only inside, since other heads may share the layer, and read all of it.
     """
 
-    def first(_module: Any, _args: Any, kwargs: dict[str, Any], output: Any) -> Any:
-        layout = kwargs.get("layout")
-        own = output[0][:, :1] if layout is None else first_tokens(output[0], layout)
-        return (own, *output[1:])
+    def first(_module: Any, args: Any) -> Any:
+        return tuple(states[:, :1] if layout is None else first_tokens(states, layout) for states in args)
 
-    hook = module.base_model.encoder.layer[-1].attention.register_forward_hook(first, with_kwargs=True)
+    hook = module.base_model.encoder.layer[-1].attention.output.register_forward_pre_hook(first)
     try:
         yield
     finally:

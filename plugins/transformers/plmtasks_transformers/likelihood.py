@@ -59,7 +59,8 @@ def cost(loaded: "Loaded", asked: Sequences) -> Cost:
     shared = asked.trunk
     tokens = shared + sum(len(r) - shared for r in asked.rows)
     near = asked.rows[0][:NEAR].astype(">i4").tobytes()
-    return Cost(group=asked.prefix.name if asked.prefix else "", rows=tokens, width=1, near=near, cut=asked.cut)
+    group = asked.prefix.name if asked.prefix else ""
+    return Cost(group=group, rows=len(asked.rows), width=asked.width, bare=tokens, near=near, cut=asked.cut)
 
 
 def learning_cost(asked: Sequences) -> Cost:

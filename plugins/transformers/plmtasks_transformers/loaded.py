@@ -15,7 +15,7 @@ from plmtasks.requests import Answer, Request
 from .architectures import DECODER
 from .packing import packs
 from .targets import class_weights
-from .unpadding import layout_of
+from .unpadding import ANSWERING, LEARNING, layout_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ class Loaded(TrainableModel):
     training: "TrainSettings | None" = None
     """How it learns; None: it was loaded to answer."""
     unpads: bool = False
-    """Whether it learns from rows without their padding."""
+    """Whether rows are computed without their padding."""
     saver: "Callable[[Path, State | None], None] | None" = None
     """Writes the whole checkpoint, where this is one view of it."""
 
@@ -119,15 +119,17 @@ class Loaded(TrainableModel):
         """Forward and decode, without gradients."""
 
     def costs(self, requests: Sequence[Request]) -> "list[Cost]":
-        return [self.cost(e) for e in self.encodings(requests)]
+        return self._without_padding([self.cost(e) for e in self.encodings(requests)])
 
     def learning_cost(self, encoding: Any) -> "Cost":
         """What learning from it costs: `loss` goes over it once."""
         return self.cost(encoding)
 
     def learning_costs(self, requests: Sequence[Request]) -> "list[Cost]":
-        costs = [self.learning_cost(e) for e in self.encodings(requests)]
-        return [replace(c, rows=c.tokens, width=1) for c in costs] if self.unpads else costs
+        return self._without_padding([self.learning_cost(e) for e in self.encodings(requests)])
+
+    def _without_padding(self, costs: "list[Cost]") -> "list[Cost]":
+        return [replace(c, bare=c.tokens) for c in costs] if self.unpads else costs
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         import torch
@@ -190,8 +192,9 @@ class Loaded(TrainableModel):
         }  # fmt: skip
         if types is not None and self.uses_types:
             made["token_type_ids"] = self.rows(types, 0)
-        if self.unpads and torch.is_grad_enabled():
-            made["layout"] = layout_of([len(r) for r in ids], self.device)
+        if self.unpads:
+            alike = LEARNING if torch.is_grad_enabled() else ANSWERING
+            made["layout"] = layout_of([len(r) for r in ids], self.device, alike)
         return made
 
     def too_long(self, text: str, length: int, limit: int) -> InputError:

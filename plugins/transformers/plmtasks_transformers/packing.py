@@ -16,7 +16,7 @@ PACKED_TYPES = frozenset((
 ))  # fmt: skip
 """Decoders that heed positions and a mask of one's own; a test holds each to what it answers row by row."""
 
-ROW = 512
+ROW = 320
 """Tokens of a tree at most, unless a row alone has more: its mask grows with their square, and so does the attention."""
 
 

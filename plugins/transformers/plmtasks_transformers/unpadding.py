@@ -18,8 +18,9 @@ what it gives with padding."""
 NAME = "plmtasks_rows"
 """Of the attention, as transformers knows it."""
 
-NARROW = 0.5
-"""Rows narrower than this share of the widest have an attention of their own, which costs what their padding would."""
+LEARNING, ANSWERING = 0.5, 1.0
+"""Rows narrower than this share of the widest have an attention of their own. That costs what their padding would while a model
+learns, and next to nothing while it answers."""
 
 
 class Group(NamedTuple):
@@ -64,7 +65,7 @@ def make_unpadded(module: Any) -> None:
         layers[-1].register_forward_hook(_put_back, with_kwargs=True)
 
 
-def layout_of(lengths: Sequence[int], device: "torch.device") -> Layout:
+def layout_of(lengths: Sequence[int], device: "torch.device", alike: float = LEARNING) -> Layout:
     """lengths: of the rows of a batch that is padded to the longest"""
     import numpy as np
     import torch
@@ -74,7 +75,7 @@ def layout_of(lengths: Sequence[int], device: "torch.device") -> Layout:
     tokens = np.concatenate([np.arange(i * width, i * width + lengths[i]) for i in order])
     groups: list[list[int]] = []
     for i in order:
-        if not groups or lengths[i] < NARROW * lengths[groups[-1][0]]:
+        if not groups or lengths[i] < alike * lengths[groups[-1][0]]:
             groups.append([])
         groups[-1].append(i)
     sizes = np.array([lengths[i] for i in order])
@@ -129,8 +130,23 @@ def _attention(  # noqa: PLR0913  as transformers calls it
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if not torch.is_grad_enabled() and all(g.mask is None for g in layout.groups):
+        return _answering(layout, [x[0].transpose(0, 1) for x in (query, key, value)], scale)[None], None
     parts = torch.stack([x[0].transpose(0, 1) for x in (query, key, value)], 1).split([g.tokens for g in layout.groups])
     return torch.cat([_within(group, part, scale, dropout) for group, part in zip(layout.groups, parts, strict=True)])[None], None
+
+
+def _answering(layout: Layout, sides: "Sequence[torch.Tensor]", scale: float) -> "torch.Tensor":
+    """sides: query, key and value, each (tokens, heads, d), where no row is padded; returns: (tokens, heads, d)"""
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention
+
+    made, first = [], 0
+    for group in layout.groups:
+        q, k, v = (x[first : first + group.tokens].unflatten(0, (group.rows, group.width)).transpose(1, 2) for x in sides)
+        made.append(scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2).flatten(0, 1))
+        first += group.tokens
+    return torch.cat(made)
 
 
 def _within(group: Group, part: "torch.Tensor", scale: float, dropout: float) -> "torch.Tensor":

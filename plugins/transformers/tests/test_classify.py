@@ -83,7 +83,7 @@ def test_the_first_token_alone_gives_what_all_give(model_type):
     whole.sum().backward()
     wanted = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
     module.zero_grad()
-    with first_token_alone(module):
+    with first_token_alone(module, None):
         read = module(input_ids=ids).logits
     read.sum().backward()
     assert torch.allclose(read, whole, atol=1e-6)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import transformers
 from plmtasks_transformers.dropout import dropped
-from plmtasks_transformers.unpadding import UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
+from plmtasks_transformers.unpadding import ANSWERING, UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
 
 SMALL = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 50,
@@ -51,6 +51,11 @@ def test_logits_and_gradients_are_those_of_padded_rows(model_type, head, lengths
     assert own.keys() == gradients.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(own[name], gradient, rtol=1e-3, atol=1e-4, msg=name)
+    with torch.inference_mode():
+        out = module(**inputs, layout=layout_of(lengths, torch.device("cpu"), ANSWERING))
+    parts = [out.logits] if "logits" in out else [out.start_logits[..., None], out.end_logits[..., None]]
+    answered = torch.cat([x if head == "SequenceClassification" else x[real] for x in parts], -1)
+    torch.testing.assert_close(answered, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_layers_compute_the_tokens_alone():
@@ -62,6 +67,23 @@ def test_layers_compute_the_tokens_alone():
         layer.attention.register_forward_hook(lambda _module, _args, output: shapes.append(tuple(output[0].shape)))
     module(**batch(LENGTHS), layout=layout_of(LENGTHS, torch.device("cpu")))
     assert shapes == [(1, sum(LENGTHS), 16)] * 2
+
+
+def test_rows_of_one_length_are_attended_to_together():
+    layout = layout_of([5, 30, 7, 30, 1, 5], torch.device("cpu"), ANSWERING)
+    assert [(g.rows, g.width, g.mask) for g in layout.groups] == [(2, 30, None), (1, 7, None), (2, 5, None), (1, 1, None)]
+
+
+@pytest.mark.parametrize("kind", ["Classify", "Tag", "ExtractSpan"])
+def test_whatever_an_encoder_answers_it_computes_without_padding(load, examples, kind):
+    requests, _ = examples(kind, 3)
+    loaded = load("encoder", requests[0])
+    shapes = []
+    for layer in loaded.module.base_model.encoder.layer:
+        layer.attention.register_forward_pre_hook(lambda _module, args: shapes.append(tuple(args[0].shape)))
+    costs = loaded.costs(requests)
+    loaded.answer(requests)
+    assert {shape[:2] for shape in shapes} == {(1, sum(cost.bare for cost in costs))}
 
 
 def test_first_tokens_come_in_the_order_of_the_batch():
