@@ -31,7 +31,7 @@ def float32(options: Options) -> Comparison:
     peer = Predictor(folder)
     found = _compare("float32", requests, peer, options, most=0.0)
     texts = [request.text for request in requests]
-    trial = texts[:: len(texts) // TRIAL]
+    trial = texts[:: max(1, len(texts) // TRIAL)]
     pipe, ours = Pipeline(folder), sorted(found.ours)[len(found.ours) // 2]
     size = best_setting("classify", "pipeline", BATCHES, lambda size: pipe(trial, size))
     ordered = sorted(texts, key=len)
@@ -52,7 +52,7 @@ def bfloat16(options: Options) -> Comparison:
 def _compare(dtype: str, requests: Sequence[Any], peer: "Predictor", options: Options, most: float) -> Comparison:
     engine = Ours(fine_tuned(), requests, options, dtype=dtype)
     texts = [request.text for request in requests]
-    trial = texts[:: len(texts) // TRIAL]
+    trial = texts[:: max(1, len(texts) // TRIAL)]
     batch = best_setting("classify", "Trainer.predict", BATCHES, lambda size: peer(trial, size))
 
     def agree(ours: Any, theirs: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _compare(task: str, dtype: str, options: Options) -> Comparison:
 
     Beside it, once each: Trainer with its other sampler and, where that is another one, with the same data type.
     """
-    with _part(task, options.count(40, 15, least=15)) as part:
+    with _part(task, options.count(40, 40, least=40)) as part:
         peer = Learner(part)
         few = replace(part, examples=part.examples[: 6 * BATCH])
         best = best_setting(f"finetune {task}", "Trainer", SAMPLERS, lambda sampler: Learner(few)("float32", sampler))

@@ -22,7 +22,7 @@ SECONDS_A_TOKEN = 1e-4
 def two(options: Options) -> Comparison:
     """The whole answering stage, from texts to collected answers; the processes are started, and the model loaded, before."""
     fine_tuned()
-    found = apart("rows.processes", "two", *_arguments(options), processes=2)
+    found = apart("rows.processes", "two", str(options.pairs), str(options.count(1200, 300)), processes=2)
     same = {"same_answers": found["same"]}
     assert found["same"]
     facts = {"peer": "one process of one thread", "work": found["work"]}
@@ -31,16 +31,13 @@ def two(options: Options) -> Comparison:
 
 def devices(options: Options) -> Figures:
     """Four processes that wait as long as a device would compute, one of them three times as long; the deal is the real one."""
-    found = apart("rows.processes", "devices", *_arguments(options), processes=len(DEVICES))
+    lines = 300 if options.quick else 1200  # they wait: no processor is slow at that
+    found = apart("rows.processes", "devices", str(options.pairs), str(lines), processes=len(DEVICES))
     over = {side: [seconds / found["ideal"] - 1 for seconds in found[side]] for side in ("ours", "peer")}
     reached = ", ".join(f"{100 * x:.1f} %" for x in over["ours"])
     beside = ", ".join(f"{100 * x:.0f} %" for x in over["peer"])
     facts = {"ours_seconds": found["ours"], "peer_seconds": found["peer"], "ideal_seconds": found["ideal"], "over": over}
     return Figures(reached=f"{reached} over the ideal", peer=f"an equal split: {beside}", facts={**facts, "work": found["work"]})
-
-
-def _arguments(options: Options) -> list[str]:
-    return [str(options.pairs), str(options.count(1200, 300))]
 
 
 def lines(count: int) -> list[Any]:
