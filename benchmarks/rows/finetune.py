@@ -16,6 +16,8 @@ from frame import DATA, DEVICE, Comparison, Options, Side, best_setting, compare
 
 BATCH, RATE, WARMUP, DECAY = 32, 2e-4, 0.1, 0.01
 SAMPLERS = ["random", "group_by_length"]
+UPDATES = 40
+"""After fewer, chance says how good a model is."""
 POINTS = 5.0
 """By how much the scores on dev may differ: so few updates leave that much to chance."""
 
@@ -43,7 +45,7 @@ def _compare(task: str, dtype: str, options: Options) -> Comparison:
 
     Beside it, once each: Trainer with its other sampler and, where that is another one, with the same data type.
     """
-    with _part(task, options.count(40, 40, least=40)) as part:
+    with _part(task, UPDATES) as part:
         peer = Learner(part)
         few = replace(part, examples=part.examples[: 6 * BATCH])
         best = best_setting(f"finetune {task}", "Trainer", SAMPLERS, lambda sampler: Learner(few)("float32", sampler))
