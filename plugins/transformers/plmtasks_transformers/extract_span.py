@@ -191,7 +191,10 @@ def _window_spans(window: Window, starts: "np.ndarray", ends: "np.ndarray") -> l
     # row i, column d: a span from token i to token i + d
     scores = starts[own].astype(np.float64)[:, None] + np.lib.stride_tricks.sliding_window_view(padded, ANSWER)
     flat = scores.ravel()
-    order = np.argsort(-flat, kind="stable")[: 2 * BEST]
+    # the best alone are sorted, and all that equal the last of them, so that the first of equals come first
+    least = np.partition(flat, -2 * BEST)[-2 * BEST] if len(flat) > 2 * BEST else -np.inf
+    among = np.flatnonzero(flat >= least)
+    order = among[np.argsort(-flat[among], kind="stable")][: 2 * BEST]
     return [(int(k // ANSWER), int(k // ANSWER + k % ANSWER), float(flat[k])) for k in order if np.isfinite(flat[k])]
 
 
