@@ -65,8 +65,8 @@ def _compare(row: str, requests: Sequence[Any], options: Options, part: float) -
     pairs = [(prompts.render(r, r.shots, r.text), " " + choice) for r in some for choice in r.choices]
     peer = HarnessModel(model)
     trial = pairs[: max(len(pairs) // 10, 64)]
-    # to find its size, "auto" computes 64 of the longest prompts: minutes, and more where they have shots
-    sizes = [1, 4, 16, 64] if some[0].shots or options.quick else [1, 4, 16, 64, "auto"]
+    # to find its size, "auto" computes 64 of the longest prompts: minutes, where they have shots
+    sizes = [1, 4, 16, 64] if some[0].shots else [1, 4, 16, 64, "auto"]
     batch = best_setting(row, "lm-eval hf", sizes, lambda size: peer.log_likelihoods(trial, size))
 
     def agree(ours: Any, theirs: Any) -> dict[str, Any]:

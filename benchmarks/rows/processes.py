@@ -31,8 +31,8 @@ def two(options: Options) -> Comparison:
 
 def devices(options: Options) -> Figures:
     """Four processes that wait as long as a device would compute, one of them three times as long; the deal is the real one."""
-    lines = 300 if options.quick else 1200  # they wait: no processor is slow at that
-    found = apart("rows.processes", "devices", str(options.pairs), str(lines), processes=len(DEVICES))
+    count = 300 if options.quick else 1200  # they wait: no processor is slow at that
+    found = apart("rows.processes", "devices", str(options.pairs), str(count), processes=len(DEVICES))
     over = {side: [seconds / found["ideal"] - 1 for seconds in found[side]] for side in ("ours", "peer")}
     reached = ", ".join(f"{100 * x:.1f} %" for x in over["ours"])
     beside = ", ".join(f"{100 * x:.0f} %" for x in over["peer"])

@@ -102,6 +102,13 @@ def test_the_ranks_are_those_of_all_legal_spans(data, n, may_abstain):
     assert [s.score for s in answer.spans] == pytest.approx((chances / chances.sum())[: len(ranked)], rel=1e-4, abs=1e-7)
 
 
+def test_of_equal_spans_the_first_count():
+    request = ExtractSpan(question="", context="w " * 45)
+    w = window(request, *((2 * i, 2 * i + 1) for i in range(45)))
+    level = np.zeros((1, 48), np.float32)
+    assert [(s.start, s.end) for s in best_spans(request, [w], level, level).spans] == [(0, 2 * i + 1) for i in range(20)]
+
+
 def test_the_least_null_score_of_all_windows_counts():
     request = ExtractSpan(question="", context="a b", may_abstain=True)
     windows = [window(request, (0, 1)), window(request, (2, 3))]
