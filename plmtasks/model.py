@@ -112,6 +112,8 @@ class LoadedModel(ABC):
 
     fresh_weights: Sequence[str] = ()
     """Names of weights that the checkpoint did not have."""
+    parameters: int | None = None
+    """How many weights it has; None: nobody can know."""
 
     @abstractmethod
     def costs(self, requests: Sequence[Request]) -> list[Cost]:

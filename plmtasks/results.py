@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
+
+CLUSTER = "cluster"
+"""The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -61,10 +64,22 @@ class Result:
                 yield json.loads(line)
 
     def statistics(self) -> "NDArray[Any]":
-        """The rows of sufficient statistics, one an example, as a structured array with named columns."""
+        """The rows of sufficient statistics, one an example, as a structured array with named columns.
+
+        "metric:column" holds a statistic, nan where the example was skipped; "cluster" the number of what it shares with others.
+
+        raises: DataError if the file is missing or is no such array
+        """
         import numpy as np
 
-        array: NDArray[Any] = np.load(self.folder / "statistics.npy", allow_pickle=False)
+        path = self.folder / "statistics.npy"
+        try:
+            with path.open("rb") as file:
+                array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        except (OSError, ValueError) as e:
+            raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
+        if array.dtype.names is None or CLUSTER not in array.dtype.names:
+            raise DataError(str(path), f"named columns, {CLUSTER!r} among them", str(array.dtype.names))
         return array
 
 
@@ -179,15 +194,15 @@ def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Pred
         p = predictions.get(e.id)
         row = {
             "id": e.id, "prediction": p.value if p else None, "reference": e.reference, "scores": dict(p.scores) if p else {},
-            "slices": list(e.slices), **({} if p else {"skipped": True}),
+            "slices": list(e.slices), "inputs": e.inputs, **({} if p else {"skipped": True}),
         }  # fmt: skip
         return json.dumps(row, ensure_ascii=False, sort_keys=True)
 
     return "".join(line(e) + "\n" for e in examples)
 
 
-def statistics_bytes(columns: Iterable[str], rows: "NDArray[Any]") -> bytes:
-    """The content of `statistics.npy`: a structured array, one named float64 column a statistic.
+def statistics_bytes(columns: Sequence[str], rows: "NDArray[Any]", examples: Sequence[Example]) -> bytes:
+    """The content of `statistics.npy`: a structured array, one named float64 column a statistic, and the clusters' numbers.
 
     rows: (n, k)
     """
@@ -195,9 +210,12 @@ def statistics_bytes(columns: Iterable[str], rows: "NDArray[Any]") -> bytes:
 
     import numpy as np
 
-    array = np.zeros(len(rows), dtype=[(name, "<f8") for name in columns])
-    for i, name in enumerate(array.dtype.names or ()):
+    shared = [e.cluster if e.cluster is not None else f"{CLUSTER} of {e.id}" for e in examples]
+    number = {cluster: i for i, cluster in enumerate(dict.fromkeys(shared))}
+    array = np.zeros(len(rows), dtype=[*((name, "<f8") for name in columns), (CLUSTER, "<i8")])
+    for i, name in enumerate(columns):
         array[name] = rows[:, i]
+    array[CLUSTER] = [number[cluster] for cluster in shared]
     buffer = io.BytesIO()
     # 3.0 has UTF-8 names: labels are in any script, and np.save would warn of them
     np.lib.format.write_array(buffer, array, version=(3, 0), allow_pickle=False)

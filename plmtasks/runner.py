@@ -1,6 +1,7 @@
 """A task and a model in, a result out; trains first where it must."""
 
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from .registry import Registry
 from .requests import Answer, to_json
 from .results import Result
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the core would make another result of the same parts."""
 
 
@@ -74,7 +75,10 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
             answers = answering.answer_all(loaded, work, processes, journal, progress)
         if processes.main:
             seconds = time.monotonic() - began
-            _write(job, folder, parts, _Outcome(work=work, answers=answers, fresh=fresh, seconds=seconds, device=device))
+            outcome = _Outcome(
+                work=work, answers=answers, fresh=fresh, seconds=seconds, device=device, parameters=loaded.parameters
+            )
+            _write(job, folder, parts, outcome)
         processes.barrier("written")
     # a node of its own may not see the main process's folder
     return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
@@ -131,18 +135,30 @@ class _Outcome:
     fresh: Sequence[str]
     seconds: float
     device: str
+    parameters: int | None
 
 
 def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) -> None:
     """The run's files; `result.json` last, so that a folder that has it is complete."""
     predictions = read(job.task, job.examples, job.requests, outcome.answers, outcome.work.skipped)
     scored = scoring.score(job.metrics, job.examples, predictions)
-    results.write_text(folder / "predictions.jsonl", results.prediction_lines(job.examples, predictions))
-    results.write_bytes(folder / "statistics.npy", results.statistics_bytes(scored.columns, scored.rows))
+    files = {
+        "predictions.jsonl": results.prediction_lines(job.examples, predictions).encode("utf-8", "surrogatepass"),
+        "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
+    }
+    for name, content in files.items():
+        results.write_bytes(folder / name, content)
     tokens = sum(outcome.work.batch_tokens(b) for b in range(len(outcome.work.batches)))
-    measured = {"seconds": outcome.seconds, "examples": len(job.examples), "padded_tokens": tokens}
+    measured = {
+        "seconds": outcome.seconds, "examples": len(job.examples), "padded_tokens": tokens, "parameters": outcome.parameters,
+        "processes": job.config.processes or 1,
+    }  # fmt: skip
     results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
-    results.write_text(folder / "result.json", results.dump(_record(job, parts, outcome, scored)))
+    results.write_text(folder / "result.json", results.dump({**_record(job, parts, outcome, scored), "files": _hashes(files)}))
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scoring.Scored) -> dict[str, Any]:
@@ -173,8 +189,8 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
         how = f"{job.config.shots}-shot" if job.config.shots else "zero-shot"
     else:
         how = "trained elsewhere"
-    trained_on = training.learned(record) if record is not None else []
-    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": trained_on, **_given(job)}
+    trained = {"trained_on": training.learned(record), "training": training.without_seed(record)} if record is not None else {}
+    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": [], **trained, **_given(job)}
 
 
 def _learned(task: str, record: Mapping[str, Any]) -> str:

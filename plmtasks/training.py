@@ -161,6 +161,15 @@ def learned(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*last, *record.get("before", [])]
 
 
+def without_seed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the trainings of several seeds have in common, as a hash, and this one's seed."""
+    parts = record["parts"]
+    settings = {k: v for k, v in parts["training"].items() if k != "seed"}
+    # where a training starts depends on the seed too, if weights are fresh
+    common = {**{k: v for k, v in parts.items() if k != "start"}, "training": settings}
+    return {"recipe": identity_hash(common), "seed": parts["training"]["seed"]}
+
+
 def _texts(answer: Answer) -> Iterator[str]:
     text = getattr(answer, "text", None)
     if isinstance(text, str):

@@ -46,7 +46,7 @@ def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, m
             "trust_remote_code": False,
         } | parts.get("settings", {}),
         "scores": scores or {"a": {"acc": score(value)}}, "main": list(main),
-        "signatures": {"a": "a v1"} | parts.get("signatures", {}),
+        "signatures": {"a": "a v1"} | parts.get("signatures", {}), "files": {},
     }  # fmt: skip
     return Result(record=record, folder=Path("results") / model)
 
@@ -185,7 +185,7 @@ def test_rows_that_would_look_the_same_say_in_what_they_differ():
 
 def test_files_for_programs_always_say_how_a_model_was_asked():
     runs = [result("m", ask="Generate", identity="f" * 32, protocol={"how": "2-shot", "shots": 2})]
-    for row in (next(csv.DictReader(io.StringIO(render(runs, "csv")))), json.loads(render(runs, "json"))[0]["runs"][0]):
+    for row in (next(csv.DictReader(io.StringIO(render(runs, "csv")))), json.loads(render(runs, "json"))["boards"][0]["runs"][0]):
         said = {k: str(row[k]) for k in ("ask", "shots", "prompt", "identity", "protocol")}
         assert said == {"ask": "Generate", "shots": "2", "prompt": "plain", "identity": "f" * 32, "protocol": "2-shot"}
 
@@ -229,7 +229,7 @@ def test_a_name_cannot_break_the_table(monkeypatch):
     assert "[bold]" in shown
     assert not any(unicodedata.category(c) == "Cc" for c in shown.replace("\n", ""))
     assert next(csv.DictReader(io.StringIO(render(runs, "csv"))))["model"] == NASTY
-    assert json.loads(render(runs, "json"))[0]["runs"][0]["model"] == NASTY
+    assert json.loads(render(runs, "json"))["boards"][0]["runs"][0]["model"] == NASTY
 
 
 def test_the_table_fits_the_terminal(monkeypatch):
@@ -255,12 +255,12 @@ def test_a_narrow_table_leaves_scores_out_and_breaks_no_word(monkeypatch):
 
 def test_no_results_give_an_empty_table():
     assert render([], "table") == ""
-    assert json.loads(render([], "json")) == []
+    assert json.loads(render([], "json"))["boards"] == []
 
 
 def test_an_unknown_form_is_refused():
-    with pytest.raises(InputError, match="there is no format 'latex'"):
-        render([result()], "latex")
+    with pytest.raises(InputError, match="there is no format 'html'"):
+        render([result()], "html")
 
 
 @pytest.mark.parametrize("damage", [lambda r: r.pop("data"), lambda r: r["data"].update(limit="x"), lambda r: r.update(main=[])])

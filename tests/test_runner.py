@@ -40,7 +40,7 @@ def test_a_run_leaves_its_files(config: RunConfig, registry: Registry) -> None:
     assert result.folder.parent.parts[-3:] == ("toy", "even", "toy-model")
     assert [p["id"] for p in result.predictions()] == [f"n{i}" for i in range(23)]
     rows = result.statistics()
-    assert rows.dtype.names == ("toy_accuracy:right", "toy_accuracy:n")
+    assert rows.dtype.names == ("toy_accuracy:right", "toy_accuracy:n", "cluster")
     assert result.score == pytest.approx(100 * rows["toy_accuracy:right"].sum() / 23)
     record = result.record["scores"]["toy_accuracy"]["accuracy"]
     assert record["low"] < record["value"] < record["high"]

@@ -32,7 +32,7 @@ def command(output: str, processes: int | None) -> None:
         "threads": 1,  # more threads slow so small models down
     }  # fmt: skip
     results = run(fitting(configs(tasks, MODELS, values), registry), registry)
-    click.echo(render(results, "table"), nl=False)
+    click.echo(render(results, "table", registry), nl=False)
     low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLD]
     if low:
         raise PlmtasksError(f"below the threshold of {THRESHOLD:g} points", *low)

@@ -55,6 +55,6 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> N
             click.echo(f"{config.task} cannot be asked of {config.model}: left out", err=True)
     results = run(fit, registry)
     if speaks():
-        click.echo(render(results, "table"), nl=False)
+        click.echo(render(results, "table", registry), nl=False)
         for result in results:
             click.echo(f"{result.task} on {result.model}: {result.folder}")

@@ -1,21 +1,27 @@
 """Results as a ranked table."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from plmtasks.errors import InputError
 from plmtasks.results import Result
 
 from .boards import Board, Row, make_boards
+from .overview import Overview, Standing, make_overview
 
-FORMATS = ("table", "markdown", "csv", "json")
+if TYPE_CHECKING:
+    from plmtasks.registry import Registry
 
-__all__ = ["FORMATS", "Board", "Row", "make_boards", "render"]
+FORMATS = ("table", "markdown", "csv", "json", "latex")
+
+__all__ = ["FORMATS", "Board", "Overview", "Row", "Standing", "make_boards", "make_overview", "render"]
 
 
-def render(results: Sequence[Result], form: str) -> str:
+def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:
     """The ranked runs of each task as text.
 
     form: one of FORMATS; a table is as wide as the terminal
+    registry: whose metrics make ranks and tiers of the runs' statistics; None: ranks are those of the scores alone
 
     raises: InputError for another form; DataError for a result that lacks what its schema demands
     """
@@ -23,5 +29,8 @@ def render(results: Sequence[Result], form: str) -> str:
 
     if form not in FORMATS:
         raise InputError(f"there is no format {form!r}", f"there are: {', '.join(FORMATS)}")
-    write = {"table": formats.table, "markdown": formats.markdown, "csv": formats.csv, "json": formats.json}[form]
-    return write(make_boards(results))
+    write = {
+        "table": formats.table, "markdown": formats.markdown, "csv": formats.csv, "json": formats.json, "latex": formats.latex,
+    }[form]  # fmt: skip
+    boards = make_boards(results, registry)
+    return write(boards, make_overview(boards))

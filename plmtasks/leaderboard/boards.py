@@ -5,25 +5,36 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from plmtasks.comparing import IDENTITY_DIGITS, given, terms, why_not
 from plmtasks.config import Generation, ModelSettings
-from plmtasks.errors import DataError
+from plmtasks.errors import DataError, PlmtasksError
 from plmtasks.results import Result
+from plmtasks.statistics import Spread, spread
+
+if TYPE_CHECKING:
+    from plmtasks.registry import Registry
+    from plmtasks.statistics import Ranking
 
 ScoreName = tuple[str, str]
 """Metric, score."""
 
-IDENTITY_DIGITS = 6
-
 
 @dataclass(frozen=True)
 class Row:
-    """One run in a table."""
+    """One run in a table, or the runs of several seeds of one training."""
 
     result: Result
+    """Of the first seed."""
+    others: Sequence[Result] = ()
+    """Of the other seeds."""
     rank: int | None = None
-    """None: it cannot be ranked, and its marks say why. Equal scores have equal ranks."""
+    """By the score alone, equal scores with equal ranks. None: it cannot be ranked, and its marks say why."""
+    ranks: tuple[int, int] | None = None
+    """The ranks that the data leave open, from the tests of all pairs; None: no tests were made."""
+    tier: int | None = None
+    """1 for the best and all that cannot be told from it, and so on; None: no tests were made."""
     twin: bool = False
     """Another row has the same identity and other scores: the same run on another class of machine."""
     details: Sequence[str] = ()
@@ -59,8 +70,9 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
-            _given(self.record): "given" in self.record["protocol"],
+            given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",
+            self._of_seeds(): self.others,
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,
@@ -79,16 +91,48 @@ class Row:
             if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
                 yield "epoch chosen on this split"
 
+    def _of_seeds(self) -> str:
+        found = self.spread(self.main)
+        if found is None or found.deviation is None:
+            return ""
+        return f"{found.n} seeds: deviation {found.deviation:.3g}, their mean within {found.low:.4g} to {found.high:.4g}"
+
     @property
     def main(self) -> ScoreName:
         metric, score = self.record["main"]
         return metric, score
 
+    @property
+    def results(self) -> Sequence[Result]:
+        """Of all its seeds."""
+        return [self.result, *self.others]
+
     def score(self, name: ScoreName) -> Mapping[str, Any]:
-        """Value, ends and unit; an empty score where this run has none of that name."""
-        missing = {"value": None, "low": None, "high": None, "interval": "none", "unit": ""}
-        score: Mapping[str, Any] = self.record["scores"].get(name[0], {}).get(name[1], missing)
-        return score
+        """Value, ends and unit; an empty score where this run has none of that name.
+
+        Of several seeds the mean value, between the mean ends of their sampling intervals.
+        """
+        found = [_score(result, name) for result in self.results]
+        if not self.others:
+            return found[0]
+        means = {key: _mean([s[key] for s in found]) for key in ("value", "low", "high")}
+        return {**found[0], **means, **({"interval": "none"} if means["low"] is None else {})}
+
+    def spread(self, name: ScoreName) -> Spread | None:
+        """How far a score moves from seed to seed; None where there is only one seed, or a score is not defined."""
+        values = [_score(result, name)["value"] for result in self.results]
+        return spread(values) if self.others and None not in values else None
+
+
+def _score(result: Result, name: ScoreName) -> Mapping[str, Any]:
+    missing = {"value": None, "low": None, "high": None, "interval": "none", "unit": ""}
+    score: Mapping[str, Any] = result.record["scores"].get(name[0], {}).get(name[1], missing)
+    return score
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 @dataclass(frozen=True)
@@ -98,6 +142,10 @@ class Board:
     rows: Sequence[Row]
     apart: str | None = None
     """Why these runs are not compared with the task's first table; None for that table itself."""
+    smallest: float | None = None
+    """The difference that such data would show in four cases of five."""
+    untested: str | None = None
+    """Why no pair was tested."""
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -123,10 +171,12 @@ class Board:
         return list(dict.fromkeys([self.main, *names]))
 
 
-def make_boards(results: Sequence[Result]) -> list[Board]:
+def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -> list[Board]:
     """A table for each task, and one more for each other set of examples or way of scoring; by name of the task.
 
-    The same result in two folders counts once.
+    The same result in two folders counts once; runs that differ in the seed of their training alone share a row.
+
+    registry: whose metrics make ranks and tiers of the statistics that lie beside the results; None: no tests are made
 
     raises: DataError for a result that lacks what its schema demands
     """
@@ -139,65 +189,58 @@ def make_boards(results: Sequence[Result]) -> list[Board]:
             continue
         seen.add(content)
         try:
-            terms = json.dumps(_terms(result.record), sort_keys=True)
+            common = json.dumps(terms(result.record), sort_keys=True)
             _ = Row(result).marks, Row(result).protocol, Row(result).examples, _details(Row(result))
         except (AttributeError, KeyError, TypeError, ValueError) as e:
             raise DataError(
                 str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
             ) from e
         identities[result.identity] += 1
-        tasks.setdefault(result.task, {}).setdefault(terms, []).append(result)
+        tasks.setdefault(result.task, {}).setdefault(common, []).append(result)
     twins = {identity for identity, count in identities.items() if count > 1}
     boards = []
     for _, groups in sorted(tasks.items()):
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].record["data"]["examples"], item[0]))
         first = ordered[0][1][0].record
-        for terms, group in ordered:
-            apart = None if terms == ordered[0][0] else _difference(first, group[0].record)
-            boards.append(Board(_told_apart(_ranked(group, twins)), apart))
+        for common, group in ordered:
+            apart = None if common == ordered[0][0] else why_not(first, group[0].record)
+            boards.append(_tested(Board(_told_apart(_ranked(_of_seeds(group, twins))), apart), registry))
     return boards
 
 
-def _terms(record: Mapping[str, Any]) -> list[Any]:
-    """What runs must have in common to be compared."""
-    data = record["data"]
-    return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
+    """A row for each run, or for the runs that differ in the seed of their training alone."""
+    groups: dict[str, list[Result]] = {}
+    for number, result in enumerate(results):
+        record = result.record
+        training = record["protocol"].get("training")
+        key = str(number)
+        if training is not None and result.identity not in twins:
+            settings = {k: v for k, v in record["settings"].items() if k != "seed"}
+            protocol = {**record["protocol"], "training": training["recipe"]}
+            key = json.dumps([record["model"], protocol, settings, record["data"]["skipped"]], sort_keys=True)
+        groups.setdefault(key, []).append(result)
+    for group in groups.values():
+        group.sort(key=lambda r: (r.record["protocol"].get("training", {}).get("seed", 0), r.identity))
+    return [Row(first, others, twin=first.identity in twins) for first, *others in groups.values()]
 
 
-def _given(record: Mapping[str, Any]) -> str:
-    """Whose predictions took the place of what the data gives."""
-    given = record["protocol"].get("given")
-    return f"given {given['task']} of {given['model']} ({given['identity'][:IDENTITY_DIGITS]})" if given else ""
+def _tested(board: Board, registry: "Registry | None") -> Board:
+    """The board with the ranks and tiers that the statistics of its runs leave open."""
+    from . import pairs
+
+    rows = [row for row in board.rows if row.rank is not None]
+    if registry is None or len(rows) < 2:
+        return board
+    try:
+        found: Ranking = pairs.ranking([row.results for row in rows], board.main, registry)
+    except PlmtasksError as e:
+        return replace(board, untested=e.message)
+    made = [replace(row, ranks=(int(found.low[i]), int(found.high[i])), tier=int(found.tier[i])) for i, row in enumerate(rows)]
+    return replace(board, rows=[*made, *board.rows[len(rows) :]], smallest=found.smallest)
 
 
-def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores that say what kind of figures the others are: a pseudo-likelihood is not compared with a likelihood."""
-    named = ((f"{metric} {name}", s) for metric, scores in record["scores"].items() for name, s in scores.items())
-    return {name: s["value"] for name, s in named if s["unit"] == "kind"}
-
-
-def _difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Why a run cannot be compared with the first: all that differs."""
-    a, b = first["data"], other["data"]
-    found = []
-    if a["name"] != b["name"]:
-        found.append(f"other data: {b['name']}")
-    if a["split"] != b["split"]:
-        found.append(f"another split: {b['split']}")
-    if (given := _given(other)) != _given(first):
-        found.append(given or "of what the data gives")
-    elif a["fingerprint"] != b["fingerprint"]:
-        found.append(f"other examples: {b['examples']} of {b['of']}")
-    if first["task"]["version"] != other["task"]["version"]:
-        found.append(f"another version of the task: {other['task']['version']}")
-    if (first["main"], first["signatures"]) != (other["main"], other["signatures"]):
-        found.append("scored in another way")
-    kinds, others = _kinds(first), _kinds(other)
-    found += [f"another kind of figures: {name} {value:g}" for name, value in others.items() if value != kinds.get(name)]
-    return "; ".join(found)
-
-
-def _ranked(results: Sequence[Result], twins: set[str]) -> list[Row]:
+def _ranked(rows: Sequence[Row]) -> list[Row]:
     """Best first; equal scores share a rank and the next one is left out; what cannot be ranked comes last."""
 
     def key(row: Row) -> float | None:
@@ -208,7 +251,6 @@ def _ranked(results: Sequence[Result], twins: set[str]) -> list[Row]:
         value = float(score["value"])
         return round(-value if score["higher_is_better"] else value, 9)
 
-    rows = [Row(result, twin=result.identity in twins) for result in results]
     keyed = sorted(
         ((key(row), row) for row in rows),
         key=lambda pair: (pair[0] is None, pair[0] or 0.0, pair[1].result.model, pair[1].result.identity),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from .boards import Board, Row, ScoreName
+from .overview import Overview, Standing
 
 SHOWN_SCORES = 5
 """Scores a table shows; the others are in the CSV and JSON forms."""
@@ -16,11 +17,12 @@ GAP = 2
 """Between the columns of a terminal's table."""
 NAME_WIDTH = 12
 """The least for a model's name there."""
+OVERVIEW_TEXTS = ("model", "family", "protocol")
 MARKS_WIDTH = 24
 """The least for marks there, as long as a score can be left out instead."""
 
 
-def table(boards: Sequence[Board]) -> str:
+def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always."""
     from rich import box
     from rich.console import Console
@@ -33,9 +35,10 @@ def table(boards: Sequence[Board]) -> str:
         shown, columns, widths = _fitting(board, console.width)
         made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
         for (name, *_), width in zip(columns, widths, strict=True):
-            side: Literal["left", "right"] = "right" if name in ("rank", "n") else "left"
+            side: Literal["left", "right"] = "right" if name in ("rank", "tier", "n") else "left"
             made.add_column(Text(name), justify=side, overflow="fold", min_width=width, max_width=width)
-        columns[1] = [_broken(name, widths[1]) for name in columns[1]]
+        model = [name for name, *_ in columns].index("model")
+        columns[model] = [_broken(name, widths[model]) for name in columns[model]]
         for line in zip(*(cells for _, *cells in columns), strict=True):
             # as Text, a bracket in a cell is no markup
             made.add_row(*map(Text, line))
@@ -43,10 +46,21 @@ def table(boards: Sequence[Board]) -> str:
         console.print()
         console.print(made)
         console.print()
+    if overview is not None:
+        header, lines = _overview(overview, _printable)
+        made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+        for name in header:
+            made.add_column(Text(name), justify="left" if name in OVERVIEW_TEXTS else "right", overflow="fold")
+        for cells in lines:
+            made.add_row(*map(Text, cells))
+        console.print(Text(_about_all(overview)))
+        console.print()
+        console.print(made)
+        console.print()
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n" if boards else ""
 
 
-def markdown(boards: Sequence[Board]) -> str:
+def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """Tables of GitHub's Markdown."""
     blocks = []
     for board in boards:
@@ -54,21 +68,49 @@ def markdown(boards: Sequence[Board]) -> str:
         header, lines = _cells(board, shown, _escape)
         heading = [f"### {_escape(board.task)}", "", _escape(_about(board, shown)), ""]
         blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
+    if overview is not None:
+        header, lines = _overview(overview, _escape, scores=True)
+        heading = ["### All tasks", "", _escape(_about_all(overview)), ""]
+        blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
     return "\n".join(blocks)
 
 
-def csv(boards: Sequence[Board]) -> str:
+def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
+    """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
+    blocks = []
+    for board in boards:
+        shown = _shown(board)
+        header, lines = _cells(board, shown, _latex)
+        sides = ["r" if name in ("rank", "tier", "n") else "l" for name in header]
+        blocks += _tabular(f"{board.task}: {_about(board, shown)}", sides, [header, *lines])
+    if overview is not None:
+        header, lines = _overview(overview, _latex)
+        blocks += _tabular(_about_all(overview), ["l" if name in OVERVIEW_TEXTS else "r" for name in header], [header, *lines])
+    return "\n".join(blocks)
+
+
+def _tabular(caption: str, sides: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    header, *rows = [" & ".join(cell.replace("↓", r"$\downarrow$") for cell in line) + r" \\" for line in lines]
+    return [
+        r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}", rf"\begin{{tabular}}{{{''.join(sides)}}}",
+        r"\toprule", header, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+    ]  # fmt: skip
+
+
+def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """One line for each score of each run."""
     file = io.StringIO()
     columns = [
-        "task", "data", "split", "apart", "rank", "model", "family", "ask", "protocol", "shots", "prompt", "examples", "of",
-        "marks", "metric", "score", "main", "value", "low", "high", "interval", "unit", "higher_is_better", "identity",
+        "task", "data", "split", "apart", "rank", "rank_low", "rank_high", "tier", "seeds", "model", "family",
+        "ask", "protocol", "shots", "prompt", "examples", "of",
+        "marks", "metric", "score", "main", "value", "low", "high", "interval", "seed_deviation", "seed_low", "seed_high", "unit",
+        "higher_is_better", "identity",
     ]  # fmt: skip
     writer = csv_module.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
     for board in boards:
         for row in board.rows:
-            run = _run(row)
+            run = {k: v for k, v in _run(row).items() if k not in ("identities", "folders")}
             scored, marks = run.pop("scores"), "; ".join(run["marks"])
             data = row.record["data"]
             shared = {
@@ -87,26 +129,48 @@ def csv(boards: Sequence[Board]) -> str:
     return file.getvalue()
 
 
-def json(boards: Sequence[Board]) -> str:
+def json(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """All that the tables rest on."""
     made = [
         {
             "task": board.task, "data": {k: board.record["data"][k] for k in ("name", "split", "fingerprint", "of")},
             "apart": board.apart, "main": list(board.main), "higher_is_better": board.higher_is_better,
-            "runs": [_run(row) for row in board.rows],
+            "smallest_difference": board.smallest, "untested": board.untested, "runs": [_run(row) for row in board.rows],
         }
         for board in boards
     ]  # fmt: skip
-    return json_module.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    over = None if overview is None else _json_overview(overview)
+    return json_module.dumps({"boards": made, "overview": over}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _json_overview(overview: Overview) -> dict[str, Any]:
+    rows = [
+        {
+            "model": s.model, "family": s.family, "protocol": s.protocol, "mean_rank": s.mean_rank, "win_rate": s.win_rate,
+            "average": s.average, "low": s.low, "high": s.high, "several_runs": s.several,
+            "identities": {task: row.result.identity for task, row in s.cells.items()},
+        }
+        for s in overview.standings
+    ]  # fmt: skip
+    return {"tasks": list(overview.tasks), "averaged": list(overview.averaged), "models": rows}
 
 
 def _run(row: Row) -> dict[str, Any]:
     model = row.record["model"]
+    low, high = row.ranks or (None, None)
     return {
-        "rank": row.rank, "model": model["name"], "family": model["family"], "ask": model["ask"], "protocol": row.protocol,
-        "shots": row.record["protocol"]["shots"], "prompt": row.record["settings"]["prompt"], "examples": row.examples,
-        "of": row.of, "marks": row.marks, "identity": row.result.identity, "scores": row.record["scores"],
+        "rank": row.rank, "rank_low": low, "rank_high": high, "tier": row.tier, "model": model["name"], "family": model["family"],
+        "ask": model["ask"], "protocol": row.protocol, "shots": row.record["protocol"]["shots"],
+        "prompt": row.record["settings"]["prompt"], "examples": row.examples, "of": row.of, "marks": row.marks,
+        "identity": row.result.identity, "seeds": len(row.results), "identities": [r.identity for r in row.results],
+        "scores": {m: {s: _scored(row, (m, s)) for s in scores} for m, scores in row.record["scores"].items()},
     }  # fmt: skip
+
+
+def _scored(row: Row, name: ScoreName) -> dict[str, Any]:
+    found = row.spread(name)
+    seeds = {"seed_deviation": found.deviation, "seed_low": found.low, "seed_high": found.high} if found else {}
+    return {**row.score(name), **seeds}
 
 
 def _about(board: Board, shown: Sequence[ScoreName]) -> str:
@@ -116,22 +180,66 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
     left_out = len(board.scores) - len(shown)
     text += f"; {left_out} more score{'s' * (left_out > 1)} in the csv and json forms" if left_out else ""
-    return f"{text}; apart from the table above: {board.apart}" if board.apart else text
+    text += f"; apart from the table above: {board.apart}" if board.apart else ""
+    if board.untested:
+        return f"{text}; ranks are not tested: {board.untested}"
+    if not board.smallest:
+        return text
+    unit = board.rows[0].score(board.main)["unit"]
+    return f"{text}; ranks and tiers by paired tests of all pairs; differences under {board.smallest:.2g} {unit} hardly show here"
 
 
 def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
     """The header, and a line of cells for each run; what comes from a result's names is escaped."""
-    marked = any(row.marks for row in board.rows)
+    marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
     scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
-    header = [escape(name) for name in ("rank", "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))]
+    tier = ["tier"] if tested else []
+    header = [
+        escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))
+    ]
     lines = []
     for row in board.rows:
         record = row.record
         who = [record["model"]["name"], record["model"]["family"], row.protocol]
         count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
         marks = [escape("; ".join(row.marks))] if marked else []
-        lines.append([str(row.rank or "–"), *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
+        tier = [str(row.tier or "–")] if tested else []
+        lines.append([_rank(row), *tier, *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
     return header, lines
+
+
+def _about_all(overview: Overview) -> str:
+    tasks, averaged = len(overview.tasks), len(overview.averaged)
+    of = "" if tasks == averaged else f" of the {averaged} that are scored in points"
+    return f"all {tasks} tasks: by mean win rate over each model's own tasks; averages{of} only where no score is missing"
+
+
+def _overview(overview: Overview, escape: Callable[[str], str], *, scores: bool = False) -> tuple[list[str], list[list[str]]]:
+    """The header, and a line of cells for each model.
+
+    scores: with its main score on every task
+    """
+    header = [*OVERVIEW_TEXTS, "tasks", "win rate", "mean rank", "average", *(map(escape, overview.tasks) if scores else ())]
+    lines = []
+    for s in overview.standings:
+        count = f"{len(s.cells)} of {len(overview.tasks)}" if len(s.cells) < len(overview.tasks) else str(len(s.cells))
+        average = {"value": s.average, "low": s.low, "high": s.high, "unit": "points"}
+        found = [_cell(s, task) for task in overview.tasks] if scores else []
+        rate = "–" if s.win_rate is None else f"{s.win_rate:.1f} %"
+        who = [escape(s.model), escape(s.family), escape(s.protocol + (f"; best of several on {s.several}" if s.several else ""))]
+        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", _number(average), *found])
+    return header, lines
+
+
+def _cell(standing: Standing, task: str) -> str:
+    row = standing.cells.get(task)
+    return "–" if row is None else _number(row.score(row.main))
+
+
+def _rank(row: Row) -> str:
+    """1–3: the ranks that the data leave open."""
+    low, high = row.ranks or (row.rank, row.rank)
+    return "–" if low is None else str(low) if low == high else f"{low}–{high}"
 
 
 def _shown(board: Board) -> list[ScoreName]:
@@ -158,8 +266,9 @@ def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]]
         if len(shown) == 1 or excess <= sum(max(0, widths[i] - max(least[i], MARKS_WIDTH)) for i in marks):
             break
         shown = shown[:-1]
-    least[1] = min(widths[1], NAME_WIDTH)
-    for i in (*marks, 1, *range(len(columns))):
+    model = header.index("model")
+    least[model] = min(widths[model], NAME_WIDTH)
+    for i in (*marks, model, *range(len(columns))):
         cut = max(0, min(excess, widths[i] - least[i]))
         widths[i], excess = widths[i] - cut, excess - cut
     return shown, columns, widths
@@ -200,6 +309,11 @@ def _line(cells: Iterable[str]) -> str:
 def _escape(text: str) -> str:
     """Text that Markdown shows as it is; underscores within words mean nothing there."""
     return re.sub(r"([\\`*<>|\[\]&~]|(?<!\w)_|_(?!\w))", r"\\\1", _printable(text))
+
+
+def _latex(text: str) -> str:
+    named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "↓": r"$\downarrow$"}
+    return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in _printable(text))
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,53 @@
+"""Which runs of a table the data can tell apart."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from plmtasks.comparing import columns, rows
+from plmtasks.errors import DataError
+from plmtasks.results import CLUSTER, Result
+
+if TYPE_CHECKING:
+    from plmtasks.registry import Registry
+    from plmtasks.statistics import Ranking
+
+TOLERANCE = 1e-6
+"""By which a score may differ from what its rows give: sums in another order."""
+
+
+def ranking(groups: Sequence[Sequence[Result]], main: tuple[str, str], registry: "Registry") -> "Ranking":
+    """The tests of all pairs, by the main score.
+
+    groups: the runs of each row, all on the same examples
+
+    raises: InputError if the metric is not installed in the version that counted; DataError if a run's files are not there, or
+        do not give its score
+    """
+    import numpy as np
+
+    from plmtasks import statistics
+
+    name, score = main
+    results = [result for group in groups for result in group]
+    first = rows(results[0], name, registry)
+    metric, k = first.metric, first.values.shape[1]
+    stacked = np.empty((len(first.values), len(results), k))
+    for i, result in enumerate(results):
+        array = result.statistics()
+        if len(array) != len(stacked) or (first.clusters is not None and (array[CLUSTER] != first.clusters).any()):
+            raise DataError(str(result.folder / "statistics.npy"), "rows of the same examples", f"{len(array)} rows")
+        stacked[:, i] = columns(array, name, metric.columns(), result)
+    found = np.asarray(metric.reduce(stacked.sum(axis=0))[score])
+    said = np.array([result.record["scores"][name][score]["value"] for result in results])
+    wrong = np.flatnonzero(~(np.abs(found - said) <= TOLERANCE * np.maximum(1, np.abs(said))))
+    if len(wrong):
+        i = int(wrong[0])
+        raise DataError(
+            str(results[i].folder), f"rows that give the score {said[i]:g}", f"{found[i]:g}", "plmtasks results verify"
+        )
+    ends = np.cumsum([len(group) for group in groups])
+    members = [range(end - len(group), end) for end, group in zip(ends.tolist(), groups, strict=True)]
+    return statistics.rank(
+        statistics.by_cluster(stacked, first.clusters), metric.reduce, score, groups=members,
+        higher_is_better=bool(results[0].record["scores"][name][score]["higher_is_better"]),
+    )  # fmt: skip

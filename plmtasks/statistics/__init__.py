@@ -1,0 +1,33 @@
+"""Intervals, paired tests and ranks from per-example statistics.
+
+docs/design/statistics.md says which method answers which question, and how each was checked.
+"""
+
+from .differences import Difference, compare, holm, mcnemar, randomization
+from .intervals import NO_INTERVAL, Interval, bootstrap, bootstrap_computed, wilson
+from .ranks import Ranking, rank
+from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled
+from .seeds import Spread, spread
+
+__all__ = [
+    "NO_INTERVAL",
+    "RESAMPLES",
+    "SLICE_RESAMPLES",
+    "Difference",
+    "Interval",
+    "Ranking",
+    "Spread",
+    "bootstrap",
+    "bootstrap_computed",
+    "by_cluster",
+    "compare",
+    "holm",
+    "leave_one_out",
+    "mcnemar",
+    "randomization",
+    "rank",
+    "resample_totals",
+    "resampled",
+    "spread",
+    "wilson",
+]

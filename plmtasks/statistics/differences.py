@@ -1,0 +1,152 @@
+"""Whether one run is better than another on the same examples."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .resampling import by_cluster, coins, leave_one_out, resampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .resampling import Reduce
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The score of one run less that of another on the same examples, in the score's own unit."""
+
+    value: float
+    low: float | None
+    high: float | None
+    """Of the percentile bootstrap of pairs."""
+    p_bootstrap: float
+    """Two-sided: how often a resample's difference lies as far from the one found as that from 0."""
+    p_randomization: float
+    """Two-sided: how often the difference is as large after the two runs' answers were exchanged at random."""
+    p_mcnemar: float | None
+    """Two-sided and exact; None where examples are not simply right or wrong, or not independent."""
+    effect: float | None
+    """The difference in standard deviations of what single examples (or clusters) contribute to it; None: they have none."""
+    effect_low: float | None
+    effect_high: float | None
+
+
+def compare(  # noqa: PLR0913  two runs, and options that can be left out
+    first: "NDArray[Any]", second: "NDArray[Any]", reduce: "Reduce", *,
+    clusters: "Sequence[Any] | NDArray[Any] | None" = None, proportions: Mapping[str, int] | None = None,
+    resamples: int = 10_000, level: float = 0.95, seed: int = 0,
+) -> dict[str, Difference]:  # fmt: skip
+    """For each score that both runs have, how they differ.
+
+    first, second: (n, k) statistics of the same n examples
+    reduce, clusters, proportions: as of `bootstrap`; clusters are drawn and exchanged whole
+
+    source: Efron and Tibshirani (1993), chapter 16; Noreen (1989) for randomization, one added to both counts;
+        Riezler and Maxwell (2005); McNemar (1947); Cohen's d of pairs
+    """
+    import numpy as np
+
+    both = np.stack([first, second], axis=1).astype(np.float64)
+    rows = by_cluster(both, clusters)
+    points = reduce(rows.sum(axis=0))
+    drawn = resampled(rows, reduce, resamples=resamples, seed=seed)
+    exchanged = reduce(_exchanged(rows, resamples, seed))
+    found = {}
+    for score, values in points.items():
+        value = float(values[0] - values[1])
+        if math.isnan(value):
+            continue
+        others = drawn[score][:, 0] - drawn[score][:, 1]
+        others = others[np.isfinite(others)]
+        low, high = np.quantile(others, ((1 - level) / 2, (1 + level) / 2)) if len(others) else (None, None)
+        swapped = exchanged[score][:, 0] - exchanged[score][:, 1]
+        column = (proportions or {}).get(score)
+        deviation = _deviation(rows, reduce, score)
+        found[score] = Difference(
+            value=value, low=_float(low), high=_float(high), p_bootstrap=_share(np.abs(others - value), value),
+            p_randomization=_share(np.abs(swapped[np.isfinite(swapped)]), value),
+            p_mcnemar=_mcnemar_of(both, column, len(rows)) if column is not None else None,
+            effect=value / deviation if deviation else None,
+            effect_low=_float(low) / deviation if deviation and low is not None else None,
+            effect_high=_float(high) / deviation if deviation and high is not None else None,
+        )  # fmt: skip
+    return found
+
+
+def _float(value: Any) -> Any:
+    return None if value is None else float(value)
+
+
+def _share(distances: "NDArray[Any]", value: float) -> float:
+    """The share of distances that reach the value; the data themselves count as one more, so that it is never 0."""
+    reached = (distances >= abs(value) - 1e-9 * max(1.0, abs(value))).sum()
+    return float((reached + 1) / (len(distances) + 1))
+
+
+def _exchanged(rows: "NDArray[Any]", trials: int, seed: int) -> "NDArray[Any]":
+    """Totals of both runs after the rows of each example were exchanged by a coin.
+
+    rows: (n, 2, k)
+    returns: (trials, 2, k)
+    """
+    import numpy as np
+
+    moved = rows[:, 1] - rows[:, 0]
+    shift = coins(moved, trials, seed)
+    total = rows.sum(axis=0)
+    return np.stack([total[0] + shift, total[1] - shift], axis=1)
+
+
+def _deviation(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> float | None:
+    """The standard deviation of what single rows contribute to the difference, by the jackknife."""
+    import numpy as np
+
+    left_out = np.concatenate(list(leave_one_out(rows, reduce, score)))
+    contributions = (len(rows) - 1) * (left_out[:, 0] - left_out[:, 1])
+    contributions = contributions[np.isfinite(contributions)]
+    deviation = float(contributions.std(ddof=1)) if len(contributions) > 1 else 0.0
+    return deviation if deviation > 1e-12 else None
+
+
+def _mcnemar_of(both: "NDArray[Any]", column: int, independent: int) -> float | None:
+    import numpy as np
+
+    values = both[:, :, column]
+    if independent != len(both) or not np.isin(values, (0.0, 1.0)).all():
+        return None
+    return mcnemar(int((values[:, 0] > values[:, 1]).sum()), int((values[:, 0] < values[:, 1]).sum()))
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """The exact two-sided p-value of McNemar's test: a fair coin for each example on which just one run is right.
+
+    source: McNemar (1947), Psychometrika 12; the binomial form
+    """
+    n = first_only + second_only
+    if not n:
+        return 1.0
+    tail = sum(math.comb(n, i) for i in range(min(first_only, second_only) + 1))
+    return min(1.0, float(2 * tail / 2**n) if n < 1000 else math.exp(math.log(2 * tail) - n * math.log(2)))
+
+
+def randomization(differing: int) -> float:
+    """The least two-sided p-value that exchanging answers can give where so many examples differ."""
+    return min(1.0, 2.0 ** (1 - differing))
+
+
+def holm(p: "NDArray[Any]") -> "NDArray[Any]":
+    """p-values corrected for all being looked at, so that the chance of any false one stays at its level.
+
+    p: any shape
+    source: Holm (1979), Scandinavian Journal of Statistics 6
+    """
+    import numpy as np
+
+    flat = p.ravel()
+    order = np.argsort(flat, kind="stable")
+    factors = np.arange(len(flat), 0, -1)
+    corrected = np.empty_like(flat)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(flat[order] * factors))
+    return corrected.reshape(p.shape)

@@ -1,0 +1,161 @@
+"""Where a score would lie on other examples of the same kind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Literal
+
+from .resampling import by_cluster, draws, leave_one_out, resampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .resampling import Reduce
+
+Method = Literal["wilson", "percentile bootstrap", "BCa bootstrap", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Where a score would lie on other examples of the same kind, in the score's own unit."""
+
+    low: float | None
+    high: float | None
+    method: Method
+    """none: there is no interval, because there are too few examples or the score is not defined."""
+
+
+NO_INTERVAL = Interval(low=None, high=None, method="none")
+
+
+def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all be left out
+    statistics: "NDArray[Any]", reduce: "Reduce", *, clusters: "Sequence[Any] | NDArray[Any] | None" = None,
+    proportions: Mapping[str, int] | None = None, resamples: int = 10_000, level: float = 0.95, seed: int = 0,
+    method: Literal["percentile bootstrap", "BCa bootstrap"] = "percentile bootstrap",
+) -> dict[str, Interval]:  # fmt: skip
+    """The interval of each score that `reduce` makes of the summed statistics.
+
+    statistics: (n, k), one row an example
+    reduce: (..., k) sums → scores of shape (...), nan where a score is not defined; such resamples are left out
+    clusters: for each example what it shares with others; whole clusters are drawn
+    proportions: score → the column whose mean it is, on any scale; if the column's rows are all 0 or 1, it gets
+        Wilson's interval, which does not collapse where they are all equal
+    method: BCa corrects bias and skewness, by the scores without each example in turn
+
+    The same seed gives the same intervals, whatever the number of threads.
+
+    source: Efron and Tibshirani (1993), chapters 13 and 14; Wilson (1927)
+    """
+    import numpy as np
+
+    examples = np.asarray(statistics, dtype=np.float64)
+    rows = by_cluster(examples, clusters)
+    points = reduce(rows.sum(axis=0))
+    if len(rows) < 2:
+        return dict.fromkeys(points, NO_INTERVAL)
+    found: dict[str, Interval] = {}
+    for score, column in (proportions or {}).items():
+        values = examples[:, column]
+        # examples of one cluster are not independent; if all are alike, the clusters at least are trials
+        if np.isin(values, (0.0, 1.0)).all() and (clusters is None or values.min() == values.max()):
+            ends = _scale(score, examples, column, reduce)
+            if ends is not None:
+                bottom, top = ends
+                low, high = wilson(float(values.mean()), len(rows), level)
+                found[score] = Interval(low=bottom + low * (top - bottom), high=bottom + high * (top - bottom), method="wilson")
+    if found.keys() != points.keys():
+        drawn = resampled(rows[:, None], reduce, resamples=resamples, seed=seed)
+        for score in points.keys() - found.keys():
+            corrected = None if method == "percentile bootstrap" else (rows, reduce, score)
+            found[score] = _interval(drawn[score][:, 0], float(points[score]), level, corrected)
+    return {score: found[score] for score in points}
+
+
+def bootstrap_computed(
+    compute: "Callable[[NDArray[Any]], Mapping[str, float]]", n: int, clusters: Sequence[Any] | None = None, *,
+    resamples: int = 200, level: float = 0.95, seed: int = 0,
+) -> dict[str, Interval]:  # fmt: skip
+    """The slow way, for scores that are no function of a sum.
+
+    compute: positions of drawn examples, (about n) → the scores on them
+    clusters: as of `bootstrap`; whole clusters are drawn
+    """
+    import numpy as np
+
+    points = compute(np.arange(n))
+    positions = [np.flatnonzero(np.asarray(clusters) == c) for c in dict.fromkeys(clusters)] if clusters is not None else None
+    count = n if positions is None else len(positions)
+    if count < 2:
+        return dict.fromkeys(points, NO_INTERVAL)
+    values: dict[str, list[float]] = {score: [] for score in points}
+    for drawn in draws(count, resamples, seed):
+        chosen = drawn if positions is None else np.concatenate([positions[i] for i in drawn])
+        for score, value in compute(chosen).items():
+            values[score].append(value)
+    return {score: _interval(np.asarray(values[score]), points[score], level) for score in points}
+
+
+def _scale(score: str, rows: "NDArray[Any]", column: int, reduce: "Reduce") -> tuple[float, float] | None:
+    """What the score is if none and if all of a column's rows are 1; None where it is not the mean between the two."""
+    import numpy as np
+
+    totals = np.repeat(rows.sum(axis=0)[None], 2, axis=0)
+    totals[:, column] = 0, len(rows)
+    bottom, top = (float(v) for v in reduce(totals)[score])
+    # every example alone and all together: a ratio to a count that differs between examples is no such mean
+    checked = np.vstack([rows, rows.sum(axis=0)])
+    values = np.append(rows[:, column], rows[:, column].mean())
+    return (bottom, top) if np.allclose(reduce(checked)[score], bottom + values * (top - bottom)) else None
+
+
+def wilson(p: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion p observed in n trials, without continuity correction.
+
+    source: Wilson (1927), Journal of the American Statistical Association 22
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    # at 0 and 1 the ends are exact, but for rounding
+    return (0.0 if p == 0 else centre - half), (1.0 if p == 1 else centre + half)
+
+
+def _interval(
+    drawn: "NDArray[Any]", point: float, level: float, corrected: "tuple[NDArray[Any], Reduce, str] | None" = None
+) -> Interval:
+    """The middle `level` of the resampled scores, or its correction by the jackknife of these rows."""
+    import numpy as np
+
+    defined = drawn[~np.isnan(drawn)]
+    if np.isnan(point) or not len(defined):
+        return NO_INTERVAL
+    ends = np.array([(1 - level) / 2, (1 + level) / 2])
+    method: Method = "percentile bootstrap"
+    if corrected is not None and (moved := _bca(defined, point, ends, *corrected)) is not None:
+        ends, method = moved, "BCa bootstrap"
+    low, high = np.quantile(defined, ends)
+    if not np.isfinite([low, high]).all():
+        return NO_INTERVAL
+    return Interval(low=float(low), high=float(high), method=method)
+
+
+def _bca(
+    defined: "NDArray[Any]", point: float, ends: "NDArray[Any]", rows: "NDArray[Any]", reduce: "Reduce", score: str
+) -> "NDArray[Any] | None":
+    """The quantiles that BCa takes in place of `ends`; None where all resamples lie on one side of the point.
+
+    source: Efron and Tibshirani (1993), equations 14.9 to 14.15; ties count half
+    """
+    import numpy as np
+    from scipy.special import ndtr, ndtri
+
+    below = np.mean(defined < point) + np.mean(defined == point) / 2
+    left_out = np.concatenate(list(leave_one_out(rows[:, None], reduce, score)))[:, 0]
+    deviations = np.nanmean(left_out) - left_out[~np.isnan(left_out)]
+    spread = (deviations**2).sum()
+    if not 0 < below < 1 or not spread > 0:
+        return None
+    bias, acceleration = ndtri(below), (deviations**3).sum() / (6 * spread**1.5)
+    z = bias + ndtri(ends)
+    moved: NDArray[Any] = ndtr(bias + z / (1 - acceleration * z))
+    return moved

@@ -1,0 +1,173 @@
+"""Which of many runs the data can tell apart, and the ranks that this leaves open."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from .differences import holm
+from .resampling import leave_one_out
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .resampling import Reduce
+
+ALL_PAIRS = 256
+"""The most runs whose pairs are corrected by Holm's procedure; of more, by Bonferroni's, which needs no table."""
+
+POWER = 0.8
+"""Of the test for which a smallest difference is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What the data says of the order of m runs, as arrays in the order in which they were given."""
+
+    low: "NDArray[Any]"
+    """The best rank that each can have: behind those alone that are shown to be better. int, (m,)"""
+    high: "NDArray[Any]"
+    """The worst: before those alone that are shown to be worse."""
+    tier: "NDArray[Any]"
+    """1 for the best run and all that cannot be told from it, 2 for the best of the others and all of them that cannot be told
+    from it, and so on: each tier is held together by its best run, and not by chains of neighbours. int, (m,)"""
+    errors: "NDArray[Any]"
+    """The standard error of each score. (m,)"""
+    smallest: float | None
+    """The true difference between neighbours in rank that such data would show in four cases of five, before any correction;
+    None: there is one run."""
+
+
+def rank(
+    rows: "NDArray[Any]", reduce: "Reduce", score: str, *, higher_is_better: bool = True,
+    groups: Sequence[Sequence[int]] | None = None, level: float = 0.05,
+) -> Ranking:  # fmt: skip
+    """Tests each pair of runs on the same examples, corrected for the number of pairs.
+
+    rows: (n, m, k) statistics of n independent examples (or clusters) in m runs
+    groups: runs (by position) whose mean score is ranked, such as several seeds; None: each alone. The arrays that come back
+        are then as long as there are groups
+    level: the chance that any difference is shown which is none
+
+    The standard error of a difference is the jackknife's: that of the contributions that single examples make to it. A pair's
+    p-value is Student's, and never under what exchanging answers could give (2^(1-d) where d examples differ), since few
+    differences are not normally distributed.
+
+    source: Efron and Tibshirani (1993), chapter 11; Holm (1979); rank intervals from tests of all pairs: Mohamad et al. (2019)
+    """
+    import numpy as np
+
+    values, contributions = _contributions(rows, reduce, score, groups)
+    values = values if higher_is_better else -values
+    tests = _Tests(values, contributions, _fingerprints(rows, groups))
+    better = np.zeros(len(values), dtype=np.int64)
+    worse = np.zeros(len(values), dtype=np.int64)
+    order = np.lexsort((np.arange(len(values)), -values))
+    tier, leader = np.zeros(len(values), dtype=np.int64), {}
+    for i, shown in tests.shown(level):
+        better[i] = (shown & (values > values[i])).sum()
+        worse[i] = (shown & (values < values[i])).sum()
+        leader[i] = shown
+    number = 0
+    for i in order:
+        if not tier[i]:
+            number += 1
+            # those that are better and in an earlier tier keep theirs
+            tier[(tier == 0) & ~leader[i]] = number
+    return Ranking(
+        low=1 + better, high=len(values) - worse, tier=tier, errors=tests.errors, smallest=_smallest(tests, order, level)
+    )
+
+
+def _contributions(
+    rows: "NDArray[Any]", reduce: "Reduce", score: str, groups: Sequence[Sequence[int]] | None
+) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """The scores, and how far each row moves them, so scaled that the sum of its squares is the squared standard error.
+
+    returns: (g,), (n, g)
+    """
+    import numpy as np
+
+    n = len(rows)
+    values = np.asarray(reduce(rows.sum(axis=0))[score], dtype=np.float64)
+    without = np.concatenate(list(leave_one_out(rows, reduce, score)))
+    # where the score is not defined without an example, that example is taken to say nothing
+    without = np.where(np.isnan(without), values, without)
+    moved = (without.mean(axis=0) - without) * ((n - 1) / n) ** 0.5
+    if groups is not None:
+        mean = np.zeros((rows.shape[1], len(groups)))
+        for g, members in enumerate(groups):
+            mean[list(members), g] = 1 / len(members)
+        values, moved = values @ mean, moved @ mean
+    return values, moved
+
+
+def _fingerprints(rows: "NDArray[Any]", groups: Sequence[Sequence[int]] | None) -> "NDArray[Any]":
+    """A number for each row of each group, equal where the rows are equal. (n, g)"""
+    import numpy as np
+
+    weights = np.random.Generator(np.random.PCG64(0)).normal(size=rows.shape[2])
+    marks = rows @ weights
+    if groups is None:
+        return marks
+    return np.stack([marks[:, list(members)] @ (np.sqrt(2) + np.arange(len(members))) for members in groups], axis=1)
+
+
+class _Tests:
+    """The p-values of all pairs of runs."""
+
+    def __init__(self, values: "NDArray[Any]", contributions: "NDArray[Any]", marks: "NDArray[Any]") -> None:
+        """values: (g,); contributions, marks: (n, g)"""
+        self.values, self.marks = values, marks
+        self.covariance = contributions.T @ contributions
+        self.variances = self.covariance.diagonal()
+        self.errors = self.variances**0.5
+
+    def error(self, i: int) -> "NDArray[Any]":
+        """The standard errors of one run's differences from all. (g,)"""
+        import numpy as np
+
+        squared = self.variances + self.variances[i] - 2 * self.covariance[i]
+        found: NDArray[Any] = np.sqrt(np.maximum(squared, 0.0))
+        return found
+
+    def p(self, i: int) -> "NDArray[Any]":
+        """The p-values of one run against all. (g,)"""
+        import numpy as np
+        from scipy.special import stdtr
+
+        n = len(self.marks)
+        difference, error = np.abs(self.values - self.values[i]), self.error(i)
+        tiny = 1e-12 * max(1.0, float(np.abs(self.values).max()))
+        t = np.where(error > tiny, difference / np.maximum(error, tiny), np.where(difference > tiny, np.inf, 0.0))
+        p = 2 * stdtr(max(n - 1, 1), -t)
+        # few examples that differ are counted: the least p-value that exchanging their answers could give
+        floor = 2.0 ** (1.0 - (self.marks != self.marks[:, i : i + 1]).sum(axis=0))
+        found: NDArray[Any] = np.minimum(1.0, np.maximum(p, floor))
+        return found
+
+    def shown(self, level: float) -> "Iterator[tuple[int, NDArray[Any]]]":
+        """For each run, from which others it is told apart. bool, (g,)"""
+        import numpy as np
+
+        g = len(self.values)
+        if g > ALL_PAIRS:
+            for i in range(g):
+                yield i, self.p(i) * (g * (g - 1) / 2) < level
+            return
+        upper = np.triu_indices(g, 1)
+        p: NDArray[Any] = np.stack([self.p(i) for i in range(g)])
+        shown = np.zeros((g, g), dtype=bool)
+        shown[upper] = holm(p[upper]) < level
+        yield from enumerate(shown | shown.T)
+
+
+def _smallest(tests: _Tests, order: "NDArray[Any]", level: float) -> float | None:
+    import numpy as np
+
+    if len(order) < 2:
+        return None
+    errors = [tests.error(int(i))[int(j)] for i, j in itertools.pairwise(order)]
+    normal = NormalDist()
+    return float(np.median(errors)) * (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(POWER))
