@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .errors import DataError, InputError
@@ -65,12 +66,21 @@ def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
 
     raises: InputError if it is not installed in the version that counted
     """
-    signature, labels = result.record["signatures"][name], result.record["task"]["labels"]
-    task = registry.task(result.task)
-    metric = registry.metric(name).bind(task.labelled(labels) if tuple(labels) != task.labels else task)
+    signature = result.record["signatures"][name]
+    metric = registry.metric(name).bind(_task_of(result, registry))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric
+
+
+def _task_of(result: Result, registry: "Registry") -> Any:
+    """What a metric needs to know of the task; of one that is not installed, what the result tells."""
+    facts, labels = result.record["task"], tuple(result.record["task"]["labels"])
+    try:
+        task = registry.task(result.task)
+    except InputError:
+        return SimpleNamespace(**{**facts, "labels": labels})
+    return task.labelled(labels) if labels != task.labels else task
 
 
 @dataclass(frozen=True, kw_only=True)

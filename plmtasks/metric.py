@@ -26,6 +26,8 @@ class ScoreInfo:
     maximum: float | None = 100.0
     mean_of: str | None = None
     """The column whose mean this is (times 100 for points), where the score is a plain proportion or mean."""
+    resampled: bool = True
+    """Whether scores of resamples tell how sure it is; not so where examples that are drawn twice change what is counted."""
 
 
 class Metric(ABC):
@@ -69,7 +71,7 @@ class Metric(ABC):
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         """Further scores that are no function of a sum (a best threshold, an area under a curve); none by default.
 
-        They are shown without an interval from the rows.
+        Their intervals come from computing them anew on each of some hundred resamples.
         """
         return {}
 

@@ -155,21 +155,28 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
 def _scores(
     metric: Metric, rows: "NDArray[Any]", predictions: Sequence[Prediction], examples: Sequence[Example], resamples: int
 ) -> dict[str, dict[str, Any]]:
-    from .statistics import bootstrap
+    from .statistics import bootstrap, bootstrap_computed
 
     infos = metric.scores()
     columns = list(metric.columns())
     proportions = {name: columns.index(info.mean_of) for name, info in infos.items() if info.mean_of is not None}
     clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
     values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()}
-    values.update(metric.compute(predictions, examples) if examples else {})
+    further = metric.compute(predictions, examples) if examples else {}
+    values.update(further)
     intervals = {}
     if resamples:
         shared = clusters if len(set(clusters)) < len(clusters) else None
         intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=proportions, resamples=resamples, level=LEVEL)
+        if any(infos[name].resampled for name in further):
+
+            def anew(drawn: "NDArray[Any]") -> dict[str, float]:
+                return metric.compute([predictions[i] for i in drawn], [examples[i] for i in drawn])
+
+            intervals |= bootstrap_computed(anew, len(examples), shared, level=LEVEL)
     found = {}
     for name, info in infos.items():
-        interval = intervals.get(name)
+        interval = intervals.get(name) if info.resampled else None
         low, high, method = (interval.low, interval.high, interval.method) if interval else (None, None, "none")
         found[name] = {
             "value": _number(values.get(name)), "low": _number(low), "high": _number(high), "interval": method,

@@ -113,10 +113,10 @@ class OpenEnded(Metric):
     description = "ROUGE-L and BLEU with the references; repetition, different words and pairs, length"
 
     def scores(self) -> Mapping[str, ScoreInfo]:
-        free = ScoreInfo(best=None)
+        counted = ScoreInfo(best=None, resampled=False)
         return {
             "rouge_l": ScoreInfo(mean_of="rouge_l"), "bleu": ScoreInfo(),
-            "repetition": ScoreInfo(best=None, higher_is_better=False), "distinct_1": free, "distinct_2": free,
+            "repetition": ScoreInfo(best=None, higher_is_better=False), "distinct_1": counted, "distinct_2": counted,
             "length_ratio": ScoreInfo(best=None, unit="ratio", maximum=None),
         }  # fmt: skip
 

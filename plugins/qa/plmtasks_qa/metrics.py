@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.examples import Example, Prediction
@@ -82,14 +83,7 @@ class Squad(Means):
 
     def compare(self, answer: str, references: Sequence[str]) -> tuple[float, float]:
         """F1 and exact match of one answer, each 0 to 1, with the reference that is best for it."""
-        predicted = normalize(answer, self.language)
-        expected = [normalize(r, self.language) for r in references]
-        if not self.may_abstain:
-            return max(bag_f1(predicted, e) for e in expected), float(predicted in expected)
-        # SQuAD 2.0: references that normalize to nothing do not count; none left is the empty answer
-        expected = [e for e in expected if e] or [""]
-        f1 = max(_f1_or_empty(predicted, e) for e in expected)
-        return f1, float(predicted in expected)
+        return _compared(answer, tuple(references), self.language, self.may_abstain)
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         """The best scores over all thresholds of the no-answer probability, if every prediction has one.
@@ -112,6 +106,18 @@ class Squad(Means):
             score, threshold = _best_threshold(gains, probabilities, answerable.count(False))
             found |= {f"best_{name}": 100 * score / len(predictions), f"best_{name}_threshold": threshold}
         return found
+
+
+@lru_cache(maxsize=2**17)  # resamples ask for the same pairs again and again
+def _compared(answer: str, references: tuple[str, ...], language: str, may_abstain: bool) -> tuple[float, float]:
+    predicted = normalize(answer, language)
+    expected = [normalize(r, language) for r in references]
+    if not may_abstain:
+        return max(bag_f1(predicted, e) for e in expected), float(predicted in expected)
+    # SQuAD 2.0: references that normalize to nothing do not count; none left is the empty answer
+    expected = [e for e in expected if e] or [""]
+    f1 = max(_f1_or_empty(predicted, e) for e in expected)
+    return f1, float(predicted in expected)
 
 
 def _best_threshold(gains: Sequence[float], probabilities: Sequence[float], unanswerable: int) -> tuple[float, float]:
