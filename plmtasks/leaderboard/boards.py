@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ScoreName = tuple[str, str]
 """Metric, score."""
 
+DEFAULTS, GENERATION = ModelSettings(), asdict(Generation())
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,13 +56,13 @@ class Row:
         """Examples of the whole split."""
         return int(self.record["data"]["of"])
 
-    @property
+    @cached_property
     def protocol(self) -> str:
         """How the model came to the task, with the shots it was given beside."""
         how, shots = str(self.record["protocol"]["how"]), self.record["protocol"]["shots"]
         return f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
 
-    @property
+    @cached_property
     def marks(self) -> list[str]:
         """What a reader must know before believing the scores."""
         data, dtype = self.record["data"], str(self.record["settings"]["dtype"])
@@ -204,7 +206,8 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
         first = ordered[0][1][0].record
         for common, group in ordered:
             apart = None if common == ordered[0][0] else why_not(first, group[0].record)
-            boards.append(_tested(Board(_told_apart(_ranked(_of_seeds(group, twins))), apart), registry))
+            board = _tested(Board(_ranked(_of_seeds(group, twins)), apart), registry)
+            boards.append(replace(board, rows=_told_apart(board.rows)))
     return boards
 
 
@@ -264,13 +267,12 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 
 def _changed(settings: Mapping[str, Any]) -> list[str]:
     """The settings of prompts, texts and generation that are not the defaults."""
-    defaults, generation = ModelSettings(), asdict(Generation())
-    changed = [] if settings["prompt"] == defaults.prompt else [f"{settings['prompt']} prompt"]
-    if settings["truncation"] != defaults.truncation:
+    changed = [] if settings["prompt"] == DEFAULTS.prompt else [f"{settings['prompt']} prompt"]
+    if settings["truncation"] != DEFAULTS.truncation:
         changed.append(f"truncation {settings['truncation']}")
     if settings.get("stride"):
         changed.append(f"stride {settings['stride']}")
-    for name, default in generation.items():
+    for name, default in GENERATION.items():
         value = settings["generation"][name]
         if value != default:
             words = "top-p" if name == "top_p" else name.replace("_", " ")
@@ -293,13 +295,13 @@ def _details(row: Row) -> list[str]:
 
 def _told_apart(rows: Sequence[Row]) -> list[Row]:
     """The rows, with details where some agree in model, protocol and marks."""
-    told = list(rows)
-    for i in range(len(_details(told[0]))):
+    told, details = list(rows), [_details(row) for row in rows]
+    for i in range(len(details[0])):
         groups: dict[tuple[str, ...], list[int]] = {}
         for place, row in enumerate(told):
             groups.setdefault((row.result.model, row.protocol, *row.marks), []).append(place)
         for places in groups.values():
-            if len({_details(told[place])[i] for place in places}) > 1:
+            if len({details[place][i] for place in places}) > 1:
                 for place in places:
-                    told[place] = replace(told[place], details=(*told[place].details, _details(told[place])[i]))
+                    told[place] = replace(told[place], details=(*told[place].details, details[place][i]))
     return told

@@ -2,11 +2,12 @@
 
 import csv as csv_module
 import io
+import itertools
 import json as json_module
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from .boards import Board, Row, ScoreName
 from .overview import Overview, Standing
@@ -24,40 +25,54 @@ MARKS_WIDTH = 24
 
 def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    file = io.StringIO()
-    console = Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None)
+    width = shutil.get_terminal_size((160, 24)).columns
+    blocks = []
     for board in boards:
-        shown, columns, widths = _fitting(board, console.width)
-        made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-        for (name, *_), width in zip(columns, widths, strict=True):
-            side: Literal["left", "right"] = "right" if name in ("rank", "tier", "n") else "left"
-            made.add_column(Text(name), justify=side, overflow="fold", min_width=width, max_width=width)
+        shown, columns, widths = _fitting(board, width)
         model = [name for name, *_ in columns].index("model")
         columns[model] = [_broken(name, widths[model]) for name in columns[model]]
-        for line in zip(*(cells for _, *cells in columns), strict=True):
-            # as Text, a bracket in a cell is no markup
-            made.add_row(*map(Text, line))
-        console.print(Text(_printable(f"{board.task}: {_about(board, shown)}")))
-        console.print()
-        console.print(made)
-        console.print()
+        right = [name in ("rank", "tier", "n") for name, *_ in columns]
+        blocks += [_wrapped(_printable(f"{board.task}: {_about(board, shown)}"), width), _laid_out(columns, widths, right)]
     if overview is not None:
         header, lines = _overview(overview, _printable)
-        made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-        for name in header:
-            made.add_column(Text(name), justify="left" if name in OVERVIEW_TEXTS else "right", overflow="fold")
-        for cells in lines:
-            made.add_row(*map(Text, cells))
-        console.print(Text(_about_all(overview)))
-        console.print()
-        console.print(made)
-        console.print()
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n" if boards else ""
+        columns = [list(column) for column in zip(header, *lines, strict=True)]
+        widths = [max(map(_length, column)) for column in columns]
+        right = [name not in OVERVIEW_TEXTS for name in header]
+        blocks += [_wrapped(_about_all(overview), width), _laid_out(columns, widths, right)]
+    return "".join(f"{block}\n\n" for block in blocks)
+
+
+def _laid_out(columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]) -> str:
+    """The columns, headers first, beside each other; what is too wide goes on in the next line."""
+    header, *lines = zip(*columns, strict=True)
+    made = []
+    for line in (header, *lines):
+        cells = [_wrapped(cell, width).split("\n") for cell, width in zip(line, widths, strict=True)]
+        for pieces in itertools.zip_longest(*cells, fillvalue=""):
+            spaces = [" " * (width - _length(piece)) for piece, width in zip(pieces, widths, strict=True)]
+            placed = [space + piece if r else piece + space for piece, space, r in zip(pieces, spaces, right, strict=True)]
+            made.append((" " * GAP).join(placed).rstrip())
+        if line is header:
+            made.append("─" * (sum(widths) + GAP * (len(widths) - 1)))
+    return "\n".join(made)
+
+
+def _length(text: str) -> int:
+    """Places that it takes on a terminal."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _wrapped(text: str, width: int) -> str:
+    if all(_length(line) <= width for line in text.split("\n")):
+        return text
+    from rich.console import Console
+    from rich.text import Text
+
+    # as Text, a bracket is no markup
+    lines = Text(text).wrap(Console(width=width), width, overflow="fold")
+    return "\n".join(line.plain.rstrip() for line in lines)
 
 
 def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
@@ -253,14 +268,12 @@ def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]]
 
     The last scores go first. Then marks and texts are wrapped between words, and names of models after their signs.
     """
-    from rich.cells import cell_len
-
     shown = _shown(board)
     while True:
         header, lines = _cells(board, shown, _printable)
         columns = [list(column) for column in zip(header, *lines, strict=True)]
-        widths = [max(map(cell_len, column)) for column in columns]
-        least = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+        widths = [max(map(_length, column)) for column in columns]
+        least = [max(_length(word) for cell in column for word in (cell.split() or [""])) for column in columns]
         marks = [len(columns) - 1] if header[-1] == "marks" else []
         excess = sum(widths) + GAP * (len(columns) - 1) - width
         if len(shown) == 1 or excess <= sum(max(0, widths[i] - max(least[i], MARKS_WIDTH)) for i in marks):
@@ -271,6 +284,8 @@ def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]]
     for i in (*marks, model, *range(len(columns))):
         cut = max(0, min(excess, widths[i] - least[i]))
         widths[i], excess = widths[i] - cut, excess - cut
+    for _ in range(excess):  # a terminal too narrow for its words
+        widths[widths.index(max(widths))] -= 1
     return shown, columns, widths
 
 

@@ -56,7 +56,7 @@ def make_overview(boards: Sequence[Board]) -> Overview | None:
             if row.rank is not None:
                 key = (row.result.model, str(row.record["model"]["family"]), row.protocol)
                 best.setdefault(key, {}).setdefault(task, []).append(row)
-    entrants = {task: [rows[task][0] for rows in best.values() if task in rows] for task in first}
+    entrants = {task: [rows[task][0].rank or 0 for rows in best.values() if task in rows] for task in first}
     standings = [_standing(key, rows, first, entrants, averaged) for key, rows in best.items()]
     standings.sort(key=lambda s: (-(s.win_rate or 0.0), s.mean_rank, s.model, s.protocol))
     return Overview(tasks=list(first), averaged=averaged, standings=standings)
@@ -64,14 +64,13 @@ def make_overview(boards: Sequence[Board]) -> Overview | None:
 
 def _standing(
     key: tuple[str, str, str], rows: Mapping[str, Sequence[Row]], boards: Mapping[str, Board],
-    entrants: Mapping[str, Sequence[Row]], averaged: Sequence[str],
+    entrants: Mapping[str, Sequence[int]], averaged: Sequence[str],
 ) -> Standing:  # fmt: skip
     model, family, protocol = key
     cells = {task: found[0] for task, found in rows.items()}
     ranks, wins = [], []
     for task, row in cells.items():
-        places = [other.rank or 0 for other in entrants[task]]
-        mine = row.rank or 0
+        places, mine = entrants[task], row.rank or 0
         ahead, level = sum(p < mine for p in places), sum(p == mine for p in places)
         ranks.append(ahead + (level + 1) / 2)
         if len(places) > 1:

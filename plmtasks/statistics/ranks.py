@@ -21,6 +21,10 @@ POWER = 0.8
 """Of the test for which a smallest difference is told."""
 
 
+LARGE, MANY = 5, 100
+"""A t over which, of so many examples, the normal p-value is certainly the larger of the two."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
     """What the data says of the order of m runs, as arrays in the order in which they were given."""
@@ -124,30 +128,32 @@ class _Tests:
         self.variances = self.covariance.diagonal()
         self.errors = self.variances**0.5
 
-    def error(self, i: int) -> "NDArray[Any]":
-        """The standard errors of one run's differences from all. (g,)"""
+    def error(self, i: int, since: int = 0) -> "NDArray[Any]":
+        """The standard errors of one run's differences from all since a position. (g - since,)"""
         import numpy as np
 
-        squared = self.variances + self.variances[i] - 2 * self.covariance[i]
+        squared = self.variances[since:] + self.variances[i] - 2 * self.covariance[i, since:]
         found: NDArray[Any] = np.sqrt(np.maximum(squared, 0.0))
         return found
 
-    def p(self, i: int) -> "NDArray[Any]":
-        """The p-values of one run against all. (g,)"""
+    def p(self, i: int, since: int = 0) -> "NDArray[Any]":
+        """The p-values of one run against all since a position. (g - since,)"""
         import numpy as np
         from scipy.special import stdtr
 
-        n = len(self.marks)
-        difference, error = np.abs(self.values - self.values[i]), self.error(i)
-        tiny = 1e-12 * max(1.0, float(np.abs(self.values).max()))
+        n, values = len(self.marks), self.values
+        difference, error = np.abs(values[since:] - values[i]), self.error(i, since)
+        tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
         t = np.where(error > tiny, difference / np.maximum(error, tiny), np.where(difference > tiny, np.inf, 0.0))
-        p = np.ones_like(t)
+        p: NDArray[Any] = np.ones_like(t)
         far = t > 1  # nearer ones are never shown, and Student's distribution is slow
         p[far] = 2 * stdtr(max(n - 1, 1), -t[far])
-        # few examples that differ are counted: the least p-value that exchanging their answers could give
-        floor = 2.0 ** (1.0 - (self.marks != self.marks[:, i : i + 1]).sum(axis=0))
-        found: NDArray[Any] = np.minimum(1.0, np.maximum(p, floor))
-        return found
+        # Few examples that differ are counted: exchanging answers cannot give less than this. Where t is large, many differ:
+        # a sum's square is at most the sum of its terms' squares times their number.
+        few = far & ((t < LARGE) | (n < MANY) | np.isinf(t))
+        differing = (self.marks[:, since:][:, few] != self.marks[:, i : i + 1]).sum(axis=0)
+        p[few] = np.clip(2.0 ** (1.0 - differing), p[few], 1.0)
+        return p
 
     def shown(self, level: float) -> "Iterator[tuple[int, NDArray[Any]]]":
         """For each run, from which others it is told apart. bool, (g,)"""
@@ -159,9 +165,8 @@ class _Tests:
                 yield i, self.p(i) * (g * (g - 1) / 2) < level
             return
         upper = np.triu_indices(g, 1)
-        p: NDArray[Any] = np.stack([self.p(i) for i in range(g)])
         shown = np.zeros((g, g), dtype=bool)
-        shown[upper] = holm(p[upper]) < level
+        shown[upper] = holm(np.concatenate([self.p(i, i + 1) for i in range(g)])) < level
         yield from enumerate(shown | shown.T)
 
 
