@@ -61,7 +61,7 @@ def _length(text: str) -> int:
     """Places that it takes on a terminal."""
     from rich.cells import cell_len
 
-    return cell_len(text)
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def _wrapped(text: str, width: int) -> str:

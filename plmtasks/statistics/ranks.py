@@ -21,6 +21,9 @@ POWER = 0.8
 """Of the test for which a smallest difference is told."""
 
 
+NEAR = 1.64
+"""A t up to which no test shows anything, at a level of 0.1 or less; Student's distribution is slow to compute."""
+
 LARGE, MANY = 5, 100
 """A t over which, of so many examples, the normal p-value is certainly the larger of the two."""
 
@@ -146,7 +149,7 @@ class _Tests:
         tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
         t = np.where(error > tiny, difference / np.maximum(error, tiny), np.where(difference > tiny, np.inf, 0.0))
         p: NDArray[Any] = np.ones_like(t)
-        far = t > 1  # nearer ones are never shown, and Student's distribution is slow
+        far = t > NEAR
         p[far] = 2 * stdtr(max(n - 1, 1), -t[far])
         # Few examples that differ are counted: exchanging answers cannot give less than this. Where t is large, many differ:
         # a sum's square is at most the sum of its terms' squares times their number.

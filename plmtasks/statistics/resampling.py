@@ -82,14 +82,16 @@ def _counts(n: int, resamples: int, seed: int, size: int) -> "Iterator[NDArray[A
         if table is None:
             counts = np.zeros(shape, dtype=np.float32)
         else:
-            bits = np.frombuffer(random.bytes(2 * math.prod(shape)), dtype="<u2")
-            counts = table[bits].astype(np.float32).reshape(shape)
+            # in range as they are: "wrap" spares the check, and whole words of bits the assembling of halves
+            bits = random.integers(0, 2**64 - 1, -(-math.prod(shape) // 4), dtype=np.uint64, endpoint=True).view(np.uint16)
+            counts = np.take(table, bits[: math.prod(shape)], mode="wrap").astype(np.float32).reshape(shape)
         missing = n - counts.sum(axis=1)
         # what was drawn too often begins anew: a choice by the sum alone changes nothing in what follows from it
         counts[missing < 0] = 0
         missing = np.where(missing < 0, n, missing).astype(np.int64)
         beginnings = np.repeat(np.arange(len(counts)) * n, missing)
-        np.add.at(counts.reshape(-1), beginnings + random.integers(0, n, len(beginnings), dtype=np.uint32), 1)
+        places = beginnings + random.integers(0, n, len(beginnings), dtype=np.uint32)
+        np.add.at(counts.reshape(-1), places, np.float32(1))  # of its own type, a number takes the fast way
         yield counts
 
 
