@@ -69,7 +69,7 @@ ROWS = {
     "limit-float32": Row("limit:float32", "of the fastest matrix product's rate, float32", "0.75"),
     "limit-bfloat16": Row("limit:bfloat16", "the same, bfloat16", "0.6"),
     "processes": Row("processes:two", "two processes of one thread, uneven lengths", 1.85, quick=True, gpu=False),
-    "devices": Row("processes:devices", "four simulated devices, one three times slower", "under 8 %", quick=True, gpu=False),
+    "devices": Row("processes:devices", "four simulated devices, one three times slower", "under 8 %", gpu=False),
     "memory": Row("memory:requests", "growth in memory while 10,000, 30,000 and 100,000 texts are classified", "flat", gpu=False),
 }
 

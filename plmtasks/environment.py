@@ -90,6 +90,13 @@ def _has_bfloat16() -> bool:
     return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def slow(dtype: str, device: str) -> str:
+    """A word to whoever chose a data type that is slow on this machine; empty where there is nothing to say."""
+    if dtype != "bfloat16" or device != "cpu" or _has_bfloat16():
+        return ""
+    return "this processor has no products of bfloat16, and takes several times as long as in float32: --dtype float32 is faster"
+
+
 def set_threads(threads: int) -> None:
     """Gives torch so many CPU threads."""
     import torch

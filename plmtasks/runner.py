@@ -43,6 +43,8 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
     device = processes.device()
+    if hint := environment.slow(config.settings.dtype, device):
+        progress.say(hint)
     job = ensure_trained(job, processes, progress, device)
     parts = identity(job)
     if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import torch
 
 from plmtasks import environment
 from plmtasks.config import run_config
@@ -45,3 +46,9 @@ def test_the_class_of_machine_names_what_decides_how_products_are_summed() -> No
     assert described["processor"]
     assert described["cpu_capability"].split("+")[0] in ("AVX512", "AVX2", "DEFAULT", "NO AVX")
     assert environment.machine_class("cpu") == environment.machine_class("cpu")
+
+
+def test_a_slow_data_type_is_named():
+    assert environment.slow("float32", "cpu") == environment.slow("bfloat16", "cuda:0") == ""
+    has = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert ("--dtype float32 is faster" in environment.slow("bfloat16", "cpu")) is not has
