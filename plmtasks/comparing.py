@@ -70,9 +70,8 @@ def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
 
     raises: InputError if it is not installed in the version that counted
     """
-    signature, labels = result.record["signatures"][name], result.record["task"]["labels"]
-    task = registry.task(result.task)
-    metric = registry.metric(name).bind(task.labelled(labels) if tuple(labels) != task.labels else task)
+    signature = result.record["signatures"][name]
+    metric = registry.metric(name).bind(registry.task(result.task).as_run(result.record["task"]))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric

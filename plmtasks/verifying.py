@@ -191,10 +191,13 @@ class _Again:
         raises: InputError if it is not installed in that version
         """
         was = self.result.record["task"]
-        task = self.registry.task(was["name"])
-        task = task.labelled(was["labels"]) if tuple(was["labels"]) != task.labels else task
-        if to_json(task.facts()) != was:
-            raise InputError(f"{task.name} is installed in another version: {task.version}")
+        task = self.registry.task(was["name"]).as_run(was)
+        now = to_json(task.facts())
+        if now != was:
+            other = [
+                f"{name} {now.get(name)}, not {was.get(name)}" for name in sorted({*was, *now}) if was.get(name) != now.get(name)
+            ]
+            raise InputError(f"{task.name} is not installed as it was: {', '.join(other)}")
         return task
 
     @cached_property
@@ -265,12 +268,11 @@ class _Again:
             for what in whats:
                 yield Finding(what=what, state=state, found=str(e).splitlines()[0])
             return
-        names = [name for name in array.dtype.names or () if name != CLUSTER]
-        if list(scored.columns) != names:
-            yield _same(whats[0], list(scored.columns), names)
+        if {*scored.columns, CLUSTER} != {*(array.dtype.names or ())}:
+            yield _same(whats[0], sorted([*scored.columns, CLUSTER]), sorted(array.dtype.names or ()))
         else:
-            stored = np.stack([array[name] for name in names], axis=1) if names else np.zeros((len(array), 0))
-            equal = np.isclose(stored, scored.rows, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True).all(axis=1)
+            written = np.stack([array[name] for name in scored.columns], axis=1) if scored.columns else scored.rows
+            equal = np.isclose(written, scored.rows, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True).all(axis=1)
             yield _listed(whats[0], [examples[i].id for i in np.flatnonzero(~equal)], len(examples))
         yield _close(whats[1], _flat(record["scores"]), _flat(scored.scores))
 

@@ -109,7 +109,7 @@ def _everything(run: "Run") -> dict[str, Any]:
 
 
 def _lines(everything: dict[str, Any]) -> list[str]:
-    """What a person reads, part by part; JSON for what has parts itself."""
+    """What a person reads of it; `--format json` has all."""
     from .texts import printable
 
     lines = [f"folder: {everything['folder']}", f"state: {everything['state']}", f"class of machine: {everything['machine']}"]
@@ -119,14 +119,30 @@ def _lines(everything: dict[str, Any]) -> list[str]:
             interval = "no interval" if s["low"] is None else f"{s['low']:.4g} to {s['high']:.4g}, {s['interval']}"
             value = "not defined" if s["value"] is None else f"{s['value']:.4f} {s['unit']} ({interval})"
             lines.append(f"score {metric}/{name}: {value}")
+    asked, identity = everything["config"] or {}, everything["identity"] or {}
     parts = {
         **{name: value for name, value in result.items() if name not in ("scores", "files")},
-        "asked": everything["config"], "parts of the identity": everything["identity"], "environment": everything["environment"],
+        "asked, where it is not the default": _asked(asked), "files of the model": identity.get("model", {}).get("files"),
+        "environment": everything["environment"],
         "files": {name: f"{count:,} bytes" for name, count in everything["files"].items()},
     }  # fmt: skip
     for name, value in parts.items():
         lines += list(_indented(name.replace("_", " "), value, 0))
     return [printable(line) for line in lines]
+
+
+def _asked(config: dict[str, Any]) -> dict[str, Any]:
+    """What of the settings of a run is not at its default; those that the result repeats are left out."""
+    from ..config import RunConfig
+    from ..requests import to_json
+
+    defaults = to_json(RunConfig(task="", model=""))
+
+    def others(value: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+        nested = {k: others(v, default[k]) if isinstance(v, dict) and default.get(k) else v for k, v in value.items()}
+        return {k: v for k, v in nested.items() if v != default.get(k) and v != {}}
+
+    return others({k: v for k, v in config.items() if k != "settings"}, defaults)
 
 
 def _indented(name: str, value: Any, depth: int) -> "list[str]":
