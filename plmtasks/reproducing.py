@@ -197,7 +197,8 @@ def _environment(result: Result) -> Mapping[str, Any]:
 
 def _unlike(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[Unlike]:
     """Where two trees of JSON differ, leaf by leaf."""
-    if isinstance(then, dict) and isinstance(now, dict):
+    if (isinstance(then, dict) and isinstance(now, dict | None)) or (isinstance(now, dict) and then is None):
+        then, now = then or {}, now or {}
         for name in sorted({*then, *now}):
             yield from _unlike(then.get(name), now.get(name), (*path, name))
     elif isinstance(then, list) and isinstance(now, list) and any(isinstance(item, dict) for item in (*then, *now)):
