@@ -119,7 +119,7 @@ def place(address: str | os.PathLike[str]) -> Path:
 
         path = UPath(address)
         _ = path.fs
-    except (ImportError, ValueError) as e:
+    except (ImportError, ValueError, OSError) as e:
         said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
         raise InputError(f"{address}: cannot be opened", said) from e
     return cast(Path, path)

@@ -241,7 +241,7 @@ def test_the_table_shows_the_difference_and_what_changed(two: tuple[str, str]) -
     assert [*line.split()[:4]] == ["toy_accuracy/accuracy", "41.67", "75.00", "+33.33"]
     assert "0.2188" in line
     assert (
-        "6 of 12 predictions differ, the 2 that moved toy_accuracy/accuracy farthest:\nn0\n  text: x 0\n  reference: yes\n"
+        "6 of 12 predictions differ, first those that moved toy_accuracy/accuracy farthest:\nn0\n  text: x 0\n  reference: yes\n"
         in done.output
     )
     assert "  A: yes   [100.00]\n  B: no   [0.00]\nn1\n" in done.output

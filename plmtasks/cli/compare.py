@@ -76,7 +76,7 @@ def _table(made: "Comparison", examples: int) -> str:
         rows = [[name, str(n), *(_cells(d) if d else ["–"] * 5)] for name, (n, d) in made.slices.items()]
         blocks.append(table([f"slice, {metric}/{score}", "examples", *HEADER[2:]], rows, right=("examples", *HEADER[2:])))
     shown = made.changed[:examples]
-    what = f", the {len(shown)} that moved {metric}/{score} farthest:" if shown else ""
+    what = f", first those that moved {metric}/{score} farthest:" if shown else ""
     blocks.append(f"{len(made.changed)} of {data['examples']} predictions differ{what}")
     blocks += [_changed(c) for c in shown]
     return "\n".join(blocks) + "\n"
