@@ -40,10 +40,15 @@ def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def why_not(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Why a run cannot be compared with the first: all that differs; empty if it can be."""
+    return "; ".join(reasons(first, other))
+
+
+def reasons(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The same, one by one."""
     a, b = first["data"], other["data"]
     found = []
     if first["task"]["name"] != other["task"]["name"]:
-        return f"another task: {other['task']['name']}"
+        return [f"another task: {other['task']['name']}"]
     if a["name"] != b["name"]:
         found.append(f"other data: {b['name']}")
     if a["split"] != b["split"]:
@@ -58,7 +63,7 @@ def why_not(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         found.append("scored in another way")
     kinds, others = _kinds(first), _kinds(other)
     found += [f"another kind of figures: {name} {value:g}" for name, value in others.items() if value != kinds.get(name)]
-    return "; ".join(found) if terms(first) != terms(other) else ""
+    return found if terms(first) != terms(other) else []
 
 
 def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
@@ -75,12 +80,11 @@ def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
 
 def _task_of(result: Result, registry: "Registry") -> Any:
     """What a metric needs to know of the task; of one that is not installed, what the result tells."""
-    facts, labels = result.record["task"], tuple(result.record["task"]["labels"])
+    facts = result.record["task"]
     try:
-        task = registry.task(result.task)
+        return registry.task(result.task).as_run(facts)
     except InputError:
-        return SimpleNamespace(**{**facts, "labels": labels})
-    return task.labelled(labels) if labels != task.labels else task
+        return SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +161,11 @@ def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
 
     from . import statistics
 
-    reason = why_not(first.record, second.record)
-    if reason:
-        raise InputError(f"{second.folder} cannot be compared with {first.folder}: {reason}")
+    why = reasons(first.record, second.record)
+    if why:
+        raise InputError(f"{second.folder} cannot be compared with {first.folder}", *why)
+    first.check_files()
+    second.check_files()
     main, score = first.record["main"]
     pairs = list(zip(first.predictions(), second.predictions(), strict=True))
     differences, slices, changed, n = {}, {}, [], 0
@@ -176,7 +182,8 @@ def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
             for part in named:
                 inside = both & np.array([part in pair[0]["slices"] for pair in pairs])
                 slices[part] = (int(inside.sum()), test(inside, statistics.SLICE_RESAMPLES).get(score))
-            values = [np.asarray(metric.reduce(r.values)[score]) for r in (a, b)]
+            nothing = np.full(len(pairs), np.nan)  # the score is no function of rows
+            values = [np.asarray(metric.reduce(r.values).get(score, nothing)) for r in (a, b)]
             changed = list(_changed(pairs, *values))
     return Comparison(first=first, second=second, n=n, differences=differences, slices=slices, changed=changed)
 

@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,13 +118,21 @@ def _keep_freed_memory() -> None:
     mallopt(trim_threshold, 2**31 - 1)
 
 
+MACHINE = ("device", "processor", "cpu_capability", "versions")
+"""Of what a result tells of its machine: what gives the same bytes for the same identity."""
+
+
 def machine_class(device: str) -> str:
+    """The class of this machine; see `class_of`."""
+    return class_of(describe(device))
+
+
+def class_of(described: Mapping[str, Any]) -> str:
     """A hash of what gives the same bytes for the same identity: device, processor path, library versions. 8 digits."""
     import hashlib
     import json
 
-    described = describe(device)
-    kept = {name: described[name] for name in ("device", "processor", "cpu_capability", "versions")}
+    kept = {name: described.get(name) for name in MACHINE}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
 
 

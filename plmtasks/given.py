@@ -8,7 +8,7 @@ from .data import Dataset
 from .errors import DataError, InputError
 from .examples import Example, Prediction, fingerprint
 from .registry import Registry
-from .results import Result, read_results
+from .results import Result, place, read_results
 from .task import Task
 
 
@@ -24,7 +24,7 @@ def take(
     assert config.given is not None
     if task.follows is None:
         raise InputError(f"task {task.name!r} follows no other: no run can be given to it", "leave out --given")
-    result = _result(Path(config.given), task)
+    result = _result(place(config.given), task)
     followed = registry.task(task.follows).load(config.source)
     examples = followed[split]
     _check(result, split, examples, followed.name)

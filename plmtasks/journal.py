@@ -109,6 +109,16 @@ class Journal:
         self._append(line)
 
 
+def on_disk(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every batch of a journal, of whatever plan: "plan", "batch", and "answers" by request key, not yet of their type.
+
+    raises: JournalError at a damaged line
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        for _, record in _records(path):
+            yield record
+
+
 def plan_hash(keys: Sequence[str], batches: Sequence[Sequence[int]]) -> str:
     """A hash of which requests share which batch. 16 hexadecimal digits."""
     text = json.dumps([[keys[i] for i in batch] for batch in batches])

@@ -7,13 +7,13 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from .errors import DataError, InputError, OutputError
+from .errors import DataError, InputError, OutputError, PlmtasksError
 from .examples import Example, Prediction
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Result:
     record: Mapping[str, Any]
     """The content of `result.json`; its form is `result.schema.json`."""
     folder: Path
+    """Or what behaves as one; see `place`."""
 
     def __repr__(self) -> str:
         return f"Result({self.task!r} on {self.model!r}: {self.score}, {str(self.folder)!r})"
@@ -64,6 +65,22 @@ class Result:
         with (self.folder / "predictions.jsonl").open(encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)
+
+    def hashes(self) -> Iterator[tuple[str, str, str | None]]:
+        """Of each file beside `result.json`: its name, the SHA-256 that was written down, and its own; None: it is gone."""
+        for name, written in self.record.get("files", {}).items():
+            try:
+                found = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+            except OSError:
+                found = None
+            yield name, written, found
+
+    def check_files(self) -> None:
+        """raises: DataError if a file beside `result.json` was altered since"""
+        for name, written, found in self.hashes():
+            if found != written:
+                is_now = "no such file" if found is None else "an altered file"
+                raise DataError(str(self.folder / name), "the file that the run wrote", is_now, "plmtasks results verify")
 
     def statistics(self) -> "NDArray[Any]":
         """The rows of sufficient statistics, one an example, as a structured array with named columns.
@@ -117,9 +134,50 @@ def identity_hash(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(dump(parts).encode()).hexdigest()[:32]
 
 
-def run_folder(root: str, task: str, model: str, identity: str) -> Path:
+def place(address: str | os.PathLike[str]) -> Path:
+    """A file or folder by its address: a path of this machine, or one that fsspec opens (`s3://…`, `hf://…`, `memory://…`).
+
+    What lies elsewhere has the methods of a path, but is no `pathlib.Path`.
+
+    raises: InputError if nothing that is installed opens such an address
+    """
+    if not (isinstance(address, str) and "://" in address):
+        return cast(Path, address) if hasattr(address, "rglob") else Path(address)
+    try:
+        from upath import UPath
+
+        path = UPath(address)
+        _ = path.fs
+    except (ImportError, ValueError, OSError) as e:
+        said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
+        raise InputError(f"{address}: cannot be opened", said) from e
+    return cast(Path, path)
+
+
+def here(path: Path) -> bool:
+    """Whether a place is a path of this machine."""
+    return isinstance(path, Path)
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """What goes wrong at a place that is not of this machine, as an error of ours.
+
+    raises: InputError
+    """
+    try:
+        yield
+    except PlmtasksError:
+        raise
+    except Exception as e:  # every library behind fsspec has errors of its own
+        if here(path) and not isinstance(e, OSError):
+            raise
+        raise InputError(f"{path}: cannot be reached: {e}") from e
+
+
+def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: str) -> Path:
     """`root/<task>/<model>/<identity>`."""
-    return Path(root, *(safe_name(part) for part in task.split("/")), safe_name(model), identity)
+    return place(root).joinpath(*(safe_name(part) for part in task.split("/")), safe_name(model), identity)
 
 
 def safe_name(name: str) -> str:
@@ -141,17 +199,30 @@ def stored(folder: Path) -> Result | None:
     return Result(record=_read_record(path), folder=folder) if path.exists() else None
 
 
-def read_results(path: Path) -> list[Result]:
-    """All results at or below a path, in the order of their folders.
+def read_results(address: str | Path) -> list[Result]:
+    """All results at or below a path or an address, in the order of their folders.
 
     raises: InputError if there is no such path or no result; DataError if one cannot be read
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    files = [path] if path.is_file() else sorted(path.rglob("result.json"))
-    if not files:
-        raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
-    return [Result(record=_read_record(file), folder=file.parent) for file in files]
+    path = place(address)
+    with reached(path):
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        files = [path] if path.is_file() else sorted(path.rglob("result.json"))
+        if not files:
+            raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
+        return [Result(record=_read_record(file), folder=file.parent) for file in files]
+
+
+def read_result(address: str | Path) -> Result:
+    """The one result at a path or an address: a run's folder or its `result.json`.
+
+    raises: InputError if there is none, or more than one; DataError
+    """
+    found = read_results(address)
+    if len(found) > 1:
+        raise InputError(f"{address}: {len(found)} runs are there", "name the folder of one, such as", str(found[0].folder))
+    return found[0]
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -171,6 +242,10 @@ def open_folder(folder: Path) -> None:
 
     raises: OutputError
     """
+    if not here(folder):
+        raise OutputError(
+            f"{folder}: a run writes to folders of this machine", "plmtasks results merge copies what is finished to an address"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
@@ -204,6 +279,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """The same, of bytes.
+
+    raises: OutputError
+    """
+    if not here(path):  # elsewhere a whole file is written at once
+        with reached(path):
+            path.write_bytes(content)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)
@@ -224,6 +307,7 @@ def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Pred
         row = {
             "id": e.id, "prediction": p.value if p else None, "reference": e.reference, "scores": dict(p.scores) if p else {},
             "slices": list(e.slices), "inputs": e.inputs, **({} if p else {"skipped": True}),
+            **({} if e.cluster is None else {"cluster": e.cluster}),
         }  # fmt: skip
         return json.dumps(row, ensure_ascii=False, sort_keys=True)
 

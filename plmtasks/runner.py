@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) 
     tokens = sum(outcome.work.batch_tokens(b) for b in range(len(outcome.work.batches)))
     measured = {
         "seconds": outcome.seconds, "examples": len(job.examples), "padded_tokens": tokens, "parameters": outcome.parameters,
-        "processes": job.config.processes or 1,
+        "processes": job.config.processes or 1, "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
     results.write_text(folder / "result.json", results.dump({**_record(job, parts, outcome, scored), "files": _hashes(files)}))

@@ -3,9 +3,9 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .errors import InputError
 from .examples import Example, Prediction
@@ -58,6 +58,13 @@ class Task(ABC):
     def labelled(self, labels: Sequence[str]) -> "Task":
         """This task with the labels that a model has learned for it, where they come from the data and not from the task."""
         return replace(self, labels=tuple(labels)) if is_dataclass(self) else self
+
+    def as_run(self, facts: Mapping[str, Any]) -> "Task":
+        """This task as it was bound in a run that tells these facts of it; what it is told as a list it has as a tuple."""
+        own: set[str] = {f.name for f in fields(self)} if is_dataclass(self) else set()
+        told = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items() if name in own}
+        changed = {name: value for name, value in told.items() if getattr(self, name) != value}
+        return replace(cast(Any, self), **changed) if changed else self
 
     @abstractmethod
     def ask(self, example: Example, kind: str) -> Request:

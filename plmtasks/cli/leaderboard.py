@@ -15,7 +15,7 @@ def command(results: tuple[str, ...], form: str, output: str | None) -> None:
     from ..registry import load_registry
     from ..results import read_results, write_text
 
-    text = render([result for path in results for result in read_results(Path(path))], form, load_registry())
+    text = render([result for path in results for result in read_results(path)], form, load_registry())
     if output is None:
         click.echo(text, nl=False)
     else:

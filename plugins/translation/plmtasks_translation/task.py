@@ -96,7 +96,7 @@ class Translation(Task):
         return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
 
     def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "source": self.source}
+        return {**super().facts(), "source": self.source, "references": self.references}
 
 
 def _is_record(line: str) -> bool:

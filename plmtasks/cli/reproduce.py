@@ -1,0 +1,99 @@
+"""`plmtasks reproduce`."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..reproducing import Reproduction, Unlike
+    from ..results import Result
+
+
+@click.command("reproduce")
+@click.argument("run", metavar="RESULT.json")
+@click.option("--output", metavar="DIR", help="A new folder; default: a temporary one, deleted if the same bytes come out.")
+@click.option("--checkpoints", metavar="DIR", help="Models that were trained on the way; default: they are trained again.")
+@click.option("--data", metavar="PATH", help="Where its data lies now.")
+@click.option("--train-data", metavar="PATH", help="Where its data for training lies now.")
+@click.option("--model", metavar="PATH", help="Where the folder of its model lies now.")
+@click.option("--given", metavar="RUN", help="Where the run lies now whose predictions it was given.")
+@click.option("--check", is_flag=True, help="Say what differs, and run nothing.")
+@click.option("--quiet", is_flag=True, help="Print no progress.")
+def command(run: str, output: str | None, checkpoints: str | None, check: bool, quiet: bool, **moved: Any) -> None:
+    """Run a stored run again, and say what differs before it starts and whether the same bytes came out.
+
+    RESULT.json is a run's folder or the file in it. Exits with 0 if the bytes are the same, with 1 if not, with 2 if it
+    cannot be run here.
+    """
+    from ..errors import PlmtasksError
+    from ..results import read_result
+
+    try:
+        same = _reproduce(read_result(run), output, checkpoints, check=check, quiet=quiet, **moved)
+    except PlmtasksError as e:
+        e.exit_code = 2
+        raise
+    if not same:
+        sys.exit(1)
+
+
+def _reproduce(result: "Result", output: str | None, checkpoints: str | None, *, check: bool, quiet: bool, **moved: Any) -> bool:
+    from dataclasses import replace
+
+    from ..registry import load_registry
+    from ..reproducing import Moved, config_of, differences, reproduce
+
+    registry = load_registry()
+    config = replace(config_of(result, Moved(**moved), output or "", checkpoints or ""), quiet=quiet)
+    found = differences(result, config, registry)
+    _say_before(result, found)
+    if check:
+        return not found
+    folder = output or tempfile.mkdtemp(prefix="plmtasks-")
+    config = replace(config, output=str(Path(folder, "results")), checkpoints=checkpoints or str(Path(folder, "checkpoints")))
+    try:
+        made = reproduce(result, config, registry)
+    except BaseException:
+        if not output and not any(Path(folder).iterdir()):
+            Path(folder).rmdir()
+        else:
+            click.echo(f"what was done is in {folder}", err=True)
+        raise
+    _say_after(made)
+    if output is None and made.same:
+        shutil.rmtree(folder)
+    else:
+        click.echo(f"the new run: {made.result.folder}")
+    return made.same
+
+
+def _say_before(result: "Result", found: "list[Unlike]") -> None:
+    from .texts import printable
+
+    click.echo(printable(f"{result.task} on {result.model}: {result.folder}"))
+    if not found:
+        click.echo("nothing differs: the same data, weights, settings, versions and class of machine")
+        return
+    click.echo("differs from when it was run:")
+    for unlike in found:
+        click.echo(printable(f"  {unlike.what}: {unlike.then} then, {unlike.now} now"))
+
+
+def _say_after(made: "Reproduction") -> None:
+    for name, same in made.files.items():
+        click.echo(f"{name}: {'the same bytes' if same else 'other bytes'}")
+    if made.same:
+        return
+    click.echo(f"predictions: {made.predictions} of {made.examples} are others")
+    click.echo("scores: " + ("the same" if not made.scores else f"{len(made.scores)} differ"))
+    for name, (then, now) in made.scores.items():
+        by = "" if then is None or now is None else f", by {now - then:+.6g}"
+        click.echo(f"  {name}: {_number(then)} then, {_number(now)} now{by}")
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.6g}"

@@ -1,0 +1,39 @@
+"""Tables and texts of others on a terminal."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
+    """As wide as the terminal; long cells are folded.
+
+    right: the columns that end at their right edge
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    file = io.StringIO()
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for name in header:
+        made.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
+    for cells in lines:
+        made.add_row(*(Text(printable(cell)) for cell in cells))  # as Text, a bracket is no markup
+    Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None).print(made)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def printable(text: str) -> str:
+    """Without control characters: what somebody else wrote may not steer the terminal or end a line."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def shortened(value: Any, width: int) -> str:
+    """A text, or JSON, on one line of at most so many characters."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= width else f"{text[: width - 1]}…"
