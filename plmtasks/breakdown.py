@@ -52,7 +52,7 @@ def brief(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 def _slice(metrics: Sequence[Metric], examples: Sequence[Example], scored: Scored, inside: "NDArray[Any]") -> dict[str, Any]:
     import numpy as np
 
-    chosen, scores = [examples[i] for i in np.flatnonzero(inside)], {}
+    chosen, scores = [examples[i] for i in np.flatnonzero(inside).tolist()], {}
     for metric in metrics:
         rows = scored.of(metric)[inside]
         summed = metric.reduce(rows.sum(axis=0))
@@ -74,7 +74,8 @@ def _gap(metric: Metric, examples: Sequence[Example], scored: Scored, members: M
     rows, score = np.nan_to_num(scored.of(metric)), main_score(metric)
     sign = 1.0 if metric.scores()[score].higher_is_better else -1.0
     values = np.array([float(metric.reduce(rows[inside].sum(axis=0))[score]) for inside in members.values()])
-    best, worst = int(np.argmax(sign * values)), int(np.argmin(sign * values))
+    order = np.argsort(-sign * values, kind="stable")
+    best, worst = int(order[0]), int(order[-1])
     clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
     drawn = resampled_parts(rows, list(members.values()), metric.reduce, clusters=clusters, resamples=SLICE_RESAMPLES)[score]
     drawn = drawn[np.isfinite(drawn).all(axis=1)]

@@ -109,7 +109,7 @@ def _difference(
     both = ~(np.isnan(before).any(axis=1) | np.isnan(rows).any(axis=1))
     if both.sum() < 2:
         return None
-    clusters = [changed[i].cluster or changed[i].id for i in np.flatnonzero(both)]
+    clusters = [changed[i].cluster or changed[i].id for i in np.flatnonzero(both).tolist()]
     found = compare(
         rows[both], before[both], metric.reduce, clusters=clusters if len(set(clusters)) < len(clusters) else None,
         proportions=proportions(metric), resamples=SLICE_RESAMPLES,
