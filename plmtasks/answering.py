@@ -41,12 +41,26 @@ class Plan:
         return padded_tokens([self.costs[i] for i in self.batches[batch]])
 
 
-def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettings) -> Plan:
+def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettings, beside: Sequence[Request] = ()) -> Plan:
     """Cuts the requests into batches.
+
+    beside: asked too, in batches of their own, so that those of the others are what they would be without
 
     raises: InputError if a text is over the model's limit and the policy is `error`
     """
-    unique = {request.key(): request for request in requests}
+    first = _plan(loaded, {request.key(): request for request in requests}, settings)
+    others = {key: request for request in beside if (key := request.key()) not in first.requests}
+    if not others:
+        return first
+    more, offset = _plan(loaded, others, settings), len(first.keys)
+    return Plan(
+        requests={**first.requests, **more.requests}, keys=[*first.keys, *more.keys], costs=[*first.costs, *more.costs],
+        batches=[*first.batches, *([offset + i for i in batch] for batch in more.batches)], skipped=first.skipped | more.skipped,
+        cut=first.cut | more.cut,
+    )  # fmt: skip
+
+
+def _plan(loaded: LoadedModel, unique: Mapping[str, Request], settings: ModelSettings) -> Plan:
     keys = sorted(unique)
     costs = loaded.costs([unique[key] for key in keys])
     over = {key for key, cost in zip(keys, costs, strict=True) if cost.cut}

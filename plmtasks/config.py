@@ -144,6 +144,12 @@ class RunConfig:
     shots_from: Literal["fixed", "per-example"] = "fixed"
     metrics: tuple[str, ...] = ()
     """Further ones beside the task's own."""
+    perturb: tuple[str, ...] = ()
+    """Perturbations after each of which the examples that it changes are asked again."""
+    overlap: bool = False
+    """The examples are looked for in the train split, even where nothing else needs that."""
+    groups: str | None = None
+    """A TOML file of the words that put a text into a group's slice."""
     given: str | None = None
     """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives."""
     ask: str | None = None

@@ -8,6 +8,7 @@ import pluggy
 if TYPE_CHECKING:
     from .metric import Metric
     from .model import Model, Provider
+    from .perturbation import Perturbation
     from .requests import Request
     from .results import Result
     from .task import Task
@@ -32,6 +33,11 @@ def register_models() -> "Iterable[Model | Provider]":  # type: ignore[empty-bod
 @hookspec
 def register_metrics() -> "Iterable[Metric | Provider]":  # type: ignore[empty-body]
     """Metrics, or providers that make a metric of any name under their scheme."""
+
+
+@hookspec
+def register_perturbations() -> "Iterable[Perturbation | Provider]":  # type: ignore[empty-body]
+    """Perturbations, or providers that make a perturbation of any name under their scheme."""
 
 
 @hookspec

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import given
+from . import given, robustness
 from .config import RunConfig
 from .data import Dataset, draw
 from .errors import InputError, MismatchError, PlmtasksError
@@ -15,7 +15,9 @@ from .metric import Metric
 from .model import Model
 from .registry import Registry
 from .requests import Answer, Request, Shot
+from .robustness import Perturbed
 from .scoring import bound_metrics
+from .slices import GENDER, Groups, read_groups
 from .task import Task
 
 
@@ -39,6 +41,14 @@ class Job:
     """How many examples there are without a limit."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The run whose predictions take the place of what the data gives: its task, model and identity."""
+    perturbed: Sequence[Perturbed] = ()
+    """What is asked besides."""
+    groups: Groups | None = None
+    """What slices the examples by the people in their texts."""
+
+    def sliced(self) -> Sequence[Example]:
+        """The examples with these slices too. They are no part of the data, so runs with and without can be compared."""
+        return self.groups.sliced(self.examples, self.task.people or self.task.texts or None) if self.groups else self.examples
 
 
 def prepare(config: RunConfig, registry: Registry, *, learns: bool = False) -> Job:
@@ -59,10 +69,22 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False) -> J
     metrics = bound_metrics(task, config.metrics, registry)
     form = task.ask(data[split][0].hidden(), kind)
     config = replace(config, settings=config.settings.that_matter(form))
+    perturbed = [
+        replace(p, requests=ask(task, kind, p.examples, data, config))
+        for p in robustness.perturb(config.perturb, task, examples, registry)
+    ]
     return Job(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
         requests=ask(task, kind, examples, data, config), form=form, of=len(whole), given=taken,
+        perturbed=perturbed, groups=_groups(task, config),
     )  # fmt: skip
+
+
+def _groups(task: Task, config: RunConfig) -> Groups | None:
+    """The user's words, else those of women and men where it does not matter to the task who is spoken of."""
+    if config.groups is not None:
+        return read_groups(Path(config.groups))
+    return GENDER if task.people and task.language == "en" else None
 
 
 def with_learned_labels(task: Task, model: Model) -> Task:

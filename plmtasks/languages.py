@@ -49,3 +49,12 @@ def language_name(code: str) -> str:
     """The English name; the code itself where none is known."""
     known = LANGUAGES.get(base_language(code))
     return known[0] if known else code
+
+
+UNSPACED = frozenset({"bo", "dz", "ja", "km", "lo", "my", "th", "zh"})
+"""Languages that put no spaces between words."""
+
+
+def is_spaced(code: str) -> bool:
+    """Whether words are set apart by spaces."""
+    return base_language(code) not in UNSPACED

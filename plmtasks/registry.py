@@ -15,10 +15,11 @@ from . import hookspecs, requests
 from .errors import PluginError, UnknownNameError
 from .metric import Metric
 from .model import Model, Provider
+from .perturbation import Perturbation
 from .requests import Request
 from .task import Task
 
-KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric}
+KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation}
 
 MODULES_VARIABLE = "PLMTASKS_PLUGINS"
 """Environment variable: further plugin modules, separated by commas (a plugin under development, a test's)."""
@@ -41,7 +42,7 @@ class Registry:
 
     plugins: tuple[Plugin, ...] = ()
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """"task", "model", "metric" → name → the item"""
+    """"task", "model", "metric", "perturbation" → name → the item"""
     owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
     """(kind, name) → who brought it"""
     providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
@@ -72,6 +73,11 @@ class Registry:
         """raises: UnknownNameError, PluginError"""
         metric: Metric = self._get("metric", name)
         return metric
+
+    def perturbation(self, name: str) -> Perturbation:
+        """raises: UnknownNameError, PluginError, and whatever a provider finds wrong"""
+        perturbation: Perturbation = self._get("perturbation", name)
+        return perturbation
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         wanted = set(kinds)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import answering, environment, results, scoring, training
+from . import answering, breakdown, calibration, environment, overlap, results, robustness, scoring, training
 from .config import RunConfig
 from .distributed import Processes
 from .errors import InputError, PlmtasksError
@@ -26,7 +26,7 @@ from .registry import Registry
 from .requests import Answer, to_json
 from .results import Result
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the core would make another result of the same parts."""
 
 
@@ -46,7 +46,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     device = processes.device()
     if hint := environment.slow(config.settings.dtype, device):
         progress.say(hint)
-    job = ensure_trained(job, processes, progress, device)
+    job = _compared_with_train(ensure_trained(job, processes, progress, device), job)
     parts = identity(job)
     if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:
         raise PlmtasksError(
@@ -71,7 +71,8 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
             results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
         loaded = job.model.load(job.form, config.settings, device)
         fresh = _check_fresh(job, loaded)
-        work = answering.plan(loaded, job.requests, config.settings)
+        beside = [request for p in job.perturbed for request in p.requests]
+        work = answering.plan(loaded, job.requests, config.settings, beside)
         # answers of another class of machine, or of other versions, are never mixed with these
         machine = processes.share("machine", lambda: environment.machine_class(device))
         with Journal(folder / "journal", f"{work.hash}-{machine}", processes.rank) as journal:
@@ -112,7 +113,21 @@ def identity(job: Job) -> dict[str, Any]:
         "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
         "trained": dict(job.model.training_record() or {}), **_given(job),
+        "groups": job.groups.hash if job.groups else None,
+        "overlap": fingerprint(job.data["train"]) if c.overlap else None,
+        **({"perturbations": {p.name: p.identity() for p in job.perturbed}} if job.perturbed else {}),
     }  # fmt: skip
+
+
+def _compared_with_train(job: Job, untrained: Job) -> Job:
+    """The job, which looks for its examples in the train split where that is read for its shots or its training anyway.
+
+    raises: InputError if the user wants it and there is no train split
+    """
+    if job.config.overlap and "train" not in job.data.splits:
+        raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data PATH")
+    wanted = job.config.overlap or job.config.shots > 0 or job.model is not untrained.model
+    return replace(job, config=replace(job.config, overlap=wanted))
 
 
 def _given(job: Job) -> dict[str, Any]:
@@ -143,21 +158,37 @@ class _Outcome:
 
 def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) -> None:
     """The run's files; `result.json` last, so that a folder that has it is complete."""
-    predictions = read(job.task, job.examples, job.requests, outcome.answers, outcome.work.skipped)
+    work, examples = outcome.work, job.sliced()
+    predictions = read(job.task, job.examples, job.requests, outcome.answers, work.skipped)
     scored = scoring.score(job.metrics, job.examples, predictions)
+    found: dict[str, Any] = {}
+    if job.config.overlap:
+        seen = overlap.find(job.examples, job.data["train"], data_name(job.data, "train"))
+        examples, found["overlap"] = seen.sliced(examples), seen.record()
     files = {
-        "predictions.jsonl": results.prediction_lines(job.examples, predictions).encode("utf-8", "surrogatepass"),
+        "predictions.jsonl": results.prediction_lines(examples, predictions).encode("utf-8", "surrogatepass"),
         "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
     }
+    if job.perturbed:
+        perturbed = {
+            p.name: (p.examples, read(job.task, p.examples, p.requests, outcome.answers, work.skipped)) for p in job.perturbed
+        }
+        files["perturbed.jsonl"] = robustness.lines(perturbed).encode("utf-8", "surrogatepass")
+        found["perturbations"] = robustness.record(job.metrics, job.examples, scored, perturbed)
+    found |= breakdown.record(job.metrics, examples, scored)
+    confident = calibration.record(job.metrics, job.examples, predictions, scored, job.task.labels)
+    found |= {"calibration": confident} if confident else {}
     for name, content in files.items():
         results.write_bytes(folder / name, content)
-    tokens = sum(outcome.work.batch_tokens(b) for b in range(len(outcome.work.batches)))
+    tokens = sum(work.batch_tokens(b) for b in range(len(work.batches)))
+    asked = len(job.examples) + sum(len(p.examples) for p in job.perturbed)
     measured = {
-        "seconds": outcome.seconds, "examples": len(job.examples), "padded_tokens": tokens, "parameters": outcome.parameters,
+        "seconds": outcome.seconds, "examples": asked, "padded_tokens": tokens, "parameters": outcome.parameters,
         "processes": job.config.processes or 1, "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
-    results.write_text(folder / "result.json", results.dump({**_record(job, parts, outcome, scored), "files": _hashes(files)}))
+    record = {**_record(job, parts, outcome, scored), **found, "files": _hashes(files)}
+    results.write_text(folder / "result.json", results.dump(record))
 
 
 def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -166,7 +197,6 @@ def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
 
 def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scoring.Scored) -> dict[str, Any]:
     keys = [request.key() for request in job.requests]
-    main = next(iter(job.metrics[0].scores()))
     return {
         "schema_version": results.SCHEMA_VERSION, "identity": results.identity_hash(parts), "task": parts["task"],
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind}, "protocol": _protocol(job, outcome.fresh),
@@ -176,7 +206,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scori
             "skipped": sum(key in outcome.work.skipped for key in keys),
             "truncated": sum(key in outcome.work.cut for key in keys),
         },
-        "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, main],
+        "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": {m.name: m.signature() for m in job.metrics},
     }  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Predictions and references in, scores with their intervals out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,10 @@ class Scored:
     rows: "NDArray[Any]"
     """(n, k): one row an example; nan where it was skipped"""
 
+    def of(self, metric: Metric) -> "NDArray[Any]":
+        """The statistics of one of its metrics. (n, k)"""
+        return self.rows[:, [self.columns.index(f"{metric.name}:{column}") for column in metric.columns()]]
+
 
 def score(
     metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], resamples: int = RESAMPLES
@@ -53,7 +58,7 @@ def score(
     blocks = []
     for metric in metrics:
         rows = _statistics(metric, given, chosen)
-        scores[metric.name] = _scores(metric, rows, given, chosen, resamples)
+        scores[metric.name] = score_rows(metric, rows, chosen, resamples, partial(_computed, metric, given, chosen))
         columns += [f"{metric.name}:{column}" for column in metric.columns()]
         block = np.full((len(examples), rows.shape[1]), np.nan)
         block[kept] = rows
@@ -126,7 +131,8 @@ def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list
 
 def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
     """The main score, so turned that higher is better: what checkpoints are chosen by; -inf where it is not defined."""
-    name, info = next(iter(metrics[0].scores().items()))
+    name = main_score(metrics[0])
+    info = metrics[0].scores()[name]
     value = scored.scores[metrics[0].name][name]["value"]
     return -math.inf if value is None else value if info.higher_is_better else -value
 
@@ -152,27 +158,49 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     return rows
 
 
-def _scores(
-    metric: Metric, rows: "NDArray[Any]", predictions: Sequence[Prediction], examples: Sequence[Example], resamples: int
+def _computed(
+    metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example], positions: "NDArray[Any]"
+) -> Mapping[str, float]:
+    return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
+
+
+def main_score(metric: Metric) -> str:
+    """The name of a metric's first score."""
+    return next(iter(metric.scores()))
+
+
+def proportions(metric: Metric) -> dict[str, int]:
+    """The scores that are means of a column, with its position."""
+    columns = list(metric.columns())
+    return {name: columns.index(info.mean_of) for name, info in metric.scores().items() if info.mean_of is not None}
+
+
+def score_rows(
+    metric: Metric,
+    rows: "NDArray[Any]",
+    examples: Sequence[Example],
+    resamples: int,
+    anew: "Callable[[NDArray[Any]], Mapping[str, float]] | None" = None,
 ) -> dict[str, dict[str, Any]]:
+    """The scores of these rows, one an example, each with value, ends and what it means.
+
+    anew: positions of examples → the scores that are no function of the rows
+    """
+    import numpy as np
+
     from .statistics import bootstrap, bootstrap_computed
 
     infos = metric.scores()
-    columns = list(metric.columns())
-    proportions = {name: columns.index(info.mean_of) for name, info in infos.items() if info.mean_of is not None}
     clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
     values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()}
-    further = metric.compute(predictions, examples) if examples else {}
+    further = anew(np.arange(len(examples))) if anew is not None and examples else {}
     values.update(further)
     intervals = {}
     if resamples:
         shared = clusters if len(set(clusters)) < len(clusters) else None
-        intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=proportions, resamples=resamples, level=LEVEL)
-        if any(infos[name].resampled for name in further):
-
-            def anew(drawn: "NDArray[Any]") -> dict[str, float]:
-                return metric.compute([predictions[i] for i in drawn], [examples[i] for i in drawn])
-
+        means = proportions(metric)
+        intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples, level=LEVEL)
+        if anew is not None and any(infos[name].resampled for name in further):
             intervals |= bootstrap_computed(anew, len(examples), shared, level=LEVEL)
     found = {}
     for name, info in infos.items():

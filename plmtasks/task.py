@@ -41,6 +41,11 @@ class Task(ABC):
     """The inputs that a new question must give, all texts: for `plmtasks predict`; none: it takes no new questions."""
     more_fields: Sequence[str] = ()
     """Inputs that a new question may give, of any JSON value."""
+    texts: Sequence[str] = ()
+    """The inputs, texts or lists of words, that may be written in another way without making the reference wrong: for
+    `--perturb`. Of a list each word keeps its place."""
+    people: Sequence[str] = ()
+    """Those of them in which it does not matter to the reference who is spoken of."""
     follows: str | None = None
     """The task whose predictions can take the place of what the data gives (the predicates whose roles are asked)."""
 

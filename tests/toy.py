@@ -8,6 +8,7 @@ was answered, a line a batch).
 
 import hashlib
 import os
+import random
 import signal
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import LoadedModel, Model
+from plmtasks.perturbation import Perturbation, WordPerturbation
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 from plmtasks.task import Task
 
@@ -37,6 +39,7 @@ class ToyTask(Task):
     metrics: Sequence[str] = ("toy_accuracy",)
     labels: tuple[str, ...] = LABELS
     fields: Sequence[str] = ("text",)
+    texts: Sequence[str] = ("text",)
 
     def load(self, source: Source) -> Dataset:
         def read() -> list[Example]:
@@ -94,6 +97,15 @@ class ToyModel(Model):
         return LoadedToy()
 
 
+class Louder(WordPerturbation):
+    """Two of three texts in capitals."""
+
+    name = "toy-louder"
+
+    def rewrite_words(self, words: Sequence[str], draw: random.Random) -> Sequence[str]:
+        return words if int(words[-1]) % 3 == 0 else [word.upper() for word in words]
+
+
 class LoadedToy(LoadedModel):
     """Answers by a hash of the text and of its batch: a batch that is cut otherwise gives other answers."""
 
@@ -137,6 +149,11 @@ def register_tasks() -> list[Task]:
 @hookimpl
 def register_models() -> list[Model]:
     return [ToyModel()]
+
+
+@hookimpl
+def register_perturbations() -> list[Perturbation]:
+    return [Louder()]
 
 
 @hookimpl

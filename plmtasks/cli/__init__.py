@@ -23,7 +23,7 @@ COMMANDS = {
     "compare": "What sets two runs on the same examples apart.",
     "results": "The runs of a store: list, show, merge, verify, prune.",
     "reproduce": "Run a stored run again; did the same bytes come out?",
-    "list": "What is installed: tasks, models, metrics, plugins.",
+    "list": "What is installed: tasks, models, metrics, perturbations, plugins.",
     "show": "What a task asks, or what a model answers.",
     "demo": "Train and evaluate the built-in models on sample data.",
     "worker": "",

@@ -2,7 +2,7 @@
 
 import click
 
-KINDS = ("tasks", "models", "metrics", "plugins")
+KINDS = ("tasks", "models", "metrics", "perturbations", "plugins")
 
 
 @click.command("list")
@@ -19,9 +19,8 @@ def command(what: str) -> None:
     elif what == "models":
         rows = [(name, m.family, m.description or ", ".join(m.answers)) for name, m in registry.items["model"].items()]
     else:
-        rows = [
-            (name, registry.owners["metric", name].distribution, m.description) for name, m in registry.items["metric"].items()
-        ]
+        kind = what.removesuffix("s")
+        rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in registry.items[kind].items()]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     for first, second, third in rows:
         click.echo(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())

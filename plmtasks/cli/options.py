@@ -26,6 +26,15 @@ class Pairs(click.ParamType[Mapping[str, str]]):
         return {name.strip(): text.strip() for name, _, text in pairs}
 
 
+class Names(click.ParamType[tuple[str, ...]]):
+    """`a,b` as names."""
+
+    name = "name,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
 class Json(click.ParamType[Mapping[str, Any]]):
     """A JSON object."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, configs
+from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, configs
 
 
 @click.command("run")
@@ -27,6 +27,16 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, configs
     "--given", metavar="RUN", help="A run's folder: its predictions take the place of what the data gives (predicates for srl)."
 )
 @click.option(
+    "--perturb",
+    type=Names(),
+    default=(),
+    metavar="NAME,…",
+    help="Ask the examples again in another way: typos, case, …; see `plmtasks list perturbations`.",
+)
+@click.option("--groups", metavar="FILE", help="TOML: words of groups of people, whose slices are compared; default: women, men.")
+@click.option("--overlap", is_flag=True, help="Look for the examples in the train split, even if nothing is learned from it.")
+@click.option("--slices", is_flag=True, help="Print the worst slice of each kind.")
+@click.option(
     "--train", type=click.Choice(["auto", "never", "always"]), default="auto", help="auto: where the head would be fresh."
 )
 @click.option("--allow-untrained", is_flag=True, help="Evaluate fresh weights; the result says so.")
@@ -37,13 +47,14 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, configs
 @click.option("--retry-oom", is_flag=True, help="Where a batch does not fit into memory, run again with half --batch-tokens.")
 @click.option("--output", metavar="DIR", help="Results; default: results.")
 @click.option("--checkpoints", metavar="DIR", help="Models that were trained on the way; default: checkpoints.")
-def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> None:
+def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, **values: Any) -> None:
     """Evaluate models on tasks, and print the table.
 
     A model whose head would be fresh is trained on the task's train split first. The same run is never computed twice.
     """
     from ..distributed import speaks
     from ..leaderboard import render
+    from ..leaderboard.findings import summary
     from ..registry import load_registry
     from ..session import fitting, run
 
@@ -58,3 +69,5 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], **values: Any) -> N
         click.echo(render(results, "table", registry), nl=False)
         for result in results:
             click.echo(f"{result.task} on {result.model}: {result.folder}")
+            if slices or values["perturb"]:
+                click.echo(summary(result), nl=False)

@@ -72,6 +72,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
+            self._overlap(): True,
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",
             self._of_seeds(): self.others,
@@ -79,7 +80,12 @@ class Row:
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,
         }
-        return [*(mark for mark, holds in marks.items() if holds), *self.details]
+        return [*(mark for mark, holds in marks.items() if mark and holds), *self.details]
+
+    def _overlap(self) -> str:
+        """How many of the examples stand in the train split."""
+        found = self.record.get("overlap", {"ngram": 0})
+        return f"{found['ngram']} of {found['examples']} examples overlap with the train split" if found["ngram"] else ""
 
     def _seen_before(self) -> Iterator[str]:
         """What the training saw of the split that is reported; one of another data set may have the same name."""

@@ -6,7 +6,7 @@ docs/design/statistics.md says which method answers which question, and how each
 from .differences import Difference, compare, holm, mcnemar, randomization
 from .intervals import NO_INTERVAL, Interval, bootstrap, bootstrap_computed, wilson
 from .ranks import Ranking, rank
-from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled
+from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled, resampled_parts
 from .seeds import Spread, spread
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "rank",
     "resample_totals",
     "resampled",
+    "resampled_parts",
     "spread",
     "wilson",
 ]

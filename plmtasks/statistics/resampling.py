@@ -39,6 +39,36 @@ def resampled(rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: i
     return {score: np.concatenate([chunk[score] for chunk in found]) for score in found[0]}
 
 
+def resampled_parts(
+    rows: "NDArray[Any]", parts: "Sequence[NDArray[Any]]", reduce: "Reduce", *, clusters: Sequence[Any], resamples: int,
+    seed: int = 0,
+) -> "dict[str, NDArray[Any]]":  # fmt: skip
+    """The scores of parts of the examples on the same resamples of the whole.
+
+    rows: float64, (n, k)
+    parts: bool, (n,) each: the examples of each; they may overlap
+    clusters: of each example what it shares with others, or what it has alone; whole clusters are drawn
+    returns: each score, (resamples, parts); nan where a resample has nothing of a part
+    """
+    import numpy as np
+
+    _, number = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    sums = []
+    for part in parts:
+        # a part's product goes over the clusters that it has a share in alone
+        positions, places = np.unique(number[part], return_inverse=True)
+        own = np.zeros((len(positions), rows.shape[1]))
+        np.add.at(own, places, rows[part])
+        sums.append((positions, own))
+    n, found = int(number.max(initial=-1)) + 1, []
+    size = max(1, CHUNK // max(n, len(parts) * rows.shape[1]))
+    for counts in _counts(n, resamples, seed, size):
+        with _one_thread():
+            totals = np.stack([counts[:, positions].astype(np.float64) @ own for positions, own in sums], axis=1)
+        found.append(reduce(totals))
+    return {score: np.concatenate([chunk[score] for chunk in found]) for score in found[0]}
+
+
 def resample_totals(rows: "NDArray[Any]", resamples: int, seed: int = 0) -> "NDArray[Any]":
     """Sums of the rows of each resample.
 

@@ -10,6 +10,7 @@ from plmtasks.data import Dataset, HubData, column, hub_file, read_lines, read_r
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.samples import SPLIT_SIZES, events
+from plmtasks.slices import by_length
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "text_a", "sentence1", "#1 String"),
@@ -18,6 +19,10 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
 }
 """Field → the names under which published files have it; `--columns` names any other."""
+
+
+SLICE_COLUMNS = ("language", "domain", "genre")
+"""Columns that slice the examples, where a file has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ class Format:
     """What else stands for a label in a file → its word."""
     multi_label: bool | None = False
     """None: whether the first row's label is a list."""
+    language: str = "en"
     pair: bool | None = False
     """Whether there is a second text; None: if there is a column for it."""
     headerless: tuple[str, ...] = ()
@@ -67,12 +73,20 @@ class Format:
             if id_ in seen:
                 raise DataError(where, "each id once", f"{id_!r} again", f"first at {seen[id_]}")
             seen[id_] = where
+            texts = {name: text for name in ("text", "text_pair") if (text := self._text(where, row, name)) is not None}
             yield Example(
                 id=id_,
-                inputs={name: text for name in ("text", "text_pair") if (text := self._text(where, row, name)) is not None},
+                inputs=texts,
                 reference=reference,
-                slices=tuple(f"label={label}" for label in (reference if many else [reference])),
+                slices=(*self._slices(row, texts), *(f"label={label}" for label in (reference if many else [reference]))),
             )
+
+    def _slices(self, row: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[str]:
+        """By length, of a pair that of both, and by what the row tells besides."""
+        yield by_length(" ".join(texts.values()), self.language)
+        for name in SLICE_COLUMNS:
+            if isinstance(value := row.get(name), str) and value.strip() and name not in self.columns.values():
+                yield f"{name}={value.strip()}"
 
     def _rows(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not path.name.removesuffix(".gz").endswith((".tsv", ".txt")):
@@ -192,8 +206,8 @@ def sample() -> Dataset:
 
     def read(split: str) -> Iterator[Example]:
         for event in events(split):
-            yield Example(
-                id=event.id, inputs={"text": event.english()}, reference=event.sentiment, slices=(f"label={event.sentiment}",)
-            )  # fmt: skip
+            text = event.english()
+            slices = (by_length(text, "en"), f"label={event.sentiment}")
+            yield Example(id=event.id, inputs={"text": text}, reference=event.sentiment, slices=slices)
 
     return Dataset(name="built-in sample", readers={split: partial(read, split) for split in SPLIT_SIZES})

@@ -55,12 +55,15 @@ class Classification(Task):
     multi_label: bool = False
     fields: Sequence[str] = ("text",)
     more_fields: Sequence[str] = ()
+    texts: Sequence[str] = ("text", "text_pair")
+    people: Sequence[str] = ("text", "text_pair")
     asks: Sequence[str] = ("Classify", "Choose", "Generate")
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
 
     def load(self, source: Source) -> Dataset:
-        own = sample() if self.built_in else from_hub(self.hub, self.form) if self.hub else None
-        return open_dataset(source, self.form.with_columns(source.columns).read, name=self.name, own=own)
+        form = replace(self.form, language=self.language)
+        own = sample() if self.built_in else from_hub(self.hub, form) if self.hub else None
+        return open_dataset(source, form.with_columns(source.columns).read, name=self.name, own=own)
 
     def bind(self, data: Dataset) -> "Classification":
         """raises: DataError if labels are to be found in the data, and it mixes one with several or has fewer than two"""

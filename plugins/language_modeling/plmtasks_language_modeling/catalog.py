@@ -56,6 +56,7 @@ TASKS: tuple[Task, ...] = (
             text=("meaning_representation", "mr", "input", "data"),
             references=("references", "human_reference", "ref", "reference", "target", "text"),
         ),
+        texts=(),  # records are no sentences
         instruction="Write a text that says what the data says.", template="Data: {}\nText:", stop=("\n",),
     ),
     OpenEnded(

@@ -11,6 +11,7 @@ from plmtasks.data import column, read_lines, read_records
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.samples import events
+from plmtasks.slices import by_count
 
 from .words import split_last_word
 
@@ -56,7 +57,12 @@ def documents(rows: Rows, columns: Mapping[str, str]) -> Iterator[Example]:
 
 
 def document(id_: str, text: str) -> Example:
-    return Example(id=id_, inputs={"text": text}, cluster=id_)
+    return Example(id=id_, inputs={"text": text}, cluster=id_, slices=(_size(text, (1000, 4000, 16000)),))
+
+
+def _size(text: str, bounds: Sequence[int]) -> str:
+    """The slice of a text's length in bytes: there are texts in any language."""
+    return by_count("bytes", len(text.encode("utf-8", "surrogatepass")), bounds)
 
 
 def paragraphs_of(lines: Sequence[str]) -> Iterator[str]:
@@ -150,7 +156,7 @@ def passage(id_: str, text: str, where: str) -> Example:
     before, word = split_last_word(text)
     if not before.strip():
         raise DataError(where, "at least two words", repr(text))
-    return Example(id=id_, inputs={"text": text}, reference=word.strip())
+    return Example(id=id_, inputs={"text": text}, reference=word.strip(), slices=(_size(text, (100, 300, 1000)),))
 
 
 def sample(split: str) -> list[Example]:
@@ -220,7 +226,7 @@ class Form:
 
 
 def prompted(id_: str, text: str, references: list[str]) -> Example:
-    return Example(id=id_, inputs={"text": text}, reference=references)
+    return Example(id=id_, inputs={"text": text}, reference=references, slices=(_size(text, (100, 300, 1000)),))
 
 
 def together(examples: Iterable[Example]) -> list[Example]:

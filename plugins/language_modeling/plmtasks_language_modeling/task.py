@@ -186,6 +186,7 @@ class OpenEnded(TextTask):
 
     asks: Sequence[str] = ("Generate",)
     metrics: Sequence[str] = ("open_ended",)
+    texts: Sequence[str] = ("text",)
     form: data.Form
     instruction: str = ""
     template: str = "{}"

@@ -88,6 +88,8 @@ class QuestionAnswering(Task):
     minimum_agreement: float = 0.0
     """Questions whose annotators agree less than this F1 do not count in the metric "conversation"."""
     fields: Sequence[str] = ("question", "context")
+    texts: Sequence[str] = ("question",)
+    """Not the context: its characters are counted."""
     more_fields: Sequence[str] = ()
     """"history" in a conversation"""
 
@@ -237,6 +239,7 @@ class MultipleChoice(Task):
     listed: bool = False
     """`Choose` shows all choices in the text and asks for the letter, where it else asks for the choice itself."""
     hub: HubData | None = None
+    texts: Sequence[str] = ("question", "context")
     more_fields: Sequence[str] = ("question", "context", "choices", "subject")
 
     def load(self, source: Source) -> Dataset:

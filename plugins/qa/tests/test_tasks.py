@@ -92,7 +92,7 @@ def test_sample_asks_in_turn_and_keeps_its_splits_apart(registry):
     sentences = {split: {context for _, context in pairs} for split, pairs in asked.items()}
     assert not sentences["train"] & sentences["test"]
     assert not sentences["train"] & sentences["validation"]
-    assert Counter(e.slices for e in data["test"]) == {(word,): 50 for word in ("who", "what", "where", "when")}
+    assert Counter(e.slices for e in data["test"]) == {(f"question={word}",): 50 for word in ("who", "what", "where", "when")}
     first = data["train"][0]
     assert first.inputs["context"].count(first.reference["text"][0]) == 1
     assert {len(e.inputs["question"].split()) for e in data["test"]} == {6}
@@ -216,7 +216,7 @@ def test_questions_about_one_paragraph_share_a_cluster_and_v2_has_a_slice_for_an
     examples = read("qa/squad_v2", real_data / "squad_v2_half_dev")
     assert {e.cluster for e in examples if e.inputs["context"] == examples[0].inputs["context"]} == {examples[0].cluster}
     assert len({e.cluster for e in examples}) == len({e.inputs["context"] for e in examples})
-    assert Counter(e.slices[1] for e in examples) == {"unanswerable": 3168, "answerable": 2910}
+    assert Counter(e.slices[2] for e in examples) == {"answer=none": 3168, "answer=some": 2910}
 
 
 # ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -270,7 +270,10 @@ def test_coqa_puts_the_turns_before_into_the_question(read, registry, write):
     task = registry.task("qa/coqa")
     examples = read("qa/coqa", write("coqa.json", COQA))
     assert [e.id for e in examples] == ["kite_1", "kite_2", "kite_3"]
-    assert [e.slices for e in examples] == [("what", "other answer"), ("other", "yes/no"), ("who", "unknown")]
+    assert [e.slices for e in examples] == [
+        ("question=what", "words=0-100", "answer=some"), ("question=other", "words=0-100", "answer=yes/no"),
+        ("question=who", "words=0-100", "answer=none"),
+    ]  # fmt: skip
     last = examples[2].hidden()
     assert task.ask(last, "Generate").text == (
         f"Text: {STORY}\nQuestion: What has Mia?\nAnswer: A red kite\nQuestion: Is it red?\nAnswer: Yes.\n"
@@ -303,7 +306,9 @@ def test_quac_abstains_where_most_annotators_could_not_answer(read, registry, sc
     task = registry.task("qa/quac")
     examples = read("qa/quac", write("quac.json", QUAC))
     assert [e.reference["text"] for e in examples] == [["a red kite", "red kite"], []]
-    assert [e.slices for e in examples] == [("what", "answerable"), ("who", "unanswerable", "yes/no")]
+    assert [e.slices for e in examples] == [
+        ("question=what", "words=0-100", "answer=some"), ("question=who", "words=0-100", "answer=none", "answer=yes/no"),
+    ]  # fmt: skip
     assert {e.inputs["context"] for e in examples} == {STORY}
     for kind in task.asks:
         asked = [task.ask(e.hidden(), kind) for e in examples]

@@ -1,6 +1,7 @@
 """Labelled spans of a sentence's words as tasks: who did what to whom, what the predicates are, what names what."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -13,6 +14,7 @@ from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
 from plmtasks.samples import SPLIT_SIZES
+from plmtasks.slices import TEXT_LENGTHS, by_count
 from plmtasks.task import Task
 
 from .brackets import read_text, show, write_text
@@ -26,6 +28,9 @@ from .words import split_words
 
 MARK = "*"
 """Stands on both sides of the predicate where the sentence is shown as a text."""
+
+FREQUENCIES = (1, 5, 20)
+"""How often a predicate's word is one in the split: what parts rare predicates from common ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,8 @@ class SpanTask(Task):
     """Of its spans: those of the training data, and those that it has by itself."""
     fields: Sequence[str] = ("text",)
     more_fields: Sequence[str] = ("words",)
+    texts: Sequence[str] = ("words",)
+    people: Sequence[str] = ("words",)
 
     @abstractmethod
     def read_file(self, path: Path, source: Source) -> Iterable[Example]:
@@ -193,11 +200,18 @@ class Roles(Propositions):
     follows: str | None = None
 
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
+        sentences = list(sentences)
+        frequency = Counter(s.words[p.predicate].lower() for s in sentences for p in s.propositions)
         for number, s in enumerate(sentences):
             for p in s.propositions:
+                roles = sum(span.label not in (VERB, CONTINUED_VERB) for span in p.roles)
+                own = (
+                    by_count("frequency", frequency[s.words[p.predicate].lower()], FREQUENCIES),
+                    by_count("roles", roles, (1, 2, 3)),
+                )
                 inputs = {"words": list(s.words), "predicate": p.predicate, "number": number}
                 id_ = f"{s.id}.{p.predicate}"
-                yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=_slices(s))
+                yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=(*_slices(s), *own))
 
     def marked(self, example: Example) -> tuple[int, ...]:
         predicate = example.inputs["predicate"]
@@ -339,15 +353,8 @@ class Entities(SpanTask):
 
 
 def _slices(sentence: Sentence) -> tuple[str, ...]:
-    return _long(sentence), f"predicates={_range(len(sentence.propositions), (0, 1, 3, 6))}"
+    return _long(sentence), by_count("predicates", len(sentence.propositions), (0, 1, 3, 6))
 
 
 def _long(sentence: Sentence | Tagged) -> str:
-    return f"words={_range(len(sentence.words), (10, 20, 40))}"
-
-
-def _range(count: int, bounds: Sequence[int]) -> str:
-    """The range that a count lies in: bounds 10 and 20 give 0-10, 11-20 and 21-."""
-    low = next((b + 1 for b in reversed(bounds) if count > b), 0)
-    high = next((b for b in bounds if count <= b), None)
-    return f"{low}" if low == high else f"{low}-{'' if high is None else high}"
+    return by_count("words", len(sentence.words), TEXT_LENGTHS)

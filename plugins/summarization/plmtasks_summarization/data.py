@@ -9,6 +9,7 @@ from typing import Any
 from plmtasks.data import SPLIT_FILES, Dataset, column, hub_file, read_lines, read_records, warn_flaws
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
+from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
 from .words import RougeWords
 
@@ -83,7 +84,8 @@ class Form:
         topics = [str(v).strip() for k, v in row.items() if re.fullmatch(r"topic\d*", k) and v] if self.topics else []
         return Example(
             id=number if id_ is None else str(column(where, row, id_)), inputs={"text": text},
-            reference=self._summaries(where, row), slices=tuple(dict.fromkeys(f"topic={topic}" for topic in topics)),
+            reference=self._summaries(where, row),
+            slices=(by_length(text, self.language, DOCUMENT_LENGTHS), *dict.fromkeys(f"topic={topic}" for topic in topics)),
         )  # fmt: skip
 
     def _column(self, name: str, row: Mapping[str, Any]) -> str | None:

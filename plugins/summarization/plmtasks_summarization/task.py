@@ -37,6 +37,7 @@ class Summarization(Task):
     metrics: Sequence[str] = ("rouge", "summary_style")
     asks: Sequence[str] = ("Generate",)
     fields: Sequence[str] = ("text",)
+    texts: Sequence[str] = ("text",)
     instruction: str = "Summarize the text."
     """Empty before the built-in samples: it makes them harder for the smallest decoders."""
     max_new_tokens: int = 128

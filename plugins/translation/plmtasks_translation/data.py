@@ -9,11 +9,10 @@ from typing import Any
 from plmtasks.data import Dataset, HubData, column, hub_dataset, read_lines, read_records, warn_flaws
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
-from plmtasks.languages import base_language
 from plmtasks.samples import SPLIT_SIZES, events
+from plmtasks.slices import by_length
 
 from .files import references
-from .languages import UNSPACED
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -25,9 +24,6 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
 
 ROWS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """Endings of files with a row an example; all others have a line an example."""
-
-LENGTHS = {True: (20, 50, "characters"), False: (10, 25, "words")}
-"""Whether a language puts no spaces between words → the lengths that part short, middle and long sources, and their unit."""
 
 Item = tuple[str, str, Any, Any]
 """Where it stands, its id, the source, the reference or references."""
@@ -107,19 +103,12 @@ class Form:
                 _check(f"{files[i]}:{number + 1}" if files else where, text, "a translation")
             made.append(
                 Example(
-                    id=id_, inputs={"source": source}, reference=texts, slices=(self.length(source),),
+                    id=id_, inputs={"source": source}, reference=texts, slices=(by_length(source, self.source),),
                     cluster=documents[number] if documents else None,
                 )
             )  # fmt: skip
         warn_flaws(self.pair, empty, "examples have no text on one side, and are left out")
         return made
-
-    def length(self, text: str) -> str:
-        """The slice of a source's length."""
-        unspaced = base_language(self.source) in UNSPACED
-        short, middle, unit = LENGTHS[unspaced]
-        n = len(text) if unspaced else len(text.split())
-        return f"{unit} up to {short}" if n <= short else f"{unit} up to {middle}" if n <= middle else f"{unit} over {middle}"
 
     def _source(self, where: str, row: Mapping[str, Any]) -> Any:
         if "source" in self.columns:

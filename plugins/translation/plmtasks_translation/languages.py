@@ -1,9 +1,6 @@
 """How languages are cut into words."""
 
-from plmtasks.languages import base_language
-
-UNSPACED = frozenset({"bo", "dz", "ja", "km", "lo", "my", "th", "zh"})
-"""Those that put no spaces between words."""
+from plmtasks.languages import UNSPACED, base_language
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 """Language → sacrebleu's tokenizer for it alone."""

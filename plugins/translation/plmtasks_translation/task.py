@@ -41,6 +41,7 @@ class Translation(Task):
     asks: Sequence[str] = ("Generate",)
     metrics: Sequence[str]
     fields: Sequence[str] = ("source",)
+    texts: Sequence[str] = ("source",)
 
     @property
     def language(self) -> str:  # type: ignore[override]

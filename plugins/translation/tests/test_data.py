@@ -214,13 +214,14 @@ def test_published_data_with_empty_sides_is_read_without_them_and_counted():
 @pytest.mark.parametrize(
     ("source", "text", "slice_"),
     [
-        ("en", "a " * 10, "words up to 10"), ("en", "a " * 11, "words up to 25"), ("en", "a " * 26, "words over 25"),
-        ("zh", "红" * 20, "characters up to 20"), ("zh", "红" * 50, "characters up to 50"),
-        ("zh", "红" * 51, "characters over 50"),
+        ("en", "a " * 10, "words=0-10"), ("en", "a " * 11, "words=11-20"), ("en", "a " * 41, "words=41-"),
+        ("zh", "红" * 20, "characters=0-20"), ("zh", "红" * 40, "characters=21-40"),
+        ("zh", "红" * 81, "characters=81-"),
     ],
 )  # fmt: skip
 def test_slices_by_the_length_of_the_source(source, text, slice_):
-    assert Form(source=source, target="de").length(text) == slice_
+    [example] = Form(source=source, target="de").rows([("here", {"source": text, "target": "b"})], "t")
+    assert example.slices == (slice_,)
 
 
 # ── sacrebleu's sets ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,7 +253,7 @@ def test_a_set_of_sacrebleu_s_is_read_with_its_documents(registry):
     data = task.load(Source())
     assert (data.splits, data.published) == (["test"], True)
     assert pairs(data["test"]) == [("红色的风筝。", "A red kite."), ("它飞。", "It flies.")]
-    assert {(e.cluster, e.slices) for e in data["test"]} == {("d1", ("characters up to 20", "origlang=zh"))}
+    assert {(e.cluster, e.slices) for e in data["test"]} == {("d1", ("characters=0-20", "origlang=zh"))}
 
 
 @pytest.mark.parametrize(

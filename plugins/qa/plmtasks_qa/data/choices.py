@@ -10,6 +10,7 @@ from typing import Any
 from plmtasks.data import column, read_records
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
+from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
 from .rows import Form, Rows, get, get_id, get_lists, get_object, get_text, paragraph, question_word, shown, under
 
@@ -64,10 +65,19 @@ def choices(rows: Rows, form: Form, name: str) -> list[Example]:
             Example(
                 id=id_, inputs=inputs, reference=LETTERS[_position(where, item)],
                 cluster=paragraph(item.context) if item.context else None,
-                slices=(question_word(item.question, form.language),) if item.question else (),
+                slices=tuple(_slices(item, inputs.get("subject"), form)),
             )
         )  # fmt: skip
     return examples
+
+
+def _slices(item: Item, subject: Any, form: Form) -> Iterator[str]:
+    if item.question:
+        yield question_word(item.question, form.language)
+    if item.context:
+        yield by_length(item.context, form.language, DOCUMENT_LENGTHS)
+    if subject:
+        yield f"subject={subject}"
 
 
 def _flat(rows: Rows) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -7,12 +7,19 @@ from typing import Any
 from plmtasks.data import read_records
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
+from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
 from .extractive import misplaced, paragraphs, read_answers, read_document, warn_misplaced
 from .rows import Form, Rows, get, get_lists, get_object, get_text, paragraph, question_word
 
 CANNOT_ANSWER = "CANNOTANSWER"
 """QuAC's answer to what the text does not tell; it also stands at the end of each of its contexts."""
+
+
+def _slices(question: str, text: str, form: Form, *kinds: str) -> tuple[str, ...]:
+    """By the question's word, the text's length and the kinds of answer."""
+    length = by_length(text, form.language, DOCUMENT_LENGTHS)
+    return (question_word(question, form.language), length, *(f"answer={kind}" for kind in kinds))
 
 
 # ── CoQA: free answers, each with the part of the story that supports it ──────────────────────────────────────────
@@ -65,9 +72,9 @@ def _coqa_turns(dialogues: Iterable[tuple[str, str, str, list[dict[str, Any]]]],
         history: list[list[str]] = []
         for number, turn in enumerate(turns, 1):
             answer = turn["text"][0].strip().lower().rstrip(".")
-            kind = {"yes": "yes/no", "no": "yes/no", "unknown": "unknown"}.get(answer, "other answer")
+            kind = {"yes": "yes/no", "no": "yes/no", "unknown": "none"}.get(answer, "some")
             yield Example(
-                id=f"{id_}_{number}", cluster=paragraph(story), slices=(question_word(turn["question"], form.language), kind),
+                id=f"{id_}_{number}", cluster=paragraph(story), slices=_slices(turn["question"], story, form, kind),
                 inputs={"question": turn["question"], "context": story, "history": list(history)},
                 reference={"text": turn["text"], "rationale": turn["rationale"]},
             )  # fmt: skip
@@ -127,12 +134,10 @@ def _quac_turns(dialogues: Iterable[tuple[str, str, Sequence[Mapping[str, Any]]]
             total += len(found)
             original = get_object(f"{at}.orig_answer", turn.get("orig_answer") or {"text": given[0][0]})
             first = get_text(f"{at}.orig_answer", original, "text")
-            slices: tuple[str, ...] = (question_word(question, form.language), "answerable" if found else "unanswerable")
-            if turn.get("yesno") in ("y", "n", 0, 1):
-                slices = (*slices, "yes/no")
+            kinds = ("some" if found else "none", *(["yes/no"] if turn.get("yesno") in ("y", "n", 0, 1) else []))
             examples.append(
                 Example(
-                    id=id_, cluster=paragraph(context), slices=slices,
+                    id=id_, cluster=paragraph(context), slices=_slices(question, context, form, *kinds),
                     inputs={"question": question, "context": context, "history": list(history)},
                     reference={"text": [t for t, _ in found], "answer_start": [s for _, s in found]},
                 )

@@ -9,6 +9,7 @@ from typing import Any
 from plmtasks.data import column, read_json, read_lines, read_records, warn_flaws
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
+from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
 from .rows import Form, Rows, get, get_field, get_id, get_object, get_text, paragraph, question_word, shown, under
 
@@ -42,9 +43,9 @@ def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
         _check_answerable(at, texts, row.get("is_impossible"), form)
         flaws += sum(misplaced(at, context, t, s, form) for t, s in zip(texts, starts, strict=True))
         total += len(texts)
-        slices: tuple[str, ...] = (question_word(question, form.language),)
+        slices: tuple[str, ...] = (question_word(question, form.language), by_length(context, form.language, DOCUMENT_LENGTHS))
         if form.may_abstain:
-            slices = (*slices, "answerable" if texts else "unanswerable")
+            slices = (*slices, f"answer={'some' if texts else 'none'}")
         examples.append(
             Example(
                 id=id_, inputs={"question": question, "context": context}, cluster=paragraph(context), slices=slices,

@@ -121,12 +121,12 @@ def shown(value: Any) -> str:
 
 
 def question_word(question: str, language: str) -> str:
-    """The slice of a question: its first question word, "other" if it has none."""
+    """The slice of a question: its first question word, other if it has none."""
     found = {}
     for name, pattern in QUESTION_WORDS.get(language, {}).items():
         if match := re.search(pattern, question.lower()):
             found[name] = match.start()
-    return min(found, key=found.__getitem__, default="other")
+    return f"question={min(found, key=found.__getitem__, default='other')}"
 
 
 def paragraph(context: str) -> str:

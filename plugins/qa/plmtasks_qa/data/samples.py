@@ -13,7 +13,8 @@ def sample(split: str) -> Iterator[Example]:
         context = event.english()
         answer = next(phrase for phrase, its_role in event.phrases() if its_role == role)
         yield Example(
-            id=event.id, inputs={"question": question, "context": context}, cluster=event.id, slices=(question.split()[0],),
+            id=event.id, inputs={"question": question, "context": context}, cluster=event.id,
+            slices=(f"question={question.split()[0]}",),
             reference={"text": [answer], "answer_start": [context.index(answer)]},
         )  # fmt: skip
 
