@@ -37,6 +37,8 @@ class Job:
     """Any of them: it shows the label set."""
     of: int
     """How many examples there are without a limit."""
+    learned: bool = False
+    """Whether the model was trained for this run."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The run whose predictions take the place of what the data gives: its task, model and identity."""
 

@@ -60,7 +60,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
             results.open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
     progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
-    return replace(job, model=train([job], processes, progress, device, None))
+    return replace(job, model=train([job], processes, progress, device, None), learned=True)
 
 
 def train(jobs: Sequence[Job], processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:

@@ -96,8 +96,9 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
 
 
 def identity(job: Job) -> dict[str, Any]:
-    """All that can change an answer or a score."""
+    """All that can change an answer or a score; a seed that changes none is 0."""
     c = job.config
+    settings = c.settings if _draws(job) else replace(c.settings, seed=0)
     return {
         "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
@@ -105,11 +106,41 @@ def identity(job: Job) -> dict[str, Any]:
             "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
             "of": job.of,
         },
-        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
-        "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
+        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, settings)},
+        "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
         "trained": dict(job.model.training_record() or {}), **_given(job),
     }  # fmt: skip
+
+
+def _draws(job: Job) -> bool:
+    """Whether the model's answers depend on the seed of its settings."""
+    s = job.config.settings
+    forms = (job.model.identity(job.form, replace(s, seed=seed)) for seed in (s.seed, s.seed + 1))
+    return next(forms) != next(forms)
+
+
+def _seed(job: Job, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The seed on which the answers rest, and what the runs of its other seeds have in common, as a hash.
+
+    Empty if they rest on none, or on several. The seed of a model that was trained before is a part of the model.
+    """
+    c, record = job.config, job.model.training_record()
+    trained = training.without_seed(record) if job.learned and record is not None else None
+    seeds = {
+        *([trained["seed"]] if trained else []), *([c.seed] if c.shots else []), *([c.settings.seed] if _draws(job) else []),
+    }  # fmt: skip
+    if len(seeds) != 1:
+        return {}
+    settings = replace(c.settings, seed=0)
+    pool = {"of": fingerprint(job.data["train"]), "from": c.shots_from, "number": c.shots} if c.shots else None
+    bare = [replace(r, shots=()) for r in job.requests] if c.shots else job.requests  # type: ignore[call-arg]
+    common = {
+        **parts, "settings": to_json(settings), "requests": results.identity_hash({"keys": [r.key() for r in bare]}),
+        "model": [job.model.name, trained["recipe"] if trained else job.model.identity(job.form, settings)],
+        "trained": None if trained else parts["trained"], "shots": pool,
+    }  # fmt: skip
+    return {"seed": {"value": seeds.pop(), "recipe": results.identity_hash(common)}}
 
 
 def _given(job: Job) -> dict[str, Any]:
@@ -174,7 +205,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scori
             "truncated": sum(key in outcome.work.cut for key in keys),
         },
         "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, main],
-        "signatures": {m.name: m.signature() for m in job.metrics},
+        "signatures": {m.name: m.signature() for m in job.metrics}, **_seed(job, parts),
     }  # fmt: skip
 
 

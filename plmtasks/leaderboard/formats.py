@@ -17,6 +17,7 @@ GAP = 2
 """Between the columns of a terminal's table."""
 NAME_WIDTH = 12
 """The least for a model's name there."""
+NUMBERS = ("rank", "tier", "n")
 OVERVIEW_TEXTS = ("model", "family", "protocol")
 MARKS_WIDTH = 24
 """The least for marks there, as long as a score can be left out instead."""
@@ -35,7 +36,7 @@ def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
         shown, columns, widths = _fitting(board, console.width)
         made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
         for (name, *_), width in zip(columns, widths, strict=True):
-            side: Literal["left", "right"] = "right" if name in ("rank", "tier", "n") else "left"
+            side: Literal["left", "right"] = "right" if name in NUMBERS else "left"
             made.add_column(Text(name), justify=side, overflow="fold", min_width=width, max_width=width)
         model = [name for name, *_ in columns].index("model")
         columns[model] = [_broken(name, widths[model]) for name in columns[model]]
@@ -81,7 +82,7 @@ def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
     for board in boards:
         shown = _shown(board)
         header, lines = _cells(board, shown, _latex)
-        sides = ["r" if name in ("rank", "tier", "n") else "l" for name in header]
+        sides = ["r" if name in NUMBERS else "l" for name in header]
         blocks += _tabular(f"{board.task}: {_about(board, shown)}", sides, [header, *lines])
     if overview is not None:
         header, lines = _overview(overview, _latex)
@@ -178,6 +179,8 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
     text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
+    if any(row.others for row in board.rows):
+        text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
     left_out = len(board.scores) - len(shown)
     text += f"; {left_out} more score{'s' * (left_out > 1)} in the csv and json forms" if left_out else ""
     text += f"; apart from the table above: {board.apart}" if board.apart else ""
@@ -193,10 +196,9 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
     """The header, and a line of cells for each run; what comes from a result's names is escaped."""
     marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
     scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
-    tier = ["tier"] if tested else []
-    header = [
-        escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))
-    ]
+    several = any(row.others for row in board.rows)
+    tier, seeds, last = ["tier"] if tested else [], ["seeds"] if several else [], ["marks"] if marked else []
+    header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", scores[0], *seeds, *scores[1:], *last)]
     lines = []
     for row in board.rows:
         record = row.record
@@ -204,7 +206,9 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
         count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
         marks = [escape("; ".join(row.marks))] if marked else []
         tier = [str(row.tier or "–")] if tested else []
-        lines.append([_rank(row), *tier, *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
+        main, *rest = (_number(row.score(name)) for name in shown)
+        seeds = [_seeds(row)] if several else []
+        lines.append([_rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *marks])
     return header, lines
 
 
@@ -240,6 +244,15 @@ def _rank(row: Row) -> str:
     """1–3: the ranks that the data leave open."""
     low, high = row.ranks or (row.rank, row.rank)
     return "–" if low is None else str(low) if low == high else f"{low}–{high}"
+
+
+def _seeds(row: Row) -> str:
+    """5: ±0.31 [87.7, 88.5]: how far the main score moves from seed to seed; nothing of other examples."""
+    spread = row.spread(row.main)
+    if spread is None or spread.deviation is None:
+        return "–" if row.recipe is None else str(len(row.results))
+    low_high = f"{spread.low:.4g}, {spread.high:.4g}"
+    return f"{spread.n}: ±{spread.deviation:.2g} [{low_high}]"
 
 
 def _shown(board: Board) -> list[ScoreName]:
