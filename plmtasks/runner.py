@@ -13,12 +13,13 @@ from typing import Any
 
 from . import answering, environment, results, scoring, training
 from .config import RunConfig
+from .data import Dataset
 from .distributed import Processes
 from .errors import InputError, PlmtasksError
 from .examples import fingerprint
 from .job import Job, data_name, prepare, read
 from .journal import Journal
-from .lessons import ensure_trained
+from .lessons import ensure_trained, trained_before
 from .model import LoadedModel
 from .progress import Progress
 from .registry import Registry
@@ -36,15 +37,9 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
 
     any_threads: nobody chose the number of threads, so a run begun with another number is gone on with as it is
     """
-    progress = Progress(quiet=config.quiet or not processes.main)
-    environment.set_threads(config.settings.threads)
-    job = prepare(config, registry)
-    config = job.config
-    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
-    progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
-    device = processes.device()
-    job = ensure_trained(job, processes, progress, device)
-    parts = identity(job)
+    progress, device = Progress(quiet=config.quiet or not processes.main), processes.device()
+    job = learn(config, registry, processes, progress)
+    config, parts = job.config, identity(job)
     if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:
         raise PlmtasksError(
             "the processes see different data, weights or versions", "on several nodes, all of them need the same files"
@@ -66,7 +61,10 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     with results.lock(folder, "run") if processes.main else nullcontext():
         if processes.main:
             results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
+        held = environment.peaks(device, "_before")
+        resumed = any((folder / "journal").glob("*.jsonl"))
         loaded = job.model.load(job.form, config.settings, device)
+        loading = time.monotonic() - began
         fresh = _check_fresh(job, loaded)
         work = answering.plan(loaded, job.requests, config.settings)
         # answers of another class of machine, or of other versions, are never mixed with these
@@ -74,14 +72,57 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
         with Journal(folder / "journal", f"{work.hash}-{machine}", processes.rank) as journal:
             answers = answering.answer_all(loaded, work, processes, journal, progress)
         if processes.main:
-            seconds = time.monotonic() - began
-            outcome = _Outcome(
-                work=work, answers=answers, fresh=fresh, seconds=seconds, device=device, parameters=loaded.parameters
-            )
+            measured = {
+                "seconds": time.monotonic() - began, "loading_seconds": loading, "resumed": resumed,
+                "parameters": loaded.parameters, "processes": processes.count, **held, **environment.peaks(device),
+            }  # fmt: skip
+            outcome = _Outcome(work=work, answers=answers, fresh=fresh, device=device, measured=measured)
             _write(job, folder, parts, outcome)
         processes.barrier("written")
     # a node of its own may not see the main process's folder
     return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
+
+
+def learn(config: RunConfig, registry: Registry, processes: Processes, progress: Progress) -> Job:
+    """A run up to where its model can answer: it is trained here if it must be and was not before.
+
+    Called in every process of the run, as `run`.
+    """
+    environment.set_threads(config.settings.threads)
+    job = prepare(config, registry)
+    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
+    progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
+    return ensure_trained(job, processes, progress, processes.device())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a run would find if it began now."""
+
+    result: Result | None
+    """Of the same run before."""
+    learns: bool
+    """Whether its model has to be trained first."""
+
+
+def outlook(
+    config: RunConfig, registry: Registry, processes: Processes, *, any_threads: bool = False, data: Dataset | None = None
+) -> Outlook:
+    """What such a run in such processes would find; its data are read and files hashed, no model is loaded.
+
+    data: as of `prepare`
+
+    raises: PlmtasksError, whatever would stop the run before anything is computed
+    """
+    job = trained_before(prepare(config, registry, data=data), processes, processes.device())
+    if job is None:
+        return Outlook(result=None, learns=True)
+    parts = identity(job)
+    begun = _begun_with(job, parts) if any_threads else None
+    if begun is not None:
+        parts = {**parts, "settings": {**parts["settings"], "threads": begun}}
+    folder = results.run_folder(config.output, job.task.name, job.model.name, results.identity_hash(parts))
+    return Outlook(result=results.stored(folder), learns=False)
 
 
 def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
@@ -164,9 +205,9 @@ class _Outcome:
     work: answering.Plan
     answers: Mapping[str, Answer]
     fresh: Sequence[str]
-    seconds: float
     device: str
-    parameters: int | None
+    measured: Mapping[str, Any]
+    """What answering took."""
 
 
 def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) -> None:
@@ -180,10 +221,7 @@ def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) 
     for name, content in files.items():
         results.write_bytes(folder / name, content)
     tokens = sum(outcome.work.batch_tokens(b) for b in range(len(outcome.work.batches)))
-    measured = {
-        "seconds": outcome.seconds, "examples": len(job.examples), "padded_tokens": tokens, "parameters": outcome.parameters,
-        "processes": job.config.processes or 1,
-    }  # fmt: skip
+    measured = {"examples": len(job.examples), "padded_tokens": tokens, **outcome.measured}
     results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
     results.write_text(folder / "result.json", results.dump({**_record(job, parts, outcome, scored), "files": _hashes(files)}))
 

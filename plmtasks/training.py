@@ -72,7 +72,7 @@ def train(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Pat
     parts = recipe(model, lessons, teacher)
     identity = identity_hash(parts)
     processes = teacher.processes.within(f"train-{identity}")
-    if processes.share("done", lambda: _finished(folder, identity)):
+    if processes.share("done", lambda: finished(folder, identity)):
         return model.saved(folder)
     if processes.main:
         open_folder(folder / "training")
@@ -134,7 +134,7 @@ def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Pa
         _finish(run, model, parts, history)
 
 
-def _finished(folder: Path, identity: str) -> bool:
+def finished(folder: Path, identity: str) -> bool:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:

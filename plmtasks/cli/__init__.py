@@ -15,11 +15,13 @@ from ..errors import PlmtasksError
 
 COMMANDS = {
     "run": "Evaluate models on tasks; train first where a model must.",
+    "sweep": "Run a suite: tasks × models × seeds, as a file.",
     "train": "Train a model on a task's train split.",
     "predict": "Answer new questions: a line in, a line out.",
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
     "score": "Score somebody else's predictions.",
     "leaderboard": "The runs of result folders as a ranked table.",
+    "recommend": "Which model to take, from the runs of result folders.",
     "list": "What is installed: tasks, models, metrics, plugins.",
     "show": "What a task asks, or what a model answers.",
     "demo": "Train and evaluate the built-in models on sample data.",
