@@ -206,7 +206,7 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
         count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
         marks = [escape("; ".join(row.marks))] if marked else []
         tier = [str(row.tier or "–")] if tested else []
-        main, *rest = (_number(row.score(name)) for name in shown)
+        main, *rest = (with_interval(row.score(name)) for name in shown)
         seeds = [_seeds(row)] if several else []
         lines.append([_rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *marks])
     return header, lines
@@ -231,13 +231,13 @@ def _overview(overview: Overview, escape: Callable[[str], str], *, scores: bool 
         found = [_cell(s, task) for task in overview.tasks] if scores else []
         rate = "–" if s.win_rate is None else f"{s.win_rate:.1f} %"
         who = [escape(s.model), escape(s.family), escape(s.protocol + (f"; best of several on {s.several}" if s.several else ""))]
-        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", _number(average), *found])
+        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", with_interval(average), *found])
     return header, lines
 
 
 def _cell(standing: Standing, task: str) -> str:
     row = standing.cells.get(task)
-    return "–" if row is None else _number(row.score(row.main))
+    return "–" if row is None else with_interval(row.score(row.main))
 
 
 def _rank(row: Row) -> str:
@@ -306,7 +306,7 @@ def _higher(board: Board, name: ScoreName) -> bool:
     return all(row.score(name).get("higher_is_better", True) for row in board.rows)
 
 
-def _number(score: Mapping[str, Any]) -> str:
+def with_interval(score: Mapping[str, Any]) -> str:
     """88.07 [85.8, 90.1]: a score is not shown without its interval, or the word that it has none."""
     if score["value"] is None:
         return "–"

@@ -7,7 +7,7 @@ from .differences import Difference, compare, holm, mcnemar, randomization
 from .intervals import NO_INTERVAL, Interval, bootstrap, bootstrap_computed, wilson
 from .ranks import Ranking, rank
 from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled
-from .seeds import Spread, spread
+from .seeds import Spread, seeds_apart, spread
 
 __all__ = [
     "NO_INTERVAL",
@@ -28,6 +28,7 @@ __all__ = [
     "rank",
     "resample_totals",
     "resampled",
+    "seeds_apart",
     "spread",
     "wilson",
 ]
