@@ -22,7 +22,7 @@ class Costs:
     speed: float | None = None
     """Examples a second, once the model was loaded; the mean of several seeds."""
     seconds: float | None = None
-    """On which the speed rests."""
+    """Of answering, on which the speed rests; the mean of several seeds."""
     memory: int | None = None
     """The most bytes that a process held: of the GPU's memory if there is one, else of the machine's."""
     bound: bool = False
@@ -92,7 +92,7 @@ def _speed(results: Sequence[Result], environments: Sequence[Mapping[str, Any]])
             return None, None, "it was not measured"
         speeds.append(answered / seconds)
         total += seconds
-    return sum(speeds) / len(speeds), total, ""
+    return sum(speeds) / len(speeds), total / len(speeds), ""
 
 
 def _memory(environment: Mapping[str, Any]) -> tuple[int | None, bool]:

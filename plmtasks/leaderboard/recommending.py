@@ -16,8 +16,8 @@ from .formats import with_interval
 if TYPE_CHECKING:
     from plmtasks.registry import Registry
 
-SHORT = 1.0
-"""Seconds: a speed that rests on fewer is said to be rough."""
+SHORT = 2.0
+"""Seconds of answering: a speed that rests on fewer is shown, and not compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,11 @@ class Candidate:
         return f"{record['model']['name']} ({', '.join([record['model']['family'], self.row.protocol, *details])})"
 
     @property
+    def rough(self) -> bool:
+        """Whether its speed was measured too shortly to be compared."""
+        return self.costs.seconds is not None and self.costs.seconds < SHORT
+
+    @property
     def value(self) -> float:
         score = self.row.score(self.row.main)
         return float(score["value"]) * (1 if score["higher_is_better"] else -1)
@@ -84,7 +89,7 @@ class Axis:
 
 SCORE = Axis(name="score", best="the best score", value=lambda c: c.value)
 AXES = (
-    Axis(name="speed", best="the fastest", value=lambda c: c.costs.speed, kind=lambda c: c.costs.machine, same=0.1),
+    Axis(name="speed", best="the fastest", value=lambda c: None if c.rough else c.costs.speed, kind=lambda c: c.costs.machine, same=0.2),
     Axis(
         name="memory", best="the least memory", value=lambda c: None if c.costs.bound else _less(c.costs.memory),
         kind=lambda c: c.costs.machine and (c.costs.machine[0], c.costs.machine[-2]), same=0.05,
@@ -177,7 +182,8 @@ def _apart(a: Candidate, b: Candidate) -> bool | None:
     """Whether two scores differ by more than seeds make them; None: nobody knows, or no seed acts on them."""
     if a.row.recipe is None and b.row.recipe is None:
         return None
-    return seeds_apart(*([result.score or 0.0 for result in c.row.results] for c in (a, b)))
+    first, second = ([result.score or 0.0 for result in c.row.results] for c in (a, b))
+    return seeds_apart(first, second)
 
 
 def _unbeaten(candidates: Sequence[Candidate], axes: Sequence[Axis]) -> list[Candidate]:
@@ -218,9 +224,9 @@ def _undecided(within: Sequence[Candidate], leaders: Sequence[Candidate], board:
     if len(machines) > 1:
         places = "; ".join(f"{names(ran)} on {place(machine)}" for machine, ran in machines.items())
         found.append(f"which is faster of those that ran on other machines: {places}")
-    rough = [c for c in within if c.costs.seconds is not None and c.costs.speed is not None and c.costs.seconds < SHORT]
+    rough = [c for c in within if c.rough]
     if rough:
-        found.append(f"speeds closely: those of {names(rough)} rest on less than {SHORT:g} s")
+        found.append(f"the speed of {names(rough)}: it rests on less than {SHORT:g} s")
     for what in ("parameters", "speed", "memory"):
         reasons: dict[str, list[Candidate]] = {}
         for c in within:
