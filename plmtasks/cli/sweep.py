@@ -82,11 +82,11 @@ def _listed(cells: Sequence["Cell"]) -> str:
 
     out = io.StringIO()
     console = Console(file=out, width=160 if not sys.stdout.isatty() else None, color_system=None)
-    console.print(_table(_pairs(cells), notes=True))
+    console.print(_table(_pairs(cells)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + f"\n{_summary(cells)}\n"
 
 
-def _table(pairs: Sequence[Sequence["Cell"]], *, notes: bool = False) -> "Table":
+def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -100,7 +100,7 @@ def _table(pairs: Sequence[Sequence["Cell"]], *, notes: bool = False) -> "Table"
         running = next((c.seconds for c in cells if c.state == "running" and c.seconds is not None), None)
         said += f" {time.monotonic() - running:.0f} s" if running is not None else ""
         noted = next((c for c in cells if c.note), None)
-        said += f": {noted.note if notes else noted.reason}" if noted else ""
+        said += f": {noted.reason}" if noted else ""
         row = (cells[0].task, cells[0].model, ", ".join(str(c.config.seed) for c in cells), _score(cells), said)
         made.add_row(*map(Text, row))
     return made

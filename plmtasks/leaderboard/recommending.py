@@ -89,7 +89,10 @@ class Axis:
 
 SCORE = Axis(name="score", best="the best score", value=lambda c: c.value)
 AXES = (
-    Axis(name="speed", best="the fastest", value=lambda c: None if c.rough else c.costs.speed, kind=lambda c: c.costs.machine, same=0.2),
+    Axis(
+        name="speed", best="the fastest", value=lambda c: None if c.rough else c.costs.speed, kind=lambda c: c.costs.machine,
+        same=0.2,
+    ),
     Axis(
         name="memory", best="the least memory", value=lambda c: None if c.costs.bound else _less(c.costs.memory),
         kind=lambda c: c.costs.machine and (c.costs.machine[0], c.costs.machine[-2]), same=0.05,
