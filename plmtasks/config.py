@@ -1,6 +1,6 @@
 """The settings of a run, made once and passed on whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -201,6 +201,23 @@ def run_config(task: str, model: str, *, train_limit: int | None = None, **optio
     for part in (config, config.settings, config.settings.generation, config.training):
         _check(part)
     return config
+
+
+def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
+    """The same run for each seed, which draws shots, sampled tokens, fresh weights and the order of training."""
+    return [
+        replace(config, seed=s, settings=replace(config.settings, seed=s), training=replace(config.training, seed=s))
+        for s in seeds
+    ]  # fmt: skip
+
+
+def option_types() -> dict[str, Any]:
+    """What `run_config` takes beside task and model: name → type."""
+    parts = {"settings", "source", "generation", "training"}
+    hints = {"train_limit": int | None}
+    for part in (TrainSettings, RunConfig, ModelSettings, Generation, Source):
+        hints |= {name: hint for name, hint in get_type_hints(part).items() if name not in {*parts, "task", "model"}}
+    return hints
 
 
 MINIMA: Mapping[str, float] = {

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LAUNCHED = "PLMTASKS_LAUNCHED"
 """Environment variable: set in processes that our own launcher started; it prints what went wrong."""
 
+PLACE = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK", "TORCHELASTIC_USE_AGENT_STORE")
+"""Environment variables by which a launcher tells a process its place."""
+
 RESUME = "run the same command again: it goes on from what the journal holds"
 
 
@@ -170,7 +173,7 @@ def started_by_launcher() -> bool:
                 "set MASTER_ADDR and MASTER_PORT to the first node's name and a free port",
             )
         os.environ.update(said)
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 or LAUNCHED in os.environ
 
 
 def speaks() -> bool:
@@ -212,6 +215,9 @@ def joined() -> Iterator[Processes]:
         rank=rank, count=count, store=store,
         local_rank=int(os.environ.get("LOCAL_RANK", rank)), local_count=int(os.environ.get("LOCAL_WORLD_SIZE", count)),
     )  # fmt: skip
+    if count == 1:  # libraries that see a launcher's variables would make a group of one
+        for name in PLACE:
+            os.environ.pop(name, None)
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(replace(processes, store=store.clone()), stop), daemon=True)
     watcher.start()

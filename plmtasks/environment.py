@@ -152,18 +152,18 @@ def describe(device: str) -> dict[str, Any]:
     gpu = device.startswith("cuda")
     return {
         "device": torch.cuda.get_device_name(device) if gpu else device,
-        "processor": _vendor(), "cpu_capability": _capability(),
+        "processor": _said_of_processor("vendor_id"), "processor_name": _said_of_processor("model name"), "cores": _cores(),
+        "cpu_capability": _capability(),
         "system": platform.platform(), "python": platform.python_version(),
-        "versions": {name: found for name in packages if (found := version(name))}, "peak_memory_bytes": peak_memory("cpu"),
-        "peak_device_memory_bytes": peak_memory(device) if gpu else 0,
+        "versions": {name: found for name in packages if (found := version(name))}, **peaks(device),
     }  # fmt: skip
 
 
-def _vendor() -> str:
-    """Who made the processor: libraries take other ways on each."""
+def _said_of_processor(what: str) -> str:
+    """Who made the processor ("vendor_id"; libraries take other ways on each), or its "model name"."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-            found = next((line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")), "")
+            found = next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
     except OSError:
         found = ""
     return found or platform.processor() or platform.machine()
@@ -176,6 +176,17 @@ def _capability() -> str:
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
     more = [*(["bfloat16"] if _has_bfloat16() else []), *(["AMX"] if tiles else [])]
     return "+".join([torch.backends.cpu.get_cpu_capability(), *more])
+
+
+def peaks(device: str, when: str = "") -> dict[str, int]:
+    """The fields of `environment.json` on memory so far: the machine's, and a GPU's, else 0.
+
+    when: ends their names: `_before`
+    """
+    gpu = device.startswith("cuda")
+    return {
+        f"peak_memory{when}_bytes": peak_memory("cpu"), f"peak_device_memory{when}_bytes": peak_memory(device) if gpu else 0,
+    }  # fmt: skip
 
 
 def peak_memory(device: str) -> int:

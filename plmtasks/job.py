@@ -39,6 +39,8 @@ class Job:
     """Any of them: it shows the label set."""
     of: int
     """How many examples there are without a limit."""
+    learned: bool = False
+    """Whether the model was trained for this run."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The run whose predictions take the place of what the data gives: its task, model and identity."""
     perturbed: Sequence[Perturbed] = ()
@@ -51,16 +53,17 @@ class Job:
         return self.groups.sliced(self.examples, self.task.people or self.task.texts or None) if self.groups else self.examples
 
 
-def prepare(config: RunConfig, registry: Registry, *, learns: bool = False) -> Job:
+def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data: Dataset | None = None) -> Job:
     """Resolves names, reads the data and asks the task.
 
     learns: the labels are those of the data, and not those that the model has learned before
+    data: the config's, if it is at hand; None: it is opened
 
     raises: InputError and its kinds, whatever cannot be run
     """
     task, model = registry.task(config.task), registry.model(config.model)
     kind = choose_kind(task, model, config.ask, registry)
-    data = task.load(config.source)
+    data = data or task.load(config.source)
     bound = task.bind(data)
     task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()

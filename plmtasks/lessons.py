@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import answering, results, scoring, sharding, training
 from .config import TrainSettings
@@ -60,15 +61,31 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
             results.open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
     progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
-    return replace(job, model=train([job], processes, progress, device, None))
+    return replace(job, model=train([job], processes, progress, device, None), learned=True)
+
+
+def trained_before(job: Job, processes: Processes, device: str) -> Job | None:
+    """The job with a model that can answer, if nothing has to be trained for it now; else None.
+
+    raises: InputError, OutputError, as `ensure_trained`
+    """
+    if not must_learn(job):
+        return job
+    model, lessons, teacher = plan([job], processes, Progress(quiet=True), device, free=False)
+    folder = _own_folder(job, training.recipe(model, lessons, teacher))
+    return replace(job, model=model.saved(folder), learned=True) if training.finished(folder, folder.name) else None
+
+
+def _own_folder(job: Job, recipe: Mapping[str, Any]) -> Path:
+    """Where a model that is trained for a run is kept, by its recipe."""
+    return results.run_folder(job.config.checkpoints, job.task.name, job.model.name, results.identity_hash(recipe))
 
 
 def train(jobs: Sequence[Job], processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
     """The jobs' model after learning from the train split of each; its folder is named by its recipe if none is given."""
     model, lessons, teacher = plan(jobs, processes, progress, device, free=folder is not None)
     if folder is None:
-        name = results.identity_hash(training.recipe(model, lessons, teacher))
-        folder = results.run_folder(jobs[0].config.checkpoints, jobs[0].task.name, model.name, name)
+        folder = _own_folder(jobs[0], training.recipe(model, lessons, teacher))
     model = training.train(model, lessons, teacher, folder)
     progress.say(f"trained model: {folder}")
     return model

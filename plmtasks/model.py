@@ -48,6 +48,8 @@ class Model(ABC):
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
         """All of the model that can change an answer: hashes of weights, configuration and tokenizer. Loads nothing.
 
+        It holds the seed of the settings if answers depend on it: a run on which no seed acts is made once for all seeds.
+
         raises: ModelError if there is no such checkpoint
         """
 

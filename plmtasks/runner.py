@@ -1,29 +1,27 @@
 """A task and a model in, a result out; trains first where it must."""
 
-import dataclasses
-import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from . import answering, breakdown, calibration, environment, overlap, results, robustness, scoring, training
+from . import answering, environment, results
 from .config import RunConfig
+from .data import Dataset
 from .distributed import Processes
 from .errors import InputError, PlmtasksError
 from .examples import fingerprint
-from .job import Job, data_name, prepare, read
+from .job import Job, data_name, prepare
 from .journal import Journal
-from .lessons import ensure_trained
+from .lessons import ensure_trained, trained_before
 from .model import LoadedModel
 from .progress import Progress
+from .recording import Outcome, given_to, write
 from .registry import Registry
-from .requests import Answer, to_json
+from .requests import to_json
 from .results import Result
 
 FORMAT = 3
@@ -37,17 +35,9 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
 
     any_threads: nobody chose the number of threads, so a run begun with another number is gone on with as it is
     """
-    progress = Progress(quiet=config.quiet or not processes.main)
-    environment.set_threads(config.settings.threads)
-    job = prepare(config, registry)
-    config = job.config
-    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
-    progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
-    device = processes.device()
-    if hint := environment.slow(config.settings.dtype, device):
-        progress.say(hint)
-    job = _compared_with_train(ensure_trained(job, processes, progress, device), job)
-    parts = identity(job)
+    progress, device = Progress(quiet=config.quiet or not processes.main), processes.device()
+    job = learn(config, registry, processes, progress)
+    config, parts = job.config, identity(job)
     if len(set(processes.gather("identity", results.identity_hash(parts)))) > 1:
         raise PlmtasksError(
             "the processes see different data, weights or versions", "on several nodes, all of them need the same files"
@@ -69,7 +59,10 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     with results.lock(folder, "run") if processes.main else nullcontext():
         if processes.main:
             results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
+        held = environment.peaks(device, "_before")
+        resumed = any((folder / "journal").glob("*.jsonl"))
         loaded = job.model.load(job.form, config.settings, device)
+        loading = time.monotonic() - began
         fresh = _check_fresh(job, loaded)
         beside = [request for p in job.perturbed for request in p.requests]
         work = answering.plan(loaded, job.requests, config.settings, beside)
@@ -78,14 +71,62 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
         with Journal(folder / "journal", f"{work.hash}-{machine}", processes.rank) as journal:
             answers = answering.answer_all(loaded, work, processes, journal, progress)
         if processes.main:
-            seconds = time.monotonic() - began
-            outcome = _Outcome(
-                work=work, answers=answers, fresh=fresh, seconds=seconds, device=device, parameters=loaded.parameters
-            )
-            _write(job, folder, parts, outcome)
+            measured = {
+                "seconds": time.monotonic() - began, "loading_seconds": loading, "resumed": resumed,
+                "parameters": loaded.parameters, "processes": processes.count, **held, **environment.peaks(device),
+            }  # fmt: skip
+            outcome = Outcome(work=work, answers=answers, fresh=fresh, device=device, measured=measured)
+            write(job, folder, parts, outcome)
         processes.barrier("written")
     # a node of its own may not see the main process's folder
     return Result(record=processes.share("record", lambda: results.read_results(folder)[0].record), folder=folder)
+
+
+def learn(config: RunConfig, registry: Registry, processes: Processes, progress: Progress) -> Job:
+    """A run up to where its model can answer: it is trained here if it must be and was not before.
+
+    Called in every process of the run, as `run`.
+    """
+    environment.set_threads(config.settings.threads)
+    job = prepare(config, registry)
+    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
+    progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
+    device = processes.device()
+    if hint := environment.slow(job.config.settings.dtype, device):
+        progress.say(hint)
+    return _compared_with_train(ensure_trained(job, processes, progress, device), job)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a run would find if it began now."""
+
+    result: Result | None
+    """Of the same run before."""
+    learns: bool
+    """Whether its model has to be trained first."""
+
+
+def outlook(
+    config: RunConfig, registry: Registry, processes: Processes, *, any_threads: bool = False, data: Dataset | None = None
+) -> Outlook:
+    """What such a run in such processes would find; its data are read and files hashed, no model is loaded.
+
+    data: as of `prepare`
+
+    raises: PlmtasksError, whatever would stop the run before anything is computed
+    """
+    untrained = prepare(config, registry, data=data)
+    job = trained_before(untrained, processes, processes.device())
+    if job is None:
+        return Outlook(result=None, learns=True)
+    job = _compared_with_train(job, untrained)
+    parts = identity(job)
+    begun = _begun_with(job, parts) if any_threads else None
+    if begun is not None:
+        parts = {**parts, "settings": {**parts["settings"], "threads": begun}}
+    folder = results.run_folder(config.output, job.task.name, job.model.name, results.identity_hash(parts))
+    return Outlook(result=results.stored(folder), learns=False)
 
 
 def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
@@ -100,8 +141,9 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
 
 
 def identity(job: Job) -> dict[str, Any]:
-    """All that can change an answer or a score."""
+    """All that can change an answer or a score; a seed that changes none is 0."""
     c = job.config
+    settings = c.settings if _draws(job) else replace(c.settings, seed=0)
     return {
         "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
@@ -109,10 +151,10 @@ def identity(job: Job) -> dict[str, Any]:
             "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
             "of": job.of,
         },
-        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, c.settings)},
-        "settings": to_json(c.settings), "metrics": {m.name: m.signature() for m in job.metrics},
+        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, settings)},
+        "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
-        "trained": dict(job.model.training_record() or {}), **_given(job),
+        "trained": dict(job.model.training_record() or {}), **given_to(job),
         "groups": job.groups.hash if job.groups else None,
         "overlap": fingerprint(job.data["train"]) if c.overlap else None,
         **({"perturbations": {p.name: p.identity() for p in job.perturbed}} if job.perturbed else {}),
@@ -130,10 +172,6 @@ def _compared_with_train(job: Job, untrained: Job) -> Job:
     return replace(job, config=replace(job.config, overlap=wanted))
 
 
-def _given(job: Job) -> dict[str, Any]:
-    return {"given": dict(job.given)} if job.given else {}
-
-
 def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
     """The names of freshly initialized weights, which the user must have allowed."""
     fresh = sorted(loaded.fresh_weights)
@@ -144,92 +182,3 @@ def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
             "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
         )
     return fresh
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Outcome:
-    work: answering.Plan
-    answers: Mapping[str, Answer]
-    fresh: Sequence[str]
-    seconds: float
-    device: str
-    parameters: int | None
-
-
-def _write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: _Outcome) -> None:
-    """The run's files; `result.json` last, so that a folder that has it is complete."""
-    work, examples = outcome.work, job.sliced()
-    predictions = read(job.task, job.examples, job.requests, outcome.answers, work.skipped)
-    scored = scoring.score(job.metrics, job.examples, predictions)
-    found: dict[str, Any] = {}
-    if job.config.overlap:
-        seen = overlap.find(job.examples, job.data["train"], data_name(job.data, "train"))
-        examples, found["overlap"] = seen.sliced(examples), seen.record()
-    files = {
-        "predictions.jsonl": results.prediction_lines(examples, predictions).encode("utf-8", "surrogatepass"),
-        "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
-    }
-    if job.perturbed:
-        perturbed = {
-            p.name: (p.examples, read(job.task, p.examples, p.requests, outcome.answers, work.skipped)) for p in job.perturbed
-        }
-        files["perturbed.jsonl"] = robustness.lines(perturbed).encode("utf-8", "surrogatepass")
-        found["perturbations"] = robustness.record(job.metrics, job.examples, scored, perturbed)
-    found |= breakdown.record(job.metrics, examples, scored)
-    confident = calibration.record(job.metrics, job.examples, predictions, scored, job.task.labels)
-    found |= {"calibration": confident} if confident else {}
-    for name, content in files.items():
-        results.write_bytes(folder / name, content)
-    tokens = sum(work.batch_tokens(b) for b in range(len(work.batches)))
-    asked = len(job.examples) + sum(len(p.examples) for p in job.perturbed)
-    measured = {
-        "seconds": outcome.seconds, "examples": asked, "padded_tokens": tokens, "parameters": outcome.parameters,
-        "processes": job.config.processes or 1, "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
-    results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
-    record = {**_record(job, parts, outcome, scored), **found, "files": _hashes(files)}
-    results.write_text(folder / "result.json", results.dump(record))
-
-
-def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-
-
-def _record(job: Job, parts: Mapping[str, Any], outcome: _Outcome, scored: scoring.Scored) -> dict[str, Any]:
-    keys = [request.key() for request in job.requests]
-    return {
-        "schema_version": results.SCHEMA_VERSION, "identity": results.identity_hash(parts), "task": parts["task"],
-        "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind}, "protocol": _protocol(job, outcome.fresh),
-        "data": {
-            **parts["data"], "examples": len(job.examples),
-            "limit": len(job.examples) if len(job.examples) < parts["data"]["of"] else None,
-            "skipped": sum(key in outcome.work.skipped for key in keys),
-            "truncated": sum(key in outcome.work.cut for key in keys),
-        },
-        "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
-        "signatures": {m.name: m.signature() for m in job.metrics},
-    }  # fmt: skip
-
-
-def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
-    """How the model came to the task."""
-    record = job.model.training_record()
-    if fresh or job.model.fresh(job.form):
-        how = "untrained"
-    elif record is not None:
-        how = _learned(job.task.name, record)
-    elif "shots" in {f.name for f in dataclasses.fields(job.form)} or job.kind == "Score":
-        how = f"{job.config.shots}-shot" if job.config.shots else "zero-shot"
-    else:
-        how = "trained elsewhere"
-    trained = {"trained_on": training.learned(record), "training": training.without_seed(record)} if record is not None else {}
-    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": [], **trained, **_given(job)}
-
-
-def _learned(task: str, record: Mapping[str, Any]) -> str:
-    """The last training in words; texts without a question are what a model is pretrained on."""
-    plain = all(lesson.get("plain") for lesson in record["parts"]["learned"])
-    what, others = "pretrained" if plain else "fine-tuned", [name for name in record["tasks"] if name != task]
-    if not others:
-        return what
-    return f"{what} {'with' if task in record['tasks'] else 'on'} {', '.join(others)}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import distributed, environment, estimating, job, lessons, predicting, results, runner
 from .config import ModelSettings, RunConfig
+from .data import Dataset
 from .distributed import Processes
 from .errors import MismatchError, OutOfMemoryError, PlmtasksError
 from .estimating import Estimate
@@ -19,6 +20,7 @@ from .progress import Progress
 from .registry import Registry, load_registry
 from .requests import from_json, to_json
 from .results import Result
+from .runner import Outlook
 
 
 def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[Result]:
@@ -35,12 +37,12 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
     return _everywhere(_Work(configs=fit), registry)
 
 
-def _with_less_memory(config: RunConfig, registry: Registry) -> list[Result]:
+def _with_less_memory(config: RunConfig, registry: Registry, *, apart: bool = False) -> list[Result]:
     """The result of a run, with half the token budget as often as it needs."""
     count = max(1, config.processes)
     while True:
         try:
-            return _everywhere(_Work(configs=[config]), registry)
+            return _everywhere(_Work(configs=[config]), registry, apart=apart)
         except PlmtasksError as e:
             half = _resolved(config, count, registry).settings.batch_tokens // 2
             # an error that came from another process has kept no more of its type than this
@@ -48,6 +50,35 @@ def _with_less_memory(config: RunConfig, registry: Registry) -> list[Result]:
                 raise
             Progress(quiet=config.quiet).say(f"{e.message}: again with --batch-tokens {half}")
             config = replace(config, settings=replace(config.settings, batch_tokens=half))
+
+
+def run_apart(config: RunConfig, registry: Registry, *, learns: bool) -> Result:
+    """The result of a run in processes of its own, even if it is one.
+
+    Whatever ends them ends only this run, and the peak of their memory is that of answering alone.
+
+    learns: its model has to be trained first; that is done in other processes
+
+    raises: PlmtasksError
+    """
+    if learns:
+        _everywhere(_Work(configs=[config], learn=True), registry, apart=True)
+    if config.retry_oom:
+        return _with_less_memory(config, registry, apart=True)[0]
+    return _everywhere(_Work(configs=[config]), registry, apart=True)[0]
+
+
+def outlook(config: RunConfig, registry: Registry, data: Dataset | None = None) -> Outlook:
+    """What such a run would find if it began now: its result, or a trained model; no model is loaded.
+
+    data: the config's, if it is at hand
+
+    raises: PlmtasksError, whatever would stop the run before anything is computed
+    """
+    count = max(1, config.processes)
+    processes = replace(distributed.alone(), count=count, local_count=count)
+    settled, any_threads = _resolved(config, count, registry), config.settings.threads == 0
+    return runner.outlook(settled, registry, processes, any_threads=any_threads, data=data)
 
 
 def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Registry | None = None) -> Path:
@@ -159,17 +190,23 @@ class _Work:
     """The folder of a checkpoint that is to learn all the configs' tasks; None: the configs are run."""
     predict: PredictConfig | None = None
     """What is to be answered, by the one config."""
+    learn: bool = False
+    """Only what the runs have to learn first."""
 
 
-def _everywhere(work: _Work, registry: Registry) -> list[Result]:
-    """Does the work in all processes, started here or by whoever started us."""
+def _everywhere(work: _Work, registry: Registry, *, apart: bool = False) -> list[Result]:
+    """Does the work in all processes, started here or by whoever started us.
+
+    apart: one process is started too
+    """
     count = work.configs[0].processes
     distributed.check_count(count)
     if distributed.started_by_launcher():
         with distributed.joined() as processes:
             return _do(work, processes, registry)
-    if count <= 1:
+    if count <= 1 and not apart:
         return _do(work, distributed.alone(), registry)
+    count = max(1, count)
     threads = environment.resolve(work.configs[0], count).settings.threads
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         file = Path(folder, "work.json")
@@ -184,7 +221,7 @@ def worker(file: Path) -> None:
     told = json.loads(file.read_text(encoding="utf-8"))
     work = _Work(
         configs=[from_json(RunConfig, c) for c in told["configs"]], train=told["train"],
-        predict=from_json(PredictConfig | None, told["predict"]),
+        learn=told["learn"], predict=from_json(PredictConfig | None, told["predict"]),
     )  # fmt: skip
     with distributed.joined() as processes:
         found = _do(work, processes, load_registry())
@@ -199,6 +236,11 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
     if work.predict is not None:
         settled = replace(work.predict, run=_settled(work.predict.run, processes, registry))
         predicting.predict(settled, registry, processes, any_threads=work.predict.run.settings.threads == 0)
+        return []
+    if work.learn:
+        for number, config in enumerate(work.configs):
+            mine = processes.within(f"learn-{number}")
+            runner.learn(_settled(config, mine, registry), registry, mine, Progress(quiet=config.quiet or not mine.main))
         return []
     if len(work.configs) > 1:  # before the first run: what stops the last would be known too late
         for config in work.configs:

@@ -72,7 +72,7 @@ def train(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Pat
     parts = recipe(model, lessons, teacher)
     identity = identity_hash(parts)
     processes = teacher.processes.within(f"train-{identity}")
-    if processes.share("done", lambda: _finished(folder, identity)):
+    if processes.share("done", lambda: finished(folder, identity)):
         return model.saved(folder)
     if processes.main:
         open_folder(folder / "training")
@@ -134,7 +134,7 @@ def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Pa
         _finish(run, model, parts, history)
 
 
-def _finished(folder: Path, identity: str) -> bool:
+def finished(folder: Path, identity: str) -> bool:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -163,11 +163,7 @@ def learned(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def without_seed(record: Mapping[str, Any]) -> dict[str, Any]:
     """What the trainings of several seeds have in common, as a hash, and this one's seed."""
-    parts = record["parts"]
-    settings = {k: v for k, v in parts["training"].items() if k != "seed"}
-    # where a training starts depends on the seed too, if weights are fresh
-    common = {**{k: v for k, v in parts.items() if k != "start"}, "training": settings}
-    return {"recipe": identity_hash(common), "seed": parts["training"]["seed"]}
+    return {"recipe": record.get("any_seed", record["recipe"]), "seed": record["parts"]["training"]["seed"]}
 
 
 def _texts(answer: Answer) -> Iterator[str]:
@@ -183,8 +179,11 @@ def _finish(run: Learning, model: Model, parts: dict[str, Any], history: list[di
     else:
         run.views[0].save(run.folder, run.whole)
     tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in run.lessons}
+    # fresh weights depend on the seed as well, so the recipe of any seed is that of one and the same
+    of_zero = recipe(model, run.lessons, replace(run.teacher, training=replace(run.teacher.training, seed=0)))
     record = {
-        "recipe": run.identity, "parts": parts, "model": model.name, "tasks": tasks, "history": history,
+        "recipe": run.identity, "any_seed": identity_hash(of_zero), "parts": parts, "model": model.name,
+        "tasks": tasks, "history": history,
         "before": learned(model.training_record() or {}),
     }  # fmt: skip
     write_text(run.folder / RECORD, dump(record))

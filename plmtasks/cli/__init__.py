@@ -15,6 +15,7 @@ from ..errors import PlmtasksError
 
 COMMANDS = {
     "run": "Evaluate models on tasks; train first where a model must.",
+    "sweep": "Run a suite: tasks × models × seeds, as a file.",
     "train": "Train a model on a task's train split.",
     "predict": "Answer new questions: a line in, a line out.",
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
@@ -23,6 +24,7 @@ COMMANDS = {
     "compare": "What sets two runs on the same examples apart.",
     "results": "The runs of a store: list, show, merge, verify, prune.",
     "reproduce": "Run a stored run again; did the same bytes come out?",
+    "recommend": "Which model to take, from the runs of result folders.",
     "list": "What is installed: tasks, models, metrics, perturbations, plugins.",
     "show": "What a task asks, or what a model answers.",
     "demo": "Train and evaluate the built-in models on sample data.",

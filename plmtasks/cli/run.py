@@ -44,14 +44,18 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, config
 @GENERATION
 @TRAINING
 @PROCESSES
+@click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N", help="So many runs, with --seed, --seed + 1, …: shots, samples, training."
+)
 @click.option("--retry-oom", is_flag=True, help="Where a batch does not fit into memory, run again with half --batch-tokens.")
 @click.option("--output", metavar="DIR", help="Results; default: results.")
 @click.option("--checkpoints", metavar="DIR", help="Models that were trained on the way; default: checkpoints.")
-def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, **values: Any) -> None:
+def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, seeds: int | None, **values: Any) -> None:
     """Evaluate models on tasks, and print the table.
 
     A model whose head would be fresh is trained on the task's train split first. The same run is never computed twice.
     """
+    from ..config import of_seeds
     from ..distributed import speaks
     from ..leaderboard import render
     from ..leaderboard.findings import summary
@@ -64,10 +68,15 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, **val
     for config in made:
         if config not in fit and not config.quiet:
             click.echo(f"{config.task} cannot be asked of {config.model}: left out", err=True)
-    results = run(fit, registry)
+    count = seeds or 1
+    results = run([one for config in fit for one in of_seeds(config, range(config.seed, config.seed + count))], registry)
     if speaks():
         click.echo(render(results, "table", registry), nl=False)
-        for result in results:
-            click.echo(f"{result.task} on {result.model}: {result.folder}")
-            if slices or values["perturb"]:
-                click.echo(summary(result), nl=False)
+        for i in range(0, len(results), count):
+            distinct = {result.identity: result for result in results[i : i + count]}
+            for result in distinct.values():
+                click.echo(f"{result.task} on {result.model}: {result.folder}")
+                if slices or values["perturb"]:
+                    click.echo(summary(result), nl=False)
+            if len(distinct) < count:
+                click.echo(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")

@@ -25,7 +25,7 @@ DEFAULTS, GENERATION = ModelSettings(), asdict(Generation())
 
 @dataclass(frozen=True)
 class Row:
-    """One run in a table, or the runs of several seeds of one training."""
+    """One run in a table, or the runs of several seeds of it."""
 
     result: Result
     """Of the first seed."""
@@ -45,6 +45,15 @@ class Row:
     @property
     def record(self) -> Mapping[str, Any]:
         return self.result.record
+
+    @property
+    def recipe(self) -> str | None:
+        """What it has in common with its other seeds; None: it rests on no seed, or on several."""
+        return str(self.record["seed"]["recipe"]) if "seed" in self.record else None
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["seed"]["value"] if "seed" in self.record else self.record["settings"]["seed"])
 
     @property
     def examples(self) -> int:
@@ -75,7 +84,6 @@ class Row:
             self._overlap(): True,
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",
-            self._of_seeds(): self.others,
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,
@@ -98,12 +106,6 @@ class Row:
                 yield "trained on this split"
             if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
                 yield "epoch chosen on this split"
-
-    def _of_seeds(self) -> str:
-        found = self.spread(self.main)
-        if found is None or found.deviation is None:
-            return ""
-        return f"{found.n} seeds: deviation {found.deviation:.3g}, their mean within {found.low:.4g} to {found.high:.4g}"
 
     @property
     def main(self) -> ScoreName:
@@ -182,7 +184,7 @@ class Board:
 def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -> list[Board]:
     """A table for each task, and one more for each other set of examples or way of scoring; by name of the task.
 
-    The same result in two folders counts once; runs that differ in the seed of their training alone share a row.
+    The same result in two folders counts once; runs that differ in their seed alone share a row.
 
     registry: whose metrics make ranks and tiers of the statistics that lie beside the results; None: no tests are made
 
@@ -198,7 +200,8 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
         seen.add(content)
         try:
             common = json.dumps(terms(result.record), sort_keys=True)
-            _ = Row(result).marks, Row(result).protocol, Row(result).examples, _details(Row(result))
+            row = Row(result)
+            _ = row.marks, row.protocol, row.examples, row.recipe, _details(row)
         except (AttributeError, KeyError, TypeError, ValueError) as e:
             raise DataError(
                 str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
@@ -218,19 +221,17 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
 
 
 def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
-    """A row for each run, or for the runs that differ in the seed of their training alone."""
-    groups: dict[str, list[Result]] = {}
-    for number, result in enumerate(results):
-        record = result.record
-        training = record["protocol"].get("training")
-        key = str(number)
-        if training is not None and result.identity not in twins:
-            settings = {k: v for k, v in record["settings"].items() if k != "seed"}
-            protocol = {**record["protocol"], "training": training["recipe"]}
-            key = json.dumps([record["model"], protocol, settings, record["data"]["skipped"]], sort_keys=True)
+    """A row for each run, or for the runs that differ in their seed alone."""
+    groups: dict[Any, list[Result]] = {}
+    times: Counter[tuple[str, int]] = Counter()
+    for number, result in enumerate(sorted(results, key=lambda r: (Row(r).seed, r.identity))):
+        recipe, seed = Row(result).recipe, Row(result).seed
+        key: Any = number
+        if recipe is not None and result.identity not in twins:
+            # a seed that comes twice, as from the trainings of two machines, is no further one: it begins another row
+            key = recipe, times[recipe, seed]
+            times[recipe, seed] += 1
         groups.setdefault(key, []).append(result)
-    for group in groups.values():
-        group.sort(key=lambda r: (r.record["protocol"].get("training", {}).get("seed", 0), r.identity))
     return [Row(first, others, twin=first.identity in twins) for first, *others in groups.values()]
 
 
@@ -292,7 +293,7 @@ def _details(row: Row) -> list[str]:
     return [
         f"asked by {row.record['model']['ask']}",
         f"model args {json.dumps(settings['model_args'], sort_keys=True)}",
-        f"seed {settings['seed']}",
+        f"seed {row.seed}",
         f"threads {settings['threads']}",
         f"batch tokens {settings['batch_tokens']}",
         f"identity {row.result.identity[:IDENTITY_DIGITS]}",

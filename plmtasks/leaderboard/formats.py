@@ -18,6 +18,7 @@ GAP = 2
 """Between the columns of a terminal's table."""
 NAME_WIDTH = 12
 """The least for a model's name there."""
+NUMBERS = ("rank", "tier", "n")
 OVERVIEW_TEXTS = ("model", "family", "protocol")
 MARKS_WIDTH = 24
 """The least for marks there, as long as a score can be left out instead."""
@@ -31,7 +32,7 @@ def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
         shown, columns, widths = _fitting(board, width)
         model = [name for name, *_ in columns].index("model")
         columns[model] = [_broken(name, widths[model]) for name in columns[model]]
-        right = [name in ("rank", "tier", "n") for name, *_ in columns]
+        right = [name in NUMBERS for name, *_ in columns]
         blocks += [_wrapped(_printable(f"{board.task}: {_about(board, shown)}"), width), _laid_out(columns, widths, right)]
     if overview is not None:
         header, lines = _overview(overview, _printable)
@@ -96,7 +97,7 @@ def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
     for board in boards:
         shown = _shown(board)
         header, lines = _cells(board, shown, _latex)
-        sides = ["r" if name in ("rank", "tier", "n") else "l" for name in header]
+        sides = ["r" if name in NUMBERS else "l" for name in header]
         blocks += _tabular(f"{board.task}: {_about(board, shown)}", sides, [header, *lines])
     if overview is not None:
         header, lines = _overview(overview, _latex)
@@ -193,6 +194,8 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
     text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
+    if any(row.others for row in board.rows):
+        text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
     left_out = len(board.scores) - len(shown)
     text += f"; {left_out} more score{'s' * (left_out > 1)} in the csv and json forms" if left_out else ""
     text += f"; apart from the table above: {board.apart}" if board.apart else ""
@@ -208,10 +211,9 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
     """The header, and a line of cells for each run; what comes from a result's names is escaped."""
     marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
     scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
-    tier = ["tier"] if tested else []
-    header = [
-        escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))
-    ]
+    several = any(row.others for row in board.rows)
+    tier, seeds, last = ["tier"] if tested else [], ["seeds"] if several else [], ["marks"] if marked else []
+    header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", scores[0], *seeds, *scores[1:], *last)]
     lines = []
     for row in board.rows:
         record = row.record
@@ -219,7 +221,9 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
         count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
         marks = [escape("; ".join(row.marks))] if marked else []
         tier = [str(row.tier or "–")] if tested else []
-        lines.append([_rank(row), *tier, *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
+        main, *rest = (with_interval(row.score(name)) for name in shown)
+        seeds = [_seeds(row)] if several else []
+        lines.append([_rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *marks])
     return header, lines
 
 
@@ -242,19 +246,28 @@ def _overview(overview: Overview, escape: Callable[[str], str], *, scores: bool 
         found = [_cell(s, task) for task in overview.tasks] if scores else []
         rate = "–" if s.win_rate is None else f"{s.win_rate:.1f} %"
         who = [escape(s.model), escape(s.family), escape(s.protocol + (f"; best of several on {s.several}" if s.several else ""))]
-        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", _number(average), *found])
+        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", with_interval(average), *found])
     return header, lines
 
 
 def _cell(standing: Standing, task: str) -> str:
     row = standing.cells.get(task)
-    return "–" if row is None else _number(row.score(row.main))
+    return "–" if row is None else with_interval(row.score(row.main))
 
 
 def _rank(row: Row) -> str:
     """1–3: the ranks that the data leave open."""
     low, high = row.ranks or (row.rank, row.rank)
     return "–" if low is None else str(low) if low == high else f"{low}–{high}"
+
+
+def _seeds(row: Row) -> str:
+    """5: ±0.31 [87.7, 88.5]: how far the main score moves from seed to seed; nothing of other examples."""
+    spread = row.spread(row.main)
+    if spread is None or spread.deviation is None:
+        return "–" if row.recipe is None else str(len(row.results))
+    low_high = f"{spread.low:.4g}, {spread.high:.4g}"
+    return f"{spread.n}: ±{spread.deviation:.2g} [{low_high}]"
 
 
 def _shown(board: Board) -> list[ScoreName]:
@@ -308,7 +321,7 @@ def _higher(board: Board, name: ScoreName) -> bool:
     return all(row.score(name).get("higher_is_better", True) for row in board.rows)
 
 
-def _number(score: Mapping[str, Any]) -> str:
+def with_interval(score: Mapping[str, Any]) -> str:
     """88.07 [85.8, 90.1]: a score is not shown without its interval, or the word that it has none."""
     if score["value"] is None:
         return "–"

@@ -7,7 +7,7 @@ from .differences import Difference, compare, holm, mcnemar, randomization
 from .intervals import NO_INTERVAL, Interval, bootstrap, bootstrap_computed, wilson
 from .ranks import Ranking, rank
 from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled, resampled_parts
-from .seeds import Spread, spread
+from .seeds import Spread, seeds_apart, spread
 
 __all__ = [
     "NO_INTERVAL",
@@ -29,6 +29,7 @@ __all__ = [
     "resample_totals",
     "resampled",
     "resampled_parts",
+    "seeds_apart",
     "spread",
     "wilson",
 ]

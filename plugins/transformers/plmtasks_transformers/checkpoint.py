@@ -127,13 +127,14 @@ class Checkpoint(Model):
         kind = kind_of(form, self.family)
         kind.check(settings, form.kind())
         parts = load_parts(self, kind, form, settings, device)
+        parameters = sum(p.numel() for p in parts.module.parameters())  # before some are laid out as something else
         bare = unpadding.unpads(parts.module)
         if bare:
             unpadding.make_unpadded(parts.module)
         if settings.kernels == "onednn" and device == "cpu":
             lay_out(parts.module)
         loaded = kind(parts, form)
-        loaded.unpads = bare
+        loaded.unpads, loaded.parameters = bare, parameters
         return loaded
 
     def learner(

@@ -73,7 +73,7 @@ class Loaded(TrainableModel):
         self.settings = parts.settings
         self.limit = parts.limit
         self.fresh_weights = parts.fresh_weights
-        self.parameters = sum(p.numel() for p in self.module.parameters())
+        self.parameters: int | None = sum(p.numel() for p in self.module.parameters())
         self.config: Any = self.module.config
         self.packs = parts.family == DECODER and packs(self.config)
         accepted = inspect.signature(self.module.forward).parameters

@@ -1,0 +1,151 @@
+"""`plmtasks sweep`."""
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..sweeping import Cell, Tell
+
+
+@click.command("sweep")
+@click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="List the runs and what is there already, from what lies on this machine.")
+@click.option("--retry", is_flag=True, help="Run again what failed before.")
+@click.option("--output", metavar="DIR", help="Results, and failures.json; default: the suite's, else results.")
+@click.option("--checkpoints", metavar="DIR", help="Models that are trained on the way; default: the suite's, else checkpoints.")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Of each run; default: the suite's, else 1.")
+@click.option("--quiet", is_flag=True, help="Print the table and the summary only.")
+def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, **values: Any) -> None:
+    """Run tasks × models × seeds as a suite's file says.
+
+    What is there is not run again, and what fails stops nothing else: it is kept in failures.json, and --retry runs it again.
+    Interrupted, the same command goes on. The exit code is 1 if a run failed.
+    """
+    if dry_run:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # looking must not download
+    from ..errors import PlmtasksError
+    from ..leaderboard import render
+    from ..registry import load_registry
+    from ..suites import read_suite
+    from ..sweeping import look, plan, sweep
+
+    registry = load_registry()
+    live = sys.stderr.isatty() and not quiet
+    given = {name: value for name, value in values.items() if value is not None}
+    cells = plan(read_suite(suite), registry, **given, quiet=quiet or live, yes=True)
+    if dry_run:
+        click.echo(_listed(look(cells, registry, retry=retry)), nl=False)
+        return
+    with _live(cells) if live else _lines(cells, quiet) as tell:
+        swept = sweep(cells, registry, tell, retry=retry)
+    results = {cell.result.identity: cell.result for cell in swept if cell.result is not None}
+    click.echo(render(list(results.values()), "table", registry), nl=False)
+    click.echo(_summary(swept))
+    failed = [cell for cell in swept if cell.failed]
+    if failed:
+        where = Path(failed[0].config.output, "failures.json")
+        said = [f"{cell}: {cell.note.splitlines()[0]}" for cell in failed]
+        raise PlmtasksError(
+            f"{len(failed)} of {len(swept)} runs failed", *said, f"{where} has all of it; --retry runs them again"
+        )
+
+
+def _pairs(cells: Sequence["Cell"]) -> list[list["Cell"]]:
+    """The cells of each task and model, which differ in the seed."""
+    pairs: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        pairs.setdefault((cell.task, cell.model), []).append(cell)
+    return list(pairs.values())
+
+
+def _summary(cells: Sequence["Cell"]) -> str:
+    """8 done, 2 there, 1 left out; the same run under several seeds counts once."""
+    count = Counter(cell.state for cell in cells)
+    return f"{len(cells)} runs: " + ", ".join(f"{n} {state}" for state, n in count.items())
+
+
+def _listed(cells: Sequence["Cell"]) -> str:
+    """A line for each pair, and what stands in its way."""
+    import io
+
+    from rich.console import Console
+
+    out = io.StringIO()
+    console = Console(file=out, width=160 if not sys.stdout.isatty() else None, color_system=None)
+    console.print(_table(_pairs(cells)))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + f"\n{_summary(cells)}\n"
+
+
+def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for name in ("task", "model", "seeds", "score", "state"):
+        made.add_column(name, overflow="fold", no_wrap=name == "seeds")
+    for cells in pairs:
+        states = Counter(cell.state for cell in cells)
+        said = next(iter(states)) if len(states) == 1 else ", ".join(f"{n} {state}" for state, n in states.items())
+        running = next((c.seconds for c in cells if c.state == "running" and c.seconds is not None), None)
+        said += f" {time.monotonic() - running:.0f} s" if running is not None else ""
+        noted = next((c for c in cells if c.note), None)
+        said += f": {noted.reason}" if noted else ""
+        row = (cells[0].task, cells[0].model, ", ".join(str(c.config.seed) for c in cells), _score(cells), said)
+        made.add_row(*map(Text, row))
+    return made
+
+
+def _score(cells: Sequence["Cell"]) -> str:
+    """The mean main score of the seeds that have one."""
+    scores = [c.result.score for c in cells if c.result is not None and c.result.score is not None]
+    return f"{sum(scores) / len(scores):.2f}" if scores else ""
+
+
+@contextmanager
+def _lines(cells: Sequence["Cell"], quiet: bool) -> Iterator["Tell"]:
+    """Writes a line when a run begins, and one when it ends."""
+
+    def tell(number: int, cell: "Cell") -> None:
+        if quiet:
+            return
+        said = {"running": "", "there": " (is there)"}.get(cell.state, f" ({cell.state})")
+        score = f": {cell.result.score:.2f}" if cell.result is not None and cell.result.score is not None else ""
+        seconds = f" in {cell.seconds:.0f} s" if cell.state == "done" else ""
+        note = f": {cell.reason}" if cell.note else ""
+        click.echo(f"[{number + 1} of {len(cells)}] {cell}{score}{seconds}{said if cell.state != 'done' else ''}{note}", err=True)
+
+    yield tell
+
+
+@contextmanager
+def _live(cells: Sequence["Cell"]) -> Iterator["Tell"]:
+    """A table that follows the runs, on a terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    now = list(cells)
+    console = Console(stderr=True)
+
+    def window() -> "Table":
+        """As many pairs as the terminal has room for, the one that runs among them."""
+        pairs, room = _pairs(now), max(1, console.height - 4)
+        at = next((i for i, pair in enumerate(pairs) if any(c.state == "running" for c in pair)), 0)
+        first = max(0, min(at - room // 2, len(pairs) - room))
+        return _table(pairs[first : first + room])
+
+    def tell(number: int, cell: "Cell") -> None:
+        now[number] = cell
+
+    with Live(get_renderable=window, console=console, refresh_per_second=2, transient=True):
+        yield tell

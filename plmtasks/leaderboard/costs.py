@@ -1,0 +1,126 @@
+"""What a row's runs took: parameters, speed and memory, of what machine."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plmtasks.errors import DataError
+from plmtasks.results import Result
+
+from .boards import Row
+
+Machine = tuple[Any, ...]
+"""Device, processor, its instructions and cores, processes of the run and their threads: speeds of the same are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What answering took; None is unknown, and never counts as nothing."""
+
+    parameters: int | None = None
+    speed: float | None = None
+    """Examples a second, once the model was loaded; the mean of several seeds."""
+    seconds: float | None = None
+    """Of answering, on which the speed rests; the mean of several seeds."""
+    memory: int | None = None
+    """The most bytes that a process held: of the GPU's memory if there is one, else of the machine's."""
+    bound: bool = False
+    """The process had held as much before, as in a training: the model itself may need less."""
+    machine: Machine | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """"parameters", "speed" or "memory" → why it is not known."""
+
+
+def costs(row: Row) -> Costs:
+    """What the environments of a row's runs say.
+
+    raises: DataError for an environment.json that cannot be read
+    """
+    environments = [_environment(result) for result in row.results]
+    if None in environments:
+        return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), "it has no environment.json"))
+    known = [e for e in environments if e is not None]
+    machines = {_machine(row, e) for e in known}
+    unknown = {}
+    parameters = known[0].get("parameters")
+    if parameters is None:
+        unknown["parameters"] = "its number is not known"
+    speed, seconds, why = _speed(row.results, known)
+    if len(machines) > 1:
+        speed, why = None, "its seeds ran on several kinds of machine"
+    if speed is None:
+        unknown["speed"] = why
+    peaks = [_memory(e) for e in known]
+    memory = max((peak for peak, _ in peaks if peak), default=None)
+    bound = any(held for peak, held in peaks if peak == memory)
+    if memory is None:
+        unknown["memory"] = "it was not measured"
+    return Costs(
+        parameters=parameters, speed=speed, seconds=seconds, memory=memory, bound=bound,
+        machine=machines.pop() if len(machines) == 1 else None, unknown=unknown,
+    )  # fmt: skip
+
+
+def _environment(result: Result) -> Mapping[str, Any] | None:
+    path = result.folder / "environment.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise DataError(str(path), "an environment in JSON", str(e)) from e
+    if not isinstance(found, dict):
+        raise DataError(str(path), "an environment in JSON", f"{found!r:.40}")
+    return found
+
+
+def _machine(row: Row, environment: Mapping[str, Any]) -> Machine:
+    said = [environment.get(name) for name in ("device", "processor_name", "processor", "cpu_capability", "cores", "processes")]
+    return (*said, row.record["settings"]["threads"])
+
+
+def _speed(results: Sequence[Result], environments: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None, str]:
+    """Examples a second, the seconds that it rests on, and why it is not known."""
+    speeds, total = [], 0.0
+    for result, e in zip(results, environments, strict=True):
+        if e.get("resumed"):
+            return None, None, "it was interrupted and gone on with"
+        seconds = e.get("seconds", 0.0) - e.get("loading_seconds", 0.0)
+        answered = result.record["data"]["examples"] - result.record["data"]["skipped"]
+        if seconds <= 0 or not answered:
+            return None, None, "it was not measured"
+        speeds.append(answered / seconds)
+        total += seconds
+    return sum(speeds) / len(speeds), total / len(speeds), ""
+
+
+def _memory(environment: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """The peak, and whether the process had held as much before."""
+    name = "peak_device_memory" if environment.get("peak_device_memory_bytes") else "peak_memory"
+    peak = environment.get(f"{name}_bytes")
+    # of earlier versions nobody knows what was before
+    return peak or None, peak is not None and environment.get(f"{name}_before_bytes", peak) >= peak
+
+
+def place(machine: Machine | None) -> str:
+    """A machine and the processes on it, in words."""
+    if machine is None:
+        return "several"
+    device, name, vendor, capability, cores, processes, threads = machine
+    cpu = ", ".join(str(part) for part in (name or vendor, capability, f"{cores} cores" if cores else None) if part)
+    what = cpu if device == "cpu" else f"{device}, {cpu}"
+    return f"{what}, {processes} process{'es' * (processes != 1)} of {threads} thread{'s' * (threads != 1)}"
+
+
+def count(count: float) -> str:
+    """109M: weights as a person counts them."""
+    for unit, least in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= least:
+            return f"{count / least:.3g}{unit}"
+    return f"{count:g}"
+
+
+def number(value: float) -> str:
+    """1,234 or 12.3: three digits and no more than are known."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
