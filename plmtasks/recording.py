@@ -106,7 +106,7 @@ def _learned(task: str, record: Mapping[str, Any]) -> str:
     return f"{what} {'with' if task in record['tasks'] else 'on'} {', '.join(others)}"
 
 
-def _draws(job: Job) -> bool:
+def draws(job: Job) -> bool:
     """Whether the model's answers depend on the seed of its settings."""
     s = job.config.settings
     forms = (job.model.identity(job.form, replace(s, seed=seed)) for seed in (s.seed, s.seed + 1))
@@ -121,7 +121,7 @@ def _seed(job: Job, parts: Mapping[str, Any]) -> dict[str, Any]:
     c, record = job.config, job.model.training_record()
     trained = training.without_seed(record) if job.learned and record is not None else None
     seeds = {
-        *([trained["seed"]] if trained else []), *([c.seed] if c.shots else []), *([c.settings.seed] if _draws(job) else []),
+        *([trained["seed"]] if trained else []), *([c.seed] if c.shots else []), *([c.settings.seed] if draws(job) else []),
     }  # fmt: skip
     if len(seeds) != 1:
         return {}

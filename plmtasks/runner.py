@@ -19,7 +19,7 @@ from .journal import Journal
 from .lessons import ensure_trained, trained_before
 from .model import LoadedModel
 from .progress import Progress
-from .recording import Outcome, given_to, write
+from .recording import Outcome, draws, given_to, write
 from .registry import Registry
 from .requests import to_json
 from .results import Result
@@ -143,7 +143,7 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
 def identity(job: Job) -> dict[str, Any]:
     """All that can change an answer or a score; a seed that changes none is 0."""
     c = job.config
-    settings = c.settings if _draws(job) else replace(c.settings, seed=0)
+    settings = c.settings if draws(job) else replace(c.settings, seed=0)
     return {
         "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
