@@ -56,6 +56,7 @@ class Classification(Task):
     fields: Sequence[str] = ("text",)
     more_fields: Sequence[str] = ()
     asks: Sequence[str] = ("Classify", "Choose", "Generate")
+    hub_type: str = "text-classification"
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
 
     def load(self, source: Source) -> Dataset:
