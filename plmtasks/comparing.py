@@ -15,14 +15,29 @@ if TYPE_CHECKING:
     from .metric import Metric
     from .registry import Registry
     from .statistics import Difference
+    from .task import Task
 
 IDENTITY_DIGITS = 6
 
 
+def task_of(result: Result, registry: "Registry") -> "Task":
+    """A result's task, with the labels that it had.
+
+    raises: UnknownNameError
+    """
+    task, labels = registry.task(result.task), result.record["task"]["labels"]
+    return task.labelled(labels) if tuple(labels) != task.labels else task
+
+
 def terms(record: Mapping[str, Any]) -> list[Any]:
     """What runs must have in common to be compared."""
-    data = record["data"]
-    return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+    task, data = record["task"]["version"], record["data"]
+    return [origin(record), task, data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+
+
+def origin(record: Mapping[str, Any]) -> str:
+    """Who asked and scored: another tool, or plmtasks."""
+    return str(record.get("origin", "plmtasks"))
 
 
 def given(record: Mapping[str, Any]) -> str:
@@ -43,6 +58,8 @@ def why_not(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     found = []
     if first["task"]["name"] != other["task"]["name"]:
         return f"another task: {other['task']['name']}"
+    if origin(first) != origin(other):
+        return f"scored by {origin(other)}"
     if a["name"] != b["name"]:
         found.append(f"other data: {b['name']}")
     if a["split"] != b["split"]:
@@ -65,9 +82,8 @@ def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
 
     raises: InputError if it is not installed in the version that counted
     """
-    signature, labels = result.record["signatures"][name], result.record["task"]["labels"]
-    task = registry.task(result.task)
-    metric = registry.metric(name).bind(task.labelled(labels) if tuple(labels) != task.labels else task)
+    signature = result.record["signatures"][name]
+    metric = registry.metric(name).bind(task_of(result, registry))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "Answer new questions: a line in, a line out.",
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
     "score": "Score somebody else's predictions.",
+    "convert": "Results in another tool's format, or another tool's as runs.",
     "leaderboard": "The runs of result folders as a ranked table.",
     "list": "What is installed: tasks, models, metrics, plugins.",
     "show": "What a task asks, or what a model answers.",

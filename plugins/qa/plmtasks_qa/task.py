@@ -182,7 +182,7 @@ class QuestionAnswering(Task):
     def write_predictions(
         self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
     ) -> Mapping[str, str]:
-        """SQuAD's `{id: answer}` JSON; beside it in `….na_prob.json` the probabilities of no answer, where the model tells them."""
+        """SQuAD's `{id: answer}`; beside it, in `….na_prob.json`, the probabilities of no answer, if the model tells them."""
         if name.endswith(".jsonl"):
             return super().write_predictions(name, examples, predictions)
         answers = {e.id: predictions[e.id].value for e in examples}

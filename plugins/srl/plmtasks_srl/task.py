@@ -161,9 +161,7 @@ class SpanTask(Task):
         return self.write_columns(name, examples, {id_: spans_of(p.value) for id_, p in predictions.items()})
 
     @abstractmethod
-    def write_columns(
-        self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]
-    ) -> Mapping[str, str]:
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
         """Files of the spans that were found, and of the references."""
 
 

@@ -33,7 +33,8 @@ def _block(sentence: Sentence, head: Sequence[Sequence[str]], write: Callable[[I
     """The lines of a sentence, the columns in the order of their predicates, and an empty line."""
     propositions = sorted(sentence.propositions, key=lambda p: p.predicate)
     columns = [write(p.roles, len(sentence.words)) for p in propositions]
-    return "".join("\t".join(row) + "\n" for row in ([*first, *cells] for first, *cells in zip(head, *columns, strict=True))) + "\n"
+    rows = [[*first, *cells] for first, *cells in zip(head, *columns, strict=True)]
+    return "".join("\t".join(row) + "\n" for row in rows) + "\n"
 
 
 def cell(word: str) -> str:
