@@ -41,8 +41,8 @@ def _write(paths: tuple[str, ...], to: str, output: str) -> None:
     from ..registry import load_registry
     from ..results import read_results
 
-    results = [result for path in paths for result in read_results(Path(path))]
-    for file in write(results, to, Path(output), load_registry()):
+    results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
+    for file in write(list(results.values()), to, Path(output), load_registry()):
         click.echo(str(file))
 
 

@@ -1,8 +1,10 @@
-"""A run's scores as the hub's evaluation results, with what they rest on in the arguments of each metric."""
+"""A run's scores as the hub's evaluation results.
 
-import json
+What all scores of a run rest on stands once, in the arguments of the first; the others name the run's identity.
+"""
+
 import re
-import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.comparing import task_of
@@ -10,6 +12,7 @@ from plmtasks.errors import UnknownNameError
 from plmtasks.leaderboard import Row
 from plmtasks.results import Result
 
+from .commands import command
 from .scales import scaled
 
 if TYPE_CHECKING:
@@ -27,43 +30,34 @@ def hub_results(result: Result, registry: "Registry") -> "list[EvalResult]":
 
     record, data, main = result.record, result.record["data"], tuple(result.record["main"])
     hub = HUB.fullmatch(data["name"])
-    found = [
-        (name, s) for name, s in scaled(record).items() if "[" not in s.name and s.score["unit"] != "kind"
-    ]  # fmt: skip
+    found = [(name, s) for name, s in scaled(record).items() if "[" not in s.name and s.score["unit"] != "kind"]
     found.sort(key=lambda item: (item[1].metric, item[1].name) != main)
-    return [
+    made = [
         EvalResult(
             task_type=_task_type(result, registry), task_name=result.task, dataset_name=data["name"],
             dataset_type=hub["repo"] if hub else re.sub(r"[^\w.-]+", "-", data["name"]).strip("-") or "data",
-            dataset_config=hub["config"] if hub else None, dataset_revision=hub["revision"] if hub else None,
+            # what agrees in type, data, config, split and revision becomes one entry there, under the first one's name
+            dataset_config=hub["config"] if hub else result.task, dataset_revision=hub["revision"] if hub else None,
             dataset_split=data["split"], metric_type=s.name, metric_name=name, metric_value=s.score["value"],
             metric_args={
-                **_rests_on(result), **{k: s.score[k] for k in ("low", "high", "interval", "unit", "higher_is_better")},
+                "identity": result.identity, **{k: s.score[k] for k in ("low", "high", "interval", "unit", "higher_is_better")},
                 "signature": record["signatures"].get(s.metric),
-                **({"command": command(result), "fingerprint": data["fingerprint"]} if (s.metric, s.name) == main else {}),
             },
         )
         for name, s in found
     ]  # fmt: skip
+    for first in made[:1]:
+        first.metric_args = {**_rests_on(result), **(first.metric_args or {})}
+    return made
 
 
 def _rests_on(result: Result) -> dict[str, Any]:
     row, data = Row(result), result.record["data"]
     return {
         "task": result.task, "data": data["name"], "split": data["split"], "examples": row.examples, "of": row.of,
-        "protocol": row.protocol, "asked_by": result.record["model"]["ask"], "marks": row.marks, "identity": result.identity,
+        "fingerprint": data["fingerprint"], "protocol": row.protocol, "asked_by": result.record["model"]["ask"],
+        "marks": row.marks, "command": command(result),
     }  # fmt: skip
-
-
-def is_ours(found: "EvalResult") -> bool:
-    """Whether `hub_results` made it."""
-    return isinstance(found.metric_args, dict) and {"identity", "protocol", "marks"} <= set(found.metric_args)
-
-
-def same_figure(found: "EvalResult") -> tuple[Any, ...]:
-    """What two of ours have in common if one is the other measured again."""
-    args = found.metric_args or {}
-    return found.metric_name, *(args[key] for key in ("task", "data", "split", "protocol", "asked_by", "examples"))
 
 
 def _task_type(result: Result, registry: "Registry") -> str:
@@ -75,24 +69,22 @@ def _task_type(result: Result, registry: "Registry") -> str:
     return known or result.task.split("/")[0]
 
 
-def command(result: Result) -> str | None:
-    """What runs it again; None for what another tool ran."""
-    record, settings, source = result.record, result.record["settings"], _source(result)
-    if "origin" in record:
-        return None
-    options = {
-        "--task": result.task, "--model": result.model, "--data": source.get("data"),
-        "--columns": ",".join(f"{k}={v}" for k, v in source.get("columns", {}).items()), "--split": record["data"]["split"],
-        "--limit": record["data"]["limit"], "--shots": record["protocol"]["shots"], "--ask": record["model"]["ask"],
-        "--dtype": settings["dtype"], "--batch-tokens": settings["batch_tokens"], "--threads": settings["threads"],
-        "--truncation": settings["truncation"], "--seed": settings["seed"],
-    }  # fmt: skip
-    words = [word for name, value in options.items() if value not in (None, "", 0, "auto") for word in (name, str(value))]
-    return shlex.join(["plmtasks", "run", *words, *{"raw": ["--raw-prompt"], "chat": ["--chat"]}.get(settings["prompt"], [])])
+def identity(found: "EvalResult") -> str | None:
+    """Of the run that it is of; None for what `hub_results` did not make."""
+    args = found.metric_args if isinstance(found.metric_args, dict) else {}
+    return args["identity"] if {"identity", "low", "high", "interval"} <= set(args) else None
 
 
-def _source(result: Result) -> dict[str, Any]:
-    """Where the data came from, as the run was told."""
-    path = result.folder / "config.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["config"]["source"] if path.exists() else {}
-    return found
+def by_run(results: "Iterable[EvalResult]") -> "dict[str, list[EvalResult]]":
+    """Those that `hub_results` made, by identity; the first of each tells what they rest on."""
+    runs: dict[str, list[EvalResult]] = {}
+    for found in results:
+        if (known := identity(found)) is not None:
+            runs.setdefault(known, []).append(found)
+    return {name: run for name, run in runs.items() if {"task", "protocol", "marks"} <= set(run[0].metric_args or {})}
+
+
+def same_figures(run: "list[EvalResult]") -> tuple[Any, ...]:
+    """What two runs have in common if one is the other, made again."""
+    args = run[0].metric_args or {}
+    return tuple(args.get(key) for key in ("task", "data", "split", "protocol", "asked_by", "examples"))

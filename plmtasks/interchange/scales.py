@@ -41,12 +41,13 @@ class Scaled:
 
 
 def scaled(record: Mapping[str, Any], renamed: Mapping[str, str] | None = None) -> dict[str, Scaled]:
-    """The defined scores of a result by name, with the metric's name before it where two metrics have a score of one name.
+    """The defined scores of a result by name; a metric that is not the main one stands before names that come twice.
 
     renamed: names of scores as another tool has them
     """
     found = [Scaled(metric, name, s) for metric, scores in record["scores"].items() for name, s in scores.items()]
     known = {id(s): (renamed or {}).get(s.name, s.name) for s in found}
     times = Counter(known.values())
-    named = {known[id(s)] if times[known[id(s)]] == 1 else f"{s.metric}_{s.name}": s for s in found}
+    main = record["main"][0]
+    named = {known[id(s)] if times[known[id(s)]] == 1 or s.metric == main else f"{s.metric}_{s.name}": s for s in found}
     return {name: s for name, s in named.items() if s.score["value"] is not None}

@@ -1,14 +1,14 @@
 """Results in a model's card, as the hub's metadata and as a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError
 from plmtasks.leaderboard.formats import escape_markdown
 from plmtasks.results import Result, open_folder, write_text
 
-from .hub_results import hub_results, is_ours, same_figure
+from .hub_results import by_run, hub_results, identity, same_figures
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
@@ -38,15 +38,17 @@ def write(results: Sequence[Result], path: Path, registry: "Registry") -> list[P
     new = [found for result in results for found in hub_results(result, registry)]
     if not new:
         raise InputError(f"{results[0].folder}: no score is defined, so there is nothing for a card")
-    file = path if path.suffix and not path.is_dir() else path / "README.md"
+    file = path if path.suffix == ".md" else path / "README.md"
     card = _open(file, models[0], results)
     assert isinstance(card.data, ModelCardData)
-    replaced = {same_figure(found) for found in new}
-    kept = [found for found in card.data.eval_results or [] if not is_ours(found) or same_figure(found) not in replaced]
+    there, runs = card.data.eval_results or [], by_run(new)
+    earlier, made = by_run(there), {same_figures(run) for run in runs.values()}
+    runs |= {name: run for name, run in earlier.items() if same_figures(run) not in made}
+    ordered = sorted(runs.values(), key=lambda run: (*map(str, same_figures(run)), str(identity(run[0]))))
     card.data.model_name = card.data.model_name or models[0]
-    card.data.eval_results = [*kept, *new]
+    card.data.eval_results = [*(found for found in there if identity(found) not in earlier), *(f for run in ordered for f in run)]
     # the table is made of the metadata, so that it has what was there before, too
-    card.text = _with_section(card.text, _section([found for found in card.data.eval_results if is_ours(found)]))
+    card.text = _with_section(card.text, _section(ordered))
     open_folder(file.parent)
     write_text(file, str(card))
     return [file]
@@ -74,24 +76,25 @@ def _open(file: Path, model: str, results: Sequence[Result]) -> "ModelCard":
     return card
 
 
-def _section(found: "Sequence[EvalResult]") -> str:
+def _section(runs: "Sequence[Sequence[EvalResult]]") -> str:
     """The table of results, and how to repeat them."""
-    lines = [_line(HEADER), _line(["---"] * len(HEADER)), *(_line(map(escape_markdown, _cells(result))) for result in found)]
-    commands = dict.fromkeys(args["command"] for result in found if (args := result.metric_args or {}).get("command"))
-    again = ["", "To run them again:", "", *(f"    {command}" for command in commands)] if commands else []
-    return "\n".join([BEGIN, "## Results", "", *lines, *again, END])
+    rows = [_line(map(escape_markdown, _cells(run[0].metric_args or {}, found))) for run in runs for found in run]
+    commands = [args["command"] for run in runs if (args := run[0].metric_args or {}).get("command")]
+    again = ["", "To make them again:", "", *(f"    {command}" for command in commands)] if commands else []
+    return "\n".join([BEGIN, "## Results", "", _line(HEADER), _line(["---"] * len(HEADER)), *rows, *again, END])
 
 
-def _cells(result: "EvalResult") -> list[str]:
-    args = result.metric_args or {}
+def _cells(run: Mapping[str, Any], found: "EvalResult") -> list[str]:
+    """run: what the scores of the run rest on"""
+    args = found.metric_args or {}
     decimals = 2 if args["unit"] == "points" else 4
     ends = "none" if args["low"] is None else f"{args['low']:.{decimals}f} to {args['high']:.{decimals}f}, {args['interval']}"
-    name = f"{result.metric_name}{'' if args['higher_is_better'] else ' ↓'}"
+    name = f"{found.metric_name}{'' if args['higher_is_better'] else ' ↓'}"
     return [
-        args["task"], f"{args['data']}, {args['split']}", name if args["unit"] == "points" else f"{name} ({args['unit']})",
-        f"{result.metric_value:.{decimals}f}", ends,
-        str(args["of"]) if args["examples"] == args["of"] else f"{args['examples']} of {args['of']}",
-        args["protocol"], "; ".join(args["marks"]),
+        run["task"], f"{run['data']}, {run['split']}", name if args["unit"] == "points" else f"{name} ({args['unit']})",
+        f"{found.metric_value:.{decimals}f}", ends,
+        str(run["of"]) if run["examples"] == run["of"] else f"{run['examples']} of {run['of']}",
+        run["protocol"], "; ".join(run["marks"]),
     ]  # fmt: skip
 
 

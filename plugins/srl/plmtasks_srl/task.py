@@ -20,7 +20,7 @@ from .data.columns import open_columns
 from .data.entities import TagFormat, Tagged
 from .data.propositions import CONTINUED_VERB, VERB, Proposition, Sentence, has_words, read_sentences
 from .data.samples import sample
-from .data.writing import cell, write_bio, write_props
+from .data.writing import write_bio, write_props, write_tagged
 from .predictions import check_spans, in_order
 from .spans import OUTSIDE, Span, plain, read_tags, spans_of, write_tags
 from .words import split_words
@@ -390,8 +390,7 @@ class Entities(SpanTask):
         text = ""
         for e in examples:
             words = e.inputs["words"]
-            given, tags = (write_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id]))
-            text += "".join(f"{cell(word)} {a} {b}\n" for word, a, b in zip(words, given, tags, strict=True)) + "\n"
+            text += write_tagged(words, *(write_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id])))
         return {name: text}
 
 

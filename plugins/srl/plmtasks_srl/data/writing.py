@@ -1,9 +1,10 @@
-"""Sentences with their predicates' roles, written as columns: the inverse of reading CoNLL-2005 and BIO columns."""
+"""Sentences written as columns: the inverse of reading CoNLL-2005, BIO columns and tagged words."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ..spans import Span, write_brackets, write_tags
+from .entities import COMMENT, DOCUMENT
 from .propositions import Sentence
 
 
@@ -15,6 +16,12 @@ def write_props(sentences: Iterable[Sentence]) -> str:
 def write_bio(sentences: Iterable[Sentence]) -> str:
     """A word a line: its number, itself, no part of speech, a predicate's word and sense, a column of IOB2 tags a predicate."""
     return "".join(_block(s, _numbered(s), write_tags) for s in sentences)
+
+
+def write_tagged(words: Sequence[str], *tags: Sequence[str]) -> str:
+    """A word a line, with its tags behind it and a space between: as conlleval reads them."""
+    known = ("_" if COMMENT.match(f"{word} ") or word == DOCUMENT else word for word in map(cell, words))
+    return "".join(" ".join(row) + "\n" for row in zip(known, *tags, strict=True)) + "\n"
 
 
 def _numbered(sentence: Sentence) -> list[list[str]]:
