@@ -16,14 +16,28 @@ if TYPE_CHECKING:
     from .metric import Metric
     from .registry import Registry
     from .statistics import Difference
+    from .task import Task
 
 IDENTITY_DIGITS = 6
 
 
+def task_of(result: Result, registry: "Registry") -> "Task":
+    """A result's task, as it was bound in the run.
+
+    raises: UnknownNameError
+    """
+    return registry.task(result.task).as_run(result.record["task"])
+
+
 def terms(record: Mapping[str, Any]) -> list[Any]:
     """What runs must have in common to be compared."""
-    data = record["data"]
-    return [record["task"]["version"], data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+    task, data = record["task"]["version"], record["data"]
+    return [origin(record), task, data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+
+
+def origin(record: Mapping[str, Any]) -> str:
+    """Who asked and scored: another tool, or plmtasks."""
+    return str(record.get("origin", "plmtasks"))
 
 
 def given(record: Mapping[str, Any]) -> str:
@@ -49,6 +63,8 @@ def reasons(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     found = []
     if first["task"]["name"] != other["task"]["name"]:
         return [f"another task: {other['task']['name']}"]
+    if origin(first) != origin(other):
+        return [f"scored by {origin(other)}"]
     if a["name"] != b["name"]:
         found.append(f"other data: {b['name']}")
     if a["split"] != b["split"]:
@@ -72,18 +88,18 @@ def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
     raises: InputError if it is not installed in the version that counted
     """
     signature = result.record["signatures"][name]
-    metric = registry.metric(name).bind(_task_of(result, registry))
+    metric = registry.metric(name).bind(_told_of(result, registry))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric
 
 
-def _task_of(result: Result, registry: "Registry") -> Any:
+def _told_of(result: Result, registry: "Registry") -> Any:
     """What a metric needs to know of the task; of one that is not installed, what the result tells."""
-    facts = result.record["task"]
     try:
-        return registry.task(result.task).as_run(facts)
+        return task_of(result, registry)
     except InputError:
+        facts = result.record["task"]
         return SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
 
 

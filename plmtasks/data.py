@@ -420,9 +420,11 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
             id_ = str(column(where, row, "id"))
             if id_ in found:
                 raise DataError(where, "each id once", f"{id_!r} again")
+            if row.get("skipped") is True:
+                continue
             value, scores = column(where, row, "prediction"), row.get("scores", {})
-            if not isinstance(value, (str, int, float, list)):
-                raise DataError(where, "a prediction: a text, a number or a list", json.dumps(value))
+            if value is not None and not isinstance(value, (str, int, float, list)):
+                raise DataError(where, "a prediction: a text, a number, a list or null", json.dumps(value))
             if not isinstance(scores, dict) or not all(isinstance(s, (int, float)) for s in scores.values()):
                 raise DataError(where, "scores: an object of numbers", json.dumps(scores))
             found[id_] = Prediction(value=value, scores=scores)
@@ -430,3 +432,9 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
     if len(lines) != len(examples):
         raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
     return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+
+
+def write_predictions(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:
+    """JSON lines with "id", "prediction" and "scores", in the order of the examples."""
+    rows = ({"id": e.id, "prediction": predictions[e.id].value, "scores": dict(predictions[e.id].scores)} for e in examples)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

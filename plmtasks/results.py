@@ -60,6 +60,12 @@ class Result:
         """All scores by name: "metric/score"."""
         return {f"{m}/{name}": s["value"] for m, scores in self.record["scores"].items() for name, s in scores.items()}
 
+    def environment(self) -> Mapping[str, Any]:
+        """The content of `environment.json`; nothing if it is not there."""
+        path = self.folder / "environment.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return found
+
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The lines of `predictions.jsonl`."""
         with (self.folder / "predictions.jsonl").open(encoding="utf-8") as file:

@@ -46,6 +46,8 @@ class Task(ABC):
     `--perturb`. Of a list each word keeps its place."""
     people: Sequence[str] = ()
     """Those of them in which it does not matter to the reference who is spoken of."""
+    hub_type: str = ""
+    """The hub's word for such tasks, as model cards have it: "text-classification"."""
     follows: str | None = None
     """The task whose predictions can take the place of what the data gives (the predicates whose roles are asked)."""
 
@@ -93,6 +95,21 @@ class Task(ABC):
         from .data import read_predictions
 
         return read_predictions(path, examples)
+
+    def write_predictions(
+        self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
+    ) -> Mapping[str, str]:
+        """The text of a file with these predictions, in the format that the scorers of the task's field read.
+
+        By default, and in every task where the name ends in .jsonl: JSON lines with "id", "prediction" and "scores".
+
+        name: the file's
+        examples: in the order of the data set, each with a prediction
+        returns: it by its name, and the texts of further files that belong beside it; `read_predictions` reads the first
+        """
+        from .data import write_predictions
+
+        return {name: write_predictions(examples, predictions)}
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """A new question as an example without a reference.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import IDENTITY_DIGITS, given, terms, why_not
+from plmtasks.comparing import IDENTITY_DIGITS, given, origin, terms, why_not
 from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import DataError, PlmtasksError
 from plmtasks.results import Result
@@ -74,8 +74,9 @@ class Row:
     @cached_property
     def marks(self) -> list[str]:
         """What a reader must know before believing the scores."""
-        data, dtype = self.record["data"], str(self.record["settings"]["dtype"])
+        data, dtype = self.record["data"], str(self.record["settings"]["dtype"] or "data type not told")
         marks = {
+            f"scored by {origin(self.record)}": "origin" in self.record,
             "untrained head": self.record["protocol"]["fresh_weights"],
             **dict.fromkeys(self._seen_before(), True),
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],

@@ -81,12 +81,12 @@ def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
     blocks = []
     for board in boards:
         shown = _shown(board)
-        header, lines = _cells(board, shown, _escape)
-        heading = [f"### {_escape(board.task)}", "", _escape(_about(board, shown)), ""]
+        header, lines = _cells(board, shown, escape_markdown)
+        heading = [f"### {escape_markdown(board.task)}", "", escape_markdown(_about(board, shown)), ""]
         blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
     if overview is not None:
-        header, lines = _overview(overview, _escape, scores=True)
-        heading = ["### All tasks", "", _escape(_about_all(overview)), ""]
+        header, lines = _overview(overview, escape_markdown, scores=True)
+        heading = ["### All tasks", "", escape_markdown(_about_all(overview)), ""]
         blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
     return "\n".join(blocks)
 
@@ -334,7 +334,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is; underscores within words mean nothing there."""
     return re.sub(r"([\\`*<>|\[\]&~]|(?<!\w)_|_(?!\w))", r"\\\1", _printable(text))
 

@@ -58,6 +58,7 @@ class Classification(Task):
     texts: Sequence[str] = ("text", "text_pair")
     people: Sequence[str] = ("text", "text_pair")
     asks: Sequence[str] = ("Classify", "Choose", "Generate")
+    hub_type: str = "text-classification"
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
 
     def load(self, source: Source) -> Dataset:

@@ -18,7 +18,7 @@ from plmtasks_classification.task import MULTI_LABEL, Classification
 from plmtasks.config import Source
 from plmtasks.data import Dataset, DataWarning
 from plmtasks.errors import DataError, InputError
-from plmtasks.examples import Example, fingerprint
+from plmtasks.examples import Example, Prediction, fingerprint
 from plmtasks.registry import load_registry
 from plmtasks.requests import (
     ChooseAnswer,
@@ -313,3 +313,14 @@ def test_the_form_of_custom_data_is_open() -> None:
     assert BY_NAME["custom"].form == Format(multi_label=None, pair=None)
     with pytest.raises(InputError, match="classification/custom has no data of its own here"):
         BY_NAME["custom"].load(Source())
+
+
+def test_predictions_that_are_written_come_back(tmp_path: Path) -> None:
+    predictions = {
+        "e0": Prediction(value="positive", scores={"per_byte[positive]": -0.5}), "e1": Prediction(value=None),
+        "e2": Prediction(value="negative"),
+    }  # fmt: skip
+    [(name, text)] = BY_NAME["sst2"].write_predictions("p.jsonl", EXAMPLES, predictions).items()
+    (tmp_path / name).write_text(text)
+    with pytest.warns(DataWarning, match="1 of 3 predictions name no label"):
+        assert dict(BY_NAME["sst2"].read_predictions(tmp_path / name, EXAMPLES)) == predictions

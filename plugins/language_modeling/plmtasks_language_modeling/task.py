@@ -30,6 +30,7 @@ class TextTask(Task):
     description: str
     hub: HubData | None = None
     """Its own data; None: it has none."""
+    hub_type: str = "text-generation"
     fields: Sequence[str] = ("text",)
 
     known_columns: ClassVar[Sequence[str]] = ("id", "text")

@@ -30,7 +30,7 @@ from plmtasks.task import Task
 
 from .data.choices import LETTERS, choices, read_choices
 from .data.extractive import extractive, locate, read_extractive
-from .data.predictions import read_answers, read_letters, read_probabilities
+from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
 
@@ -76,6 +76,7 @@ class QuestionAnswering(Task):
     language: str = "en"
     metrics: Sequence[str] = ("squad",)
     asks: Sequence[str] = ("ExtractSpan", "Generate")
+    hub_type: str = "question-answering"
     may_abstain: bool = False
     flawed: bool = False
     """Its files are a published data set with known flaws: they are counted, not refused."""
@@ -180,6 +181,19 @@ class QuestionAnswering(Task):
             raise DataError(f"{path}: {wrong}", "an answer as text", repr(found[wrong].value))
         return found
 
+    def write_predictions(
+        self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
+    ) -> Mapping[str, str]:
+        """SQuAD's `{id: answer}`; beside it, in `….na_prob.json`, the probabilities of no answer, if the model tells them."""
+        if name.endswith(".jsonl"):
+            return super().write_predictions(name, examples, predictions)
+        answers = {e.id: predictions[e.id].value for e in examples}
+        unsure = {e.id: predictions[e.id].scores.get("no_answer") for e in examples}
+        files = {name: write_object(answers)}
+        if self.may_abstain and None not in unsure.values():
+            files[f"{Path(name).stem}.na_prob.json"] = write_object(unsure)
+        return files
+
     def read_no_answer_probabilities(self, path: Path) -> dict[str, float]:
         """SQuAD 2.0's `{id: probability of no answer}` JSON, for the score "no_answer" of the predictions.
 
@@ -202,6 +216,14 @@ class FreeAnswers(QuestionAnswering):
 
     def searched(self, context: str) -> str:
         return context + self.SEARCHED
+
+    def write_predictions(
+        self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
+    ) -> Mapping[str, str]:
+        """CoQA's list of {"id", "turn_id", "answer"}, where the name ends in .json."""
+        if not name.endswith(".json"):
+            return super().write_predictions(name, examples, predictions)
+        return {name: write_turns({e.id: predictions[e.id].value for e in examples})}
 
     def span(self, example: Example, context: str) -> Span:
         """The first answer where it stands nearest to what supports it, in any case of its letters, else all of that.
@@ -234,6 +256,7 @@ class MultipleChoice(Task):
     language: str = "en"
     metrics: Sequence[str] = ("choice_accuracy",)
     asks: Sequence[str] = ("Choose", "Classify")
+    hub_type: str = "multiple-choice"
     labels: tuple[str, ...] = ()
     """The letters of the choices; none: as many as the data needs."""
     listed: bool = False

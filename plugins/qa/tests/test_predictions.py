@@ -1,7 +1,10 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from plmtasks.errors import DataError
-from plmtasks.examples import Example
+from plmtasks.examples import Example, Prediction
 
 
 @pytest.fixture
@@ -74,3 +77,53 @@ def test_no_answer_probabilities(registry, write):
         task.read_no_answer_probabilities(write("na.json", {"a": 0.5, "b": "1"}))
     with pytest.raises(DataError, match=r"na\.json: expected an object, found \[0\.5\]"):
         task.read_no_answer_probabilities(write("na.json", [0.5]))
+
+
+# ── written ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def saved(write, files):
+    """The first of the files that were written."""
+    first, *_ = [write(name, text) for name, text in files.items()]
+    return first
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("out.json", '{\n "a": "Anna",\n'), ("out.jsonl", '{"id": "a", "prediction": "Anna", ')]
+)
+def test_answers_and_their_doubts_are_written_as_squad_has_them(name, start, registry, write, examples):
+    task = registry.task("qa/squad_v2")
+    predictions = {
+        "a": Prediction(value="Anna", scores={"no_answer": 0.25}),
+        "b": Prediction(value="", scores={"no_answer": 0.75}),
+    }
+    files = task.write_predictions(name, examples, predictions)
+    path = saved(write, files)
+    assert path.read_text().startswith(start)
+    assert {id_: p.value for id_, p in task.read_predictions(path, examples).items()} == {"a": "Anna", "b": ""}
+    if name == "out.json":
+        assert list(files) == ["out.json", "out.na_prob.json"]
+        assert task.read_no_answer_probabilities(path.with_name("out.na_prob.json")) == {"a": 0.25, "b": 0.75}
+
+
+@pytest.mark.parametrize("name", ["qa/squad", "qa/squad_v2"])
+def test_no_doubts_are_written_where_none_are_known(name, registry, examples):
+    files = registry.task(name).write_predictions("out.json", examples, {id_: Prediction(value="x") for id_ in ("a", "b")})
+    assert list(files) == ["out.json"]
+
+
+def test_coqa_s_answers_are_written_by_dialogue_and_turn(registry, write, examples):
+    task, turns = registry.task("qa/coqa"), [replace(examples[0], id=f"red_kite_{i}") for i in (1, 2)]
+    path = saved(write, task.write_predictions("out.json", turns, {e.id: Prediction(value=e.id[-1]) for e in turns}))
+    assert json.loads(path.read_text()) == [{"id": "red_kite", "turn_id": i, "answer": str(i)} for i in (1, 2)]
+    assert {id_: p.value for id_, p in task.read_predictions(path, turns).items()} == {"red_kite_1": "1", "red_kite_2": "2"}
+
+
+def test_a_published_system_keeps_its_official_figures(registry, read, score, write, real_data):
+    task, examples = registry.task("qa/squad"), read("qa/squad", real_data / "xquad" / "xquad.en.json")
+    system = task.read_predictions(
+        real_data / "squad_system_predictions" / "1.1__BERT_ensemble_Google_AI_Language.json", examples
+    )
+    again = task.read_predictions(saved(write, task.write_predictions("out.json", examples, system)), examples)
+    scores = score(task, "squad", [again[e.id] for e in examples], examples)
+    assert (f"{scores['exact_match']:.3f}", f"{scores['f1']:.3f}") == ("74.874", "86.325")

@@ -20,8 +20,9 @@ from plmtasks.task import Task
 from .brackets import read_text, show, write_text
 from .data.columns import open_columns
 from .data.entities import TagFormat, Tagged
-from .data.propositions import CONTINUED_VERB, VERB, Sentence, has_words, read_sentences
+from .data.propositions import CONTINUED_VERB, VERB, Proposition, Sentence, has_words, read_sentences
 from .data.samples import sample
+from .data.writing import write_bio, write_props, write_tagged
 from .predictions import check_spans, in_order
 from .spans import OUTSIDE, Span, plain, read_tags, spans_of, write_tags
 from .words import split_words
@@ -49,6 +50,7 @@ class SpanTask(Task):
     language: str = "en"
     metrics: Sequence[str]
     asks: Sequence[str] = ("Tag", "Generate")
+    hub_type: str = "token-classification"
     labels: tuple[str, ...] = ()
     """Of its spans: those of the training data, and those that it has by itself."""
     fields: Sequence[str] = ("text",)
@@ -157,17 +159,53 @@ class SpanTask(Task):
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """Predictions from columns, sentence by sentence in the order of the references."""
 
+    def write_predictions(
+        self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
+    ) -> Mapping[str, str]:
+        """Columns, sentence by sentence, as the official scorers read them; those want the references in the same form."""
+        if name.endswith((".jsonl", ".json")):
+            return super().write_predictions(name, examples, predictions)
+        return self.write_columns(name, examples, {id_: spans_of(p.value) for id_, p in predictions.items()})
+
+    @abstractmethod
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
+        """Files of the spans that were found, and of the references."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Propositions(SpanTask):
     """What the two tasks on propositions share: their data."""
 
+    tells_senses: ClassVar[bool] = False
     sample_language: str | None = None
     """Its data are the built-in events in this language."""
 
     @abstractmethod
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
         """The examples that sentences give."""
+
+    @abstractmethod
+    def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
+        """What these spans of an example say, in the terms of sentences."""
+
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
+        """Brackets, as srl-eval.pl reads them; tags where the name ends in .tsv, or the senses have to be told.
+
+        The references stand in `….gold….` beside it; sentences without an example are in neither.
+        """
+        write = write_bio if self.tells_senses or name.endswith(".tsv") else write_props
+        path, given = Path(name), {e.id: spans_of(e.reference or ()) for e in examples}
+        files = {name: found, f"{path.stem}.gold{path.suffix}": given}
+        return {file: write(self.sentences(examples, spans)) for file, spans in files.items()}
+
+    def sentences(self, examples: Sequence[Example], spans: Mapping[str, Sequence[Span]]) -> list[Sentence]:
+        made: dict[int, Sentence] = {}
+        for e in examples:
+            number, words = e.inputs["number"], tuple(e.inputs["words"])
+            before = made.get(number, Sentence(id=e.cluster or e.id, words=words, propositions=()))
+            told = (*before.propositions, *self.propositions(e, spans[e.id]))
+            made[number] = replace(before, propositions=told)
+        return [made[number] for number in sorted(made)]
 
     def read_file(self, path: Path, source: Source) -> Iterable[Example]:
         if source.columns:
@@ -212,6 +250,12 @@ class Roles(Propositions):
                 inputs = {"words": list(s.words), "predicate": p.predicate, "number": number}
                 id_ = f"{s.id}.{p.predicate}"
                 yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=(*_slices(s), *own))
+
+    def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
+        predicate = example.inputs["predicate"]
+        # where that was not found, the id still tells it
+        position = predicate if predicate is not None else int(example.id.rpartition(".")[2])
+        return [Proposition(predicate=position, sense="", roles=tuple(spans))] if spans else []
 
     def marked(self, example: Example) -> tuple[int, ...]:
         predicate = example.inputs["predicate"]
@@ -290,6 +334,7 @@ class Predicates(Propositions):
     """
 
     cue = "Predicates"
+    tells_senses = True
     metrics: Sequence[str] = ("predicates",)
 
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
@@ -313,6 +358,9 @@ class Predicates(Propositions):
     def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
         """One word each: the first."""
         return [Span(label, start, start + 1) for label, start, _ in spans]
+
+    def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
+        return [Proposition(predicate=start, sense=sense, roles=(Span(VERB, start, end),)) for sense, start, end in spans]
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         return {e.id: Prediction(value=_senses(s)) for e, s in in_order(path, read_sentences(path), examples)}
@@ -350,6 +398,14 @@ class Entities(SpanTask):
         sentences = list(TagFormat().read_loosely(path))
         paired = in_order(path, sentences, examples)
         return {e.id: Prediction(value=plain(read_tags(s.tags))) for e, s in paired}
+
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
+        """The word, the reference's tag and the predicted one, with a space between: what conlleval reads."""
+        text = ""
+        for e in examples:
+            words = e.inputs["words"]
+            text += write_tagged(words, *(write_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id])))
+        return {name: text}
 
 
 def _slices(sentence: Sentence) -> tuple[str, ...]:

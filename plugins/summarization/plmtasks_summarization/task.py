@@ -38,6 +38,7 @@ class Summarization(Task):
     asks: Sequence[str] = ("Generate",)
     fields: Sequence[str] = ("text",)
     texts: Sequence[str] = ("text",)
+    hub_type: str = "summarization"
     instruction: str = "Summarize the text."
     """Empty before the built-in samples: it makes them harder for the smallest decoders."""
     max_new_tokens: int = 128
@@ -92,3 +93,12 @@ class Summarization(Task):
         if path.suffix in (".jsonl", ".json"):
             return found
         return {id_: replace(p, value=LINE_FEEDS.sub("\n", p.value)) for id_, p in found.items()}
+
+    def write_predictions(
+        self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
+    ) -> Mapping[str, str]:
+        """A summary a line, with <q> for its line feeds."""
+        if name.endswith((".jsonl", ".json")):
+            return super().write_predictions(name, examples, predictions)
+        texts = (predictions[e.id].value.replace("\n", " <q> ") for e in examples)
+        return {name: "".join(f"{text}\n" for text in texts)}

@@ -164,3 +164,14 @@ def test_a_folder_of_predictions(registry, write):
 def test_bad_predictions_are_named(name, values, message, registry, write):
     with pytest.raises(DataError, match=message):
         registry.task("summarization/text").read_predictions(write(name, *values), EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["lines.txt", "rows.jsonl", "rows.json"])
+def test_predictions_are_written_with_their_line_feeds(name, registry, write):
+    task, predictions = (
+        registry.task("summarization/text"),
+        {"a": Prediction(value="One. \n Two.\nThree."), "b": Prediction(value="")},
+    )
+    [(file, text)] = task.write_predictions(name, EXAMPLES, predictions).items()
+    assert text.count("\n") == 2
+    assert dict(task.read_predictions(write(file, text), EXAMPLES)) == predictions

@@ -42,6 +42,7 @@ class Translation(Task):
     metrics: Sequence[str]
     fields: Sequence[str] = ("source",)
     texts: Sequence[str] = ("source",)
+    hub_type: str = "translation"
 
     @property
     def language(self) -> str:  # type: ignore[override]
@@ -95,6 +96,14 @@ class Translation(Task):
         if len(lines) != len(examples):
             raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
         return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+
+    def write_predictions(
+        self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
+    ) -> Mapping[str, str]:
+        """A translation a line, which cannot hold a line feed."""
+        if name.endswith(".jsonl"):
+            return super().write_predictions(name, examples, predictions)
+        return {name: "".join(f"{predictions[e.id].value}\n" for e in examples)}
 
     def facts(self) -> dict[str, Any]:
         return {**super().facts(), "source": self.source, "references": self.references}

@@ -224,3 +224,22 @@ def test_as_a_user_scores_a_published_system(real_data):
     scores = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert scores["bleu"]["bleu"]["value"] == pytest.approx(24.981437204982416, abs=1e-9)
     assert 23 < scores["bleu"]["bleu"]["low"] < 24.98 < scores["bleu"]["bleu"]["high"] < 27
+
+
+@pytest.mark.parametrize("name", ["hyp.de", "hyp.jsonl"])
+def test_translations_are_written_a_line_each(name, registry, tmp_path):
+    task = registry.task("translation")
+    predictions = {"b": Prediction(value=""), "a": Prediction(value='{"Rot" ist\u2028es.')}
+    [(file, text)] = task.write_predictions(name, TWO, predictions).items()
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    assert name.endswith(".jsonl") or text.count("\n") == 2
+    assert dict(task.read_predictions(tmp_path / file, TWO)) == predictions
+
+
+def test_a_published_system_keeps_its_file(registry, real_data):
+    folder = real_data / "wmt22_zh_en"
+    task = registry.task("translation/wmt22-zh-en")
+    examples = task.load(Source(data=str(folder), columns={"reference": "A"}))["test"]
+    path = folder / "generaltest2022.zh-en.hyp.DLUT.en"
+    files = task.write_predictions("hyp.en", examples, task.read_predictions(path, examples))
+    assert files == {"hyp.en": path.read_text(encoding="utf-8")}

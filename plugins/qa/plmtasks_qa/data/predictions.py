@@ -1,4 +1,4 @@
-"""Somebody else's answers, in the forms of SQuAD, CoQA, QuAC and multiple choice."""
+"""Answers in files, in the forms of SQuAD, CoQA, QuAC and multiple choice."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,6 +35,18 @@ def read_answers(path: Path) -> dict[str, Prediction]:
         return {}
     document = get_object(str(path), read_json(path))
     return {id_: Prediction(value=get(str(path), document, id_, str)) for id_ in document}
+
+
+def write_object(values: Mapping[str, Any]) -> str:
+    """{id: value}, a line each."""
+    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+
+
+def write_turns(answers: Mapping[str, str]) -> str:
+    """CoQA's form; an answer's id is that of its story, a low line and the number of its turn."""
+    parted = [(*id_.rpartition("_"), answer) for id_, answer in answers.items()]
+    rows = [{"id": story, "turn_id": int(turn), "answer": answer} for story, _, turn, answer in parted]
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_probabilities(path: Path) -> dict[str, float]:

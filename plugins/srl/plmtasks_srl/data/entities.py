@@ -15,6 +15,9 @@ from .columns import blocks
 COMMENT = re.compile(r"#+ ?[\w.]+ *= ?")
 """A line is data though it starts with #: that is a word, too."""
 
+DOCUMENT = "-DOCSTART-"
+"""Stands for a word between documents."""
+
 NAMES: Mapping[str, Sequence[str]] = {"words": ("tokens", "words"), "tags": ("ner_tags", "tags", "labels")}
 """Field → its names in rows."""
 
@@ -82,7 +85,7 @@ class TagFormat:
         """A word a line, the tag in the last column; documents may be parted by -DOCSTART-."""
         number = 0
         for block in blocks(path, lambda line: COMMENT.match(line) is not None):
-            if block.rows[0][0] == "-DOCSTART-":
+            if block.rows[0][0] == DOCUMENT:
                 block = replace(block, rows=block.rows[1:], lines=block.lines[1:])
             if not block.rows:
                 continue

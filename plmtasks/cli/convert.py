@@ -1,0 +1,54 @@
+"""`plmtasks convert`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("convert")
+@click.argument("paths", nargs=-1, required=True, metavar="RUN…|FILE…")
+@click.option(
+    "--to", "to", type=click.Choice(["model-card", "evaluate", "lm-eval", "predictions"]),
+    help="What becomes of runs: a card with the hub's metadata, evaluate's or lm-eval's results, or one run's predictions for "
+    "the field's own scorers.",
+)  # fmt: skip
+@click.option("--from", "source", type=click.Choice(["lm-eval"]), help="Whose files become runs.")
+@click.option(
+    "--task", "tasks", multiple=True, metavar="[NAME=]TASK",
+    help="With --from: the task here that the file's task NAME is; not named: lm-eval/NAME.",
+)  # fmt: skip
+@click.option("--output", required=True, metavar="PATH", help="A file or a folder; with --from, a folder of results.")
+def command(paths: tuple[str, ...], to: str | None, source: str | None, tasks: tuple[str, ...], output: str) -> None:
+    """Results in another tool's format, or another tool's as runs.
+
+    plmtasks convert results/ --to model-card --output my-model/README.md
+    """
+    from ..errors import InputError
+
+    if (to is None) == (source is None):
+        raise InputError("convert takes --to FORMAT for runs, or --from FORMAT for files of another tool", "one of the two")
+    if tasks and to is not None:
+        raise InputError("--task goes with --from: a run knows its task")
+    if source is not None:
+        named = {name if equals else "": task if equals else name for name, equals, task in (t.partition("=") for t in tasks)}
+        _read(paths, source, named, output)
+    else:
+        _write(paths, str(to), output)
+
+
+def _write(paths: tuple[str, ...], to: str, output: str) -> None:
+    from ..interchange import write
+    from ..registry import load_registry
+    from ..results import read_results
+
+    results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
+    for file in write(list(results.values()), to, Path(output), load_registry()):
+        click.echo(str(file))
+
+
+def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: str) -> None:
+    from ..interchange import read
+
+    for path in paths:
+        for result in read(Path(path), source, Path(output), tasks):
+            click.echo(f"{result.folder}: {result.task} on {result.model}, {result.record['data']['examples']} examples")

@@ -1,0 +1,59 @@
+"""Results as `evaluate.save` writes them."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import InputError
+from plmtasks.results import Result, open_folder, write_text
+
+from .scales import scaled
+
+if TYPE_CHECKING:
+    from plmtasks.registry import Registry
+
+
+def write(results: Sequence[Result], path: Path, registry: "Registry") -> list[Path]:
+    """One file a result. A path without suffix is a folder, as for `evaluate.save`.
+
+    raises: InputError for several results and the name of one file; OutputError
+    """
+    if path.suffix and len(results) > 1:
+        raise InputError(f"{path} is one file, and there are {len(results)} runs", "name a folder with --output DIR")
+    open_folder(path.parent if path.suffix else path)
+    files = []
+    for result in results:
+        made = _made(result)
+        name = f"result-{made:%Y_%m_%d-%H_%M_%S}{f'-{result.identity[:6]}' if len(results) > 1 else ''}.json"
+        files.append(path if path.suffix else path / name)
+        write_text(files[-1], json.dumps(_content(result, made), ensure_ascii=False, allow_nan=False) + "\n")
+    return files
+
+
+def _made(result: Result) -> datetime:
+    return datetime.fromtimestamp((result.folder / "result.json").stat().st_mtime)
+
+
+def _content(result: Result, made: datetime) -> dict[str, Any]:
+    """Scores as evaluate's evaluators give them with strategy="bootstrap", and what they rest on, all on one level."""
+    record, surroundings = result.record, result.environment()
+    data = record["data"]
+    n, seconds = data["examples"] - data["skipped"], surroundings.get("seconds")
+    scores = {
+        name: {"score": s.value, "confidence_interval": s.interval, "standard_error": s.error}
+        for name, s in scaled(record).items()
+    }
+    speed = {
+        "total_time_in_seconds": seconds, "samples_per_second": n / seconds, "latency_in_seconds": seconds / n,
+    } if seconds and n else {}  # fmt: skip
+    return {
+        **scores, **speed,
+        "model": result.model, "task": result.task, "data": data["name"], "split": data["split"], "examples": n, "of": data["of"],
+        "fingerprint": data["fingerprint"], "protocol": record["protocol"]["how"], "shots": record["protocol"]["shots"],
+        "fresh_weights": record["protocol"]["fresh_weights"], "settings": record["settings"], "signatures": record["signatures"],
+        "identity": result.identity,
+        "_timestamp": made.isoformat(), "_git_commit_hash": None, "_evaluate_version": None,
+        "_python_version": surroundings.get("python"), "_interpreter_path": None,
+    }  # fmt: skip
