@@ -69,7 +69,7 @@ def config(folder: Path, task: str = "toy/even", **options: Any) -> RunConfig:
 def answering(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A run of the toy task in which the examples of these numbers are answered wrong."""
 
-    def made(seed: int, wrong: Sequence[int], task: str = "toy/even", **options: Any) -> Result:
+    def made(number: int, wrong: Sequence[int], task: str = "toy/even", **options: Any) -> Result:
         right = {e.inputs["text"]: e.reference for e in registry.task(task).load(Source())["test"]}
         numbers = {text: i for i, text in enumerate(right)}
 
@@ -79,7 +79,7 @@ def answering(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatc
 
         with monkeypatch.context() as patched:
             patched.setattr(toy.LoadedToy, "answer", answer)
-            return run(config(tmp_path / "runs", task, seed=seed, **options), registry, alone())
+            return run(config(tmp_path / "runs", task, **{"batch_tokens": 400 + number, **options}), registry, alone())
 
     return made
 

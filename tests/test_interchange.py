@@ -154,6 +154,8 @@ def parsed(line: str) -> RunConfig:
     words = shlex.split(line)
     assert words[:2] == ["plmtasks", "run"]
     values = dict(run_command.make_context("run", words[2:]).params)
+    for name in ("seeds", "slices"):  # of the command alone
+        values.pop(name)
     [config] = configs(values.pop("tasks"), values.pop("models"), values)
     return config
 

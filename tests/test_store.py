@@ -41,7 +41,7 @@ def config(folder: Path, task: str = "toy/even", **options: Any) -> RunConfig:
 def here(tmp_path: Path, registry: Registry) -> Path:
     """A store of three runs of two tasks."""
     folder = tmp_path / "here"
-    for made in (config(folder), config(folder, seed=1), config(folder, "toy/find")):
+    for made in (config(folder), config(folder, batch_tokens=300), config(folder, "toy/find")):
         run(made, registry, alone())
     return folder
 
@@ -64,7 +64,7 @@ def other_machine(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def made(asked: RunConfig, vendor: str = "another vendor") -> Result:
         with monkeypatch.context() as patched:
-            patched.setattr(environment, "_vendor", lambda: vendor)
+            patched.setattr(environment, "_said_of_processor", lambda what: vendor)
             patched.setattr(toy.LoadedToy, "answer", lambda self, rs: [ClassifyAnswer(scores=(0.0, 1.0)) for _ in rs])
             return run(asked, registry, alone())
 
@@ -204,7 +204,7 @@ def test_show_has_everything_of_a_run(here: Path) -> None:
 
 
 def test_two_stores_become_one(here: Path, tmp_path: Path, registry: Registry) -> None:
-    run(config(tmp_path / "theirs", seed=2), registry, alone())
+    run(config(tmp_path / "theirs", batch_tokens=200), registry, alone())
     shutil.copytree(read_results(here)[0].folder, tmp_path / "theirs" / "copy")
     into = tmp_path / "into"
     done = called("merge", str(here), str(tmp_path / "theirs"), str(into))
