@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -115,6 +114,8 @@ def read_groups(path: Path) -> Groups:
 
     raises: InputError if there is no such file; DataError if it is something else
     """
+    import tomllib
+
     try:
         terms = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:

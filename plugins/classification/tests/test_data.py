@@ -101,11 +101,19 @@ def test_class_names_in_a_parquet_file(tmp_path: Path) -> None:
     assert [e.reference for e in read("custom", tmp_path / "many.parquet", label="tags")] == [["blue", "red"]]
 
 
-def test_slices_by_label(tmp_path: Path) -> None:
+def test_slices_by_length_label_and_what_the_row_tells(tmp_path: Path) -> None:
     (tmp_path / "test.tsv").write_text("oh\t2,27\tabc\n")
     [example] = read("goemotions", tmp_path)
-    assert example.slices == ("label=anger", "label=neutral")
+    assert example.slices == ("words=0-10", "label=anger", "label=neutral")
     assert example.hidden().slices == ()
+    rows = "text,text_pair,label,genre,domain\na b c d e f,g h i j k l,x,fiction,\na,b,y,,\n"
+    (tmp_path / "own.csv").write_text(rows)
+    first, second = read("custom", tmp_path / "own.csv")
+    assert first.slices == ("words=11-20", "genre=fiction", "label=x")
+    assert second.slices == ("words=0-10", "label=y")
+    (tmp_path / "test.tsv").write_text("text_a\tlabel\n" + "好" * 21 + "\t1\n")
+    [example] = read("chnsenticorp", tmp_path / "test.tsv")
+    assert example.slices == ("characters=21-40", "label=正面")
 
 
 def test_training_data_of_ones_own(tmp_path: Path) -> None:

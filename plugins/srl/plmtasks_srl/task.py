@@ -30,7 +30,7 @@ from .words import split_words
 MARK = "*"
 """Stands on both sides of the predicate where the sentence is shown as a text."""
 
-FREQUENCIES = (1, 5, 20)
+FREQUENCIES = (0, 1, 5, 20)
 """How often a predicate's word is one in the split: what parts rare predicates from common ones."""
 
 
@@ -245,7 +245,7 @@ class Roles(Propositions):
                 roles = sum(span.label not in (VERB, CONTINUED_VERB) for span in p.roles)
                 own = (
                     by_count("frequency", frequency[s.words[p.predicate].lower()], FREQUENCIES),
-                    by_count("roles", roles, (1, 2, 3)),
+                    by_count("roles", roles, (0, 1, 2, 3)),
                 )
                 inputs = {"words": list(s.words), "predicate": p.predicate, "number": number}
                 id_ = f"{s.id}.{p.predicate}"

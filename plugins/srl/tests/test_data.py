@@ -52,7 +52,7 @@ def test_one_example_a_predicate_from_every_format(name, text, read, write):
     assert first.cluster == second.cluster == "a-1"
     assert first.inputs == {"words": ["We", "saw", "it", "fall"], "predicate": 1, "number": 0}
     assert (first.reference, second.reference) == (SEE, FALL)
-    assert first.slices == ("words=0-10", "predicates=2-3")
+    assert first.slices == ("words=0-10", "predicates=2-3", "frequency=1", "roles=2")
     both, none = read("srl/predicates", write(name, text))
     assert (both.id, both.reference) == ("a-1", [["01", 1, 2], ["02", 3, 4]])
     assert (none.id, none.reference, none.inputs["words"]) == ("a-2", [], ["Yes"])

@@ -44,7 +44,7 @@ def test_numbered_columns_are_several_references_and_one_can_be_chosen(read, wri
         "test.jsonl", {"dialogue": "A", "summary2": "b", "summary1": "a", "summary10": "c", "topic1": "x", "topic2": "x"}
     )
     [found] = read("dialogsum", path)
-    assert (found.reference, found.slices) == (["a", "b", "c"], ("topic=x",))
+    assert (found.reference, found.slices) == (["a", "b", "c"], ("words=0-100", "topic=x"))
     assert read("dialogsum", path, summary="summary2")[0].reference == ["b"]
 
 
@@ -53,7 +53,7 @@ def test_dialogsum_s_rows_of_one_dialogue_are_one_example(read, write):
     path = write("test.jsonl", *({"id": i, "dialogue": d, "summary": s, "topic": t} for i, d, s, t in rows))
     found = read("dialogsum", path)
     assert texts(found) == [("test_0_1", "A", ["a", "b"]), ("test_1_1", "A", ["c"]), ("test_1_2", "B", ["d"])]
-    assert found[0].slices == ("topic=x", "topic=y")
+    assert found[0].slices == ("words=0-100", "topic=x", "topic=y")
     assert len(read("samsum", path)) == 4
 
 
@@ -134,7 +134,7 @@ def test_real_dialogues(read, real_data):
     assert (len(dev), len(test)) == (500, 500)
     assert {len(e.reference) for e in dev} == {1}
     assert {len(e.reference) for e in test} == {3}
-    assert dev[0].slices == ("topic=see a doctor",)
+    assert dev[0].slices == ("words=101-200", "topic=see a doctor")
     assert test[0].id == "test_0"
 
 
