@@ -16,6 +16,9 @@ BATCH_TOKENS = {"cpu": 1024, "gpu": 32768}
 SHARE = 0.7
 """Of the memory that a process may have, what arithmetic gives to weights and batches; the rest is for what it does not count."""
 
+worked = False
+"""Whether this process has trained a model or answered: the peak of its memory tells of that too."""
+
 Fits = Callable[[int, str], int | None]
 """(bytes, data type) → the most padded tokens that fit; None: unknown."""
 
@@ -178,15 +181,10 @@ def _capability() -> str:
     return "+".join([torch.backends.cpu.get_cpu_capability(), *more])
 
 
-def peaks(device: str, when: str = "") -> dict[str, int]:
-    """The fields of `environment.json` on memory so far: the machine's, and a GPU's, else 0.
-
-    when: ends their names: `_before`
-    """
+def peaks(device: str) -> dict[str, int]:
+    """The fields of `environment.json` on memory so far: the machine's, and a GPU's, else 0."""
     gpu = device.startswith("cuda")
-    return {
-        f"peak_memory{when}_bytes": peak_memory("cpu"), f"peak_device_memory{when}_bytes": peak_memory(device) if gpu else 0,
-    }  # fmt: skip
+    return {"peak_memory_bytes": peak_memory("cpu"), "peak_device_memory_bytes": peak_memory(device) if gpu else 0}
 
 
 def peak_memory(device: str) -> int:

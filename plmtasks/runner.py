@@ -59,7 +59,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     with results.lock(folder, "run") if processes.main else nullcontext():
         if processes.main:
             results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
-        held = environment.peaks(device, "_before")
+        worked, environment.worked = environment.worked, True
         resumed = any((folder / "journal").glob("*.jsonl"))
         loaded = job.model.load(job.form, config.settings, device)
         loading = time.monotonic() - began
@@ -73,7 +73,8 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
         if processes.main:
             measured = {
                 "seconds": time.monotonic() - began, "loading_seconds": loading, "resumed": resumed,
-                "parameters": loaded.parameters, "processes": processes.count, **held, **environment.peaks(device),
+                "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
+                **environment.peaks(device),
             }  # fmt: skip
             outcome = Outcome(work=work, answers=answers, fresh=fresh, device=device, measured=measured)
             write(job, folder, parts, outcome)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from . import environment
 from .config import Generation, ModelSettings, TrainSettings
 from .distributed import Processes
 from .errors import InputError, OutputError
@@ -127,6 +128,7 @@ def _write_token(folder: Path) -> str:
 
 
 def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
+    environment.worked = True
     views = ready(model, lessons, teacher, folder / "training" / "scratch")
     run = Learning(views=views, lessons=lessons, teacher=teacher, folder=folder, identity=identity_hash(parts))
     history = run.learn()

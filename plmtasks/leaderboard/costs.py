@@ -26,7 +26,7 @@ class Costs:
     memory: int | None = None
     """The most bytes that a process held: of the GPU's memory if there is one, else of the machine's."""
     bound: bool = False
-    """The process had held as much before, as in a training: the model itself may need less."""
+    """The process had trained or answered before, perhaps with more: the model itself may need less."""
     machine: Machine | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     """"parameters", "speed" or "memory" → why it is not known."""
@@ -53,7 +53,7 @@ def costs(row: Row) -> Costs:
         unknown["speed"] = why
     peaks = [_memory(e) for e in known]
     memory = max((peak for peak, _ in peaks if peak), default=None)
-    bound = any(held for peak, held in peaks if peak == memory)
+    bound = any(before for peak, before in peaks if peak == memory)
     if memory is None:
         unknown["memory"] = "it was not measured"
     return Costs(
@@ -96,11 +96,10 @@ def _speed(results: Sequence[Result], environments: Sequence[Mapping[str, Any]])
 
 
 def _memory(environment: Mapping[str, Any]) -> tuple[int | None, bool]:
-    """The peak, and whether the process had held as much before."""
-    name = "peak_device_memory" if environment.get("peak_device_memory_bytes") else "peak_memory"
-    peak = environment.get(f"{name}_bytes")
+    """The peak, and whether it may be that of something before."""
+    peak = environment.get("peak_device_memory_bytes") or environment.get("peak_memory_bytes")
     # of earlier versions nobody knows what was before
-    return peak or None, peak is not None and environment.get(f"{name}_before_bytes", peak) >= peak
+    return peak or None, bool(environment.get("worked_before", True))
 
 
 def place(machine: Machine | None) -> str:

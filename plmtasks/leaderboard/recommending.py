@@ -171,7 +171,7 @@ def _held(row: Row, limits: Limits) -> Candidate:
         if value is None:
             unsure.append(f"{what} unknown: {c.unknown[what]}")
         elif what == "memory" and c.bound:
-            unsure.append(f"at most {said}: its process had held as much before it answered")
+            unsure.append(f"at most {said}: its process had trained or answered before")
         else:
             beyond.append(said)
     if limits.min_speed is not None and c.speed is None:
@@ -238,7 +238,7 @@ def _undecided(within: Sequence[Candidate], leaders: Sequence[Candidate], board:
         found += [f"{what} of {names(ones)}: {why}" for why, ones in reasons.items()]
     bound = [c for c in within if c.costs.bound]
     if bound:
-        found.append(f"memory of {names(bound)}: at most what is shown, since the process had held as much before it answered")
+        found.append(f"memory of {names(bound)}: at most what is shown, since the process had trained or answered before")
     return found
 
 
