@@ -64,7 +64,7 @@ def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """Tables of GitHub's Markdown."""
     blocks = []
     for board in boards:
-        shown = _shown(board)
+        shown = shown_scores(board)
         header, lines = _cells(board, shown, _escape)
         heading = [f"### {_escape(board.task)}", "", _escape(_about(board, shown)), ""]
         blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
@@ -79,7 +79,7 @@ def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
     blocks = []
     for board in boards:
-        shown = _shown(board)
+        shown = shown_scores(board)
         header, lines = _cells(board, shown, _latex)
         sides = ["r" if name in ("rank", "tier", "n") else "l" for name in header]
         blocks += _tabular(f"{board.task}: {_about(board, shown)}", sides, [header, *lines])
@@ -177,7 +177,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     """On what, and by which score, its runs are ranked; and why apart from others."""
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
-    text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
+    text = f"{data['name']}, split {data['split']}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
     left_out = len(board.scores) - len(shown)
     text += f"; {left_out} more score{'s' * (left_out > 1)} in the csv and json forms" if left_out else ""
     text += f"; apart from the table above: {board.apart}" if board.apart else ""
@@ -192,7 +192,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
 def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
     """The header, and a line of cells for each run; what comes from a result's names is escaped."""
     marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
-    scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
+    scores = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
     tier = ["tier"] if tested else []
     header = [
         escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", *scores, *(["marks"] if marked else []))
@@ -204,7 +204,7 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
         count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
         marks = [escape("; ".join(row.marks))] if marked else []
         tier = [str(row.tier or "–")] if tested else []
-        lines.append([_rank(row), *tier, *map(escape, who), count, *(_number(row.score(name)) for name in shown), *marks])
+        lines.append([rank(row), *tier, *map(escape, who), count, *(number(row.score(name)) for name in shown), *marks])
     return header, lines
 
 
@@ -227,22 +227,22 @@ def _overview(overview: Overview, escape: Callable[[str], str], *, scores: bool 
         found = [_cell(s, task) for task in overview.tasks] if scores else []
         rate = "–" if s.win_rate is None else f"{s.win_rate:.1f} %"
         who = [escape(s.model), escape(s.family), escape(s.protocol + (f"; best of several on {s.several}" if s.several else ""))]
-        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", _number(average), *found])
+        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", number(average), *found])
     return header, lines
 
 
 def _cell(standing: Standing, task: str) -> str:
     row = standing.cells.get(task)
-    return "–" if row is None else _number(row.score(row.main))
+    return "–" if row is None else number(row.score(row.main))
 
 
-def _rank(row: Row) -> str:
+def rank(row: Row) -> str:
     """1–3: the ranks that the data leave open."""
     low, high = row.ranks or (row.rank, row.rank)
     return "–" if low is None else str(low) if low == high else f"{low}–{high}"
 
 
-def _shown(board: Board) -> list[ScoreName]:
+def shown_scores(board: Board) -> list[ScoreName]:
     """The main score, and others that some run has; not those of single labels, which have brackets in their names."""
     defined = [name for name in board.scores[1:] if any(row.score(name)["value"] is not None for row in board.rows)]
     return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
@@ -255,7 +255,7 @@ def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]]
     """
     from rich.cells import cell_len
 
-    shown = _shown(board)
+    shown = shown_scores(board)
     while True:
         header, lines = _cells(board, shown, _printable)
         columns = [list(column) for column in zip(header, *lines, strict=True)]
@@ -284,16 +284,16 @@ def _broken(name: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def _label(board: Board, name: ScoreName) -> str:
+def label(board: Board, name: ScoreName) -> str:
     """The score's name, with its metric's where two metrics have a score of that name."""
     return name[1] if sum(name[1] == other[1] for other in board.scores) == 1 else "/".join(name)
 
 
-def _higher(board: Board, name: ScoreName) -> bool:
+def higher(board: Board, name: ScoreName) -> bool:
     return all(row.score(name).get("higher_is_better", True) for row in board.rows)
 
 
-def _number(score: Mapping[str, Any]) -> str:
+def number(score: Mapping[str, Any]) -> str:
     """88.07 [85.8, 90.1]: a score is not shown without its interval, or the word that it has none."""
     if score["value"] is None:
         return "–"

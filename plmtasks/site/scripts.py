@@ -1,0 +1,67 @@
+"""Data as scripts: the only data that a page opened from a disk may load."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+LIMIT = 1_000_000
+"""Bytes of one script, about."""
+
+CUTS = (100_000, 10_000, 1_000, 100)
+"""Characters of a text to which an example is cut that fits into no script."""
+
+
+def script(name: str, values: Any) -> str:
+    """A script that hands values to the page under a name."""
+    return f"plmtasks.put({literal(name)}, {literal(values)});\n"
+
+
+def scripts(path: str, name: str, rows: Iterable[Any]) -> dict[str, str]:
+    """Scripts of under a megabyte each that hand rows to the page in their order: path → text."""
+    return {f"{path}-{i}.js": f"plmtasks.put({literal(name)}, [\n{part}\n]);\n" for i, part in enumerate(_parts(rows))}
+
+
+def literal(value: Any) -> str:
+    """A value as JavaScript that is safe in a script, also one within a page.
+
+    raises: ValueError for nan and infinity
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # no "</script>" or "<!--"; no line ends of old JavaScript; no half of a pair, which UTF-8 does not know
+    return re.sub("[<\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _parts(rows: Iterable[Any]) -> Iterator[str]:
+    lines: list[str] = []
+    size = 0
+    for row in rows:
+        line = _fitting(row)
+        length = len(line.encode())
+        if lines and size + length > LIMIT:
+            yield ",\n".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += length
+    yield ",\n".join(lines)
+
+
+def _fitting(row: Any) -> str:
+    line = literal(row)
+    for most in CUTS:
+        if len(line.encode()) <= LIMIT:
+            break
+        line = literal(_cut(row, most))
+    return line
+
+
+def _cut(value: Any, most: int) -> Any:
+    """The value with its long texts and lists cut, and how long they were."""
+    if isinstance(value, str):
+        return value if len(value) <= most else f"{value[:most]} … ({most} of {len(value)} characters)"
+    if isinstance(value, dict):
+        return {str(k): _cut(v, most) for k, v in value.items()}
+    if isinstance(value, Sequence):
+        kept = [_cut(v, most) for v in value[:most]]
+        return kept if len(value) <= most else [*kept, f"… ({most} of {len(value)})"]
+    return value
