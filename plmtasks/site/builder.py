@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks import __version__
 from plmtasks.errors import PlmtasksError
 from plmtasks.leaderboard import Board, make_boards, make_overview, tested
 from plmtasks.results import Result
@@ -154,8 +153,8 @@ class Builder:
             for run in table.runs_of(row):
                 siblings = [other for other in table.runs_of(row) if other is not run]
                 shown = [
-                    run.state, row.rank, row.ranks, row.tier, row.marks, table.board.apart, [[name, r.key] for name, _, r in near],
-                    [other.key for other in siblings], task.slug,
+                    run.state, row.rank, row.ranks, row.tier, row.marks, table.board.apart, task.slug,
+                    [[name, other.key] for name, _, other in near], [other.key for other in siblings],
                 ]  # fmt: skip
                 values = {"task": task, "table": table, "row": row, "run": run, "near": near, "siblings": siblings}
                 make = functools.partial(self._make_run, run, values)
@@ -191,7 +190,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
 
 def _maker() -> str:
     """A hash of the code and the templates that make pages."""
-    content = hashlib.sha256(__version__.encode())
+    content = hashlib.sha256()
     for folder in (HERE, HERE.parent / "leaderboard", HERE.parent / "statistics"):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks import __version__
 from plmtasks.leaderboard.formats import higher, label, number, rank
 
 from .runs import readable
@@ -20,14 +19,14 @@ class Pages:
         import jinja2
 
         self._made = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
+            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True,
+            lstrip_blocks=True, undefined=jinja2.StrictUndefined,
         )  # fmt: skip
         self._made.filters |= {
             "number": number, "rank": rank, "size": size, "decimals": decimals, "signed": signed, "p": p_value, "bar": bar,
             "readable": readable, "shell": shlex.quote, "percent": percent,
         }  # fmt: skip
-        self._made.globals |= {"version": __version__, "label": label, "higher": higher}
+        self._made.globals |= {"label": label, "higher": higher}
 
     def render(self, template: str, root: str, **values: Any) -> str:
         """

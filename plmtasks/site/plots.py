@@ -71,7 +71,8 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
     costs = [point.cost for point in points]
     wide = max(costs) / min(costs) > 20
     x = {
-        "field": "cost", "type": "quantitative", "title": axes.cost, "axis": {"format": "~s", "tickCount": 5, "labelOverlap": True},
+        "field": "cost", "type": "quantitative", "title": axes.cost,
+        "axis": {"format": "~s", "tickCount": 5, "labelOverlap": True},
         "scale": {"type": "log" if wide else "linear", "zero": False, "nice": True, "padding": 12},
     }  # fmt: skip
     y = {

@@ -1,6 +1,7 @@
 """A run as the pages show it."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,11 +49,11 @@ class Run:
         return f"runs/{self.key}.html"
 
     @property
-    def parameters(self) -> int | None:
+    def parameters(self) -> float | None:
         return self._positive("parameters")
 
     @property
-    def memory(self) -> int | None:
+    def memory(self) -> float | None:
         """The most bytes that a process held: of the GPU's memory where it ran on one."""
         return self._positive("peak_device_memory_bytes") or self._positive("peak_memory_bytes")
 
@@ -70,9 +71,9 @@ class Run:
             [*(str(p) for p in parts if p), *([f"{count} processes"] if isinstance(count, int) and count > 1 else [])]
         )
 
-    def _positive(self, name: str) -> Any:
+    def _positive(self, name: str) -> float | None:
         value = self.environment.get(name)
-        return value if isinstance(value, int | float) and value > 0 else None
+        return value if isinstance(value, int | float) and 0 < value < math.inf else None
 
 
 def named(results: Iterable[Result]) -> dict[Path, Run]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 LIMIT = 1_000_000
@@ -17,9 +17,9 @@ def script(name: str, values: Any) -> str:
     return f"plmtasks.put({literal(name)}, {literal(values)});\n"
 
 
-def scripts(path: str, name: str, rows: Iterable[Any]) -> dict[str, str]:
+def scripts(path: str, name: str, rows: Sequence[Any]) -> dict[str, str]:
     """Scripts of under a megabyte each that hand rows to the page in their order: path → text."""
-    return {f"{path}-{i}.js": f"plmtasks.put({literal(name)}, [\n{part}\n]);\n" for i, part in enumerate(_parts(rows))}
+    return {f"{path}-{i}.js": f"plmtasks.put({literal(name)}, {part});\n" for i, part in enumerate(_parts(rows))}
 
 
 def literal(value: Any) -> str:
@@ -32,27 +32,17 @@ def literal(value: Any) -> str:
     return re.sub("[<\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def _parts(rows: Iterable[Any]) -> Iterator[str]:
-    lines: list[str] = []
-    size = 0
-    for row in rows:
-        line = _fitting(row)
-        length = len(line.encode())
-        if lines and size + length > LIMIT:
-            yield ",\n".join(lines)
-            lines, size = [], 0
-        lines.append(line)
-        size += length
-    yield ",\n".join(lines)
-
-
-def _fitting(row: Any) -> str:
-    line = literal(row)
-    for most in CUTS:
-        if len(line.encode()) <= LIMIT:
-            break
-        line = literal(_cut(row, most))
-    return line
+def _parts(rows: Sequence[Any]) -> Iterator[str]:
+    text = literal(rows)
+    if len(text.encode()) <= LIMIT:
+        yield text
+    elif len(rows) > 1:
+        half = len(rows) // 2
+        yield from _parts(rows[:half])
+        yield from _parts(rows[half:])
+    else:
+        cut = (literal(_cut(rows, most)) for most in CUTS)
+        yield next((text for text in cut if len(text.encode()) <= LIMIT), "[null]")
 
 
 def _cut(value: Any, most: int) -> Any:

@@ -84,11 +84,11 @@ class Table:
     @functools.cached_property
     def state(self) -> list[Any]:
         """All that a page shows of it."""
-        b = self.board
-        ranks = [
-            [[run.key, run.state] for run in self.runs_of(row)] + [row.rank, row.ranks, row.tier, row.marks] for row in b.rows
+        rows = [
+            [row.rank, row.ranks, row.tier, row.marks, [[run.key, run.state] for run in self.runs_of(row)]]
+            for row in self.board.rows
         ]
-        return [b.apart, b.smallest, b.untested, ranks, self.scored]
+        return [self.board.apart, self.board.smallest, self.board.untested, self.scored, rows]
 
     @functools.cached_property
     def scored(self) -> bool:
@@ -117,7 +117,7 @@ class Table:
             found = differences([run.result for run in self.ranked], pairs, self.board.main, self.registry)
         except PlmtasksError:
             return {}
-        return {(self.ranked[i].key, self.ranked[j].key): d for (i, j), d in zip(pairs, found, strict=True) if d[0] == d[0]}
+        return {(self.ranked[i].key, self.ranked[j].key): d for (i, j), d in zip(pairs, found, strict=True) if d[1] == d[1]}
 
     def difference(self, first: Run, second: Run) -> Difference | None:
         """The first's score less the second's."""
@@ -148,7 +148,7 @@ class Table:
     def plots(self) -> Iterator[tuple[str, list[Point], Axes]]:
         """What is known of at least two runs: its name, the points and the axes."""
         for name, title, more in COSTS:
-            points = [p for row in self.board.rows if row.rank is not None and (p := self._point(row, name))]
+            points = [p for row in self.board.rows if row.rank is not None and (p := self._point(row, name, title))]
             if len(points) > 1:
                 higher = self.board.higher_is_better
                 yield (
@@ -157,13 +157,13 @@ class Table:
                     Axes(cost=title, more_is_better=more, score=self.main, higher_is_better=higher),
                 )
 
-    def _point(self, row: Row, name: str) -> Point | None:
+    def _point(self, row: Row, name: str, title: str) -> Point | None:
         run, score = self.run(row), row.score(self.board.main)
         cost = getattr(run, name)
         if cost is None:
             return None
         model, value = row.result.model, float(score["value"])
-        text = f"{model}, {row.protocol}: {self.main} {value:.4g}, {cost:.4g} {dict((n, t) for n, t, _ in COSTS)[name]}"
+        text = f"{model}, {row.protocol}: {self.main} {value:.4g}, {cost:.4g} {title}"
         return Point(
             model=model, family=str(row.record["model"]["family"]), cost=float(cost), score=value, low=score["low"],
             high=score["high"], text=f"{text}; {run.machine}" if run.machine else text, page=run.page,

@@ -92,15 +92,16 @@ def compare_pairs(  # noqa: PLR0913  many runs, and options that can be left out
     points = np.asarray(reduce(rows.sum(axis=0))[score])
     drawn = resampled(rows.astype(np.float64, copy=False), reduce, resamples=resamples, seed=seed)[score]
     found = []
-    for first, second in pairs:
-        value = float(points[first] - points[second])
-        others = drawn[:, first] - drawn[:, second]
-        others = others[np.isfinite(others)]
-        if math.isnan(value) or not len(others):
-            found.append((math.nan,) * 4)
-            continue
-        low, high = np.quantile(others, ((1 - level) / 2, (1 + level) / 2))
-        found.append((value, float(low), float(high), _share(np.abs(others - value), value)))
+    for start in range(0, len(pairs), 256):
+        first, second = np.array(pairs[start : start + 256]).T
+        values, others = points[first] - points[second], drawn[:, first] - drawn[:, second]
+        ends = np.quantile(others, ((1 - level) / 2, (1 + level) / 2), axis=0)
+        for i in range(len(values)):
+            value, sample, low, high = float(values[i]), others[:, i], float(ends[0, i]), float(ends[1, i])
+            if math.isnan(low):  # resamples in which the score is not defined are left out
+                sample = sample[np.isfinite(sample)]
+                low, high = np.quantile(sample, ((1 - level) / 2, (1 + level) / 2)).tolist() if len(sample) else (low, high)
+            found.append((value, low, high, _share(np.abs(sample - value), value)))
     return found
 
 
