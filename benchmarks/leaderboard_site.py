@@ -86,7 +86,7 @@ def make_run(root: Path, name: str, model: int, examples: Sequence[Example], fou
             "of": len(examples), "limit": None, "skipped": 0, "truncated": 0,
         },
         "settings": {
-            "dtype": "float32", "batch_tokens": 1024, "threads": 1, "truncation": "right", "prompt": "plain", "seed": seed,
+            "dtype": "float32", "batch_tokens": 1024, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": seed,
             "generation": {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None},
             "model_args": {}, "trust_remote_code": False,
         },

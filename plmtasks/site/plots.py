@@ -35,8 +35,10 @@ class Axes:
     cost: str
     more_is_better: bool
     """Of the cost."""
-    score: str
-    higher_is_better: bool
+    form: str
+    """How its numbers are written, for d3-format."""
+    score: str = "score"
+    higher_is_better: bool = True
 
 
 def front(points: Sequence[Point], axes: Axes) -> list[Point]:
@@ -72,7 +74,7 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
     wide = max(costs) / min(costs) > 20
     x = {
         "field": "cost", "type": "quantitative", "title": axes.cost,
-        "axis": {"format": "~s", "tickCount": 5, "labelOverlap": True},
+        "axis": {"format": axes.form, "tickCount": 5, "grid": False, "labelOverlap": True},
         "scale": {"type": "log" if wide else "linear", "zero": False, "nice": True, "padding": 12},
     }  # fmt: skip
     y = {

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,11 @@ ALL_PAIRS = 64
 """The most runs of a table whose pairs are all tested; of more, each with the best and with the next."""
 
 COSTS = (
-    ("speed", "examples a second", True),
-    ("memory", "peak memory, bytes", False),
-    ("parameters", "parameters", False),
+    ("speed", Axes(cost="examples a second", more_is_better=True, form=",.3~r")),
+    ("memory", Axes(cost="peak memory, bytes", more_is_better=False, form="~s")),
+    ("parameters", Axes(cost="parameters", more_is_better=False, form="~s")),
 )
+"""What a run costs: the attribute of `Run`, and its axis."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Table:
         if found is not None:
             return found
         turned = self.differences.get((second.key, first.key))
-        return None if turned is None else (-turned[0], -turned[2], -turned[1], turned[3])
+        return None if turned is None else (0.0 - turned[0], 0.0 - turned[2], 0.0 - turned[1], turned[3])
 
     def neighbours(self, row: Row) -> list[tuple[str, Row]]:
         """The best row and the next better one, as far as they are others."""
@@ -147,23 +148,19 @@ class Table:
 
     def plots(self) -> Iterator[tuple[str, list[Point], Axes]]:
         """What is known of at least two runs: its name, the points and the axes."""
-        for name, title, more in COSTS:
-            points = [p for row in self.board.rows if row.rank is not None and (p := self._point(row, name, title))]
+        for name, axes in COSTS:
+            points = [p for row in self.board.rows if row.rank is not None and (p := self._point(row, name, axes))]
             if len(points) > 1:
-                higher = self.board.higher_is_better
-                yield (
-                    title.partition(",")[0],
-                    points,
-                    Axes(cost=title, more_is_better=more, score=self.main, higher_is_better=higher),
-                )
+                shown = replace(axes, score=self.main, higher_is_better=self.board.higher_is_better)
+                yield axes.cost.partition(",")[0], points, shown
 
-    def _point(self, row: Row, name: str, title: str) -> Point | None:
+    def _point(self, row: Row, name: str, axes: Axes) -> Point | None:
         run, score = self.run(row), row.score(self.board.main)
         cost = getattr(run, name)
         if cost is None:
             return None
         model, value = row.result.model, float(score["value"])
-        text = f"{model}, {row.protocol}: {self.main} {value:.4g}, {cost:.4g} {title}"
+        text = f"{model}, {row.protocol}: {self.main} {value:.4g}, {cost:.4g} {axes.cost}"
         return Point(
             model=model, family=str(row.record["model"]["family"]), cost=float(cost), score=value, low=score["low"],
             high=score["high"], text=f"{text}; {run.machine}" if run.machine else text, page=run.page,

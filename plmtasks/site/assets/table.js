@@ -33,7 +33,7 @@ function enhance(table) {
       plmtasks.go({ [key("sort")]: column, [key("order")]: next, [key("page")]: "" });
     });
     if (rows.length < 2) return;
-    if (head.dataset.search) addFilter(head, column, plmtasks.make("input", { type: "search", autocomplete: "off" }), head.dataset.search);
+    if (head.dataset.search) addFilter(head, column, plmtasks.make("input", { type: "search", autocomplete: "off" }), `Search ${head.dataset.search.toLowerCase()}`);
     if (head.dataset.filter) {
       const values = [...new Set(rows.map((_, i) => group(i, column)))].sort();
       if (values.length < 2) return;
