@@ -11,9 +11,9 @@ function enhance(table) {
   const name = (head) => (head.dataset.filter || head.dataset.search || head.textContent).trim().toLowerCase().replace(/\W+/g, "-");
   const group = (i, column) => rows[i].cells[column].dataset.group ?? texts[i][column];
   const size = Number(table.dataset.page) || rows.length;
-  const tools = plmtasks.make("form", { class: "tools", "aria-label": `Filter ${table.dataset.noun}` });
+  const tools = plmtasks.make("form", { class: "tools", "aria-label": `Filter: ${table.caption.textContent}` });
   const status = plmtasks.make("p", { class: "note", role: "status" });
-  const pager = plmtasks.make("nav", { class: "pager", "aria-label": `Pages of ${table.dataset.noun}` });
+  const pager = plmtasks.make("nav", { class: "pager", "aria-label": `Pages of: ${table.caption.textContent}` });
   const [previous, place, next] = ["button", "span", "button"].map((tag) => plmtasks.make(tag, tag === "button" ? { type: "button" } : {}));
   const filters = [];
   let page = 1;
