@@ -20,6 +20,22 @@ from plmtasks.site import build, plots, scripts
 CHROMIUM = "/usr/bin/chromium"
 SCRIPT = "<script>document.title='stolen'</script>"
 MODEL = f"{SCRIPT}<img src=x onerror=\"document.title='stolen'\">"
+SLICE = f"text={SCRIPT}"
+BRIEF = {"accuracy": {"accuracy": {"value": 61.5, "low": 44.0, "high": 77.5, "interval": "wilson"}}}
+BINS = [{"low": low, "high": low + 0.2, "count": 10, "confidence": low + 0.1, "accuracy": low} for low in (0.2, 0.4, 0.8)]
+EXAMINED = {
+    "slices": {SLICE: {"examples": 31, "scores": BRIEF}, "length=short": {"examples": 49, "scores": BRIEF}},
+    "groups": {"length": {"worst": SLICE, "best": "length=short", "gap": 7.5, "low": -2.0, "high": 17.0, "p": 0.21}},
+    "perturbations": {
+        "typos": {"examples": 70, "scores": BRIEF, "difference": {"value": -4.5, "low": -9.5, "high": 0.5, "p": 0.08, "examples": 70}},
+        "case": {"examples": 1, "scores": BRIEF, "difference": None},
+    },
+    "calibration": {
+        "of": ["accuracy", "accuracy"], "examples": 80, "ece": 0.123, "low": 0.061, "high": 0.198, "bins": BINS,
+        "equal_mass": {"ece": 0.1, "low": 0.05, "high": 0.2, "bins": BINS},
+    },
+    "overlap": {"train": "train", "exact": 2, "ngram": 3, "examples": 80, "n": 8, "short": 5},
+}  # fmt: skip
 PREDICTION = f"</script>{SCRIPT}\u2028'\"&amp;"
 
 
@@ -51,7 +67,12 @@ def runs(tmp_path_factory):
 
 def copied(result, root, model, prediction):
     """A run that differs from another in its model's name and its first prediction."""
-    record = {**result.record, "model": {**result.record["model"], "name": model}, "identity": identity_hash({"model": model})}
+    record = {
+        **result.record,
+        "model": {**result.record["model"], "name": model},
+        "identity": identity_hash({"model": model}),
+        **EXAMINED,
+    }
     folder = root / "copied" / record["identity"]
     shutil.copytree(result.folder, folder)
     lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -312,6 +333,22 @@ def test_from_the_index_to_the_task_the_pair_and_the_run(visit):
     assert '"versions"' in page.locator("details[open] pre").nth(1).inner_text()
 
 
+def test_what_was_looked_at_beside_the_scores_is_shown(visit, site):
+    (key,) = keys(site, MODEL)
+    page = visit(f"runs/{key}.html")
+    assert column(page, "slices", "name") == [SLICE, "length=short"]
+    assert column(page, "perturbations", "less before") == ["−4.50 [−9.5, +0.5] p 0.080", "not tested"]
+    assert column(page, "groups", "gap") == ["+7.50 [−2.0, +17.0] p 0.210"]
+    assert page.locator(".reliability circle").count() == len(column(page, "bins", "examples")) == 3
+    assert page.get_by_text("Expected calibration error 0.123 [0.061, 0.198]").is_visible()
+    assert page.get_by_text("2 of 80 examples, and 3 with 8 words in a row of one").is_visible()
+    page = visit("tasks/classification--sample.html")
+    shown = dict(zip(column(page, "board-slices", "run"), column(page, "board-slices", "length=short"), strict=True))
+    assert (shown[MODEL], shown["tiny-bert"]) == ("61.50 [44.0, 77.5] n 49", "–")
+    shown = dict(zip(column(page, "board-gaps", "run"), column(page, "board-gaps", "calibration error"), strict=True))
+    assert (shown[MODEL], shown["tiny-bert"]) == ("0.123 [0.061, 0.198]", "–")
+
+
 def keys(site, *models):
     text = (site / "data" / "classification--sample" / "pairs.js").read_text(encoding="utf-8")
     known = json.loads(text.removeprefix('plmtasks.put("pairs", ').removesuffix(");\n"))
@@ -414,7 +451,7 @@ def test_without_scripts_the_tables_are_there(visit):
 @pytest.mark.parametrize("name", ["index", "task", "pair", "run"])
 def test_axe_finds_nothing_serious(visit, site, scheme, name):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    (key,) = keys(site, "tiny-t5")
+    (key,) = keys(site, MODEL)
     paths = {
         "index": "index.html", "task": "tasks/classification--sample.html",
         "pair": "compare/classification--sample.html", "run": f"runs/{key}.html",

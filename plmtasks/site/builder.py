@@ -184,7 +184,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
         }
         for table in task.tables
     ]  # fmt: skip
-    found = [[a, b, *(round(v, 6) for v in d)] for table in task.tables for (a, b), d in table.differences.items()]
+    found = [[a, b, *(None if v is None else round(v, 6) for v in d)] for table in task.tables for (a, b), d in table.differences.items()]
     return {"data": f"../data/{task.slug}/", "runs": runs, "tables": tables, "differences": found}
 
 

@@ -53,13 +53,16 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} %"
 
 
-def signed(difference: tuple[float, float, float, float]) -> str:
+def signed(difference: tuple[float, float | None, float | None, float | None]) -> str:
     """−1.20 [−2.1, −0.3]."""
     value, low, high, _ = difference
-    return f"{value:+.2f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+    interval = "no interval" if low is None or high is None else f"{low:+.1f}, {high:+.1f}"
+    return f"{value:+.2f} [{interval}]".replace("-", "−")
 
 
-def p_value(p: float) -> str:
+def p_value(p: float | None) -> str:
+    if p is None:
+        return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

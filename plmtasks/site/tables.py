@@ -19,7 +19,7 @@ from .runs import Run
 if TYPE_CHECKING:
     from plmtasks.registry import Registry
 
-Difference = tuple[float, float, float, float]
+Difference = tuple[float, float | None, float | None, float]
 """Value, the interval's ends, p."""
 
 ALL_PAIRS = 64
@@ -126,7 +126,10 @@ class Table:
         if found is not None:
             return found
         turned = self.differences.get((second.key, first.key))
-        return None if turned is None else (0.0 - turned[0], 0.0 - turned[2], 0.0 - turned[1], turned[3])
+        if turned is None:
+            return None
+        value, low, high, p = turned
+        return 0.0 - value, None if high is None else 0.0 - high, None if low is None else 0.0 - low, p
 
     def neighbours(self, row: Row) -> list[tuple[str, Row]]:
         """The best row and the next better one, as far as they are others."""
@@ -166,16 +169,35 @@ class Table:
             high=score["high"], text=f"{text}; {run.machine}" if run.machine else text, page=run.page,
         )  # fmt: skip
 
-    @functools.cached_property
-    def slices(self) -> list[str]:
-        """Names of the slices that any of its runs has."""
-        return list(dict.fromkeys(name for row in self.board.rows for name in row.record.get("slices", {})))
+    def parts(self, kind: str) -> list[str]:
+        """Names of the subsets of the examples ("slices"), or of the changes to them ("perturbations"), that any run has."""
+        return list(dict.fromkeys(name for run in self.all_runs for name in run.result.record.get(kind, {})))
 
-    def slice_score(self, row: Row, name: str) -> Mapping[str, Any] | None:
-        """The main score on one slice, with the examples that it rests on."""
-        part = row.record.get("slices", {}).get(name)
-        score = part and part["scores"].get(self.board.main[0], {}).get(self.board.main[1])
-        return {**score, "examples": part["examples"]} if score else None
+    def part(self, run: Run, kind: str, name: str) -> Mapping[str, Any] | None:
+        """The main score there, with the examples that it rests on; after a change, how it differs from before."""
+        found = run.result.record.get(kind, {}).get(name)
+        metric, score = self.board.main
+        if found is None or score not in found["scores"].get(metric, {}):
+            return None
+        d = found.get("difference")
+        difference = (d["value"], d["low"], d["high"], d["p"]) if d else None
+        whole = run.result.record["scores"][metric][score]
+        return {**whole, **found["scores"][metric][score], "examples": found["examples"], "difference": difference}
+
+    def part_scale(self, kind: str) -> tuple[float, float]:
+        """As `scale`, of the parts."""
+        found = [self.part(run, kind, name) for run in self.all_runs for name in self.parts(kind)]
+        ends = [s[end] for s in found if s for end in ("low", "value", "high") if s[end] is not None]
+        return (min(ends), max(ends)) if ends else (0.0, 0.0)
+
+    @property
+    def groups(self) -> list[str]:
+        """The dimensions of slices in which any of its runs has a gap."""
+        return list(dict.fromkeys(name for run in self.all_runs for name in run.result.record.get("groups", {})))
+
+    @property
+    def calibrated(self) -> bool:
+        return any("calibration" in run.result.record for run in self.all_runs)
 
 
 @dataclass(frozen=True)
