@@ -1,4 +1,4 @@
-# Set-up, demo and tests. Each target does all of its own set-up in .venv; PYTHON=python3.12 picks another interpreter.
+# Set-up, demo, its site and tests. Each target does all of its own set-up in .venv; PYTHON=python3.12 picks another interpreter.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +6,9 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 INSTALLED := .venv/.installed
 PEERS := .venv/.peers-installed
 
-.PHONY: setup demo lint test bench bench-quick clean
+CHROMIUM := .venv/.chromium-looked-for
+
+.PHONY: setup demo site lint test bench bench-quick clean
 
 setup: $(INSTALLED)
 
@@ -14,12 +16,24 @@ setup: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[run,dev]' $(PLUGINS:%=-e ./%)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[run,site,dev]' $(PLUGINS:%=-e ./%)
 	touch $@
 
 # trains and evaluates the built-in tiny models on every task's sample data
 demo: setup
 	$(BIN)/python -m plmtasks demo
+
+# the demo's results as pages, shown in a browser; needs no network
+site: setup
+	test -d demo/results || $(BIN)/python -m plmtasks demo
+	$(BIN)/python -m plmtasks leaderboard demo/results --site site --open
+
+# the site's tests use Debian's Chromium; where it cannot be installed, they are skipped and say so
+$(CHROMIUM): $(INSTALLED)
+	command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "chromium could not be installed: the site's tests are skipped"
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -28,7 +42,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 # two test processes of one thread each; the files of one module stay together
-test: lint
+test: lint $(CHROMIUM)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # what plmtasks is compared with
@@ -45,6 +59,6 @@ bench-quick: $(PEERS)
 	$(BIN)/python benchmarks/run.py --quick $(ROW)
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

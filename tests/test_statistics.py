@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plmtasks.statistics import bootstrap, resample_totals, wilson
+from plmtasks.statistics import bootstrap, compare, compare_pairs, resample_totals, wilson
 
 
 def mean(totals):
@@ -173,3 +173,36 @@ def test_intervals_hold_the_truth():
     # at 150 exponential values a percentile interval is known to hold the mean a little less often than it says
     assert 0.90 <= np.mean([i.low <= 1 <= i.high for i in means]) <= 0.983
     assert 0.917 <= np.mean([i.low <= 0.9 <= i.high for i in rates]) <= 0.983
+
+
+def test_the_differences_of_many_pairs_are_those_of_each_pair_alone():
+    random = np.random.Generator(np.random.PCG64(3))
+    rows = np.stack([random.random((300, 4)) < skill for skill in (0.5, 0.6, 0.8, 0.9)], axis=1)[:, :, :2].astype(float)
+    rows[:, :, 1] = 1
+
+    def reduce(totals):
+        return {"accuracy": 100 * totals[..., 0] / totals[..., 1]}
+
+    pairs = [(0, 1), (3, 1), (2, 2)]
+    found = compare_pairs(rows, reduce, "accuracy", pairs, resamples=5_000)
+    for (i, j), (value, low, high, p) in zip(pairs[:2], found[:2], strict=True):
+        alone = compare(rows[:, i], rows[:, j], reduce)["accuracy"]
+        assert value == alone.value
+        assert (low, high) == pytest.approx((alone.low, alone.high), abs=0.7)
+        assert p == pytest.approx(alone.p_bootstrap, abs=0.02)
+    assert found[2] == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_pair_whose_score_is_not_always_defined_has_the_interval_of_the_resamples_that_define_it():
+    rows = np.zeros((40, 2, 2))
+    rows[:, 0] = rows[:2, 1] = 1.0  # the second has only two examples of which a share can be taken
+
+    def reduce(totals):
+        with np.errstate(invalid="ignore"):
+            return {"share": totals[..., 0] / totals[..., 1]}
+
+    ((value, low, high, p),) = compare_pairs(rows, reduce, "share", [(0, 1)])
+    assert (value, low, high, p) == (0.0, 0.0, 0.0, 1.0)
+    rows[:, 1] = 0
+    ((value, low, high, _),) = compare_pairs(rows, reduce, "share", [(0, 1)])
+    assert np.isnan([value, low, high]).all()

@@ -1,22 +1,49 @@
 """`plmtasks leaderboard`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from ..results import Result
 
 
 @click.command("leaderboard")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
 @click.option("--format", "form", type=click.Choice(["table", "markdown", "csv", "json", "latex"]), default="table")
 @click.option("--output", metavar="FILE", help="Default: the terminal.")
-def command(results: tuple[str, ...], form: str, output: str | None) -> None:
-    """The runs of one or more result folders as a ranked table with intervals."""
+@click.option("--site", metavar="DIR", help="Pages instead of a table; a folder that has them is brought up to date.")
+@click.option("--open", "opened", is_flag=True, help="Show the site in a browser.")
+def command(results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool) -> None:
+    """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
     from ..leaderboard import render
     from ..registry import load_registry
     from ..results import read_results, write_text
 
-    text = render([result for path in results for result in read_results(path)], form, load_registry())
+    if opened and site is None:
+        raise click.UsageError("--open shows a site: name its folder with --site DIR")
+    if output is not None and site is not None:
+        raise click.UsageError("--output is for a table and --site for pages: one of them")
+    found = [result for path in results for result in read_results(path)]
+    if site is not None:
+        _site(found, Path(site), opened)
+        return
+    text = render(found, form, load_registry())
     if output is None:
         click.echo(text, nl=False)
     else:
         write_text(Path(output), text)
+
+
+def _site(results: "list[Result]", folder: Path, opened: bool) -> None:
+    import webbrowser
+
+    from ..registry import load_registry
+    from ..site import build
+
+    built = build(results, folder, load_registry())
+    runs, tasks = (f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((built.runs, "run"), (built.tasks, "task")))
+    click.echo(f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were")
+    if opened:
+        webbrowser.open(built.index.resolve().as_uri())

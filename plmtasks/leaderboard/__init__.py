@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from plmtasks.errors import InputError
 from plmtasks.results import Result
 
-from .boards import Board, Row, make_boards
+from .boards import Board, Row, make_boards, tested
 from .overview import Overview, Standing, make_overview
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "markdown", "csv", "json", "latex")
 
-__all__ = ["FORMATS", "Board", "Overview", "Row", "Standing", "make_boards", "make_overview", "render"]
+__all__ = ["FORMATS", "Board", "Overview", "Row", "Standing", "make_boards", "make_overview", "render", "tested"]
 
 
 def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:

@@ -216,7 +216,7 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
         first = ordered[0][1][0].record
         for common, group in ordered:
             apart = None if common == ordered[0][0] else why_not(first, group[0].record)
-            board = _tested(Board(_ranked(_of_seeds(group, twins)), apart), registry)
+            board = tested(Board(_ranked(_of_seeds(group, twins)), apart), registry)
             boards.append(replace(board, rows=_told_apart(board.rows)))
     return boards
 
@@ -236,7 +236,7 @@ def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
     return [Row(first, others, twin=first.identity in twins) for first, *others in groups.values()]
 
 
-def _tested(board: Board, registry: "Registry | None") -> Board:
+def tested(board: Board, registry: "Registry | None") -> Board:
     """The board with the ranks and tiers that the statistics of its runs leave open."""
     from . import pairs
 

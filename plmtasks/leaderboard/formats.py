@@ -80,7 +80,7 @@ def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """Tables of GitHub's Markdown."""
     blocks = []
     for board in boards:
-        shown = _shown(board)
+        shown = shown_scores(board)
         header, lines = _cells(board, shown, escape_markdown)
         heading = [f"### {escape_markdown(board.task)}", "", escape_markdown(_about(board, shown)), ""]
         blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
@@ -95,7 +95,7 @@ def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
     blocks = []
     for board in boards:
-        shown = _shown(board)
+        shown = shown_scores(board)
         header, lines = _cells(board, shown, _latex)
         sides = ["r" if name in NUMBERS else "l" for name in header]
         blocks += _tabular(f"{board.task}: {_about(board, shown)}", sides, [header, *lines])
@@ -193,7 +193,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     """On what, and by which score, its runs are ranked; and why apart from others."""
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
-    text = f"{data['name']}, split {data['split']}; ranked by {_label(board, board.main)} ({direction}), with 95 % intervals"
+    text = f"{data['name']}, split {data['split']}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
     if any(row.others for row in board.rows):
         text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
     left_out = len(board.scores) - len(shown)
@@ -210,7 +210,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
 def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
     """The header, and a line of cells for each run; what comes from a result's names is escaped."""
     marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
-    scores = [_label(board, name) + ("" if _higher(board, name) else " ↓") for name in shown]
+    scores = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
     several = any(row.others for row in board.rows)
     tier, seeds, last = ["tier"] if tested else [], ["seeds"] if several else [], ["marks"] if marked else []
     header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", scores[0], *seeds, *scores[1:], *last)]
@@ -223,7 +223,7 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
         tier = [str(row.tier or "–")] if tested else []
         main, *rest = (with_interval(row.score(name)) for name in shown)
         seeds = [_seeds(row)] if several else []
-        lines.append([_rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *marks])
+        lines.append([rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *marks])
     return header, lines
 
 
@@ -255,7 +255,7 @@ def _cell(standing: Standing, task: str) -> str:
     return "–" if row is None else with_interval(row.score(row.main))
 
 
-def _rank(row: Row) -> str:
+def rank(row: Row) -> str:
     """1–3: the ranks that the data leave open."""
     low, high = row.ranks or (row.rank, row.rank)
     return "–" if low is None else str(low) if low == high else f"{low}–{high}"
@@ -270,7 +270,7 @@ def _seeds(row: Row) -> str:
     return f"{spread.n}: ±{spread.deviation:.2g} [{low_high}]"
 
 
-def _shown(board: Board) -> list[ScoreName]:
+def shown_scores(board: Board) -> list[ScoreName]:
     """The main score, and others that some run has; not those of single labels, which have brackets in their names."""
     defined = [name for name in board.scores[1:] if any(row.score(name)["value"] is not None for row in board.rows)]
     return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
@@ -281,7 +281,7 @@ def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]]
 
     The last scores go first. Then marks and texts are wrapped between words, and names of models after their signs.
     """
-    shown = _shown(board)
+    shown = shown_scores(board)
     while True:
         header, lines = _cells(board, shown, _printable)
         columns = [list(column) for column in zip(header, *lines, strict=True)]
@@ -312,12 +312,12 @@ def _broken(name: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def _label(board: Board, name: ScoreName) -> str:
+def label(board: Board, name: ScoreName) -> str:
     """The score's name, with its metric's where two metrics have a score of that name."""
     return name[1] if sum(name[1] == other[1] for other in board.scores) == 1 else "/".join(name)
 
 
-def _higher(board: Board, name: ScoreName) -> bool:
+def higher(board: Board, name: ScoreName) -> bool:
     return all(row.score(name).get("higher_is_better", True) for row in board.rows)
 
 

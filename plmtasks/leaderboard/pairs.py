@@ -1,13 +1,16 @@
 """Which runs of a table the data can tell apart."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plmtasks.comparing import columns, rows
 from plmtasks.errors import DataError
 from plmtasks.results import CLUSTER, Result
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from plmtasks.metric import Metric
     from plmtasks.registry import Registry
     from plmtasks.statistics import Ranking
 
@@ -29,6 +32,36 @@ def ranking(groups: Sequence[Sequence[Result]], main: tuple[str, str], registry:
 
     name, score = main
     results = [result for group in groups for result in group]
+    stacked, metric = _stacked(results, main, registry)
+    ends = np.cumsum([len(group) for group in groups])
+    members = [range(end - len(group), end) for end, group in zip(ends.tolist(), groups, strict=True)]
+    return statistics.rank(
+        stacked, metric.reduce, score, groups=members,
+        higher_is_better=bool(results[0].record["scores"][name][score]["higher_is_better"]),
+    )  # fmt: skip
+
+
+def differences(
+    results: Sequence[Result], pairs: Sequence[tuple[int, int]], main: tuple[str, str], registry: "Registry"
+) -> list[tuple[float, float, float, float]]:
+    """The main score of the first of each pair less the second's, the interval's ends, and p of the paired bootstrap.
+
+    results: on the same examples; pairs: positions in them
+    raises: as `ranking`
+    """
+    from plmtasks import statistics
+
+    stacked, metric = _stacked(results, main, registry)
+    return statistics.compare_pairs(stacked, metric.reduce, main[1], pairs)
+
+
+def _stacked(results: Sequence[Result], main: tuple[str, str], registry: "Registry") -> "tuple[NDArray[Any], Metric]":
+    """The rows of all runs, one a cluster, (n, m, k); and the metric that they are of."""
+    import numpy as np
+
+    from plmtasks import statistics
+
+    name, score = main
     first = rows(results[0], name, registry)
     metric, k = first.metric, first.values.shape[1]
     stacked = np.empty((len(first.values), len(results), k))
@@ -45,9 +78,4 @@ def ranking(groups: Sequence[Sequence[Result]], main: tuple[str, str], registry:
         raise DataError(
             str(results[i].folder), f"rows that give the score {said[i]:g}", f"{found[i]:g}", "plmtasks results verify"
         )
-    ends = np.cumsum([len(group) for group in groups])
-    members = [range(end - len(group), end) for end, group in zip(ends.tolist(), groups, strict=True)]
-    return statistics.rank(
-        statistics.by_cluster(stacked, first.clusters), metric.reduce, score, groups=members,
-        higher_is_better=bool(results[0].record["scores"][name][score]["higher_is_better"]),
-    )  # fmt: skip
+    return statistics.by_cluster(stacked, first.clusters), metric

@@ -3,7 +3,7 @@
 docs/design/statistics.md says which method answers which question, and how each was checked.
 """
 
-from .differences import Difference, compare, holm, mcnemar, randomization
+from .differences import Difference, compare, compare_pairs, holm, mcnemar, randomization
 from .intervals import NO_INTERVAL, Interval, bootstrap, bootstrap_computed, wilson
 from .ranks import Ranking, rank
 from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled, resampled_parts
@@ -21,6 +21,7 @@ __all__ = [
     "bootstrap_computed",
     "by_cluster",
     "compare",
+    "compare_pairs",
     "holm",
     "leave_one_out",
     "mcnemar",

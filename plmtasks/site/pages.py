@@ -1,0 +1,80 @@
+"""The templates, and how they show numbers."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plmtasks.leaderboard.formats import higher, label, rank
+
+from .runs import readable
+
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+class Pages:
+    """The templates of this package; what they print of a result is escaped."""
+
+    def __init__(self) -> None:
+        import jinja2
+
+        self._made = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True,
+            lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        )  # fmt: skip
+        self._made.filters |= {
+            "number": with_interval, "rank": rank, "size": size, "decimals": decimals, "signed": signed, "p": p_value, "bar": bar,
+            "readable": readable, "shell": shlex.quote, "percent": percent,
+        }  # fmt: skip
+        self._made.globals |= {"label": label, "higher": higher}
+
+    def render(self, template: str, root: str, **values: Any) -> str:
+        """
+        root: the way from the page to the site's root, such as "../"
+        """
+        return self._made.get_template(template).render(root=root, **values)
+
+
+def size(value: float | None, unit: str = "") -> str:
+    """22.7 M; 1.3 GB."""
+    if value is None:
+        return "–"
+    for factor, prefix in PREFIXES:
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}".strip()
+
+
+def decimals(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} %"
+
+
+def signed(difference: tuple[float, float | None, float | None, float | None]) -> str:
+    """−1.20 [−2.1, −0.3]."""
+    value, low, high, _ = difference
+    interval = "no interval" if low is None or high is None else f"{low:+.1f}, {high:+.1f}"
+    return f"{value:+.2f} [{interval}]".replace("-", "−")
+
+
+def p_value(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def bar(score: Mapping[str, Any], scale: tuple[float, float]) -> dict[str, float] | None:
+    """Where a score and the ends of its interval lie on a bar from 0 to 100; None: the score is not defined."""
+    if score["value"] is None:
+        return None
+    low, high = scale
+    width = high - low
+
+    def place(value: float | None) -> float:
+        at = score["value"] if value is None else value
+        return round(50.0 if width <= 0 else 100 * min(1.0, max(0.0, (at - low) / width)), 2)
+
+    return {"low": place(score["low"]), "value": place(score["value"]), "high": place(score["high"])}

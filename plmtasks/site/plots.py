@@ -1,0 +1,133 @@
+"""Score against speed, memory and size, with the runs that no other beats in both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SITE = "https://site.invalid/"
+"""Stands for the site's root in links: Vega completes relative ones by an address of its own."""
+
+WIDTH, HEIGHT = 320, 240
+
+COLOUR = "#0b66c3"
+"""Replaced by the style sheet, as all colours are: light and dark pages share a plot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One run in a plot."""
+
+    model: str
+    family: str
+    cost: float
+    score: float
+    low: float | None
+    high: float | None
+    text: str
+    """What a reader is told who points at it."""
+    page: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axes:
+    """What a plot shows."""
+
+    cost: str
+    more_is_better: bool
+    """Of the cost."""
+    form: str
+    """How its numbers are written, for d3-format."""
+    score: str = "score"
+    higher_is_better: bool = True
+
+
+def front(points: Sequence[Point], axes: Axes) -> list[Point]:
+    """The points that no other equals or beats in score and cost, and beats in one; by their cost."""
+
+    def key(point: Point) -> tuple[float, float]:
+        return (
+            -point.cost if axes.more_is_better else point.cost,
+            -point.score if axes.higher_is_better else point.score,
+        )
+
+    kept: list[Point] = []
+    for point in sorted(points, key=key):
+        if not kept or key(point)[1] < key(kept[-1])[1] or key(point) == key(kept[-1]):
+            kept.append(point)
+    return sorted(kept, key=lambda point: point.cost)
+
+
+def svg(points: Sequence[Point], axes: Axes, root: str) -> str:
+    """The plot as SVG that takes its colours from the page.
+
+    root: the way from the page to the site's root, such as "../"
+    """
+    import vl_convert
+
+    text: str = vl_convert.vegalite_to_svg(_spec(points, axes))
+    return text.replace(SITE, root)
+
+
+def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
+    best = front(points, axes)
+    costs = [point.cost for point in points]
+    wide = max(costs) / min(costs) > 20
+    x = {
+        "field": "cost", "type": "quantitative", "title": axes.cost,
+        "axis": {"format": axes.form, "tickCount": 5, "grid": False, "labelOverlap": True},
+        "scale": {"type": "log" if wide else "linear", "zero": False, "nice": True, "padding": 12},
+    }  # fmt: skip
+    y = {
+        "field": "score", "type": "quantitative", "title": axes.score, "axis": {"tickCount": 5},
+        "scale": {"zero": False, "nice": True, "padding": 8},
+    }  # fmt: skip
+    ends = {**y, "field": "low"}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": WIDTH, "height": HEIGHT, "background": None,
+        "config": {"view": {"stroke": None}, "font": "sans-serif", "axis": {"labelFontSize": 11, "titleFontSize": 12}},
+        "layer": [
+            {
+                "data": {"values": [_values(p) for p in points if p.low is not None]},
+                "mark": {"type": "rule", "color": COLOUR, "opacity": 0.35, "aria": False},
+                "encoding": {"x": x, "y": ends, "y2": {"field": "high"}},
+            },
+            {
+                "data": {"values": [_values(p) for p in best]},
+                "mark": {"type": "line", "color": COLOUR, "strokeWidth": 1.5, "strokeDash": [4, 3], "aria": False},
+                "encoding": {"x": x, "y": y},
+            },
+            {
+                "data": {"values": [_values(p) for p in points]},
+                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": COLOUR},
+                "encoding": {
+                    "x": x, "y": y, "href": {"field": "page"}, "description": {"field": "text"},
+                    "shape": {"field": "family", "type": "nominal", "legend": {"title": None, "orient": "bottom"}},
+                },
+            },
+            {
+                "data": {"values": [_values(p) for p in _spaced(best, wide)]},
+                "mark": {"type": "text", "dy": -12, "fontSize": 11, "aria": False, "limit": 140},
+                "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+            },
+        ],
+    }  # fmt: skip
+
+
+def _values(point: Point) -> Mapping[str, Any]:
+    return {**vars(point), "page": SITE + point.page}
+
+
+def _spaced(points: Sequence[Point], wide: bool) -> list[Point]:
+    """The points whose names do not cover one another: the ends first, then those between with room."""
+    import math
+
+    if len(points) < 2:
+        return list(points)
+    place = [math.log(p.cost) if wide else p.cost for p in points]
+    room = (max(place) - min(place)) / 3
+    kept = [0, len(points) - 1]
+    for i in range(1, len(points) - 1):
+        if all(abs(place[i] - place[j]) > room for j in kept):
+            kept.append(i)
+    return [points[i] for i in sorted(kept)]

@@ -1,0 +1,114 @@
+"""A run as the pages show it."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from plmtasks.errors import DataError
+from plmtasks.results import Result, dump
+
+from .folder import digest
+
+FILES = ("config.json", "environment.json", "predictions.jsonl", "statistics.npy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A result with the name of its pages and what it cost."""
+
+    result: Result
+    key: str
+    """The name of its files: its identity."""
+
+    @cached_property
+    def state(self) -> str:
+        """A hash that changes with any of its files; the large ones are not read for it."""
+        return digest([self.result.record, [_stamp(self.result.folder / name) for name in FILES]])
+
+    @cached_property
+    def rows_state(self) -> str:
+        """The same of the files that hold its answers alone."""
+        return digest([self.result.record, [_stamp(self.result.folder / name) for name in FILES[2:]]])
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """What it ran on and what it took; empty where nobody measured."""
+        return _read(self.result.folder / "environment.json")
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return _read(self.result.folder / "config.json")
+
+    @property
+    def page(self) -> str:
+        return f"runs/{self.key}.html"
+
+    @property
+    def parameters(self) -> float | None:
+        return self._positive("parameters")
+
+    @property
+    def memory(self) -> float | None:
+        """The most bytes that a process held: of the GPU's memory where it ran on one."""
+        return self._positive("peak_device_memory_bytes") or self._positive("peak_memory_bytes")
+
+    @property
+    def speed(self) -> float | None:
+        """Examples a second, loading included."""
+        seconds, examples = self._positive("seconds"), self._positive("examples")
+        return examples / seconds if seconds and examples else None
+
+    @property
+    def machine(self) -> str:
+        parts = [self.environment.get(name) for name in ("device", "processor", "cpu_capability")]
+        count = self.environment.get("processes")
+        return ", ".join(
+            [*(str(p) for p in parts if p), *([f"{count} processes"] if isinstance(count, int) and count > 1 else [])]
+        )
+
+    def _positive(self, name: str) -> float | None:
+        value = self.environment.get(name)
+        return value if isinstance(value, int | float) and 0 < value < math.inf else None
+
+
+def named(results: Iterable[Result]) -> dict[Path, Run]:
+    """Each result's run, by its folder; of several results of one identity all but one get a longer key."""
+    groups: dict[str, list[tuple[str, Result]]] = {}
+    for result in results:
+        identity = result.identity if re.fullmatch("[0-9a-f]{32}", result.identity) else digest(result.identity)
+        groups.setdefault(identity, []).append((digest(result.record), result))
+    runs = {}
+    for identity, found in groups.items():
+        for i, (content, result) in enumerate(sorted(found, key=lambda pair: pair[0])):
+            runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity)
+    return runs
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as e:
+        raise DataError(str(path), "JSON", str(e)) from e
+    if not isinstance(found, dict):
+        raise DataError(str(path), "a JSON object", type(found).__name__)
+    return found
+
+
+def readable(value: Any) -> str:
+    """JSON for a reader."""
+    return dump(value) if value else ""

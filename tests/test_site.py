@@ -1,0 +1,485 @@
+import functools
+import http.server
+import json
+import re
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import plmtasks
+from plmtasks.cli import cli
+from plmtasks.errors import DataError, InputError
+from plmtasks.registry import load_registry
+from plmtasks.results import dump, identity_hash, read_results
+from plmtasks.site import build, plots, scripts
+
+CHROMIUM = "/usr/bin/chromium"
+SCRIPT = "<script>document.title='stolen'</script>"
+MODEL = f"{SCRIPT}<img src=x onerror=\"document.title='stolen'\">"
+SLICE = f"text={SCRIPT}"
+BRIEF = {"accuracy": {"accuracy": {"value": 61.5, "low": 44.0, "high": 77.5, "interval": "wilson"}}}
+BINS = [{"low": low, "high": low + 0.2, "count": 10, "confidence": low + 0.1, "accuracy": low} for low in (0.2, 0.4, 0.8)]
+EXAMINED = {
+    "slices": {SLICE: {"examples": 31, "scores": BRIEF}, "length=short": {"examples": 49, "scores": BRIEF}},
+    "groups": {"length": {"worst": SLICE, "best": "length=short", "gap": 7.5, "low": -2.0, "high": 17.0, "p": 0.21}},
+    "perturbations": {
+        "typos": {
+            "examples": 70, "scores": BRIEF, "difference": {"value": -4.5, "low": -9.5, "high": 0.5, "p": 0.08, "examples": 70},
+        },
+        "case": {"examples": 1, "scores": BRIEF, "difference": None},
+    },
+    "calibration": {
+        "of": ["accuracy", "accuracy"], "examples": 80, "ece": 0.123, "low": 0.061, "high": 0.198, "bins": BINS,
+        "equal_mass": {"ece": 0.1, "low": 0.05, "high": 0.2, "bins": BINS},
+    },
+    "overlap": {"train": "train", "exact": 2, "ngram": 3, "examples": 80, "n": 8, "short": 5},
+}  # fmt: skip
+PREDICTION = f"</script>{SCRIPT}\u2028'\"&amp;"
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_registry()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Real runs of little models after little training; one more is a copy with a hostile name and hostile predictions."""
+    root = tmp_path_factory.mktemp("site")
+    common = {
+        "split": "test", "output": str(root / "results"), "checkpoints": str(root / "checkpoints"), "threads": 1, "quiet": True,
+        "yes": True,
+    }  # fmt: skip
+
+    def lessons(limit):
+        return plmtasks.TrainSettings(epochs=2, limit=limit, batch_size=16, learning_rate=2e-3, select_split="none")
+
+    # one learns all of it, one some, one nothing
+    for model, limit in (("tiny-bert", 256), ("tiny-gpt", 48), ("tiny-t5", 144)):
+        last = plmtasks.run("classification/sample", model, limit=80, training=lessons(limit), **common)
+    plmtasks.run("classification/sample", "tiny-bert", limit=30, training=lessons(256), **common)
+    plmtasks.run("qa/sample", "tiny-bert", limit=40, training=lessons(48), **common)
+    copied(last, root / "results", MODEL, PREDICTION)
+    return root / "results"
+
+
+def copied(result, root, model, prediction):
+    """A run that differs from another in its model's name and its first prediction."""
+    record = {
+        **result.record,
+        "model": {**result.record["model"], "name": model},
+        "identity": identity_hash({"model": model}),
+        **EXAMINED,
+    }
+    folder = root / "copied" / record["identity"]
+    shutil.copytree(result.folder, folder)
+    lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines[0]["prediction"] = prediction
+    lines[0]["inputs"]["text"] += f" {SCRIPT}"
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (folder / "result.json").write_text(dump(record), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(runs, registry, tmp_path_factory):
+    return build(read_results(runs), tmp_path_factory.mktemp("pages") / "site", registry).index.parent
+
+
+# ── the files ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stamps(folder):
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_did_not_change_is_not_touched(runs, registry, tmp_path):
+    copy, folder = tmp_path / "results", tmp_path / "site"
+    shutil.copytree(runs, copy)
+    first = build(read_results(copy), folder, registry)
+    before = stamps(folder)
+    second = build(read_results(copy), folder, registry)
+    assert (first.runs, first.tasks, first.kept) == (6, 2, 0)
+    assert (second.written, second.kept) == (0, first.written)
+    assert stamps(folder) == before
+    qa = next(copy.glob("qa/**/environment.json"))
+    qa.write_text(dump({**json.loads(qa.read_text()), "parameters": 123456789}), encoding="utf-8")
+    build(read_results(copy), folder, registry)
+    changed = {name for name, stamp in stamps(folder).items() if before[name] != stamp}
+    assert {name.split("/")[0] for name in changed} == {"index.html", "manifest.json", "tasks", "runs", "compare", "data"}
+    assert not any("classification" in name for name in changed)
+    assert "123 M" in (folder / "index.html").read_text()
+
+
+def test_the_pages_of_a_run_that_is_gone_go(runs, registry, tmp_path):
+    copy, folder = tmp_path / "results", tmp_path / "site"
+    shutil.copytree(runs, copy)
+    build(read_results(copy), folder, registry)
+    (folder / "mine.txt").write_text("somebody's own")
+    shutil.rmtree(copy / "qa")
+    built = build(read_results(copy), folder, registry)
+    anew = build(read_results(copy), tmp_path / "anew", registry)
+    assert set(stamps(folder)) - set(stamps(tmp_path / "anew")) == {"mine.txt"}
+    assert built.runs == anew.runs == 5
+    assert (folder / "index.html").read_bytes() == (tmp_path / "anew" / "index.html").read_bytes()
+
+
+def test_an_interrupted_build_is_made_good(runs, registry, tmp_path, monkeypatch):
+    folder = tmp_path / "site"
+    results = read_results(runs)
+    monkeypatch.setattr(plots, "svg", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(results, folder, registry)
+    monkeypatch.undo()
+    assert build(results, folder, registry).kept == 0
+    assert build(results, folder, registry).written == 0
+
+
+def test_somebody_elses_page_is_not_overwritten(runs, registry, tmp_path):
+    (tmp_path / "index.html").write_text("my home page")
+    with pytest.raises(InputError, match="plmtasks did not write"):
+        build(read_results(runs), tmp_path, registry)
+    assert (tmp_path / "index.html").read_text() == "my home page"
+
+
+@pytest.mark.parametrize("content", ["no json", '{"groups": {"x": {"digest": "", "files": ["../../escape"]}}}', "[]"])
+def test_a_damaged_manifest_is_an_error_and_deletes_nothing(runs, registry, tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(DataError, match=r"what a build left.*\n  delete"):
+        build(read_results(runs), tmp_path, registry)
+
+
+@pytest.mark.parametrize("package", ["jinja2", "vl_convert"])
+def test_a_missing_package_is_named_with_the_command(runs, registry, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"the package {package}.*\n  pip install 'plmtasks\[site\]'"):
+        build(read_results(runs), tmp_path, registry)
+
+
+def test_a_run_without_its_predictions_still_has_its_page(runs, registry, tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(runs, copy)
+    gone = next(copy.glob("qa/**/predictions.jsonl"))
+    gone.unlink()
+    folder = build(read_results(copy), tmp_path / "site", registry).index.parent
+    assert (folder / "runs" / f"{gone.parent.name}.html").exists()
+    assert not (folder / "data" / "qa--sample" / f"{gone.parent.name}-0.js").exists()
+
+
+def test_links_lead_somewhere_and_stay_within_the_site(site):
+    for page in site.rglob("*.html"):
+        for link in re.findall(r'(?:href|src)="([^"#]+)', page.read_text(encoding="utf-8")):
+            target = (page.parent / link).resolve()
+            assert target.exists(), (page, link)
+            assert target.is_relative_to(site.resolve())
+
+
+def test_data_scripts_are_safe_wherever_they_stand():
+    text = scripts.literal({"a": "</script><!-- \u2028\u2029 \ud800 é 中"})
+    assert "<" not in text
+    assert text.encode("utf-8")
+    assert json.loads(text) == {"a": "</script><!-- \u2028\u2029 \ud800 é 中"}
+
+
+def test_many_rows_are_cut_into_scripts_of_a_megabyte():
+    rows = [[f"{i}", {"text": "中" * 1000}, None, []] for i in range(2500)]
+    made = scripts.scripts("data/x", "x", rows)
+    assert list(made) == [f"data/x-{i}.js" for i in range(len(made))]
+    assert all(len(text.encode()) < 1_100_000 for text in made.values())
+    parts = [json.loads(text.removeprefix('plmtasks.put("x", ').removesuffix(");\n")) for text in made.values()]
+    assert [row for part in parts for row in part] == rows
+
+
+def test_a_row_that_fits_no_script_is_cut_and_says_so():
+    (text,) = scripts.scripts("x", "x", [["id", {"text": "ab" * 3_000_000}, "yes", []]]).values()
+    assert len(text) < 1_100_000
+    assert "… (100000 of 6000000 characters)" in text
+
+
+def test_the_front_holds_what_no_other_beats():
+    axes = plots.Axes(cost="bytes", more_is_better=False, form="~s", higher_is_better=True)
+    named = {"small": (1, 50), "large": (9, 90), "worse": (5, 40), "middle": (5, 70), "equal": (5, 70), "slow": (10, 90)}
+    points = [
+        plots.Point(model=n, family="f", cost=c, score=s, low=None, high=None, text=n, page="") for n, (c, s) in named.items()
+    ]
+    assert {p.model for p in plots.front(points, axes)} == {"small", "middle", "equal", "large"}
+    turned = plots.Axes(cost="speed", more_is_better=True, form="~g", higher_is_better=False)
+    assert {p.model for p in plots.front(points, turned)} == {"slow", "worse"}
+
+
+def test_the_command_builds_a_site_and_says_what_it_did(runs, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    call = ["leaderboard", str(runs), "--site", str(tmp_path / "site")]
+    first, second = CliRunner().invoke(cli, [*call, "--open"]), CliRunner().invoke(cli, call)
+    assert opened == [(tmp_path / "site" / "index.html").as_uri()]
+    assert re.search(r"index.html: 6 runs of 2 tasks; \d+ files written, 0 kept as they were\n$", first.output)
+    assert re.search(r"; 0 files written, \d+ kept as they were\n$", second.output)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(["--open"], "name its folder with --site"), (["--site", "x", "--output", "y"], "one of them")]
+)
+def test_options_that_do_not_fit_together(runs, options, said):
+    done = CliRunner().invoke(cli, ["leaderboard", str(runs), *options])
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+# ── in a browser ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no {CHROMIUM}; on Debian: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, site):
+    """Opens a page of the site from the disk; fails if any page logged an error, or loaded anything from elsewhere."""
+    faults, contexts = [], []
+
+    def opened(path, base=None, **options):
+        base = base or site.as_uri()
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(base) else faults.append(request.url))
+        page.goto(f"{base}/{path}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def column(page, table, name):
+    """The texts of one column of a table, as shown."""
+    heads = page.locator(f"#{table} thead th").all_inner_texts()
+    place = next(i for i, head in enumerate(heads) if head.strip() == name)
+    return [text.strip() for text in page.locator(f"#{table} tbody tr > :nth-child({place + 1})").all_inner_texts()]
+
+
+def test_a_table_sorts_by_each_header_and_says_so(visit):
+    page = visit("index.html")
+    head = page.locator("#runs thead th", has_text="model")
+    head.get_by_role("button").click()
+    names = column(page, "runs", "model")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert names == sorted(names, key=str.lower)
+    assert len(names) == 6
+    head.get_by_role("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(page, "runs", "model") == names[::-1]
+    page.locator("#runs thead th", has_text="score").get_by_role("button").click()
+    assert head.get_attribute("aria-sort") is None
+    values = [float(text.split()[0]) for text in column(page, "runs", "score")]
+    assert values == sorted(values)
+
+
+def test_filters_and_a_search_leave_what_fits(visit):
+    page = visit("index.html")
+    runs = page.get_by_role("form", name="Filter: Runs with")
+    runs.get_by_label("Task").select_option("classification/sample")
+    assert set(column(page, "runs", "task")) == {"classification/sample"}
+    runs.get_by_label("Search model").fill("BERT")
+    assert column(page, "runs", "model") == ["tiny-bert", "tiny-bert"]
+    assert page.get_by_text("2 of 6 runs").is_visible()
+    runs.get_by_label("Search model").fill("no such model")
+    assert column(page, "runs", "model") == []
+    assert page.get_by_text("0 of 6 runs").is_visible()
+
+
+def test_a_permanent_link_brings_the_view_back(visit):
+    page = visit("index.html")
+    page.get_by_role("form", name="Filter: Runs with").get_by_label("Family").select_option("encoder")
+    page.locator("#runs thead th", has_text="task").get_by_role("button").click()
+    page.locator("#runs thead th", has_text="task").get_by_role("button").click()
+    again = visit(page.url.rsplit("/", 1)[1])
+    assert column(again, "runs", "task") == column(page, "runs", "task") == ["qa/sample", *["classification/sample"] * 2]
+    assert again.get_by_role("form", name="Filter: Runs with").get_by_label("Family").input_value() == "encoder"
+    again.evaluate("location.hash = ''")
+    assert len(column(again, "runs", "task")) == 6
+
+
+def test_from_the_index_to_the_task_the_pair_and_the_run(visit):
+    page = visit("index.html")
+    page.locator("#tasks").get_by_role("link", name="classification/sample").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "classification/sample"
+    assert len(column(page, "board", "model")) == 4
+    assert "other examples: 30 of 200" in page.locator("#board-1-title").inner_text()
+    assert page.locator(".plots figure svg").count() >= 3
+    page.locator("#board-pairs").get_by_role("link", name="than").last.click()
+    assert "Two runs" in page.get_by_role("heading", level=1).inner_text()
+    page.locator("#examples > li").first.wait_for()
+    assert re.search(r"points of accuracy .*95 % interval .* by a paired bootstrap", page.locator("#difference").inner_text())
+    page.get_by_role("navigation", name="Where this page is").get_by_role("link", name="classification/sample").click()
+    page.locator("#board").get_by_role("link", name="tiny-t5").first.click()
+    assert "plmtasks reproduce " in page.locator("pre code").inner_text()
+    assert page.locator("#settings").get_by_role("row", name="dtype").get_by_role("cell").inner_text() == "float32"
+    for name in ("config.json", "environment.json", "result.json"):
+        page.get_by_text(name, exact=True).click()
+    assert '"versions"' in page.locator("details[open] pre").nth(1).inner_text()
+
+
+def test_what_was_looked_at_beside_the_scores_is_shown(visit, site):
+    (key,) = keys(site, MODEL)
+    page = visit(f"runs/{key}.html")
+    assert column(page, "slices", "name") == [SLICE, "length=short"]
+    assert column(page, "perturbations", "less before") == ["−4.50 [−9.5, +0.5] p 0.080", "not tested"]
+    assert column(page, "groups", "gap") == ["+7.50 [−2.0, +17.0] p 0.210"]
+    assert page.locator(".reliability circle").count() == len(column(page, "bins", "examples")) == 3
+    assert page.get_by_text("Expected calibration error 0.123 [0.061, 0.198]").is_visible()
+    assert page.get_by_text("2 of 80 examples, and 3 with 8 words in a row of one").is_visible()
+    page = visit("tasks/classification--sample.html")
+    shown = dict(zip(column(page, "board-slices", "run"), column(page, "board-slices", "length=short"), strict=True))
+    assert (shown[MODEL], shown["tiny-bert"]) == ("61.50 [44.0, 77.5] n 49", "–")
+    shown = dict(zip(column(page, "board-gaps", "run"), column(page, "board-gaps", "calibration error"), strict=True))
+    assert (shown[MODEL], shown["tiny-bert"]) == ("0.123 [0.061, 0.198]", "–")
+
+
+def keys(site, *models):
+    text = (site / "data" / "classification--sample" / "pairs.js").read_text(encoding="utf-8")
+    known = json.loads(text.removeprefix('plmtasks.put("pairs", ').removesuffix(");\n"))
+    return [next(run["key"] for run in known["runs"] if run["model"] == model and run["table"] == 0) for model in models]
+
+
+def predictions(runs, model):
+    found = [r for r in read_results(runs) if r.model == model and r.record["data"]["examples"] == 80]
+    return {line["id"]: line["prediction"] for line in found[0].predictions()}
+
+
+def test_two_runs_show_every_example_on_which_they_differ(visit, site, runs):
+    a, b = predictions(runs, "tiny-bert"), predictions(runs, "tiny-t5")
+    differing = [name for name in a if a[name] != b[name]]
+    first, second = keys(site, "tiny-bert", "tiny-t5")
+    page = visit(f"compare/classification--sample.html#a={first}&b={second}")
+    page.locator("#examples > li").first.wait_for()
+    assert page.get_by_text(f"{len(differing)} differing predictions; 80 examples in all.").is_visible()
+    seen = page.locator("#examples h3").all_inner_texts()
+    while page.locator("#next").is_visible() and page.locator("#next").is_enabled():
+        page.locator("#next").click()
+        seen += page.locator("#examples h3").all_inner_texts()
+    assert [text.split(" · ")[0] for text in seen] == differing
+    better = [page.locator("#show").select_option(kind) and count(page) for kind in ("a", "b", "same")]
+    assert sum(better) == len(differing)
+    page.locator("#show").select_option("")
+    word = page.locator("#examples dd").first.inner_text().split()[0]
+    page.get_by_label("Search in all texts").fill(word)
+    assert 0 < count(page) <= len(differing)
+    again = visit("compare/" + page.url.rsplit("/", 1)[1])
+    again.locator("#examples > li").first.wait_for()
+    assert again.locator("#status").inner_text() == page.locator("#status").inner_text()
+    page.get_by_role("button", name="Exchange").click()
+    assert page.locator("#a").input_value() == second
+
+
+def count(page):
+    return int(page.locator("#status").inner_text().split()[0])
+
+
+def test_runs_of_other_examples_are_not_compared(visit, site):
+    page = visit("compare/classification--sample.html")
+    apart = page.locator("#b optgroup[label^='Apart'] option").first.get_attribute("value")
+    page.locator("#b").select_option(apart)
+    assert page.get_by_text("These two are not compared: other examples: 30 of 200.").is_visible()
+
+
+def test_names_and_predictions_with_script_tags_are_texts(visit, site):
+    first, second = keys(site, MODEL, "tiny-t5")
+    for path in ("index.html", "tasks/classification--sample.html", f"runs/{first}.html"):
+        page = visit(path)
+        assert page.get_by_text(MODEL).first.is_visible()
+        assert page.title() != "stolen"
+        assert page.locator("main img, main script, header script").count() == 0
+    page = visit(f"compare/classification--sample.html#a={first}&b={second}")
+    page.locator("#examples > li").first.wait_for()
+    assert PREDICTION in page.locator("#examples dd").all_text_contents()
+    assert page.title().startswith("Two runs of")
+    assert page.locator("main script, main img").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_follows_the_system_and_the_switch(visit, scheme):
+    page = visit("index.html", color_scheme=scheme)
+
+    def dark():
+        return page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(20, 23, 27)"
+
+    assert dark() == (scheme == "dark")
+    button = page.get_by_role("button", name="Theme")
+    button.click()
+    assert (button.inner_text(), dark()) == ("Theme: light", False)
+    button.click()
+    assert (button.inner_text(), dark()) == ("Theme: dark", True)
+    page.reload()
+    assert dark()
+
+
+@pytest.mark.parametrize("path", ["index.html", "tasks/classification--sample.html", "compare/classification--sample.html"])
+def test_a_narrow_screen_scrolls_tables_and_not_the_page(visit, path):
+    page = visit(path, viewport={"width": 360, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_keyboard_reaches_the_content_first(visit):
+    page = visit("index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_without_scripts_the_tables_are_there(visit):
+    page = visit("index.html", java_script_enabled=False)
+    assert page.locator("#runs tbody tr").count() == 6
+    assert page.locator("#runs thead th").first.inner_text() == "task"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "task", "pair", "run"])
+def test_axe_finds_nothing_serious(visit, site, scheme, name):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    (key,) = keys(site, MODEL)
+    paths = {
+        "index": "index.html", "task": "tasks/classification--sample.html",
+        "pair": "compare/classification--sample.html", "run": f"runs/{key}.html",
+    }  # fmt: skip
+    page = visit(paths[name], color_scheme=scheme, bypass_csp=True)
+    if name == "pair":
+        page.locator("#examples > li").first.wait_for()
+    found = axe.Axe().run(page, options={"preload": False}).response["violations"]  # it would fetch style sheets
+    assert [(v["id"], v["impact"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found] == []
+
+
+def test_it_works_from_a_web_server_too(visit, site):
+    handler = functools.partial(QuietHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            page = visit("compare/classification--sample.html", base=f"http://127.0.0.1:{server.server_port}")
+            page.locator("#examples > li").first.wait_for()
+            page.get_by_role("link", name="Leaderboard").click()
+            assert len(column(page, "runs", "model")) == 6
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
