@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks.leaderboard.formats import higher, label, rank
+from plmtasks.leaderboard.formats import higher, label, rank, with_interval
 
 from .runs import readable
 
