@@ -180,3 +180,36 @@ def test_score_says_what_was_scored(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 examples of test.tsv, split test\n")
     assert "50.000" in done.stdout
+
+
+def test_convert_goes_both_ways(tmp_path: Path) -> None:
+    results = {
+        "results": {"arc": {"acc,none": 0.75, "acc_stderr,none": 0.1}},
+        "n-samples": {"arc": {"original": 9, "effective": 9}},
+    }
+    (tmp_path / "results_1.json").write_text(json.dumps({**results, "model_name": "owner/model"}))
+    done = plmtasks(tmp_path, "convert", "results_1.json", "--from", "lm-eval", "--task", "arc=qa/arc", "--output", "results")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(": qa/arc on owner/model, 9 examples\n")
+    assert "scored by lm-eval" in plmtasks(tmp_path, "leaderboard", "results").stdout
+    for form, output in (("model-card", "card"), ("lm-eval", "back.json"), ("evaluate", "saved")):
+        done = plmtasks(tmp_path, "convert", "results", "results/qa", "--to", form, "--output", output)
+        assert done.returncode == 0, done.stderr
+        [file] = done.stdout.split()
+        assert "0.75" in (tmp_path / file).read_text() or "75.0" in (tmp_path / file).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "convert takes --to FORMAT for runs, or --from FORMAT for files of another tool"),
+        (("--to", "evaluate", "--from", "lm-eval"), "convert takes --to FORMAT for runs, or --from FORMAT"),
+        (("--to", "evaluate", "--task", "a=b"), "--task goes with --from: a run knows its task"),
+        (("--to", "predictions"), "no-such: no such file or folder"),
+        (("--from", "lm-eval"), "no-such: No such file or directory"),
+    ],
+)
+def test_convert_says_what_it_wants(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = plmtasks(tmp_path, "convert", "no-such", *arguments, "--output", "x")
+    assert done.returncode == 2
+    assert f"error: {said}" in done.stderr

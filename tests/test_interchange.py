@@ -183,6 +183,16 @@ def test_the_command_gives_the_same_config(result, tmp_path, options):
     assert replace(found.training, dtype="auto") == config.training
 
 
+@pytest.mark.slow
+def test_the_command_makes_the_same_run_again(tmp_path):
+    """One that trains first, with a token budget that is chosen."""
+    registry, options = load_registry(), {"train_limit": 8, "epochs": 1.0, "limit": 5, "threads": 1, "quiet": True}
+    folders = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
+    [first] = run([run_config("classification/sample", "tiny-bert", **options, **folders)], registry)
+    [again] = run([replace(parsed(command(first)), **folders, quiet=True)], registry)
+    assert again.identity == first.identity
+
+
 def test_a_run_without_its_config_has_no_command(result, tmp_path):
     bare = changed(result, tmp_path / "bare")
     (bare.folder / "config.json").unlink()

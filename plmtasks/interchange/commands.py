@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from plmtasks.config import RunConfig
@@ -37,27 +37,28 @@ def command(result: Result) -> str | None:
     if config is None:
         return None
     default = to_json(RunConfig(task="", model=""))
-    options = dict(_options(config, default, ("source", "settings", "training")))
-    options |= {
-        **dict(_options(config["source"], default["source"])),
-        # its seed, data type and token budget are those of the run, unless somebody wrote a config by hand
-        **{f"--train-{k[2:]}" if k == "--limit" else k: v for k, v in _options(
-            config["training"], default["training"], ("seed", "dtype", "batch_tokens"))},
-        **dict(_options(config["settings"], default["settings"], ("generation", "prompt", "seed"))),
-        **dict(_options(config["settings"]["generation"], default["settings"]["generation"])),
-    }  # fmt: skip
+    settings, training = config["settings"], config["training"]
+    # given as an option, a token budget holds for training, too; one that was chosen for the answers would train otherwise
+    chosen = result.record["protocol"]["trained_on"] and training["batch_tokens"] != settings["batch_tokens"]
+    learned = _options(training, default["training"], ("seed", "dtype", "batch_tokens"))
+    options = {
+        **_options(config, default, ("source", "settings", "training")),
+        **_options(config["source"], default["source"]),
+        **{"--train-limit" if name == "--limit" else name: value for name, value in learned.items()},
+        **_options(settings, default["settings"], ("generation", "prompt", "seed", *(["batch_tokens"] if chosen else []))),
+        **_options(settings["generation"], default["settings"]["generation"]),
+    }
     words = ["--task", result.task, "--model", config["model"], "--split", result.record["data"]["split"]]
     for name, value in options.items():
         words += [word for item in (value if isinstance(value, list) else [value]) for word in _words(name, item)]
-    flag = FLAGS.get(config["settings"]["prompt"])
+    flag = FLAGS.get(settings["prompt"])
     return shlex.join(["plmtasks", "run", *words, *([flag] if flag else [])])
 
 
-def _options(part: Mapping[str, Any], default: Mapping[str, Any], without: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def _options(part: Mapping[str, Any], default: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
     """The options of a part of the config whose values are not the defaults."""
-    for name, value in part.items():
-        if value != default.get(name) and name not in (*without, *ELSEWHERE):
-            yield f"--{name.removesuffix('s') if name == 'metrics' else name}".replace("_", "-"), value
+    changed = {name: value for name, value in part.items() if value != default.get(name) and name not in (*without, *ELSEWHERE)}
+    return {f"--{'metric' if name == 'metrics' else name.replace('_', '-')}": value for name, value in changed.items()}
 
 
 def _words(name: str, value: Any) -> list[str]:
