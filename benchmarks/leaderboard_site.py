@@ -109,10 +109,11 @@ def make_run(root: Path, name: str, model: int, examples: Sequence[Example], fou
 def build(root: Path, site: Path, tasks: int) -> dict[str, Any]:
     """One build in a process of its own."""
     command = [sys.executable, __file__, "--tasks", str(tasks), "--only-build", str(root), str(site)]
-    began = time.monotonic()
+    began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True)
-    seconds = time.monotonic() - began
-    return {"seconds": round(seconds, 2), **json.loads((site / "built.json").read_text())}
+    seconds, done = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = done.ru_utime + done.ru_stime - used.ru_utime - used.ru_stime
+    return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), **json.loads((site / "built.json").read_text())}
 
 
 def only_build(root: Path, site: Path, tasks: int) -> None:

@@ -84,7 +84,7 @@ class Builder:
         lines = [(task, table, row) for task in self.tasks for table in task.tables for row in table.board.rows]
         parts = [lines[start : start + ROWS] for start in range(0, len(lines), ROWS)]
         names = ["index.html", *(f"runs-{i}.html" for i in range(2, len(parts) + 1))]
-        shared = {"tasks": self.tasks, "overview": make_overview(self.boards), "runs": self.runs, "count": len(lines)}
+        shared = {"tasks": self.tasks, "overview": make_overview(self.boards), "runs": self.runs}
         return {
             name: self.pages.render("index.html", "", lines=part, part=i, parts=names, **shared)
             for i, (name, part) in enumerate(zip(names, parts, strict=True))
@@ -185,10 +185,9 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
         for table in task.tables
     ]  # fmt: skip
     found = [
-        [a, b, *(None if v is None else round(v, 6) for v in d)]
-        for table in task.tables
-        for (a, b), d in table.differences.items()
-    ]
+        [a, b, *(None if v is None else round(v, 6) for v in difference)]
+        for table in task.tables for (a, b), difference in table.differences.items()
+    ]  # fmt: skip
     return {"data": f"../data/{task.slug}/", "runs": runs, "tables": tables, "differences": found}
 
 

@@ -1,6 +1,7 @@
 // Tables that sort, filter and page. Without this script they are ordinary tables with all their rows.
 "use strict";
 
+const FEW = 5;  // rows are seen at a glance: no filters
 for (const table of document.querySelectorAll("table[data-noun]")) enhance(table);
 
 function enhance(table) {
@@ -32,7 +33,7 @@ function enhance(table) {
       const next = head.getAttribute("aria-sort") === first ? other : first;
       plmtasks.go({ [key("sort")]: column, [key("order")]: next, [key("page")]: "" });
     });
-    if (rows.length < 2) return;
+    if (rows.length < FEW) return;
     if (head.dataset.search) addFilter(head, column, plmtasks.make("input", { type: "search", autocomplete: "off" }), `Search ${head.dataset.search.toLowerCase()}`);
     if (head.dataset.filter) {
       const values = [...new Set(rows.map((_, i) => group(i, column)))].sort();
