@@ -278,7 +278,17 @@ def _asked(run: Run) -> str:
     config, parts = run.config.get("config", {}), run.config.get("identity", {})
     where = ("output", "checkpoints", "source", "given", "processes", "retry_oom", "yes", "quiet")
     given = {k: v for k, v in parts.get("given", {}).items() if k != "identity"}
-    return json.dumps([{k: v for k, v in config.items() if k not in where}, parts.get("data"), given], sort_keys=True)
+    asked = {k: v for k, v in config.items() if k not in where}
+    return json.dumps([asked, parts.get("data"), given, *_weights(parts)], sort_keys=True)
+
+
+def _weights(parts: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The model without its version; of one that learned on the way what it started from, and what from."""
+    model, trained = parts.get("model", {}), parts.get("trained", {})
+    on_the_way = trained and trained.get("model") == model.get("name")
+    starts = trained["parts"]["start"] if on_the_way else [model]
+    learned = [lesson["data"] for lesson in trained["parts"]["learned"]] if on_the_way else []
+    return [{k: v for k, v in start.items() if k != "version"} for start in starts], learned
 
 
 def _versions(run: Run) -> tuple[int, ...]:

@@ -219,6 +219,19 @@ def test_rows_without_a_metrics_columns_are_told(answering: Any, registry: Regis
         rows(made, "toy_accuracy", registry)
 
 
+@pytest.mark.parametrize("name", [n for n in load_registry().items["task"] if n.endswith("/sample")])
+def test_a_task_is_bound_again_as_its_result_tells(name: str) -> None:
+    """Its metrics are those that counted: a translation's number of references, which the data tells, is in their signatures."""
+    installed = load_registry()
+    task = installed.task(name)
+    bound = task.bind(task.load(Source()))
+    again = task.as_run(json.loads(json.dumps(bound.facts())))
+    assert again.facts() == bound.facts()
+    signatures = [[installed.metric(metric).bind(t).signature() for metric in t.metrics] for t in (bound, again)]
+    assert signatures[0] == signatures[1]
+    assert task.as_run(task.facts()) is task
+
+
 # ── the command ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 

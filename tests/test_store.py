@@ -371,3 +371,28 @@ def test_a_run_on_other_data_is_not_superseded(here: Path, registry: Registry, m
     monkeypatch.setenv("TOY_EXAMPLES", "9")
     run(config(here), registry, alone())
     assert store.waste(here, ["superseded"]) == []
+
+
+def test_a_run_of_other_weights_is_not_superseded(here: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy.ToyModel, "version", 2)
+    monkeypatch.setattr(toy.ToyModel, "identity", lambda self, form, settings: {"weights": "others"})
+    run(config(here), registry, alone())
+    assert store.waste(here, ["superseded"]) == []
+
+
+def test_a_model_that_learned_again_with_a_later_version(tmp_path: Path) -> None:
+    """Its weights are others, as they must be; what it started from and learned from is the same."""
+    from plmtasks.session import run as run_all
+
+    places = {"output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c")}
+    options: dict[str, Any] = {"epochs": 1, "train_limit": 16, "limit": 8, "select_split": "none", "threads": 1, "quiet": True}
+    [first] = run_all([run_config("classification/sample", "tiny-bert", **places, **options)])
+    later = shutil.copytree(first.folder, first.folder.with_name("b" * 32))
+    parts = json.loads((later / "config.json").read_text())
+    parts["identity"]["format"] += 1
+    parts["identity"]["model"]["files"]["model.safetensors"] = "0" * 64
+    (later / "config.json").write_text(json.dumps(parts))
+    assert [w.folder for w in store.waste(tmp_path / "r", ["superseded"])] == [first.folder]
+    parts["identity"]["trained"]["parts"]["learned"][0]["data"]["fingerprint"] = "0" * 64
+    (later / "config.json").write_text(json.dumps(parts))
+    assert store.waste(tmp_path / "r", ["superseded"]) == []
