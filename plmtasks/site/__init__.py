@@ -1,5 +1,6 @@
 """Results as a static site."""
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from plmtasks.registry import Registry
 
 __all__ = ["Built", "build"]
+
+PACKAGES = ("jinja2", "vl_convert")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +38,9 @@ def build(results: Sequence[Result], folder: Path, registry: "Registry") -> Buil
     raises: InputError if the packages are missing that make it, or somebody else's page lies in the folder; DataError for a
         result that is not what its schema says; OutputError if the folder cannot be written to
     """
-    try:
-        import jinja2  # noqa: F401
-        import vl_convert  # noqa: F401
-    except ImportError as e:
-        raise InputError(f"a site needs the package {e.name}, which is not installed", "pip install 'plmtasks[site]'") from e
+    for package in PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise InputError(f"a site needs the package {package}, which is not installed", "pip install 'plmtasks[site]'")
     from .builder import Builder
 
     return Builder(results, folder, registry).build()

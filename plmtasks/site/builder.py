@@ -153,7 +153,7 @@ class Builder:
             for run in table.runs_of(row):
                 siblings = [other for other in table.runs_of(row) if other is not run]
                 shown = [
-                    run.state, row.rank, row.ranks, row.tier, row.marks, table.board.apart, task.slug,
+                    run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart, task.slug,
                     [[name, other.key] for name, _, other in near], [other.key for other in siblings],
                 ]  # fmt: skip
                 values = {"task": task, "table": table, "row": row, "run": run, "near": near, "siblings": siblings}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from plmtasks.errors import DataError, InputError
@@ -50,10 +50,9 @@ class Folder:
         return groups
 
     def _inside(self, name: str) -> Path:
-        path = self.path / name
-        if not path.resolve().is_relative_to(self.path.resolve()):
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
             raise ValueError(f"{name!r} is outside of the site")
-        return path
+        return self.path / name
 
     def files(self, name: str, inputs: Any, make: Callable[[], Mapping[str, str | bytes]]) -> list[str]:
         """The files of a group, made by `make` if its inputs are not those of the last build.

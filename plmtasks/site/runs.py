@@ -28,11 +28,11 @@ class Run:
     @cached_property
     def state(self) -> str:
         """A hash that changes with any of its files; the large ones are not read for it."""
-        return digest([self.result.record, [_stamp(self.result.folder / name) for name in FILES]])
+        return digest([self.rows_state, [_stamp(self.result.folder / name) for name in FILES[:2]]])
 
     @cached_property
     def rows_state(self) -> str:
-        """The same of the files that hold its answers alone."""
+        """The same of its scores and the files that hold its answers alone."""
         return digest([self.result.record, [_stamp(self.result.folder / name) for name in FILES[2:]]])
 
     @cached_property

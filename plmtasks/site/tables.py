@@ -86,7 +86,7 @@ class Table:
     def state(self) -> list[Any]:
         """All that a page shows of it."""
         rows = [
-            [row.rank, row.ranks, row.tier, row.marks, [[run.key, run.state] for run in self.runs_of(row)]]
+            [row.rank, row.ranks, row.tier, row.twin, row.details, [[run.key, run.state] for run in self.runs_of(row)]]
             for row in self.board.rows
         ]
         return [self.board.apart, self.board.smallest, self.board.untested, self.scored, rows]

@@ -1,7 +1,8 @@
 // Tables that sort, filter and page. Without this script they are ordinary tables with all their rows.
 "use strict";
 
-const FEW = 5;  // rows are seen at a glance: no filters
+const FEW = 5;  // fewer rows are seen at a glance, and have no filters
+
 for (const table of document.querySelectorAll("table[data-noun]")) enhance(table);
 
 function enhance(table) {
