@@ -17,7 +17,8 @@ def _facts(c: Candidate) -> str:
     memory = f"{'at most ' * k.bound}{size(k.memory)}" if k.memory is not None else "memory unknown"
     parameters = f"{count(k.parameters)} parameters" if k.parameters is not None else "parameters unknown"
     marks = [mark for mark in c.row.marks if mark not in c.row.details]
-    return "; ".join([shown(c), speed, memory, parameters, *marks])
+    how = f"{c.row.record['model']['family']}, {c.row.protocol}"
+    return "; ".join([how, shown(c), speed, memory, parameters, *marks])
 
 
 def _said(limits: Limits) -> str:

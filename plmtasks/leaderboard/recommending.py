@@ -37,6 +37,8 @@ class Limits:
 class Candidate:
     """A row of the task's table with its costs."""
 
+    name: str
+    """The model's, with what sets it apart from other runs of it."""
     row: Row
     costs: Costs
     beyond: Sequence[str] = ()
@@ -47,11 +49,6 @@ class Candidate:
     @property
     def within(self) -> bool:
         return not self.beyond and not self.unsure
-
-    @property
-    def name(self) -> str:
-        record, details = self.row.record, self.row.details
-        return f"{record['model']['name']} ({', '.join([record['model']['family'], self.row.protocol, *details])})"
 
     @property
     def rough(self) -> bool:
@@ -131,13 +128,14 @@ def recommend(results: Sequence[Result], task: str, limits: Limits, registry: "R
     raises: InputError if there is none; DataError for a result that is none
     """
     there = {result.task for result in results}
-    name = task if task in there else registry.task(task).name
-    if name not in there:
-        raise InputError(f"there is no run of {name!r}", f"there are runs of: {', '.join(sorted(there))}")
-    first, *rest = make_boards([result for result in results if result.task == name], registry)
-    ranked = [_held(row, limits) for row in first.rows if row.rank is not None]
+    full = task if task in there else registry.task(task).name
+    if full not in there:
+        raise InputError(f"there is no run of {full!r}", f"there are runs of: {', '.join(sorted(there))}")
+    first, *rest = make_boards([result for result in results if result.task == full], registry)
+    named = _names([row for row in first.rows if row.rank is not None])
+    ranked = [_held(row, name, limits) for row, name in named]
     if not ranked:
-        raise InputError(f"no run of {name!r} can be ranked", *(f"{r.result.model}: {'; '.join(r.marks)}" for r in first.rows))
+        raise InputError(f"no run of {full!r} can be ranked", *(f"{r.result.model}: {'; '.join(r.marks)}" for r in first.rows))
     others = [f"{row.result.model}: not ranked: {'; '.join(row.marks)}" for row in first.rows if row.rank is None]
     others += [f"{row.result.model}: {board.apart}" for board in rest for row in board.rows]
     within = [c for c in ranked if c.within]
@@ -156,7 +154,18 @@ def recommend(results: Sequence[Result], task: str, limits: Limits, registry: "R
     )  # fmt: skip
 
 
-def _held(row: Row, limits: Limits) -> Candidate:
+def _names(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Each row with its model's name, and with what sets it apart from others of that model."""
+    found = []
+    for row in rows:
+        alike = [other for other in rows if other.result.model == row.result.model]
+        several = len({other.protocol for other in alike}) > 1
+        apart = [*([row.protocol] if several else []), *row.details] if len(alike) > 1 else []
+        found.append((row, f"{row.result.model} ({', '.join(apart)})" if apart else row.result.model))
+    return found
+
+
+def _held(row: Row, name: str, limits: Limits) -> Candidate:
     """The row, held to the limits."""
     c, family = costs(row), str(row.record["model"]["family"])
     beyond, unsure = [], []
@@ -178,7 +187,7 @@ def _held(row: Row, limits: Limits) -> Candidate:
         unsure.append(f"speed unknown: {c.unknown['speed']}")
     elif limits.min_speed is not None and c.speed is not None and c.speed < limits.min_speed:
         beyond.append(f"{number(c.speed)} examples/s")
-    return Candidate(row=row, costs=c, beyond=beyond, unsure=unsure)
+    return Candidate(name=name, row=row, costs=c, beyond=beyond, unsure=unsure)
 
 
 def _apart(a: Candidate, b: Candidate) -> bool | None:
