@@ -95,4 +95,4 @@ def _average(scores: Sequence[Mapping[str, float | None]], tasks: int) -> tuple[
         return mean, None, None
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     error = math.sqrt(math.fsum((width / (2 * z)) ** 2 for width in widths)) / tasks
-    return mean, mean - z * error, mean + z * error
+    return mean, max(0.0, mean - z * error), min(100.0, mean + z * error)  # in points
