@@ -174,6 +174,16 @@ def _texts(answer: Answer) -> Iterator[str]:
         yield text
 
 
+def _of_seed_zero(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:
+    """The recipe with seed 0 wherever it holds a seed: order, fresh weights, and how an epoch is chosen."""
+    asked = [
+        lesson if lesson.selecting is None
+        else replace(lesson, selecting={**lesson.selecting, "settings": {**lesson.selecting["settings"], "seed": 0}})
+        for lesson in lessons
+    ]  # fmt: skip
+    return recipe(model, asked, replace(teacher, training=replace(teacher.training, seed=0)))
+
+
 def _finish(run: Learning, model: Model, parts: dict[str, Any], history: list[dict[str, Any]]) -> None:
     if run.state.best_folder is not None:
         for path in (run.state_folder / run.state.best_folder).iterdir():
@@ -181,11 +191,9 @@ def _finish(run: Learning, model: Model, parts: dict[str, Any], history: list[di
     else:
         run.views[0].save(run.folder, run.whole)
     tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in run.lessons}
-    # fresh weights depend on the seed as well, so the recipe of any seed is that of one and the same
-    of_zero = recipe(model, run.lessons, replace(run.teacher, training=replace(run.teacher.training, seed=0)))
     record = {
-        "recipe": run.identity, "any_seed": identity_hash(of_zero), "parts": parts, "model": model.name,
-        "tasks": tasks, "history": history,
+        "recipe": run.identity, "any_seed": identity_hash(_of_seed_zero(model, run.lessons, run.teacher)), "parts": parts,
+        "model": model.name, "tasks": tasks, "history": history,
         "before": learned(model.training_record() or {}),
     }  # fmt: skip
     write_text(run.folder / RECORD, dump(record))
