@@ -35,9 +35,9 @@ class Prediction:
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """A hash of ids, inputs and references in their order. 64 hexadecimal digits."""
+    """A hash of ids, inputs, references and clusters in their order. 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for e in examples:
-        line = json.dumps([e.id, e.inputs, e.reference, e.cluster, e.slices], ensure_ascii=False, sort_keys=True)
+        line = json.dumps([e.id, e.inputs, e.reference, e.cluster], ensure_ascii=False, sort_keys=True)
         digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

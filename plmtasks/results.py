@@ -112,7 +112,7 @@ def _array(content: bytes) -> "NDArray[Any]":
 
     start = 12 + int.from_bytes(content[8:12], "little")
     shape, dtype = _header(content[:start])
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).copy()
 
 
 @lru_cache(maxsize=1000)

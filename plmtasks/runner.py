@@ -156,7 +156,7 @@ def identity(job: Job) -> dict[str, Any]:
         "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
         "trained": dict(job.model.training_record() or {}), **given_to(job),
-        "groups": job.groups.hash if job.groups else None,
+        "slices": results.identity_hash({"of": [list(e.slices) for e in job.sliced()]}),
         "overlap": fingerprint(job.data["train"]) if c.overlap else None,
         **({"perturbations": {p.name: p.identity() for p in job.perturbed}} if job.perturbed else {}),
     }  # fmt: skip

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -281,7 +282,11 @@ def test_interrupted_the_same_command_goes_on(tmp_path):
     )
     log = tmp_path / "log"
     line, more = command(tmp_path, TOY_SLEEP="1", TOY_LOG=str(log))
-    swept = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **more)  # type: ignore[call-overload]
+    # where the tests run in the background of a shell, SIGINT is ignored
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    swept = subprocess.Popen(  # type: ignore[call-overload]
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heeds, **more
+    )
     deadline = time.monotonic() + 100
     while not (log.exists() and len(log.read_text().splitlines()) > 1 and read_results_of(tmp_path)):
         assert time.monotonic() < deadline
