@@ -26,7 +26,7 @@ COMMANDS = {
     "results": "The runs of a store: list, show, merge, verify, prune.",
     "reproduce": "Run a stored run again; did the same bytes come out?",
     "recommend": "Which model to take, from the runs of result folders.",
-    "list": "What is installed: tasks, models, metrics, perturbations, plugins.",
+    "list": "What is installed: tasks, models, metrics, plugins.",
     "show": "What a task asks, or what a model answers.",
     "demo": "Train and evaluate the built-in models on sample data.",
     "worker": "",
