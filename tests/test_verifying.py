@@ -117,9 +117,9 @@ def test_a_prediction_altered_with_its_hash_is_found_by_what_it_rests_on(copy: P
     assert found["scores and intervals from the predictions"].expected.startswith("toy_accuracy/accuracy ")
 
 
-@pytest.mark.parametrize("part", ["reference", "inputs", "id", "slices"])
+@pytest.mark.parametrize("part", ["reference", "inputs", "id"])
 def test_an_altered_example_is_found(copy: Path, registry: Registry, part: str) -> None:
-    other = {"reference": "neither", "inputs": {"text": "another"}, "id": "another", "slices": ["of another"]}
+    other = {"reference": "neither", "inputs": {"text": "another"}, "id": "another"}
     line_changed(copy, lambda row: row.update({part: other[part]}))
     hashed_again(copy)
     assert "examples in predictions.jsonl" in altered(copy, registry, deep=True)
