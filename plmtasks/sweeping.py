@@ -109,10 +109,10 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
     for number, cell in enumerate(swept):
         if cell.state == EXCLUDED:
             continue
-        began = time.monotonic()
-        tell(number, replace(cell, state=RUNNING, seconds=began))
         looked = look(cell)
         if looked.state == WAITING:
+            began = time.monotonic()
+            tell(number, replace(cell, state=RUNNING, seconds=began))
             looked = replace(_run(looked, registry), seconds=time.monotonic() - began)
         elif looked.state == UNKNOWN:
             looked = replace(looked, state=FAILED)
