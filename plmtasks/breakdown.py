@@ -1,5 +1,6 @@
 """Scores of slices of the examples, and the gaps between them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST = 10
-"""Examples that a slice must have to be called the best or the worst."""
+"""Examples that a slice must have: of fewer the scores say next to nothing, and there may be more such slices than examples."""
 
 
 def record(metrics: Sequence[Metric], examples: Sequence[Example], scored: Scored) -> dict[str, Any]:
-    """What a result tells of the slices that its examples name.
+    """What a result tells of the slices that its examples name and that are large enough.
 
     returns: "slices", the scores of each, and "groups", the gap in the main score between the slices of each dimension
     """
     import numpy as np
 
     kept = ~np.isnan(scored.rows).any(axis=1) if scored.rows.shape[1] else np.ones(len(examples), dtype=bool)
-    names = sorted({name for e, answered in zip(examples, kept, strict=True) if answered for name in e.slices})
+    counts = Counter(name for e, answered in zip(examples, kept, strict=True) if answered for name in set(e.slices))
+    names = sorted(name for name, count in counts.items() if count >= LEAST)
     members = {name: np.array([name in e.slices for e in examples], dtype=bool) & kept for name in names}
     slices = {name: _slice(metrics, examples, scored, inside) for name, inside in members.items()}
     groups = {}
@@ -32,7 +34,7 @@ def record(metrics: Sequence[Metric], examples: Sequence[Example], scored: Score
         value = {
             name: s["scores"][metrics[0].name][main_score(metrics[0])]["value"]
             for name, s in slices.items()
-            if dimension(name) == what and s["examples"] >= LEAST
+            if dimension(name) == what
         }
         chosen = [name for name, v in value.items() if v is not None]
         if len(chosen) > 1:

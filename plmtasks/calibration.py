@@ -16,6 +16,9 @@ CONFIDENCE = "confidence"
 
 BINS = 15
 
+CHANCE_DRAWS = 500
+"""Of right and wrong at the predictions' own confidences."""
+
 
 def record(
     metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], scored: Scored,
@@ -84,7 +87,24 @@ def _errors(
         for b in range(BINS)
         if (inside := place == b).any()
     ]  # fmt: skip
-    return {"ece": float(_ece(rows.sum(axis=0))["ece"]), "low": ends.low, "high": ends.high, "bins": bins}
+    found = float(_ece(rows.sum(axis=0))["ece"])
+    return {"ece": found, "low": ends.low, "high": ends.high, "chance": _chance(confidence, place), "bins": bins}
+
+
+def _chance(confidence: "NDArray[Any]", place: "NDArray[Any]") -> float:
+    """The mean error of a model that has these confidences and keeps them: in a bin of few examples the share that is right
+    differs from the confidence by chance alone.
+
+    source: Bröcker and Smith (2007), Weather and Forecasting 22, consistency resampling, the confidences as they are
+    """
+    import numpy as np
+
+    random = np.random.Generator(np.random.SFC64(0))
+    errors = [
+        np.abs(np.bincount(place, (random.random(len(confidence)) < confidence) - confidence, BINS)).sum()
+        for _ in range(CHANCE_DRAWS)
+    ]
+    return float(np.mean(errors) / len(confidence))
 
 
 def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

@@ -61,6 +61,18 @@ def test_a_confidence_on_an_edge_is_in_the_bin_below() -> None:
     assert (round(only["low"] * 15), round(only["high"] * 15)) == (2, 3)
 
 
+def test_an_error_by_chance_alone_is_told() -> None:
+    """One bin of n examples at .5: the mean distance of a share from its chance is about sqrt(2 p (1 - p) / (pi n))."""
+    random = np.random.default_rng(1)
+    made = found([0.5] * 400, random.random(400) < 0.5)
+    assert made["chance"] == pytest.approx((2 * 0.25 / (np.pi * 400)) ** 0.5, rel=0.1)
+    kept = random.uniform(0.5, 1, 2000)
+    made = found(kept, random.random(2000) < kept)
+    assert made["ece"] < 2 * made["chance"]
+    made = found(kept, random.random(2000) < kept - 0.1)
+    assert made["ece"] > 3 * made["chance"]
+
+
 def test_the_brier_score_of_two_labels_is_twice_scikit_learn_s_of_one() -> None:
     confidence, right = drawn()
     made = found(confidence, right, ("yes", "no"))["brier"]

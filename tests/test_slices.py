@@ -116,9 +116,9 @@ def test_scores_of_slices_and_their_gap() -> None:
     assert list(made["groups"]) == ["size"]
 
 
-def test_small_slices_are_scored_but_called_neither_best_nor_worst() -> None:
+def test_small_slices_are_left_out() -> None:
     made = found([(True, ("size=a",))] * 20 + [(False, ("size=b",))] * 9 + [(True, ("size=c",))] * 20)
-    assert made["slices"]["size=b"]["scores"]["toy_accuracy"]["accuracy"]["value"] == 0
+    assert list(made["slices"]) == ["size=a", "size=c"]
     group = made["groups"]["size"]
     assert {group["worst"], group["best"]} <= {"size=a", "size=c"}
     assert (group["gap"], group["p"]) == (0, 1)
@@ -126,10 +126,10 @@ def test_small_slices_are_scored_but_called_neither_best_nor_worst() -> None:
 
 
 def test_skipped_examples_are_in_no_slice() -> None:
-    examples = [Example(id=str(i), inputs={}, reference="yes", slices=("a=b",) if i else ("a=c",)) for i in range(3)]
+    examples = [Example(id=str(i), inputs={}, reference="yes", slices=("a=b",) if i < 12 else ("a=c",)) for i in range(24)]
     metrics = [toy.ToyAccuracy()]
-    made = record(metrics, examples, score(metrics, examples, {i: Prediction(value="yes") for i in "12"}))
-    assert {name: s["examples"] for name, s in made["slices"].items()} == {"a=b": 2}
+    made = record(metrics, examples, score(metrics, examples, {str(i): Prediction(value="yes") for i in range(1, 21)}))
+    assert {name: s["examples"] for name, s in made["slices"].items()} == {"a=b": 11}
 
 
 def test_the_gap_of_clusters_is_wider_than_of_single_examples() -> None:
@@ -163,12 +163,12 @@ def test_parts_are_resampled_together(seed: int, n: int, clustered: bool) -> Non
 
 @pytest.mark.slow
 def test_a_gap_by_chance_alone_is_seldom_called_one() -> None:
-    """400 times 300 examples in four slices of unequal sizes that all are right by the same chance."""
+    """200 times 300 examples in four slices of unequal sizes that all are right by the same chance."""
     random = np.random.default_rng(0)
     names = np.repeat(["s=a", "s=b", "s=c", "s=d"], [150, 90, 40, 20])
     below = [
         found([(bool(right), (name,)) for right, name in zip(random.random(300) < 0.7, names, strict=True)])["groups"]["s"]["p"]
         < 0.05
-        for _ in range(400)
+        for _ in range(200)
     ]
-    assert 0.02 <= np.mean(below) <= 0.09
+    assert 0.02 <= np.mean(below) <= 0.08

@@ -20,7 +20,7 @@ COMMANDS = {
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
     "score": "Score somebody else's predictions.",
     "leaderboard": "The runs of result folders as a ranked table.",
-    "list": "What is installed: tasks, models, metrics, perturbations, plugins.",
+    "list": "What is installed: tasks, models, metrics, plugins.",
     "show": "What a task asks, or what a model answers.",
     "demo": "Train and evaluate the built-in models on sample data.",
     "worker": "",
