@@ -104,19 +104,12 @@ def test_what_is_registered() -> None:
 
 def test_the_plugin_is_light() -> None:
     code = """
-import sys, time
-import plmtasks.registry, pathlib, json
-start = time.perf_counter()
+import sys
 import plmtasks_classification
-spent = time.perf_counter() - start
-heavy = {"numpy", "torch", "sklearn", "datasets", "pyarrow", "transformers", "huggingface_hub"} & set(sys.modules)
+heavy = {"numpy", "torch", "sklearn", "datasets", "pyarrow", "transformers", "huggingface_hub", "scipy"} & set(sys.modules)
 assert not heavy, heavy
-print(spent)
 """
-    runs = [
-        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout) for _ in range(3)
-    ]
-    assert min(runs) < 0.02 * 3  # 20 ms on an idle machine; others may be at work on this one
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_pair_is_shown_as_two_sentences() -> None:
