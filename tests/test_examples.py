@@ -20,7 +20,6 @@ def test_a_hidden_example_tells_nothing_of_its_reference():
     "change",
     [
         {"id": "2"}, {"inputs": {"text": "b", "n": 1}}, {"inputs": {"text": "a"}}, {"reference": ["y"]}, {"cluster": None},
-        {"slices": ()},
     ],
     ids=str,
 )  # fmt: skip
@@ -37,3 +36,7 @@ def test_order_and_number_are_in_the_fingerprint():
 
 def test_the_order_of_input_names_is_not():
     assert fingerprint([replace(EXAMPLE, inputs={"n": 1, "text": "a"})]) == fingerprint([EXAMPLE])
+
+
+def test_slices_are_no_part_of_the_data():
+    assert fingerprint([EXAMPLE]) == fingerprint([replace(EXAMPLE, slices=())])
