@@ -12,11 +12,12 @@ import click
 
 LABELS = ("negative", "positive")
 FAMILIES = ("encoder", "decoder", "sequence-to-sequence")
+WORDS = ("a", "bright", "but", "dull", "film", "funny", "long", "never", "quite", "scene", "story", "the", "was", "with")
 GENERATION = {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None}
 
 
-def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: bool = True) -> int:
-    """The number of runs; predictions: with the files of predictions too, which tables do not read."""
+def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: bool = True, seed: int = 0) -> int:
+    """The number of runs; predictions: with the files of predictions too, which tables do not read; seed: of the answers."""
     import numpy as np
 
     from plmtasks.examples import Prediction
@@ -27,13 +28,14 @@ def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: b
     registry = load_registry()
     for number in range(tasks):
         name, draws = f"classification/made-{number:02}", np.random.default_rng(number)
-        split, easy = _split(number, examples, draws), draws.beta(4, 1, examples)
+        split, easy = _split(examples, draws), draws.beta(4, 1, examples)
+        answers = np.random.default_rng([number, seed])
         metric = registry.metric("accuracy").bind(SimpleNamespace(labels=LABELS, language="en"))
         for model in range(models):
-            right = draws.random(examples) < easy * (0.7 + 0.3 * model / models)
+            right = answers.random(examples) < easy * (0.7 + 0.3 * model / models)
             said = {e.id: Prediction(value=_answer(e.reference, ok)) for e, ok in zip(split, right, strict=True)}
             scored = score([metric], split, said, resamples=100)
-            parts = {"task": name, "model": f"model-{model:03}"}
+            parts = {"task": name, "model": f"model-{model:03}", "seed": seed}
             target = run_folder(str(folder), name, parts["model"], identity_hash(parts))
             target.mkdir(parents=True)
             files = {"statistics.npy": statistics_bytes(scored.columns, scored.rows, split)}
@@ -42,6 +44,7 @@ def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: b
             for file, content in files.items():
                 (target / file).write_bytes(content)
             record = _record(name, model, target.name, scored.scores, metric.signature(), examples)
+            record["settings"]["seed"] = seed
             record["data"] |= {"name": f"made {number}", "fingerprint": f"{number:064x}"}
             record["files"] = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
             (target / "result.json").write_text(dump(record), encoding="utf-8")
@@ -50,15 +53,16 @@ def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: b
     return tasks * models
 
 
-def _split(number: int, examples: int, draws: Any) -> list[Any]:
+def _split(examples: int, draws: Any) -> list[Any]:
     from plmtasks.examples import Example
 
+    texts = [" ".join(draws.choice(WORDS, int(draws.integers(8, 40)))) for _ in range(examples)]
     return [
         Example(
-            id=str(i), inputs={"text": f"text {i} of task {number}"}, reference=LABELS[int(draws.integers(2))],
-            slices=(f"length={'short' if i % 3 else 'long'}",),
+            id=str(i), inputs={"text": text}, reference=LABELS[int(draws.integers(2))],
+            slices=(f"length={'short' if len(text) < 120 else 'long'}",),
         )
-        for i in range(examples)
+        for i, text in enumerate(texts)
     ]  # fmt: skip
 
 

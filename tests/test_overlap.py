@@ -84,10 +84,12 @@ def test_the_examples_are_sliced_by_it() -> None:
 
 def test_a_table_says_so() -> None:
     record: Any = {
-        "overlap": {"ngram": 3, "examples": 20}, "data": {"limit": None, "of": 20, "skipped": 0, "truncated": 0},
+        "overlap": {"exact": 1, "ngram": 3, "n": 8, "examples": 20},
+        "data": {"limit": None, "of": 20, "skipped": 0, "truncated": 0},
         "settings": {"dtype": "float32"},
     }  # fmt: skip
-    assert Row(Result(record=record, folder=Path()))._overlap() == "3 of 20 examples overlap with the train split"
+    marks = ["1 of 20 stand in train", "3 of 20 share 8 words in a row with train"]
+    assert list(Row(Result(record=record, folder=Path()))._overlap()) == marks
 
 
 def test_sst2_has_a_sentence_twice(real_data: Path) -> None:

@@ -82,7 +82,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
-            self._overlap(): True,
+            **dict.fromkeys(self._overlap(), True),
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",
             **dict.fromkeys(_changed(self.record["settings"]), True),
@@ -91,10 +91,13 @@ class Row:
         }
         return [*(mark for mark, holds in marks.items() if mark and holds), *self.details]
 
-    def _overlap(self) -> str:
-        """How many of the examples stand in the train split."""
-        found = self.record.get("overlap", {"ngram": 0})
-        return f"{found['ngram']} of {found['examples']} examples overlap with the train split" if found["ngram"] else ""
+    def _overlap(self) -> Iterator[str]:
+        """How many of the examples stand in the train split, or share a run of words with it."""
+        found = self.record.get("overlap")
+        if found and found["exact"]:
+            yield f"{found['exact']} of {found['examples']} stand in train"
+        if found and found["ngram"] > found["exact"]:
+            yield f"{found['ngram']} of {found['examples']} share {found['n']} words in a row with train"
 
     def _seen_before(self) -> Iterator[str]:
         """What the training saw of the split that is reported; one of another data set may have the same name."""
@@ -192,14 +195,13 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
     raises: DataError for a result that lacks what its schema demands
     """
     tasks: dict[str, dict[str, list[Result]]] = {}
-    seen: set[str] = set()
-    identities: Counter[str] = Counter()
+    seen: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
-        content = json.dumps(result.record, sort_keys=True)
-        if content in seen:
-            continue
-        seen.add(content)
         try:
+            known = seen.setdefault(result.identity, [])
+            if result.record in known:
+                continue
+            known.append(result.record)
             common = json.dumps(terms(result.record), sort_keys=True)
             row = Row(result)
             _ = row.marks, row.protocol, row.examples, row.recipe, _details(row)
@@ -207,9 +209,8 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
             raise DataError(
                 str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
             ) from e
-        identities[result.identity] += 1
         tasks.setdefault(result.task, {}).setdefault(common, []).append(result)
-    twins = {identity for identity, count in identities.items() if count > 1}
+    twins = {identity for identity, records in seen.items() if len(records) > 1}
     boards = []
     for _, groups in sorted(tasks.items()):
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].record["data"]["examples"], item[0]))

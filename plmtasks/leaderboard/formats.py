@@ -60,9 +60,11 @@ def _laid_out(columns: Sequence[Sequence[str]], widths: Sequence[int], right: Se
 
 def _length(text: str) -> int:
     """Places that it takes on a terminal."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    return len(text) if text.isascii() else cell_len(text)
+    return cell_len(text)
 
 
 def _wrapped(text: str, width: int) -> str:
@@ -346,4 +348,4 @@ def _latex(text: str) -> str:
 
 def _printable(text: str) -> str:
     """Without control characters: a name from somebody else's file may not steer the terminal or end a line."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)

@@ -1,6 +1,7 @@
 """Models over all tasks."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -56,7 +57,7 @@ def make_overview(boards: Sequence[Board]) -> Overview | None:
             if row.rank is not None:
                 key = (row.result.model, str(row.record["model"]["family"]), row.protocol)
                 best.setdefault(key, {}).setdefault(task, []).append(row)
-    entrants = {task: [rows[task][0].rank or 0 for rows in best.values() if task in rows] for task in first}
+    entrants = {task: sorted(rows[task][0].rank or 0 for rows in best.values() if task in rows) for task in first}
     standings = [_standing(key, rows, first, entrants, averaged) for key, rows in best.items()]
     standings.sort(key=lambda s: (-(s.win_rate or 0.0), s.mean_rank, s.model, s.protocol))
     return Overview(tasks=list(first), averaged=averaged, standings=standings)
@@ -71,7 +72,8 @@ def _standing(
     ranks, wins = [], []
     for task, row in cells.items():
         places, mine = entrants[task], row.rank or 0
-        ahead, level = sum(p < mine for p in places), sum(p == mine for p in places)
+        ahead = bisect_left(places, mine)
+        level = bisect_right(places, mine) - ahead
         ranks.append(ahead + (level + 1) / 2)
         if len(places) > 1:
             wins.append((len(places) - ahead - level + (level - 1) / 2) / (len(places) - 1))

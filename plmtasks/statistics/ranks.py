@@ -7,7 +7,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from .differences import holm
-from .resampling import leave_one_out
+from .resampling import leave_one_out, one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,9 +20,6 @@ ALL_PAIRS = 256
 POWER = 0.8
 """Of the test for which a smallest difference is told."""
 
-
-NEAR = 1.64
-"""A t up to which no test shows anything, at a level of 0.1 or less; Student's distribution is slow to compute."""
 
 LARGE, MANY = 5, 100
 """A t over which, of so many examples, the normal p-value is certainly the larger of the two."""
@@ -65,14 +62,15 @@ def rank(
     """
     import numpy as np
 
-    values, contributions = _contributions(rows, reduce, score, groups)
-    values = values if higher_is_better else -values
-    tests = _Tests(values, contributions, _fingerprints(rows, groups))
+    with one_thread():
+        values, contributions = _contributions(rows, reduce, score, groups)
+        values = values if higher_is_better else -values
+        tests = _Tests(values, contributions, _fingerprints(rows, groups), level)
     better = np.zeros(len(values), dtype=np.int64)
     worse = np.zeros(len(values), dtype=np.int64)
     order = np.lexsort((np.arange(len(values)), -values))
     tier, leader = np.zeros(len(values), dtype=np.int64), {}
-    for i, shown in tests.shown(level):
+    for i, shown in tests.shown():
         better[i] = (shown & (values > values[i])).sum()
         worse[i] = (shown & (values < values[i])).sum()
         leader[i] = shown
@@ -122,11 +120,18 @@ def _fingerprints(rows: "NDArray[Any]", groups: Sequence[Sequence[int]] | None) 
 
 
 class _Tests:
-    """The p-values of all pairs of runs."""
+    """The tests of all pairs of runs at one level."""
 
-    def __init__(self, values: "NDArray[Any]", contributions: "NDArray[Any]", marks: "NDArray[Any]") -> None:
+    def __init__(self, values: "NDArray[Any]", contributions: "NDArray[Any]", marks: "NDArray[Any]", level: float) -> None:
         """values: (g,); contributions, marks: (n, g)"""
-        self.values, self.marks = values, marks
+        from scipy.special import stdtrit
+
+        self.values, self.marks, self.level = values, marks, level
+        self.freedom = max(len(marks) - 1, 1)
+        self.pairs = max(len(values) * (len(values) - 1) // 2, 1)
+        # Student's distribution is slow to compute, and is only where it decides: no correction shows a t up to the first of
+        # these, and none hides one over the second
+        self.near, self.sure = -stdtrit(self.freedom, [level / 2, level / (2 * self.pairs)])
         self.covariance = contributions.T @ contributions
         self.variances = self.covariance.diagonal()
         self.errors = self.variances**0.5
@@ -140,7 +145,7 @@ class _Tests:
         return found
 
     def p(self, i: int, since: int = 0) -> "NDArray[Any]":
-        """The p-values of one run against all since a position. (g - since,)"""
+        """The p-values of one run against all since a position; 1 or 0 where that decides as well. (g - since,)"""
         import numpy as np
         from scipy.special import stdtr
 
@@ -149,8 +154,9 @@ class _Tests:
         tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
         t = np.where(error > tiny, difference / np.maximum(error, tiny), np.where(difference > tiny, np.inf, 0.0))
         p: NDArray[Any] = np.ones_like(t)
-        far = t > NEAR
-        p[far] = 2 * stdtr(max(n - 1, 1), -t[far])
+        far, open = t > self.near, (t > self.near) & (t <= self.sure)
+        p[far] = 0.0
+        p[open] = 2 * stdtr(self.freedom, -t[open])
         # Few examples that differ are counted: exchanging answers cannot give less than this. Where t is large, many differ:
         # a sum's square is at most the sum of its terms' squares times their number.
         few = far & ((t < LARGE) | (n < MANY) | np.isinf(t))
@@ -158,18 +164,18 @@ class _Tests:
         p[few] = np.clip(2.0 ** (1.0 - differing), p[few], 1.0)
         return p
 
-    def shown(self, level: float) -> "Iterator[tuple[int, NDArray[Any]]]":
+    def shown(self) -> "Iterator[tuple[int, NDArray[Any]]]":
         """For each run, from which others it is told apart. bool, (g,)"""
         import numpy as np
 
         g = len(self.values)
         if g > ALL_PAIRS:
             for i in range(g):
-                yield i, self.p(i) * (g * (g - 1) / 2) < level
+                yield i, self.p(i) * self.pairs < self.level
             return
         upper = np.triu_indices(g, 1)
         shown = np.zeros((g, g), dtype=bool)
-        shown[upper] = holm(np.concatenate([self.p(i, i + 1) for i in range(g)])) < level
+        shown[upper] = holm(np.concatenate([self.p(i, i + 1) for i in range(g)])) < self.level
         yield from enumerate(shown | shown.T)
 
 

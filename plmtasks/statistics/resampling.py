@@ -1,9 +1,8 @@
 """The scores of resamples, and of the data with one example left out: sums of weighted rows."""
 
-import importlib.util
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def resampled_parts(
     n, found = int(number.max(initial=-1)) + 1, []
     size = max(1, CHUNK // max(n, len(parts) * rows.shape[1]))
     for counts in _counts(n, resamples, seed, size):
-        with _one_thread():
+        with one_thread():
             totals = np.stack([counts[:, positions].astype(np.float64) @ own for positions, own in sums], axis=1)
         found.append(reduce(totals))
     return {score: np.concatenate([chunk[score] for chunk in found]) for score in found[0]}
@@ -92,7 +91,7 @@ def _totals(rows: "NDArray[Any]", resamples: int, seed: int) -> "Iterator[NDArra
     weighted = rows.astype(np.float32 if whole else np.float64)
     size = max(1, CHUNK // max(rows.shape))
     for counts in _counts(len(rows), resamples, seed, size):
-        with _one_thread():
+        with one_thread():
             totals = counts.astype(weighted.dtype, copy=False) @ weighted
         yield totals.astype(np.float64, copy=False)
 
@@ -168,10 +167,8 @@ def by_cluster(rows: "NDArray[Any]", clusters: "Sequence[Any] | NDArray[Any] | N
     return sums
 
 
-def _one_thread() -> AbstractContextManager[Any]:
-    """Over several threads a product of non-integers is added up in another order."""
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return nullcontext()
+def one_thread() -> AbstractContextManager[Any]:
+    """Several threads add up a product of non-integers in another order, and are no faster at a small one."""
     from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
@@ -201,6 +198,6 @@ def coins(rows: "NDArray[Any]", trials: int, seed: int = 0) -> "NDArray[Any]":
     for start in range(0, trials, size):
         count = min(size, trials - start)
         bits = np.unpackbits(np.frombuffer(random.bytes(count * -(-n // 8)), dtype=np.uint8).reshape(count, -1), axis=1, count=n)
-        with _one_thread():
+        with one_thread():
             found.append(bits.astype(np.float64) @ rows)
     return np.concatenate(found)
