@@ -45,9 +45,11 @@ def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, regi
     task = task.bind(data)
     assert {split: len(data[split]) for split in data.splits} == sizes
     for split in data.splits:
+        # of a whole train split every eighth: it has 40,384 predicates
+        examples = data[split][:: 8 if len(data[split]) > 10_000 else 1]
         for kind in task.asks:
             predictions = []
-            for i, example in enumerate(data[split]):
+            for i, example in enumerate(examples):
                 asked = task.ask(example.hidden(), kind)
                 solved = task.solve(example, asked)
                 if i < 20:
@@ -55,7 +57,7 @@ def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, regi
                     assert from_json(type(solved), to_json(solved)) == solved
                 predictions.append(task.read(example.hidden(), asked, solved))
             for metric in task.metrics:
-                scores = score(task, metric, predictions, data[split])
+                scores = score(task, metric, predictions, examples)
                 infos = registry.metric(metric).bind(task).scores()
                 # labels that do not occur have no scores
                 assert {s for s in infos if scores[s] == scores[s] and scores[s] != 100} == set(), (split, kind)
