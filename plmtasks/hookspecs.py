@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 hookspec = pluggy.HookspecMarker("plmtasks")
 hookimpl = pluggy.HookimplMarker("plmtasks")
 
+VERSION, OLDEST = 1, 1
+"""Of these hooks; and the oldest that a plugin may have been written for. Its module may say which: `plmtasks_hooks = 1`.
+
+A hook that gets a further argument is no new version: an implementation is given the arguments that it names.
+"""
+
 ENTRY_POINT = "plmtasks"
 """The entry-point group under which a distribution names its plugin modules."""
 

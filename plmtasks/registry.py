@@ -1,39 +1,33 @@
 """Every task, model and metric of the installed plugins, by name; a value, not a global."""
 
-import importlib
-import importlib.metadata
-import os
+import re
+import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from . import hookspecs, requests
 from .errors import PluginError, UnknownNameError
+from .loading import Plugin, PluginWarning, load_plugins, reason
 from .metric import Metric
 from .model import Model, Provider
 from .perturbation import Perturbation
 from .requests import Request
 from .task import Task
 
+if TYPE_CHECKING:
+    from .results import Result
+
 KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation}
 
-MODULES_VARIABLE = "PLMTASKS_PLUGINS"
-"""Environment variable: further plugin modules, separated by commas (a plugin under development, a test's)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plugin:
-    """An installed plugin, loaded or not."""
-
-    name: str
-    distribution: str
-    """The package to blame, with its version."""
-    error: str | None = None
-    """Why it could not be loaded."""
+NAME = re.compile(r"[\w][\w.+@/-]*")
+"""Of whatever a plugin registers: what stands in paths and on command lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +77,17 @@ class Registry:
         wanted = set(kinds)
         return [name for name, model in self.items["model"].items() if wanted & set(model.answers)]
 
+    def report(self, result: "Result") -> None:
+        """Tells every plugin of a result; one that fails at it is warned of, and stops nothing."""
+        if self.manager is None:
+            return
+        for implementation in self.manager.hook.report.get_hookimpls():
+            try:
+                implementation.function(*({"result": result}[name] for name in implementation.argnames))
+            except Exception as e:  # noqa: BLE001  the result is written
+                owner = next(p for p in self.plugins if p.name == implementation.plugin_name)
+                warnings.warn(f"plugin {owner.distribution} failed at a result: {reason(e)}", PluginWarning, stacklevel=2)
+
     def _get(self, kind: str, name: str) -> Any:
         if (kind, name) in self.clashes:
             raise PluginError(
@@ -107,44 +112,17 @@ def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool =
     modules: further plugins beside the installed ones, as modules or their names
     installed: whether to look for installed plugins (and those that PLMTASKS_PLUGINS names) at all
 
-    A plugin that cannot be loaded is kept with its reason; nothing is raised for it here.
+    A plugin that cannot be loaded is kept with its reason, and a warning tells of it; nothing is raised for it here.
+
+    raises: UnknownNameError if PLMTASKS_DISABLE names a plugin that is not there
     """
     manager = pluggy.PluginManager("plmtasks")
     manager.add_hookspecs(hookspecs)
-    plugins: dict[str, Plugin] = {}
-    for name, distribution, load in _candidates(modules, installed):
-        unique = name if name not in plugins else f"{name} of {distribution}"
-        error = _register(manager, unique, load)
-        plugins[unique] = Plugin(name=unique, distribution=distribution, error=error)
-    return _collect(manager, plugins)
-
-
-def _candidates(modules: Iterable[ModuleType | str], installed: bool) -> Iterable[tuple[str, str, Any]]:
-    if installed:
-        for entry in sorted(importlib.metadata.entry_points(group=hookspecs.ENTRY_POINT), key=lambda e: e.name):
-            distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-            yield entry.name, distribution, entry.load
-        modules = [*(m for m in os.environ.get(MODULES_VARIABLE, "").split(",") if m), *modules]
-    for module in modules:
-        if isinstance(module, str):
-            yield module, module, lambda name=module: importlib.import_module(name)
-        else:
-            yield module.__name__, module.__name__, lambda value=module: value
-
-
-def _register(manager: pluggy.PluginManager, name: str, load: Any) -> str | None:
-    """Loads a plugin; returns why it cannot be used, or None."""
-    try:
-        plugin = load()
-        manager.register(plugin, name)
-        for n in dir(plugin):
-            if not hasattr(hookspecs, n) and manager.parse_hookimpl_opts(plugin, n):
-                raise AttributeError(f"unknown hook {n!r}")
-    except (Exception, SystemExit) as e:  # noqa: BLE001  whatever a stranger's module raises must not stop others
-        if manager.get_plugin(name) is not None:
-            manager.unregister(name=name)
-        return f"{type(e).__name__}: {e}"
-    return None
+    registry = _collect(manager, load_plugins(manager, modules, installed=installed))
+    for plugin in registry.plugins:
+        if plugin.error:
+            warnings.warn(f"plugin {plugin.distribution} failed to load: {plugin.error}", PluginWarning, stacklevel=2)
+    return registry
 
 
 def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Registry:
@@ -154,14 +132,14 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
     clashes: dict[tuple[str, str], tuple[str, ...]] = {}
     kinds_of_request: dict[str, type[Request]] = {r.kind(): r for r in requests.BUILT_IN}
     for name, plugin in plugins.items():
-        if plugin.error:
+        if plugin.error or plugin.disabled:
             continue
         try:
             brought = {kind: _brought(manager, name, f"register_{kind}s", form) for kind, form in KINDS.items()}
             asked = _new_kinds(manager, name, kinds_of_request)
         except (Exception, SystemExit) as e:  # noqa: BLE001  as above
             manager.unregister(name=name)
-            plugins[name] = replace(plugin, error=f"{type(e).__name__}: {e}")
+            plugins[name] = replace(plugin, error=reason(e))
             continue
         kinds_of_request |= asked
         for kind, found in brought.items():
@@ -186,7 +164,12 @@ def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) 
     found = _returned(manager, plugin, hook)
     for item in found:
         if not isinstance(item, (form, Provider)):
-            raise TypeError(f"{hook} gave {item!r}, which is no {form.__name__}")
+            raise TypeError(f"{hook} gave {item!r:.100}, which is no {form.__name__}")
+        name = getattr(item, "name", None)
+        if not isinstance(item, Provider) and not (isinstance(name, str) and NAME.fullmatch(name)):
+            raise ValueError(
+                f"{hook} gave a {type(item).__name__} of the name {name!r}; a name is a word such as 'plugin/variant'"
+            )
     twice = [name for name, n in Counter(item.name for item in found if not isinstance(item, Provider)).items() if n > 1]
     if twice:
         raise ValueError(f"{hook} gave {twice[0]!r} more than once")
@@ -207,13 +190,16 @@ def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, t
     return {request.kind(): request for request in found}
 
 
-def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any]:
+def _returned(manager: pluggy.PluginManager, plugin: str, hook: str, **given: Any) -> list[Any]:
+    """given: the hook's arguments, of which an implementation gets those that it names"""
     # called one by one, and not as a hook: pluggy leaves out an implementation that forgot its `return`
     found: list[Any] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin_name == plugin:
-            returned = implementation.function()
+            with redirect_stdout(sys.stderr):
+                returned = implementation.function(*(given[name] for name in implementation.argnames))
+                # a generator is run here too
+                found += returned if returned is not None else []
             if returned is None:
                 raise TypeError(f"{hook} gave nothing; it is to return a list")
-            found += returned
     return found

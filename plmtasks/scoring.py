@@ -11,6 +11,7 @@ from .config import Source
 from .data import warn_flaws
 from .errors import DataError, InputError, MetricError
 from .examples import Example, Prediction
+from .loading import owner
 from .metric import Metric
 from .task import Task
 
@@ -147,12 +148,13 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
         rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
     except (TypeError, AttributeError, KeyError, IndexError) as e:
         raise MetricError(
-            f"metric {metric.name!r} cannot score such predictions: {type(e).__name__}: {e}",
+            f"metric {metric.name!r} of {owner(metric)} cannot score such predictions: {type(e).__name__}: {e}",
             f"a prediction: {predictions[0].value!r:.80}, its reference: {examples[0].reference!r:.80}",
         ) from e
-    if rows.shape != (len(examples), k) or np.isnan(rows).any():
+    unknown = bool(np.isnan(rows).any())
+    if rows.shape != (len(examples), k) or unknown:
         raise MetricError(
-            f"metric {metric.name!r} gave statistics of shape {rows.shape}{' with nan' if np.isnan(rows).any() else ''}",
+            f"metric {metric.name!r} of {owner(metric)} gave statistics of shape {rows.shape}{' with nan' if unknown else ''}",
             f"expected ({len(examples)}, {k}): one row a prediction, one column for each of {', '.join(metric.columns())}"[:300],
         )
     return rows

@@ -249,8 +249,8 @@ def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:
     for number, config in enumerate(work.configs):
         mine = processes.within(f"run-{number}")
         result = runner.run(_settled(config, mine, registry), registry, mine, any_threads=config.settings.threads == 0)
-        if mine.main and registry.manager is not None:
-            registry.manager.hook.report(result=result)
+        if mine.main:
+            registry.report(result)
         found.append(result)
     return found
 

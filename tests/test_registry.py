@@ -1,13 +1,14 @@
 import importlib
 import types
 
+import pluggy
 import pytest
 import toy
 
-from plmtasks import hookimpl
+from plmtasks import hookimpl, hookspecs
 from plmtasks.errors import PluginError, UnknownNameError
 from plmtasks.model import Provider
-from plmtasks.registry import load_registry
+from plmtasks.registry import _returned, load_registry
 from plmtasks.requests import Classify, ClassifyAnswer, Request
 
 
@@ -198,6 +199,20 @@ def test_a_module_that_cannot_be_imported_keeps_its_reason(tmp_path, monkeypatch
     found = errors(load("plmtasks_test_syntax", "plmtasks_test_missing", toy))
     assert found["plmtasks_test_syntax"].startswith("SyntaxError: ")
     assert found["plmtasks_test_missing"] == "ModuleNotFoundError: No module named 'plmtasks_test_missing'"
+
+
+def test_a_hook_that_grows_an_argument_still_calls_yesterday_s_plugins():
+    class Grown:
+        @hookspecs.hookspec
+        def register_tasks(self, language):
+            """As it may be one day."""
+
+    manager = pluggy.PluginManager("plmtasks")
+    manager.add_hookspecs(Grown)
+    manager.register(plugin("yesterday", register_tasks=[task("old/a")]), "yesterday")
+    manager.register(plugin("today", register_tasks=lambda language: [task(f"new/{language}")]), "today")
+    found = [_returned(manager, name, "register_tasks", language="de") for name in ("yesterday", "today")]
+    assert [[t.name for t in tasks] for tasks in found] == [["old/a"], ["new/de"]]
 
 
 # ── clashes ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -54,21 +55,23 @@ class Lazy(click.Group):
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="plmtasks")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option("--disable", multiple=True, metavar="PLUGIN", help="Leave an installed plugin alone; may be given again.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(ctx: click.Context, debug: bool, disable: tuple[str, ...]) -> None:
     """Fine-tune, evaluate and compare language models on NLP tasks.
 
     plmtasks run --task qa --model bert-base
     """
     ctx.obj = {"debug": debug}
+    if disable:  # in the environment, so that a run's further processes know of it
+        os.environ["PLMTASKS_DISABLE"] = ",".join([*disable, *os.environ.get("PLMTASKS_DISABLE", "").split(",")]).strip(",")
 
 
 def main() -> None:
     """Runs the command line; exits with the error's code, without a traceback unless --debug."""
     warnings.showwarning = _show_warning
+    sys.argv[1:] = _general_first(sys.argv[1:])
     debug = "--debug" in sys.argv
-    if debug:  # before or after the command
-        sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -89,6 +92,24 @@ def main() -> None:
         _stop(f"error: no space left on the disk: {e.filename or ''}\n  what was finished is kept; make room and run again", 2)
     except KeyboardInterrupt:
         _stop("interrupted: the same command goes on where it was", 130)
+    except Exception as e:
+        from ..loading import blame
+
+        blamed = None if debug else blame(e)
+        if blamed is None:
+            raise
+        _stop(f"error: {blamed}\n  --debug shows the traceback", 1)
+
+
+def _general_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options of all commands in front: they may stand after the command too."""
+    general, rest, given = [], [], iter(arguments)
+    for argument in given:
+        if argument in ("--debug", "--disable") or argument.startswith("--disable="):
+            general += [argument, *([next(given, "")] if argument == "--disable" else [])]
+        else:
+            rest.append(argument)
+    return [*dict.fromkeys(a for a in general if a == "--debug"), *(a for a in general if a != "--debug"), *rest]
 
 
 def _stop(text: str, code: int) -> None:
@@ -100,6 +121,7 @@ def _stop(text: str, code: int) -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     from ..data import DataWarning
     from ..distributed import speaks
+    from ..loading import PluginWarning
 
-    if issubclass(category, DataWarning) and speaks():
+    if issubclass(category, (DataWarning, PluginWarning)) and speaks():
         sys.stderr.write(f"warning: {message}\n")

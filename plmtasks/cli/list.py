@@ -1,34 +1,74 @@
 """`plmtasks list`."""
 
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from ..loading import Plugin
+    from ..registry import Registry
 
 KINDS = ("tasks", "models", "metrics", "perturbations", "plugins")
 
 
 @click.command("list")
 @click.argument("what", type=click.Choice(KINDS))
-def command(what: str) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: of plugins alone.",
+)
+def command(what: str, form: str) -> None:
     """What is installed."""
     from ..registry import load_registry
 
     registry = load_registry()
+    if form == "json":
+        if what != "plugins":
+            raise click.UsageError("--format json is for plugins")
+        click.echo(json.dumps([_told(p, registry) for p in registry.plugins], indent=1, ensure_ascii=False))
+        return
+    kind = what.removesuffix("s")
     if what == "plugins":
-        rows = [(p.name, p.distribution, f"failed to load: {p.error}" if p.error else "") for p in registry.plugins]
+        rows = [(p.name, p.distribution, _state(p, registry)) for p in registry.plugins]
     elif what == "tasks":
         rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
     elif what == "models":
         rows = [(name, m.family, m.description or ", ".join(m.answers)) for name, m in registry.items["model"].items()]
     else:
-        kind = what.removesuffix("s")
         rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in registry.items[kind].items()]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     for first, second, third in rows:
         click.echo(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())
-    kind = what.removesuffix("s")
     for provider in registry.providers.get(kind, ()):
         alone = ", or NAME alone" if provider.default else ""
         click.echo(f"{provider.beginning}NAME{alone}  {provider.description or f'any {kind} of that name'}")
-    if what != "plugins":
-        for plugin in registry.plugins:
-            if plugin.error:
-                click.echo(f"plugin {plugin.distribution} failed to load: {plugin.error}", err=True)
+    for (clashing, name), distributions in registry.clashes.items():
+        if what in ("plugins", f"{clashing}s"):
+            click.echo(f"{clashing} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used")
+
+
+def _state(plugin: "Plugin", registry: "Registry") -> str:
+    """What a plugin brings and hooks into, or why it does nothing."""
+    from ..loading import SLOW
+
+    if plugin.error or plugin.disabled:
+        return f"failed to load: {plugin.error}" if plugin.error else "disabled"
+    counts = ", ".join(f"{n} {kind}{'s' * (n != 1)}" for kind, n in _brought(plugin, registry).items())
+    slow = f"; took {plugin.seconds:.1f} s to import" if plugin.seconds >= SLOW else ""
+    return f"{counts or 'nothing by name'} ({', '.join(plugin.hooks) or 'no hooks'}){slow}"
+
+
+def _brought(plugin: "Plugin", registry: "Registry") -> Counter[str]:
+    return Counter(kind for (kind, _), owner in registry.owners.items() if owner.name == plugin.name)
+
+
+def _told(plugin: "Plugin", registry: "Registry") -> dict[str, object]:
+    return {
+        "name": plugin.name, "distribution": plugin.distribution, "hooks": plugin.hooks, "brings": _brought(plugin, registry),
+        "seconds": round(plugin.seconds, 3), "error": plugin.error, "disabled": plugin.disabled,
+    }  # fmt: skip
