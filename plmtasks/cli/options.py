@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..config import RunConfig, run_config
 
@@ -50,6 +51,18 @@ class Json(click.ParamType[Mapping[str, Any]]):
         if not isinstance(found, dict):
             self.fail(f"expected a JSON object, found {value!r}", param, ctx)
         return found
+
+
+def named(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What an option completes to: the names of what is installed of a kind; where none begins so, paths."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ..registry import load_registry
+
+        found = [CompletionItem(name) for name in load_registry().items[kind] if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]
+
+    return complete
 
 
 def chain(*decorators: Decorator) -> Decorator:

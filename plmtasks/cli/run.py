@@ -4,13 +4,27 @@ from typing import Any
 
 import click
 
-from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, configs
+from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, configs, named
 
 
 @click.command("run")
-@click.option("--task", "tasks", multiple=True, required=True, metavar="T", help="A task; several make a matrix.")
 @click.option(
-    "--model", "models", multiple=True, required=True, metavar="M", help="A name, hub id or folder; several make a matrix."
+    "--task",
+    "tasks",
+    shell_complete=named("task"),
+    multiple=True,
+    required=True,
+    metavar="T",
+    help="A task; several make a matrix.",
+)
+@click.option(
+    "--model",
+    "models",
+    shell_complete=named("model"),
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="A name, hub id or folder; several make a matrix.",
 )
 @DATA
 @click.option("--split", metavar="S", help="Default: validation, else test.")
@@ -21,7 +35,12 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, config
 )
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME", help="A further one, beside the task's own; several for several."
+    "--metric",
+    "metrics",
+    shell_complete=named("metric"),
+    multiple=True,
+    metavar="NAME",
+    help="A further one, beside the task's own; several for several.",
 )
 @click.option(
     "--given", metavar="RUN", help="A run's folder: its predictions take the place of what the data gives (predicates for srl)."

@@ -5,12 +5,20 @@ from typing import Any
 
 import click
 
-from .options import MODEL, PROCESSES, TRAINING, Pairs, configs
+from .options import MODEL, PROCESSES, TRAINING, Pairs, configs, named
 
 
 @click.command("train")
-@click.option("--task", "tasks", multiple=True, required=True, metavar="T", help="A task; several are learned together.")
-@click.option("--model", metavar="M", help="A name, hub id or folder.")
+@click.option(
+    "--task",
+    "tasks",
+    shell_complete=named("task"),
+    multiple=True,
+    required=True,
+    metavar="T",
+    help="A task; several are learned together.",
+)
+@click.option("--model", shell_complete=named("model"), metavar="M", help="A name, hub id or folder.")
 @click.option(
     "--from-scratch",
     metavar="CONFIG",

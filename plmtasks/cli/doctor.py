@@ -1,0 +1,38 @@
+"""`plmtasks doctor`."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..examining import Finding
+
+
+@click.command("doctor")
+@click.option("--results", default="results", metavar="DIR", help="Where runs are to be kept; default: results.")
+@click.option("--online", is_flag=True, help="Also ask whether the hub can be reached.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def command(results: str, online: bool, form: str) -> None:
+    """Versions, devices, caches and free space, and what is missing for what. Exits with 1 if something is broken."""
+    from ..examining import examine
+    from ..registry import load_registry
+
+    found = examine(load_registry(), results, online=online)
+    if form == "json":
+        click.echo(json.dumps([finding._asdict() for finding in found], indent=1, ensure_ascii=False))
+    else:
+        _print(found)
+    if any(finding.state == "broken" for finding in found):
+        raise SystemExit(1)
+
+
+def _print(found: "list[Finding]") -> None:
+    width = max(len(finding.what) for finding in found)
+    about = ""
+    for finding in found:
+        if finding.about != about:
+            click.echo(f"{chr(10) if about else ''}{finding.about}")
+            about = finding.about
+        mark = {"fine": " ", "missing": "–", "broken": "!"}[finding.state]
+        click.echo(f"{mark} {finding.what:{width}}  {finding.said}".rstrip())
