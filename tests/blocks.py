@@ -1,0 +1,114 @@
+"""The code blocks of the documentation's pages, run as a reader would; `python tests/blocks.py PAGE…` writes what they print.
+
+Blocks of a page run in order in one empty folder. `python` runs in one namespace a page. `console` has commands after `$ `, and
+the lines below are their output, in which `...` stands for anything. A block with a title writes that file. `text` is not run.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FENCE = re.compile(r'^```(?P<language>[\w-]*)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
+SHOWN = {"text", "yaml"}
+WIDTH = "120"
+
+
+class Block(NamedTuple):
+    language: str
+    title: str | None
+    body: str
+    line: int
+    """Of its first line in the page."""
+
+
+class Command(NamedTuple):
+    text: str
+    output: str
+
+
+def blocks(page: str) -> Iterator[Block]:
+    for found in FENCE.finditer(page):
+        yield Block(found["language"], found["title"], found["body"], page.count("\n", 0, found.start()) + 2)
+
+
+def commands(body: str) -> Iterator[Command]:
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        text, _, output = part.partition("\n")
+        while text.endswith("\\"):
+            more, _, output = output.partition("\n")
+            text = f"{text}\n{more}"
+        yield Command(text, output)
+
+
+def alike(expected: str, found: str) -> bool:
+    """Whether the output is what stands there; `...` stands for anything.
+
+    Fractions and hashes may be others: another processor rounds in another way. With them, the widths of columns may.
+    """
+    pattern = re.escape(_rounded(expected)).replace(re.escape("..."), ".*?")
+    return re.fullmatch(pattern, _rounded(found), re.DOTALL) is not None
+
+
+def _rounded(text: str) -> str:
+    text = re.sub(r"\b[0-9a-f]{32}\b", "HASH", text)
+    text = re.sub(r"[-+]?\b\d+(\.\d+(e-?\d+)?|e-?\d+)\b", "0.0", text)
+    return " ".join(text.replace("─", "").split())
+
+
+def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], None]) -> None:
+    """Runs all blocks of a page in a folder.
+
+    check: gets each command of a console with what it printed
+    """
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    environment = {
+        **os.environ, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.title is not None:
+            path = folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.body, encoding="utf-8")
+        elif block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.body, str(page), "exec"), namespace)  # noqa: S102  our own pages
+        elif block.language == "console":
+            for command in commands(block.body):
+                done = subprocess.run(
+                    ["bash", "-c", command.text], cwd=folder, env=environment, text=True, timeout=250, check=False,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+                check(block, command, done.stdout)
+        elif block.language not in SHOWN:
+            raise ValueError(f"{page}:{block.line}: a block of {block.language or 'no language'} is neither run nor text")
+
+
+def _write(page: Path) -> None:
+    import tempfile
+
+    text = page.read_text(encoding="utf-8")
+
+    def put(block: Block, command: Command, found: str) -> None:
+        nonlocal text
+        if not alike(command.output, found):
+            text = text.replace(
+                f"$ {command.text}\n{command.output}", f"$ {command.text}\n{found.rstrip()}\n".replace("\n\n```", "\n```"), 1
+            )
+
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path.cwd()
+        os.chdir(folder)
+        try:
+            run_page(page, Path(folder), put)
+        finally:
+            os.chdir(here)
+    page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        _write(Path(name).resolve())
