@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("Makefile", "README.md", "LICENSE", "pyproject.toml", "constraints.txt", "plmtasks", "plugins")
+NO_SOURCES = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
 
 
 def build_wheels(folder: Path) -> Path:
@@ -28,7 +29,7 @@ def build_wheels(folder: Path) -> Path:
     folder.mkdir()
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
+            shutil.copytree(ROOT / name, folder / name, ignore=NO_SOURCES)
         else:
             shutil.copy(ROOT / name, folder / name)
     # `-o setup`: the environment is there

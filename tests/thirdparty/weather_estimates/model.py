@@ -17,11 +17,12 @@ from .requests import Estimate, EstimateAnswer
 
 if TYPE_CHECKING:
     import torch
+
     from plmtasks.config import ModelSettings
 
 WORTH = "words.json"
 """The whole checkpoint: word → what it is worth. The empty word is in every text."""
-RECOMMENDED = {"epochs": 30, "learning_rate": 0.5, "batch_size": 32}
+RECOMMENDED = {"epochs": 15, "learning_rate": 0.5, "batch_size": 32}
 
 
 def words(text: str) -> list[str]:
