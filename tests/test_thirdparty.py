@@ -60,8 +60,9 @@ def test_list(environment, place, what, name):
     assert "failed" not in listed
 
 
-def test_run(ran):
-    assert ran["protocol"]["ask"] == "Estimate"
+def test_run(ran, place):
+    asked = json.loads(next(place.glob("results/**/config.json")).read_text(encoding="utf-8"))["identity"]["ask"]
+    assert asked == "Estimate"
     scores = ran["scores"]["weather_error"]
     assert scores["mean_error"]["value"] < 1
     assert scores["mean_error"]["low"] < scores["mean_error"]["value"] < scores["mean_error"]["high"]
