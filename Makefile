@@ -45,10 +45,11 @@ lint: setup
 test: lint $(CHROMIUM)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# wheels of the core and of every plugin, in dist/; built from nothing, so that what is no longer there is in none of them
+# wheels of the core and of every plugin, in dist/; what an earlier build left behind would be in them too
 wheels: setup
 	rm -rf dist build $(PLUGINS:%=%/build)
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist . $(PLUGINS:%=./%)
+	rm -rf build $(PLUGINS:%=%/build)
 
 # the record of the public interface, which the change log is compared with (docs/plugins/stability.md)
 interface: setup

@@ -3,9 +3,11 @@
 `python tests/interface.py` writes the text of the version under way, if the change log names every change.
 """
 
+import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import griffe
@@ -26,9 +28,14 @@ def public_modules() -> list[str]:
     return re.findall(r"^\| `(plmtasks[.\w]*)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
+@cache
+def source() -> griffe.Module:
+    return griffe.load("plmtasks", search_paths=[ROOT], allow_inspection=False)
+
+
 def interface() -> dict[str, str]:
     """Every public name → what a caller can rely on. Read from the source: nothing is imported."""
-    package, public = griffe.load("plmtasks", search_paths=[ROOT], allow_inspection=False), public_modules()
+    package, public = source(), public_modules()
     modules = [package, *(package[name.removeprefix("plmtasks.")] for name in public if name != "plmtasks")]
     return {name: said for module in modules for name, said in described(module, public)}
 
@@ -111,7 +118,7 @@ def unnamed_today() -> list[str]:
 def main() -> None:
     if missing := unnamed_today():
         sys.exit("CHANGELOG.md does not name, in backticks:\n" + "\n".join(f"  {name}" for name in missing))
-    version = str(griffe.load("plmtasks", search_paths=[ROOT], submodules=False)["__version__"].value).strip("'\"")
+    version = ast.literal_eval(str(source()["__version__"].value))
     text = "".join(f"{name}  {said}\n" for name, said in interface().items())
     (RECORDS / f"{version}.txt").write_text(text, encoding="utf-8")
 

@@ -23,7 +23,11 @@ def outside(wheels, tmp_path_factory):
 
 def mypy(python, folder):
     command = ["mypy", "--strict", "--output", "json", "--python-executable", str(python), "--config-file", "", "."]
-    return [(e["file"], e["line"], e["message"]) for e in map(json.loads, output(command, folder).splitlines()) if e["severity"] == "error"]
+    return [
+        (e["file"], e["line"], e["message"])
+        for e in map(json.loads, output(command, folder).splitlines())
+        if e["severity"] == "error"
+    ]
 
 
 def pyright(python, folder):
@@ -34,8 +38,8 @@ def pyright(python, folder):
 
 
 def output(command, folder):
-    program = str(Path(sys.executable).with_name(command[0]))
-    done = subprocess.run([program, *command[1:]], cwd=folder, env=fresh.surroundings(), capture_output=True, text=True, timeout=240)
+    command = [str(Path(sys.executable).with_name(command[0])), *command[1:]]
+    done = subprocess.run(command, cwd=folder, env=fresh.surroundings(), capture_output=True, text=True, timeout=240)
     assert not done.stderr, done.stderr
     return done.stdout
 

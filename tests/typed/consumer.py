@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plmtasks
 from numpy.typing import NDArray
+
+import plmtasks
 from plmtasks import hookimpl
 from plmtasks.batching import Cost
 from plmtasks.config import ModelSettings, Source
