@@ -31,6 +31,7 @@ def mypy(python, folder):
 
 
 def pyright(python, folder):
+    """By basedpyright, which has the same rules in this mode and needs no download at first use."""
     (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}), encoding="utf-8")
     found = json.loads(output(["basedpyright", "--outputjson", "--pythonpath", str(python)], folder))
     errors = [e for e in found["generalDiagnostics"] if e["severity"] == "error"]
