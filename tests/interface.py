@@ -45,6 +45,8 @@ def described(module: griffe.Module, public: Sequence[str] = ()) -> Iterator[tup
     yield module.path, MODULE
     for name, member in module.members.items():
         path = f"{module.path}.{name}"
+        if member.is_module and name in member.members and name in (module.exports or ()):
+            member = member[name]  # exported from a submodule of its own name
         if not member.is_public or member.is_module:
             continue
         target = member.final_target if member.is_alias else member

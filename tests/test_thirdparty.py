@@ -19,7 +19,7 @@ def environment(wheels, tmp_path_factory):
         folder / "weather-estimates",
         ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"),
     )
-    made = fresh.Fresh.of(folder / "venv", ["plmtasks[all]", "setuptools", "pytest", "hypothesis"], wheels)
+    made = fresh.Fresh.of(folder / "venv", ["plmtasks[all,testing]", "setuptools"], wheels)
     made.install("--find-links", str(wheels), "--no-build-isolation", "plmtasks[all]", str(folder / "weather-estimates"))
     return made
 
