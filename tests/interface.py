@@ -45,7 +45,7 @@ def described(module: griffe.Module, public: Sequence[str] = ()) -> Iterator[tup
     yield module.path, MODULE
     for name, member in module.members.items():
         path = f"{module.path}.{name}"
-        if member.is_module and name in member.members and name in (module.exports or ()):
+        if isinstance(member, griffe.Module) and name in (module.exports or ()) and name in member.members:
             member = member[name]  # exported from a submodule of its own name
         if not member.is_public or member.is_module:
             continue
