@@ -8,7 +8,7 @@ PEERS := .venv/.peers-installed
 
 CHROMIUM := .venv/.chromium-looked-for
 
-.PHONY: setup demo site lint test bench bench-quick clean
+.PHONY: setup demo site lint test wheels interface bench bench-quick clean
 
 setup: $(INSTALLED)
 
@@ -44,6 +44,16 @@ lint: setup
 # two test processes of one thread each; the files of one module stay together
 test: lint $(CHROMIUM)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# wheels of the core and of every plugin, in dist/; what an earlier build left behind would be in them too
+wheels: setup
+	rm -rf dist build $(PLUGINS:%=%/build)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist . $(PLUGINS:%=./%)
+	rm -rf build $(PLUGINS:%=%/build)
+
+# the record of the public interface, which the change log is compared with (docs/plugins/stability.md)
+interface: setup
+	$(BIN)/python tests/interface.py
 
 # what plmtasks is compared with
 $(PEERS): $(INSTALLED) benchmarks/requirements.txt

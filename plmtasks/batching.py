@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
+__all__ = ["Cost"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:

@@ -6,6 +6,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import InputError
 
+__all__ = [
+    "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
+]  # fmt: skip
+
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Kernels = Literal["auto", "plain", "onednn"]

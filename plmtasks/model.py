@@ -37,7 +37,10 @@ class Model(ABC):
     """It has no weights yet: `make` must be called, and the model it returns trained."""
 
     def make(self, texts: Iterable[str], seed: int, folder: Path) -> "Model":
-        """Writes a checkpoint with random weights and a tokenizer learned from `texts`; returns the model there."""
+        """Writes a checkpoint with random weights and a tokenizer learned from `texts`; returns the model there.
+
+        folder: it is not there yet, and is made here
+        """
         raise TypeError(f"{self.name} has weights of its own")
 
     def saved(self, folder: Path) -> "Model":
@@ -153,6 +156,7 @@ class TrainableModel(LoadedModel):
     def save(self, folder: Path, state: "Mapping[str, torch.Tensor] | None" = None) -> None:
         """Writes a checkpoint that the model's own library loads as it is: of all views that were made to learn together.
 
+        folder: it is made here if it is not there
         state: the weights where no process holds all of them, named as in a ModuleList of all views' modules
         """
 

@@ -11,6 +11,8 @@ from .errors import PluginError
 from .examples import Example
 from .task import Task
 
+__all__ = ["Perturbation", "WordPerturbation"]
+
 GAPS = re.compile(r"(\s+)")
 
 

@@ -19,6 +19,8 @@ from .examples import Example, Prediction
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "read_result", "read_results"]
+
 SCHEMA_VERSION = 1
 
 CLUSTER = "cluster"

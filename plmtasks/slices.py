@@ -13,6 +13,8 @@ from .errors import DataError, InputError
 from .examples import Example
 from .languages import is_spaced
 
+__all__ = ["DOCUMENT_LENGTHS", "TEXT_LENGTHS", "by_count", "by_length"]
+
 TEXT_LENGTHS = (10, 20, 40)
 """What parts sentences by their words; twice as many characters where words are not set apart."""
 

@@ -100,7 +100,7 @@ def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Pa
 
 
 def _make(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> bool:
-    if not (folder / "config.json").exists():
+    if not folder.exists():
         pairs = ((r, a) for lesson in lessons for r, a in zip(lesson.requests, lesson.answers, strict=True))
         texts = (text for r, a in pairs for text in (*r.texts(), *_texts(a)))
         temporary = folder.with_name("making")

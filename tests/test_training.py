@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from plmtasks import RunConfig, TrainSettings, run_config
+from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
-from plmtasks.learning import clipped, lasting_gradients
+from plmtasks.learning import Teacher, clipped, lasting_gradients
+from plmtasks.progress import Progress
 from plmtasks.registry import Registry, load_registry
 from plmtasks.runner import run
 from plmtasks.session import estimate, train
-from plmtasks.training import RECORD
+from plmtasks.training import RECORD, _make
 
 LITTLE = TrainSettings(epochs=2, limit=256, batch_size=16, learning_rate=2e-3)
 
@@ -370,3 +371,23 @@ def test_gradients_are_divided_and_clipped_as_torch_does(most: float) -> None:
     factor = clipped(summed, 1 / 4, most)
     for weight, gradient in zip(weights, summed, strict=True):
         torch.testing.assert_close(gradient * factor, weight.grad)
+
+
+def test_a_model_is_made_once_whatever_its_files_are(tmp_path: Path) -> None:
+    """A training that goes on finds what was made before it was interrupted."""
+    from toy import ToyModel
+
+    class Own(ToyModel):
+        def make(self, texts: object, seed: int, folder: Path) -> "Own":
+            folder.mkdir()
+            (folder / "words.txt").write_text(f"{len(list(tmp_path.iterdir()))}", encoding="utf-8")
+            return self
+
+    teacher = Teacher(
+        settings=ModelSettings(), training=TrainSettings(), processes=alone(), progress=Progress(quiet=True), device="cpu"
+    )
+    for _ in range(2):
+        _make(Own(), [], teacher, tmp_path / "scratch")
+        (tmp_path / "another").touch()
+    assert (tmp_path / "scratch" / "words.txt").read_text(encoding="utf-8") == "1"
+    assert {path.name for path in tmp_path.iterdir()} == {"scratch", "another"}
