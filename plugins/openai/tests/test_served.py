@@ -79,7 +79,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_got_over(proxy: Any, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLMTASKS_OPENAI_TIMEOUT", "4" if fault[0] == "hang" else "60")
+    monkeypatch.setenv("PLMTASKS_OPENAI_TIMEOUT", "3" if fault[0] == "hang" else "60")
     proxy.faults = [fault]
     asked = [request(0), request(1)]
     found = load(proxy.address).answer(asked)
@@ -113,7 +113,7 @@ def test_one_refusal_gives_up_the_others(proxy: Any) -> None:
     proxy.faults = [("hang",), ("hang",), ("status", 404, {})]
     with pytest.raises(ModelError, match="--chat"):
         load(proxy.address).answer([request(i) for i in range(3)])
-    assert len(proxy.asked) == 3
+    assert proxy.busy >= 2, "it waited for the others"
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
