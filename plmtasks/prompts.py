@@ -33,7 +33,8 @@ def plain(request: Prompted, shots: Sequence[Shot], text: str) -> str:
     """
     cue = CUES.get(purpose_of(request), CUE)
     cued = [
-        f"{t}{cue}" if request.instruction and not t.rstrip().endswith((":", "：")) else t for t in (*(s.text for s in shots), text)
+        f"{t}{cue}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
+        for t in (*(s.text for s in shots), text)
     ]
     answered = [f"{t} {s.answer}" for t, s in zip(cued, shots, strict=False)]
     return "\n\n".join(part for part in (request.instruction, *answered, cued[-1]) if part)

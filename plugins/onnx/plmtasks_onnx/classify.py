@@ -54,20 +54,17 @@ class Classifier(LoadedModel):
         encodings = self.encodings(requests)
         for request in requests:
             self._encodings.pop(request, None)  # each is answered once
-        width = max(len(e.ids) for e in encodings)
-        shape = len(encodings), width
-        given = {
-            "input_ids": np.full(shape, self.pad, np.int64), "attention_mask": np.zeros(shape, np.int64),
-            "token_type_ids": np.zeros(shape, np.int64),
-        }  # fmt: skip
+        shape = len(encodings), max(len(e.ids) for e in encodings)
+        ids, mask, types = np.full(shape, self.pad, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for i, encoding in enumerate(encodings):
-            for name, row in zip(given, (encoding.ids, 1, encoding.types), strict=True):
-                given[name][i, : len(encoding.ids)] = row
+            own = slice(len(encoding.ids))
+            ids[i, own], mask[i, own], types[i, own] = encoding.ids, 1, encoding.types
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
         [logits] = self.session.run(["logits"], {name: given[name] for name in self.inputs})
         answers: list[Answer] = []
         for request, row in zip(cast(Sequence[Classify], requests), logits, strict=True):
-            own = row[[self.columns[label] for label in request.labels]]
-            scores = expit(own) if request.multi_label else softmax(own)
+            asked = row[[self.columns[label] for label in request.labels]]
+            scores = expit(asked) if request.multi_label else softmax(asked)
             answers.append(ClassifyAnswer(scores=tuple(scores.tolist())))
         return answers
 

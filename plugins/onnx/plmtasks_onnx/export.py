@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -74,17 +74,25 @@ def export(checkpoint: "Exported", graph: Path) -> None:
             model, kwargs=sample, f=graph, input_names=list(sample), output_names=["logits"], dynamo=True, verbose=False,
             dynamic_shapes={name: {0: free, 1: free} for name in sample},
         )  # fmt: skip
-        with torch.inference_mode():
-            wanted = model(**probe).logits.numpy()
-    except Exception as e:  # noqa: BLE001  exporting runs the library's code for any architecture: it may fail in any way
-        raise ModelError(f"{checkpoint.name!r} cannot be exported: {type(e).__name__}: {str(e).strip().splitlines()[:1]}") from e
-    found = session_of(graph, 1, "cpu").run(["logits"], {name: value.numpy() for name, value in probe.items()})[0]
+    except Exception as e:  # exporting runs the library's code for any architecture: it may fail in any way
+        said = str(e.__cause__ or e).strip().splitlines()
+        raise ModelError(f"{checkpoint.name!r} cannot be exported: {said[0][:300] if said else type(e).__name__}") from e
+    hold_together(checkpoint.name, graph, model, probe)
+
+
+def hold_together(name: str, graph: Path, model: Any, probe: Mapping[str, Any]) -> None:
+    """raises: ModelError if the graph's logits are not the model's"""
+    import torch
+
+    with torch.inference_mode():
+        wanted = model(**probe).logits.numpy()
+    [found] = session_of(graph, 1, "cpu").run(["logits"], {name: value.numpy() for name, value in probe.items()})
     differ = float(abs(found - wanted).max())
     if not differ <= TOLERANCE * (1 + float(abs(wanted).max())):
-        raise ModelError(f"{checkpoint.name!r} cannot be exported: the graph's logits differ from torch's by {differ:.2g}")
+        raise ModelError(f"{name!r} cannot be exported: the graph's logits differ from torch's by {differ:.2g}")
 
 
-def inputs_of(model: Any, tokenizer: Any, texts: tuple[str, ...]) -> Mapping[str, Any]:
+def inputs_of(model: Any, tokenizer: Any, texts: Sequence[str]) -> dict[str, Any]:
     """What the model's `forward` takes, padded."""
     accepted = inspect.signature(model.forward).parameters
     typed = "token_type_ids" in accepted and getattr(model.config, "type_vocab_size", 0) > 1
@@ -107,7 +115,8 @@ def session_of(graph: Path, threads: int, device: str) -> Any:
     provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
     if provider not in onnxruntime.get_available_providers():
         raise ModelError(
-            f"this onnxruntime has no {provider}", "pip install onnxruntime-gpu, or hide the GPU: CUDA_VISIBLE_DEVICES= plmtasks …"
+            f"this onnxruntime has no {provider}",
+            "pip install onnxruntime-gpu, or hide the GPU: CUDA_VISIBLE_DEVICES= plmtasks …",
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -126,7 +135,7 @@ def quiet() -> Iterator[None]:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

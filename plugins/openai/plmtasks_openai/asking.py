@@ -91,7 +91,7 @@ class LoadedServed(LoadedModel):
             wait=tenacity.wait_random_exponential(multiplier=0.5), reraise=True,
         )  # fmt: skip
         async with self.slots:
-            text = await again(self._completed, request)
+            text: str = await again(self._completed, request)
         return GenerateAnswer(text=before(text, request.stop).strip())
 
     async def _completed(self, request: Generate) -> str:

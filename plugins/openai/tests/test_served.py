@@ -60,7 +60,11 @@ def test_what_is_sent(proxy: Any) -> None:
     said = [("user", "Who was it?\n\nann opened the door ."), ("assistant", "ann"), ("user", request().text)]
     turns = [{"role": role, "content": content} for role, content in said]
     assert proxy.asked == [{"model": "tiny", "messages": turns, "max_tokens": 6, "temperature": 0.0, "stop": ["\n"]}]
-    drawn = {"seed": 3, "generation": Generation(temperature=0.5, top_p=0.9), "model_args": {"max_tokens": 2, "temperature": None}}
+    drawn = {
+        "seed": 3,
+        "generation": Generation(temperature=0.5, top_p=0.9),
+        "model_args": {"max_tokens": 2, "temperature": None},
+    }
     load(proxy.address, **drawn).answer([request()])
     prompt = f"Who was it?\n\nann opened the door .\nAnswer: ann\n\n{request().text}\nAnswer:"
     told = {"max_tokens": 2, "temperature": None, "seed": 3, "top_p": 0.9}
@@ -118,7 +122,7 @@ def test_one_refusal_gives_up_the_others(proxy: Any) -> None:
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_registry().model("openai:tiny@http://127.0.0.1:1/v1")
-    with pytest.raises(ModelError, match="the server at http://127.0.0.1:1/v1 cannot be reached"):
+    with pytest.raises(ModelError, match=r"the server at http://127\.0\.0\.1:1/v1 cannot be reached"):
         model.identity(request(), ModelSettings())
 
 
