@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STOPS = 4
 """Stop texts that the protocol takes; an answer is cut at the others here."""
+HELD = 8
+"""Tokens of requests for one of the token budget: what waits for a server takes no memory here."""
 TRIES = 3
 """For an answer that is none."""
 
@@ -54,10 +56,10 @@ class LoadedServed(LoadedModel):
         weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
 
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
-        """About the tokens read and made, four bytes a token: the server's tokenizer is not known here."""
+        """By the tokens read and made, at four bytes a token: the server's tokenizer is not known here."""
         asked = cast(Sequence[Generate], requests)
         counts = [len(shown(r, self.settings).encode()) // 4 + new_tokens(r, self.settings) for r in asked]
-        return [Cost(width=count, bare=count) for count in counts]
+        return [Cost(width=cost, bare=cost) for cost in (-(-count // HELD) for count in counts)]
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """raises: ModelError as soon as one request is refused for good; the others are given up"""

@@ -15,6 +15,8 @@ from .connection import Connection, connection
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
 
+BATCH_TOKENS = 1024
+"""A default: some thirty questions."""
 RESERVED = ("model", "messages", "prompt", "stream", "n", "api_key")
 """Fields of a request that are not for a user to set."""
 
@@ -56,6 +58,10 @@ class Served(Model):
         from .asking import shown
 
         return shown(request, settings)
+
+    def tokens_within(self, memory: int, dtype: str) -> int:
+        """The same on every machine, whatever it has: a batch is what an interruption may lose."""
+        return BATCH_TOKENS
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .asking import LoadedServed

@@ -142,6 +142,16 @@ def test_the_key_goes_to_its_own_server_alone_and_nowhere_else(proxy: Any, monke
     assert "sk-secret" not in str(proxy.headers[1])
 
 
+def test_a_batch_is_some_thirty_questions_on_every_machine() -> None:
+    from plmtasks.batching import cut_batches
+
+    model = load_registry().model("openai:tiny@http://127.0.0.1:1/v1")
+    assert model.tokens_within(2**40, "bfloat16") == model.tokens_within(2**20, "float32") == 1024
+    requests = [request(i, text="who was it ? " * 64, max_new_tokens=32) for i in range(90)]
+    costs = load("http://127.0.0.1:1/v1").costs(requests)
+    assert {len(batch) for batch in cut_batches([str(i) for i in range(90)], costs, 1024)} <= set(range(20, 40))
+
+
 def test_concurrency_is_bounded(proxy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLMTASKS_OPENAI_CONCURRENCY", "2")
     found = load(proxy.address).answer([request(i) for i in range(6)])
@@ -217,7 +227,7 @@ def test_names_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_killed_run_goes_on_and_asks_nothing_again(proxy: Any, tmp_path: Path) -> None:
     name, count, most = f"openai:tiny@{proxy.address}", 30, 14
-    options = {"batch_tokens": 200, "limit": count, "output": str(tmp_path), "threads": 1}
+    options = {"batch_tokens": 30, "limit": count, "output": str(tmp_path), "threads": 1}
     command = [sys.executable, "-m", "plmtasks", "run", "--task", "qa/sample", "--model", name, "--quiet"]
     command += [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
     proxy.most = most
