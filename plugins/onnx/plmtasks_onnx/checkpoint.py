@@ -33,7 +33,7 @@ class Exported(Model):
     source: str
     """A folder, or owner/name of the hub with an optional @revision."""
     int8: bool = False
-    """The weights of matrix products and embeddings are rounded to 8 bits, and activations as they come."""
+    """Weights of matrix products and embeddings are rounded to 8 bits; activations as they come, by the largest of the batch."""
     family: str = "encoder"
     answers: Sequence[str] = ("Classify",)
     description: str = ""

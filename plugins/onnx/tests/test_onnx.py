@@ -17,23 +17,7 @@ from plmtasks.errors import InputError, ModelError
 from plmtasks.registry import load_registry
 from plmtasks.requests import Classify
 
-LEARNS = {"train_limit": 64, "epochs": 1.0, "select_split": "none", "threads": 1, "quiet": True}
 TASK = {"task": "classification/sample", "limit": 40, "threads": 1, "quiet": True}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that learned for a short while; graphs are kept beside it."""
-    place = tmp_path_factory.mktemp("onnx")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-        plmtasks.train("classification/sample", "tiny-bert", str(place / "moods"), **LEARNS)
-    return place / "moods"
-
-
-@pytest.fixture(autouse=True)
-def _cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
 
 
 def answers(model: str, requests: Sequence[Classify], **settings: Any) -> tuple[list[Any], list[Any]]:

@@ -19,7 +19,7 @@ import pytest
 CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder with random weights and a chat template, as the transformers library writes it."""
     import transformers
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[str]:
     """The address of `transformers serve` with that model, named "tiny"."""
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", folder.name, "--host", "127.0.0.1", "--port", "0"]
