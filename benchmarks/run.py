@@ -59,6 +59,7 @@ ROWS = {
     "translate-beams": Row("translate:beams", "the same, 4 beams", 3),
     "classify-float32": Row("classify:float32", "classification of SST-2, MiniLM, float32", 3.5, quick=True),
     "classify-bfloat16": Row("classify:bfloat16", "the same, bfloat16 beside the peer's float32", 6.5, quick=True),
+    "onnx-classify": Row("onnx:classify", "classification of SST-2, MiniLM, onnxruntime, float32", 1, gpu=False),
     "extract-span": Row("extract_span:float32", "extractive QA of SQuAD 2.0, windows of 384, float32", "3 ×; memory 10 ×"),
     "finetune-sst2-float32": Row("finetune:sst2_float32", "fine-tuning MiniLM on SST-2, float32", 1.7),
     "finetune-sst2-bfloat16": Row("finetune:sst2_bfloat16", "the same, bfloat16 beside the peer's float32", 3),

@@ -18,8 +18,8 @@ SOURCES = sorted(
     if "egg-info" not in str(path)
 )
 HEAVY = {
-    "accelerate", "datasets", "evaluate", "jieba", "numpy", "pandas", "peft", "pyarrow", "rich", "rouge_score", "sacrebleu",
-    "safetensors", "scipy", "seqeval", "sklearn", "tokenizers", "torch", "transformers",
+    "accelerate", "datasets", "evaluate", "jieba", "numpy", "onnx", "onnxruntime", "openai", "pandas", "peft", "pyarrow", "rich",
+    "rouge_score", "sacrebleu", "safetensors", "scipy", "seqeval", "sklearn", "tokenizers", "torch", "transformers",
 }  # fmt: skip
 
 

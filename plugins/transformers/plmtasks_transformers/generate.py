@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+from plmtasks.prompts import before
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
@@ -114,7 +115,7 @@ class Generator(Loaded):
             torch.manual_seed(self._seed(requests))
             made = self._made(requests, encodings)
         texts = self.tokenizer.batch_decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return [GenerateAnswer(text=_before(text, r.stop).strip()) for r, text in zip(requests, texts, strict=True)]
+        return [GenerateAnswer(text=before(text, r.stop).strip()) for r, text in zip(requests, texts, strict=True)]
 
     def _made(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> Any:
         """The tokens made for each, the end of a text and padding among them."""
@@ -226,12 +227,6 @@ class _Stop:
         import torch
 
         return torch.tensor([self.stops(row, self.stop) for row in ids[:, self.start :].tolist()], device=ids.device)
-
-
-def _before(text: str, stop: Sequence[str]) -> str:
-    for s in stop:
-        text = text.partition(s)[0]
-    return text
 
 
 def _by_languages(requests: Sequence[Generate]) -> Iterator[tuple[tuple[str | None, str | None], list[int]]]:

@@ -1,10 +1,11 @@
 """How instruction, shots and text become one prompt."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError
 from plmtasks.languages import language_name
+from plmtasks.prompts import Prompted, plain, purpose_of, raw, turns
 from plmtasks.requests import Shot
 
 from .architectures import SEQUENCE_TO_SEQUENCE
@@ -13,25 +14,8 @@ from .languages import language_token
 if TYPE_CHECKING:
     from .loaded import Parts
 
-CUE = "\nAnswer:"
-"""Put after a text under an instruction, unless the text ends with a colon."""
-
-CUES = {"summarize": "\nTL;DR:"}
-"""Purpose → what people write between a text and such an answer."""
-
 PREFIXED = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "t5gemma")
 """Sequence-to-sequence types that are told what to do; the others (BART, Marian, …) take the text alone."""
-
-
-class Prompted(Protocol):
-    """What `Choose` and `Generate` have in common."""
-
-    @property
-    def instruction(self) -> str: ...
-    @property
-    def shots(self) -> tuple[Shot, ...]: ...
-    @property
-    def text(self) -> str: ...
 
 
 class Prompts:
@@ -73,27 +57,18 @@ class Prompts:
                 raise InputError(f"{self.name!r} takes the text alone, and can be shown no examples", "leave out --shots")
             return text
         if self.style == "raw":
-            return "\n\n".join([*(f"{s.text} {s.answer}" for s in shots), text])
+            return raw(shots, text)
         source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
         if self.reads and not shots and source and target:
             return f"translate {language_name(source)} to {language_name(target)}: {text}"
-        purpose = _purpose(request)
+        purpose = purpose_of(request)
         if self.reads and not shots and purpose:
             return f"{purpose}: {text}"
-        cued = [
-            f"{t}{CUES.get(purpose, CUE)}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
-            for t in (*(s.text for s in shots), text)
-        ]
-        answered = [f"{t} {s.answer}" for t, s in zip(cued, shots, strict=False)]
-        return "\n\n".join(part for part in (request.instruction, *answered, cued[-1]) if part)
+        return plain(request, shots, text)
 
     def _chat(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
-        turns = []
-        for shot in shots:
-            turns += [{"role": "user", "content": shot.text}, {"role": "assistant", "content": shot.answer}]
-        turns.append({"role": "user", "content": text})
-        turns[0]["content"] = "\n\n".join(part for part in (request.instruction, turns[0]["content"]) if part)
-        made: str = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        said = turns(request, shots, text)
+        made: str = self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
         return made
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -134,7 +109,7 @@ class Prompts:
             if n <= room:
                 return prompt, length - n
         text = request.text
-        at_right = self.policy == "right" or (self.policy == "auto" and _purpose(request) == "summarize")
+        at_right = self.policy == "right" or (self.policy == "auto" and purpose_of(request) == "summarize")
         while text:
             prompt = self.render(request, (), text)
             n = len(self.ids([prompt])[0])
@@ -202,8 +177,3 @@ class Prompts:
         # a tokenizer may be that of several views, each with its own languages
         if self.multilingual:
             self.tokenizer.src_lang, self.tokenizer.tgt_lang = self._spoken
-
-
-def _purpose(request: Any) -> str:
-    """One word for what is wanted; "" for a request that has none."""
-    return getattr(request, "purpose", "")

@@ -1,0 +1,163 @@
+"""A checkpoint whose weights are computed by onnxruntime."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import InputError, ModelError
+from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.requests import Classify, Request
+
+if TYPE_CHECKING:
+    from plmtasks.config import ModelSettings
+
+RECORD = "plmtasks.json"
+"""What plmtasks wrote beside weights that it trained."""
+WEIGHTS = ("*.safetensors", "config.json")
+FILES = (*WEIGHTS, "*.json", "*.txt", "*.model")
+"""All that can change an answer."""
+HEAD = "ForSequenceClassification"
+POLICIES = ("auto", "error", "left", "right", "skip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported(Model):
+    """An encoder with a head for its labels, as the transformers library writes it; it is exported when it is first loaded."""
+
+    name: str
+    source: str
+    """A folder, or owner/name of the hub with an optional @revision."""
+    int8: bool = False
+    """Weights of matrix products and embeddings are rounded to 8 bits; activations as they come, by the largest of the batch."""
+    family: str = "encoder"
+    answers: Sequence[str] = ("Classify",)
+    description: str = ""
+
+    @cached_property
+    def folder(self) -> Path:
+        """raises: ModelError if there is no such checkpoint, or none that can be exported"""
+        folder = Path(self.source).expanduser()
+        if not folder.is_dir():
+            if not _is_hub_id(self.source):
+                raise ModelError(f"there is no folder {self.source!r}")
+            folder = _downloaded(self.source)
+        if not (folder / "config.json").is_file():
+            raise ModelError(f"{self.source!r} is no checkpoint: it has no config.json", f"looked in {folder}")
+        whole = [*folder.glob("model*.safetensors")]
+        if (folder / "heads").is_dir() or not whole:
+            raise ModelError(
+                f"{self.source!r} is no single model with weights in safetensors",
+                "of several heads, and of adapters, plmtasks export --model MODEL --task TASK --output FOLDER writes one",
+            )
+        return folder
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """raises: ModelError"""
+        try:
+            config: Mapping[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise ModelError(f"the config.json of {self.source!r} cannot be read: {e}") from e
+        return config
+
+    @property
+    def labels(self) -> list[str]:
+        """In the order of the head's columns; none if it has no such head."""
+        if not any(name.endswith(HEAD) for name in self.config.get("architectures") or []):
+            return []
+        names = {int(i): str(name) for i, name in (self.config.get("id2label") or {}).items()}
+        return [names[i] for i in sorted(names)]
+
+    def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
+        """File name → sha256."""
+        files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD}
+        return {f.name: _sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(files)}
+
+    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+        return {
+            "version": self.version, "files": self.hashes(), "int8": self.int8, "onnxruntime": version("onnxruntime"),
+            "settings": {"truncation": settings.truncation},
+        }  # fmt: skip
+
+    def fresh(self, form: Request) -> bool:
+        assert isinstance(form, Classify)
+        several = self.config.get("problem_type") == "multi_label_classification"
+        return sorted(self.labels) != sorted(form.labels) or several != form.multi_label
+
+    def heads(self) -> Sequence[str]:
+        return [f"Classify with the labels {', '.join(self.labels)}"] if self.labels else []
+
+    def training_record(self) -> Mapping[str, Any] | None:
+        try:
+            record: Mapping[str, Any] = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as e:
+            raise ModelError(f"{self.folder / RECORD} cannot be read: {e}") from e
+        return record
+
+    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+        from .classify import Classifier
+        from .export import graph_of, session_of
+
+        assert isinstance(form, Classify)
+        if self.fresh(form):
+            raise ModelError(
+                f"{self.name!r} has no head for the labels {', '.join(form.labels)}, and onnxruntime trains nothing",
+                f"it has: {', '.join(self.heads()) or 'none'}",
+                "plmtasks train --model CHECKPOINT makes one that can then be asked as onnx:FOLDER",
+            )
+        if settings.dtype not in ("auto", "float32"):
+            raise InputError(f"{self.name!r} is not computed in {settings.dtype}", "--dtype float32; onnx-int8: has 8 bits")
+        if settings.truncation not in POLICIES:
+            raise InputError(f"Classify cannot use --truncation {settings.truncation}", f"it can use: {', '.join(POLICIES)}")
+        graph = graph_of(self, int8=self.int8)
+        return Classifier(self, session_of(graph, settings.threads, device), settings)
+
+
+class Checkpoints(Provider):
+    """`onnx:NAME` and `onnx-int8:NAME`: any folder or hub id of an encoder that classifies."""
+
+    def __init__(self, scheme: str, *, int8: bool) -> None:
+        self.scheme, self.int8 = scheme, int8
+        self.description = "a classifying encoder in a folder or on the hub, by onnxruntime" + " in 8 bits" * int8
+
+    def make(self, name: str) -> Exported:
+        path = Path(name).expanduser()
+        called = path.absolute().name if path.is_dir() else name
+        return Exported(name=f"{self.scheme}:{called}", source=name, int8=self.int8)
+
+
+@cache
+def _sha256(file: Path, size: int, modified: int) -> str:
+    """Read once a process; a file that changes is another."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_hub_id(source: str) -> bool:
+    return not source.startswith((".", "/", "~")) and source.count("/") == 1
+
+
+def _downloaded(source: str) -> Path:
+    """What the hub's cache holds is taken as it is, without asking the network.
+
+    raises: ModelError
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name, _, revision = source.partition("@")
+    wanted: dict[str, Any] = {"revision": revision or None, "allow_patterns": list(FILES)}
+    try:
+        try:
+            return Path(snapshot_download(name, local_files_only=True, **wanted))
+        except LocalEntryNotFoundError:
+            return Path(snapshot_download(name, **wanted))
+    except (OSError, HfHubHTTPError, HFValidationError) as e:
+        raise ModelError(f"{source!r} is no folder, and the hub did not give it: {str(e).strip().splitlines()[0]}") from e

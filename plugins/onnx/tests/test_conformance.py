@@ -1,0 +1,26 @@
+"""The kit that plugin authors are given, on a graph of 32 and of 8 bits."""
+
+from pathlib import Path
+
+import pytest
+
+from plmtasks.model import Model
+from plmtasks.registry import load_registry
+from plmtasks.testing import ModelConformance
+
+
+class TestGraph(ModelConformance):
+    @pytest.fixture
+    def model(self, folder: Path) -> Model:
+        return load_registry().model(f"onnx:{folder}")
+
+
+class TestRoundedGraph(ModelConformance):
+    @pytest.fixture
+    def model(self, folder: Path) -> Model:
+        return load_registry().model(f"onnx-int8:{folder}")
+
+    @pytest.fixture
+    def tolerance(self) -> float:
+        """Activations are rounded by the largest of the batch."""
+        return 0.01

@@ -1,0 +1,148 @@
+"""Encoders through onnxruntime: the answers of torch, from a graph that is made once."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plmtasks_onnx import export
+from plmtasks_onnx.classify import limit_of
+
+import plmtasks
+from plmtasks.config import ModelSettings
+from plmtasks.errors import InputError, ModelError
+from plmtasks.registry import load_registry
+from plmtasks.requests import Classify
+
+TASK = {"task": "classification/sample", "limit": 40, "threads": 1, "quiet": True}
+
+
+def answers(model: str, requests: Sequence[Classify], **settings: Any) -> tuple[list[Any], list[Any]]:
+    """Scores, and what was cut."""
+    made = ModelSettings(**{"dtype": "float32", "threads": 1, "kernels": "plain", **settings})
+    loaded = load_registry().model(model).load(requests[0], made, "cpu")
+    cut = [cost.cut for cost in loaded.costs(requests)]
+    return [a.scores for a in loaded.answer(requests)], cut  # type: ignore[attr-defined]
+
+
+def asked(folder: Path, **other: Any) -> list[Classify]:
+    labels = tuple(reversed(json.loads((folder / "config.json").read_text())["label2id"]))
+    texts = ["ann sadly broke the lamp .", "no", "bob gladly found the old key in the garden today . " * 30]
+    pairs = [None, "ann gladly sang .", "ben sadly lost the key . " * 60]
+    return [Classify(**{"text": text, "text_pair": pair, "labels": labels, **other}) for text in texts for pair in pairs]
+
+
+@pytest.mark.parametrize("truncation", ["auto", "left"])
+def test_the_answers_and_the_cuts_are_those_of_torch(folder: Path, truncation: str) -> None:
+    requests = asked(folder)
+    found, cut = answers(f"onnx:{folder}", requests, truncation=truncation)
+    wanted, cut_there = answers(str(folder), requests, truncation=truncation)
+    assert cut == cut_there
+    assert any(cut)
+    assert found == [pytest.approx(w, abs=1e-4) for w in wanted]
+    alone = [answers(f"onnx:{folder}", [r], truncation=truncation)[0][0] for r in requests[:2]]
+    assert alone == [pytest.approx(f, abs=1e-4) for f in found[:2]]
+
+
+def test_a_run_tells_how_the_model_came_to_the_task_and_exports_once(folder: Path, tmp_path: Path) -> None:
+    model = f"onnx:{folder}"
+    result = plmtasks.run(model=model, output=str(tmp_path / "a"), **TASK)
+    torch = plmtasks.run(model=str(folder), output=str(tmp_path / "b"), **TASK)
+    assert result.record["protocol"]["how"] == torch.record["protocol"]["how"] == "fine-tuned"
+    assert result.score == torch.score
+    assert result.record["model"]["name"] == "onnx:moods"
+    assert [p["prediction"] for p in result.predictions()] == [p["prediction"] for p in torch.predictions()]
+    graphs = [p.stat().st_mtime_ns for p in export.cache_folder().rglob(export.GRAPH)]
+    again = plmtasks.run(model=model, output=str(tmp_path / "c"), **TASK)
+    assert (again.folder / "result.json").read_bytes() == (result.folder / "result.json").read_bytes()
+    assert [p.stat().st_mtime_ns for p in export.cache_folder().rglob(export.GRAPH)] == graphs
+
+
+def test_8_bits_are_a_model_of_their_own(folder: Path) -> None:
+    requests = [replace(r, text=f"{r.text} {i}") for i, r in enumerate(asked(folder))]
+    rounded, whole = (answers(f"{scheme}:{folder}", requests)[0] for scheme in ("onnx-int8", "onnx"))
+    assert rounded != whole
+    assert rounded == [pytest.approx(w, abs=0.1) for w in whole]
+    places = {place.name.endswith("-int8"): place for place in export.cache_folder().iterdir() if place.is_dir()}
+    size = {int8: sum(f.stat().st_size for f in place.iterdir()) for int8, place in places.items()}
+    assert size[True] < size[False]
+    identities = [load_registry().model(f"{s}:{folder}").identity(requests[0], ModelSettings()) for s in ("onnx-int8", "onnx")]
+    assert identities[0] != identities[1]
+
+
+def test_several_labels_may_hold(folder: Path, tmp_path: Path) -> None:
+    several = Path(shutil.copytree(folder, tmp_path / "several"))
+    config = json.loads((several / "config.json").read_text())
+    (several / "config.json").write_text(json.dumps({**config, "problem_type": "multi_label_classification"}))
+    requests = asked(several, multi_label=True)[:3]
+    found, _ = answers(f"onnx:{several}", requests)
+    assert found == [pytest.approx(w, abs=1e-4) for w in answers(str(several), requests)[0]]
+    assert found != answers(f"onnx:{folder}", asked(folder)[:3])[0]
+    assert load_registry().model(f"onnx:{several}").fresh(asked(several)[0])
+
+
+def test_another_graph_than_the_models_is_not_kept(folder: Path) -> None:
+    import torch
+    import transformers
+
+    checkpoint = load_registry().model(f"onnx:{folder}")
+    graph = export.graph_of(checkpoint, int8=False)  # type: ignore[arg-type]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    probe = export.inputs_of(model, tokenizer, export.PROBE)
+    export.hold_together("m", graph, model, probe)
+    with torch.no_grad():
+        model.classifier.bias += 0.01
+    with pytest.raises(ModelError, match=r"differ from torch's by 0\.01"):
+        export.hold_together("m", graph, model, probe)
+
+
+def test_what_cannot_be_exported_says_why_and_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+
+    shape = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 999, "pad_token_id": 0, "id2label": {0: "no", 1: "yes"}}
+    transformers.GPT2ForSequenceClassification(transformers.GPT2Config(**shape)).save_pretrained(tmp_path / "gpt")
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "gpt")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(ModelError, match="'onnx:gpt' cannot be exported: "):
+        answers(f"onnx:{tmp_path}/gpt", [Classify(text="a", labels=("no", "yes"))])
+    assert not [p for p in export.cache_folder().iterdir() if p.is_dir()]
+
+
+def test_what_cannot_be_asked_for(folder: Path, tmp_path: Path) -> None:
+    registry = load_registry()
+    with pytest.raises(ModelError, match=r"there is no folder '\./nowhere'"):
+        _ = registry.model("onnx:./nowhere").folder  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match=r"it has no config\.json"):
+        _ = registry.model(f"onnx:{tmp_path}").folder  # type: ignore[attr-defined]
+    shutil.copy(folder / "config.json", tmp_path)
+    with pytest.raises(ModelError, match="plmtasks export"):
+        _ = registry.model(f"onnx:{tmp_path}").folder  # type: ignore[attr-defined]
+    model, [request, *_] = registry.model(f"onnx:{folder}"), asked(folder)
+    with pytest.raises(ModelError, match="onnxruntime trains nothing"):
+        model.load(replace(request, labels=("no", "yes")), ModelSettings(), "cpu")
+    with pytest.raises(InputError, match="--dtype float32"):
+        model.load(request, ModelSettings(dtype="bfloat16"), "cpu")
+    with pytest.raises(InputError, match="--truncation window"):
+        model.load(request, ModelSettings(truncation="window"), "cpu")
+    with pytest.raises(InputError, match="'onnx:moods' takes 256: 'bob gladly"):
+        answers(f"onnx:{folder}", asked(folder)[-3:], truncation="error")
+    with pytest.raises(ModelError, match="no CUDAExecutionProvider"):
+        export.session_of(Path("m"), 1, "cuda:0")
+
+
+def test_the_limit_of_a_text() -> None:
+    from types import SimpleNamespace
+
+    def limit(length: float, **config: Any) -> int:
+        return limit_of(config, SimpleNamespace(model_max_length=length))
+
+    assert limit(1e30, model_type="bert", max_position_embeddings=512) == 512
+    assert limit(128, model_type="bert", max_position_embeddings=512) == 128
+    assert limit(1e30, model_type="roberta", max_position_embeddings=514, pad_token_id=1) == 512
+    assert limit(1e30, model_type="deberta-v2") == 512

@@ -1,0 +1,123 @@
+"""The way to a server: address, key, pace and retries. Nothing here can change an answer but the address."""
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+from plmtasks.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    import openai
+
+NO_KEY = "none"
+"""What a server without keys is sent: the client wants one."""
+OWN = "https://api.openai.com/v1"
+PREFIX = "PLMTASKS_OPENAI_"
+KEPT = "what was answered is kept: the same command goes on from there"
+FACTS = ("id", "root", "owned_by", "max_model_len")
+"""What of a server's word on a model stays the same from one asking to the next; vLLM's `created` is the time of asking."""
+HINTS = {
+    400: "a prompt may be over the server's limit, or it may not know a field of the request (--model-args)",
+    401: "the key is read from OPENAI_API_KEY, and goes only to OPENAI_BASE_URL or OpenAI's own server",
+    403: "the key in OPENAI_API_KEY may not use this model",
+    404: "--chat asks for chat completions, without it completions are asked for; a server may have one of them alone",
+    429: f"{PREFIX}REQUESTS_PER_MINUTE and {PREFIX}CONCURRENCY make the run slower",
+}
+"""Status → what may help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """Where a server is, and how it is treated."""
+
+    address: str
+    key: str = field(repr=False)
+    concurrency: int
+    """Requests of a process under way at once."""
+    per_minute: float
+    """Requests of all processes, tries again among them; 0: as fast as they come."""
+    timeout: float
+    """Seconds."""
+    retries: int
+
+    def client(self, **more: Any) -> "openai.AsyncOpenAI":
+        """It tries again by itself after 408, 409, 429, 5xx, timeouts and cut connections, and waits as Retry-After says."""
+        import openai
+
+        return openai.AsyncOpenAI(
+            base_url=self.address, api_key=self.key or NO_KEY, timeout=self.timeout, max_retries=self.retries, **more
+        )
+
+    def said_of(self, model: str) -> dict[str, Any]:
+        """What stays the same of what the server says of a model; empty if it says nothing.
+
+        raises: ModelError
+        """
+        import openai
+
+        try:
+            with openai.OpenAI(base_url=self.address, api_key=self.key or NO_KEY, timeout=60, max_retries=2) as client:
+                listed = {found.id: found.model_dump() for found in client.models.list()}
+        except (ValueError, TypeError, AttributeError):
+            return {}  # no list: some servers have none
+        except openai.OpenAIError as e:
+            if getattr(e, "status_code", None) in (404, 405):
+                return {}
+            self.refuse(e)
+        return {name: listed[model][name] for name in FACTS if name in listed.get(model, {})}
+
+    def refuse(self, error: "openai.OpenAIError") -> NoReturn:
+        """raises: ModelError that says what the server said, without the key"""
+        import openai
+
+        hint = ""
+        if isinstance(error, openai.APITimeoutError):
+            what, hint = f"did not answer within {self.timeout:g} s", f"{PREFIX}TIMEOUT gives it more seconds"
+        elif isinstance(error, openai.APIConnectionError):
+            what, hint = "cannot be reached", "OPENAI_BASE_URL or openai:MODEL@http://HOST:PORT/v1 say where it is"
+        elif isinstance(error, openai.APIStatusError):
+            what, hint = f"refuses: {self.hidden(error.message)}", HINTS.get(error.status_code, "")
+        else:
+            what = f"cannot be asked: {self.hidden(str(error))}"
+        raise ModelError(f"the server at {self.address} {what}", *filter(None, [hint, KEPT])) from None
+
+    def hidden(self, text: str) -> str:
+        """The beginning of what a server says, which may repeat the key."""
+        return (text.replace(self.key, "…") if self.key else text)[:500]
+
+
+def connection(address: str | None) -> Connection:
+    """By the environment, which is no part of a run's identity.
+
+    A key goes only where the environment says, never to an address in a name: names come with others' suites.
+
+    raises: InputError
+    """
+    at = address or os.environ.get("OPENAI_BASE_URL") or OWN
+    parts = urlsplit(at)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InputError(
+            f"an address with more than a path: {parts.hostname}", "it stands in the results; a key is read from OPENAI_API_KEY"
+        )
+    key = os.environ.get("OPENAI_API_KEY") if address is None else None
+    if not key and at == OWN:
+        raise ModelError(
+            "OPENAI_API_KEY is not set, and neither is OPENAI_BASE_URL",
+            "for a server of your own: openai:MODEL@http://HOST:PORT/v1",
+        )
+    return Connection(
+        address=at.rstrip("/"), key=key or "", concurrency=int(_number("CONCURRENCY", 16, least=1)),
+        per_minute=_number("REQUESTS_PER_MINUTE", 0), timeout=_number("TIMEOUT", 600), retries=int(_number("RETRIES", 8)),
+    )  # fmt: skip
+
+
+def _number(name: str, default: float, least: float = 0) -> float:
+    found = os.environ.get(PREFIX + name) or str(default)
+    try:
+        number = float(found)
+    except ValueError:
+        number = -1
+    if not number >= least:
+        raise InputError(f"{PREFIX}{name} is a number of at least {least:g}, not {found!r}")
+    return number

@@ -1,0 +1,13 @@
+"""The kit that plugin authors are given, on a model behind a server."""
+
+import pytest
+
+from plmtasks.model import Model
+from plmtasks.registry import load_registry
+from plmtasks.testing import ModelConformance
+
+
+class TestServed(ModelConformance):
+    @pytest.fixture
+    def model(self, server: str) -> Model:
+        return load_registry().model(f"openai:tiny@{server}")

@@ -1,0 +1,33 @@
+"""Prompts: how they are put together, and where the text after them ends."""
+
+import pytest
+
+from plmtasks.prompts import before, plain, raw, turns
+from plmtasks.requests import Generate, Shot
+
+SHOTS = (Shot(text="bad film", answer="no"),)
+REQUEST = Generate(instruction="Is it good?", shots=SHOTS, text="fine film")
+
+
+def test_plain():
+    assert plain(REQUEST, SHOTS, "fine film") == "Is it good?\n\nbad film\nAnswer: no\n\nfine film\nAnswer:"
+    assert plain(REQUEST, (), "Film: fine\nGood:") == "Is it good?\n\nFilm: fine\nGood:"
+    assert plain(Generate(text="The sky is"), (), "The sky is") == "The sky is"
+    assert plain(Generate(instruction="Shorten.", text="Long.", purpose="summarize"), (), "Long.") == "Shorten.\n\nLong.\nTL;DR:"
+
+
+def test_raw_is_what_the_task_gives():
+    assert raw(SHOTS, "fine film") == "bad film no\n\nfine film"
+
+
+def test_turns_of_a_chat():
+    said = [(turn["role"], turn["content"]) for turn in turns(REQUEST, SHOTS, "fine film")]
+    assert said == [("user", "Is it good?\n\nbad film"), ("assistant", "no"), ("user", "fine film")]
+    assert turns(REQUEST, (), "fine film") == [{"role": "user", "content": "Is it good?\n\nfine film"}]
+
+
+@pytest.mark.parametrize(
+    ("stop", "left"), [((), "a\nb; c"), (("\n",), "a"), ((";", "\n"), "a"), (("\n", ";"), "a"), (("x",), "a\nb; c")]
+)
+def test_a_text_ends_before_the_first_stop_text(stop, left):
+    assert before("a\nb; c", stop) == left
