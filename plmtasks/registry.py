@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from . import hookspecs, requests
+from . import declared, hookspecs, requests
 from .errors import PluginError, UnknownNameError
 from .metric import Metric
 from .model import Model, Provider
@@ -52,10 +52,12 @@ class Registry:
     manager: pluggy.PluginManager | None = None
 
     def task(self, name: str) -> Task:
-        """The task of that name; "qa" alone is the first that its plugin registered.
+        """The task of that name; "qa" alone is the first that its plugin registered, a path that ends in .toml declares one.
 
-        raises: UnknownNameError, PluginError
+        raises: UnknownNameError, PluginError; InputError, DataError for a file that declares no task
         """
+        if name.endswith(".toml"):
+            return declared.task(name, self.metric)
         if "/" not in name:
             name = next((n for n in self.items["task"] if n.split("/")[0] == name), name)
         task: Task = self._get("task", name)
