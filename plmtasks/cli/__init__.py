@@ -28,6 +28,7 @@ COMMANDS = {
     "recommend": "Which model to take, from the runs of result folders.",
     "list": "What is installed: tasks, models, metrics, plugins.",
     "show": "What a task asks, or what a model answers.",
+    "new": "Write a new plugin: a task, a model or a metric.",
     "demo": "Train and evaluate the built-in models on sample data.",
     "worker": "",
 }

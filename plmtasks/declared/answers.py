@@ -70,7 +70,7 @@ class Labelled(OneOfSome):
 
     def candidates(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
         said = self.declared.labels
-        return said if isinstance(said, Mapping) else {label: label for label in self.labels}
+        return {label: said.get(label, label) if isinstance(said, Mapping) else label for label in self.labels}
 
     def all_words(self) -> str:
         return (", " if is_spaced(self.language) else "、").join(self.candidates({}).values())
