@@ -41,7 +41,9 @@ def by_label(labels: Sequence[str], answer: ClassifyAnswer) -> Prediction:
     scores: its probability "confidence", and "probability[label]" of each
     """
     best = max(range(len(labels)), key=answer.scores.__getitem__)
-    return Prediction(value=labels[best], scores={"confidence": answer.scores[best], **_each("probability", labels, answer.scores)})
+    return Prediction(
+        value=labels[best], scores={"confidence": answer.scores[best], **_each("probability", labels, answer.scores)}
+    )
 
 
 def by_choice(names: Sequence[str], answer: ChooseAnswer) -> Prediction:
@@ -79,6 +81,7 @@ def sure_choice(choices: Sequence[str], right: Iterable[str]) -> ChooseAnswer:
     wanted = set(right)
     return ChooseAnswer(
         choices=tuple(
-            Likelihood(log_likelihood=0.0 if choice in wanted else WRONG, tokens=1, bytes=len(choice.encode())) for choice in choices
+            Likelihood(log_likelihood=0.0 if choice in wanted else WRONG, tokens=1, bytes=len(choice.encode()))
+            for choice in choices
         )
     )

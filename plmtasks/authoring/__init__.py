@@ -66,7 +66,7 @@ class New:
     def next_steps(self, folder: Path) -> list[str]:
         """Commands that work once it is written."""
         run = {
-            "task": f"plmtasks run --task {self.item} --model tiny-bert",
+            "task": f"plmtasks run --task {self.item} --model tiny-bert --epochs 20",
             "model": f"plmtasks run --task classification/sample --model {self.item}",
             "metric": f"plmtasks run --task classification/sample --model tiny-bert --metric {self.item}",
         }
@@ -106,7 +106,9 @@ def check_name(new: New, registry: "Registry") -> None:
         raise InputError(f"{new.name!r} is no name for a {new.kind}: small letters, digits and single hyphens", *hints)
     if new.name.startswith(PREFIX):
         raise InputError(f"{new.name!r}: {PREFIX} is put before the name", f"did you mean {new.name.removeprefix(PREFIX)!r}?")
-    taken = [name for name in registry.items[new.kind] if name == new.item or (new.kind == "task" and name.split("/")[0] == new.name)]
+    taken = [
+        name for name in registry.items[new.kind] if name == new.item or (new.kind == "task" and name.split("/")[0] == new.name)
+    ]
     taken += [p.beginning for p in registry.providers[new.kind] if p.beginning.strip(":/") == new.name]
     if taken:
         raise InputError(f"there is a {new.kind} {taken[0]!r} already", "choose another name")

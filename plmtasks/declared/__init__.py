@@ -24,7 +24,9 @@ def task(path: str | Path, metric: Callable[[str], Any] | None = None) -> Declar
         try:
             metric(name)  # type: ignore[misc]
         except UnknownNameError as e:
-            raise DataError(declared.file.where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints) from e
+            raise DataError(
+                declared.file.where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints
+            ) from e
     return _made(declared)
 
 
@@ -37,6 +39,8 @@ def task_of_facts(facts: Mapping[str, Any]) -> DeclaredTask | None:
 def _made(declared: Declaration) -> DeclaredTask:
     from . import answers, texts
 
-    forms = {"labels": answers.Labelled, "choices": answers.Choices, "texts": texts.Texts, "spans": texts.Spans,
-             "tags": texts.Tags, "likelihoods": texts.Likelihoods}  # fmt: skip
+    forms: Mapping[str, Callable[[Declaration], DeclaredTask]] = {
+        "labels": answers.Labelled, "choices": answers.Choices, "texts": texts.Texts, "spans": texts.Spans, "tags": texts.Tags,
+        "likelihoods": texts.Likelihoods,
+    }  # fmt: skip
     return forms[declared.form](declared)

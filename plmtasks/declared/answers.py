@@ -98,7 +98,9 @@ class Choices(OneOfSome):
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str:
         """A choice by its text, its number from 0, or its letter."""
         choices, text = list(self.candidates(inputs)), str(cell).strip()
-        given = inputs.get(said, choices) if isinstance(said := self.declared.Choose and self.declared.Choose.choices, str) else said
+        given = (
+            inputs.get(said, choices) if isinstance(said := self.declared.Choose and self.declared.Choose.choices, str) else said
+        )
         if len(choices) < 2 or len(choices) != len(given or ()):
             raise DataError(where, "at least two choices, all different", f"{given!r:.80}")
         if text in choices:

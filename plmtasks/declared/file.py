@@ -159,7 +159,7 @@ class Declaration:
         return {name: name for name in used if name != ALL_WORDS}
 
     def facts(self) -> dict[str, Any]:
-        """What of the file can change an answer: all but the words that describe it and the data, which have a hash of their own."""
+        """What of the file can change an answer: all but its description, and the data, which have a hash of their own."""
         return {key: value for key, value in self.file.content.items() if key not in ("description", "data")}
 
 
@@ -220,7 +220,9 @@ def _check_kinds(declared: Declaration, file: TomlFile) -> None:
         said = "; ".join(" and ".join(group) for group in TOGETHER)
         raise DataError(file.where(asks[-1]), f"kinds that ask for the same: {said}", " and ".join(asks))
     if declared.form == "choices" and declared.Classify:
-        raise DataError(file.where("Choose", "choices"), "no choices: [Classify] asks for the labels, the same everywhere", "some")
+        raise DataError(
+            file.where("Choose", "choices"), "no choices: [Classify] asks for the labels, the same everywhere", "some"
+        )
     if declared.Generate and declared.Generate.max_new_tokens < 1:
         raise DataError(file.where("Generate", "max_new_tokens"), "at least 1", repr(declared.Generate.max_new_tokens))
     if declared.shots and not (declared.Choose or declared.Generate):

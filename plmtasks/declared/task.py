@@ -101,7 +101,8 @@ class DeclaredTask(Task):
         """The files of a path, or of a pattern, beside the task's file, in the order of their names."""
         file = self.declared.file
         beside = file.path.parent
-        found = [path] if (beside / path).is_file() else sorted(glob.glob(path, root_dir=beside, recursive=True))
+        pattern = partial(glob.glob, root_dir=beside, recursive=True)  # noqa: PTH207  a path's own takes no absolute pattern
+        found = [path] if (beside / path).is_file() else sorted(pattern(path))
         if not found:
             raise InputError(f"{file.where('data', split)}: there is no file {path!r} beside {file.path.name}")
         return [beside / name for name in found]
@@ -175,7 +176,9 @@ class DeclaredTask(Task):
         """raises: InputError if the row is no question of this task"""
         names = (*self.fields, *self.more_fields)
         wrong = [f"a field {name!r}" for name in row if name not in names]
-        missing = [f"no {name!r}" for name in names if not (row[name].strip() if isinstance(row.get(name), str) else row.get(name))]
+        missing = [
+            f"no {name!r}" for name in names if not (row[name].strip() if isinstance(row.get(name), str) else row.get(name))
+        ]
         if wrong or missing:
             raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {(wrong + missing)[0]}")
         return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})

@@ -81,7 +81,9 @@ class Spans(DeclaredTask):
             raise DataError(where, "an offset for each answer", f"{len(starts)} for {len(texts)}")
         for text, start in zip(texts, starts, strict=True):
             if not isinstance(text, str) or not text or not isinstance(start, int) or context[start : start + len(text)] != text:
-                raise DataError(where, f"answers that stand in {self.said.context!r} where they should", f"{text!r:.60} at {start!r}")
+                raise DataError(
+                    where, f"answers that stand in {self.said.context!r} where they should", f"{text!r:.60} at {start!r}"
+                )
         return {"text": texts, "answer_start": starts}
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
