@@ -1,7 +1,7 @@
 """Tasks whose answer is one of some: a label, or one of the choices that each example brings."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ..data import Dataset
 from ..errors import DataError, InputError
@@ -91,18 +91,17 @@ class Choices(OneOfSome):
     form_type: ClassVar[str] = "multiple-choice"
 
     def candidates(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
-        said = self.declared.Choose.choices if self.declared.Choose else None
-        found = inputs[said] if isinstance(said, str) else [fill(one, inputs) for one in said or ()]
-        return {choice: choice for choice in found}
+        return {choice: choice for choice in self._choices(inputs)}
+
+    def _choices(self, inputs: Mapping[str, Any]) -> list[str]:
+        said = cast(Any, self.declared.Choose).choices
+        return list(inputs[said]) if isinstance(said, str) else [fill(one, inputs) for one in said]
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str:
         """A choice by its text, its number from 0, or its letter."""
-        choices, text = list(self.candidates(inputs)), str(cell).strip()
-        given = (
-            inputs.get(said, choices) if isinstance(said := self.declared.Choose and self.declared.Choose.choices, str) else said
-        )
-        if len(choices) < 2 or len(choices) != len(given or ()):
-            raise DataError(where, "at least two choices, all different", f"{given!r:.80}")
+        choices, text = self._choices(inputs), str(cell).strip()
+        if len(choices) < 2 or len(set(choices)) < len(choices):
+            raise DataError(where, "at least two choices, all different", f"{choices!r:.80}")
         if text in choices:
             return text
         place = int(text) if text.isascii() and text.isdigit() else ord(text) - ord("A") if len(text) == 1 else -1

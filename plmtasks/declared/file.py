@@ -111,7 +111,7 @@ class Declaration:
 
     name: str
     metrics: tuple[str, ...]
-    columns: Columns
+    columns: Columns = field(default_factory=Columns)
     data: Data = field(default_factory=Data)
     description: str = ""
     language: str = "en"
@@ -261,7 +261,7 @@ def _check_templates(declared: Declaration, file: TomlFile) -> None:
 
 def _check_columns(declared: Declaration, file: TomlFile) -> None:
     if declared.columns.reference is None and declared.form != "likelihoods":
-        raise DataError(file.where("columns"), "reference = …, the column of the right answer", "none")
+        raise DataError(file.where("columns"), "reference = …, the column of the right answer, in [columns]", "none")
 
 
 def _check_data(declared: Declaration, file: TomlFile) -> None:

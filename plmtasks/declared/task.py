@@ -2,7 +2,7 @@
 
 import glob
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -42,7 +42,7 @@ class DeclaredTask(Task):
         self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
         self.texts = self.fields
         self.hub_type = self.form_type
-        self.shots = tuple(self._written(declared.shots, "shots", "shots"))
+        self.shots = tuple(self._written(declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots"))
 
     def labelled(self, labels: Sequence[str]) -> "DeclaredTask":
         return type(self)(self.declared, labels)
@@ -81,7 +81,7 @@ class DeclaredTask(Task):
     def _read_own(self, split: str, said: Any) -> Iterator[Example]:
         data = self.declared.data
         if not isinstance(said, str) and isinstance(said[0], Mapping):
-            return self._written(said, split, "data", split)
+            return self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
         paths = [said] if isinstance(said, str) else said
         if data.hub is not None:
             files = [hub_file(data.hub, path, data.revision or "main") for path in paths]
@@ -89,11 +89,13 @@ class DeclaredTask(Task):
             files = [found for path in paths for found in self._found(path, split)]
         return self._examples(chain.from_iterable(read_records(f) for f in files), split)
 
-    def _written(self, rows: Sequence[Mapping[str, Any]], split: str, *keys: str) -> Iterator[Example]:
+    def _written(
+        self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
+    ) -> Iterator[Example]:
         """The examples of rows in the task's own file, to which the keys lead."""
         for number, row in enumerate(rows):
             try:
-                yield self.example(split, row, f"{split}-{number}")
+                yield make(row, f"{keys[-1]}-{number}")
             except DataError as e:  # lines are looked for where somebody wants to know them
                 raise DataError(self.declared.file.where(*keys, number), e.expected, e.found) from None
 
@@ -101,7 +103,7 @@ class DeclaredTask(Task):
         """The files of a path, or of a pattern, beside the task's file, in the order of their names."""
         file = self.declared.file
         beside = file.path.parent
-        pattern = partial(glob.glob, root_dir=beside, recursive=True)  # noqa: PTH207  a path's own takes no absolute pattern
+        pattern = partial(glob.glob, root_dir=beside, recursive=True)  # a Path's own takes no absolute one
         found = [path] if (beside / path).is_file() else sorted(pattern(path))
         if not found:
             raise InputError(f"{file.where('data', split)}: there is no file {path!r} beside {file.path.name}")
@@ -124,20 +126,29 @@ class DeclaredTask(Task):
         raises: DataError with the place of the row if it is none
         """
         said, more = self.declared.columns, columns or {}
+        bare = self.solved(where, row, id, more)
+        ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
+        shown = " ".join(
+            text for value in bare.inputs.values() for text in ([value] if isinstance(value, str) else map(str, value))
+        )
+        slices = [f"{name}={column(where, row, name)}" for name in said.slices]
+        return replace(
+            bare, id=id if ids is None else str(column(where, row, ids)),
+            cluster=None if clusters is None else str(column(where, row, clusters)),
+            slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)),
+        )  # fmt: skip
+
+    def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
+        """What of a row is asked and answered: all that a shot needs.
+
+        raises: DataError, as `example`
+        """
+        more = columns or {}
         inputs = {
             name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
         }
-        reference = self.reference(where, self._cells(where, row, more), inputs) if said.reference else None
-        ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
-        shown = " ".join(text for value in inputs.values() for text in ([value] if isinstance(value, str) else map(str, value)))
-        return Example(
-            id=id if ids is None else str(column(where, row, ids)), inputs=inputs, reference=reference,
-            cluster=None if clusters is None else str(column(where, row, clusters)),
-            slices=(
-                by_length(shown, self.language), *(f"{name}={column(where, row, name)}" for name in said.slices),
-                *self.slices(reference),
-            ),
-        )  # fmt: skip
+        reference = self.reference(where, self._cells(where, row, more), inputs) if self.declared.columns.reference else None
+        return Example(id=id, inputs=inputs, reference=reference)
 
     def _cells(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> Any:
         said = self.declared.columns.reference
