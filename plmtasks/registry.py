@@ -12,7 +12,7 @@ from typing import Any
 import pluggy
 
 from . import declared, hookspecs, requests
-from .errors import PluginError, UnknownNameError
+from .errors import InputError, PluginError, UnknownNameError
 from .metric import Metric
 from .model import Model, Provider
 from .perturbation import Perturbation
@@ -57,11 +57,18 @@ class Registry:
         raises: UnknownNameError, PluginError; InputError, DataError for a file that declares no task
         """
         if name.endswith(".toml"):
-            return declared.task(name, self.metric)
+            return self._declared(name)
         if "/" not in name:
             name = next((n for n in self.items["task"] if n.split("/")[0] == name), name)
         task: Task = self._get("task", name)
         return task
+
+    def _declared(self, path: str) -> Task:
+        made = declared.task(path, self.metric)
+        installed = self.items["task"].get(made.name)
+        if installed is not None and installed.facts() != made.facts():
+            raise InputError(f"{path}: another task {made.name!r} is installed", "give the file's task a name of its own")
+        return made
 
     def model(self, name: str) -> Model:
         """The model of that name, or the one that a provider makes of it.

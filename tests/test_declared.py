@@ -17,6 +17,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.registry import load_registry
 from plmtasks.requests import Choose, ExtractSpanAnswer, GenerateAnswer, Shot, Span
 from plmtasks.results import read_results
+from plmtasks.scoring import bound_metrics, main_score
 
 MOOD = """
 name = "hotels/mood"
@@ -53,6 +54,8 @@ instruction = "Is the review {labels}?"
 text = "{review}\\nIt is"
 max_new_tokens = 4
 """
+
+LED = MOOD.replace("labels =", 'main = "f1_micro"\nlabels =', 1)
 
 OPTIONS = """
 name = "capitals/choice"
@@ -275,6 +278,17 @@ def test_shots_stand_solved_before_each_question(tmp_path, registry):
         assert result.record["protocol"]["shots"] == (count or 1)
 
 
+def test_another_score_may_rank(tmp_path, registry):
+    mood = registry.task(str(written(tmp_path, LED)))
+    [first, second] = bound_metrics(mood, (), registry)
+    assert (first.name, main_score(first), second.name, main_score(second)) == ("f1", "f1_micro", "accuracy", "accuracy")
+
+
+def predictions(folder: Path) -> Path:
+    (folder / "p.txt").write_text("pos\npos\n")
+    return folder / "p.txt"
+
+
 # ── where the data is ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 FILES = MOOD[: MOOD.index("[data]")] + '[data]\ntrain = "parts/*.jsonl"\ntest = "test.csv"\n' + MOOD[MOOD.index("[columns]") :]
@@ -339,7 +353,7 @@ def command(folder: Path, *arguments: str) -> str:
 
 
 def test_it_runs_by_its_path(tmp_path, registry):
-    path = written(tmp_path, MOOD)
+    path = written(tmp_path, LED)
     folders = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
     result = plmtasks.run(str(path), "tiny-bert", epochs=60, threads=1, quiet=True, **folders)
     assert result.task == "hotels/mood"
@@ -349,12 +363,12 @@ def test_it_runs_by_its_path(tmp_path, registry):
     assert isinstance(again, DeclaredTask)
     assert again.facts() == result.record["task"]
     assert command(tmp_path, "results", "verify", "--deep", "results").endswith("1 runs, none altered\n")
-    assert "hotels/mood" in command(tmp_path, "leaderboard", "results")
+    assert "ranked by f1_micro" in command(tmp_path, "leaderboard", "results")
 
 
 def test_it_is_shown_scored_and_predicted_by_its_path(tmp_path):
     written(tmp_path, MOOD)
-    (tmp_path / "p.txt").write_text("pos\npos\n")
+    predictions(tmp_path)
     assert "hotels/mood: Is a review good or bad?" in command(tmp_path, "show", "mine.toml", "--ask", "Choose")
     assert "50.0" in command(tmp_path, "score", "--task", "mine.toml", "--predictions", "p.txt")
 
@@ -368,6 +382,13 @@ def test_a_package_registers_it_in_a_line(tmp_path):
     assert registry.task("hotels/mood").facts() == task(path).facts()
 
 
+def test_a_name_that_an_installed_task_has(tmp_path, registry):
+    with pytest.raises(
+        InputError, match=r"mine\.toml: another task 'qa/squad' is installed\n  give the file's task a name of its own"
+    ):
+        registry.task(str(written(tmp_path, MOOD.replace("hotels/mood", "qa/squad"))))
+
+
 # ── what is no task ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -377,6 +398,8 @@ def test_a_package_registers_it_in_a_line(tmp_path):
         ('"hotels/mood"', '"mood"', 2, "a name of two words with a slash between: group/variant, found 'mood'"),
         ('["accuracy", "f1"]', "[]", 4, "at least one metric, the main one first, found none"),
         ('"f1"]', '\n"acuracy"]', 5, "a metric that a plugin registers, found 'acuracy'\n  did you mean 'accuracy'"),
+        ("[columns]", "[[shots]]\nday = 2026-11-25\n[columns]", None, "texts, whole and finite numbers, lists and tables"),
+        ("\nlabels", '\nmain = "f1_mikro"\nlabels', 5, "a score of its metrics: accuracy, f1_macro, f1_micro, found 'f1_mikro'"),
         ("metrics", "metrix", 4, "a key at the top: "),
         ('{neg = "bad", pos = "good"}', '["a", "a"]', 5, "at least two words, each once, found ('a', 'a')"),
         ("[Classify]", "[Clasify]", 24, "a key at the top: "),
@@ -388,7 +411,7 @@ def test_a_package_registers_it_in_a_line(tmp_path):
         ('"{review}"', '"{review!r}"', 25, "a text with names of columns in braces"),
         ('"{review}"', '"{review:>9}"', 25, "a text with names of columns in braces"),
         ("{labels}", "{review}", 28, "an instruction that is the same for all examples"),
-        ('reference = "mood"', 'inputs = ["revew"]\nreference = "mood"', 26, "one of the inputs revew, found 'review'\n"),
+        ('reference = "mood"', 'inputs = ["revew"]\nreference = "mood"', 26, "one of the inputs revew, found 'review'"),
         ('reference = "mood"', "", 19, "reference = …, the column of the right answer, in [columns], found none"),
         ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, found 'tset'\n"),
         ("[data]", '[data]\nrevision = "x"', 8, "hub = … beside it, found none"),
@@ -400,7 +423,7 @@ def test_what_is_no_task_is_said_with_its_line(tmp_path, registry, old, new, lin
     path = written(tmp_path, MOOD.replace(old, new))
     with pytest.raises(DataError) as error:
         registry.task(str(path))
-    assert str(error.value).startswith(f"{path}:{line}: expected {said}")
+    assert str(error.value).startswith(f"{path}:{line}: expected {said}" if line else f"{path}: expected {said}")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UnknownNameError
-from ..toml import TomlFile
+from ..metric import Metric
+from ..toml import TomlFile, meant
 from .file import Declaration, declare, read_declaration
 from .task import DeclaredTask
 
 __all__ = ["DeclaredTask", "task", "task_of_facts"]
 
 
-def task(path: str | Path, metric: Callable[[str], Any] | None = None) -> DeclaredTask:
+def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> DeclaredTask:
     """The task that a TOML file declares; files of data that it names lie beside it.
 
     metric: what finds a metric by its name, so that an unknown one is told with its line
@@ -20,14 +21,23 @@ def task(path: str | Path, metric: Callable[[str], Any] | None = None) -> Declar
     raises: InputError if there is no such file; DataError, which names file and line, for what is no task
     """
     declared = read_declaration(Path(path))
-    for number, name in enumerate(declared.metrics if metric else ()):
+    if metric is not None:
+        _check_metrics(declared, metric)
+    return _made(declared)
+
+
+def _check_metrics(declared: Declaration, metric: Callable[[str], Metric]) -> None:
+    scores: list[str] = []
+    for number, name in enumerate(declared.metrics):
         try:
-            metric(name)  # type: ignore[misc]
+            scores += metric(name).scores()
         except UnknownNameError as e:
             raise DataError(
                 declared.file.where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints
             ) from e
-    return _made(declared)
+    if declared.main and declared.main not in scores:
+        known, said = ", ".join(scores), repr(declared.main)
+        raise DataError(declared.file.where("main"), f"a score of its metrics: {known}", said, *meant(declared.main, scores))
 
 
 def task_of_facts(facts: Mapping[str, Any]) -> DeclaredTask | None:

@@ -1,5 +1,6 @@
 """What a task's TOML file says."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -111,6 +112,8 @@ class Declaration:
 
     name: str
     metrics: tuple[str, ...]
+    main: str = ""
+    """The score that ranks runs; none: the first of the first metric."""
     columns: Columns = field(default_factory=Columns)
     data: Data = field(default_factory=Data)
     description: str = ""
@@ -200,9 +203,16 @@ def declare(file: TomlFile) -> Declaration:
     """raises: DataError"""
     declared = file.table(Declaration, dict(file.content))
     object.__setattr__(declared, "file", file)
-    for check in (_check_name, _check_kinds, _check_labels, _check_templates, _check_columns, _check_data):
+    for check in (_check_values, _check_name, _check_kinds, _check_labels, _check_templates, _check_columns, _check_data):
         check(declared, file)
     return declared
+
+
+def _check_values(declared: Declaration, file: TomlFile) -> None:
+    try:
+        json.dumps(declared.facts(), allow_nan=False)
+    except (TypeError, ValueError) as e:
+        raise DataError(str(file.path), "texts, whole and finite numbers, lists and tables", str(e)) from e
 
 
 def _check_name(declared: Declaration, file: TomlFile) -> None:

@@ -36,7 +36,7 @@ class DeclaredTask(Task):
         """
         self.declared = declared
         self.name, self.description, self.language = declared.name, declared.description, declared.language
-        self.asks, self.metrics = declared.asks, declared.metrics
+        self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
         self.labels = tuple(declared.labels if labels is None else labels)
         self.fields = tuple(name for name in declared.inputs if name not in declared.lists)
         self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
