@@ -358,6 +358,9 @@ def test_it_runs_by_its_path(tmp_path, registry):
     result = plmtasks.run(str(path), "tiny-bert", epochs=60, threads=1, quiet=True, **folders)
     assert result.task == "hotels/mood"
     assert result.score == 100
+    [checkpoint] = (tmp_path / "checkpoints").glob("hotels/mood/tiny-bert/*")
+    said = plmtasks.predict(str(path), str(checkpoint), ["a fine hall", "a dirty hall"], threads=1)
+    assert [answer["prediction"] for answer in said] == ["pos", "neg"]
     path.unlink()  # a result tells what its task was
     again = task_of(read_results(result.folder)[0], registry)
     assert isinstance(again, DeclaredTask)
