@@ -177,7 +177,9 @@ class ConllEval(SpanScore):
 
     def more_counts(self, prediction: Sequence[Span], reference: Sequence[Span], example: Example) -> Mapping[str, float]:
         length = len(example.inputs["words"])
-        pairs = zip(write_tags(prediction, length), write_tags(reference, length), strict=True)
+        # one that goes on behind the sentence is excess, and no word's tag
+        inside = [span for span in prediction if span.end <= length]
+        pairs = zip(write_tags(inside, length), write_tags(reference, length), strict=True)
         return {"tags_right": sum(a == b for a, b in pairs), "words": length}
 
 

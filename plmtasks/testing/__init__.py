@@ -1,0 +1,31 @@
+"""The conformance kit for plugin authors.
+
+A check is a function of one subject: it returns nothing if the law in the first line of its docstring holds, raises
+`CheckFailed` if it does not, and `NotApplicable` if the law says nothing of such a subject. `TASK_CHECKS`, `MODEL_CHECKS` and
+`METRIC_CHECKS` hold them by name; `TaskConformance`, `ModelConformance` and `MetricConformance` are the same as pytest classes.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .checks import CheckFailed, NotApplicable
+from .metrics import METRIC_CHECKS, Agreement, MetricSubject
+from .models import MODEL_CHECKS, ModelSubject
+from .solved import solved
+from .tasks import TASK_CHECKS, TaskSubject
+
+if TYPE_CHECKING:
+    from .conformance import MetricConformance, ModelConformance, TaskConformance
+
+__all__ = [
+    "METRIC_CHECKS", "MODEL_CHECKS", "TASK_CHECKS", "Agreement", "CheckFailed", "MetricConformance", "MetricSubject",
+    "ModelConformance", "ModelSubject", "NotApplicable", "TaskConformance", "TaskSubject", "solved",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # the classes need pytest, the checks do not
+    if name in ("TaskConformance", "ModelConformance", "MetricConformance"):
+        from . import conformance
+
+        return getattr(conformance, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,169 @@
+"""The checks as pytest classes, with fixtures to override."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import pytest
+
+from ..config import ModelSettings, Source
+from ..examples import Example, Prediction
+from ..metric import Metric
+from ..model import Model
+from ..registry import Registry, load_registry
+from ..requests import Answer, Request
+from ..task import Task
+from .checks import NotApplicable
+from .metrics import METRIC_CHECKS, Agreement, MetricSubject
+from .models import MODEL_CHECKS, ModelSubject
+from .tasks import TASK_CHECKS, TaskSubject
+
+installed = cache(load_registry)
+
+
+def with_tests(checks: Mapping[str, Callable[[Any], None]]) -> Callable[[type], type]:
+    """Gives a class a test for each check, called test_ and the check's name, with its docstring."""
+
+    def made(check: Callable[[Any], None]) -> Callable[..., None]:
+        def test(self: Any, subject: Any) -> None:
+            try:
+                check(subject)
+            except NotApplicable as e:
+                pytest.skip(str(e))
+
+        test.__doc__ = check.__doc__
+        return test
+
+    def decorated(cls: type) -> type:
+        for name, check in checks.items():
+            setattr(cls, f"test_{name}", made(check))
+        return cls
+
+    return decorated
+
+
+class Conformance:
+    """What the three have in common."""
+
+    @pytest.fixture
+    def registry(self) -> Registry:
+        """Where names are looked up: every installed plugin."""
+        return installed()
+
+
+def kept(request: pytest.FixtureRequest, make: Callable[..., Any], *given: Any) -> Any:
+    """What is made of these values, once for all tests of a class: loading and learning take their time."""
+    made: list[tuple[tuple[Any, ...], Any]] = request.cls.__dict__.get("_made", [])
+    request.cls._made = made
+    for before, subject in made:
+        if before == given:
+            return subject
+    made.append((given, make(*given)))
+    return made[-1][1]
+
+
+@with_tests(TASK_CHECKS)
+class TaskConformance(Conformance):
+    """What holds for every task. A subclass has a fixture `task`, and others in the place of these where it needs them."""
+
+    @pytest.fixture
+    def task(self) -> Task:
+        raise NotImplementedError("the fixture `task` returns the task that is tested")
+
+    @pytest.fixture
+    def source(self) -> Source:
+        """Where its examples come from: its own data set."""
+        return Source()
+
+    @pytest.fixture
+    def limit(self) -> int:
+        """At most so many examples of each split are asked."""
+        return 100
+
+    @pytest.fixture
+    def subject(self, request: pytest.FixtureRequest, task: Task, source: Source, registry: Registry, limit: int) -> TaskSubject:
+        subject: TaskSubject = kept(request, _task_subject, task, source, registry, limit)
+        return subject
+
+
+def _task_subject(task: Task, source: Source, registry: Registry, limit: int) -> TaskSubject:
+    return TaskSubject(task=task, source=source, registry=registry, limit=limit)
+
+
+@with_tests(MODEL_CHECKS)
+class ModelConformance(Conformance):
+    """What holds for every model. A subclass has a fixture `model`, and others in the place of these where it needs them."""
+
+    @pytest.fixture
+    def model(self) -> Model:
+        raise NotImplementedError("the fixture `model` returns the model that is tested")
+
+    @pytest.fixture
+    def settings(self) -> ModelSettings:
+        return ModelSettings(dtype="float32", threads=1, batch_tokens=4096)
+
+    @pytest.fixture
+    def device(self) -> str:
+        return "cpu"
+
+    @pytest.fixture
+    def questions(self) -> Mapping[str, Sequence[tuple[Request, Answer]]]:
+        """kind → some ten requests with their solved answers, of kinds that are not built in or in the place of theirs."""
+        return {}
+
+    @pytest.fixture
+    def tolerance(self) -> float:
+        """The largest difference that neighbours in a batch may make."""
+        return 1e-4
+
+    @pytest.fixture
+    def subject(
+        self, request: pytest.FixtureRequest, model: Model, settings: ModelSettings, device: str, questions: Any, tolerance: float
+    ) -> ModelSubject:
+        subject: ModelSubject = kept(request, _model_subject, model, settings, device, questions, tolerance)
+        return subject
+
+
+def _model_subject(model: Model, settings: ModelSettings, device: str, questions: Any, tolerance: float) -> ModelSubject:
+    return ModelSubject(model=model, settings=settings, device=device, solved=questions, tolerance=tolerance)
+
+
+@with_tests(METRIC_CHECKS)
+class MetricConformance(Conformance):
+    """What holds for every metric. A subclass has the fixtures `metric` and `task`, or `cases` in the place of `task`."""
+
+    @pytest.fixture
+    def metric(self) -> Metric:
+        raise NotImplementedError("the fixture `metric` returns the metric that is tested")
+
+    @pytest.fixture
+    def task(self) -> Task | None:
+        """A task whose examples it counts; None: there are `cases`."""
+        return None
+
+    @pytest.fixture
+    def cases(self) -> tuple[Sequence[Prediction], Sequence[Example]] | None:
+        """Right and wrong predictions, and their examples; None: they are made of the task's solved answers."""
+        return None
+
+    @pytest.fixture
+    def agreements(self) -> Sequence[Agreement]:
+        """What a reference implementation makes of some predictions."""
+        return ()
+
+    @pytest.fixture
+    def subject(
+        self, request: pytest.FixtureRequest, metric: Metric, task: Task | None, cases: Any, agreements: Sequence[Agreement]
+    ) -> MetricSubject:
+        subject: MetricSubject = kept(request, _metric_subject, metric, task, cases, agreements)
+        return subject
+
+
+def _metric_subject(metric: Metric, task: Task | None, cases: Any, agreements: Sequence[Agreement]) -> MetricSubject:
+    """raises: NotImplementedError if there is neither a task nor cases"""
+    if task is None and cases is None:
+        raise NotImplementedError("a metric is tested with a fixture `task`, or with `cases`")
+    given = {} if cases is None else {"predictions": cases[0], "examples": cases[1]}
+    if task is not None and cases is None:
+        return MetricSubject.of_task(metric, task, agreements=agreements)
+    return MetricSubject(metric=metric, task=task, agreements=agreements, **given)

@@ -1,0 +1,296 @@
+"""What holds for every metric."""
+
+import copy
+import importlib.util
+import math
+import random
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..config import Source
+from ..examples import Example, Prediction
+from ..metric import Metric
+from ..scoring import main_score
+from ..task import Task
+from .checks import NotApplicable, expect, is_light
+from .tasks import solve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SELECTIONS = 25
+"""So many selections of the examples are counted anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """What a reference implementation makes of some predictions."""
+
+    predictions: Sequence[Prediction]
+    examples: Sequence[Example]
+    scores: Mapping[str, float]
+    tolerance: float = 1e-6
+    """The largest difference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSubject:
+    """A metric, and predictions on which it is checked: of some examples the right ones, of others wrong ones."""
+
+    metric: Metric
+    task: Task | None = None
+    """The task, bound to its data, whose labels and language the metric is to know."""
+    examples: Sequence[Example]
+    predictions: Sequence[Prediction]
+    perfect: Sequence[Prediction] = ()
+    """Those of a perfect model; none: nobody knows what the best would be."""
+    agreements: Sequence[Agreement] = ()
+    tolerance: float = 1e-9
+    """The largest relative difference between what must be the same."""
+
+    @classmethod
+    def of_task(
+        cls, metric: Metric, task: Task, source: Source | None = None, *, limit: int = 24, **more: Any
+    ) -> "MetricSubject":
+        """A subject made of a task's examples: one in two has its solved answer, the others that of another example.
+
+        more: further fields
+        """
+        data = task.load(source or Source())
+        bound = task.bind(data)
+        examples = data[data.default_split()][:limit]
+        perfect = [solve(bound, e, bound.asks[0]).prediction for e in examples]
+        return cls(
+            metric=metric,
+            task=bound,
+            **{"examples": examples, "perfect": perfect, "predictions": mixed(examples, perfect), **more},
+        )
+
+    @cached_property
+    def bound(self) -> Metric:
+        return self.metric.bind(self.task) if self.task is not None else self.metric
+
+    @cached_property
+    def rows(self) -> "NDArray[Any]":
+        """The statistics of its predictions, (n, k)."""
+        return self.bound.statistics(self.predictions, self.examples)
+
+    def statistics(self, chosen: Sequence[int]) -> "NDArray[Any]":
+        """Those of some predictions, counted anew."""
+        return self.bound.statistics([self.predictions[i] for i in chosen], [self.examples[i] for i in chosen])
+
+    def shown(self, chosen: Sequence[int]) -> list[dict[str, Any]]:
+        return [
+            {"id": self.examples[i].id, "prediction": self.predictions[i].value, "reference": self.examples[i].reference}
+            for i in chosen
+        ]  # fmt: skip
+
+
+def mixed(examples: Sequence[Example], perfect: Sequence[Prediction]) -> list[Prediction]:
+    """The right prediction of every other example; for those between, that of the next whose reference is another."""
+    found = []
+    for i, e in enumerate(examples):
+        others = [
+            perfect[j % len(examples)]
+            for j in range(i, i + len(examples))
+            if examples[j % len(examples)].reference != e.reference
+        ]
+        found.append(others[0] if i % 2 and others else perfect[i])
+    return found
+
+
+def importing_is_light(subject: MetricSubject) -> None:
+    """Importing it loads no torch, transformers, datasets or numpy."""
+    is_light(subject.metric)
+
+
+def statistics_have_their_shape(subject: MetricSubject) -> None:
+    """The statistics are numbers, float64, one row a prediction, one column for each of the names."""
+    import numpy as np
+
+    columns, n = list(subject.bound.columns()), len(subject.examples)
+    expect(columns and len(set(columns)) == len(columns), "columns have names of their own", columns)
+    found = np.asarray(subject.rows)
+    said = f"{n} predictions and {len(columns)} columns give statistics of shape {found.shape}, {found.dtype}"
+    expect(found.shape == (n, len(columns)) and found.dtype == np.float64, said, columns)
+    wrong = np.argwhere(~np.isfinite(found))
+    expect(not len(wrong), "a statistic is no finite number", len(wrong) and [columns[wrong[0, 1]], subject.shown([wrong[0, 0]])])
+
+
+def rows_do_not_depend_on_others(subject: MetricSubject) -> None:
+    """Each prediction's row is the same in any order, in any company, alone or twice: their sum is exact however it is cut."""
+    import numpy as np
+
+    def holds(chosen: list[int]) -> None:
+        found, expected = subject.statistics(chosen), subject.rows[chosen]
+        same = np.shape(found) == expected.shape and np.allclose(found, expected, rtol=subject.tolerance, atol=1e-12)
+        expect(same, f"counted in another company, {len(chosen)} predictions have other rows", subject.shown(chosen))
+
+    _for_selections(len(subject.examples), holds)
+
+
+def statistics_change_nothing(subject: MetricSubject) -> None:
+    """Counting and reducing change neither predictions nor examples nor totals."""
+    given = (list(subject.predictions), list(subject.examples))
+    before = copy.deepcopy(given)
+    totals = subject.bound.statistics(*given).sum(axis=0)
+    kept = totals.copy()
+    subject.bound.reduce(totals)
+    expect(given == before, "the predictions or the examples are others after they were counted")
+    expect((totals == kept).all(), "the totals are others after they were reduced", [kept.tolist(), totals.tolist()])
+
+
+def scores_are_those_declared(subject: MetricSubject) -> None:
+    """What is reduced and computed is declared, the main score first; what is declared is of one piece."""
+    infos, columns = subject.bound.scores(), subject.bound.columns()
+    expect(infos, "it declares no score")
+    reduced = subject.bound.reduce(subject.rows.sum(axis=0))
+    found = {*reduced, *subject.bound.compute(subject.predictions, subject.examples)}
+    strangers = sorted(found - set(infos))
+    expect(not strangers, f"scores are given that are not declared: {', '.join(strangers)}", sorted(infos))
+    expect(main_score(subject.bound) in found, f"the main score {main_score(subject.bound)} is not given", sorted(found))
+    for name, info in infos.items():
+        low, high = (-math.inf if info.minimum is None else info.minimum), (math.inf if info.maximum is None else info.maximum)
+        expect(info.best is None or low <= info.best <= high, f"{name}: the best value {info.best} is outside {low} to {high}")
+        expect(
+            info.mean_of is None or info.mean_of in columns, f"{name} is the mean of {info.mean_of!r}, no column", list(columns)
+        )
+
+
+def reducing_takes_leading_axes(subject: MetricSubject) -> None:
+    """Many sums reduced at once, in any shape, give what each gives alone."""
+    import numpy as np
+
+    parts = [np.arange(len(subject.examples)) % 6 != i for i in range(6)]
+    totals = np.stack([subject.rows[part].sum(axis=0) for part in parts])
+    alone = [subject.bound.reduce(t) for t in totals]
+    for shape in ((6,), (2, 3), (1, 6, 1)):
+        together = subject.bound.reduce(totals.reshape(*shape, -1))
+        for name, values in together.items():
+            expect(np.shape(values) == shape, f"{name}: totals of shape {(*shape, totals.shape[-1])} give {np.shape(values)}")
+            expected = np.reshape([np.asarray(a[name], dtype=float) for a in alone], shape)
+            same = np.allclose(values, expected, rtol=1e-9, atol=1e-9, equal_nan=True)
+            expect(
+                same, f"{name}: reduced at once and one by one it differs", [np.ravel(values).tolist(), expected.ravel().tolist()]
+            )
+
+
+def bounds_hold(subject: MetricSubject) -> None:
+    """No score of any part of the predictions is outside the bounds that it declares."""
+    infos = subject.bound.scores()
+    n = len(subject.examples)
+    for chosen in [list(range(n)), *([i] for i in range(n)), list(range(0, n, 2)), list(range(1, n, 2))]:
+        for name, value in _scores(subject, chosen).items():
+            low, high = infos[name].minimum, infos[name].maximum
+            inside = math.isnan(value) or ((low is None or value >= low - 1e-9) and (high is None or value <= high + 1e-9))
+            expect(inside, f"{name} is {value:.6g}, outside {low} to {high}", subject.shown(chosen[:3]))
+
+
+def perfect_is_best(subject: MetricSubject) -> None:
+    """No prediction scores better than a perfect one; by the main score wrong ones are worse, in the declared direction."""
+    if not subject.perfect:
+        raise NotApplicable("nobody knows what a perfect model would predict")
+    best = MetricSubject(metric=subject.bound, examples=subject.examples, predictions=subject.perfect)
+    everything = list(range(len(subject.examples)))
+    perfect, found = _scores(best, everything), _scores(subject, everything)
+    differs = any(p.value != q.value for p, q in zip(subject.perfect, subject.predictions, strict=True))
+    for name, info in subject.bound.scores().items():
+        one, two = perfect.get(name, math.nan), found.get(name, math.nan)
+        if info.best is None or math.isnan(one) or math.isnan(two):
+            continue
+        gain = (one - two) * (1 if info.higher_is_better else -1)
+        how = f"{'higher' if info.higher_is_better else 'lower'} is better, right predictions give {one:.6g}, others {two:.6g}"
+        expect(gain >= -1e-9, f"{name}: {how}")
+        expect(gain > 0 or not differs or name != main_score(subject.bound), f"{name}: {how}")
+
+
+def nothing_to_score_has_no_score(subject: MetricSubject) -> None:
+    """No predictions give no rows, and their sum scores without an error or a warning: nan, or a number."""
+    import numpy as np
+
+    k = len(subject.bound.columns())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            rows = np.asarray(subject.bound.statistics([], []))
+            scores = subject.bound.reduce(np.zeros(k))
+            further = subject.bound.compute([], [])
+        except (ArithmeticError, LookupError, TypeError, ValueError, Warning) as e:
+            expect(False, f"nothing to score: {type(e).__name__}: {e}")
+    expect(rows.shape == (0, k), f"no predictions give statistics of shape {rows.shape}, not (0, {k})")
+    expect(
+        all(np.shape(v) == () for v in scores.values()),
+        "the scores of one sum have no shape",
+        {n: np.shape(v) for n, v in scores.items()},
+    )
+    expect(isinstance(further, dict), f"computing of nothing gives {further!r}")
+
+
+def means_are_means(subject: MetricSubject) -> None:
+    """A score that is called the mean of a column is it, times 100 where it counts points."""
+    columns = list(subject.bound.columns())
+    means = {name: info for name, info in subject.bound.scores().items() if info.mean_of in columns}
+    if not means:
+        raise NotApplicable("none of its scores is called a mean")
+    scores = subject.bound.reduce(subject.rows.sum(axis=0))
+    for name, info in means.items():
+        mean = subject.rows[:, columns.index(str(info.mean_of))].mean() * (100 if info.unit == "points" else 1)
+        said = f"{name} is {float(scores[name]):.6g}, the mean of {info.mean_of} {mean:.6g}"
+        expect(math.isclose(float(scores[name]), mean, rel_tol=1e-9, abs_tol=1e-9), said)
+
+
+def signature_tells_how(subject: MetricSubject) -> None:
+    """The signature is a text, and always the same."""
+    one, two = subject.bound.signature(), subject.bound.signature()
+    expect(isinstance(one, str) and one.strip(), f"the signature is {one!r}")
+    expect(one == two, "two signatures of one metric differ", [one, two])
+
+
+def agrees_with_others(subject: MetricSubject) -> None:
+    """It gives the scores that a reference implementation gave."""
+    if not subject.agreements:
+        raise NotApplicable("no scores of a reference implementation are stored")
+    for case in subject.agreements:
+        scores = _scores(MetricSubject(metric=subject.bound, examples=case.examples, predictions=case.predictions))
+        for name, expected in case.scores.items():
+            found = scores.get(name, math.nan)
+            expect(abs(found - expected) <= case.tolerance, f"{name} is {found:.10g}, the reference gives {expected:.10g}")
+
+
+def _scores(subject: MetricSubject, chosen: Sequence[int] | None = None) -> dict[str, float]:
+    """All scores of some of the predictions."""
+    chosen = range(len(subject.examples)) if chosen is None else chosen
+    reduced = subject.bound.reduce(subject.rows[list(chosen)].sum(axis=0))
+    computed = subject.bound.compute([subject.predictions[i] for i in chosen], [subject.examples[i] for i in chosen])
+    return {name: float(value) for name, value in {**reduced, **computed}.items()}
+
+
+def _for_selections(n: int, holds: Callable[[list[int]], None]) -> None:
+    """Tries selections of n positions, in any order, some perhaps twice; with hypothesis the one that fails is a small one."""
+    if importlib.util.find_spec("hypothesis"):
+        from hypothesis import HealthCheck, given, settings
+        from hypothesis import strategies as st
+
+        tried = given(st.lists(st.integers(0, n - 1), min_size=1, max_size=2 * n))(holds)
+        rules = settings(
+            max_examples=SELECTIONS, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        )
+        rules(tried)()
+        return
+    draw = random.Random(0)
+    for _ in range(SELECTIONS):
+        holds(draw.choices(range(n), k=draw.randint(1, 2 * n)))
+
+
+METRIC_CHECKS: Mapping[str, Callable[[MetricSubject], None]] = {
+    check.__name__: check
+    for check in (
+        importing_is_light, statistics_have_their_shape, rows_do_not_depend_on_others, statistics_change_nothing,
+        scores_are_those_declared, reducing_takes_leading_axes, bounds_hold, perfect_is_best, nothing_to_score_has_no_score,
+        means_are_means, signature_tells_how, agrees_with_others,
+    )
+}  # fmt: skip
+"""Name → check."""

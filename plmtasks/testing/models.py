@@ -1,0 +1,477 @@
+"""What holds for every model."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..config import Generation, ModelSettings, TrainSettings
+from ..errors import InputError
+from ..model import LoadedModel, Model
+from ..requests import (
+    Answer,
+    Choose,
+    ChooseAnswer,
+    Classify,
+    ClassifyAnswer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    Request,
+    Score,
+    ScoreAnswer,
+    Tag,
+    TagAnswer,
+    from_json,
+    to_json,
+)
+from ..samples import events
+from ..training import resolve
+from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
+from .solved import all_solved
+
+STEPS = 12
+"""Updates of the lesson in which the loss is to fall."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSubject:
+    """A model, and what it is asked and taught."""
+
+    model: Model
+    settings: ModelSettings = field(default_factory=lambda: ModelSettings(dtype="float32", threads=1, batch_tokens=4096))
+    device: str = "cpu"
+    solved: Mapping[str, Sequence[tuple[Request, Answer]]] = field(default_factory=dict)
+    """kind → some ten requests with the answers of a perfect model; built-in kinds have theirs."""
+    tolerance: float = 1e-4
+    """The largest difference between numbers of an answer given alone and among others, relative to 1 or to the number."""
+    steps: int = STEPS
+    """Updates of the lesson in which the loss is to fall."""
+
+    @cached_property
+    def questions(self) -> Mapping[str, Sequence[tuple[Request, Answer]]]:
+        """kind → requests and their answers, of the kinds that the model promises and that there is something to ask of"""
+        found = {**all_solved(self.model.answers), **self.solved}
+        return {kind: found[kind] for kind in self.model.answers if found.get(kind)}
+
+    def requests(self, kind: str) -> list[Request]:
+        return [request for request, _ in self.questions[kind]]
+
+    def form(self, kind: str) -> Request:
+        return self.questions[kind][0][0]
+
+    @cached_property
+    def ready(self) -> Model:
+        """The model with weights: made first, if it has none."""
+        if not self.model.from_scratch:
+            return self.model
+        asked = [text for kind in self.questions for request in self.requests(kind) for text in request.texts()]
+        return self.model.make([*asked, *(e.english() for e in events("train"))], 0, self.folder / "made")
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where checkpoints are kept; it goes with the subject."""
+        return Path(self._kept.name)
+
+    @cached_property
+    def _kept(self) -> "TemporaryDirectory[str]":
+        return TemporaryDirectory(prefix="plmtasks-")
+
+    def load(self, kind: str, **changes: Any) -> LoadedModel:
+        """The model in memory once more, with other settings."""
+        return self.ready.load(self.form(kind), replace(self.settings, **changes), self.device)
+
+    def loaded(self, kind: str) -> LoadedModel:
+        """The model in memory, loaded once."""
+        if kind not in self._loaded:
+            self._loaded[kind] = self.load(kind)
+        return self._loaded[kind]
+
+    @cached_property
+    def _loaded(self) -> dict[str, LoadedModel]:
+        return {}
+
+    @cached_property
+    def answers(self) -> Mapping[str, list[Answer]]:
+        """kind → what the model answers to all requests at once"""
+        return {kind: self.loaded(kind).answer(self.requests(kind)) for kind in self.questions}
+
+    def each(self) -> Iterator[tuple[str, Request, Answer]]:
+        for kind, answers in self.answers.items():
+            for request, answer in zip(self.requests(kind), answers, strict=True):
+                yield kind, request, answer
+
+    def lesson(self, kind: str) -> "Lesson":
+        """What a lesson makes of the model.
+
+        raises: NotApplicable if it cannot be trained
+        """
+        if kind not in self._lessons:
+            self._lessons[kind] = _teach(self, kind)
+        return self._lessons[kind]
+
+    @cached_property
+    def _lessons(self) -> "dict[str, Lesson]":
+        return {}
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Any]:
+        forms = [self.form(kind) for kind in self.questions]
+        return elsewhere((self.ready, forms, self.settings), identities)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A model that learned ten requests by heart."""
+
+    losses: Sequence[float]
+    """The mean loss of each update."""
+    sums: Sequence[float]
+    """Summed losses before it learned: of all twice, and of both halves."""
+    answers: Sequence[Answer]
+    """Afterwards, in memory."""
+    saved: Model
+    """From its checkpoint."""
+
+
+def _teach(subject: ModelSubject, kind: str) -> Lesson:
+    import torch
+
+    requests, answers = subject.requests(kind), [answer for _, answer in subject.questions[kind]]
+    training = resolve(TrainSettings(), subject.ready, subject.settings, subject.device)
+    try:
+        [view] = subject.ready.learner(requests[:1], subject.settings, training, subject.device)
+    except InputError as e:
+        raise NotApplicable(e.message) from e
+    torch.manual_seed(0)
+    half = len(requests) // 2
+    parts = [(requests, answers), (requests, answers), (requests[:half], answers[:half]), (requests[half:], answers[half:])]
+    view.module.eval()
+    sums = [float(view.loss(asked, right)[0].detach()) for asked, right in parts]
+    optimizer = torch.optim.AdamW((p for p in view.module.parameters() if p.requires_grad), lr=training.learning_rate or 1e-3)
+    losses = []
+    view.module.train()
+    for _ in range(subject.steps):
+        loss, count = view.loss(requests, answers)
+        expect(loss.shape == () and loss.requires_grad and count > 0, f"{kind}: a loss is a scalar with gradient and a count")
+        (loss / count).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()) / count)
+    folder = subject.folder / kind
+    folder.mkdir()
+    view.save(folder)
+    return Lesson(losses, sums, view.answer(requests), subject.ready.saved(folder))
+
+
+def identities(given: tuple[Model, Sequence[Request], ModelSettings]) -> list[dict[str, Any]]:
+    """The model's identity for each form, as JSON."""
+    model, forms, settings = given
+    found: list[dict[str, Any]] = json.loads(json.dumps([model.identity(form, settings) for form in forms]))
+    return found
+
+
+# ── what it is ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def importing_is_light(subject: ModelSubject) -> None:
+    """Importing it and taking its identity loads no torch, transformers, datasets or numpy."""
+    is_light(subject.ready)
+    heavy = subject.elsewhere["heavy"]
+    expect(not heavy, f"identity() loads {', '.join(heavy)}")
+
+
+def identity_is_the_same_everywhere(subject: ModelSubject) -> None:
+    """Its identity is JSON, and the same in another process."""
+    forms = [subject.form(kind) for kind in subject.questions]
+    try:
+        here = identities((subject.ready, forms, subject.settings))
+    except TypeError as e:
+        raise CheckFailed(f"identity() is no JSON: {e}") from e
+    there = subject.elsewhere["seen"]
+    expect(here == there, "identity() is another in another process", {"here": here, "there": there})
+
+
+def identity_holds_the_seed(subject: ModelSubject) -> None:
+    """Where another seed gives other answers, fresh weights' or drawn tokens', it gives another identity."""
+    for kind in subject.questions:
+        drawn = [Generation(), Generation(temperature=1.0)] if kind == Generate.kind() else [Generation()]
+        for generation in drawn:
+            settings = [replace(subject.settings, generation=generation, seed=seed) for seed in (1, 2)]
+            one, two = (subject.ready.identity(subject.form(kind), s) for s in settings)
+            if one != two:
+                continue
+            answers = [subject.ready.load(subject.form(kind), s, subject.device).answer(subject.requests(kind)) for s in settings]
+            expect(answers[0] == answers[1], f"{kind}: seeds 1 and 2 give other answers and the same identity", one)
+
+
+def fresh_weights_are_told(subject: ModelSubject) -> None:
+    """Where weights are freshly initialized, `fresh` says so before anything is loaded."""
+    for kind in subject.questions:
+        told, names = subject.ready.fresh(subject.form(kind)), list(subject.loaded(kind).fresh_weights)
+        expect(told or not names, f"{kind}: fresh() says no, and these weights are fresh: {', '.join(names)}")
+
+
+# ── answering ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def every_promised_kind_is_answered(subject: ModelSubject) -> None:
+    """It answers every kind of request that it promises, each with its type of answer."""
+    expect(subject.model.answers, "it promises to answer no kind of request")
+    missing = [kind for kind in subject.model.answers if kind not in subject.questions]
+    expect(not missing, f"there is nothing to ask it by {', '.join(missing)}: give requests with their answers")
+    for kind in subject.model.answers:
+        requests, answers = subject.requests(kind), subject.loaded(kind).answer(subject.requests(kind))
+        expect(len(answers) == len(requests), f"{kind}: {len(requests)} requests get {len(answers)} answers")
+        for r, a in zip(requests, answers, strict=True):
+            expect(
+                type(a) is r.answer_type, f"{kind}: the answer is a {type(a).__name__}, not {r.answer_type.__name__}", to_json(r)
+            )
+
+
+def answers_are_well_formed(subject: ModelSubject) -> None:
+    """Every answer is what its type says: probabilities that sum to 1, legal tags, spans in the context, likelihoods below 1."""
+    for kind, request, answer in subject.each():
+        complaint = WELL_FORMED[kind](request, answer) if kind in WELL_FORMED else ""
+        expect(not complaint, f"{kind}: {complaint}", {"request": to_json(request), "answer": to_json(answer)})
+
+
+def answers_survive_json(subject: ModelSubject) -> None:
+    """Every answer comes back from the journal as it was."""
+    for kind, request, answer in subject.each():
+        try:
+            back = from_json(request.answer_type, json.loads(json.dumps(to_json(answer), allow_nan=False)))
+        except (TypeError, ValueError, KeyError) as e:
+            raise CheckFailed(f"{kind}: an answer is no JSON: {e}", repr(answer)) from e
+        expect(back == answer, f"{kind}: an answer comes back from JSON as another", [repr(answer), repr(back)])
+
+
+def neighbours_change_nothing(subject: ModelSubject) -> None:
+    """An answer is the same alone and among others in the batch, within the tolerance."""
+    for kind, request, answer in subject.each():
+        [alone] = subject.loaded(kind).answer([request])
+        shown = {"request": to_json(request), "alone": to_json(alone), "among others": to_json(answer)}
+        expect(_close(alone, answer, subject.tolerance), f"{kind}: neighbours in the batch change an answer", shown)
+
+
+def order_changes_nothing(subject: ModelSubject) -> None:
+    """An answer is the same wherever in the batch its request stands, and comes in its place, within the tolerance."""
+    for kind, answers in subject.answers.items():
+        turned = subject.loaded(kind).answer(subject.requests(kind)[::-1])[::-1]
+        for request, one, two in zip(subject.requests(kind), answers, turned, strict=True):
+            shown = {"request": to_json(request), "in order": to_json(one), "turned around": to_json(two)}
+            expect(_close(one, two, subject.tolerance), f"{kind}: the order in the batch changes an answer", shown)
+
+
+def the_same_batch_gives_the_same_bytes(subject: ModelSubject) -> None:
+    """Asked again, and loaded again, it answers the same batch with the very same values."""
+    for kind, answers in subject.answers.items():
+        for what, loaded in (("asked", subject.loaded(kind)), ("loaded", subject.load(kind))):
+            for request, one, two in zip(subject.requests(kind), answers, loaded.answer(subject.requests(kind)), strict=True):
+                shown = {"request": to_json(request), "first": to_json(one), "then": to_json(two)}
+                expect(one == two, f"{kind}: {what} again, it gives another answer", shown)
+
+
+def generated_texts_end_in_time(subject: ModelSubject) -> None:
+    """A generated text ends before the stops of its request, and has no more words than tokens were allowed."""
+    if Generate.kind() not in subject.questions:
+        raise NotApplicable("it generates no texts")
+    requests = subject.requests(Generate.kind())
+    loaded = subject.loaded(Generate.kind())
+    short = [replace(r, max_new_tokens=1) for r in requests]  # type: ignore[call-arg]
+    for r, answer in zip(short, loaded.answer(short), strict=True):
+        words = _text(answer).split()
+        expect(
+            len(words) <= 1, f"one token was allowed, {len(words)} words came", {"request": to_json(r), "answer": _text(answer)}
+        )
+    texts = [_text(a) for a in subject.answers[Generate.kind()]]
+    stopped = [replace(r, stop=(t[len(t) // 2],)) for r, t in zip(requests, texts, strict=True) if t]  # type: ignore[call-arg]
+    for r, answer in zip(stopped, loaded.answer(stopped) if stopped else [], strict=True):
+        stop = r.stop[0]  # type: ignore[attr-defined]
+        expect(stop not in _text(answer), f"a text goes on behind {stop!r}", {"request": to_json(r), "answer": _text(answer)})
+
+
+# ── costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def costs_depend_on_the_requests_alone(subject: ModelSubject) -> None:
+    """Costs are positive, one a request, and the same in any order, asked again, before and after answering."""
+    for kind in subject.questions:
+        loaded, requests = subject.load(kind), subject.requests(kind)
+        first = loaded.costs(requests)
+        expect(len(first) == len(requests), f"{kind}: {len(requests)} requests have {len(first)} costs")
+        for r, cost in zip(requests, first, strict=True):
+            expect(cost.rows > 0 and cost.width > 0 and cost.cut >= 0, f"{kind}: a cost of {cost}", to_json(r))
+        loaded.answer(requests)
+        for how, again in (("asked again", loaded.costs(requests)), ("turned around", loaded.costs(requests[::-1])[::-1])):
+            for r, one, two in zip(requests, first, again, strict=True):
+                expect(one == two, f"{kind}: {how}, a request costs {two} instead of {one}", to_json(r))
+
+
+def longer_texts_cost_more(subject: ModelSubject) -> None:
+    """A request whose text is four times as long costs more tokens, or tells that it is cut."""
+    for kind in subject.questions:
+        short = subject.requests(kind)
+        long = [_longer(request) for request in short]
+        # asked for at once: what requests share may cost but one of them
+        costs = subject.loaded(kind).costs([*short, *long])
+        for request, one, two in zip(long, costs, costs[len(short) :], strict=False):
+            more = two.tokens > one.tokens or two.cut > one.cut
+            said = f"{kind}: a text four times as long costs {two.tokens} tokens, and not more than {one.tokens}"
+            expect(more, said, to_json(request))
+
+
+# ── learning ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def loss_falls(subject: ModelSubject) -> None:
+    """Learning ten examples by heart, the loss falls."""
+    for kind in subject.questions:
+        losses = subject.lesson(kind).losses
+        first, last = losses[0], sum(losses[-3:]) / 3
+        expect(all(map(math.isfinite, losses)), f"{kind}: a loss is no number", list(losses))
+        expect(
+            last < 0.95 * first, f"{kind}: the loss went from {first:.4f} to {last:.4f} in {len(losses)} updates", list(losses)
+        )
+
+
+def losses_add_up(subject: ModelSubject) -> None:
+    """The loss of a batch is the sum of its examples' losses, so that a batch may be computed in pieces."""
+    for kind in subject.questions:
+        whole, again, *halves = subject.lesson(kind).sums
+        if whole == again:  # what is masked at random cannot be compared
+            same = math.isclose(whole, sum(halves), rel_tol=1e-3, abs_tol=1e-4)
+            expect(same, f"{kind}: the loss of all examples is {whole:.6g}, that of both halves {sum(halves):.6g}")
+
+
+def saved_and_loaded_it_answers_the_same(subject: ModelSubject) -> None:
+    """What has learned, saved and loaded answers as in memory, has its name, no fresh weight, and another identity."""
+    for kind in subject.questions:
+        lesson, form = subject.lesson(kind), subject.form(kind)
+        expect(lesson.saved.name == subject.ready.name, f"{kind}: saved, it is called {lesson.saved.name!r}")
+        expect(not lesson.saved.fresh(form), f"{kind}: saved, its weights are fresh")
+        loaded = lesson.saved.load(form, subject.settings, subject.device)
+        expect(not loaded.fresh_weights, f"{kind}: saved and loaded, weights are fresh", list(loaded.fresh_weights))
+        for request, one, two in zip(subject.requests(kind), lesson.answers, loaded.answer(subject.requests(kind)), strict=True):
+            shown = {"request": to_json(request), "in memory": to_json(one), "loaded": to_json(two)}
+            expect(one == two, f"{kind}: saved and loaded, it gives another answer", shown)
+        same = lesson.saved.identity(form, subject.settings) == subject.ready.identity(form, subject.settings)
+        expect(not same, f"{kind}: it has learned, and its identity is the same as before")
+
+
+# ── what answers are like ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _classify(request: Classify, answer: ClassifyAnswer) -> str:
+    scores = answer.scores
+    if len(scores) != len(request.labels):
+        return f"{len(request.labels)} labels have {len(scores)} scores"
+    if not all(0 <= s <= 1 for s in scores):
+        return "a score is no probability"
+    if not request.multi_label and not math.isclose(sum(scores), 1, abs_tol=1e-3):
+        return f"the scores sum to {sum(scores):.4f}"
+    return ""
+
+
+def _tag(request: Tag, answer: TagAnswer) -> str:
+    if len(answer.labels) != len(request.words):
+        return f"{len(request.words)} words have {len(answer.labels)} labels"
+    strangers = sorted(set(answer.labels) - set(request.labels))
+    if strangers:
+        return f"{strangers[0]!r} is none of the labels"
+    begun = any(label.startswith("B-") for label in request.labels)
+    for before, label in zip(("O", *answer.labels), answer.labels, strict=False):
+        if begun and label.startswith("I-") and before not in (label, f"B-{label[2:]}"):
+            return f"{label} behind {before}"
+    return ""
+
+
+def _extract_span(request: ExtractSpan, answer: ExtractSpanAnswer) -> str:
+    scores = [span.score for span in answer.spans]
+    if not answer.spans and request.context.strip():
+        return "no span"
+    if not all(0 <= span.start < span.end <= len(request.context) for span in answer.spans):
+        return f"a span outside the {len(request.context)} characters of the context"
+    if not all(0 <= score <= 1 for score in (*scores, answer.no_answer)):
+        return "a score is no probability"
+    if scores != sorted(scores, reverse=True):
+        return "the best span does not come first"
+    return "no answer is likely, where the request may not abstain" if answer.no_answer and not request.may_abstain else ""
+
+
+def _choose(request: Choose, answer: ChooseAnswer) -> str:
+    if len(answer.choices) != len(request.choices):
+        return f"{len(request.choices)} choices have {len(answer.choices)} likelihoods"
+    return next(filter(None, map(_likelihood, request.choices, answer.choices)), "")
+
+
+def _likelihood(text: str, found: Likelihood | ScoreAnswer) -> str:
+    if not found.log_likelihood <= 1e-6:
+        return f"a log-likelihood of {found.log_likelihood}"
+    if found.bytes != len(text.encode()):
+        return f"{text!r} has {len(text.encode())} bytes, not {found.bytes}"
+    return "" if found.tokens > 0 else "a text of no tokens"
+
+
+def _score(request: Score, answer: ScoreAnswer) -> str:
+    if answer.words != len(request.text.split()):
+        return f"the text has {len(request.text.split())} words, not {answer.words}"
+    if not 0 <= answer.likeliest <= answer.tokens:
+        return f"{answer.likeliest} of {answer.tokens} tokens are the likeliest"
+    return _likelihood(request.text, answer)
+
+
+def _generate(request: Generate, answer: GenerateAnswer) -> str:
+    return next((f"the text goes on behind {stop!r}" for stop in request.stop if stop in answer.text), "")
+
+
+WELL_FORMED: Mapping[str, Callable[[Any, Any], str]] = {
+    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "Score": _score, "Generate": _generate,
+}  # fmt: skip
+"""kind → what is wrong with an answer; nothing if it is well-formed"""
+
+
+def _text(answer: Answer) -> str:
+    return str(getattr(answer, "text", ""))
+
+
+def _longer(request: Request) -> Request:
+    """The same request with its text four times."""
+    own = [f.name for f in fields(request) if isinstance(getattr(request, f.name), (str, tuple)) and getattr(request, f.name)]
+    name = next((n for n in ("text", "context", "words") if n in own), None) or max(own, key=lambda n: len(getattr(request, n)))
+    value = getattr(request, name)
+    return replace(request, **{name: " ".join([value] * 4) if isinstance(value, str) else value * 4})
+
+
+def _close(one: Answer, two: Answer, tolerance: float) -> bool:
+    """Whether two answers have the same texts, and numbers that are close."""
+    return type(one) is type(two) and _alike(to_json(one), to_json(two), tolerance)
+
+
+def _alike(one: Any, two: Any, tolerance: float) -> bool:
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(_alike(value, two[key], tolerance) for key, value in one.items())
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(_alike(a, b, tolerance) for a, b in zip(one, two, strict=True))
+    if isinstance(one, float) or isinstance(two, float):
+        return math.isclose(one, two, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(one == two)
+
+
+MODEL_CHECKS: Mapping[str, Callable[[ModelSubject], None]] = {
+    check.__name__: check
+    for check in (
+        importing_is_light, identity_is_the_same_everywhere, identity_holds_the_seed, fresh_weights_are_told,
+        every_promised_kind_is_answered, answers_are_well_formed, answers_survive_json, neighbours_change_nothing,
+        order_changes_nothing, the_same_batch_gives_the_same_bytes, generated_texts_end_in_time,
+        costs_depend_on_the_requests_alone, longer_texts_cost_more, loss_falls, losses_add_up,
+        saved_and_loaded_it_answers_the_same,
+    )
+}  # fmt: skip
+"""Name → check."""
