@@ -7,6 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from .declared import task_of_facts
 from .errors import DataError, InputError
 from .results import CLUSTER, Result
 
@@ -26,12 +27,13 @@ def task_of(result: Result, registry: "Registry") -> "Task":
 
     raises: UnknownNameError
     """
-    return registry.task(result.task).as_run(result.record["task"])
+    facts = result.record["task"]
+    return (task_of_facts(facts) or registry.task(result.task)).as_run(facts)
 
 
 def terms(record: Mapping[str, Any]) -> list[Any]:
     """What runs must have in common to be compared."""
-    task, data = record["task"]["version"], record["data"]
+    task, data = [record["task"]["version"], record["task"].get("declared")], record["data"]
     return [origin(record), task, data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
 
 

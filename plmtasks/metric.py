@@ -40,6 +40,8 @@ class Metric(ABC):
     version: ClassVar[int] = 1
     """Raised whenever the same predictions would get another score."""
     description: str = ""
+    main: str = ""
+    """The score by which runs are ranked, where a task wants another than the first."""
 
     def bind(self, task: "Task") -> "Metric":
         """This metric, knowing the task's labels and language."""

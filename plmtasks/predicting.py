@@ -93,13 +93,15 @@ class Stage:
         if getattr(form, "labels", None) == ():
             raise InputError(f"the labels of {self.task.name!r} are not known", "name data that has them with --data PATH")
         if self.model.fresh(form):
-            raise _untrained(self.task, self.model, f"has no weights that answer {self.task.name} by {self.kind}")
+            raise _untrained(self.config, self.task, self.model, f"has no weights that answer {self.task.name} by {self.kind}")
         self.config = replace(self.config, settings=self.config.settings.that_matter(form))
         self.opened(self.task.name, self.model.identity(form, self.config.settings))
         device = self.processes.device()
         self.loaded = self.model.load(form, self.config.settings, device)
         if self.loaded.fresh_weights:
-            raise _untrained(self.task, self.model, f"lacks weights: {', '.join(sorted(self.loaded.fresh_weights)[:3])}")
+            raise _untrained(
+                self.config, self.task, self.model, f"lacks weights: {', '.join(sorted(self.loaded.fresh_weights)[:3])}"
+            )
         self.machine = self.processes.share("machine", lambda: environment.machine_class(device))
         return self.loaded
 
@@ -121,10 +123,10 @@ class Stage:
         ]
 
 
-def _untrained(task: Task, model: Model, why: str) -> InputError:
+def _untrained(config: RunConfig, task: Task, model: Model, why: str) -> InputError:
     return InputError(
         f"{model.name!r} {why}: it must learn first",
-        f"plmtasks train --task {task.name} --model {model.name} --output DIR, then --model DIR",
+        f"plmtasks train --task {config.task} --model {model.name} --output DIR, then --model DIR",
         *([f"the task's labels: {', '.join(task.labels[:8])}{', …' * (len(task.labels) > 8)}"] if task.labels else []),
     )
 
@@ -142,7 +144,7 @@ class Predictor:
         task = registry.task(config.task)
         if config.given is not None and task.follows is None:
             raise InputError(f"task {task.name!r} follows no other: it needs no --given", "leave it out")
-        names = [(task.name, config.model, config.ask)]
+        names = [(config.task, config.model, config.ask)]
         if task.follows is not None:
             names.insert(0, (task.follows, config.given or config.model, None))
         self.stages = [
@@ -237,7 +239,7 @@ def _stage(
     task, model = registry.task(config.task), registry.model(config.model)
     kind = choose_kind(task, model, config.ask, registry)
     if model.from_scratch:
-        raise _untrained(task, model, "has no weights yet")
+        raise _untrained(config, task, model, "has no weights yet")
     data = task.load(config.source) if config.shots else Dataset(name=task.name, readers={})
     return Stage(
         config=config, task=knowing(task, model, config), model=model, kind=kind, data=data, processes=processes, opened=opened,

@@ -85,16 +85,17 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
 def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     """How the model came to the task."""
     record = job.model.training_record()
+    shots = job.config.shots or len(getattr(job.form, "shots", ()))
     if fresh or job.model.fresh(job.form):
         how = "untrained"
     elif record is not None:
         how = _learned(job.task.name, record)
     elif "shots" in {f.name for f in dataclasses.fields(job.form)} or job.kind == "Score":
-        how = f"{job.config.shots}-shot" if job.config.shots else "zero-shot"
+        how = f"{shots}-shot" if shots else "zero-shot"
     else:
         how = "trained elsewhere"
     trained = {"trained_on": training.learned(record), "training": training.without_seed(record)} if record is not None else {}
-    return {"how": how, "shots": job.config.shots, "fresh_weights": list(fresh), "trained_on": [], **trained, **given_to(job)}
+    return {"how": how, "shots": shots, "fresh_weights": list(fresh), "trained_on": [], **trained, **given_to(job)}
 
 
 def _learned(task: str, record: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from . import hookspecs, requests
-from .errors import PluginError, UnknownNameError
+from . import declared, hookspecs, requests
+from .errors import InputError, PluginError, UnknownNameError
 from .loading import Plugin, PluginWarning, load_plugins, reason
 from .metric import Metric
 from .model import Model, Provider
@@ -46,14 +46,23 @@ class Registry:
     manager: pluggy.PluginManager | None = None
 
     def task(self, name: str) -> Task:
-        """The task of that name; "qa" alone is the first that its plugin registered.
+        """The task of that name; "qa" alone is the first that its plugin registered, a path that ends in .toml declares one.
 
-        raises: UnknownNameError, PluginError
+        raises: UnknownNameError, PluginError; InputError, DataError for a file that declares no task
         """
+        if name.endswith(".toml"):
+            return self._declared(name)
         if "/" not in name:
             name = next((n for n in self.items["task"] if n.split("/")[0] == name), name)
         task: Task = self._get("task", name)
         return task
+
+    def _declared(self, path: str) -> Task:
+        made = declared.task(path, self.metric)
+        installed = self.items["task"].get(made.name)
+        if installed is not None and installed.facts() != made.facts():
+            raise InputError(f"{path}: another task {made.name!r} is installed", "give the file's task a name of its own")
+        return made
 
     def model(self, name: str) -> Model:
         """The model of that name, or the one that a provider makes of it.

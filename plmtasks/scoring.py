@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -124,10 +125,22 @@ def _with_no_answer(
 def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list[Metric]:
     """The task's metrics and further ones, each once.
 
-    raises: UnknownNameError, PluginError, and whatever a provider finds wrong
+    raises: UnknownNameError, PluginError, InputError if none gives the main score, and whatever a provider finds wrong
     """
-    metrics = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
-    return list({metric.name: metric for metric in metrics}.values())
+    bound = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
+    metrics = list({metric.name: metric for metric in bound}.values())
+    return _led(metrics, task) if task.main else metrics
+
+
+def _led(metrics: Sequence[Metric], task: Task) -> list[Metric]:
+    """The metrics, the one first that gives the task's main score."""
+    first = next((metric for metric in metrics if task.main in metric.scores()), None)
+    if first is None:
+        known = ", ".join(name for metric in metrics for name in metric.scores())
+        raise InputError(f"{task.name}: none of its metrics gives its main score {task.main!r}", f"they give: {known}")
+    led = copy(first)
+    object.__setattr__(led, "main", task.main)  # a metric may be frozen; the copy is nobody else's yet
+    return [led, *(metric for metric in metrics if metric is not first)]
 
 
 def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
@@ -167,8 +180,8 @@ def _computed(
 
 
 def main_score(metric: Metric) -> str:
-    """The name of a metric's first score."""
-    return next(iter(metric.scores()))
+    """The score by which a metric ranks."""
+    return metric.main or next(iter(metric.scores()))
 
 
 def proportions(metric: Metric) -> dict[str, int]:

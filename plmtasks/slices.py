@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, InputError
+from .errors import DataError
 from .examples import Example
 from .languages import is_spaced
+from .toml import read_toml
 
 __all__ = ["DOCUMENT_LENGTHS", "TEXT_LENGTHS", "by_count", "by_length"]
 
@@ -116,14 +117,7 @@ def read_groups(path: Path) -> Groups:
 
     raises: InputError if there is no such file; DataError if it is something else
     """
-    import tomllib
-
-    try:
-        terms = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror}", "--groups names a TOML file") from e
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise DataError(str(path), "TOML", str(e)) from e
+    terms = read_toml(path, "--groups names a TOML file").content
     for name, groups in terms.items():
         if not isinstance(groups, dict) or len(groups) < 2:
             raise DataError(f"{path}: {name}", "a table of at least two groups", repr(groups)[:80], *_EXAMPLE)

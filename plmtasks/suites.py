@@ -1,23 +1,17 @@
 """A suite: tasks × models × seeds, as a TOML file."""
 
-import difflib
 import fnmatch
-import re
-import tomllib
-import types
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .config import RunConfig, of_seeds, option_types, run_config
 from .errors import DataError, InputError
+from .toml import TomlFile, fits, meant, read_toml
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Options that stand at the top alone."""
-
-WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,64 +63,38 @@ def read_suite(path: Path) -> Suite:
 
     raises: InputError if there is no such file; DataError, which names file and line, for what is no suite
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror}", "a suite is a TOML file: see benchmarks/suites") from e
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise DataError(str(path), "TOML", str(e)) from e
-    file = _File(path, text)
+    read = read_toml(path, "a suite is a TOML file: see benchmarks/suites")
+    file, content = _File(path, read.text, read.content), dict(read.content)
     tables = {name: content.pop(name, []) for name in ("tasks", "models", "exclude")}
     seeds = content.pop("seeds", [0])
-    if not _is_list_of(int, seeds) or not seeds or len(set(seeds)) < len(seeds):
-        raise DataError(file.where("", 0, "seeds"), "seeds = [0, 1, …], each once", repr(seeds))
-    options = file.options("", 0, content)
+    if not fits(tuple[int, ...], seeds) or not seeds or len(set(seeds)) < len(seeds):
+        raise DataError(file.where("seeds"), "seeds = [0, 1, …], each once", repr(seeds))
+    options = file.options(content)
     for name, found in tables.items():
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-            raise DataError(file.where("", 0, name), f"tables [[{name}]]", repr(found))
+            raise DataError(file.where(name), f"tables [[{name}]]", repr(found))
         if not found and name != "exclude":
             raise DataError(str(path), f"at least one [[{name}]]", "none")
     suite = Suite(
         path=path, tasks=file.entries("tasks", tables["tasks"]), models=file.entries("models", tables["models"]), seeds=seeds,
-        exclude=[file.pattern(number, found) for number, found in enumerate(tables["exclude"], 1)], options=options,
+        exclude=[file.pattern(number, found) for number, found in enumerate(tables["exclude"])], options=options,
     )  # fmt: skip
-    for number, pattern in enumerate(suite.exclude, 1):
+    for number, pattern in enumerate(suite.exclude):
         if not any(_fits(pattern, task, model) for task in suite.tasks for model in suite.models):
             raise DataError(file.where("exclude", number), "a pattern that some pair fits", repr(pattern))
     return suite
 
 
-class _File:
-    """Says of what stands in a suite's file where it stands."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path = path
-        self.lines: dict[tuple[str, int, str], int] = {}
-        table, count = "", dict.fromkeys(("tasks", "models", "exclude"), 0)
-        for line, written in enumerate(text.splitlines(), 1):
-            if header := re.match(r"\s*\[\[\s*(\w+)\s*\]\]", written):
-                table = header[1]
-                count[table] = count.get(table, 0) + 1
-                self.lines[table, count[table], ""] = line
-            elif header := re.match(r"\s*\[\s*(\w+)\s*(?:\.\s*(\w+)\s*)?\]", written):  # [models.model_args]: of the last model
-                table, inner = (header[1], header[2]) if header[1] in count else ("", header[1])
-                self.lines.setdefault((table, count.get(table, 0), inner or ""), line)
-            elif key := re.match(r"""\s*["']?([\w-]+)["']?\s*=""", written):
-                self.lines.setdefault((table, count.get(table, 0), key[1]), line)
-
-    def where(self, table: str, number: int, key: str = "") -> str:
-        """file:line, or the file alone if the line is not known."""
-        line = self.lines.get((table, number, key)) or self.lines.get((table, number, ""))
-        return f"{self.path}:{line}" if line else f"{self.path}"
+class _File(TomlFile):
+    """The tables of a suite's file."""
 
     def entries(self, table: str, found: Sequence[Mapping[str, Any]]) -> list[Entry]:
         made = []
-        for number, given in enumerate(found, 1):
+        for number, given in enumerate(found):
             name = given.get("name")
             if not isinstance(name, str) or not name:
                 raise DataError(self.where(table, number, "name"), f'a name = "…" in [[{table}]]', repr(name))
-            options = self.options(table, number, {k: v for k, v in given.items() if k != "name"})
+            options = self.options({k: v for k, v in given.items() if k != "name"}, table, number)
             made.append(Entry(name=name, options=options, label=name, where=self.where(table, number)))
         labelled = [Entry(name=e.name, options=e.options, label=_label(e, made), where=e.where) for e in made]
         for i, entry in enumerate(labelled):
@@ -143,7 +111,7 @@ class _File:
             raise DataError(self.where("exclude", number), 'task = "…", model = "…" or both in [[exclude]]', "neither")
         return found
 
-    def options(self, table: str, number: int, found: Mapping[str, Any]) -> dict[str, Any]:
+    def options(self, found: Mapping[str, Any], table: str = "", number: int = 0) -> dict[str, Any]:
         """The options of a run, each of its type.
 
         raises: DataError
@@ -152,16 +120,15 @@ class _File:
         known = [name for name in hints if name != "seed" and not (table and name in FOR_ALL)]
         options = {}
         for key, value in found.items():
-            where = self.where(table, number, key)
+            keys = (table, number, key) if table else (key,)
             if key not in known:
-                raise DataError(where, f"an option of a run {place}", repr(key), *_instead(key, known, table))
-            if not _is(hints[key], value):
-                raise DataError(where, f"{_words(hints[key])} for {key!r}", repr(value))
+                raise DataError(self.where(*keys), f"an option of a run {place}", repr(key), *_instead(key, known, table))
+            self.check(hints[key], value, *keys)
             options[key] = tuple(value) if isinstance(value, list) else value
             try:
                 run_config("task", "model", **dict[str, Any]({key: options[key]}))
             except InputError as e:
-                raise InputError(f"{where}: {e.message}", *e.hints) from e
+                raise InputError(f"{self.where(*keys)}: {e.message}", *e.hints) from e
         return options
 
 
@@ -171,8 +138,7 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
     if table and key in FOR_ALL:
         return ["it stands at the top, before the first [[table]], for all runs"]
     tables = [] if table else ["seeds", "tasks", "models", "exclude"]
-    close = difflib.get_close_matches(key, [*known, *tables], n=3)
-    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
+    return meant(key, [*known, *tables])
 
 
 def _label(entry: Entry, all_: Sequence[Entry]) -> str:
@@ -182,37 +148,3 @@ def _label(entry: Entry, all_: Sequence[Entry]) -> str:
     differ = [k for k in keys if any(o.get(k) != entry.options.get(k) for o in alike)]
     said = ", ".join(f"{k} {entry.options[k]}" for k in differ if k in entry.options)
     return f"{entry.name} ({said})" if said else entry.name
-
-
-def _is(hint: Any, value: Any) -> bool:
-    """Whether a value of TOML is of a field's type."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_is(one, value) for one in inner if one is not types.NoneType)
-    if origin is Literal:
-        return value in inner
-    if origin is Mapping:
-        return isinstance(value, dict) and (inner[1] is Any or all(isinstance(v, inner[1]) for v in value.values()))
-    if origin is tuple:
-        return _is_list_of(inner[0], value)
-    if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _is_list_of(form: type, value: Any) -> bool:
-    return isinstance(value, list) and all(_is(form, one) for one in value)
-
-
-def _words(hint: Any) -> str:
-    """A field's type as a person says it."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(_words(one) for one in inner if one is not types.NoneType)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, inner))}"
-    if origin is Mapping:
-        return "a table {name = …}" if inner[1] is Any else 'a table {name = "…"}'
-    if origin is tuple:
-        return "a list of texts"
-    return WORDS.get(hint, str(hint))

@@ -30,7 +30,9 @@ class Task(ABC):
     asks: Sequence[str]
     """The kinds of request by which it can be asked, the preferred first."""
     metrics: Sequence[str]
-    """Names of metrics; the first score of the first is the task's main score."""
+    """Names of metrics; the first score of the first is the task's main score, unless `main` names another."""
+    main: str = ""
+    """The score by which runs are ranked; of its metrics, the first that gives it."""
     language: str = "en"
     """ISO 639-1 code of the texts."""
     labels: tuple[str, ...] = ()

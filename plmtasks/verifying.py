@@ -191,7 +191,7 @@ class _Again:
         raises: InputError if it is not installed in that version
         """
         was = self.result.record["task"]
-        task = self.registry.task(was["name"]).as_run(was)
+        task = comparing.task_of(self.result, self.registry)
         now = to_json(task.facts())
         if now != was:
             other = [

@@ -8,12 +8,10 @@ from plmtasks.data import column, read_lines, read_table, warn_flaws
 from plmtasks.data import read_predictions as read_common
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import SURROUNDINGS, first_line, named
 
 if TYPE_CHECKING:
     from .task import Classification
-
-SURROUNDINGS = " \t\"'`*.,:;!?()[]。，：；！？“”‘’「」『』"
-"""What models like to put around a label."""
 
 
 def write_labels(labels: Sequence[str], task: "Classification") -> str:
@@ -27,15 +25,15 @@ def read_label(text: str, task: "Classification") -> str | list[str] | None:
     The text's first line counts. It may have quotes and the like around the label, any case, and more words after it.
     None if it names no label; a list keeps the words that are no labels, so that they count as wrong.
     """
-    text = next((line for line in text.split("\n") if line.strip()), "").strip()
+    text = first_line(text)
     if not task.multi_label:
-        return _known(text, task)
+        return named(text, task.labels)
     if not text:
         return None
     if text.strip(SURROUNDINGS).casefold() == _nothing(task):
         return []
     parts = [part for part in text.split(_separator(task).strip()) if part.strip()]
-    return sorted({_known(part, task) or part.strip() for part in parts})
+    return sorted({named(part, task.labels) or part.strip() for part in parts})
 
 
 def read_file(path: Path, examples: Sequence[Example], task: "Classification") -> dict[str, Prediction]:
@@ -82,21 +80,7 @@ def _value(value: Any, task: "Classification") -> Any:
 
 def _coded(text: str, task: "Classification") -> str | None:
     """The label that a text gives by word, number or code."""
-    return (task.form.label(text.strip()) if task.form.labels else None) or _known(text, task)
-
-
-def _known(text: str, task: "Classification") -> str | None:
-    """The label at the head of a text."""
-    text = text.strip()
-    if text in task.labels:
-        return text
-    bare = text.strip(SURROUNDINGS).casefold()
-    folded = {label.casefold(): label for label in task.labels}
-    # the longest first: a label may begin with another
-    for word in sorted(folded, key=len, reverse=True):
-        if bare == word or (bare.startswith(word) and not bare[len(word)].isalnum()):
-            return folded[word]
-    return None
+    return (task.form.label(text.strip()) if task.form.labels else None) or named(text, task.labels)
 
 
 def _separator(task: "Classification") -> str:

@@ -1,6 +1,5 @@
 """Text classification: one label or several, of one text or a pair."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +9,8 @@ from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.requests import (
-    Answer,
-    Choose,
-    ChooseAnswer,
-    Classify,
-    ClassifyAnswer,
-    Generate,
-    GenerateAnswer,
-    Likelihood,
-    Request,
-)
+from plmtasks.reading import by_choice, by_label, sure_choice, sure_label
+from plmtasks.requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
 
 from . import predictions
@@ -32,9 +22,6 @@ MULTI_LABEL: Mapping[str, Any] = {
     "metrics": ("f1", "multi_label", "accuracy"),
 }
 """What is different where any number of labels may hold."""
-
-WRONG = -1000.0
-"""The log-likelihood of a wrong choice in a solved answer: low enough to have no probability."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,47 +102,24 @@ class Classification(Task):
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         if isinstance(answer, ClassifyAnswer):
-            return self._classified(answer)
+            return self._several(answer) if self.multi_label else by_label(self.labels, answer)
         if isinstance(answer, ChooseAnswer):
-            return self._chosen(answer)
+            return by_choice(self.labels, answer)
         if isinstance(answer, GenerateAnswer):
             return Prediction(value=predictions.read_label(answer.text, self))
         raise InputError(f"task {self.name!r} cannot read a {type(answer).__name__}")
 
-    def _classified(self, answer: ClassifyAnswer) -> Prediction:
-        scores = _named("probability", self.labels, answer.scores)
-        if self.multi_label:
-            held = (label for label, probability in zip(self.labels, answer.scores, strict=True) if probability >= 0.5)
-            return Prediction(value=sorted(held), scores=scores)
-        best = max(range(len(self.labels)), key=answer.scores.__getitem__)
-        return Prediction(value=self.labels[best], scores={"confidence": answer.scores[best], **scores})
-
-    def _chosen(self, answer: ChooseAnswer) -> Prediction:
-        likelihoods = [c.log_likelihood for c in answer.choices]
-        best = max(range(len(self.labels)), key=likelihoods.__getitem__)
-        weights = [math.exp(value - likelihoods[best]) for value in likelihoods]
-        probabilities = [w / sum(weights) for w in weights]
-        return Prediction(
-            value=self.labels[best],
-            scores={
-                "confidence": probabilities[best],
-                **_named("probability", self.labels, probabilities),
-                **_named("per_byte", self.labels, [c.log_likelihood / max(1, c.bytes) for c in answer.choices]),
-                **_named("per_token", self.labels, [c.log_likelihood / max(1, c.tokens) for c in answer.choices]),
-            },
-        )
+    def _several(self, answer: ClassifyAnswer) -> Prediction:
+        chances = dict(zip(self.labels, answer.scores, strict=True))
+        held = sorted(label for label, probability in chances.items() if probability >= 0.5)
+        return Prediction(value=held, scores={f"probability[{label}]": value for label, value in chances.items()})
 
     def solve(self, example: Example, request: Request) -> Answer:
         right = example.reference if self.multi_label else [example.reference]
         if isinstance(request, Classify):
-            return ClassifyAnswer(scores=tuple(float(label in right) for label in request.labels))
+            return sure_label(request.labels, right)
         if isinstance(request, Choose):
-            return ChooseAnswer(
-                choices=tuple(
-                    Likelihood(log_likelihood=0.0 if label in right else WRONG, tokens=1, bytes=len(label.encode()))
-                    for label in request.choices
-                )
-            )
+            return sure_choice(request.choices, right)
         return GenerateAnswer(text=predictions.write_labels(right, self))
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
@@ -164,7 +128,3 @@ class Classification(Task):
         raises: DataError with the line
         """
         return predictions.read_file(path, examples, self)
-
-
-def _named(what: str, labels: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    return {f"{what}[{label}]": value for label, value in zip(labels, values, strict=True)}

@@ -1,0 +1,295 @@
+"""What a task's TOML file says."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import DataError
+from ..toml import TomlFile, meant, read_toml
+from .templates import columns_in
+
+HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where the splits come from: rows in the file, files, or the hub."""
+
+    hub: str | None = None
+    """owner/name; a split is then the path of a file there, and without any, all that the repository has are taken."""
+    revision: str | None = None
+    config: str | None = None
+    train: Any = None
+    """A path or pattern beside the file, a list of them, or the rows themselves."""
+    validation: Any = None
+    test: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which column is what."""
+
+    inputs: tuple[str, ...] | Mapping[str, str] = ()
+    """Those that templates may name, or such names and their columns; none: whatever the templates name."""
+    reference: str | Mapping[str, str] | None = None
+    """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
+    id: str | None = None
+    cluster: str | None = None
+    slices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyTable:
+    text: str
+    text_pair: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChooseTable:
+    text: str
+    instruction: str = ""
+    choices: str | tuple[str, ...] | None = None
+    """A column with a list of them, or a template for each; none: the labels' words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateTable:
+    text: str
+    instruction: str = ""
+    max_new_tokens: int = 64
+    stop: tuple[str, ...] = ("\n",)
+    source_language: str | None = None
+    target_language: str | None = None
+    purpose: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSpanTable:
+    question: str
+    context: str
+    """A column, not a template: characters of it are counted."""
+    may_abstain: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagTable:
+    words: str
+    """A column with a list of words, or a text with spaces between them."""
+    marked: str | None = None
+    """A column with a list of the places of words of interest, from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTable:
+    text: str
+    context: str = ""
+
+
+KINDS = ("Classify", "Choose", "Generate", "ExtractSpan", "Tag", "Score")
+
+TOGETHER = (("Classify", "Choose", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("Score",))
+"""Kinds that can ask for the same."""
+
+TEMPLATES = ("text", "text_pair", "instruction", "choices", "question", "context", "words", "marked")
+"""The keys of those tables that hold templates, or columns."""
+
+COLUMN_KEYS = {("Choose", "choices"), ("ExtractSpan", "context"), ("Tag", "words"), ("Tag", "marked")}
+"""Those that name a column where they are one text."""
+
+ALL_WORDS = "labels"
+"""In braces, what stands for the words of all labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """A task's file, checked."""
+
+    name: str
+    metrics: tuple[str, ...]
+    main: str = ""
+    """The score that ranks runs; none: the first of the first metric."""
+    columns: Columns = field(default_factory=Columns)
+    data: Data = field(default_factory=Data)
+    description: str = ""
+    language: str = "en"
+    labels: tuple[str, ...] | Mapping[str, str] = ()
+    """What can be predicted, in the order of the numbers that data may have for them; or each with its word in prompts."""
+    shots: tuple[Mapping[str, Any], ...] = ()
+    """Rows that stand solved before each question, where the user wants no others."""
+    Classify: ClassifyTable | None = None
+    Choose: ChooseTable | None = None
+    Generate: GenerateTable | None = None
+    ExtractSpan: ExtractSpanTable | None = None
+    Tag: TagTable | None = None
+    Score: ScoreTable | None = None
+    file: TomlFile = field(init=False, repr=False, compare=False)
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The kinds in the order of their tables."""
+        return tuple(name for name in self.file.content if name in KINDS)
+
+    @property
+    def form(self) -> str:
+        """What the reference is."""
+        if self.ExtractSpan:
+            return "spans"
+        if self.Tag or self.Score:
+            return "tags" if self.Tag else "likelihoods"
+        if self.Choose and self.Choose.choices is not None:
+            return "choices"
+        return "labels" if self.Classify or self.Choose or self.labels else "texts"
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The inputs that are given as lists and never as texts."""
+        choices, marked = self.Choose and self.Choose.choices, self.Tag and self.Tag.marked
+        return tuple(name for name in (choices, marked) if isinstance(name, str))
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The example's inputs: name → column."""
+        given = self.columns.inputs
+        if given:
+            return dict(given) if isinstance(given, Mapping) else {name: name for name in given}
+        used = [name for kind in self.asks for one in written(self, kind) for name in one.names()]
+        return {name: name for name in used if name != ALL_WORDS}
+
+    def facts(self) -> dict[str, Any]:
+        """What of the file can change an answer: all but its description, and the data, which have a hash of their own."""
+        return {key: value for key, value in self.file.content.items() if key not in ("description", "data")}
+
+
+class Written(NamedTuple):
+    """A text of a kind's table."""
+
+    key: str
+    text: str
+    is_column: bool
+
+    def names(self) -> list[str]:
+        """The inputs that it names.
+
+        raises: ValueError for a template that is none
+        """
+        return [self.text] if self.is_column else columns_in(self.text)
+
+
+def written(declared: Declaration, kind: str) -> list[Written]:
+    """Every template of a kind's table, and every column that it names."""
+    table, found = getattr(declared, kind), []
+    for key in (f.name for f in fields(table) if f.name in TEMPLATES):
+        value = getattr(table, key)
+        is_column = (kind, key) in COLUMN_KEYS and isinstance(value, str)
+        found += [Written(key, text, is_column) for text in ([value] if isinstance(value, str) else value or ())]
+    return found
+
+
+def read_declaration(path: Path) -> Declaration:
+    """The task's file.
+
+    raises: InputError if there is no such file; DataError, which names file and line, for what declares no task
+    """
+    return declare(read_toml(path, HINT))
+
+
+def declare(file: TomlFile) -> Declaration:
+    """raises: DataError"""
+    declared = file.table(Declaration, dict(file.content))
+    object.__setattr__(declared, "file", file)
+    for check in (_check_values, _check_name, _check_kinds, _check_labels, _check_templates, _check_columns, _check_data):
+        check(declared, file)
+    return declared
+
+
+def _check_values(declared: Declaration, file: TomlFile) -> None:
+    try:
+        json.dumps(declared.facts(), allow_nan=False)
+    except (TypeError, ValueError) as e:
+        raise DataError(str(file.path), "texts, whole and finite numbers, lists and tables", str(e)) from e
+
+
+def _check_name(declared: Declaration, file: TomlFile) -> None:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", declared.name):
+        raise DataError(file.where("name"), "a name of two words with a slash between: group/variant", repr(declared.name))
+    if not declared.metrics:
+        raise DataError(file.where("metrics"), "at least one metric, the main one first", "none", "plmtasks list metrics")
+
+
+def _check_kinds(declared: Declaration, file: TomlFile) -> None:
+    asks = declared.asks
+    if not asks:
+        raise DataError(str(file.path), f"a table for a kind of request: {', '.join(f'[{k}]' for k in KINDS)}", "none")
+    if not any(set(asks) <= set(group) for group in TOGETHER):
+        said = "; ".join(" and ".join(group) for group in TOGETHER)
+        raise DataError(file.where(asks[-1]), f"kinds that ask for the same: {said}", " and ".join(asks))
+    if declared.form == "choices" and declared.Classify:
+        raise DataError(
+            file.where("Choose", "choices"), "no choices: [Classify] asks for the labels, the same everywhere", "some"
+        )
+    if declared.Generate and declared.Generate.max_new_tokens < 1:
+        raise DataError(file.where("Generate", "max_new_tokens"), "at least 1", repr(declared.Generate.max_new_tokens))
+    if declared.shots and not (declared.Choose or declared.Generate):
+        raise DataError(file.where("shots"), "shots where there is a prompt: [Choose] or [Generate]", " and ".join(asks))
+
+
+def _check_labels(declared: Declaration, file: TomlFile) -> None:
+    labels = declared.labels
+    if not labels:
+        return
+    if declared.form not in ("labels", "tags"):
+        raise DataError(file.where("labels"), "labels where something is classified or tagged", " and ".join(declared.asks))
+    words = list(labels.values()) if isinstance(labels, Mapping) else list(labels)
+    if len(words) < 2 or len(set(words)) < len(words) or not all(word.strip() == word != "" for word in words):
+        raise DataError(file.where("labels"), "at least two words, each once", f"{labels!r:.80}")
+
+
+def _check_templates(declared: Declaration, file: TomlFile) -> None:
+    known = list(declared.columns.inputs)
+    for kind in declared.asks:
+        for one in written(declared, kind):
+            where = partial(file.where, kind, one.key)
+            try:
+                names = one.names()
+            except ValueError as e:
+                raise DataError(where(), "a text with names of columns in braces, {{ for a brace", str(e)) from e
+            if one.key == "instruction" and set(names) - {ALL_WORDS}:
+                said = "an instruction that is the same for all examples, at most with {labels}"
+                raise DataError(where(), said, repr(one.text))
+            for name in names:
+                if known and name not in known and name != ALL_WORDS:
+                    raise DataError(where(), f"one of the inputs {', '.join(known)}", repr(name), *meant(name, known))
+    if not declared.inputs:
+        raise DataError(file.where(declared.asks[0]), "a column in braces: {text}", "none", "nothing of the examples is asked")
+
+
+def _check_columns(declared: Declaration, file: TomlFile) -> None:
+    if declared.columns.reference is None and declared.form != "likelihoods":
+        raise DataError(file.where("columns"), "reference = …, the column of the right answer, in [columns]", "none")
+
+
+def _check_data(declared: Declaration, file: TomlFile) -> None:
+    data = declared.data
+    if "data" not in file.content:
+        return  # it has none of its own: the user names some
+    for split in SPLITS:
+        value = getattr(data, split)
+        if value is not None and not (isinstance(value, str) or _all(value, str) or (_all(value, dict) and data.hub is None)):
+            raise DataError(file.where("data", split), "a path, a list of paths, or rows [[data.train]]", f"{value!r:.80}")
+    if data.hub is None and all(getattr(data, split) is None for split in SPLITS):
+        raise DataError(file.where("data"), "train, validation, test or hub", "none of them")
+    for key in ("revision", "config"):
+        if getattr(data, key) is not None and data.hub is None:
+            raise DataError(file.where("data", key), "hub = … beside it", "none")
+    if data.config is not None and any(getattr(data, split) is not None for split in SPLITS):
+        raise DataError(file.where("data", "config"), "files of the repository, or one of its configs", "both")
+
+
+def _all(value: Any, form: type) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and bool(value) and all(isinstance(v, form) for v in value)

@@ -1,0 +1,249 @@
+"""A task that a file declares: its data, and what its examples ask; the answers are read by its form."""
+
+import glob
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from ..config import Source
+from ..data import Dataset, column, hub_file, open_dataset, read_records, split_files
+from ..errors import DataError, InputError
+from ..examples import Example
+from ..requests import Choose, Classify, ExtractSpan, Generate, Request, Score, Shot, Tag
+from ..slices import by_length
+from ..task import Task
+from .file import ALL_WORDS, SPLITS, Declaration
+from .templates import fill
+
+Rows = Iterable[tuple[str, Mapping[str, Any]]]
+"""("file:line", row) pairs."""
+
+
+class DeclaredTask(Task):
+    """A task from a file."""
+
+    form_type: ClassVar[str] = ""
+    """The hub's word for tasks of this form."""
+
+    def __init__(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
+        """labels: those of the data, where the file has none
+
+        raises: DataError for shots that are no examples
+        """
+        self.declared = declared
+        self.name, self.description, self.language = declared.name, declared.description, declared.language
+        self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
+        self.labels = tuple(declared.labels if labels is None else labels)
+        self.fields = tuple(name for name in declared.inputs if name not in declared.lists)
+        self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
+        self.texts = self.fields
+        self.hub_type = self.form_type
+        self.shots = tuple(self._written(declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots"))
+
+    def labelled(self, labels: Sequence[str]) -> "DeclaredTask":
+        return type(self)(self.declared, labels)
+
+    def as_run(self, facts: Mapping[str, Any]) -> "DeclaredTask":
+        return self.labelled(facts["labels"])
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "declared": self.declared.facts()}
+
+    # ── data ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load(self, source: Source) -> Dataset:
+        """Its own data, or `source`, whose columns go by the names of the inputs, and reference, id and cluster."""
+        known = (*self.declared.inputs, "reference", "id", "cluster")
+        for name in source.columns:
+            if name not in known:
+                raise InputError(f"--columns: there is no field {name!r}", f"the fields are: {', '.join(known)}")
+        data = self.declared.data
+        if data.hub is not None and all(getattr(data, split) is None for split in SPLITS) and source.data is None:
+            at = f"@{data.revision}" if data.revision else ""
+            of = f"#{data.config}" if data.config else ""
+            source = replace(source, data=f"hf://{data.hub}{at}{of}")
+        own = None if source.data is not None else self._own()
+        return open_dataset(source, partial(self._read_file, columns=source.columns), name=self.name, own=own)
+
+    def _own(self) -> Dataset | None:
+        """What the file says of each split; None: nothing."""
+        data = self.declared.data
+        said = {split: value for split in SPLITS if (value := getattr(data, split)) is not None}
+        if not said:
+            return None
+        name = self.name if data.hub is None else f"hf://{data.hub}@{data.revision or 'main'}"
+        return Dataset(name=name, readers={s: partial(self._read_own, s, v) for s, v in said.items()}, published=True)
+
+    def _read_own(self, split: str, said: Any) -> Iterator[Example]:
+        data = self.declared.data
+        if not isinstance(said, str) and isinstance(said[0], Mapping):
+            return self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
+        paths = [said] if isinstance(said, str) else said
+        if data.hub is not None:
+            files = [hub_file(data.hub, path, data.revision or "main") for path in paths]
+        else:
+            files = [found for path in paths for found in self._found(path, split)]
+        return self._examples(chain.from_iterable(read_records(f) for f in files), split)
+
+    def _written(
+        self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
+    ) -> Iterator[Example]:
+        """The examples of rows in the task's own file, to which the keys lead."""
+        for number, row in enumerate(rows):
+            try:
+                yield make(row, f"{keys[-1]}-{number}")
+            except DataError as e:  # lines are looked for where somebody wants to know them
+                raise DataError(self.declared.file.where(*keys, number), e.expected, e.found) from None
+
+    def _found(self, path: str, split: str) -> list[Path]:
+        """The files of a path, or of a pattern, beside the task's file, in the order of their names."""
+        file = self.declared.file
+        beside = file.path.parent
+        pattern = partial(glob.glob, root_dir=beside, recursive=True)  # a Path's own takes no absolute one
+        found = [path] if (beside / path).is_file() else sorted(pattern(path))
+        if not found:
+            raise InputError(f"{file.where('data', split)}: there is no file {path!r} beside {file.path.name}")
+        return [beside / name for name in found]
+
+    def _read_file(self, path: Path, columns: Mapping[str, str]) -> Iterator[Example]:
+        [split] = split_files(path)
+        return self._examples(read_records(path), split, columns)
+
+    def _examples(self, rows: Rows, split: str, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
+        for number, (where, row) in enumerate(rows):
+            yield self.example(where, row, f"{split}-{number}", columns)
+
+    def example(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
+        """The example of a row.
+
+        id: that it has if no column tells one
+        columns: input, reference, id or cluster → another column than the file says
+
+        raises: DataError with the place of the row if it is none
+        """
+        said, more = self.declared.columns, columns or {}
+        bare = self.solved(where, row, id, more)
+        ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
+        shown = " ".join(
+            text for value in bare.inputs.values() for text in ([value] if isinstance(value, str) else map(str, value))
+        )
+        slices = [f"{name}={column(where, row, name)}" for name in said.slices]
+        return replace(
+            bare, id=id if ids is None else str(column(where, row, ids)),
+            cluster=None if clusters is None else str(column(where, row, clusters)),
+            slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)),
+        )  # fmt: skip
+
+    def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
+        """What of a row is asked and answered: all that a shot needs.
+
+        raises: DataError, as `example`
+        """
+        more = columns or {}
+        inputs = {
+            name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
+        }
+        reference = self.reference(where, self._cells(where, row, more), inputs) if self.declared.columns.reference else None
+        return Example(id=id, inputs=inputs, reference=reference)
+
+    def _cells(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> Any:
+        said = self.declared.columns.reference
+        if "reference" in more or not isinstance(said, Mapping):
+            return column(where, row, more.get("reference", cast(str, said)))
+        return {name: column(where, row, of) for name, of in said.items()}
+
+    def input(self, where: str, name: str, value: Any) -> Any:
+        """raises: DataError if a cell is not what the file takes it for"""
+        if name in self.declared.lists:
+            return self.listed(where, name, value)
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise DataError(where, f"a text as {name!r}", f"{value!r:.60}")
+        return str(value)
+
+    def listed(self, where: str, name: str, value: Any) -> list[Any]:
+        """An input that is a list."""
+        if not isinstance(value, (list, tuple)) or not value or not all(isinstance(v, str) for v in value):
+            raise DataError(where, f"a list of texts as {name!r}", f"{value!r:.60}")
+        return list(value)
+
+    @abstractmethod
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Any:
+        """The right answer that a cell tells.
+
+        cell: of the column of the reference; of several columns, by the names that the file gives them
+
+        raises: DataError
+        """
+
+    def slices(self, reference: Any) -> Iterable[str]:
+        """The slices of an example with such a reference."""
+        return ()
+
+    def pose(self, row: Mapping[str, Any], id: str) -> Example:
+        """raises: InputError if the row is no question of this task"""
+        names = (*self.fields, *self.more_fields)
+        wrong = [f"a field {name!r}" for name in row if name not in names]
+        missing = [
+            f"no {name!r}" for name in names if not (row[name].strip() if isinstance(row.get(name), str) else row.get(name))
+        ]
+        if wrong or missing:
+            raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {(wrong + missing)[0]}")
+        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def ask(self, example: Example, kind: str) -> Request:
+        """raises: InputError if it cannot be asked by this kind, or its labels are not known"""
+        if kind not in self.asks:
+            raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
+        request = self.posed(example.inputs, kind)
+        return replace(request, shots=self._solved(kind)) if isinstance(request, (Choose, Generate)) and self.shots else request
+
+    def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
+        """The request without shots."""
+        said = getattr(self.declared, kind)
+        values = {ALL_WORDS: self.all_words(), **inputs}
+        if kind == "Classify":
+            pair = None if said.text_pair is None else fill(said.text_pair, values)
+            return Classify(text=fill(said.text, values), text_pair=pair, labels=self.labels)
+        if kind == "Choose":
+            choices = tuple(self.candidates(inputs).values())
+            return Choose(instruction=fill(said.instruction, values), text=fill(said.text, values), choices=choices)
+        if kind == "Generate":
+            return Generate(
+                instruction=fill(said.instruction, values), text=fill(said.text, values), max_new_tokens=said.max_new_tokens,
+                stop=said.stop, source_language=said.source_language, target_language=said.target_language, purpose=said.purpose,
+            )  # fmt: skip
+        if kind == "ExtractSpan":
+            return ExtractSpan(question=fill(said.question, values), context=inputs[said.context], may_abstain=said.may_abstain)
+        if kind == "Tag":
+            marked = tuple(inputs[said.marked]) if said.marked else ()
+            return Tag(words=tuple(inputs[said.words]), labels=self.tags(), marked=marked)
+        return Score(text=fill(said.text, values), context=fill(said.context, values))
+
+    def all_words(self) -> str:
+        """The words of all labels, for an instruction."""
+        return ""
+
+    def candidates(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+        """What can be predicted → the words that stand for it in a prompt."""
+        return {}
+
+    def tags(self) -> tuple[str, ...]:
+        """What a word can be tagged with."""
+        return ()
+
+    def _solved(self, kind: str) -> tuple[Shot, ...]:
+        found = []
+        for example in self.shots:
+            request = self.posed(example.inputs, kind)
+            found.append(Shot(text=cast(Any, request).text, answer=self.told(example, request)))
+        return tuple(found)
+
+    def told(self, example: Example, request: Request) -> str:
+        """The right answer as a text."""
+        return cast(str, cast(Any, self.solve(example, request)).text)

@@ -1,0 +1,26 @@
+"""Texts with columns in braces: nothing but names of columns, so that no code comes from a file."""
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any
+
+
+def columns_in(template: str) -> list[str]:
+    """The names in braces, each as it stands there; two braces are one.
+
+    raises: ValueError if braces do not match, or there is more in them than a name
+    """
+    names = []
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is None:
+            continue
+        if not name or form or conversion:
+            raise ValueError(f"a brace with more or less than a name in {template!r}")
+        names.append(name)
+    return names
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """The text, with what the names in braces stand for."""
+    # no `str.format`: it would look into the values for what a name with a dot or a bracket asks of them
+    return "".join(text + ("" if name is None else str(values[name])) for text, name, _, _ in Formatter().parse(template))

@@ -1,0 +1,222 @@
+"""Tasks whose answer is a text, a part of one, a tag for each word, or a likelihood."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+from ..data import Dataset
+from ..errors import DataError
+from ..examples import Example, Prediction
+from ..requests import (
+    Answer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    GenerateAnswer,
+    Request,
+    Score,
+    ScoreAnswer,
+    Span,
+    TagAnswer,
+)
+from .task import DeclaredTask
+
+UNANSWERABLE = "unanswerable"
+"""What is written where a context holds no answer."""
+
+
+class Texts(DeclaredTask):
+    """What comes next, or what does it say in another way? The reference is a list of texts, or several under names."""
+
+    form_type: ClassVar[str] = "text-generation"
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Any:
+        if isinstance(cell, Mapping):
+            return {name: self._texts(where, value) for name, value in cell.items()}
+        return self._texts(where, cell)
+
+    def _texts(self, where: str, cell: Any) -> list[Any]:
+        found = list(cell) if isinstance(cell, (list, tuple)) else [cell]
+        for text in found:
+            if isinstance(text, (dict, list, tuple)) or text is None:
+                raise DataError(where, "a text, or a list of them", f"{cell!r:.60}")
+        texts = [text.strip() if isinstance(text, str) else text for text in found]
+        stop = next((s for s in cast(Any, self.declared.Generate).stop if texts and s in str(texts[0])), None)
+        if stop is not None:
+            raise DataError(where, f"a text without {stop!r}, at which [Generate] stops", f"{texts[0]!r:.60}", 'set stop = ["…"]')
+        return texts
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        assert isinstance(answer, GenerateAnswer)
+        return Prediction(value=answer.text.strip())
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """The first text, up to where the request has it stop."""
+        found = example.reference if isinstance(example.reference, list) else next(iter(example.reference.values()))
+        return GenerateAnswer(text=str(found[0]))
+
+
+class Spans(DeclaredTask):
+    """Which part of the context answers? The reference is the answers' "text" and their "answer_start" in it."""
+
+    form_type: ClassVar[str] = "question-answering"
+
+    @property
+    def said(self) -> Any:
+        """The table [ExtractSpan]."""
+        return self.declared.ExtractSpan
+
+    @property
+    def may_abstain(self) -> bool:
+        """Whether a question may have no answer: metrics ask for it."""
+        return bool(self.said.may_abstain)
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Texts alone stand where they first occur in the context."""
+        context = inputs[self.said.context]
+        parts = cell if isinstance(cell, Mapping) else {"text": cell}
+        texts, starts = (_list(parts.get(name)) for name in ("text", "answer_start"))
+        starts = starts or [context.find(text) if isinstance(text, str) else -1 for text in texts]
+        if not texts and not self.may_abstain:
+            raise DataError(where, "an answer, or may_abstain = true in [ExtractSpan]", f"{cell!r:.60}")
+        if len(starts) != len(texts):
+            raise DataError(where, "an offset for each answer", f"{len(starts)} for {len(texts)}")
+        for text, start in zip(texts, starts, strict=True):
+            if not isinstance(text, str) or not text or not isinstance(start, int) or context[start : start + len(text)] != text:
+                raise DataError(
+                    where, f"answers that stand in {self.said.context!r} where they should", f"{text!r:.60} at {start!r}"
+                )
+        return {"text": texts, "answer_start": starts}
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        """The answer's text, "" for none.
+
+        scores: of a span its probability "confidence" and, where the task may abstain, "no_answer", against the best span's
+        """
+        if isinstance(answer, GenerateAnswer):
+            text = answer.text.strip()
+            return Prediction(value="" if self.may_abstain and text.strip(" .").lower() == UNANSWERABLE else text)
+        assert isinstance(answer, ExtractSpanAnswer)
+        best = answer.spans[0] if answer.spans else Span(start=0, end=0)
+        text = cast(ExtractSpan, request).context[best.start : best.end]
+        if not self.may_abstain:
+            return Prediction(value=text, scores={"confidence": best.score})
+        both = answer.no_answer + best.score
+        none = answer.no_answer / both if both > 0 else float(not answer.spans)
+        return Prediction(value="" if none > 0.5 else text, scores={"confidence": max(none, 1 - none), "no_answer": none})
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        texts, starts = example.reference["text"], example.reference["answer_start"]
+        if not isinstance(request, ExtractSpan):
+            return GenerateAnswer(text=texts[0] if texts else UNANSWERABLE)
+        spans = tuple(Span(start=s, end=s + len(t), score=1.0) for t, s in zip(texts[:1], starts, strict=False))
+        return ExtractSpanAnswer(spans=spans, no_answer=0.0 if spans else 1.0)
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        return prediction.value or UNANSWERABLE
+
+
+class Tags(DeclaredTask):
+    """Which words are what? The reference is the [label, start, end] of each span of words [start, end)."""
+
+    form_type: ClassVar[str] = "token-classification"
+
+    def __init__(self, declared: Any, labels: Sequence[str] | None = None) -> None:
+        """A file may name the tags instead of the spans' labels, in the order of their numbers."""
+        self.numbered = tuple(declared.labels) if "O" in declared.labels else ()
+        if labels is None and self.numbered:
+            labels = list(dict.fromkeys(tag[2:] for tag in self.numbered if tag != "O"))
+        super().__init__(declared, labels)
+
+    def bind(self, data: Dataset) -> DeclaredTask:
+        """With the labels of the training data, else of all data at hand."""
+        if self.labels:
+            return self
+        splits = ["train"] if "train" in data.splits else data.splits
+        return self.labelled(sorted({span[0] for split in splits for e in data[split] for span in e.reference}))
+
+    def tags(self) -> tuple[str, ...]:
+        return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
+
+    def input(self, where: str, name: str, value: Any) -> Any:
+        said = self.declared.Tag
+        if said is not None and name == said.words:
+            words = value.split() if isinstance(value, str) else value
+            if not isinstance(words, (list, tuple)) or not words or not all(isinstance(w, str) and w.strip() for w in words):
+                raise DataError(where, "words: a list, or a text with spaces between them", f"{value!r:.60}")
+            return list(words)
+        return super().input(where, name, value)
+
+    def listed(self, where: str, name: str, value: Any) -> list[Any]:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) for v in value):
+            raise DataError(where, f"a list of places of words, from 0, as {name!r}", f"{value!r:.60}")
+        return list(value)
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> list[list[Any]]:
+        """A tag a word, by its name or its number: O, B-label at the first word of a span and I-label at its others."""
+        words = inputs[cast(Any, self.declared.Tag).words]
+        tags = cell.split() if isinstance(cell, str) else _list(cell)
+        if len(tags) != len(words):
+            raise DataError(where, f"{len(words)} tags, one for each word", f"{len(tags)}")
+        return _spans([self._tag(where, tag) for tag in tags])
+
+    def _tag(self, where: str, tag: Any) -> str:
+        name = self.numbered[tag] if isinstance(tag, int) and 0 <= tag < len(self.numbered) else str(tag)
+        label = name[2:]
+        if name != "O" and (name[:2] not in ("B-", "I-") or not label or (self.labels and label not in self.labels)):
+            known = f" with a label of {', '.join(self.labels)}" if self.labels else ""
+            raise DataError(where, f"O, B-… or I-…{known}", repr(tag))
+        return name
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        return Prediction(value=_spans(cast(TagAnswer, answer).labels))
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """Spans whose label the request does not have cannot be told."""
+        tags = ["O"] * len(cast(Any, request).words)
+        for label, start, end in example.reference:
+            if label in self.labels:
+                tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
+        return TagAnswer(labels=tuple(tags))
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        words = example.inputs[cast(Any, self.declared.Tag).words]
+        return ", ".join(f"{label}: {' '.join(words[start:end])}" for label, start, end in prediction.value) or "none"
+
+
+class Likelihoods(DeclaredTask):
+    """How likely is a text? There is no reference: the text itself is what is predicted."""
+
+    form_type: ClassVar[str] = "text-generation"
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> None:
+        return None
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        """The log-likelihood; scores: "tokens", "words", "bytes", "likeliest" and "pseudo", 1 for a pseudo-likelihood."""
+        assert isinstance(answer, ScoreAnswer)
+        names = ("tokens", "words", "bytes", "likeliest", "pseudo")
+        return Prediction(value=answer.log_likelihood, scores={name: float(getattr(answer, name)) for name in names})
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        assert isinstance(request, Score)
+        words = len(request.text.split())
+        count = len(request.text.encode())
+        return ScoreAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=count, likeliest=words)
+
+
+def _list(value: Any) -> list[Any]:
+    """A cell as a list: nothing is none, one value is a list of it."""
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None or value == "" else [value]
+
+
+def _spans(tags: Sequence[str]) -> list[list[Any]]:
+    """[label, start, end] of the spans of tags; an I- that continues nothing opens one."""
+    spans: list[list[Any]] = []
+    before = "O"
+    for i, tag in enumerate(tags):
+        if tag != "O":
+            if tag[0] == "I" and before != "O" and before[2:] == tag[2:]:
+                spans[-1][2] = i + 1
+            else:
+                spans.append([tag[2:], i, i + 1])
+        before = tag
+    return spans

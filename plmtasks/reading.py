@@ -1,0 +1,87 @@
+"""What an answer says in few words: the label that a text names, the choice that is likeliest."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from .examples import Prediction
+from .requests import ChooseAnswer, ClassifyAnswer, Likelihood
+
+WRONG = -1000.0
+"""The log-likelihood of a choice that a perfect model does not make: low enough to have no probability."""
+
+SURROUNDINGS = " \t\"'`*.,:;!?()[]。，：；！？“”‘’「」『』"
+"""What models like to put around a word."""
+
+
+def named(text: str, words: Iterable[str]) -> str | None:
+    """The word, or the words of one label, at the head of a generated text; None if it is none of them.
+
+    Quotes and the like may stand around it, case does not matter, and more words may follow.
+    """
+    text, known = text.strip(), list(words)
+    if text in known:
+        return text
+    bare = text.strip(SURROUNDINGS).casefold()
+    folded = {word.casefold(): word for word in known}
+    # the longest first: a label may begin with another
+    for word in sorted(folded, key=len, reverse=True):
+        if bare == word or (bare.startswith(word) and not bare[len(word)].isalnum()):
+            return folded[word]
+    return None
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank, without space around it."""
+    return next((line for line in text.split("\n") if line.strip()), "").strip()
+
+
+def by_label(labels: Sequence[str], answer: ClassifyAnswer) -> Prediction:
+    """The likeliest label, the first of equals.
+
+    scores: its probability "confidence", and "probability[label]" of each
+    """
+    best = max(range(len(labels)), key=answer.scores.__getitem__)
+    return Prediction(
+        value=labels[best], scores={"confidence": answer.scores[best], **_each("probability", labels, answer.scores)}
+    )
+
+
+def by_choice(names: Sequence[str], answer: ChooseAnswer) -> Prediction:
+    """The likeliest choice, the first of equals, by the name that goes with it.
+
+    scores: as of `by_label`, and the log-likelihoods "per_byte[name]" and "per_token[name]"
+    """
+    likelihoods = [c.log_likelihood for c in answer.choices]
+    best = max(range(len(names)), key=likelihoods.__getitem__)
+    weights = [math.exp(value - likelihoods[best]) for value in likelihoods]
+    chances = [weight / sum(weights) for weight in weights]
+    return Prediction(
+        value=names[best],
+        scores={
+            "confidence": chances[best],
+            **_each("probability", names, chances),
+            **_each("per_byte", names, [c.log_likelihood / max(1, c.bytes) for c in answer.choices]),
+            **_each("per_token", names, [c.log_likelihood / max(1, c.tokens) for c in answer.choices]),
+        },
+    )
+
+
+def _each(what: str, names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    return {f"{what}[{name}]": value for name, value in zip(names, values, strict=True)}
+
+
+def sure_label(labels: Sequence[str], right: Iterable[str]) -> ClassifyAnswer:
+    """What a perfect model answers that knows which label, or labels, are right."""
+    wanted = set(right)
+    return ClassifyAnswer(scores=tuple(float(label in wanted) for label in labels))
+
+
+def sure_choice(choices: Sequence[str], right: Iterable[str]) -> ChooseAnswer:
+    """What a perfect model answers that knows which choice is right."""
+    wanted = set(right)
+    return ChooseAnswer(
+        choices=tuple(
+            Likelihood(log_likelihood=0.0 if choice in wanted else WRONG, tokens=1, bytes=len(choice.encode()))
+            for choice in choices
+        )
+    )

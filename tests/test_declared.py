@@ -1,0 +1,467 @@
+"""Tasks without Python: what a TOML file declares, and what it cannot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from plmtasks.testing import TASK_CHECKS, NotApplicable, TaskSubject
+
+import plmtasks
+from plmtasks.comparing import task_of
+from plmtasks.config import Source
+from plmtasks.declared import DeclaredTask, task
+from plmtasks.errors import DataError, InputError
+from plmtasks.registry import load_registry
+from plmtasks.requests import Choose, ExtractSpanAnswer, GenerateAnswer, Shot, Span
+from plmtasks.results import read_results
+from plmtasks.scoring import bound_metrics, main_score
+
+MOOD = """
+name = "hotels/mood"
+description = "Is a review good or bad?"
+metrics = ["accuracy", "f1"]
+labels = {neg = "bad", pos = "good"}
+
+[data]
+train = [
+    {review = "a fine room", mood = "pos", city = "Rome"},
+    {review = "a dirty room", mood = 0, city = "Rome"},
+    {review = "a fine bed", mood = "good", city = "Oslo"},
+    {review = "a dirty bed", mood = "neg", city = "Oslo"},
+]
+test = [
+    {review = "a fine view", mood = "1", city = "Rome"},
+    {review = "a dirty view", mood = "bad", city = "Oslo"},
+]
+
+[columns]
+reference = "mood"
+slices = ["city"]
+cluster = "city"
+
+[Classify]
+text = "{review}"
+
+[Choose]
+instruction = "Is the review {labels}?"
+text = "{review}\\nIt is"
+
+[Generate]
+instruction = "Is the review {labels}?"
+text = "{review}\\nIt is"
+max_new_tokens = 4
+"""
+
+LED = MOOD.replace("labels =", 'main = "f1_micro"\nlabels =', 1)
+
+OPTIONS = """
+name = "capitals/choice"
+metrics = ["accuracy", "accuracy_norm"]
+[columns]
+reference = "answer"
+[Choose]
+text = "The capital of {country} is"
+choices = ["{a}", "{b}", "{c}"]
+[Generate]
+text = "The capital of {country} is"
+[[data.test]]
+country = "Norway"
+a = "Oslo"
+b = "Rome"
+c = "Bonn"
+answer = "A"
+[[data.test]]
+country = "Italy"
+a = "Oslo"
+b = "Rome"
+c = "Bonn"
+answer = 1
+[[data.test]]
+country = "Germany"
+a = "Oslo"
+b = "Rome"
+c = "Berlin"
+answer = "Berlin"
+"""
+
+SUMMARIES = """
+name = "news/short"
+metrics = ["rouge", "bleu"]
+[columns]
+inputs = {text = "story"}
+reference = "summaries"
+id = "key"
+[Generate]
+instruction = "Shorten."
+text = "{text}"
+max_new_tokens = 16
+stop = ["\\n\\n"]
+purpose = "summarize"
+[[data.test]]
+key = "n1"
+story = "A man bit a dog in the park today."
+summaries = ["a man bites a dog", "dog bitten by a man"]
+[[data.test]]
+key = "n2"
+story = "It rained all day, and then the sun came out."
+summaries = "the sun after the rain"
+"""
+
+QUESTIONS = """
+name = "facts/spans"
+metrics = ["squad"]
+[columns]
+reference = "answer"
+[ExtractSpan]
+question = "{question}"
+context = "text"
+may_abstain = true
+[Generate]
+text = "{text}\\nQuestion: {question}\\nAnswer:"
+[[data.test]]
+question = "Who came?"
+text = "The nurse came on Monday, the nurse left on Friday."
+answer = "The nurse"
+[[data.test]]
+question = "When did she leave?"
+text = "The nurse came on Monday, the nurse left on Friday."
+answer = {text = ["Friday"], answer_start = [44]}
+[[data.test]]
+question = "Who sang?"
+text = "The nurse came on Monday."
+answer = []
+"""
+
+TAGS = """
+name = "places/tags"
+metrics = ["conlleval", "seqeval"]
+labels = ["O", "B-PLACE", "I-PLACE", "B-PERSON", "I-PERSON"]
+[columns]
+inputs = {words = "tokens"}
+reference = "tags"
+[Tag]
+words = "words"
+[[data.train]]
+tokens = ["Ann", "left", "New", "York"]
+tags = [3, 0, 1, 2]
+[[data.train]]
+tokens = "Bob Lee slept"
+tags = "B-PERSON I-PERSON O"
+[[data.test]]
+tokens = ["Oslo", "Oslo"]
+tags = ["B-PLACE", "B-PLACE"]
+[[data.test]]
+tokens = ["I", "saw", "Bob"]
+tags = ["O", "O", "I-PERSON"]
+"""
+
+TEXTS = """
+name = "verses/likelihood"
+metrics = ["perplexity"]
+[Score]
+text = "{verse}"
+[[data.test]]
+verse = "the rain in Spain"
+[[data.test]]
+verse = "stays mainly in the plain"
+"""
+
+ALL = {"mood": MOOD, "options": OPTIONS, "summaries": SUMMARIES, "questions": QUESTIONS, "tags": TAGS, "texts": TEXTS}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_registry()
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory, registry):
+    made = {}
+    for name, text in ALL.items():
+        path = written(tmp_path_factory.mktemp(name), text)
+        made[name] = TaskSubject(task=registry.task(str(path)), registry=registry)
+    return made
+
+
+@pytest.mark.parametrize("check", TASK_CHECKS)
+@pytest.mark.parametrize("name", ALL)
+def test_it_keeps_every_law_of_tasks(subjects, name, check):
+    try:
+        TASK_CHECKS[check](subjects[name])
+    except NotApplicable as e:
+        pytest.skip(str(e))
+
+
+# ── what it says ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_rows_become_examples(tmp_path):
+    mood = task(written(tmp_path, MOOD))
+    data = mood.load(Source())
+    assert [(e.id, e.reference) for e in data["train"]] == [
+        ("train-0", "pos"), ("train-1", "neg"), ("train-2", "pos"), ("train-3", "neg"),
+    ]  # fmt: skip
+    [first, _] = data["test"]
+    assert first.inputs == {"review": "a fine view"}
+    assert (first.cluster, first.slices) == ("Rome", ("words=0-10", "city=Rome", "label=pos"))
+    assert (mood.asks, mood.fields, mood.labels) == (("Classify", "Choose", "Generate"), ("review",), ("neg", "pos"))
+    choose = mood.ask(first.hidden(), "Choose")
+    assert choose == Choose(instruction="Is the review bad, good?", text="a fine view\nIt is", choices=("bad", "good"))
+    said = GenerateAnswer(text=' "Good." It is clean.')
+    assert mood.read(first.hidden(), mood.ask(first.hidden(), "Generate"), said).value == "pos"
+
+
+def test_choices_are_named_by_text_number_or_letter(tmp_path):
+    options = task(written(tmp_path, OPTIONS))
+    assert [e.reference for e in options.load(Source())["test"]] == ["Oslo", "Rome", "Berlin"]
+
+
+def test_choices_may_be_a_column(tmp_path):
+    text = """
+name = "x/y"
+metrics = ["accuracy"]
+[columns]
+reference = "right"
+[Choose]
+text = "{question}"
+choices = "options"
+[[data.test]]
+question = "What is blue?"
+options = ["the sea", "a rose"]
+right = 0
+"""
+    one = task(written(tmp_path, text))
+    [example] = one.load(Source())["test"]
+    assert example.reference == "the sea"
+    assert one.ask(example.hidden(), "Choose").choices == ("the sea", "a rose")
+    assert (one.fields, one.more_fields) == (("question",), ("options",))
+    posed = one.pose({"question": "What is red?", "options": ["a rose", "grass"]}, "1")
+    assert one.ask(posed, "Choose").choices == ("a rose", "grass")
+    with pytest.raises(InputError, match="x/y is asked with question, options; the question has no 'options'"):
+        one.pose({"question": "What is red?"}, "1")
+
+
+def test_spans_are_found_in_the_context(tmp_path):
+    facts = task(written(tmp_path, QUESTIONS))
+    first, second, third = facts.load(Source())["test"]
+    assert first.reference == {"text": ["The nurse"], "answer_start": [0]}
+    assert third.reference == {"text": [], "answer_start": []}
+    request = facts.ask(second.hidden(), "ExtractSpan")
+    unsure = ExtractSpanAnswer(spans=(Span(start=4, end=9, score=0.3),), no_answer=0.5)
+    read = facts.read(second.hidden(), request, unsure)
+    assert (read.value, read.scores) == ("", {"confidence": 0.625, "no_answer": 0.625})
+
+
+def test_shots_stand_solved_before_each_question(tmp_path, registry):
+    shots = '\n[[shots]]\nreview = "a fine desk"\nmood = "pos"\n'
+    mood = task(written(tmp_path, MOOD + shots))
+    example = mood.load(Source())["test"][0]
+    for kind in ("Choose", "Generate"):
+        assert mood.ask(example.hidden(), kind).shots == (Shot(text="a fine desk\nIt is", answer="good"),)
+    # the user's own take their place, and what a result tells counts both
+    run = {"train": "never", "ask": "Choose", "threads": 1, "quiet": True, "allow_untrained": True}
+    made = plmtasks.train(
+        str(tmp_path / "mine.toml"), "tiny-gpt", str(tmp_path / "gpt"), ask="Choose", epochs=0.5, threads=1, quiet=True
+    )
+    for count in (0, 2):
+        output = str(tmp_path / "results")
+        result = plmtasks.run(str(tmp_path / "mine.toml"), str(made), shots=count, output=output, **run)
+        assert result.record["protocol"]["shots"] == (count or 1)
+
+
+def test_another_score_may_rank(tmp_path, registry):
+    mood = registry.task(str(written(tmp_path, LED)))
+    [first, second] = bound_metrics(mood, (), registry)
+    assert (first.name, main_score(first), second.name, main_score(second)) == ("f1", "f1_micro", "accuracy", "accuracy")
+
+
+def predictions(folder: Path) -> Path:
+    (folder / "p.txt").write_text("pos\npos\n")
+    return folder / "p.txt"
+
+
+# ── where the data is ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+FILES = MOOD[: MOOD.index("[data]")] + '[data]\ntrain = "parts/*.jsonl"\ntest = "test.csv"\n' + MOOD[MOOD.index("[columns]") :]
+
+
+def test_files_lie_beside_the_tasks_file(tmp_path):
+    (tmp_path / "parts").mkdir()
+    for number, mood in enumerate(("pos", "neg")):
+        (tmp_path / "parts" / f"{number}.jsonl").write_text(
+            json.dumps({"review": f"r{number}", "mood": mood, "city": "X"}) + "\n"
+        )
+    (tmp_path / "test.csv").write_text("review,mood,city\nfine,pos,X\n")
+    data = task(written(tmp_path, FILES)).load(Source())
+    assert [(e.id, e.inputs["review"]) for e in data["train"]] == [("train-0", "r0"), ("train-1", "r1")]
+    assert [e.reference for e in data["test"]] == ["pos"]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    path = written(tmp_path, FILES)
+    with pytest.raises(InputError, match=r"mine\.toml:8: there is no file 'parts/\*\.jsonl' beside mine\.toml"):
+        task(path).load(Source())["train"]
+
+
+def test_the_users_own_data(tmp_path):
+    (tmp_path / "own.csv").write_text("Text,Label,city\nfine,1,X\n")
+    mood = task(written(tmp_path, MOOD))
+    data = mood.load(Source(data=str(tmp_path / "own.csv"), columns={"review": "Text", "reference": "Label"}))
+    assert [(e.inputs["review"], e.reference) for e in data["test"]] == [("fine", "pos")]
+    with pytest.raises(InputError, match="there is no field 'text'\n  the fields are: review, reference, id, cluster"):
+        mood.load(Source(data=str(tmp_path / "own.csv"), columns={"text": "Text"}))
+
+
+def test_labels_may_come_from_the_data(tmp_path):
+    text = MOOD.replace('labels = {neg = "bad", pos = "good"}\n', "").replace('"good"', '"pos"').replace('"bad"', '"neg"')
+    mood = task(written(tmp_path, text.replace("mood = 0", 'mood = "neg"').replace('"1"', '"pos"')))
+    assert mood.labels == ()
+    assert mood.bind(mood.load(Source())).labels == ("neg", "pos")
+
+
+# ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_files_content_is_in_the_identity_and_its_place_is_not(tmp_path):
+    (tmp_path / "other").mkdir()
+    facts = task(written(tmp_path, MOOD)).facts()
+    assert task(written(tmp_path / "other", MOOD)).facts() == facts
+    assert task(written(tmp_path, MOOD.replace("good or bad?", "fine?"))).facts() == facts  # a description asks nothing
+    assert task(written(tmp_path, MOOD.replace("It is", "It was"))).facts() != facts
+    assert task(written(tmp_path, MOOD.replace('neg = "bad"', 'neg = "poor"'))).facts() != facts
+    assert json.loads(json.dumps(facts)) == facts
+
+
+# ── from the command line, and from a package ─────────────────────────────────────────────────────────────────────────
+
+
+def command(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "plmtasks", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_runs_by_its_path(tmp_path, registry):
+    path = written(tmp_path, LED)
+    folders = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
+    result = plmtasks.run(str(path), "tiny-bert", epochs=60, threads=1, quiet=True, **folders)
+    assert result.task == "hotels/mood"
+    assert result.score == 100
+    [checkpoint] = (tmp_path / "checkpoints").glob("hotels/mood/tiny-bert/*")
+    said = plmtasks.predict(str(path), str(checkpoint), ["a fine hall", "a dirty hall"], threads=1)
+    assert [answer["prediction"] for answer in said] == ["pos", "neg"]
+    path.unlink()  # a result tells what its task was
+    again = task_of(read_results(result.folder)[0], registry)
+    assert isinstance(again, DeclaredTask)
+    assert again.facts() == result.record["task"]
+    assert command(tmp_path, "results", "verify", "--deep", "results").endswith("1 runs, none altered\n")
+    assert "ranked by f1_micro" in command(tmp_path, "leaderboard", "results")
+
+
+def test_it_is_shown_scored_and_predicted_by_its_path(tmp_path):
+    written(tmp_path, MOOD)
+    predictions(tmp_path)
+    assert "hotels/mood: Is a review good or bad?" in command(tmp_path, "show", "mine.toml", "--ask", "Choose")
+    assert "50.0" in command(tmp_path, "score", "--task", "mine.toml", "--predictions", "p.txt")
+
+
+def test_a_package_registers_it_in_a_line(tmp_path):
+    plugin = ModuleType("a_plugin")
+    path = written(tmp_path, MOOD)
+    plugin.register_tasks = plmtasks.hookimpl(lambda: [task(path)])
+    registry = load_registry([plugin], installed=False)
+    assert [p.error for p in registry.plugins] == [None]
+    assert registry.task("hotels/mood").facts() == task(path).facts()
+
+
+def test_a_name_that_an_installed_task_has(tmp_path, registry):
+    with pytest.raises(
+        InputError, match=r"mine\.toml: another task 'qa/squad' is installed\n  give the file's task a name of its own"
+    ):
+        registry.task(str(written(tmp_path, MOOD.replace("hotels/mood", "qa/squad"))))
+
+
+# ── what is no task ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ('"hotels/mood"', '"mood"', 2, "a name of two words with a slash between: group/variant, found 'mood'"),
+        ('["accuracy", "f1"]', "[]", 4, "at least one metric, the main one first, found none"),
+        ('"f1"]', '\n"acuracy"]', 5, "a metric that a plugin registers, found 'acuracy'\n  did you mean 'accuracy'"),
+        ("[columns]", "[[shots]]\nday = 2026-11-25\n[columns]", None, "texts, whole and finite numbers, lists and tables"),
+        ("\nlabels", '\nmain = "f1_mikro"\nlabels', 5, "a score of its metrics: accuracy, f1_macro, f1_micro, found 'f1_mikro'"),
+        ("metrics", "metrix", 4, "a key at the top: "),
+        ('{neg = "bad", pos = "good"}', '["a", "a"]', 5, "at least two words, each once, found ('a', 'a')"),
+        ("[Classify]", "[Clasify]", 24, "a key at the top: "),
+        ("[Classify]", "[Tag]", 25, "a key in [Tag]: words, marked, found 'text'"),
+        ('text = "{review}"', 'texte = "{review}"', 25, "a key in [Classify]: text, text_pair, found 'texte'\n"),
+        ("max_new_tokens = 4", "max_new_tokens = 0", 34, "at least 1, found 0"),
+        ("max_new_tokens = 4", 'max_new_tokens = "4"', 34, "a whole number for 'max_new_tokens', found '4'"),
+        ('"{review}"', '"{review"', 25, "a text with names of columns in braces, {{ for a brace, found"),
+        ('"{review}"', '"{review!r}"', 25, "a text with names of columns in braces"),
+        ('"{review}"', '"{review:>9}"', 25, "a text with names of columns in braces"),
+        ("{labels}", "{review}", 28, "an instruction that is the same for all examples"),
+        ('reference = "mood"', 'inputs = ["revew"]\nreference = "mood"', 26, "one of the inputs revew, found 'review'"),
+        ('reference = "mood"', "", 19, "reference = …, the column of the right answer, in [columns], found none"),
+        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, found 'tset'\n"),
+        ("[data]", '[data]\nrevision = "x"', 8, "hub = … beside it, found none"),
+        ("[Generate]", "[Generate]\nstop = 3", 32, "a list of texts for 'stop', found 3"),
+    ],
+)  # fmt: skip
+def test_what_is_no_task_is_said_with_its_line(tmp_path, registry, old, new, line, said):
+    assert old in MOOD
+    path = written(tmp_path, MOOD.replace(old, new))
+    with pytest.raises(DataError) as error:
+        registry.task(str(path))
+    assert str(error.value).startswith(f"{path}:{line}: expected {said}" if line else f"{path}: expected {said}")
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "line", "said"),
+    [
+        (MOOD, "mood = 0", "mood = 7", 10, "one of the labels neg, pos, found 7"),
+        (MOOD, "mood = 0", "mod = 0", 10, "a column 'mood', found review, mod, city"),
+        (MOOD, 'review = "a dirty room"', "review = true", 10, "a text as 'review', found True"),
+        (OPTIONS, 'answer = "A"', 'answer = "D"', 11, "one of 3 choices, by its text, its number from 0 or its letter"),
+        (OPTIONS, 'b = "Rome"', 'b = "Oslo"', 11, "at least two choices, all different, found ['Oslo', 'Oslo', 'Bonn']"),
+        (SUMMARIES, '"the sun after the rain"', '"sun\\n\\nrain"', 18, "a text without '\\n\\n', at which [Generate] stops"),
+        (QUESTIONS, '"The nurse"', '"The pilot"', 12, "answers that stand in 'text' where they should"),
+        (QUESTIONS, "may_abstain = true", "", 20, "an answer, or may_abstain = true in [ExtractSpan], found []"),
+        (TAGS, "[3, 0, 1, 2]", "[3, 0, 1]", 10, "4 tags, one for each word, found 3"),
+        (TAGS, "[3, 0, 1, 2]", "[3, 0, 1, 9]", 10, "O, B-… or I-… with a label of PLACE, PERSON, found 9"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_no_example_is_said_with_its_line(tmp_path, text, old, new, line, said):
+    assert old in text
+    path = written(tmp_path, text.replace(old, new, 1))
+    data = task(path).load(Source())
+    with pytest.raises(DataError) as error:
+        [data[split] for split in data.splits]
+    assert str(error.value).startswith(f"{path}:{line}: expected {said}")
+
+
+@pytest.mark.parametrize("name", ["review.__class__", "review[0]", "0.__class__", ""])
+def test_braces_hold_nothing_but_columns(tmp_path, name):
+    """No attribute is looked up: what stands in braces is the name of a column, or nothing at all."""
+    path = written(tmp_path, MOOD.replace('"{review}"', f'"{{{name}}}"'))
+    with pytest.raises(DataError, match=r"expected (a column|a text with names of columns in braces)"):
+        task(path).load(Source())["test"]
+
+
+def test_a_brace_in_an_example_is_only_a_brace(tmp_path):
+    text = MOOD.replace("a fine view", "{mood} {0.__class__}").replace('"{review}"', '"{{x}} {review}"')
+    mood = task(written(tmp_path, text))
+    assert mood.ask(mood.load(Source())["test"][0].hidden(), "Classify").text == "{x} {mood} {0.__class__}"
