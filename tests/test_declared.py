@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from plmtasks.testing import TASK_CHECKS, NotApplicable, TaskSubject
 
 import plmtasks
 from plmtasks.comparing import task_of
@@ -18,6 +17,7 @@ from plmtasks.registry import load_registry
 from plmtasks.requests import Choose, ExtractSpanAnswer, GenerateAnswer, Shot, Span
 from plmtasks.results import read_results
 from plmtasks.scoring import bound_metrics, main_score
+from plmtasks.testing import TASK_CHECKS, NotApplicable, TaskSubject
 
 MOOD = """
 name = "hotels/mood"
