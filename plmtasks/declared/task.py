@@ -44,6 +44,12 @@ class DeclaredTask(Task):
         self.hub_type = self.form_type
         self.shots = tuple(self._written(declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots"))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DeclaredTask) and (self.declared, self.labels) == (other.declared, other.labels)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.labels))
+
     def labelled(self, labels: Sequence[str]) -> "DeclaredTask":
         return type(self)(self.declared, labels)
 
