@@ -184,6 +184,8 @@ def bounds_hold(subject: MetricSubject) -> None:
     n = len(subject.examples)
     for chosen in [list(range(n)), *([i] for i in range(n)), list(range(0, n, 2)), list(range(1, n, 2))]:
         for name, value in _scores(subject, chosen).items():
+            if name not in infos:
+                continue
             low, high = infos[name].minimum, infos[name].maximum
             inside = math.isnan(value) or ((low is None or value >= low - 1e-9) and (high is None or value <= high + 1e-9))
             expect(inside, f"{name} is {value:.6g}, outside {low} to {high}", subject.shown(chosen[:3]))
