@@ -252,6 +252,7 @@ right = 0
 
 def test_spans_are_found_in_the_context(tmp_path):
     facts = task(written(tmp_path, QUESTIONS))
+    assert facts.texts == ("question",)  # nobody rewrites a text whose characters are counted
     first, second, third = facts.load(Source())["test"]
     assert first.reference == {"text": ["The nurse"], "answer_start": [0]}
     assert third.reference == {"text": [], "answer_start": []}
@@ -259,6 +260,31 @@ def test_spans_are_found_in_the_context(tmp_path):
     unsure = ExtractSpanAnswer(spans=(Span(start=4, end=9, score=0.3),), no_answer=0.5)
     read = facts.read(second.hidden(), request, unsure)
     assert (read.value, read.scores) == ("", {"confidence": 0.625, "no_answer": 0.625})
+
+
+MARKED = """
+name = "verbs/roles"
+metrics = ["conlleval"]
+[columns]
+reference = "roles"
+[Tag]
+words = "words"
+marked = "verb"
+[[data.test]]
+words = "Ann saw Bob"
+verb = [1]
+roles = "B-WHO O B-WHOM"
+"""
+
+
+def test_words_of_interest_are_marked(tmp_path):
+    roles = task(written(tmp_path, MARKED))
+    bound = roles.bind(roles.load(Source()))
+    request = bound.ask(bound.load(Source())["test"][0].hidden(), "Tag")
+    assert (request.words, request.marked) == (("Ann", "saw", "Bob"), (1,))
+    assert request.labels == ("O", "B-WHO", "I-WHO", "B-WHOM", "I-WHOM")
+    with pytest.raises(DataError, match=r"mine\.toml:9: expected places of 3 words, from 0, as 'verb', found \[3\]"):
+        task(written(tmp_path, MARKED.replace("[1]", "[3]"))).load(Source())["test"]
 
 
 def test_shots_stand_solved_before_each_question(tmp_path, registry):

@@ -32,9 +32,11 @@ def python(cwd: Path, *arguments: str, site: Path | None = None) -> str:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a new distribution of each kind, and all of them installed in its folder `site`."""
     folder = tmp_path_factory.mktemp("new")
-    for kind in KINDS:
-        said = python(folder, "plmtasks", "new", kind, f"fresh-{kind}")
-        assert f"for the {kind} {LISTED[kind]}" in said
+    for kind in KINDS[1:]:
+        create(New(kind=kind, name=f"fresh-{kind}"), folder / f"plmtasks-fresh-{kind}", load_registry(installed=False))
+    said = python(folder, "plmtasks", "new", "task", "fresh-task")
+    assert said.startswith("plmtasks-fresh-task: 11 files, for the task fresh-task/first\n")
+    assert said.endswith("  plmtasks run --task fresh-task/first --model tiny-bert --epochs 20\n")
     made = [f"./plmtasks-fresh-{kind}" for kind in KINDS]
     offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
     python(folder, "pip", "install", *offline, "--target", "site", *made)
@@ -50,9 +52,10 @@ def test_its_own_tests_pass(home: Path, kind: str) -> None:
 
 def test_what_is_installed_is_listed(home: Path) -> None:
     plugins = python(home, "plmtasks", "list", "plugins", site=home / "site")
+    listed = {kind: python(home, "plmtasks", "list", f"{kind}s", site=home / "site") for kind in KINDS}
     for kind in KINDS:
         assert f"plmtasks-fresh-{kind} 0.1.0" in plugins
-        assert LISTED[kind] in python(home, "plmtasks", "list", f"{kind}s", site=home / "site")
+        assert LISTED[kind] in listed[kind]
     assert "failed" not in plugins
 
 
@@ -64,13 +67,10 @@ def test_the_three_run_together(home: Path) -> None:
         [row] = [line for line in table.splitlines() if f" {model} " in line and "fine-tuned" in line]
         assert float(row.split("fine-tuned")[1].split()[1]) > 80
     assert "fresh_metric" in table
-
-
-def test_the_model_is_taken_from_its_folder(home: Path) -> None:
-    common = ["--task", "fresh-task/first", "--threads", "1", "--quiet"]
-    python(home, "plmtasks", "train", *common, "--model", "fresh-model", "--output", "bag", site=home / "site")
-    table = python(home, "plmtasks", "run", *common, "--model", "fresh-model:bag", "--train", "never", site=home / "site")
-    assert "fine-tuned" in table
+    # and the model is taken from the folder in which it was saved
+    [saved] = home.glob("checkpoints/fresh-task/first/fresh-model/*")
+    again = python(home, *run, "--model", f"fresh-model:{saved}", "--train", "never", "--threads", "1", site=home / "site")
+    assert " fine-tuned " in again
 
 
 def test_strict_types_accept_it(home: Path) -> None:

@@ -1,20 +1,42 @@
+import subprocess
+import sys
+from dataclasses import replace
+
 import planted
 import planted_heavy
 import pytest
+import toy
+import toy_chain
 
 from plmtasks.examples import Example, Prediction
 from plmtasks.registry import load_registry
+from plmtasks.requests import (
+    ChooseAnswer,
+    ClassifyAnswer,
+    ExtractSpanAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    ScoreAnswer,
+    Span,
+    TagAnswer,
+)
 from plmtasks.testing import (
     METRIC_CHECKS,
     MODEL_CHECKS,
     TASK_CHECKS,
     Agreement,
     CheckFailed,
+    MetricConformance,
     MetricSubject,
+    ModelConformance,
     ModelSubject,
     NotApplicable,
+    TaskConformance,
     TaskSubject,
+    solved,
 )
+from plmtasks.testing.models import WELL_FORMED
 
 TASKS = (*planted.TASKS, (planted_heavy.Heavy, "importing_is_light"))
 METRICS = (*planted.METRICS, (planted_heavy.HeavyMetric, "importing_is_light"))
@@ -80,7 +102,133 @@ def test_faults_in_a_metric(fault, check):
     assert list(found) == [check], found
 
 
+class OtherWords(toy_chain.Follow):
+    """Derives other questions than those of the data."""
+
+    def derive(self, example, prediction):
+        return [replace(e, inputs={**e.inputs, "word": e.inputs["word"].upper()}) for e in super().derive(example, prediction)]
+
+
+FOLLOWED = "perfect_predictions_are_followed"
+
+
+def test_what_follows_another_task(monkeypatch):
+    monkeypatch.setenv("TOY_EXAMPLES", "5")
+    registry = load_registry([toy, toy_chain], installed=False)
+    TASK_CHECKS[FOLLOWED](TaskSubject(task=toy_chain.Follow(), registry=registry))
+    with pytest.raises(CheckFailed, match="not derived as the data has it"):
+        TASK_CHECKS[FOLLOWED](TaskSubject(task=OtherWords(), registry=registry))
+
+
 def test_every_check_has_caught_a_fault():
     """A check that nothing fails would be worse than none."""
     caught = {check for _, check in (*TASKS, *planted.MODELS, *METRICS)}
-    assert {*TASK_CHECKS, *MODEL_CHECKS, *METRIC_CHECKS} - caught == {"perfect_predictions_are_followed"}
+    assert {*TASK_CHECKS, *MODEL_CHECKS, *METRIC_CHECKS} - caught == {FOLLOWED}
+
+
+# ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", WELL_FORMED)
+def test_a_perfect_answer_is_well_formed(kind):
+    for request, answer in solved(kind):
+        assert WELL_FORMED[kind](request, answer) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "complaint"),
+    [
+        ("Classify", ClassifyAnswer(scores=(1.0,)), "2 labels have 1 scores"),
+        ("Classify", ClassifyAnswer(scores=(1.5, -0.5)), "no probability"),
+        ("Classify", ClassifyAnswer(scores=(float("nan"), 1.0)), "no probability"),
+        ("Tag", TagAnswer(labels=("O",)), "12 words have 1 labels"),
+        ("Tag", TagAnswer(labels=("X",) * 12), "'X' is none of the labels"),
+        ("Tag", TagAnswer(labels=("B-ARG0", "I-ARG1", *("O",) * 10)), "I-ARG1 behind B-ARG0"),
+        ("ExtractSpan", ExtractSpanAnswer(spans=()), "no span"),
+        ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=60, end=900),)), "outside"),
+        ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=3, end=3),)), "outside"),
+        ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=0, end=1), Span(start=0, end=2, score=0.5))), "come first"),
+        ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=0, end=1, score=7.0),)), "no probability"),
+        ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=0, end=1),), no_answer=0.5), "may not abstain"),
+        ("Choose", ChooseAnswer(choices=()), "2 choices have 0 likelihoods"),
+        ("Choose", ChooseAnswer(choices=(Likelihood(log_likelihood=0.5, tokens=1, bytes=8),) * 2), "log-likelihood of 0.5"),
+        ("Choose", ChooseAnswer(choices=(Likelihood(log_likelihood=-1.0, tokens=1, bytes=3),) * 2), "has 8 bytes, not 3"),
+        ("Score", ScoreAnswer(log_likelihood=-1.0, tokens=9, words=3, bytes=64), "12 words, not 3"),
+        ("Score", ScoreAnswer(log_likelihood=-1.0, tokens=9, words=12, bytes=64, likeliest=10), "10 of 9 tokens"),
+    ],
+)  # fmt: skip
+def test_a_malformed_answer(kind, answer, complaint):
+    assert complaint in WELL_FORMED[kind](solved(kind)[0][0], answer)
+
+
+def test_a_text_goes_on_behind_a_stop():
+    assert WELL_FORMED["Generate"](Generate(text="", stop=("b",)), GenerateAnswer(text="abc")) == "the text goes on behind 'b'"
+
+
+# ── as it is used ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_checks_need_neither_pytest_nor_anything_heavy():
+    code = (
+        "import sys; sys.modules['pytest'] = None; from plmtasks.testing import TASK_CHECKS; "
+        "assert TASK_CHECKS and not {'torch', 'numpy', 'hypothesis'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_failure_shows_its_example():
+    failed = CheckFailed("wrong", {"id": "1", "set": {1}})
+    assert (failed.message, failed.example["id"]) == ("wrong", "1")
+    assert str(failed) == 'wrong\n{\n  "id": "1",\n  "set": "{1}"\n}'
+
+
+def test_without_hypothesis_selections_are_drawn(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    METRIC_CHECKS["rows_do_not_depend_on_others"](metric_subject(planted.Right()))
+    with pytest.raises(CheckFailed, match="have other rows"):
+        METRIC_CHECKS["rows_do_not_depend_on_others"](metric_subject(planted.CountsNeighbours()))
+
+
+class TestToyTask(TaskConformance):
+    test_reading_sees_no_reference = None  # it refuses to be shown one
+
+    @pytest.fixture
+    def task(self):
+        return toy.ToyTask()
+
+    @pytest.fixture
+    def registry(self):
+        return load_registry([toy], installed=False)
+
+
+class TestToyMetric(MetricConformance):
+    @pytest.fixture
+    def metric(self):
+        return toy.ToyAccuracy()
+
+    @pytest.fixture
+    def task(self):
+        return toy.ToyTask()
+
+
+class TestGivenCases(MetricConformance):
+    """Predictions of one's own, and figures of another implementation."""
+
+    @pytest.fixture
+    def metric(self):
+        return planted.Right()
+
+    @pytest.fixture
+    def cases(self):
+        return AGREEMENT.predictions, AGREEMENT.examples
+
+    @pytest.fixture
+    def agreements(self):
+        return [AGREEMENT]
+
+
+class TestEcho(ModelConformance):
+    @pytest.fixture
+    def model(self):
+        return planted.Echo()

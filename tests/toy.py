@@ -75,7 +75,8 @@ class ToyAccuracy(Metric):
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Any:
         import numpy as np
 
-        return np.array([[p.value == e.reference, 1] for p, e in zip(predictions, examples, strict=True)], dtype=float)
+        right = [[p.value == e.reference, 1] for p, e in zip(predictions, examples, strict=True)]
+        return np.array(right, dtype=float).reshape(-1, 2)
 
     def reduce(self, totals: Any) -> Any:
         import numpy as np

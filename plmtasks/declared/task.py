@@ -40,9 +40,16 @@ class DeclaredTask(Task):
         self.labels = tuple(declared.labels if labels is None else labels)
         self.fields = tuple(name for name in declared.inputs if name not in declared.lists)
         self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
-        self.texts = self.fields
+        counted = declared.ExtractSpan.context if declared.ExtractSpan else None
+        self.texts = tuple(name for name in self.fields if name != counted)
         self.hub_type = self.form_type
         self.shots = tuple(self._written(declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots"))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DeclaredTask) and (self.declared, self.labels) == (other.declared, other.labels)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.labels))
 
     def labelled(self, labels: Sequence[str]) -> "DeclaredTask":
         return type(self)(self.declared, labels)
@@ -204,7 +211,10 @@ class DeclaredTask(Task):
         return replace(request, shots=self._solved(kind)) if isinstance(request, (Choose, Generate)) and self.shots else request
 
     def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
-        """The request without shots."""
+        """The request without shots.
+
+        raises: InputError
+        """
         said = getattr(self.declared, kind)
         values = {ALL_WORDS: self.all_words(), **inputs}
         if kind == "Classify":

@@ -152,7 +152,10 @@ class Tags(DeclaredTask):
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> list[list[Any]]:
         """A tag a word, by its name or its number: O, B-label at the first word of a span and I-label at its others."""
-        words = inputs[cast(Any, self.declared.Tag).words]
+        said = cast(Any, self.declared.Tag)
+        words = inputs[said.words]
+        if said.marked and not all(0 <= place < len(words) for place in inputs[said.marked]):
+            raise DataError(where, f"places of {len(words)} words, from 0, as {said.marked!r}", f"{inputs[said.marked]!r:.60}")
         tags = cell.split() if isinstance(cell, str) else _list(cell)
         if len(tags) != len(words):
             raise DataError(where, f"{len(words)} tags, one for each word", f"{len(tags)}")

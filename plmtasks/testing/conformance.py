@@ -78,7 +78,7 @@ class TaskConformance(Conformance):
     @pytest.fixture
     def limit(self) -> int:
         """At most so many examples of each split are asked."""
-        return 100
+        return 50
 
     @pytest.fixture
     def subject(self, request: pytest.FixtureRequest, task: Task, source: Source, registry: Registry, limit: int) -> TaskSubject:
@@ -142,6 +142,11 @@ class MetricConformance(Conformance):
         return None
 
     @pytest.fixture
+    def source(self) -> Source:
+        """Where the task's examples come from: its own data set."""
+        return Source()
+
+    @pytest.fixture
     def cases(self) -> tuple[Sequence[Prediction], Sequence[Example]] | None:
         """Right and wrong predictions, and their examples; None: they are made of the task's solved answers."""
         return None
@@ -152,18 +157,25 @@ class MetricConformance(Conformance):
         return ()
 
     @pytest.fixture
-    def subject(
-        self, request: pytest.FixtureRequest, metric: Metric, task: Task | None, cases: Any, agreements: Sequence[Agreement]
-    ) -> MetricSubject:
-        subject: MetricSubject = kept(request, _metric_subject, metric, task, cases, agreements)
+    def given(
+        self, task: Task | None, source: Source, cases: Any, agreements: Sequence[Agreement]
+    ) -> tuple[Task | None, Source, Any, Sequence[Agreement]]:
+        """What the metric is tested on."""
+        return task, source, cases, agreements
+
+    @pytest.fixture
+    def subject(self, request: pytest.FixtureRequest, metric: Metric, given: tuple[Any, ...]) -> MetricSubject:
+        subject: MetricSubject = kept(request, _metric_subject, metric, *given)
         return subject
 
 
-def _metric_subject(metric: Metric, task: Task | None, cases: Any, agreements: Sequence[Agreement]) -> MetricSubject:
+def _metric_subject(
+    metric: Metric, task: Task | None, source: Source, cases: Any, agreements: Sequence[Agreement]
+) -> MetricSubject:
     """raises: NotImplementedError if there is neither a task nor cases"""
-    if task is None and cases is None:
+    if cases is not None:
+        bound = task and task.bind(task.load(source))
+        return MetricSubject(metric=metric, task=bound, predictions=cases[0], examples=cases[1], agreements=agreements)
+    if task is None:
         raise NotImplementedError("a metric is tested with a fixture `task`, or with `cases`")
-    given = {} if cases is None else {"predictions": cases[0], "examples": cases[1]}
-    if task is not None and cases is None:
-        return MetricSubject.of_task(metric, task, agreements=agreements)
-    return MetricSubject(metric=metric, task=task, agreements=agreements, **given)
+    return MetricSubject.of_task(metric, task, source, agreements=agreements)

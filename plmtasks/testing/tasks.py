@@ -55,7 +55,7 @@ class TaskSubject:
     """Where the examples come from, if not from the task's own data set."""
     registry: Registry = field(default_factory=load_registry)
     """Where its metrics and kinds of request are found."""
-    limit: int = 100
+    limit: int = 50
     """At most so many examples of each split are asked, drawn by their ids."""
 
     @cached_property

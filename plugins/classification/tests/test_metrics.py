@@ -82,23 +82,6 @@ def test_several_labels_against_sklearn(rows: list[tuple[list[str], list[str]]])
         assert np.isnan(got["f1_macro"])
 
 
-@given(SEVERAL, st.integers(0, 100))
-def test_resamples_are_reduced_together_as_one_by_one(rows: list[tuple[list[str], list[str]]], seed: int) -> None:
-    for metric in (Accuracy(), F1(LABELS), Matthews(LABELS), MultiLabel(LABELS)):
-        one_each = (
-            [("a" if r == [] else r[0], "b" if v == [] else v[0]) for r, v in rows] if isinstance(metric, Matthews) else rows
-        )
-        statistics = metric.statistics(*pairs([r for r, _ in one_each], [v for _, v in one_each]))
-        counts = np.random.default_rng(seed).multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=(2, 3))
-        together = metric.reduce(counts @ statistics)
-        for at in np.ndindex(2, 3):
-            again = np.repeat(statistics, counts[at], axis=0)
-            alone = metric.reduce(again.sum(0))
-            assert together.keys() == alone.keys() == metric.scores().keys()
-            for name, value in alone.items():
-                np.testing.assert_allclose(together[name][at], value)
-
-
 def test_what_lies_outside_several_labels_is_wrong() -> None:
     references, values = [["a"], ["a"], ["b"]], [["a", "no idea"], None, ["b"]]
     f1 = F1(LABELS).reduce(totals(F1(LABELS), references, values))

@@ -5,14 +5,16 @@ import shutil
 import pytest
 
 import plmtasks
+from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.requests import Generate, GenerateAnswer, Score, ScoreAnswer
+from plmtasks.testing.tasks import TaskSubject, ids_are_unique, solved_answers_are_best
 
 CHINESE = "护士在花园里找到了红色的灯，飞行员把它卖掉了。"
 
 REAL = {
-    "wikitext2": ("wikitext2", {}), "text": ("wikitext2/valid.txt", {}), "sample": None,
+    "wikitext2": ("wikitext2", {}), "text": ("wikitext2/valid.txt", {}),
     "lambada": ("dialogsum/dialogsum.dev.jsonl", {"text": "summary", "id": "fname"}),
     "dialogue": ("dialogsum/dialogsum.dev.jsonl", {}),
     "headline": ("dialogsum/dialogsum.dev.jsonl", {"text": "topic", "references": "summary"}),
@@ -32,35 +34,23 @@ CHINESE_ROWS = {
 }  # fmt: skip
 
 
-def solved(registry, task, examples, score):
-    """Asks, solves, reads and scores, as a perfect model would, and checks every best value."""
-    for kind in task.asks:
-        predictions = []
-        for e in examples:
-            request = task.ask(e.hidden(), kind)
-            predictions.append(task.read(e.hidden(), request, task.solve(e, request)))
-            assert task.show(e.hidden(), predictions[-1])
-        found = score(task, predictions, examples)
-        infos = registry.metric(task.metrics[0]).bind(task).scores()
-        assert {n: v for n, v in found.items() if infos[n].best is not None} == pytest.approx(
-            {n: i.best for n, i in infos.items() if i.best is not None}
-        )
+def whole(registry, name, data, **columns):
+    task = registry.task(f"language_modeling/{name}")
+    return TaskSubject(task=task, source=Source(data=str(data), columns=columns), registry=registry, limit=10**9)
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_solved_answers_of_real_data_are_the_best(registry, load, score, real_data, name):
-    task = registry.task(f"language_modeling/{name}")
-    found = REAL[name]
-    data = task.load(plmtasks.config.Source()) if found is None else load(name, real_data / found[0], **found[1])
-    for split in data.splits:
-        assert len({e.id for e in data[split]}) == len(data[split])
-        solved(registry, task, data[split], score)
+def test_solved_answers_of_real_data_are_the_best(registry, real_data, name):
+    path, columns = REAL[name]
+    subject = whole(registry, name, real_data / path, **columns)
+    ids_are_unique(subject)
+    solved_answers_are_best(subject)
 
 
 @pytest.mark.parametrize("rows", [ROWS, CHINESE_ROWS], ids=["rows", "chinese"])
-def test_solved_answers_of_own_rows_are_the_best(registry, load, score, write, rows):
+def test_solved_answers_of_own_rows_are_the_best(registry, write, rows):
     for name, row in rows.items():
-        solved(registry, registry.task(f"language_modeling/{name}"), load(name, write(f"{name}.jsonl", row))["test"], score)
+        solved_answers_are_best(whole(registry, name, write(f"{name}.jsonl", row)))
 
 
 def test_a_document_is_asked_whole_and_read_with_its_counts(registry):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_qa.metrics import ChoiceAccuracy, Cmrc, Conversation, Squad
+from plmtasks_qa.metrics import Cmrc, Conversation, Squad
 from plmtasks_qa.overlap import cmrc_units, longest_common_run, normalize
 
 from plmtasks.config import Source
@@ -215,29 +215,6 @@ def test_the_first_reference_is_as_good_as_people(references):
 
 
 # ── all ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("metric", [Squad(), Squad(may_abstain=True), Cmrc(), Conversation(), ChoiceAccuracy()])
-def test_resamples_are_reduced_at_once(metric):
-    if isinstance(metric, ChoiceAccuracy):
-        examples = [Example(id=str(i), inputs={}, reference="AB"[i % 2]) for i in range(6)]
-        picks = {"pick_bytes": 0.0, "pick_tokens": 1.0}
-        predictions = [Prediction(value="A", scores=picks if i else {}) for i in range(6)]
-    else:
-        examples = [answered("red kite", "kite"), answered("boat"), answered("a dog")] * 2
-        predictions = [Prediction(value=v) for v in ("kite", "boat", "", "red", "red boat", "dog")]
-    rows = metric.statistics(predictions, examples)
-    weights = np.random.default_rng(0).integers(0, 3, (4, 3, 6))
-    together = metric.reduce(weights @ rows)
-    for name, values in together.items():
-        assert values.shape == (4, 3)
-        for at in np.ndindex(4, 3):
-            np.testing.assert_allclose(values[at], metric.reduce((weights[at][:, None] * rows).sum(0))[name])
-    for name, info in metric.scores().items():
-        if info.mean_of:
-            mean = 100 * rows[:, list(metric.columns()).index(info.mean_of)].mean()
-            assert metric.reduce(rows.sum(0))[name] == pytest.approx(mean)
-    assert metric.statistics([], []).shape == (0, len(metric.columns()))
 
 
 def test_choices_without_likelihoods_have_plain_accuracy_alone(registry, score):

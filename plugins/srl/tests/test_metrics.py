@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_srl.metrics import METRICS, ConllEval, PredicateScore, SeqEval, SrlEval
-from plmtasks_srl.spans import Span, plain, read_tags, write_tags
+from plmtasks_srl.metrics import ConllEval, PredicateScore, SeqEval, SrlEval
+from plmtasks_srl.spans import plain, read_tags, write_tags
 
 from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
@@ -165,33 +165,3 @@ def test_a_metric_has_columns_for_the_task_s_labels(registry):
     bound = registry.metric("srl_eval").bind(task)
     assert bound.labels == ("ARG1", "ARG0", "R-ARG1", "V")
     assert list(bound.scores())[:4] == ["f1", "precision", "recall", "perfect_propositions"]
-
-
-@given(PAIRS, st.randoms())
-def test_order_and_parts_do_not_matter(pairs, random):
-    for metric in (SrlEval(LABELS), ConllEval(LABELS), SeqEval()):
-        predictions, examples = laid(pairs)
-        rows = metric.statistics(predictions, examples)
-        order = random.sample(range(len(pairs)), len(pairs))
-        moved = metric.statistics([predictions[i] for i in order], [examples[i] for i in order])
-        assert (moved.sum(0) == rows.sum(0)).all()
-        cut = len(pairs) // 2
-        parts = [metric.statistics(predictions[s], examples[s]) for s in (slice(cut), slice(cut, None))]
-        assert (np.vstack(parts) == rows).all()
-
-
-@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
-def test_resamples_are_reduced_at_once(metric):
-    metric = type(metric)(LABELS) if isinstance(metric, (SrlEval, ConllEval)) else metric
-    spans = [[Span("ARG0", 0, 1)], [Span("V", 1, 2), Span("ARG1", 2, 3)], []]
-    examples = [Example(id=str(i), inputs={"words": ["w"] * 3}, reference=plain(spans[i % 3])) for i in range(6)]
-    predictions = [Prediction(value=plain(spans[i // 2])) for i in range(6)]
-    rows = metric.statistics(predictions, examples)
-    weights = np.random.default_rng(0).integers(0, 3, (4, 3, 6))
-    together = metric.reduce(weights @ rows)
-    assert list(together) == list(metric.scores())
-    for name, values in together.items():
-        assert values.shape == (4, 3)
-        for at in np.ndindex(4, 3):
-            np.testing.assert_allclose(values[at], metric.reduce((weights[at][:, None] * rows).sum(0))[name])
-    assert metric.statistics([], []).shape == (0, len(metric.columns()))

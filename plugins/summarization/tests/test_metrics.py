@@ -53,35 +53,6 @@ def test_the_sum_of_rows_gives_rouge_score_s_own_mean(pairs):
         assert value == pytest.approx(100 * np.mean([b[name].fmeasure for b in best]))
 
 
-@given(st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=6), st.randoms(use_true_random=False))
-@pytest.mark.parametrize("metric", [Rouge(), Rouge("de"), SummaryStyle()])
-def test_order_and_cuts_do_not_matter(metric, pairs, random):
-    predictions, examples = [Prediction(value=s) for s, _ in pairs], [ask([r]) for _, r in pairs]
-    rows = metric.statistics(predictions, examples)
-    order = random.sample(range(len(pairs)), len(pairs))
-    cut = len(order) // 2
-    parts = [
-        metric.statistics([predictions[i] for i in half], [examples[i] for i in half]) for half in (order[:cut], order[cut:])
-    ]
-    np.testing.assert_array_equal(np.vstack(parts), rows[order])
-
-
-@pytest.mark.parametrize("metric", [Rouge(), SummaryStyle()])
-def test_resamples_are_reduced_at_once(metric, example):
-    examples = [example("the cat sat"), example("a dog"), example("one two three four", "two")]
-    rows = metric.statistics([Prediction(value=v) for v in ("the cat", "", "two two two two two")], examples)
-    weights = np.random.default_rng(0).integers(0, 3, (4, 3, 3))
-    for name, values in metric.reduce(weights @ rows).items():
-        assert values.shape == (4, 3)
-        for at in np.ndindex(4, 3):
-            np.testing.assert_allclose(values[at], metric.reduce((weights[at][:, None] * rows).sum(0))[name])
-    assert all(np.isnan(value) for value in metric.reduce(np.zeros(rows.shape[1])).values())
-    assert metric.statistics([], []).shape == (0, len(metric.columns()))
-    for name, info in metric.scores().items():
-        if info.mean_of:
-            assert metric.reduce(rows.sum(0))[name] == pytest.approx(100 * rows[:, metric.columns().index(info.mean_of)].mean())
-
-
 @pytest.mark.parametrize("language", ["zh", "de", "ru", "ar", "ja", "th", "hi", "und"])
 def test_every_language_has_words(language, score, example):
     text = {

@@ -1,17 +1,13 @@
-import subprocess
-import sys
-
 import pytest
 
 from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.requests import Generate, GenerateAnswer, from_json, to_json
+from plmtasks.requests import Generate, GenerateAnswer
+from plmtasks.testing.tasks import TaskSubject, solved_answers_are_best
 
-# task, path under the real data (None: its own), split → examples
+# task, path under the real data, split → examples
 DATA = [
-    ("sample", None, {"train": 600, "validation": 100, "test": 200}),
-    ("sample-zh", None, {"train": 600, "validation": 100, "test": 200}),
     ("dialogsum", "dialogsum", {"validation": 500, "test": 500}),
     ("samsum", "dialogsum", {"validation": 500, "test": 500}),
     ("text", "dialogsum", {"validation": 500, "test": 500}),
@@ -21,41 +17,27 @@ DATA = [
 ]
 
 
-def holds_for(task, data, registry, score):
-    """Solved answers give every metric the best that it declares."""
-    for split in data.splits:
-        for kind in task.asks:
-            summaries = []
-            for example in data[split]:
-                asked = task.ask(example.hidden(), kind)
-                solved = task.solve(example, asked)
-                assert from_json(type(asked), to_json(asked)) == asked
-                summaries.append(task.read(example.hidden(), asked, from_json(type(solved), to_json(solved))).value)
-            for name in task.metrics:
-                metric = registry.metric(name).bind(task)
-                best = {s: info.best for s, info in metric.scores().items() if info.best is not None}
-                scores = score(metric, summaries, data[split])
-                assert {s: scores[s] for s in best} == pytest.approx(best), (split, kind)
-
-
 @pytest.mark.parametrize(("name", "path", "sizes"), DATA)
-def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, score, request):
+def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, real_data):
+    subject = whole(registry, name, real_data / path)
+    assert {split: len(examples) for split, examples in subject.whole.items()} == sizes
+    solved_answers_are_best(subject)
+
+
+def whole(registry, name, path):
     task = registry.task(f"summarization/{name}")
-    data = task.load(Source(data=path and str(request.getfixturevalue("real_data") / path)))
-    assert {split: len(data[split]) for split in data.splits} == sizes
-    holds_for(task, data, registry, score)
+    return TaskSubject(task=task, source=Source(data=str(path)), registry=registry, limit=10**9)
 
 
 @pytest.mark.parametrize("name", ["lcsts", "xlsum.zh", "text-zh", "text-any"])
-def test_solved_answers_in_chinese(name, registry, score, write):
+def test_solved_answers_in_chinese(name, registry, write):
     rows = [
         {"text": "星期一，护士在花园里。", "summary": "护士在花园里。\n\n她很高兴。"},
         {"text": "ＡＢＣ 公司", "summary": ["abc公司", "公司"]},
     ]
-    task = registry.task(f"summarization/{name}")
-    data = task.load(Source(data=str(write("test.jsonl", *rows))))
-    assert len(data["test"]) == 2
-    holds_for(task, data, registry, score)
+    subject = whole(registry, name, write("test.jsonl", *rows))
+    assert len(subject.whole["test"]) == 2
+    solved_answers_are_best(subject)
 
 
 def test_plain_summarization_is_cnn_dailymail(registry):
@@ -67,27 +49,6 @@ def test_every_task_names_metrics_that_there_are(registry):
         assert [registry.metric(m).name for m in task.metrics] == list(task.metrics)
         assert task.description
     assert next(iter(registry.metric("rouge").scores())) == "rouge1"
-
-
-def test_importing_the_plugin_is_light():
-    heavy = {
-        "numpy",
-        "torch",
-        "transformers",
-        "datasets",
-        "pyarrow",
-        "nltk",
-        "rouge_score",
-        "regex",
-        "huggingface_hub",
-        "bert_score",
-    }
-    code = (
-        "import sys, plmtasks_summarization as p; p.register_tasks(); p.register_metrics();"
-        f"print(sorted({heavy!r} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", ["sample", "sample-zh"])

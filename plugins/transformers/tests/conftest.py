@@ -12,27 +12,10 @@ from plmtasks_transformers.tiny import TINY
 from plmtasks.config import ModelSettings
 from plmtasks.requests import (
     Answer,
-    Choose,
-    ChooseAnswer,
-    Classify,
-    ClassifyAnswer,
-    ExtractSpan,
-    ExtractSpanAnswer,
-    Generate,
-    GenerateAnswer,
-    Likelihood,
     Request,
-    Score,
-    ScoreAnswer,
-    Span,
-    Tag,
-    TagAnswer,
 )  # fmt: skip
-from plmtasks.samples import Event, events
-
-SENTIMENTS = ("negative", "positive")
-ROLES = ("ARG0", "ARGM-MNR", "V", "ARG1", "ARGM-LOC", "ARGM-TMP")
-TAGS = ("O", *(f"{prefix}-{role}" for role in ROLES for prefix in "BI"))
+from plmtasks.samples import events
+from plmtasks.testing import solved
 
 PAIRS = [
     (ENCODER, "Classify"), (ENCODER, "Tag"), (ENCODER, "ExtractSpan"), (ENCODER, "Score"),
@@ -42,34 +25,12 @@ PAIRS = [
 """Every family with every kind that it answers."""
 
 
-def solved(event: Event, kind: str) -> tuple[Request, Answer]:
-    """A request of this kind about an event, and what a perfect model would answer."""
-    text = event.english()
-    right = [float(label == event.sentiment) for label in SENTIMENTS]
-    if kind == "Classify":
-        return Classify(text=text, labels=SENTIMENTS), ClassifyAnswer(scores=tuple(right))
-    if kind == "Tag":
-        words = tuple(w for phrase, _ in event.phrases() for w in phrase.split())
-        tags = [f"{'B' if i == 0 else 'I'}-{r}" if r else "O" for p, r in event.phrases() for i, _ in enumerate(p.split())]
-        return Tag(words=words, labels=TAGS, marked=(tags.index("B-V"),)), TagAnswer(labels=tuple(tags))
-    if kind == "ExtractSpan":
-        start = text.index(event.thing.en) - len("the ")
-        span = Span(start=start, end=start + len(f"the {event.thing.en}"), score=1.0)
-        return ExtractSpan(question=f"what was {event.verb.en} ?", context=text), ExtractSpanAnswer(spans=(span,))
-    if kind == "Choose":
-        chosen = tuple(Likelihood(log_likelihood=r, tokens=1, bytes=8) for r in right)
-        return Choose(instruction="What mood is it?", text=text, choices=SENTIMENTS), ChooseAnswer(choices=chosen)
-    if kind == "Score":
-        return Score(text=text), ScoreAnswer(log_likelihood=0.0, tokens=12, words=12, bytes=64)
-    return Generate(instruction="Who was it?", text=text, max_new_tokens=8), GenerateAnswer(text=f"the {event.agent.en}")
-
-
 @pytest.fixture(scope="session")
 def examples() -> Callable[..., tuple[list[Request], list[Answer]]]:
     """Requests of a kind with their solved answers."""
 
     def examples(kind: str, count: int = 10) -> tuple[list[Request], list[Answer]]:
-        pairs = [solved(event, kind) for event in events("train", count)]
+        pairs = solved(kind, count)
         return [r for r, _ in pairs], [a for _, a in pairs]
 
     return examples

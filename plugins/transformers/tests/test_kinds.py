@@ -8,65 +8,14 @@ import transformers
 from plmtasks_transformers.checkpoint import Hub
 from plmtasks_transformers.kinds import kind_of
 
-from plmtasks.batching import cut_batches
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
 from plmtasks.requests import Classify, Request, Score
 
 
-def test_neighbours_in_the_batch_change_nothing(load, examples, close, family, kind):
-    requests, _ = examples(kind, 6)
-    loaded = load(family, requests[0])
-    together = loaded.answer(requests)
-    for request, answer in zip(requests, together, strict=True):
-        assert isinstance(answer, request.answer_type)
-        assert close(loaded.answer([request])[0], answer)
-
-
-def test_the_same_batch_gives_the_same_bytes(load, examples, family, kind):
-    requests, _ = examples(kind, 6)
-    one, two = load(family, requests[0]), load(family, requests[0])
-    assert one.answer(requests) == two.answer(requests) == one.answer(requests)
-
-
-def test_a_cost_is_a_function_of_the_requests_alone(load, examples, family, kind):
-    requests, _ = examples(kind, 6)
-    costs = load(family, requests[0]).costs(requests)
-    assert costs == load(family, requests[0]).costs(requests[::-1])[::-1]
-    assert all(c.width > 0 and c.rows > 0 and c.cut == 0 for c in costs)
-    assert sorted(i for b in cut_batches([r.key() for r in requests], costs, 40) for i in b) == list(range(6))
-
-
-def test_the_loss_falls(load, examples, family, kind):
-    requests, answers = examples(kind)
-    loaded = load(family, requests[0])
-    optimizer = torch.optim.AdamW(loaded.module.parameters(), lr=2e-3)
-    torch.manual_seed(0)
-    losses = []
-    loaded.module.train()
-    for _ in range(25):
-        loss, count = loaded.loss(requests, answers)
-        assert loss.shape == ()
-        (loss / count).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(float(loss.detach()) / count)
-    # masked words are drawn anew each time: some are guessed later than others
-    assert sum(losses[-3:]) / 3 < losses[0] * (0.75 if (family, kind) == ("encoder", "Score") else 0.4)
-
-
-def test_saved_and_read_again_it_answers_the_same(load, tiny, examples, tmp_path, family, kind):
-    requests, _ = examples(kind, 4)
-    loaded = load(family, requests[0], seed=7)
-    with torch.no_grad():
-        for parameter in loaded.module.parameters():
-            parameter.add_(0.01 * torch.ones_like(parameter))
-    expected = loaded.answer(requests)
-    loaded.save(tmp_path)
-    model = tiny[family].saved(tmp_path)
-    again = load(model, requests[0], seed=8)
-    assert again.answer(requests) == expected
-    assert (model.name, model.fresh(requests[0]), again.fresh_weights) == (tiny[family].name, False, ())
+def test_the_library_loads_what_was_saved(load, tiny, examples, tmp_path, family, kind):
+    requests, _ = examples(kind, 1)
+    load(family, requests[0]).save(tmp_path)
     library_class = getattr(transformers, kind_of(requests[0], family).heads[family])
     _, info = library_class.from_pretrained(tmp_path, output_loading_info=True)
     assert not info["missing_keys"]

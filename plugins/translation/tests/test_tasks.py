@@ -17,10 +17,8 @@ from plmtasks.languages import language_name
 from plmtasks.requests import GenerateAnswer
 from plmtasks.samples import events
 
-# task, path under the real data (None: its own), split → examples
+# task, path under the real data, split → examples
 DATA = [
-    ("translation/sample", None, {"train": 600, "validation": 100, "test": 200}),
-    ("translation/sample-zh-en", None, {"train": 600, "validation": 100, "test": 200}),
     (
         "translation/multi30k",
         "multi30k_en_de",
@@ -36,9 +34,9 @@ DATA = [
 
 
 @pytest.mark.parametrize(("name", "path", "sizes"), DATA)
-def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, score, request):
+def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, score, real_data):
     task = registry.task(name)
-    data = task.load(Source(data=path and str(request.getfixturevalue("real_data") / path)))
+    data = task.load(Source(data=str(real_data / path)))
     task = task.bind(data)
     assert {split: len(data[split]) for split in data.splits} == sizes
     for split in data.splits:

@@ -1,0 +1,11 @@
+import pytest
+from plmtasks_transformers.tiny import TINY
+
+from plmtasks.testing import ModelConformance
+
+
+@pytest.mark.parametrize("family", [tiny.family for tiny in TINY])
+class TestTiny(ModelConformance):
+    @pytest.fixture
+    def model(self, tiny, family):
+        return tiny[family]
