@@ -49,7 +49,7 @@ def alike(expected: str, found: str) -> bool:
 
     Fractions and hashes may be others: another processor rounds in another way. With them, the widths of columns may.
     """
-    pattern = re.escape(_rounded(expected)).replace(re.escape("..."), ".*?")
+    pattern = re.sub(r"(?:\\ )?\\\.\\\.\\\.(?:\\ )?", ".*?", re.escape(_rounded(expected)))
     return re.fullmatch(pattern, _rounded(found), re.DOTALL) is not None
 
 
