@@ -32,8 +32,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 """kind → what it requires to run; the metrics of a new task are those of plmtasks-classification"""
 
 TESTS_NEED: Mapping[str, tuple[str, ...]] = {
-    "task": ("pytest",), "model": ("pytest",), "metric": ("pytest", "plmtasks-classification"),
+    "task": ("plmtasks[testing]",), "model": ("plmtasks[testing]",), "metric": ("plmtasks[testing]", "plmtasks-classification"),
 }  # fmt: skip
+"""kind → what its tests require besides"""
 
 LICENSES: Mapping[str, str] = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "none": ""}
 """What the command line takes → the SPDX identifier"""
