@@ -8,7 +8,7 @@ PEERS := .venv/.peers-installed
 
 CHROMIUM := .venv/.chromium-looked-for
 
-.PHONY: setup demo site lint test wheels interface bench bench-quick clean
+.PHONY: setup demo site docs lint test wheels interface bench bench-quick clean
 
 setup: $(INSTALLED)
 
@@ -34,6 +34,10 @@ $(CHROMIUM): $(INSTALLED)
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 		echo "chromium could not be installed: the site's tests are skipped"
 	touch $@
+
+# the documentation as pages, in build/docs
+docs: setup
+	$(BIN)/mkdocs build --strict
 
 lint: setup
 	$(BIN)/ruff check .
