@@ -160,7 +160,7 @@ def _teach(subject: ModelSubject, kind: str) -> Lesson:
     for _ in range(subject.steps):
         loss, count = view.loss(requests, answers)
         expect(loss.shape == () and loss.requires_grad and count > 0, f"{kind}: a loss is a scalar with gradient and a count")
-        (loss / count).backward()
+        torch.autograd.backward(loss / count)
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss.detach()) / count)
@@ -443,9 +443,9 @@ def _text(answer: Answer) -> str:
 
 def _longer(request: Request) -> Request:
     """The same request with its text four times."""
-    own = [f.name for f in fields(request) if isinstance(getattr(request, f.name), (str, tuple)) and getattr(request, f.name)]
-    name = next((n for n in ("text", "context", "words") if n in own), None) or max(own, key=lambda n: len(getattr(request, n)))
-    value = getattr(request, name)
+    own = {f.name: v for f in fields(request) if isinstance(v := getattr(request, f.name), (str, tuple)) and v}
+    name: str = next((n for n in ("text", "context", "words") if n in own), max(own, key=lambda n: len(own[n])))
+    value = own[name]
     return replace(request, **{name: " ".join([value] * 4) if isinstance(value, str) else value * 4})
 
 
