@@ -7,8 +7,8 @@ from typing import Any
 from ..errors import DataError, UnknownNameError
 from ..metric import Metric
 from ..toml import TomlFile, meant
+from .base import DeclaredTask
 from .file import Declaration, declare, read_declaration
-from .task import DeclaredTask
 
 __all__ = ["DeclaredTask", "task", "task_of_facts"]
 

@@ -9,7 +9,7 @@ from ..examples import Example, Prediction
 from ..languages import is_spaced
 from ..reading import by_choice, by_label, first_line, named, sure_choice, sure_label
 from ..requests import Answer, ChooseAnswer, Classify, ClassifyAnswer, GenerateAnswer, Request
-from .task import DeclaredTask
+from .base import DeclaredTask
 from .templates import fill
 
 

@@ -17,7 +17,7 @@ from ..requests import (
     Span,
     TagAnswer,
 )
-from .task import DeclaredTask
+from .base import DeclaredTask
 
 UNANSWERABLE = "unanswerable"
 """What is written where a context holds no answer."""

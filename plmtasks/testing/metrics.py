@@ -266,7 +266,9 @@ def _scores(subject: MetricSubject, chosen: Sequence[int] | None = None) -> dict
     """All scores of some of the predictions."""
     chosen = range(len(subject.examples)) if chosen is None else chosen
     reduced = subject.bound.reduce(subject.rows[list(chosen)].sum(axis=0))
-    computed: Mapping[str, Any] = subject.bound.compute([subject.predictions[i] for i in chosen], [subject.examples[i] for i in chosen])
+    computed: Mapping[str, Any] = subject.bound.compute(
+        [subject.predictions[i] for i in chosen], [subject.examples[i] for i in chosen]
+    )
     return {name: float(value) for name, value in [*reduced.items(), *computed.items()]}
 
 
