@@ -148,5 +148,6 @@ def test_a_file_is_scored_by_further_metrics(registry: Registry, tmp_path: Path)
 
 def test_a_metric_that_cannot_score_such_predictions_is_told(registry: Registry, config: RunConfig) -> None:
     """The length of a number: no traceback, and the answers are kept."""
-    with pytest.raises(MetricError, match=r"metric 'toy_lengths' cannot score such predictions: TypeError: .*\n  a prediction: "):
+    said = r"metric 'toy_lengths' of .* cannot score such predictions: TypeError: .*\n  a prediction: "
+    with pytest.raises(MetricError, match=said):
         run(replace(config, task="toy/find", metrics=("toy_lengths",)), registry, alone())
