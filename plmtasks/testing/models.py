@@ -160,7 +160,7 @@ def _teach(subject: ModelSubject, kind: str) -> Lesson:
     for _ in range(subject.steps):
         loss, count = view.loss(requests, answers)
         expect(loss.shape == () and loss.requires_grad and count > 0, f"{kind}: a loss is a scalar with gradient and a count")
-        (loss / count).backward()
+        torch.autograd.backward(loss / count)
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss.detach()) / count)
@@ -444,7 +444,8 @@ def _text(answer: Answer) -> str:
 def _longer(request: Request) -> Request:
     """The same request with its text four times."""
     own = [f.name for f in fields(request) if isinstance(getattr(request, f.name), (str, tuple)) and getattr(request, f.name)]
-    name = next((n for n in ("text", "context", "words") if n in own), None) or max(own, key=lambda n: len(getattr(request, n)))
+    longest = max(own, key=lambda n: len(getattr(request, n)))
+    name = next((n for n in own if n in ("text", "context", "words")), longest)
     value = getattr(request, name)
     return replace(request, **{name: " ".join([value] * 4) if isinstance(value, str) else value * 4})
 
