@@ -13,7 +13,7 @@ from ..model import Model
 from ..registry import Registry, load_registry
 from ..requests import Answer, Request
 from ..task import Task
-from .checks import NotApplicable
+from .checks import CheckFailed, NotApplicable
 from .metrics import METRIC_CHECKS, Agreement, MetricSubject
 from .models import MODEL_CHECKS, ModelSubject
 from .tasks import TASK_CHECKS, TaskSubject
@@ -30,6 +30,8 @@ def with_tests(checks: Mapping[str, Callable[[Any], None]]) -> Callable[[type], 
                 check(subject)
             except NotApplicable as e:
                 pytest.skip(str(e))
+            except CheckFailed as e:
+                pytest.fail(str(e), pytrace=False)  # the example tells more than the kit's own lines
 
         test.__doc__ = check.__doc__
         return test

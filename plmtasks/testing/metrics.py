@@ -265,11 +265,9 @@ def agrees_with_others(subject: MetricSubject) -> None:
 def _scores(subject: MetricSubject, chosen: Sequence[int] | None = None) -> dict[str, float]:
     """All scores of some of the predictions."""
     chosen = range(len(subject.examples)) if chosen is None else chosen
-    reduced = subject.bound.reduce(subject.rows[list(chosen)].sum(axis=0))
-    computed: Mapping[str, Any] = subject.bound.compute(
-        [subject.predictions[i] for i in chosen], [subject.examples[i] for i in chosen]
-    )
-    return {name: float(value) for name, value in [*reduced.items(), *computed.items()]}
+    reduced: Mapping[str, Any] = subject.bound.reduce(subject.rows[list(chosen)].sum(axis=0))
+    computed = subject.bound.compute([subject.predictions[i] for i in chosen], [subject.examples[i] for i in chosen])
+    return {name: float(value) for name, value in {**reduced, **computed}.items()}
 
 
 def _for_selections(n: int, holds: Callable[[list[int]], None]) -> None:

@@ -165,3 +165,11 @@ def test_a_metric_has_columns_for_the_task_s_labels(registry):
     bound = registry.metric("srl_eval").bind(task)
     assert bound.labels == ("ARG1", "ARG0", "R-ARG1", "V")
     assert list(bound.scores())[:4] == ["f1", "precision", "recall", "perfect_propositions"]
+
+
+def test_a_span_that_goes_on_behind_the_sentence_is_excess():
+    metric = ConllEval(("PER",))
+    example = Example(id="1", inputs={"words": ["w"] * 3}, reference=[["PER", 0, 1]])
+    row = metric.statistics([Prediction(value=[["PER", 0, 1], ["PER", 2, 9]])], [example])[0]
+    found = {column: count for column, count in zip(metric.columns(), row, strict=True) if count}
+    assert found == {"correct[PER]": 1, "excess[PER]": 1, "tags_right": 3, "words": 3}
