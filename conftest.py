@@ -1,10 +1,15 @@
 """What the tests of core and plugins share."""
 
+import json
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+
+from plmtasks.config import Source
 
 # a machine that is busy with other tests is no failure
 hypothesis.settings.register_profile("plmtasks", deadline=None)
@@ -18,3 +23,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; PLMTASKS_DATA can name another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sequence[Mapping[str, Any]] | None], Source]:
+    """What makes a source of rows for a task, in a file of their own; of none, its own data set."""
+    folder = tmp_path_factory.mktemp("rows")
+
+    def source(task: str, rows: Sequence[Mapping[str, Any]] | None) -> Source:
+        path = folder / f"{task.replace('/', '-')}.jsonl"
+        if rows is None:
+            return Source()
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        return Source(data=str(path))
+
+    return source

@@ -240,6 +240,9 @@ def test_what_is_disabled_is_not_even_imported(site: Path) -> None:
     assert "hello" not in done.stderr
     assert {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" disabled")} == {"talking", "exit"}
     assert "no licence" not in done.stdout + done.stderr
+    lacking = call(site, "--disable")
+    assert lacking.returncode == 2
+    assert "Option '--disable' requires an argument" in lacking.stderr
     unknown = call(site, "list", "plugins", "--disable", "talkin")
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("error: there is no plugin 'talkin'\n  did you mean 'talking'")

@@ -67,7 +67,9 @@ def cli(ctx: click.Context, debug: bool, disable: tuple[str, ...]) -> None:
     """
     ctx.obj = {"debug": debug}
     if disable:  # in the environment, so that a run's further processes know of it
-        os.environ["PLMTASKS_DISABLE"] = ",".join([*disable, *os.environ.get("PLMTASKS_DISABLE", "").split(",")]).strip(",")
+        from ..loading import DISABLED_VARIABLE
+
+        os.environ[DISABLED_VARIABLE] = ",".join([*disable, os.environ.get(DISABLED_VARIABLE, "")])
 
 
 def main() -> None:
@@ -108,11 +110,13 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
     """The arguments with the options of all commands in front: they may stand after the command too."""
     general, rest, given = [], [], iter(arguments)
     for argument in given:
-        if argument in ("--debug", "--disable") or argument.startswith("--disable="):
-            general += [argument, *([next(given, "")] if argument == "--disable" else [])]
+        if argument == "--debug" or argument.startswith("--disable="):
+            general.append(argument)
+        elif argument == "--disable" and (value := next(given, None)) is not None:
+            general += [argument, value]
         else:
             rest.append(argument)
-    return [*dict.fromkeys(a for a in general if a == "--debug"), *(a for a in general if a != "--debug"), *rest]
+    return [*general, *rest]
 
 
 def _stop(text: str, code: int) -> None:

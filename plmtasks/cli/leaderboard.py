@@ -1,6 +1,5 @@
 """`plmtasks leaderboard`."""
 
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,6 @@ def command(results: tuple[str, ...], form: str, output: str | None, site: str |
         raise click.UsageError("--open shows a site: name its folder with --site DIR")
     if output is not None and site is not None:
         raise click.UsageError("--output is for a table and --site for pages: one of them")
-    # the records of thousands of runs live to the end: to look for garbage among them would be a tenth of the time
-    gc.disable()
     found = [result for path in results for result in read_results(path)]
     if site is not None:
         _site(found, Path(site), opened)

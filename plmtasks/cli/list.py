@@ -15,13 +15,7 @@ KINDS = ("tasks", "models", "metrics", "perturbations", "plugins")
 
 @click.command("list")
 @click.argument("what", type=click.Choice(KINDS))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="json: of plugins alone.",
-)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: of plugins alone.")
 def command(what: str, form: str) -> None:
     """What is installed."""
     from ..registry import load_registry
@@ -58,17 +52,26 @@ def _state(plugin: "Plugin", registry: "Registry") -> str:
 
     if plugin.error or plugin.disabled:
         return f"failed to load: {plugin.error}" if plugin.error else "disabled"
-    counts = ", ".join(f"{n} {kind}{'s' * (n != 1)}" for kind, n in _brought(plugin, registry).items())
+    counts = [f"{n} {kind}{'s' * (n != 1)}" for kind, n in _brought(plugin, registry).items()]
+    made = [f"any {beginning}NAME" for beginning in _provided(plugin, registry)]
     slow = f"; took {plugin.seconds:.1f} s to import" if plugin.seconds >= SLOW else ""
-    return f"{counts or 'nothing by name'} ({', '.join(plugin.hooks) or 'no hooks'}){slow}"
+    return f"{', '.join([*counts, *made]) or 'nothing'} ({', '.join(plugin.hooks) or 'no hooks'}){slow}"
 
 
 def _brought(plugin: "Plugin", registry: "Registry") -> Counter[str]:
     return Counter(kind for (kind, _), owner in registry.owners.items() if owner.name == plugin.name)
 
 
+def _provided(plugin: "Plugin", registry: "Registry") -> list[str]:
+    """What the names begin with that its providers make something of."""
+    from ..loading import owner
+
+    return [p.beginning for providers in registry.providers.values() for p in providers if owner(p) == plugin.distribution]
+
+
 def _told(plugin: "Plugin", registry: "Registry") -> dict[str, object]:
     return {
         "name": plugin.name, "distribution": plugin.distribution, "hooks": plugin.hooks, "brings": _brought(plugin, registry),
+        "provides": _provided(plugin, registry),
         "seconds": round(plugin.seconds, 3), "error": plugin.error, "disabled": plugin.disabled,
     }  # fmt: skip

@@ -1,8 +1,5 @@
-import json
-
 import pytest
 
-from plmtasks.config import Source
 from plmtasks.testing import MetricConformance, TaskConformance
 
 ROWS = {
@@ -29,18 +26,6 @@ METRICS = [
 """A metric, and a task whose predictions it counts."""
 
 
-@pytest.fixture(scope="session")
-def files(tmp_path_factory):
-    """task → where its examples come from"""
-    folder = tmp_path_factory.mktemp("rows")
-    found = {}
-    for i, (task, rows) in enumerate(ROWS.items()):
-        path = folder / f"{i}.jsonl"
-        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-        found[task] = Source(data=str(path))
-    return found
-
-
 @pytest.mark.parametrize("name", TASKS)
 class TestTasks(TaskConformance):
     @pytest.fixture
@@ -48,8 +33,8 @@ class TestTasks(TaskConformance):
         return registry.task(name)
 
     @pytest.fixture
-    def source(self, name, files):
-        return files.get(name, Source())
+    def source(self, name, source_of):
+        return source_of(name, ROWS.get(name))
 
 
 @pytest.mark.parametrize(("name", "counted"), METRICS)
@@ -63,5 +48,5 @@ class TestMetrics(MetricConformance):
         return registry.task(counted)
 
     @pytest.fixture
-    def source(self, counted, files):
-        return files.get(counted, Source())
+    def source(self, counted, source_of):
+        return source_of(counted, ROWS.get(counted))
