@@ -5,18 +5,12 @@ from typing import Any
 
 import click
 
-from .options import DATA, configs, named
+from .options import DATA, configs, item
 
 
 @click.command("export")
-@click.option(
-    "--model",
-    shell_complete=named("model"),
-    required=True,
-    metavar="M",
-    help="A checkpoint that was trained on one or several tasks, or adapters.",
-)
-@click.option("--task", shell_complete=named("task"), required=True, metavar="T", help="The task whose head is written.")
+@item("model", "--model", required=True, help="A checkpoint that was trained on one or several tasks, or adapters.")
+@item("task", "--task", required=True, help="The task whose head is written.")
 @DATA
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
 @click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint.")

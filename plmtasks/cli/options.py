@@ -53,8 +53,8 @@ class Json(click.ParamType[Mapping[str, Any]]):
         return found
 
 
-def named(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """What an option completes to: the names of what is installed of a kind; where none begins so, paths."""
+def item(kind: str, *names: str, metavar: str = "", **more: Any) -> Decorator:
+    """An option that names something installed; it completes to such names, and where none begins so, to paths."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from ..registry import load_registry
@@ -62,7 +62,7 @@ def named(kind: str) -> Callable[[click.Context, click.Parameter, str], list[Com
         found = [CompletionItem(name) for name in load_registry().items[kind] if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]
 
-    return complete
+    return click.option(*names, shell_complete=complete, metavar=metavar or kind[0].upper(), **more)
 
 
 def chain(*decorators: Decorator) -> Decorator:
@@ -81,6 +81,10 @@ DATA = chain(
     click.option("--train-data", metavar="PATH", help="The same, for the train split alone."),
     click.option("--columns", type=Pairs(), default={}, help="The task's fields in the file's columns: text=…,label=…"),
 )
+METRICS = item(
+    "metric", "--metric", "metrics", multiple=True, metavar="NAME",
+    help="A further one, beside the task's own; several for several.",
+)  # fmt: skip
 MODEL = chain(
     click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto"),
     click.option("--batch-tokens", type=click.IntRange(min=1), metavar="N", help="The most padded tokens computed together."),

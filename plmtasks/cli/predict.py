@@ -4,18 +4,12 @@ from typing import Any, Literal
 
 import click
 
-from .options import DATA, GENERATION, MODEL, PROCESSES, configs, named
+from .options import DATA, GENERATION, MODEL, PROCESSES, configs, item
 
 
 @click.command("predict")
-@click.option("--task", shell_complete=named("task"), required=True, metavar="T")
-@click.option(
-    "--model",
-    shell_complete=named("model"),
-    required=True,
-    metavar="M",
-    help="A name, hub id or folder: a model that has learned the task.",
-)
+@item("task", "--task", required=True)
+@item("model", "--model", required=True, help="A name, hub id or folder: a model that has learned the task.")
 @click.option("--given", metavar="M", help="Answers the task that T follows (srl: srl/predicates); default: the same model.")
 @click.option("--input", "input_", default="-", metavar="FILE", help="A question a line; default: standard input.")
 @click.option("--output", metavar="FILE", help="Interrupted, the same command goes on; default: standard output.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import named
+from .options import item
 
 
 class Quantity(click.ParamType[float]):
@@ -32,7 +32,7 @@ MEMORY = Quantity(
 
 @click.command("recommend")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
-@click.option("--task", shell_complete=named("task"), required=True, metavar="T", help="The task that the model is for.")
+@item("task", "--task", required=True, help="The task that the model is for.")
 @click.option("--max-parameters", type=PARAMETERS, metavar="N", help="100M, 1.5B, …")
 @click.option("--min-speed", type=click.FloatRange(min=0), metavar="X", help="Examples a second, on the machine of the run.")
 @click.option("--max-memory", type=MEMORY, metavar="SIZE", help="The most that a process holds: 2GB, 512MB, …")

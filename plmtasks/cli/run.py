@@ -4,28 +4,12 @@ from typing import Any
 
 import click
 
-from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, configs, named
+from .options import DATA, GENERATION, METRICS, MODEL, PROCESSES, TRAINING, Names, configs, item
 
 
 @click.command("run")
-@click.option(
-    "--task",
-    "tasks",
-    shell_complete=named("task"),
-    multiple=True,
-    required=True,
-    metavar="T",
-    help="A task; several make a matrix.",
-)
-@click.option(
-    "--model",
-    "models",
-    shell_complete=named("model"),
-    multiple=True,
-    required=True,
-    metavar="M",
-    help="A name, hub id or folder; several make a matrix.",
-)
+@item("task", "--task", "tasks", multiple=True, required=True, help="A task; several make a matrix.")
+@item("model", "--model", "models", multiple=True, required=True, help="A name, hub id or folder; several make a matrix.")
 @DATA
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many examples, drawn by the hash of their ids.")
@@ -34,14 +18,7 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, TRAINING, Names, config
     "--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed", help="The same for all, or drawn for each."
 )
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
-@click.option(
-    "--metric",
-    "metrics",
-    shell_complete=named("metric"),
-    multiple=True,
-    metavar="NAME",
-    help="A further one, beside the task's own; several for several.",
-)
+@METRICS
 @click.option(
     "--given", metavar="RUN", help="A run's folder: its predictions take the place of what the data gives (predicates for srl)."
 )

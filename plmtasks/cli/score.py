@@ -6,24 +6,17 @@ from typing import Any
 
 import click
 
-from .options import Pairs, named
+from .options import METRICS, Pairs, item
 
 
 @click.command("score")
-@click.option("--task", shell_complete=named("task"), required=True, metavar="T")
+@item("task", "--task", required=True)
 @click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`.")
 @click.option("--references", metavar="PATH", help="The data that they are scored against; default: the task's own.")
 @click.option("--columns", type=Pairs(), default={}, help="The task's fields in the references' columns: text=…,label=…")
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
-@click.option(
-    "--metric",
-    "metrics",
-    shell_complete=named("metric"),
-    multiple=True,
-    metavar="NAME",
-    help="A further one, beside the task's own; several for several.",
-)
+@METRICS
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
     """Score somebody else's predictions."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import DATA, named
+from .options import DATA, item
 
 NAMES_SHOWN = 8
 """Of a list that `plmtasks list` shows whole."""
@@ -15,7 +15,7 @@ NAMES_SHOWN = 8
 @click.argument("name")
 @DATA
 @click.option("--ask", metavar="KIND", help="The kind of request; default: each that the task can be asked by.")
-@click.option("--model", shell_complete=named("model"), metavar="M", help="Show the prompt that this model makes of the request.")
+@item("model", "--model", help="Show the prompt that this model makes of the request.")
 @click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
 def command(name: str, ask: str | None, model: str | None, prompt: Any, **values: Any) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""

@@ -5,20 +5,12 @@ from typing import Any
 
 import click
 
-from .options import MODEL, PROCESSES, TRAINING, Pairs, configs, named
+from .options import MODEL, PROCESSES, TRAINING, Pairs, configs, item
 
 
 @click.command("train")
-@click.option(
-    "--task",
-    "tasks",
-    shell_complete=named("task"),
-    multiple=True,
-    required=True,
-    metavar="T",
-    help="A task; several are learned together.",
-)
-@click.option("--model", shell_complete=named("model"), metavar="M", help="A name, hub id or folder.")
+@item("task", "--task", "tasks", multiple=True, required=True, help="A task; several are learned together.")
+@item("model", "--model", help="A name, hub id or folder.")
 @click.option(
     "--from-scratch",
     metavar="CONFIG",

@@ -1,6 +1,5 @@
 import pytest
-
-from plmtasks.testing import MetricConformance, TaskConformance
+from by_name import MetricByName, TaskByName
 
 ROWS = {
     "qa/multiple-choice": [
@@ -14,42 +13,21 @@ ROWS = {
 }
 """task → rows of a file, where it has no data built in"""
 
-TASKS = [
-    "qa/sample",
-    "qa/multiple-choice",
-    "qa/squad_v2",
-]
-METRICS = [
-    ("squad", "qa/sample"),
-    ("squad", "qa/squad_v2"),
-    ("cmrc", "qa/sample"),
-    ("conversation", "qa/sample"),
-    ("choice_accuracy", "qa/multiple-choice"),
-]
-"""A metric, and a task whose predictions it counts."""
+
+@pytest.mark.parametrize("name", ["qa/sample", "qa/multiple-choice", "qa/squad_v2"])
+class TestTasks(TaskByName):
+    rows = ROWS
 
 
-@pytest.mark.parametrize("name", TASKS)
-class TestTasks(TaskConformance):
-    @pytest.fixture
-    def task(self, name, registry):
-        return registry.task(name)
-
-    @pytest.fixture
-    def source(self, name, source_of):
-        return source_of(name, ROWS.get(name))
-
-
-@pytest.mark.parametrize(("name", "counted"), METRICS)
-class TestMetrics(MetricConformance):
-    @pytest.fixture
-    def metric(self, name, registry):
-        return registry.metric(name)
-
-    @pytest.fixture
-    def task(self, counted, registry):
-        return registry.task(counted)
-
-    @pytest.fixture
-    def source(self, counted, source_of):
-        return source_of(counted, ROWS.get(counted))
+@pytest.mark.parametrize(
+    ("name", "counted"),
+    [
+        ("squad", "qa/sample"),
+        ("squad", "qa/squad_v2"),
+        ("cmrc", "qa/sample"),
+        ("conversation", "qa/sample"),
+        ("choice_accuracy", "qa/multiple-choice"),
+    ],
+)
+class TestMetrics(MetricByName):
+    rows = ROWS
