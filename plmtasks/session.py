@@ -15,6 +15,7 @@ from .data import Dataset
 from .distributed import Processes
 from .errors import MismatchError, OutOfMemoryError, PlmtasksError
 from .estimating import Estimate
+from .loading import blame
 from .predicting import PredictConfig
 from .progress import Progress
 from .registry import Registry, load_registry
@@ -224,7 +225,12 @@ def worker(file: Path) -> None:
         learn=told["learn"], predict=from_json(PredictConfig | None, told["predict"]),
     )  # fmt: skip
     with distributed.joined() as processes:
-        found = _do(work, processes, load_registry())
+        try:
+            found = _do(work, processes, load_registry())
+        except Exception as e:
+            if (blamed := blame(e)) is not None:
+                e.add_note(blamed)  # the traceback that the launcher shows ends with it
+            raise
         if processes.main:
             file.with_suffix(".done").write_text(json.dumps([str(r.folder) for r in found]), encoding="utf-8")
 

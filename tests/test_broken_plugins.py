@@ -235,6 +235,15 @@ def test_a_run_that_needs_one_ends_with_its_reason(
     assert not list(tmp_path.rglob("result.json"))
 
 
+def test_of_several_processes_the_traceback_ends_with_the_plugin(site: Path, tmp_path: Path) -> None:
+    done = call(
+        site, "run", "--task", "fault/loads", "--model", "toy-model", "--processes", "2", "--output", str(tmp_path),
+        PLMTASKS_DISABLE="slow",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"KeyError: 'no such file'\n{FAILED}: KeyError: 'no such file'\n" in done.stderr
+
+
 def test_what_is_disabled_is_not_even_imported(site: Path) -> None:
     done = call(site, "list", "plugins", "--disable", "talking", "--disable=broken-exit", "--debug")
     assert "hello" not in done.stderr
