@@ -40,6 +40,8 @@ class Plugin:
     name: str
     distribution: str
     """The package to blame, with its version."""
+    module: str = ""
+    """Where its hooks are."""
     hooks: tuple[str, ...] = ()
     """Those that it implements."""
     seconds: float = 0.0
@@ -77,7 +79,7 @@ def load_plugins(
     for found in candidates:
         unique = found.name if found.name not in plugins else f"{found.name} of {found.distribution}"
         if set(found.names) & set(disabled):
-            plugins[unique] = Plugin(name=unique, distribution=found.distribution, disabled=True)
+            plugins[unique] = Plugin(name=unique, distribution=found.distribution, module=found.module, disabled=True)
         else:
             plugins[unique] = _loaded(manager, unique, found)
     return plugins
@@ -92,10 +94,14 @@ def _check_disabled(disabled: Collection[str], candidates: Iterable[_Candidate])
 
 def _candidates(modules: Iterable[ModuleType | str], installed: bool) -> Iterator[_Candidate]:
     if installed:
+        entries = []
         for entry in sorted(importlib.metadata.entry_points(group=hookspecs.ENTRY_POINT), key=lambda e: e.name):
             distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+            entries.append(entry.module)
             yield _Candidate(entry.name, distribution, entry.module, entry.load)
-        modules = [*(m for m in os.environ.get(MODULES_VARIABLE, "").split(",") if m), *modules]
+        # one that is developed may be installed as well
+        named = dict.fromkeys(m for m in os.environ.get(MODULES_VARIABLE, "").split(",") if m and m not in entries)
+        modules = [*named, *modules]
     for module in modules:
         if isinstance(module, str):
             yield _Candidate(module, module, module, lambda name=module: importlib.import_module(name))  # type: ignore[misc]
@@ -119,7 +125,9 @@ def _loaded(manager: pluggy.PluginManager, name: str, found: _Candidate) -> Plug
             manager.unregister(name=name)
         error = reason(e)
     seconds = time.perf_counter() - start
-    return Plugin(name=name, distribution=found.distribution, hooks=tuple(hooks), seconds=seconds, error=error)
+    return Plugin(
+        name=name, distribution=found.distribution, module=found.module, hooks=tuple(hooks), seconds=seconds, error=error
+    )
 
 
 def _check_version(plugin: Any) -> None:

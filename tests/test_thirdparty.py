@@ -93,9 +93,16 @@ def test_score(environment, place, ran):
 
 
 def test_leaderboard(environment, place, ran):
-    table = environment.run("plmtasks", "leaderboard", "results", cwd=place)
+    table = environment.run("plmtasks", "leaderboard", "results", "--format", "markdown", cwd=place)
     assert "ranked by mean_error (lower is better)" in " ".join(table.split())
-    assert "word-sums:words  bag of words  fine-tuned" in table
+    assert "| word-sums:words | bag of words | fine-tuned |" in table
+
+
+@pytest.mark.parametrize("name", [TASK, "weather_error", MODEL, "weather-estimates"])
+def test_check(environment, place, name):
+    said = environment.run("plmtasks", "check", name, cwd=place)
+    assert " passed" in said
+    assert "not checked" not in said
 
 
 def test_its_own_tests(environment):

@@ -91,9 +91,9 @@ def create(new: New, folder: Path, registry: "Registry") -> list[str]:
             for path, text in files(new):
                 (made / path).parent.mkdir(parents=True, exist_ok=True)
                 (made / path).write_text(text, encoding="utf-8")
-            if folder.exists():
-                folder.rmdir()
-            shutil.move(made, folder)
+            folder.mkdir(exist_ok=True)
+            for part in made.iterdir():  # on one file system: they are there at once, or not at all
+                shutil.move(part, folder / part.name)
     except OSError as e:
         raise OutputError(f"{folder} cannot be written: {e.strerror or e}", "name another folder with --output DIR") from e
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -29,6 +29,7 @@ COMMANDS = {
     "recommend": "Which model to take, from the runs of result folders.",
     "list": "What is installed: tasks, models, metrics, plugins.",
     "show": "What a task asks, or what a model answers.",
+    "check": "Which laws does a task, a model or a metric break?",
     "new": "Write a new plugin: a task, a model or a metric.",
     "doctor": "What is there, and what is missing for what.",
     "completion": "A script by which a shell completes commands and names.",

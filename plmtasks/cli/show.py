@@ -5,10 +5,8 @@ from typing import Any
 
 import click
 
+from .names import NAMES_SHOWN, find
 from .options import DATA, item
-
-NAMES_SHOWN = 8
-"""Of a list that `plmtasks list` shows whole."""
 
 
 @click.command("show")
@@ -24,7 +22,7 @@ def command(name: str, ask: str | None, model: str | None, prompt: Any, **values
     from ..registry import load_registry
 
     registry = load_registry()
-    kind, item = _find(registry, name)
+    kind, item = find(registry, name)
     if kind != "task":
         {"metric": _show_metric, "model": _show_model, "plugin": _show_plugin}[kind](item, registry)
         return
@@ -51,55 +49,6 @@ def command(name: str, ask: str | None, model: str | None, prompt: Any, **values
             click.echo(f"{model} does not answer {wanted}")
         elif asked is not None:
             click.echo(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt))}")
-
-
-def _find(registry: Any, name: str) -> tuple[str, Any]:
-    """What a name stands for, and its kind.
-
-    raises: UnknownNameError if it is nothing; PluginError, ModelError
-    """
-    from pathlib import Path
-
-    from ..errors import UnknownNameError
-
-    try:
-        return "task", registry.task(name)
-    except UnknownNameError:
-        if any(name.startswith(provider.beginning) for provider in registry.providers["task"]):
-            raise
-    for kind in ("metric", "model"):
-        if name in registry.items[kind]:
-            return kind, getattr(registry, kind)(name)
-    for plugin in registry.plugins:
-        if name in (plugin.name, plugin.distribution, plugin.distribution.split()[0]):
-            return "plugin", plugin
-    scheme, colon, _ = name.partition(":")
-    if colon and any(provider.scheme == scheme for provider in registry.providers["metric"]):
-        return "metric", registry.metric(name)
-    field, slash, _ = name.partition("/")
-    a_task = any(task.startswith(f"{field}/") for task in registry.items["task"])
-    if Path(name).is_dir() or colon or (slash and not a_task):
-        return "model", registry.model(name)
-    close = _close(registry, name)
-    raise UnknownNameError(
-        "task", name, [], "nor a model, metric or plugin of that name",
-        *([f"did you mean {' or '.join(repr(n) for n in close)}?"] if close else []),
-        *(f"{plugin.distribution} failed to load: {plugin.error}" for plugin in registry.plugins if plugin.error),
-    )  # fmt: skip
-
-
-def _close(registry: Any, name: str) -> list[str]:
-    """Names of tasks, models, metrics and plugins like this one, whole or by their last part."""
-    import difflib
-
-    known: dict[str, list[str]] = {}
-    for full in [*(n for names in registry.items.values() for n in names), *(p.name for p in registry.plugins)]:
-        for part in {full, full.split("/")[-1]}:
-            known.setdefault(part, []).append(full)
-    if name in known:
-        return known[name][:NAMES_SHOWN]
-    found = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return list(dict.fromkeys(full for part in found for full in known[part]))[:NAMES_SHOWN]
 
 
 def _show_task(task: Any, registry: Any) -> None:

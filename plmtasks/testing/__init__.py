@@ -3,11 +3,13 @@
 A check is a function of one subject: it returns nothing if the law in the first line of its docstring holds, raises
 `CheckFailed` if it does not, and `NotApplicable` if the law says nothing of such a subject. `TASK_CHECKS`, `MODEL_CHECKS` and
 `METRIC_CHECKS` hold them by name; `TaskConformance`, `ModelConformance` and `MetricConformance` are the same as pytest classes.
+`DATA_CHECKS` are hints about a task's data, which may rightly be otherwise.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from .checks import CheckFailed, NotApplicable
+from .data import DATA_CHECKS
 from .metrics import METRIC_CHECKS, Agreement, MetricSubject
 from .models import MODEL_CHECKS, ModelSubject
 from .solved import solved
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from .conformance import MetricConformance, ModelConformance, TaskConformance
 
 __all__ = [
-    "METRIC_CHECKS", "MODEL_CHECKS", "TASK_CHECKS", "Agreement", "CheckFailed", "MetricConformance", "MetricSubject",
-    "ModelConformance", "ModelSubject", "NotApplicable", "TaskConformance", "TaskSubject", "solved",
+    "DATA_CHECKS", "METRIC_CHECKS", "MODEL_CHECKS", "TASK_CHECKS", "Agreement", "CheckFailed", "MetricConformance",
+    "MetricSubject", "ModelConformance", "ModelSubject", "NotApplicable", "TaskConformance", "TaskSubject", "solved",
 ]  # fmt: skip
 
 

@@ -1,0 +1,117 @@
+"""`plmtasks check`."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .names import find
+from .options import DATA, item
+
+if TYPE_CHECKING:
+    from ..checking import Checker, Finding, State
+    from ..registry import Registry
+
+LINES, CHARACTERS = 25, 200
+"""Of an example that shows what is wrong, and of each text in it."""
+
+MARKS: "Mapping[State, str]" = {"passed": "✓", "failed": "✗", "hint": "!", "skipped": "–"}
+
+
+@click.command("check")
+@click.argument("names", nargs=-1, required=True, metavar="NAME|PATH|DISTRIBUTION…")
+@DATA
+@item("task", "--task", help="On whose examples a metric or a model is checked; default: the first installed task that fits.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, metavar="N",
+    help="Examples of each split that a task is asked; hints are sought in all. Default 50.",
+)  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def command(names: tuple[str, ...], task: str | None, limit: int, form: str, **values: Any) -> None:
+    """Tasks, models and metrics, by the conformance kit: which laws do they break, and on which example?
+
+    A name, a TOML file that declares a task, a plugin's file, folder or project, or an installed distribution. Of a task's data
+    it also tells what may be wrong with it (!). Exits with 1 if a law is broken.
+    """
+    from ..checking import Checker
+    from ..config import Source
+
+    registry, found = _looked_up(names)
+    checker = Checker(registry=registry, source=Source(**values), task=task, limit=limit)
+    with TemporaryDirectory(prefix="plmtasks-") as folder:
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)  # else it keeps things in the user's folder
+        findings = _told(checker, found, quiet=form == "json")
+    if form == "json":
+        click.echo(json.dumps([finding._asdict() for finding in findings], indent=1, ensure_ascii=False, default=repr))
+    if any(finding.state == "failed" for finding in findings):
+        raise SystemExit(1)
+
+
+def _looked_up(names: tuple[str, ...]) -> "tuple[Registry, list[tuple[str, Any]]]":
+    """What the names stand for, each with its kind; of a plugin's path, the plugins."""
+    from ..checking import plugin_modules
+    from ..registry import load_registry
+
+    paths = {name: plugin_modules(Path(name)) for name in names if name.endswith(".py") or Path(name).is_dir()}
+    registry = load_registry()
+    found: list[tuple[str, Any]] = []
+    for name in names:
+        modules = paths.get(name)
+        found += [("plugin", p) for p in registry.plugins if p.module in modules] if modules else [find(registry, name)]
+    return registry, found
+
+
+def _told(checker: "Checker", found: list[tuple[str, Any]], *, quiet: bool) -> "list[Finding]":
+    """All findings; unless quiet, each item's are printed once they are there."""
+    findings: list[Finding] = []
+    for kind, thing in found:
+        for part in _by_item(checker.check(kind, thing)):
+            findings += part
+            if not quiet:
+                _print(part)
+    return findings
+
+
+def _by_item(findings: "Iterator[Finding]") -> "Iterator[list[Finding]]":
+    part: list[Finding] = []
+    for finding in findings:
+        if part and (part[0].kind, part[0].name) != (finding.kind, finding.name):
+            yield part
+            part = []
+        part.append(finding)
+    yield part
+
+
+def _print(findings: "list[Finding]") -> None:
+    from ..checking import ABSENT
+
+    first, counts = findings[0], Counter(finding.state for finding in findings)
+    if first.check == ABSENT and first.state == "skipped":
+        click.echo(f"{first.kind} {first.name}: not checked: {first.said}")
+        return
+    words: dict[State, str] = {
+        "passed": "passed", "failed": "failed", "hint": f"hint{'s' * (counts['hint'] != 1)}", "skipped": "not for it",
+    }  # fmt: skip
+    told = ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state])
+    click.echo(f"{first.kind} {first.name}: {told}")
+    for finding in findings:
+        if finding.state == "passed":
+            continue
+        click.echo(f"  {MARKS[finding.state]} {finding.check}: {finding.said}")
+        if finding.example is not None:
+            lines = json.dumps(_shortened(finding.example), ensure_ascii=False, indent=2, default=repr).splitlines()
+            lines = lines if len(lines) <= LINES else [*lines[:LINES], "…"]
+            click.echo("\n".join(f"      {line}" for line in lines))
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= CHARACTERS else f"{value[:CHARACTERS]} …"
+    if isinstance(value, Mapping):
+        return {name: _shortened(part) for name, part in value.items()}
+    return [_shortened(part) for part in value] if isinstance(value, (list, tuple)) else value
