@@ -80,9 +80,12 @@ class Checker:
         except Exception as e:  # noqa: BLE001  whatever a stranger's code raises is what was to be found
             yield Finding(kind, item.name, ABSENT, "failed", _told(e))
             return
+        sound = True
         for name, check in checks.items():
-            yield _finding(kind, item.name, name, partial(check, subject), "failed")
-        for name, check in hints.items():
+            finding = _finding(kind, item.name, name, partial(check, subject), "failed")
+            sound = sound and finding.state != "failed"
+            yield finding
+        for name, check in hints.items() if sound else ():  # what is broken would be found once more
             yield _finding(kind, item.name, name, partial(check, subject), "hint")
 
     def _task(self, task: Any) -> "_Work":
