@@ -219,9 +219,21 @@ def test_references_that_the_metric_cannot_count(tmp_path: Path) -> None:
         '[columns]\nreference = "answer"\n'
         '[data]\ntest = [{ question = "who?", answer = "she" }, { question = "what?", answer = "…" }]\n'
     )
-    said = found(tmp_path / "answer.toml")["answers/short", "references_can_be_met"]
-    assert said["said"] == "test, Generate: 1 example cannot get rouge's 100"
-    assert said["example"][0]["reference"] == ["…"]
+    task = load_registry().task(str(tmp_path / "answer.toml"))
+    with pytest.raises(CheckFailed, match="test, Generate: 1 example cannot get rouge's 100") as failed:
+        DATA_CHECKS["references_can_be_met"](TaskSubject(task=task))
+    assert failed.value.example[0]["reference"] == ["…"]
+
+
+def test_hints_wait_for_the_laws(tmp_path: Path) -> None:
+    (tmp_path / "turned.py").write_text(
+        "import toy\nfrom plmtasks import hookimpl\nfrom plmtasks.examples import Prediction\n"
+        "class Turned(toy.ToyTask):\n    def read(self, *given):\n        return Prediction(value='no')\n"
+        "@hookimpl\ndef register_tasks():\n    return [Turned(name='t/a', metrics=('accuracy',))]\n"
+    )
+    said = found(tmp_path / "turned.py")
+    assert said["t/a", "solved_answers_are_best"]["state"] == "failed"
+    assert not {check for _, check in said} & set(DATA_CHECKS)
 
 
 def test_what_has_no_labels_or_no_train_split_is_not_asked_for_them(tmp_path: Path) -> None:

@@ -236,7 +236,9 @@ def test_a_traceback_is_kept_whole_and_said_in_a_line(tmp_path):
     suite(tmp_path, '[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
     done = sweep(tmp_path, TOY_FAULT="raise:0:1")
     assert done.returncode == 1
-    assert "(failed): RuntimeError: a fault on demand" in done.stderr
+    said = "plugin 'toy' (toy) failed: RuntimeError: a fault on demand\n"
+    assert f"(failed): {said}" in done.stderr
+    assert f"seed 0: {said}" in done.stderr
     (kept,) = json.loads((tmp_path / "results" / "failures.json").read_text()).values()
     assert "Traceback" in kept["error"]
 

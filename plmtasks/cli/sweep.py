@@ -54,7 +54,7 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, **values: Any)
     failed = [cell for cell in swept if cell.failed]
     if failed:
         where = Path(failed[0].config.output, "failures.json")
-        said = [f"{cell}: {cell.note.splitlines()[0]}" for cell in failed]
+        said = [f"{cell}: {cell.reason}" for cell in failed]
         raise PlmtasksError(
             f"{len(failed)} of {len(swept)} runs failed", *said, f"{where} has all of it; --retry runs them again"
         )
