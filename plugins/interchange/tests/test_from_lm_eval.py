@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from plmtasks_interchange.formats import LmEval, ModelCard
 
 import plmtasks
 from plmtasks.config import Source
@@ -19,7 +20,6 @@ from plmtasks.leaderboard import make_boards, render
 from plmtasks.registry import load_registry
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import wilson
-from plmtasks_interchange.formats import LmEval, ModelCard
 
 SCHEMA = json.loads((Path(plmtasks.__file__).parent / "result.schema.json").read_text(encoding="utf-8"))
 

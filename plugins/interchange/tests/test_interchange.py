@@ -12,6 +12,8 @@ import toy
 from huggingface_hub import EvalResult, ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from markdown_it import MarkdownIt
+from plmtasks_interchange import register_formats
+from plmtasks_interchange.commands import command
 
 from plmtasks import scoring
 from plmtasks.cli.options import configs
@@ -23,8 +25,6 @@ from plmtasks.registry import Registry, load_registry
 from plmtasks.results import Result, dump, read_results
 from plmtasks.scoring import Submission, bound_metrics, score_file
 from plmtasks.session import run
-from plmtasks_interchange import register_formats
-from plmtasks_interchange.commands import command
 
 FORMATS = {form.name: form for form in register_formats()}
 

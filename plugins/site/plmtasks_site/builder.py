@@ -217,7 +217,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
 def _maker() -> str:
     """A hash of the code and the templates that make pages."""
     content = hashlib.sha256()
-    for folder in (HERE, *(Path(package.__file__).parent for package in (leaderboard, statistics))):
+    for folder in (HERE, *(Path(package.__path__[0]) for package in (leaderboard, statistics))):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 content.update(path.read_bytes())

@@ -3,20 +3,19 @@ import http.server
 import json
 import re
 import shutil
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from plmtasks_site import plots, scripts
+from plmtasks_site.builder import build
 
 import plmtasks
 from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError
 from plmtasks.registry import load_registry
 from plmtasks.results import dump, identity_hash, read_results
-from plmtasks_site import plots, scripts
-from plmtasks_site.builder import build
 
 CHROMIUM = "/usr/bin/chromium"
 SCRIPT = "<script>document.title='stolen'</script>"
