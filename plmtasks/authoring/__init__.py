@@ -139,7 +139,10 @@ def files(new: New) -> Iterator[tuple[str, str]]:
 
 
 def _templates(name: str) -> dict[str, str]:
-    """Path in the distribution → template. A file holds several, each behind a line `=== PATH`: twenty small ones weigh twice as much."""
+    """Path in the distribution → template.
+
+    A file holds several, each behind a line `=== PATH`: twenty small ones weigh twice as much.
+    """
     text = (resources.files(__name__) / "templates" / f"{name}.txt").read_text(encoding="utf-8")
     _, *parts = re.split(r"^=== (.+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
