@@ -16,7 +16,7 @@ setup: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[run,store,site,dev]' $(PLUGINS:%=-e ./%)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[run,store,dev]' $(PLUGINS:%=-e ./%)
 	touch $@
 
 # trains and evaluates the built-in tiny models on every task's sample data

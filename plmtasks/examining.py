@@ -82,6 +82,8 @@ def _requirements(registry: Registry) -> Iterator[Finding]:
 
     wanted = [("plmtasks", extra, what) for extra, what in EXTRAS.items()]
     wanted += [(name, "", name) for name in dict.fromkeys(p.distribution.split(" ")[0] for p in registry.plugins)]
+    if _version(other := "plmtasks-interchange") is None:
+        yield Finding("requirements", "formats of other tools", f"needs {other}: pip install {other}", "missing")
     for distribution, extra, what in wanted:
         lacking = []
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from .formats import Format
     from .metric import Metric
     from .model import Model, Provider
     from .perturbation import Perturbation
@@ -44,6 +45,11 @@ def register_metrics() -> "Iterable[Metric | Provider]":  # type: ignore[empty-b
 @hookspec
 def register_perturbations() -> "Iterable[Perturbation | Provider]":  # type: ignore[empty-body]
     """Perturbations, or providers that make a perturbation of any name under their scheme."""
+
+
+@hookspec
+def register_formats() -> "Iterable[Format]":  # type: ignore[empty-body]
+    """Formats in which results are written, or from which they are read."""
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""Every task, model and metric of the installed plugins, by name; a value, not a global."""
+"""Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
 
 import re
 import sys
@@ -14,6 +14,7 @@ import pluggy
 
 from . import declared, hookspecs, requests
 from .errors import InputError, PluginError, UnknownNameError
+from .formats import Format, apart
 from .loading import Plugin, PluginWarning, load_plugins, reason
 from .metric import Metric
 from .model import Model, Provider
@@ -24,7 +25,7 @@ from .task import Task
 if TYPE_CHECKING:
     from .results import Result
 
-KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation}
+KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -36,7 +37,7 @@ class Registry:
 
     plugins: tuple[Plugin, ...] = ()
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """"task", "model", "metric", "perturbation" → name → the item"""
+    """"task", "model", "metric", "perturbation", "format" → name → the item"""
     owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
     """(kind, name) → who brought it"""
     providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
@@ -82,6 +83,11 @@ class Registry:
         perturbation: Perturbation = self._get("perturbation", name)
         return perturbation
 
+    def format(self, name: str) -> Format:
+        """raises: UnknownNameError, with what to install for a format of ours; PluginError"""
+        form: Format = self._get("format", name, *apart(name, self.items["format"]))
+        return form
+
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         wanted = set(kinds)
         return [name for name, model in self.items["model"].items() if wanted & set(model.answers)]
@@ -97,7 +103,7 @@ class Registry:
                 owner = next(p for p in self.plugins if p.name == implementation.plugin_name)
                 warnings.warn(f"plugin {owner.distribution} failed at a result: {reason(e)}", PluginWarning, stacklevel=2)
 
-    def _get(self, kind: str, name: str) -> Any:
+    def _get(self, kind: str, name: str, *hints: str) -> Any:
         if (kind, name) in self.clashes:
             raise PluginError(
                 f"{kind} {name!r} is claimed by more than one plugin: {', '.join(self.clashes[kind, name])}",
@@ -112,7 +118,7 @@ class Registry:
             if provider.default:
                 return provider.make(name)
         broken = [f"{p.distribution} failed to load: {p.error}" for p in self.plugins if p.error]
-        raise UnknownNameError(kind, name, self.items[kind], *broken)
+        raise UnknownNameError(kind, name, self.items[kind], *broken, *hints)
 
 
 def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool = True) -> Registry:

@@ -114,11 +114,11 @@ class Fresh:
                 archive.extractall(self.site_packages)
 
     def run(self, *command: str, cwd: Path, code: int = 0, given: str = "") -> str:
-        """What a command of this environment prints."""
+        """What a command of this environment prints; of one that is to fail, its error."""
         command = (str(self.bin / command[0]), *command[1:])
         done = subprocess.run(command, cwd=cwd, env=surroundings(), capture_output=True, text=True, input=given, timeout=240)
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return done.stderr if code else done.stdout
 
 
 def surroundings() -> dict[str, str]:

@@ -37,6 +37,7 @@ def test_commands_options_and_names_are_completed(shell: str) -> None:
     assert completed(shell, "run --task qa/squ") == ["qa/squad", "qa/squad_v2"]
     assert completed(shell, "predict --model tiny-b") == ["tiny-bert"]
     assert completed(shell, "score --metric chrf") == ["chrf", "chrf++"]
+    assert completed(shell, "convert --to lm") == ["lm-eval"]
 
 
 def test_every_shell_has_a_script() -> None:

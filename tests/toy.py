@@ -7,11 +7,12 @@ was answered, a line a batch).
 """
 
 import hashlib
+import json
 import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from plmtasks.batching import Cost
 from plmtasks.config import ModelSettings, Source
 from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
+from plmtasks.formats import Format, Written
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import LoadedModel, Model
 from plmtasks.perturbation import Perturbation, WordPerturbation
+from plmtasks.registry import Registry
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
+from plmtasks.results import Result, read_result
 from plmtasks.task import Task
 
 LABELS = ("no", "yes")
@@ -107,6 +111,29 @@ class Louder(WordPerturbation):
         return words if int(words[-1]) % 3 == 0 else [word.upper() for word in words]
 
 
+class Lines(Format):
+    """A JSON line a run."""
+
+    name = "toy-lines"
+    description = "a JSON line a run"
+
+    def write(self, results: Sequence[Result], path: Path, registry: Registry) -> Written:
+        path.write_text("".join(json.dumps(result.record) + "\n" for result in results), encoding="utf-8")
+        return Written(files=[path])
+
+    def read(self, path: Path, output: Path, tasks: Mapping[str, str]) -> list[Result]:
+        found = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            name = tasks.get(record["task"]["name"]) or tasks.get("") or record["task"]["name"]
+            folder = output / record["identity"]
+            folder.mkdir(parents=True)
+            content = json.dumps({**record, "task": {**record["task"], "name": name}})
+            (folder / "result.json").write_text(content, encoding="utf-8")
+            found.append(read_result(folder))
+        return found
+
+
 class LoadedToy(LoadedModel):
     """Answers by a hash of the text and of its batch: a batch that is cut otherwise gives other answers."""
 
@@ -155,6 +182,11 @@ def register_models() -> list[Model]:
 @hookimpl
 def register_perturbations() -> list[Perturbation]:
     return [Louder()]
+
+
+@hookimpl
+def register_formats() -> list[Format]:
+    return [Lines()]
 
 
 @hookimpl

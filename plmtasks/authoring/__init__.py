@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import metadata, resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -131,22 +130,22 @@ def files(new: New) -> Iterator[tuple[str, str]]:
         "description": KINDS[new.kind], "license": said, "year": str(date.today().year),
         "dependencies": _quoted(NEEDS[new.kind]), "test_dependencies": _quoted(TESTS_NEED[new.kind]),
     }  # fmt: skip
-    templates = resources.files(__name__) / "templates"
-    found = [*_under(templates / "all"), *_under(templates / new.kind)]
+    found = {**_templates("all"), **_templates(new.kind)}
     if spdx:
-        found.append(("LICENSE", templates / "licenses" / f"{new.license}.txt"))
-    for path, template in found:
-        yield _named(path, new), Template(template.read_text(encoding="utf-8")).substitute(values)
+        found["LICENSE"] = _templates("licenses")[new.license]
+    for path, template in found.items():
+        yield _named(path, new), Template(template).substitute(values)
     yield f"{new.package}/py.typed", ""
 
 
-def _under(folder: Traversable, before: str = "") -> Iterator[tuple[str, Traversable]]:
-    """The templates in a folder, with their paths in the distribution; .txt keeps tools from taking them for what they become."""
-    for one in sorted(folder.iterdir(), key=lambda t: t.name):
-        if one.is_dir():
-            yield from _under(one, f"{before}{one.name}/")
-        else:
-            yield before + one.name.removesuffix(".txt"), one
+def _templates(name: str) -> dict[str, str]:
+    """Path in the distribution → template.
+
+    A file holds several, each behind a line `=== PATH`: twenty small ones weigh twice as much.
+    """
+    text = (resources.files(__name__) / "templates" / f"{name}.txt").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^=== (.+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _named(path: str, new: New) -> str:

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import click
 
+from .options import item
+
 
 @click.command("convert")
 @click.argument("paths", nargs=-1, required=True, metavar="RUN…|FILE…")
-@click.option(
-    "--to", "to", type=click.Choice(["model-card", "evaluate", "lm-eval", "predictions"]),
-    help="What becomes of runs: a card with the hub's metadata, evaluate's or lm-eval's results, or one run's predictions for "
-    "the field's own scorers.",
+@item(
+    "format", "--to", "to", metavar="FORMAT",
+    help="What becomes of runs: model-card, evaluate, lm-eval, predictions for the field's own scorers, …; see `plmtasks list "
+    "formats`.",
 )  # fmt: skip
-@click.option("--from", "source", type=click.Choice(["lm-eval"]), help="Whose files become runs.")
+@item("format", "--from", "source", metavar="FORMAT", help="Whose files become runs: lm-eval, …")
 @click.option(
     "--task", "tasks", multiple=True, metavar="[NAME=]TASK",
     help="With --from: the task here that the file's task NAME is; not named: lm-eval/NAME.",
@@ -37,18 +39,19 @@ def command(paths: tuple[str, ...], to: str | None, source: str | None, tasks: t
 
 
 def _write(paths: tuple[str, ...], to: str, output: str) -> None:
-    from ..interchange import write
     from ..registry import load_registry
     from ..results import read_results
 
+    registry = load_registry()
+    form = registry.format(to)
     results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
-    for file in write(list(results.values()), to, Path(output), load_registry()):
-        click.echo(str(file))
+    click.echo(str(form.write(list(results.values()), Path(output), registry)))
 
 
 def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: str) -> None:
-    from ..interchange import read
+    from ..registry import load_registry
 
+    form = load_registry().format(source)
     for path in paths:
-        for result in read(Path(path), source, Path(output), tasks):
+        for result in form.read(Path(path), Path(output), tasks):
             click.echo(f"{result.folder}: {result.task} on {result.model}, {result.record['data']['examples']} examples")

@@ -40,10 +40,9 @@ def _site(results: "list[Result]", folder: Path, opened: bool) -> None:
     import webbrowser
 
     from ..registry import load_registry
-    from ..site import build
 
-    built = build(results, folder, load_registry())
-    runs, tasks = (f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((built.runs, "run"), (built.tasks, "task")))
-    click.echo(f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were")
+    registry = load_registry()
+    written = registry.format("site").write(results, folder, registry)
+    click.echo(str(written))
     if opened:
-        webbrowser.open(built.index.resolve().as_uri())
+        webbrowser.open(written.files[0].resolve().as_uri())

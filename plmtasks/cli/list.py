@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from ..formats import Format
     from ..loading import Plugin
     from ..registry import Registry
 
-KINDS = ("tasks", "models", "metrics", "perturbations", "plugins")
+KINDS = ("tasks", "models", "metrics", "perturbations", "formats", "plugins")
 
 
 @click.command("list")
@@ -33,6 +34,8 @@ def command(what: str, form: str) -> None:
         rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
     elif what == "models":
         rows = [(name, m.family, m.description or ", ".join(m.answers)) for name, m in registry.items["model"].items()]
+    elif what == "formats":
+        rows = [(name, _ways(form), form.description) for name, form in registry.items["format"].items()]
     else:
         rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in registry.items[kind].items()]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
@@ -44,6 +47,10 @@ def command(what: str, form: str) -> None:
     for (clashing, name), distributions in registry.clashes.items():
         if what in ("plugins", f"{clashing}s"):
             click.echo(f"{clashing} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used")
+
+
+def _ways(form: "Format") -> str:
+    return ", ".join(way for way, has in (("written", form.writes), ("read", form.reads)) if has)
 
 
 def _state(plugin: "Plugin", registry: "Registry") -> str:

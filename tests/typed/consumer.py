@@ -16,9 +16,11 @@ from plmtasks.config import ModelSettings, Source
 from plmtasks.data import Dataset, open_dataset, read_records
 from plmtasks.errors import DataError, ModelError, PlmtasksError
 from plmtasks.examples import Example, Prediction
+from plmtasks.formats import Format, Written
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import LoadedModel, Model, Provider
 from plmtasks.perturbation import Perturbation, WordPerturbation
+from plmtasks.registry import Registry
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request, from_json, to_json
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import Interval, bootstrap
@@ -123,6 +125,15 @@ class Shout(WordPerturbation):
         return [word.upper() if draw.random() > 0.5 else word for word in words]
 
 
+class Names(Format):
+    name = "names"
+    description = "the name of each run's task"
+
+    def write(self, results: Sequence[Result], path: Path, registry: Registry) -> Written:
+        path.write_text("\n".join(registry.task(result.task).name for result in results))
+        return Written(files=[path], said=f"{len(results)} names")
+
+
 @hookimpl
 def register_tasks() -> Iterable[Task | Provider]:
     return [Parity()]
@@ -146,6 +157,11 @@ def register_requests() -> Iterable[type[Request]]:
 @hookimpl
 def register_perturbations() -> Iterable[Perturbation | Provider]:
     return [Shout()]
+
+
+@hookimpl
+def register_formats() -> Iterable[Format]:
+    return [Names()]
 
 
 @hookimpl

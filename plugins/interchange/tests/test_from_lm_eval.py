@@ -11,11 +11,11 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from plmtasks_interchange.formats import LmEval, ModelCard
 
 import plmtasks
 from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
-from plmtasks.interchange import read, write
 from plmtasks.leaderboard import make_boards, render
 from plmtasks.registry import load_registry
 from plmtasks.results import Result, read_results
@@ -93,7 +93,7 @@ def one(scores: dict[str, Any], **parts: Any) -> dict[str, Any]:
 
 
 def taken(path: Path, output: Path, **tasks: str) -> dict[str, Result]:
-    results = read(path, "lm-eval", output, tasks)
+    results = LmEval().read(path, output, tasks)
     for result in results:
         jsonschema.Draft202012Validator(SCHEMA).validate(result.record)
     assert {r.identity: r.record for r in read_results(output)} == {r.identity: r.record for r in results}
@@ -204,9 +204,9 @@ def test_tasks_get_the_names_that_the_user_gives(tmp_path):
     alone = write_files(tmp_path / "alone", one({"acc,none": 0.5, "acc_stderr,none": 0.1}))
     assert list(taken(alone, tmp_path / "others", **{"": "qa/arc"})) == ["qa/arc"]
     with pytest.raises(InputError, match=r"has several tasks: arc, math, wiki\n  say which is meant with --task NAME=TASK"):
-        read(path, "lm-eval", tmp_path, {"": "qa/arc"})
+        LmEval().read(path, tmp_path, {"": "qa/arc"})
     with pytest.raises(InputError, match=r"has no task 'arcs'\n  it has: arc, math, wiki"):
-        read(path, "lm-eval", tmp_path, {"arcs": "qa/arc"})
+        LmEval().read(path, tmp_path, {"arcs": "qa/arc"})
 
 
 @pytest.mark.parametrize(
@@ -232,13 +232,13 @@ def test_tasks_get_the_names_that_the_user_gives(tmp_path):
 def test_a_file_of_another_form_is_refused(tmp_path, content, samples, said):
     path = write_files(tmp_path / "out", content, **samples)
     with pytest.raises(DataError, match=said):
-        read(path, "lm-eval", tmp_path / "results", {})
+        LmEval().read(path, tmp_path / "results", {})
     assert not list((tmp_path / "results").rglob("result.json"))
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
     with pytest.raises(InputError, match="no results of lm-eval at or below it"):
-        read(tmp_path, "lm-eval", tmp_path, {})
+        LmEval().read(tmp_path, tmp_path, {})
 
 
 # ── in tables ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,7 +251,7 @@ def models(tmp_path: Path, **parts: Any) -> list[Result]:
         rows = [sample(i, right=i < 2 + number) for i in range(4)]
         scores = {"acc,none": 0.5 + 0.25 * number, "acc_stderr,none": 0.2}
         path = write_files(tmp_path / name, one(scores, model_name=name, **parts), arc=rows)
-        found += read(path, "lm-eval", tmp_path / "results", {"": "classification/sample"})
+        found += LmEval().read(path, tmp_path / "results", {"": "classification/sample"})
     return found
 
 
@@ -265,7 +265,7 @@ def test_models_on_the_same_logged_examples_share_a_table_that_says_why_ranks_ar
 def test_other_logged_examples_are_another_table(tmp_path):
     [first, _] = models(tmp_path)
     path = write_files(tmp_path / "x", one({"acc,none": 1.0}), arc=[sample(i + 9, right=True) for i in range(4)])
-    [other] = read(path, "lm-eval", tmp_path / "results", {"": "classification/sample"})
+    [other] = LmEval().read(path, tmp_path / "results", {"": "classification/sample"})
     boards = make_boards([first, other])
     assert [len(board.rows) for board in boards] == [1, 1]
     assert boards[1].apart == "other examples: 4 of 4"
@@ -281,7 +281,7 @@ def test_runs_of_ours_stand_apart(tmp_path):
     registry = load_registry([toy], installed=False)
     [ours] = run([run_config(*config, output=str(tmp_path / "ours"), threads=1, quiet=True)], registry)
     path = write_files(tmp_path / "x", one({"acc,none": 0.75, "acc_stderr,none": ERROR}))
-    [theirs] = read(path, "lm-eval", tmp_path / "results", {"": "toy/even"})
+    [theirs] = LmEval().read(path, tmp_path / "results", {"": "toy/even"})
     first, second = make_boards([ours, theirs], registry)
     assert (len(first.rows), len(second.rows)) == (1, 1)
     assert {first.apart, second.apart} & {"scored by lm-eval", "scored by plmtasks"}
@@ -291,7 +291,7 @@ def test_runs_of_ours_stand_apart(tmp_path):
 
 def test_what_lm_eval_does_not_tell_is_no_default(tmp_path):
     path = write_files(tmp_path / "x", one({"acc,none": 0.75}, config={"model_args": {"pretrained": "m"}}, model_name=None))
-    [result] = read(path, "lm-eval", tmp_path / "results", {})
+    [result] = LmEval().read(path, tmp_path / "results", {})
     assert result.model == "m"
     assert "data type not told" in make_boards([result])[0].rows[0].marks
 
@@ -300,11 +300,11 @@ def test_there_and_back(tmp_path):
     """What comes from lm-eval goes back with its own names and values."""
     found = models(tmp_path)
     registry = load_registry()
-    for result, path in zip(found, write(found, "lm-eval", tmp_path / "back", registry), strict=True):
+    for result, path in zip(found, LmEval().write(found, tmp_path / "back", registry).files, strict=True):
         again = json.loads(path.read_text())
         assert again["results"]["classification/sample"]["acc,none"] == pytest.approx(result.score / 100)
         assert again["model_name"] == result.model
-    [card] = write(found[:1], "model-card", tmp_path / "card", registry)
+    [card] = ModelCard().write(found[:1], tmp_path / "card", registry).files
     assert "scored by lm-eval" in card.read_text()
     assert "plmtasks run" not in card.read_text()
 

@@ -3,15 +3,16 @@
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plmtasks import leaderboard, statistics
 from plmtasks.errors import PlmtasksError
 from plmtasks.leaderboard import Board, make_boards, make_overview, tested
 from plmtasks.results import Result
 
-from . import Built, plots, scripts
+from . import plots, scripts
 from .folder import Folder
 from .pages import Pages
 from .runs import Run, named
@@ -24,6 +25,28 @@ HERE = Path(__file__).parent
 
 ROWS = 1_500
 """Runs that one page lists; of more there are several pages, each under 2 MB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a build did."""
+
+    index: Path
+    runs: int
+    tasks: int
+    written: int
+    """Files that were made."""
+    kept: int
+    """Files of the last build that show what they would show now."""
+
+
+def build(results: Sequence[Result], folder: Path, registry: "Registry") -> Built:
+    """Writes the site of the results into a folder, or brings it up to date; what has not changed is not touched.
+
+    raises: InputError if somebody else's page lies in the folder; DataError for a result that is not what its schema says;
+        OutputError if the folder cannot be written to
+    """
+    return Builder(results, folder, registry).build()
 
 
 class Builder:
@@ -194,7 +217,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
 def _maker() -> str:
     """A hash of the code and the templates that make pages."""
     content = hashlib.sha256()
-    for folder in (HERE, HERE.parent / "leaderboard", HERE.parent / "statistics"):
+    for folder in (HERE, *(Path(package.__path__[0]) for package in (leaderboard, statistics))):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 content.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Results in the formats of other tools, and lm-eval's results as runs."""
+"""Results in the formats of other tools."""
 
 import json
 import shlex
@@ -12,6 +12,8 @@ import toy
 from huggingface_hub import EvalResult, ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from markdown_it import MarkdownIt
+from plmtasks_interchange import register_formats
+from plmtasks_interchange.commands import command
 
 from plmtasks import scoring
 from plmtasks.cli.options import configs
@@ -19,12 +21,16 @@ from plmtasks.cli.run import command as run_command
 from plmtasks.config import RunConfig, Source, TrainSettings, run_config
 from plmtasks.errors import DataError, InputError, OutputError
 from plmtasks.examples import Prediction
-from plmtasks.interchange import read, write
-from plmtasks.interchange.commands import command
 from plmtasks.registry import Registry, load_registry
 from plmtasks.results import Result, dump, read_results
 from plmtasks.scoring import Submission, bound_metrics, score_file
 from plmtasks.session import run
+
+FORMATS = {form.name: form for form in register_formats()}
+
+
+def write(results, form, path, registry):
+    return FORMATS[form].write(results, path, registry).files
 
 
 @pytest.fixture(scope="module")
@@ -423,10 +429,3 @@ def test_lm_eval_s_files_have_one_model_and_each_task_once(result, registry, tmp
         write([result, other], "lm-eval", tmp_path / "x.json", registry)
     files = write([result, other], "lm-eval", tmp_path / "out", registry)
     assert [file.parent.name for file in files] == ["toy-model", "an__other"]
-
-
-def test_an_unknown_format_is_refused(result, registry, tmp_path):
-    with pytest.raises(InputError, match="there is no format 'html'"):
-        write([result], "html", tmp_path, registry)
-    with pytest.raises(InputError, match="there is no format 'helm' to read"):
-        read(tmp_path, "helm", tmp_path, {})

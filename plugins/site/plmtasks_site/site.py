@@ -1,0 +1,26 @@
+"""The pages as a format of results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plmtasks.formats import Format, Written
+from plmtasks.results import Result
+
+if TYPE_CHECKING:
+    from plmtasks.registry import Registry
+
+
+class Site(Format):
+    """A folder of pages that need no server and no network."""
+
+    name = "site"
+    description = "pages of tables, runs and pairs in a folder, which is brought up to date"
+
+    def write(self, results: Sequence[Result], path: Path, registry: "Registry") -> Written:
+        from .builder import build
+
+        built = build(results, path, registry)
+        runs, tasks = (f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((built.runs, "run"), (built.tasks, "task")))
+        said = f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were"
+        return Written(files=[built.index], said=said)
