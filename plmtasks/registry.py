@@ -108,9 +108,10 @@ class Registry:
         for provider in self.providers[kind]:
             if name.startswith(provider.beginning):
                 return provider.make(name.removeprefix(provider.beginning))
-        for provider in self.providers[kind]:
-            if provider.default:
-                return provider.make(name)
+        providers = self.providers[kind]
+        taker = next((p for p in providers if p.owns(name)), next((p for p in providers if p.default), None))
+        if taker is not None:
+            return taker.make(name)
         broken = [f"{p.distribution} failed to load: {p.error}" for p in self.plugins if p.error]
         raise UnknownNameError(kind, name, self.items[kind], *broken)
 
