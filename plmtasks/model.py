@@ -32,7 +32,8 @@ class Model(ABC):
     recommended: Mapping[str, Any] = {}
     """Its own values for the fields of `TrainSettings` that a user left open."""
     learns_by: Sequence[str] | None = None
-    """If it learns from all examples at once, by `learn`: the fields of `TrainSettings` that it goes by. None: in updates, by `learner`."""
+    """The fields of `TrainSettings` that it goes by, if it learns from all examples at once, by `learn`; None: it learns in
+    updates, by `learner`."""
     description: str = ""
 
     from_scratch: bool = False

@@ -162,9 +162,7 @@ def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Pa
         _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=history))
 
 
-def _learn_at_once(
-    model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]
-) -> None:
+def _learn_at_once(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
     """raises: InputError for several tasks, and for what the model cannot learn"""
     if len(lessons) > 1:
         raise InputError(f"model {model.name!r} learns one task at a time")

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WEIGHTS = "weights.safetensors"
-C = 10.0
-"""The inverse strength of the penalty on the weights' squares."""
+C = 3.0
+"""The inverse strength of the penalty on the weights' squares. Of 1, 3, 10 and 30, it and 10 gave SST-2's dev split the best
+likelihood, and it the better accuracy."""
 ITERATIONS = 1000
 
 
@@ -110,9 +111,7 @@ def learn(requests: Sequence[Classify], held: Sequence[Sequence[bool]], folder: 
     (folder / WEIGHTS).write_bytes(content)
 
 
-def _fitted(
-    matrix: Any, truth: "NDArray[Any]", intercept: "NDArray[Any]", *, multi: bool
-) -> "tuple[NDArray[Any], NDArray[Any]]":
+def _fitted(matrix: Any, truth: "NDArray[Any]", intercept: "NDArray[Any]", *, multi: bool) -> "tuple[NDArray[Any], NDArray[Any]]":
     """Weights (features, labels) and intercepts by logistic regression; labels that never or always hold keep what they have."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
