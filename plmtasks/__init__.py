@@ -12,11 +12,13 @@ from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings,
 from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from .registry import Registry
     from .results import Result
 
 __version__ = "0.1.0"
 __all__ = [
-    "Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "predict", "run", "run_config", "train",
+    "Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "installed", "named", "predict", "run",
+    "run_config", "train",
 ]  # fmt: skip
 
 
@@ -64,3 +66,30 @@ def predict(
     from .session import answers
 
     return answers(run_config(task, model, **options), inputs, output)
+
+
+def installed(kind: str) -> Mapping[str, Any]:
+    """What plugins registered, by name.
+
+    kind: task, model, metric or perturbation
+
+    raises: InputError for another kind
+    """
+    return _registry(kind).items[kind]
+
+
+def named(kind: str, name: str) -> Any:
+    """The task, model, metric or perturbation of a name, as every command takes it: also one that a provider makes.
+
+    raises: UnknownNameError, PluginError, and whatever a provider finds wrong; InputError for another kind
+    """
+    return getattr(_registry(kind), kind)(name)
+
+
+def _registry(kind: str) -> "Registry":
+    from .errors import InputError
+    from .registry import KINDS, load_registry
+
+    if kind not in KINDS:
+        raise InputError(f"plugins register no {kind!r}", f"they register: {', '.join(KINDS)}")
+    return load_registry()

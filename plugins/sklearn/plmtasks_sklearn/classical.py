@@ -117,7 +117,7 @@ class Folders(Provider):
         if not self.owns(name):
             raise ModelError(f"{name!r} holds no model of plmtasks-sklearn: it has no {CONFIG}")
         path = Path(name).expanduser().absolute()
-        kind = _read(path / CONFIG).get("kind")
+        kind = str(_read(path / CONFIG).get("kind"))
         if kind not in MODELS:
             raise ModelError(f"{path / CONFIG} tells of a model {kind!r}", f"there are: {', '.join(MODELS)}")
         return replace(MODELS[kind], name=path.name, source=name)
