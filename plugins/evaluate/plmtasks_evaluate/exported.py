@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import plmtasks
@@ -68,9 +69,8 @@ def as_evaluate(metric: "str | Metric", task: "str | Task | None" = None, labels
         def _compute(self, *, predictions: Any = None, references: Any = None, **more: Any) -> dict[str, float]:
             if more:
                 raise MetricError(f"metric {bound.name!r} of plmtasks takes no option {next(iter(more))!r}")
-            return _scored(bound, [
-                READ[form](json.loads(p), json.loads(r), known) for p, r in zip(predictions, references, strict=True)
-            ])  # fmt: skip
+            pairs = zip(map(json.loads, predictions), map(json.loads, references), strict=True)
+            return _scored(bound, [READ[form](p, r, known) for p, r in pairs])
 
     Exported.__name__ = re.sub(r"\W+", "_", bound.name).strip("_")  # evaluate names a metric by its class
     return Exported()
@@ -84,19 +84,25 @@ def _kept(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, default=lambda other: other.tolist())  # arrays and numbers of numpy and torch
 
 
-def _scored(metric: "Metric", pairs: Sequence[tuple[Any, Any, Mapping[str, float]]]) -> dict[str, float]:
+Pair = tuple[Prediction, Example]
+
+
+def _scored(metric: "Metric", pairs: Sequence[Pair]) -> dict[str, float]:
     """raises: MetricError"""
-    predictions = [Prediction(value=value, scores=scores) for value, _, scores in pairs]
-    examples = [Example(id=str(i), inputs={}, reference=reference) for i, (_, reference, _) in enumerate(pairs)]
+    predictions, examples = [p for p, _ in pairs], [replace(e, id=str(i)) for i, (_, e) in enumerate(pairs)]
     try:
         totals = metric.statistics(predictions, examples).sum(axis=0)
         found = {**metric.reduce(totals), **metric.compute(predictions, examples)}
     except (TypeError, AttributeError, KeyError, IndexError, ValueError) as e:
         raise MetricError(
             f"metric {metric.name!r} cannot score such predictions: {type(e).__name__}: {e}",
-            f"a prediction: {pairs[0][0]!r:.80}, its reference: {pairs[0][1]!r:.80}",
+            f"a prediction: {predictions[0].value!r:.80}, its reference: {examples[0].reference!r:.80}",
         ) from e
     return {name: float(value) for name, value in found.items()}  # type: ignore[arg-type]  # numbers and arrays of none
+
+
+def _pair(prediction: Any, reference: Any, **inputs: Any) -> Pair:
+    return Prediction(value=prediction), Example(id="", inputs=inputs, reference=reference)
 
 
 def _label(value: Any, labels: Sequence[str]) -> Any:
@@ -110,11 +116,11 @@ def _label(value: Any, labels: Sequence[str]) -> Any:
     return value
 
 
-def _labels(prediction: Any, reference: Any, labels: Sequence[str]) -> tuple[Any, Any, Mapping[str, float]]:
-    return _label(prediction, labels), _label(reference, labels), {}
+def _labels(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
+    return _pair(_label(prediction, labels), _label(reference, labels))
 
 
-def _answers(prediction: Any, reference: Any, labels: Sequence[str]) -> tuple[Any, Any, Mapping[str, float]]:
+def _answers(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
     scores = {}
     if isinstance(prediction, dict):
         scores = {"no_answer": prediction["no_answer_probability"]} if "no_answer_probability" in prediction else {}
@@ -123,25 +129,26 @@ def _answers(prediction: Any, reference: Any, labels: Sequence[str]) -> tuple[An
         reference = reference.get("answers", reference)
     elif isinstance(reference, (str, list)):
         reference = {"text": [reference] if isinstance(reference, str) else reference}
-    return prediction, reference, scores
+    read, example = _pair(prediction, reference)
+    return replace(read, scores=scores), example
 
 
-def _spans(prediction: Any, reference: Any, labels: Sequence[str]) -> tuple[Any, Any, Mapping[str, float]]:
-    def read(value: Any) -> Any:
-        return spans_of(value) if value and all(isinstance(item, str) for item in value) else value
-
-    return read(prediction), read(reference), {}
-
-
-def _texts(prediction: Any, reference: Any, labels: Sequence[str]) -> tuple[Any, Any, Mapping[str, float]]:
-    return prediction, [reference] if isinstance(reference, str) else reference, {}
+def _spans(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
+    if not all(isinstance(tag, str) for tag in (*prediction, *reference)):
+        return _pair(prediction, reference)
+    # what the words are does not matter, but how many
+    return _pair(spans_of(prediction), spans_of(reference), words=reference)
 
 
-def _text(prediction: Any, reference: Any, labels: Sequence[str]) -> tuple[Any, Any, Mapping[str, float]]:
-    return prediction, reference, {}
+def _texts(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
+    return _pair(prediction, [reference] if isinstance(reference, str) else reference)
 
 
-READ: Mapping[str, Callable[[Any, Any, Sequence[str]], tuple[Any, Any, Mapping[str, float]]]] = {
+def _text(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
+    return _pair(prediction, reference)
+
+
+READ: Mapping[str, Callable[[Any, Any, Sequence[str]], Pair]] = {
     "labels": _labels, "answers": _answers, "spans": _spans, "texts": _texts, "text": _text,
 }  # fmt: skip
-"""Form → a prediction, its reference, and the scores that go with it, as plmtasks has them"""
+"""Form → what plmtasks makes of a prediction and its reference"""

@@ -92,7 +92,11 @@ class Imported(Metric):
 
         raises: MetricError
         """
-        names = list(self._asked(made_up(self.module.features)))
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd about made-up pairs helps nobody
+            names = list(self._asked(made_up(self.module.features)))
         if not names:
             raise MetricError(f"{self.name} gives no single number")
         return names
@@ -118,7 +122,7 @@ class Imported(Metric):
         if not self.alone:
             return ones
         found = [self._found([p], [e]) for p, e in zip(predictions, examples, strict=True)]
-        return np.hstack([np.array([[f[name] for name in self.names] for f in found]).reshape(len(found), -1), ones])
+        return np.hstack([np.array([[f[name] for name in self.names] for f in found]).reshape(len(found), len(self.names)), ones])
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
         import numpy as np
@@ -127,7 +131,7 @@ class Imported(Metric):
             return {name: totals[..., i] / totals[..., -1] for i, name in enumerate(self.names)} if self.alone else {}
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
-        return {} if self.alone else self._found(predictions, examples)
+        return {} if self.alone or not examples else self._found(predictions, examples)
 
     def signature(self) -> str:
         return f"{self.name}|script {self.module._hash}|evaluate {version('evaluate')}"
