@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .batching import padded_tokens
+from .errors import InputError
 from .learning import Lesson, Teacher, loss_module, make_accelerator
 from .model import Model, TrainableModel
 from .optimizer import Course, make_optimizer
@@ -69,6 +70,8 @@ def estimate(model: Model, lessons: Sequence[Lesson], teacher: Teacher, processe
     processes: of the training; this one does the share of one of them
     """
     t = teacher.training
+    if model.learns_by is not None:
+        raise InputError(f"{model.name!r} learns from all examples at once: it has no updates whose cost could be told")
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         views = ready(model, lessons, teacher, Path(folder, "scratch"))
     tasks = {lesson.task: len(lesson.requests) for lesson in lessons}

@@ -84,6 +84,9 @@ def _own_folder(job: Job, recipe: Mapping[str, Any]) -> Path:
 def train(jobs: Sequence[Job], processes: Processes, progress: Progress, device: str, folder: Path | None) -> Model:
     """The jobs' model after learning from the train split of each; its folder is named by its recipe if none is given."""
     model, lessons, teacher = plan(jobs, processes, progress, device, free=folder is not None)
+    if idle := training.passed_over(jobs[0].config.training, model):
+        said = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        progress.say(f"{model.name} learns from all examples at once, and does not go by {said}")
     if folder is None:
         folder = _own_folder(jobs[0], training.recipe(model, lessons, teacher))
     model = training.train(model, lessons, teacher, folder)

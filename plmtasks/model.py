@@ -31,6 +31,9 @@ class Model(ABC):
     """Raised whenever the same weights would give other answers: prompts, windows, decoding."""
     recommended: Mapping[str, Any] = {}
     """Its own values for the fields of `TrainSettings` that a user left open."""
+    learns_by: Sequence[str] | None = None
+    """The fields of `TrainSettings` that it goes by, if it learns from all examples at once, by `learn`; None: it learns in
+    updates, by `learner`."""
     description: str = ""
 
     from_scratch: bool = False
@@ -104,6 +107,16 @@ class Model(ABC):
             raise InputError(f"model {self.name!r} learns one task at a time")
         return [loaded]
 
+    def learn(self, requests: Sequence[Request], answers: Sequence[Answer], training: "TrainSettings", folder: Path) -> None:
+        """Learns from all of these at once, and writes a checkpoint that `saved` reads. The main process alone is asked.
+
+        What is written depends on nothing else: not on threads, processes or the device, nor on what was learned before.
+
+        folder: it is made here if it is not there
+        raises: InputError for what it cannot learn
+        """
+        raise TypeError(f"{self.name} does not learn from all examples at once")
+
     def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
         """Writes what answers such requests as a folder that the model's own library loads whole, adapters merged.
 
@@ -170,6 +183,10 @@ class Provider(ABC):
     """Which names there are, for `plmtasks list`."""
     default: bool = False
     """Whether names without a scheme, that nobody registered, are its own."""
+
+    def owns(self, name: str) -> bool:
+        """Whether a name without a scheme, that nobody registered, is its own: a folder that its models wrote. Loads nothing."""
+        return False
 
     @property
     def beginning(self) -> str:

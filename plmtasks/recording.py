@@ -101,7 +101,8 @@ def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
 def _learned(task: str, record: Mapping[str, Any]) -> str:
     """The last training in words; texts without a question are what a model is pretrained on."""
     plain = all(lesson.get("plain") for lesson in record["parts"]["learned"])
-    what, others = "pretrained" if plain else "fine-tuned", [name for name in record["tasks"] if name != task]
+    what = "trained" if record.get("at_once") else "pretrained" if plain else "fine-tuned"
+    others = [name for name in record["tasks"] if name != task]
     if not others:
         return what
     return f"{what} {'with' if task in record['tasks'] else 'on'} {', '.join(others)}"
@@ -120,7 +121,8 @@ def _seed(job: Job, parts: Mapping[str, Any]) -> dict[str, Any]:
     Empty if they rest on none, or on several. The seed of a model that was trained before is a part of the model.
     """
     c, record = job.config, job.model.training_record()
-    trained = training.without_seed(record) if job.learned and record is not None else None
+    drawn = job.model.learns_by is None or "seed" in job.model.learns_by
+    trained = training.without_seed(record) if job.learned and record is not None and drawn else None
     seeds = {
         *([trained["seed"]] if trained else []), *([c.seed] if c.shots else []), *([c.settings.seed] if draws(job) else []),
     }  # fmt: skip

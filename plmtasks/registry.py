@@ -25,6 +25,8 @@ from .task import Task
 if TYPE_CHECKING:
     from .results import Result
 
+__all__ = ["Registry", "load_registry"]
+
 KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
@@ -114,9 +116,10 @@ class Registry:
         for provider in self.providers[kind]:
             if name.startswith(provider.beginning):
                 return provider.make(name.removeprefix(provider.beginning))
-        for provider in self.providers[kind]:
-            if provider.default:
-                return provider.make(name)
+        providers = self.providers[kind]
+        taker = next((p for p in providers if p.owns(name)), next((p for p in providers if p.default), None))
+        if taker is not None:
+            return taker.make(name)
         broken = [f"{p.distribution} failed to load: {p.error}" for p in self.plugins if p.error]
         raise UnknownNameError(kind, name, self.items[kind], *broken, *hints)
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,13 @@ CPU_PIECE_TOKENS = 2048
 
 
 def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
-    """The settings with every open value filled in: by the user, else by the model, else by the BERT recipe."""
+    """The settings with every open value filled in: by the user, else by the model, else by the BERT recipe.
+
+    Of a model that learns from all examples at once, those that it does not go by are the defaults, whatever was said.
+    """
+    if model.learns_by is not None:
+        own = {name: getattr(training, name) for name in (*model.learns_by, "limit")}
+        return replace(TrainSettings(dtype="float32", select_split="none"), **own)
     defaults = {"epochs": 3.0, "learning_rate": 5e-5, "batch_size": 32, **model.recommended}
     filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
@@ -36,8 +42,20 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     return replace(training, **filled, dtype=dtype, batch_tokens=piece)
 
 
+def passed_over(training: TrainSettings, model: Model) -> list[str]:
+    """The settings of updates and epochs that were said to a model that has none."""
+    if model.learns_by is None:
+        return []
+    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "limit")
+    plain = TrainSettings()
+    names = (f.name for f in fields(TrainSettings) if f.name not in (*shared, *model.learns_by))
+    return [name for name in names if getattr(training, name) != getattr(plain, name)]
+
+
 def recipe(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:
     """All that the trained weights depend on: the training's identity."""
+    if model.learns_by is not None:  # its weights depend on the examples alone
+        teacher = replace(teacher, settings=ModelSettings(threads=1), processes=replace(teacher.processes, count=1), device="cpu")
     t, s = teacher.training, teacher.settings
     if t.dtype == "float16" and teacher.device == "cpu":
         raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
@@ -129,11 +147,30 @@ def _write_token(folder: Path) -> str:
 
 def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
     environment.worked = True
+    if model.learns_by is not None:
+        _learn_at_once(model, lessons, teacher, folder, parts)
+        return
     views = ready(model, lessons, teacher, folder / "training" / "scratch")
     run = Learning(views=views, lessons=lessons, teacher=teacher, folder=folder, identity=identity_hash(parts))
     history = run.learn()
     if teacher.processes.main:
-        _finish(run, model, parts, history)
+        if run.state.best_folder is not None:
+            for path in (run.state_folder / run.state.best_folder).iterdir():
+                path.replace(folder / path.name)
+        else:
+            run.views[0].save(folder, run.whole)
+        _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=history))
+
+
+def _learn_at_once(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
+    """raises: InputError for several tasks, and for what the model cannot learn"""
+    if len(lessons) > 1:
+        raise InputError(f"model {model.name!r} learns one task at a time")
+    if teacher.processes.main:
+        [lesson] = lessons
+        teacher.progress.say(f"training on {len(lesson.requests)} examples of {lesson.task}, all at once")
+        model.learn(lesson.requests, lesson.answers, teacher.training, folder)
+        _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=[]))
 
 
 def finished(folder: Path, identity: str) -> bool:
@@ -184,17 +221,24 @@ def _of_seed_zero(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> 
     return recipe(model, asked, replace(teacher, training=replace(teacher.training, seed=0)))
 
 
-def _finish(run: Learning, model: Model, parts: dict[str, Any], history: list[dict[str, Any]]) -> None:
-    if run.state.best_folder is not None:
-        for path in (run.state_folder / run.state.best_folder).iterdir():
-            path.replace(run.folder / path.name)
-    else:
-        run.views[0].save(run.folder, run.whole)
-    tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in run.lessons}
+@dataclass(frozen=True, kw_only=True)
+class _Taught:
+    """What the record of a training tells of it."""
+
+    parts: Mapping[str, Any]
+    """Its recipe."""
+    history: Sequence[Mapping[str, Any]]
+    """One entry an epoch; none where all was learned at once."""
+
+
+def _finish(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, taught: _Taught) -> None:
+    """Writes the record, after the weights: from now on the checkpoint is whole."""
+    tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in lessons}
+    anew = model.learns_by is not None  # whatever it had learned before is gone
     record = {
-        "recipe": run.identity, "any_seed": identity_hash(_of_seed_zero(model, run.lessons, run.teacher)), "parts": parts,
-        "model": model.name, "tasks": tasks, "history": history,
-        "before": learned(model.training_record() or {}),
+        "recipe": identity_hash(taught.parts), "any_seed": identity_hash(_of_seed_zero(model, lessons, teacher)),
+        "parts": taught.parts, "model": model.name, "tasks": tasks, "history": taught.history,
+        "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
     }  # fmt: skip
-    write_text(run.folder / RECORD, dump(record))
-    shutil.rmtree(run.state_folder)
+    write_text(folder / RECORD, dump(record))
+    shutil.rmtree(folder / "training")

@@ -1,0 +1,138 @@
+"""A classical model by name, and its folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from plmtasks.errors import InputError, ModelError
+from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
+
+if TYPE_CHECKING:
+    from plmtasks.config import ModelSettings, TrainSettings
+
+RECORD = "plmtasks.json"
+"""What plmtasks wrote beside weights that it trained."""
+CONFIG = "sklearn.json"
+"""Which model it is, its labels in the order of the columns, and whether it learned from pairs."""
+FILES = (CONFIG, "terms.json", "weights.safetensors")
+"""All that can change an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classical(Model):
+    """Scores of labels that are linear in features of the text, or do not depend on it; learned from all examples at once."""
+
+    name: str
+    kind: str
+    """tfidf-linear or majority."""
+    source: str | None = None
+    """Its folder; None: it has learned nothing yet."""
+    family: str = "classical"
+    answers: Sequence[str] = ("Classify",)
+    description: str = ""
+    learns_by: Sequence[str] | None = ()
+
+    def saved(self, folder: Path) -> "Classical":
+        return replace(self, source=str(folder))
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Of what it has learned; empty if that is nothing.
+
+        raises: ModelError
+        """
+        return _read(Path(self.source).expanduser() / CONFIG) if self.source is not None else {}
+
+    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+        folder = Path(self.source or "").expanduser()
+        there = [folder / name for name in FILES if (folder / name).is_file()] if self.config else []
+        return {
+            "version": self.version, "kind": self.kind,
+            "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there},
+        }  # fmt: skip
+
+    def fresh(self, form: Request) -> bool:
+        assert isinstance(form, Classify)
+        config = self.config
+        return not config or sorted(config["labels"]) != sorted(form.labels) or config["multi_label"] != form.multi_label
+
+    def heads(self) -> Sequence[str]:
+        return [f"Classify with the labels {', '.join(self.config['labels'])}"] if self.config else []
+
+    def training_record(self) -> Mapping[str, Any] | None:
+        file = Path(self.source or "").expanduser() / RECORD
+        return _read(file) if self.source is not None and file.is_file() else None
+
+    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+        from .linear import Linear
+
+        assert isinstance(form, Classify)
+        if self.fresh(form):
+            return Linear.untrained(form)
+        assert self.source is not None
+        return Linear.read(Path(self.source).expanduser(), self.config)
+
+    def learn(self, requests: Sequence[Request], answers: Sequence[Answer], training: "TrainSettings", folder: Path) -> None:
+        from . import linear
+
+        form, *_ = asked = cast("Sequence[Classify]", requests)
+        if any(sorted(r.labels) != sorted(form.labels) for r in asked):
+            raise InputError(f"{self.name!r} learns from requests that all have the same labels")
+        held = [
+            [score > 0.5 for score in _in_order(form, r, a)] for r, a in zip(asked, cast("Any", answers), strict=True)
+        ]  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        linear.learn(asked, held, folder, features=self.kind == "tfidf-linear")
+        config = {
+            "kind": self.kind, "version": self.version, "labels": list(form.labels), "multi_label": form.multi_label,
+            "pairs": any(r.text_pair is not None for r in asked),
+        }  # fmt: skip
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+MODELS: Mapping[str, Classical] = {
+    kind: Classical(name=kind, kind=kind, description=description)
+    for kind, description in {
+        "tfidf-linear": "TF-IDF of words and characters with logistic regression, learned in seconds",
+        "majority": "how often each label comes in the train split, whatever the text",
+    }.items()
+}
+"""Name → a model that has learned nothing yet."""
+
+
+class Folders(Provider):
+    """`sklearn:FOLDER`, or the folder alone: what one of these models has learned."""
+
+    scheme = "sklearn"
+    description = "a folder that plmtasks train wrote of tfidf-linear or majority; its path alone will do"
+
+    def owns(self, name: str) -> bool:
+        return (Path(name).expanduser() / CONFIG).is_file()
+
+    def make(self, name: str) -> Classical:
+        if not self.owns(name):
+            raise ModelError(f"{name!r} holds no model of plmtasks-sklearn: it has no {CONFIG}")
+        path = Path(name).expanduser().absolute()
+        kind = str(_read(path / CONFIG).get("kind"))
+        if kind not in MODELS:
+            raise ModelError(f"{path / CONFIG} tells of a model {kind!r}", f"there are: {', '.join(MODELS)}")
+        return replace(MODELS[kind], name=path.name, source=name)
+
+
+def _in_order(form: Classify, request: Classify, answer: ClassifyAnswer) -> list[float]:
+    """The answer's scores in the order of the form's labels."""
+    scores = dict(zip(request.labels, answer.scores, strict=True))
+    return [scores[label] for label in form.labels]
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    """raises: ModelError"""
+    try:
+        read: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise ModelError(f"{file} cannot be read: {e}") from e
+    return read

@@ -1,0 +1,220 @@
+"""Models that learn from all examples at once: what scikit-learn gives, the same bytes everywhere, and no settings of updates."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from plmtasks_sklearn.features import COMMON, VIEWS
+from plmtasks_sklearn.linear import ITERATIONS, C
+
+import plmtasks
+from plmtasks.config import ModelSettings, TrainSettings, run_config
+from plmtasks.errors import InputError, ModelError
+from plmtasks.registry import load_registry
+from plmtasks.requests import Classify, ClassifyAnswer
+from plmtasks.samples import events
+from plmtasks.session import estimate
+from plmtasks.testing.solved import KINDS
+
+SETTINGS = ModelSettings(threads=1)
+TASK = "classification/sample"
+
+
+def solved(count: int = 60) -> tuple[list[Classify], list[ClassifyAnswer]]:
+    pairs = [KINDS["Classify"](event) for event in events("train", count)]
+    return [r for r, _ in pairs], [a for _, a in pairs]  # type: ignore[misc]
+
+
+def taught(folder: Path, requests: Sequence[Any], answers: Sequence[Any], name: str = "tfidf-linear") -> Any:
+    model = load_registry().model(name)
+    model.learn(requests, answers, TrainSettings(), folder)
+    return model.saved(folder)
+
+
+def scores(model: Any, requests: Sequence[Classify]) -> Any:
+    answers = model.load(requests[0], SETTINGS, "cpu").answer(requests)
+    return np.array([a.scores for a in answers])
+
+
+def asked(texts: Sequence[str], labels: Sequence[str], **more: Any) -> list[Classify]:
+    return [Classify(text=text, labels=tuple(labels), **more) for text in texts]
+
+
+def right(*held: Sequence[float]) -> list[ClassifyAnswer]:
+    return [ClassifyAnswer(scores=tuple(map(float, row))) for row in held]
+
+
+def test_the_probabilities_are_those_of_scikit_learns_own_pipeline(tmp_path: Path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline, make_union
+
+    requests, answers = solved()
+    views = make_union(*(TfidfVectorizer(**COMMON, **options) for options in VIEWS.values()))
+    truth = [r.labels[int(np.argmax(a.scores))] for r, a in zip(requests, answers, strict=True)]
+    pipeline = make_pipeline(views, LogisticRegression(C=C, max_iter=ITERATIONS)).fit([r.text for r in requests], truth)
+    texts = [event.english() for event in events("test", 20)] + ["nobody ever saw such words", ""]
+    found = scores(taught(tmp_path / "m", requests, answers), asked(texts, pipeline.classes_))
+    assert found == pytest.approx(pipeline.predict_proba(texts), abs=1e-5)
+
+
+def test_three_labels_in_another_order_than_they_were_learned_in(tmp_path: Path) -> None:
+    texts = ["red rose", "red wine", "blue sky", "blue sea", "green leaf", "green grass"]
+    model = taught(tmp_path / "m", asked(texts, "abc"), right(*np.repeat(np.eye(3), 2, axis=0)))
+    found = scores(model, asked(["red", "blue", "green"], "cab"))
+    assert found.argmax(axis=1).tolist() == [1, 2, 0]
+    assert found[:, [1, 2, 0]] == pytest.approx(scores(model, asked(["red", "blue", "green"], "abc")))
+
+
+def test_several_labels_may_hold(tmp_path: Path) -> None:
+    texts = ["red rose", "blue sky", "red and blue flag", "plain"] * 3
+    requests = asked(texts, ["red", "blue", "always", "never"], multi_label=True)
+    held = right(*[[1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0], [0, 0, 1, 0]] * 3)
+    found = scores(taught(tmp_path / "m", requests, held), requests[:4])
+    assert (found > 0.5).tolist() == [[bool(s) for s in a.scores] for a in held[:4]]
+    assert found[:, 2:].tolist() == [[1.0, 0.0]] * 4
+    shares = scores(taught(tmp_path / "shares", requests, held, "majority"), requests[:2])
+    assert shares == pytest.approx(np.array([[0.5, 0.5, 1, 0]] * 2), abs=1e-6)
+
+
+def test_of_pairs_it_sees_what_both_share(tmp_path: Path) -> None:
+    words = ["lamp", "key", "book", "door", "cup", "hat", "boat", "tree"]
+    same = [Classify(text=a, text_pair=b, labels=("no", "yes")) for a in words for b in words]
+    held = right(*[[r.text != r.text_pair, r.text == r.text_pair] for r in same])
+    model = taught(tmp_path / "m", same, held)
+    found = scores(model, same)[:, 1]
+    own = np.array([r.text == r.text_pair for r in same])
+    assert found[own].min() > found[~own].max()
+    assert scores(model, asked(["lamp"], ["no", "yes"])).shape == (1, 2)
+    single = taught(tmp_path / "single", asked(words, ["no", "yes"]), right(*[[1, 0], [0, 1]] * 4))
+    with pytest.raises(InputError, match="learned from single texts"):
+        scores(single, same[:1])
+
+
+def test_a_label_that_never_came_is_never_given(tmp_path: Path) -> None:
+    for name in ("tfidf-linear", "majority"):
+        some = taught(tmp_path / f"{name}-some", asked("uvw", "abc"), right([0, 1, 0], [1, 0, 0], [1, 0, 0]), name)
+        assert scores(some, asked("uvw", "abc"))[:, 2].tolist() == [0.0] * 3
+        one = taught(tmp_path / f"{name}-one", asked("uv", "abc"), right([0, 1, 0], [0, 1, 0]), name)
+        assert scores(one, asked(["u", "new"], "abc")).tolist() == [[0, 1, 0]] * 2
+
+
+def test_texts_without_a_term_are_no_error(tmp_path: Path) -> None:
+    found = scores(taught(tmp_path / "m", asked(["", " "], "ab"), right([1, 0], [0, 1])), asked(["", "word", "\udc80"], "ab"))
+    assert found == pytest.approx(np.full((3, 2), 0.5), abs=1e-6)
+
+
+def test_the_majority_gives_each_label_its_share_whatever_the_text(tmp_path: Path) -> None:
+    requests, answers = solved(30)
+    model = taught(tmp_path / "m", requests, answers, "majority")
+    share = np.mean([a.scores for a in answers], axis=0)
+    assert scores(model, requests[:3]) == pytest.approx(np.tile(share, (3, 1)), abs=1e-6)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("alone")
+    run_here(place)
+    return place
+
+
+def run_here(place: Path, *options: str) -> str:
+    command = [sys.executable, "-m", "plmtasks", "run", "--task", TASK, "--model", "majority", "--model", "tfidf-linear"]
+    more = ["--limit", "40", "--train-limit", "80", "--threads", "1", *options]
+    done = subprocess.run([*command, *more], cwd=place, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", ["2", "3"])
+def test_any_number_of_processes_gives_the_same_bytes(count: str, alone: Path, tmp_path: Path) -> None:
+    run_here(tmp_path, "--processes", count)
+    assert files(tmp_path / "checkpoints") == files(alone / "checkpoints")
+    found, wanted = ({k: v for k, v in files(p / "results").items() if "result.json" in k} for p in (tmp_path, alone))
+    assert len(found) == 2
+    assert found == wanted
+
+
+def test_threads_change_nothing_that_is_learned(tmp_path: Path, folder: Path) -> None:
+    again = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "moods"), train_limit=100, threads=2, quiet=True)
+    assert files(Path(again)) == files(folder)
+
+
+def test_settings_of_updates_are_told_and_change_nothing(alone: Path) -> None:
+    before = files(alone)
+    said = run_here(alone, "--epochs", "9", "--learning-rate", "0.1", "--class-weights", "balanced", "--seed", "7")
+    assert "tfidf-linear learns from all examples at once, and does not go by --epochs, --learning-rate, --class-weights" in said
+    assert "the same was run before" in said
+    assert files(alone) == before
+
+
+def test_one_run_stands_for_all_seeds(alone: Path) -> None:
+    assert run_here(alone, "--seeds", "3").count("1 run stands for all 3") == 2
+
+
+def test_what_was_interrupted_begins_anew(tmp_path: Path, folder: Path) -> None:
+    half = tmp_path / "moods"
+    (half / "training").mkdir(parents=True)
+    (half / "terms.json").write_text("{")
+    plmtasks.train(TASK, "tfidf-linear", str(half), train_limit=100, quiet=True)
+    assert files(half) == files(folder)
+
+
+def test_a_checkpoint_is_a_model_by_its_path_and_tells_what_it_learned(folder: Path, tmp_path: Path) -> None:
+    result = plmtasks.run(TASK, str(folder), limit=20, output=str(tmp_path), quiet=True)
+    assert result.record["model"] == {"name": "moods", "family": "classical", "ask": "Classify"}
+    assert result.record["protocol"]["how"] == "trained"
+    [learned] = result.record["protocol"]["trained_on"]
+    assert (learned["task"], learned["examples"]) == (TASK, 100)
+    assert load_registry().model(f"sklearn:{folder}") == load_registry().model(str(folder))
+    [said] = plmtasks.predict(TASK, str(folder), ["ann gladly sang ."], quiet=True)
+    assert said["prediction"] == "positive"
+    assert not [name for name in files(folder) if name.endswith((".pkl", ".pickle", ".joblib", ".bin", ".npz"))]
+
+
+def test_learning_again_forgets_what_was_learned(folder: Path, tmp_path: Path) -> None:
+    again = plmtasks.train(TASK, str(folder), str(tmp_path / "again"), train_limit=50, quiet=True)
+    record = json.loads((Path(again) / "plmtasks.json").read_text())
+    assert record["before"] == []
+    new = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "new"), train_limit=50, quiet=True)
+    assert (Path(new) / "weights.safetensors").read_bytes() == (Path(again) / "weights.safetensors").read_bytes()
+
+
+def test_what_cannot_be_learned_or_asked(folder: Path, tmp_path: Path) -> None:
+    registry = load_registry()
+    with pytest.raises(InputError, match="learns one task at a time"):
+        plmtasks.train({TASK: {}, "classification/custom": own(tmp_path)}, "majority", str(tmp_path / "two"), quiet=True)
+    with pytest.raises(InputError, match="all have the same labels"):
+        taught(tmp_path / "m", [*asked("a", "ab"), *asked("b", "bc")], right([1, 0], [1, 0]))
+    with pytest.raises(InputError, match="--train never forbids training"):
+        plmtasks.run(TASK, "tfidf-linear", train="never", output=str(tmp_path), quiet=True)
+    with pytest.raises(InputError, match="it has no updates whose cost could be told"):
+        estimate(run_config(TASK, "tfidf-linear"))
+    with pytest.raises(ModelError, match=r"it has no sklearn\.json"):
+        registry.model(f"sklearn:{tmp_path}")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sklearn.json").write_text('{"kind": "forest"}')
+    with pytest.raises(ModelError, match="'forest'\n  there are: tfidf-linear, majority"):
+        registry.model(str(broken))
+    (broken / "sklearn.json").write_bytes((folder / "sklearn.json").read_bytes())
+    (broken / "weights.safetensors").write_bytes(b"\x80\x04pickled")
+    model = registry.model(str(broken))
+    with pytest.raises(ModelError, match="cannot be read"):
+        model.load(Classify(text="a", labels=("negative", "positive")), SETTINGS, "cpu")
+
+
+def own(folder: Path) -> dict[str, str]:
+    """Data of a second task."""
+    (folder / "train.csv").write_text("text,label\na,x\nb,y\n")
+    return {"data": str(folder / "train.csv"), "train_data": str(folder / "train.csv")}
