@@ -139,7 +139,9 @@ def test_the_core_alone_lists_and_reads_tables(wheels, tmp_path, runs):
     site, other = ("leaderboard", str(runs), "--site", "x"), ("convert", str(runs), "--to", "lm-eval", "--output", "x")
     assert "\n  pip install 'plmtasks[site]' brings 'site'\n" in core.run("plmtasks", *site, cwd=tmp_path, code=2)
     assert "\n  pip install plmtasks-interchange brings 'lm-eval'\n" in core.run("plmtasks", *other, cwd=tmp_path, code=2)
-    missing = {line.split("  ")[-1] for line in core.run("plmtasks", "doctor", cwd=tmp_path).splitlines() if line.startswith("–")}
+    missing = {
+        line.split("  ")[-1].strip() for line in core.run("plmtasks", "doctor", cwd=tmp_path).splitlines() if line.startswith("–")
+    }
     assert missing >= {
         "needs plmtasks-site: pip install 'plmtasks[site]'", "needs plmtasks-interchange: pip install plmtasks-interchange",
     }  # fmt: skip
