@@ -7,16 +7,18 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
-from ..errors import PlmtasksError
+from ..errors import PlmtasksError, PluginError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 COMMANDS = {
     "run": "Evaluate models on tasks; train first where a model must.",
-    "sweep": "Run a suite: tasks × models × seeds, as a file.",
     "train": "Train a model on a task's train split.",
     "predict": "Answer new questions: a line in, a line out.",
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
@@ -39,21 +41,63 @@ COMMANDS = {
 HIDDEN = ("worker",)
 
 
+ENTRY_POINT = "plmtasks.commands"
+"""The entry-point group under which a distribution names further commands, as `click.Command`s; their modules are light."""
+
+APART = {"sweep": "plmtasks-sweep"}
+"""Our commands that come with a distribution of their own."""
+
+
 class Lazy(click.Group):
     """Knows its commands' names and one-line helps; imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if name not in HIDDEN]
+        return [*(name for name in COMMANDS if name not in HIDDEN), *_brought()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        command: click.Command
+        if name in COMMANDS:
+            command = importlib.import_module(f"{__name__}.{name}").command
+        elif name in (brought := _brought()):
+            command = _loaded(brought[name])
+        else:
             return None
-        command: click.Command = importlib.import_module(f"{__name__}.{name}").command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as e:
+            if args[0] not in APART:
+                raise
+            raise click.UsageError(f"{e.message}\n  pip install {APART[args[0]]} brings it", ctx) from e
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        told = {name: COMMANDS[name] for name in COMMANDS if name not in HIDDEN}
+        for name, entry in _brought().items():
+            try:
+                told[name] = _loaded(entry).get_short_help_str(100)
+            except PluginError as e:  # it must not stop the help of the rest
+                told[name] = e.message.partition(") ")[2]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+            formatter.write_dl(list(told.items()))
+
+
+def _brought() -> "dict[str, EntryPoint]":
+    """The commands of other distributions; ours keep their names."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT) if entry.name not in COMMANDS}
+
+
+def _loaded(entry: "EntryPoint") -> click.Command:
+    """raises: PluginError"""
+    try:
+        command: click.Command = entry.load()
+    except (Exception, SystemExit) as e:
+        whose = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+        raise PluginError(f"command {entry.name!r} ({whose}) cannot be loaded: {type(e).__name__}: {e}") from e
+    return command
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

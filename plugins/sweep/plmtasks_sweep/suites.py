@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .config import RunConfig, of_seeds, option_types, run_config
-from .errors import DataError, InputError
-from .toml import TomlFile, fits, meant, read_toml
+from plmtasks.config import RunConfig, of_seeds, option_types, run_config
+from plmtasks.errors import DataError, InputError
+from plmtasks.toml import TomlFile, fits, meant, read_toml
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Options that stand at the top alone."""

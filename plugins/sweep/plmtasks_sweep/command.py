@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..sweeping import Cell, Tell
+    from .sweeping import Cell, Tell
 
 
 @click.command("sweep")
@@ -33,11 +33,12 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, **values: Any)
     """
     if dry_run:
         os.environ["HF_HUB_OFFLINE"] = "1"  # looking must not download
-    from ..errors import PlmtasksError
-    from ..leaderboard import render
-    from ..registry import load_registry
-    from ..suites import read_suite
-    from ..sweeping import look, plan, sweep
+    from plmtasks.errors import PlmtasksError
+    from plmtasks.leaderboard import render
+    from plmtasks.registry import load_registry
+
+    from .suites import read_suite
+    from .sweeping import look, plan, sweep
 
     registry = load_registry()
     live = sys.stderr.isatty() and not quiet

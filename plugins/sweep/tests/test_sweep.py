@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from plmtasks_sweep.suites import read_suite
+from plmtasks_sweep.sweeping import plan
 
 from plmtasks.errors import InputError
 from plmtasks.registry import Registry, load_registry
 from plmtasks.results import read_results
-from plmtasks.suites import read_suite
-from plmtasks.sweeping import plan
 
-SUITES = sorted((Path(__file__).parents[1] / "benchmarks" / "suites").glob("*.toml"))
+SUITES = sorted((Path(__file__).parents[3] / "benchmarks" / "suites").glob("*.toml"))
 
 PAIR = '[[tasks]]\nname = "qa/sample"\n[[models]]\nname = "tiny-bert"\n'
 
@@ -162,7 +162,7 @@ model = "toy-model"
 
 
 def command(folder: Path, *arguments: str, **environment: str) -> tuple[list[str], dict[str, object]]:
-    tests = str(Path(__file__).parent)
+    tests = str(Path(__file__).parents[3] / "tests")
     made = {
         **os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200", "PLMTASKS_PLUGINS": "toy",
         "PYTHONPATH": os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])]), **environment,

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import distributed, job, results, session
-from .config import RunConfig, Source
-from .data import Dataset
-from .errors import DataError, InputError, MismatchError, PlmtasksError, PluginError, UnknownNameError
-from .registry import Registry
-from .requests import to_json
-from .results import Result
+from plmtasks import distributed, job, results, session
+from plmtasks.config import RunConfig, Source
+from plmtasks.data import Dataset
+from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError, PluginError, UnknownNameError
+from plmtasks.registry import Registry
+from plmtasks.requests import to_json
+from plmtasks.results import Result
+
 from .suites import Suite
 
 FAILURES = "failures.json"

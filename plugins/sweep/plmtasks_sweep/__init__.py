@@ -1,0 +1,1 @@
+"""Suites for plmtasks: tasks × models × seeds, as a file."""
