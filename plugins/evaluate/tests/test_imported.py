@@ -114,7 +114,7 @@ def test_a_metric_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             plmtasks.named("metric", name).scores()
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "odd.py").write_text("import no_such_package_anywhere\n")
-    with pytest.raises(MetricError, match="cannot be loaded: ImportError: .*no_such_package_anywhere"):
+    with pytest.raises(MetricError, match=r"cannot be loaded: ImportError: .*no_such_package_anywhere"):
         plmtasks.named("metric", f"evaluate:{tmp_path}/odd").scores()
     with pytest.raises(InputError, match=r"code that somebody put on the hub\n  if you trust it: .*\?trust_remote_code=true"):
         plmtasks.named("metric", "evaluate:owner/name")
