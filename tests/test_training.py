@@ -2,20 +2,26 @@
 
 import copy
 import json
+import random
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
+from plmtasks.batching import Cost
 from plmtasks.cli import cli
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
 from plmtasks.learning import Teacher, clipped, lasting_gradients
+from plmtasks.model import LoadedModel, Model
 from plmtasks.progress import Progress
 from plmtasks.registry import Registry, load_registry
+from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.runner import run
 from plmtasks.session import estimate, train
 from plmtasks.training import RECORD, _make
@@ -391,3 +397,65 @@ def test_a_model_is_made_once_whatever_its_files_are(tmp_path: Path) -> None:
         (tmp_path / "another").touch()
     assert (tmp_path / "scratch" / "words.txt").read_text(encoding="utf-8") == "1"
     assert {path.name for path in tmp_path.iterdir()} == {"scratch", "another"}
+
+
+@dataclass(frozen=True)
+class AtOnce(Model):
+    """Learns how often the first label holds, with an error drawn by the seed."""
+
+    name: str = "at-once"
+    answers: Sequence[str] = ("Classify",)
+    learns_by: Sequence[str] | None = ("seed",)
+    source: str | None = None
+
+    def saved(self, folder: Path) -> "AtOnce":
+        return replace(self, source=str(folder))
+
+    def identity(self, form: Request, settings: ModelSettings) -> dict[str, Any]:
+        return {"share": self.share}
+
+    @property
+    def share(self) -> float | None:
+        return float((Path(self.source) / "share").read_text()) if self.source else None
+
+    def fresh(self, form: Request) -> bool:
+        return self.source is None
+
+    def training_record(self) -> Any:
+        return json.loads((Path(self.source) / RECORD).read_text()) if self.source else None
+
+    def load(self, form: Request, settings: ModelSettings, device: str) -> LoadedModel:
+        share = self.share
+
+        class Loaded(LoadedModel):
+            def costs(self, requests: Sequence[Request]) -> list[Cost]:
+                return [Cost(width=1)] * len(requests)
+
+            def answer(self, requests: Sequence[Request]) -> list[Answer]:
+                assert share is not None
+                return [ClassifyAnswer(scores=(share, 1 - share)) for _ in requests]
+
+        return Loaded()
+
+    def learn(self, requests: Sequence[Request], answers: Sequence[Answer], training: TrainSettings, folder: Path) -> None:
+        assert training.epochs is None
+        first = [a.scores[0] for a in answers]  # type: ignore[attr-defined]
+        (folder / "share").write_text(f"{sum(first) / len(first) + random.Random(training.seed).random() / 100}")
+
+
+def at_once(tmp_path: Path, **options: object) -> Any:
+    found = load_registry()
+    known = replace(found, items={**found.items, "model": {**found.items["model"], "at-once": AtOnce()}})
+    settings = {"threads": 1, "quiet": True, "output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
+    return run(run_config("classification/sample", "at-once", **{**settings, **options}), known, alone())
+
+
+def test_a_model_that_learns_at_once_goes_by_the_settings_that_it_names(tmp_path: Path) -> None:
+    first = at_once(tmp_path, train_limit=20)
+    assert at_once(tmp_path, train_limit=20, epochs=7.0, learning_rate=0.5, patience=2, peft="lora").folder == first.folder
+    assert len(list((tmp_path / "checkpoints").rglob(RECORD))) == 1
+    other_data, other_seed = at_once(tmp_path, train_limit=10), at_once(tmp_path, train_limit=20, seed=1)
+    assert len({first.identity, other_data.identity, other_seed.identity}) == 3
+    assert first.record["protocol"]["how"] == "trained"
+    assert first.record["seed"]["recipe"] == other_seed.record["seed"]["recipe"]
+    assert [r.record["seed"]["value"] for r in (first, other_seed)] == [0, 1]
