@@ -55,6 +55,12 @@ def test_it_is_listed_and_called(site: Path) -> None:
     assert "Usage: python -m plmtasks run" in called(site, "run", "--help").stdout
 
 
+def test_it_is_listed_with_the_plugins(site: Path) -> None:
+    lines = [line.split() for line in called(site, "list", "plugins").stdout.splitlines()]
+    assert ["greet", "greeting", "1.0", "command", "(plmtasks", "greet)"] in lines
+    assert not [line for line in lines if line[:2] == ["run", "other"]]
+
+
 def test_one_that_cannot_be_loaded_is_named(site: Path) -> None:
     said = called(site, "broken")
     assert said.returncode == 2
@@ -64,7 +70,7 @@ def test_one_that_cannot_be_loaded_is_named(site: Path) -> None:
 
 
 def test_ours_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_brought", dict)
+    monkeypatch.setattr(cli, "brought", dict)
     said = CliRunner().invoke(cli.cli, ["sweep", "suite.toml"])
     assert said.exit_code == 2
     assert "No such command 'sweep'" in said.output

@@ -52,14 +52,14 @@ class Lazy(click.Group):
     """Knows its commands' names and one-line helps; imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*(name for name in COMMANDS if name not in HIDDEN), *_brought()]
+        return [*(name for name in COMMANDS if name not in HIDDEN), *brought()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         command: click.Command
         if name in COMMANDS:
             command = importlib.import_module(f"{__name__}.{name}").command
-        elif name in (brought := _brought()):
-            command = _loaded(brought[name])
+        elif (entry := brought().get(name)) is not None:
+            command = _loaded(entry)
         else:
             return None
         return command
@@ -74,7 +74,7 @@ class Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         told = {name: COMMANDS[name] for name in COMMANDS if name not in HIDDEN}
-        for name, entry in _brought().items():
+        for name, entry in brought().items():
             try:
                 told[name] = _loaded(entry).get_short_help_str(100)
             except PluginError as e:  # it must not stop the help of the rest
@@ -83,11 +83,16 @@ class Lazy(click.Group):
             formatter.write_dl(list(told.items()))
 
 
-def _brought() -> "dict[str, EntryPoint]":
+def brought() -> "dict[str, EntryPoint]":
     """The commands of other distributions; ours keep their names."""
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINT) if entry.name not in COMMANDS}
+
+
+def whose(entry: "EntryPoint") -> str:
+    """The distribution to blame, with its version."""
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
 
 def _loaded(entry: "EntryPoint") -> click.Command:
@@ -95,8 +100,7 @@ def _loaded(entry: "EntryPoint") -> click.Command:
     try:
         command: click.Command = entry.load()
     except (Exception, SystemExit) as e:
-        whose = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-        raise PluginError(f"command {entry.name!r} ({whose}) cannot be loaded: {type(e).__name__}: {e}") from e
+        raise PluginError(f"command {entry.name!r} ({whose(entry)}) cannot be loaded: {type(e).__name__}: {e}") from e
     return command
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import brought, whose
+
 if TYPE_CHECKING:
     from ..formats import Format
     from ..loading import Plugin
@@ -30,6 +32,7 @@ def command(what: str, form: str) -> None:
     kind = what.removesuffix("s")
     if what == "plugins":
         rows = [(p.name, p.distribution, _state(p, registry)) for p in registry.plugins]
+        rows += [(name, whose(entry), f"command (plmtasks {name})") for name, entry in brought().items()]
     elif what == "tasks":
         rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
     elif what == "models":
