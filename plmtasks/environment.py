@@ -35,11 +35,20 @@ def resolve(config: RunConfig, processes_here: int, fits: Fits = lambda memory, 
     gpu = _has_gpu() if "auto" in (s.dtype, s.kernels, config.training.dtype) or not s.batch_tokens else False
     dtype = s.dtype if s.dtype != "auto" else _gpu_dtype() if gpu else "float32"
     settings = replace(
-        s, dtype=dtype, threads=s.threads or max(1, _cores() // processes_here),
+        s, dtype=dtype, threads=s.threads or _threads(processes_here),
         batch_tokens=s.batch_tokens or _budget(gpu, processes_here, lambda memory: fits(memory, str(dtype))),
         kernels=s.kernels if s.kernels != "auto" else "plain" if gpu else _cpu_kernels(dtype),
     )  # fmt: skip
     return replace(config, settings=settings)
+
+
+def _threads(processes_here: int) -> int:
+    """OMP_NUM_THREADS, by which users and schedulers say what a process may take; else an equal share of the cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    # torchrun says 1 where nobody said anything
+    if said.isdigit() and int(said) and "TORCHELASTIC_RUN_ID" not in os.environ:
+        return int(said)
+    return max(1, _cores() // processes_here)
 
 
 def _cores() -> int:

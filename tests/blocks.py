@@ -68,8 +68,9 @@ def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], No
     check: gets each command of a console with what it printed
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
-        **os.environ, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
+        **ours, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     with _importable(folder):

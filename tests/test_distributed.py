@@ -94,8 +94,8 @@ def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(tmp_path: Pat
     """More processes would mean fewer threads each, and so another identity: the run begun goes on instead."""
     command = [*PYTHON, "run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30", "--output", str(tmp_path)]
     count = 2 * (os.cpu_count() or 1)
-    assert run(command, TOY_FAULT="raise:0:3").returncode == 1
-    done = run([*command, "--processes", str(min(count, 4))])
+    assert run(command, TOY_FAULT="raise:0:3", OMP_NUM_THREADS="").returncode == 1
+    done = run([*command, "--processes", str(min(count, 4))], OMP_NUM_THREADS="")
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.rglob("config.json"))) == 1
     answered_once(tmp_path)

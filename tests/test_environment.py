@@ -41,6 +41,19 @@ def test_choices_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.resolve(run_config("t", "m", dtype="float32", batch_tokens=9), 1).settings.kernels == "plain"
 
 
+def test_threads_are_those_that_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(processes: int) -> int:
+        return environment.resolve(run_config("t", "m"), processes).settings.threads
+
+    monkeypatch.setattr(environment, "_cores", lambda: 8)
+    for said, processes, expected in (("", 2, 4), ("3", 2, 3), ("3,1", 1, 3), ("x", 3, 2), ("0", 1, 8)):
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+        assert threads(processes) == expected
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "torchrun says 1 where nobody said anything")
+    assert threads(2) == 4
+
+
 def test_the_class_of_machine_names_what_decides_how_products_are_summed() -> None:
     described = environment.describe("cpu")
     assert described["processor"]

@@ -115,7 +115,12 @@ GENERATION = chain(
 )
 PROCESSES = chain(
     click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Processes on this machine; default 1."),
-    click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads a process; default: cores / processes."),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="CPU threads a process; default: OMP_NUM_THREADS, else cores / processes.",
+    ),
     click.option("--seed", type=int, default=0, help="Draws shots, samples and fresh weights."),
     click.option("--yes", is_flag=True, help="Ask nothing."),
     click.option("--quiet", is_flag=True, help="Print the result only."),
