@@ -1,5 +1,6 @@
 """Commands that other distributions bring."""
 
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,10 @@ def test_it_is_listed_with_the_plugins(site: Path) -> None:
     lines = [line.split() for line in called(site, "list", "plugins").stdout.splitlines()]
     assert ["greet", "greeting", "1.0", "command", "(plmtasks", "greet)"] in lines
     assert not [line for line in lines if line[:2] == ["run", "other"]]
+    told = {plugin["name"]: plugin for plugin in json.loads(called(site, "list", "plugins", "--format", "json").stdout)}
+    assert told["greet"]["distribution"] == "greeting 1.0"
+    assert told["greet"]["brings"] == {"command": 1}
+    assert told["greet"].keys() == told["qa"].keys()
 
 
 def test_one_that_cannot_be_loaded_is_named(site: Path) -> None:

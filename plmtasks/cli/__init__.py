@@ -29,7 +29,7 @@ COMMANDS = {
     "results": "The runs of a store: list, show, merge, verify, prune.",
     "reproduce": "Run a stored run again; did the same bytes come out?",
     "recommend": "Which model to take, from the runs of result folders.",
-    "list": "What is installed: tasks, models, metrics, formats, plugins.",
+    "list": "What is installed: tasks, models, metrics, requests, plugins.",
     "show": "What a task asks, or what a model answers.",
     "check": "Which laws does a task, a model or a metric break?",
     "new": "Write a new plugin: a task, a model or a metric.",

@@ -1,5 +1,6 @@
 """`plmtasks list`."""
 
+import inspect
 import json
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -9,11 +10,13 @@ import click
 from . import brought, whose
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from ..formats import Format
     from ..loading import Plugin
     from ..registry import Registry
 
-KINDS = ("tasks", "models", "metrics", "perturbations", "formats", "plugins")
+KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
 
 @click.command("list")
@@ -27,7 +30,8 @@ def command(what: str, form: str) -> None:
     if form == "json":
         if what != "plugins":
             raise click.UsageError("--format json is for plugins")
-        click.echo(json.dumps([_told(p, registry) for p in registry.plugins], indent=1, ensure_ascii=False))
+        told = [*(_told(p, registry) for p in registry.plugins), *(_told_of_command(*named) for named in brought().items())]
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
         return
     kind = what.removesuffix("s")
     if what == "plugins":
@@ -37,6 +41,8 @@ def command(what: str, form: str) -> None:
         rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
     elif what == "models":
         rows = [(name, m.family, m.description or ", ".join(m.answers)) for name, m in registry.items["model"].items()]
+    elif what == "requests":
+        rows = [(kind, form.answer_type.__name__, _first_line(form)) for kind, form in registry.requests.items()]
     elif what == "formats":
         rows = [(name, _ways(form), form.description) for name, form in registry.items["format"].items()]
     else:
@@ -50,6 +56,12 @@ def command(what: str, form: str) -> None:
     for (clashing, name), distributions in registry.clashes.items():
         if what in ("plugins", f"{clashing}s"):
             click.echo(f"{clashing} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used")
+
+
+def _first_line(form: type) -> str:
+    """Of the class's own docstring; a dataclass that has none gets its signature for one."""
+    told = inspect.cleandoc(form.__doc__ or "")
+    return "" if told.startswith(f"{form.__name__}(") else told.partition("\n")[0]
 
 
 def _ways(form: "Format") -> str:
@@ -84,4 +96,12 @@ def _told(plugin: "Plugin", registry: "Registry") -> dict[str, object]:
         "name": plugin.name, "distribution": plugin.distribution, "hooks": plugin.hooks, "brings": _brought(plugin, registry),
         "provides": _provided(plugin, registry),
         "seconds": round(plugin.seconds, 3), "error": plugin.error, "disabled": plugin.disabled,
+    }  # fmt: skip
+
+
+def _told_of_command(name: str, entry: "EntryPoint") -> dict[str, object]:
+    """A command has no hooks, and is imported when it is called."""
+    return {
+        "name": name, "distribution": whose(entry), "hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0,
+        "error": None, "disabled": False,
     }  # fmt: skip
