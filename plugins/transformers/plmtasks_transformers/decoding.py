@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SLACK = 4
 """Tokens beyond the bytes of a stop text that are read again to find it: some tokens have no text."""
 
+FEW = 16
+"""Tokens for which there is room at least."""
+
 BLOCK = 128
 """Numbers of a row that are looked at together for the greatest."""
 
@@ -384,27 +387,37 @@ def _room_class() -> Any:  # noqa: C901  the short methods of one class
     from transformers.cache_utils import DynamicLayer
 
     class Room(DynamicLayer):
-        """Keys and values of a layer in room for all tokens to come, so that none is copied when one is added."""
+        """Keys and values of a layer in room for tokens to come, so that none is copied when one is added."""
 
         keys: Any
         values: Any
 
         def __init__(self, rows: int, tokens: int) -> None:
+            """tokens: at most"""
             super().__init__()
             self.rows, self.tokens, self.filled = rows, tokens, 0
 
         def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
             self.dtype, self.device = key_states.dtype, key_states.device
-            self.places = [x.new_empty(self.rows, x.shape[1], self.tokens, x.shape[3]) for x in (key_states, value_states)]
+            self.places = [x.new_empty(self.rows, x.shape[1], 0, x.shape[3]) for x in (key_states, value_states)]
             self.is_initialized = True
 
         def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
             if not self.is_initialized:
                 self.lazy_initialization(key_states, value_states)
             end = self.filled + key_states.shape[2]
+            self._reach(end)
             for place, states in zip(self.places, (key_states, value_states), strict=True):
                 place[:, :, self.filled : end] = states
             return self._fill(end)
+
+        def _reach(self, end: int) -> None:
+            """Room up to there and as much again: texts end early, and memory that is never used costs time too."""
+            if end > self.places[0].shape[2]:
+                room, old = min(self.tokens, max(FEW, 2 * end)), self.places
+                self.places = [x.new_empty(self.rows, x.shape[1], room, x.shape[3]) for x in old]
+                for place, states in zip(self.places, old, strict=True):
+                    place[:, :, : states.shape[2]] = states
 
         def put(self, some: slice, found: Sequence[torch.Tensor], lengths: Sequence[int], end: int) -> None:
             """What some rows have in the places before `end`: the prefix, and right behind it each row's own tokens.
@@ -414,6 +427,7 @@ def _room_class() -> Any:  # noqa: C901  the short methods of one class
             """
             if not self.is_initialized:
                 self.lazy_initialization(*found)
+            self._reach(end)
             prefix = found[0].shape[2] - max(lengths)
             for place, states in zip(self.places, found, strict=True):
                 place[some, :, : end - max(lengths)] = 0  # masked, but what was there may be no number
@@ -426,6 +440,7 @@ def _room_class() -> Any:  # noqa: C901  the short methods of one class
             if len(indices) > self.rows:
                 self.rows, old = len(indices), (self.keys, self.values)
                 self.lazy_initialization(*old)
+                self._reach(self.filled)
                 for place, states in zip(self.places, old, strict=True):
                     place[:, :, : self.filled] = states[indices]
             else:
