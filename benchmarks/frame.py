@@ -139,7 +139,7 @@ def share_of_work(threads: int) -> float:
     return 2.0 ** min(0, math.floor(math.log2(rate / RATE)))
 
 
-RATE = 300e9
+RATE = 400e9
 """Operations a second of float32 products for which the rows' sizes are made."""
 
 

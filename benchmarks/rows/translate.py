@@ -54,9 +54,9 @@ def sentences(options: Options) -> list[Any]:
 
 
 def taught() -> str:
-    """A model of T5-small's shape after 100 updates. It would say one word for ever; its configuration makes words that were
-    said less likely, and what it says differs and ends."""
-    settings = {"limit": 3200, "batch_size": 32, "batch_tokens": 4096, "learning_rate": 1e-3, "save_minutes": 1}
+    """A model of T5-small's shape after 200 updates: 64 different translations of 125 sentences. (After 100 updates of half as
+    many sentences there were 4.) It would say one word for ever; its configuration makes words that were said less likely."""
+    settings = {"limit": 12800, "batch_size": 64, "batch_tokens": 4096, "learning_rate": 1e-3, "save_minutes": 1}
     data = str(DATA / "multi30k_en_de")
     folder = models.learned("t5-small-multi30k", "translation/multi30k", models.sequence_to_sequence(), data, **settings)
     file = Path(folder, "generation_config.json")
