@@ -58,7 +58,7 @@ def taught() -> str:
     many sentences there were 4.) It would say one word for ever; its configuration makes words that were said less likely."""
     settings = {"limit": 12800, "batch_size": 64, "batch_tokens": 4096, "learning_rate": 1e-3, "save_minutes": 1}
     data = str(DATA / "multi30k_en_de")
-    folder = models.learned("t5-small-multi30k", "translation/multi30k", models.sequence_to_sequence(), data, **settings)
+    folder = models.learned("t5-small-multi30k-200", "translation/multi30k", models.sequence_to_sequence(), data, **settings)
     file = Path(folder, "generation_config.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "repetition_penalty": 1.2}, indent=1))
     return folder
