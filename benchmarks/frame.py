@@ -156,14 +156,15 @@ class Unfit(Exception):
 
 
 def best_setting(row: str, peer: str, settings: Sequence[Any], trial: Callable[[Any], Any]) -> Any:
-    """The setting with which the peer is fastest on a part of the work; tried once a processor, and kept in a file."""
+    """The setting with which the peer is fastest on a part of the work; tried once a processor, after a warm-up with the first,
+    and kept in a file."""
     path = place() / "best_settings.json"
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     key = f"{row} / {peer}"
     if key not in kept:
         seconds = {}
+        trial(settings[0])
         for setting in settings:
-            trial(setting)
             start = time.perf_counter()
             trial(setting)
             seconds[str(setting)] = round(time.perf_counter() - start, 3)

@@ -1,6 +1,8 @@
 """The automatic choices for the machine."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -65,3 +67,32 @@ def test_a_slow_data_type_is_named():
     assert environment.slow("float32", "cpu") == environment.slow("bfloat16", "cuda:0") == ""
     has = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     assert ("--dtype float32 is faster" in environment.slow("bfloat16", "cpu")) is not has
+
+
+GROWTH = """
+import ctypes, torch
+from plmtasks.environment import set_threads
+
+class Used(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena a b c mmapped d e used free f".split()]
+
+found = ctypes.CDLL("libc.so.6").mallinfo2
+found.restype = Used
+set_threads(1)
+weight = torch.ops.mkldnn._reorder_linear_weight(torch.randn(256, 128), 64)
+held = []
+with torch.inference_mode():
+    for tokens in range(1, 401):
+        torch.ops.mkldnn._linear_pointwise(torch.randn(1, tokens, 128), weight, None, "none", [], "")
+        held.append(found().used)
+print(held[-1] - held[199])
+"""
+"""Bytes by which 200 more sizes of a product make a process grow that has seen 200."""
+
+
+@pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="torch was built without oneDNN")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc tells what it handed out")
+def test_products_of_ever_new_sizes_keep_no_more_memory() -> None:
+    said = {name: value for name, value in os.environ.items() if name not in environment.PREPARED}
+    run = subprocess.run([sys.executable, "-c", GROWTH], env=said, check=True, stdout=subprocess.PIPE, text=True)
+    assert int(run.stdout) < 10e6  # about 100 MB if they were all kept

@@ -7,6 +7,8 @@ from frame import DATA, Comparison, Options, Ours, Side, best_setting, compare, 
 
 from .choose import HarnessModel
 
+ARTICLES = 24
+
 
 def rolling(options: Options) -> Comparison:
     """Both predict each token once, in windows of 1,024 tokens that begin where the one before ended."""
@@ -16,7 +18,7 @@ def rolling(options: Options) -> Comparison:
     task = load_registry().task("language_modeling/wikitext2")
     examples = task.load(Source(data=str(DATA / "wikitext2")))["test"]
     asked = [task.ask(example.hidden(), "Score") for example in sorted(examples, key=lambda e: e.id)]
-    requests = asked[:: len(asked) // options.count(len(asked), 3)]
+    requests = asked[:: len(asked) // options.count(ARTICLES, 3)]
     model = models.decoder()
     engine = Ours(model, requests, options, stride=1024)
     some = requests[:: 1 if len(requests) < 16 else 8]

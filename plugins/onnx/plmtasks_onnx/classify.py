@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "xmod", "data2vec-text", "longformer", "mpnet")
 """Types whose positions are counted from behind the padding's."""
-TOGETHER = 2000
+TOGETHER = 128
 """Requests that are tokenized in one call."""
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     State = Mapping[str, torch.Tensor]
 
 
-TOGETHER = 2000
+TOGETHER = 128
 """Requests that are tokenized in one call."""
 
 
@@ -149,7 +149,7 @@ class Loaded(TrainableModel):
         return [self._encodings[r] for r in requests]
 
     def encoded(self, requests: Sequence[Any]) -> list[Any]:
-        """Their encodings, made some thousand at a time: a tokenizer's answer is many times what is kept of it."""
+        """Their encodings, made some at a time: a tokenizer's answer is many times what is kept of it."""
         return [e for i in range(0, len(requests), TOGETHER) for e in self.encode(requests[i : i + TOGETHER])]
 
     def save(self, folder: Path, state: "State | None" = None) -> None:
