@@ -11,7 +11,8 @@ from plmtasks.prompts import before
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
-from .decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, pieces
+from .beams import BeamDecoding, Search
+from .decoding import Decoding, End, StopTexts, covers, pieces
 from .likelihood import Sequences, token_values
 from .loaded import Loaded, Parts
 from .packing import Prefix, shared_prefixes
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 KEPT = {"cpu": 16}
 """Tokens that a batch keeps for one computed at once, 4 on other devices: a step reads the weights for all rows together."""
+
+MOST = 2**31
+"""More tokens than a text has with all its beams."""
 
 
 class Encoding(NamedTuple):
@@ -103,7 +107,11 @@ class Generator(Loaded):
     def cost(self, encoding: Encoding) -> Cost:
         tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.beams
         group = encoding.group + (encoding.prefix.name if encoding.prefix is not None else "")
-        return Cost(group=group, width=-(-tokens // KEPT.get(self.device.type, 4)) if self.steps else tokens, cut=encoding.cut)
+        if not self.steps:
+            return Cost(group=group, width=tokens, cut=encoding.cut)
+        # the longest first to the token, so that prompts which are read at once are hardly padded
+        near = (MOST - tokens).to_bytes(4, "big")
+        return Cost(group=group, width=-(-tokens // KEPT.get(self.device.type, 4)), near=near, cut=encoding.cut)
 
     def learning_cost(self, encoding: Encoding) -> Cost:
         return Cost(group=encoding.group, width=len(encoding.ids) + encoding.new, cut=encoding.cut)

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 TOKENS = 512
 """What a product is laid out for; other numbers of tokens take the same layout."""
 
+FEW = 128
+"""Rows below which a product is given some more, so that it was prepared before."""
+
 FUSED = (
     ("dense", "intermediate_act_fn"), ("ffn", "activation"), ("lin1", "activation"), ("c_fc", "act"), ("dense_h_to_4h", "act"),
     ("wi", "act"), ("wi_0", "act"), ("fc1", "activation_fn"), ("gate_proj", "act_fn"),
@@ -33,6 +36,14 @@ def lay_out(module: "torch.nn.Module") -> None:
             self.activation = activation
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
+            rows = x.shape[:-1].numel()
+            more = rounded(rows) - rows if rows < FEW else 0
+            if not more:
+                return self._product(x)
+            made = self._product(torch.nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, more)))
+            return made[:rows].view(*x.shape[:-1], -1)
+
+        def _product(self, x: torch.Tensor) -> torch.Tensor:
             name, algorithm = self.activation
             made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, name, [], algorithm)
             return made
@@ -51,6 +62,15 @@ def lay_out(module: "torch.nn.Module") -> None:
                     setattr(parent, act, torch.nn.Identity())
             elif isinstance(child, NewGELUActivation) and name not in dict(after.values()):
                 setattr(parent, name, torch.nn.GELU(approximate="tanh"))  # the same in one pass instead of eight
+
+
+def rounded(tokens: int) -> int:
+    """One of few numbers: less than a sixteenth more, or less than 8 more.
+
+    oneDNN prepares a product anew for each number of tokens, in half a millisecond to a few, which is a tenth of what 40 take.
+    """
+    step = max(8, 2 ** (tokens.bit_length() - 6))
+    return -(-tokens // step) * step
 
 
 def _weights(part: Any) -> "tuple[torch.Tensor, torch.Tensor | None] | None":

@@ -165,16 +165,17 @@ def _forwards(loaded: "Loaded", batch: Sequence[Sequences]) -> Iterator[Layout]:
     for i in range(0, len(groups), together):
         some = groups[i : i + together]
         trees = [tree_of([rows[j] for j in group], len(prefix) if prefix is not None else 0) for group in some]
-        width = max(len(t.ids) for t in trees)
+        if prefix is None and all(len(group) == 1 for group in some):
+            inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
+        else:
+            inputs = inputs_of(trees, prefix, loaded.module, loaded.pad_id)
+        width = inputs["input_ids"].shape[1]
         where = {
             j: number * width + places
             for number, (group, tree) in enumerate(zip(some, trees, strict=True))
             for j, places in zip(group, tree.places, strict=True)
         }
-        if prefix is None and all(len(group) == 1 for group in some):
-            yield where, loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
-        else:
-            yield where, inputs_of(trees, prefix, loaded.module, loaded.pad_id)
+        yield where, inputs
 
 
 def _in_rows(loaded: "Loaded", batch: Sequence[Sequences]) -> Layout:

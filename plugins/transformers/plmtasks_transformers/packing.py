@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .kernels import rounded
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -153,13 +155,13 @@ WORTH = 8
 
 
 def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int) -> "dict[str, Any]":
-    """What `forward` takes for trees side by side, each padded to the largest; each sees the prefix."""
+    """What `forward` takes for trees side by side, each padded to the largest (see `kernels.rounded`); each sees the prefix."""
     import inspect
 
     import numpy as np
     import torch
 
-    given, width = len(prefix) if prefix is not None else 0, max(len(t.ids) for t in trees)
+    given, width = len(prefix) if prefix is not None else 0, rounded(max(len(t.ids) for t in trees))
     ids = np.full((len(trees), width), fill, np.int64)
     positions = np.zeros((len(trees), width), np.int64)
     sees = np.zeros((len(trees), 1, width, given + width), bool)

@@ -7,7 +7,8 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers import kernels
-from plmtasks_transformers.decoding import BeamDecoding, Decoding, End, Search, StopTexts, covers, highest, log_softmax, pieces
+from plmtasks_transformers.beams import BeamDecoding, Search, highest, log_softmax
+from plmtasks_transformers.decoding import Decoding, End, StopTexts, covers, pieces
 from plmtasks_transformers.packing import Prefix
 
 SMALL = {

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from plmtasks.batching import cut_batches
 from plmtasks.config import Generation
 from plmtasks.errors import InputError
 from plmtasks.requests import Generate, GenerateAnswer, Shot
@@ -113,6 +114,15 @@ def test_only_equal_ways_of_making_share_a_batch(load, tiny, tmp_path):
     loaded.module.generation_config.min_new_tokens = 2
     loaded.save(tmp_path)
     assert groups(tiny["decoder"].saved(tmp_path)) == 2
+
+
+@FAMILIES
+def test_a_batch_begins_with_its_longest_prompts(load, family):
+    loaded = load(family, REQUESTS[0])
+    [batch] = cut_batches([r.key() for r in REQUESTS], loaded.costs(REQUESTS), 2048)
+    lengths = [len(encoding.ids) for encoding in loaded.encodings([REQUESTS[i] for i in batch])]
+    assert len(set(lengths)) > 1
+    assert lengths == sorted(lengths, reverse=True)
 
 
 def test_shots_are_read_once_for_all(load):

@@ -162,3 +162,10 @@ def test_laid_out_weights_give_the_same(name):
         kernels.lay_out(module)
         assert torch.allclose(module(**inputs).logits, before, rtol=1e-4, atol=1e-5)
     assert not [part for part in module.modules() if type(part) is torch.nn.Linear]
+
+
+def test_products_have_few_sizes():
+    sizes = {n: kernels.rounded(n) for n in range(1, 1025)}
+    assert all(n <= size < n + max(8, n / 16) for n, size in sizes.items())
+    assert all(kernels.rounded(size) == size for size in sizes.values())
+    assert len(set(sizes.values())) < 100
