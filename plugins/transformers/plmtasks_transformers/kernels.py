@@ -67,7 +67,7 @@ def lay_out(module: "torch.nn.Module") -> None:
 def rounded(tokens: int) -> int:
     """One of few numbers: less than a sixteenth more, or less than 8 more.
 
-    oneDNN prepares a product anew for each number of tokens, in half a millisecond to a few, which is a tenth of what 40 take.
+    oneDNN prepares a product anew for each number of tokens, in about a millisecond: see docs/design/speed.md.
     """
     step = max(8, 2 ** (tokens.bit_length() - 6))
     return -(-tokens // step) * step
