@@ -55,7 +55,7 @@ ROWS = {
     "perplexity": Row("perplexity:rolling", "rolling perplexity of WikiText-2", 2, quick=True),
     "generate-lm-eval": Row("generate:beside_lm_eval", "greedy generation, 200 prompts of mixed length and stops", 3, quick=True),
     "generate-library": Row("generate:beside_the_library", "the same", 1.5),
-    "translate-greedy": Row("translate:greedy", "translation of Multi30k, T5-small's shape, greedy", 3, quick=True),
+    "translate-greedy": Row("translate:greedy", "translation of Multi30k, T5-small's shape, greedy", 3),
     "translate-beams": Row("translate:beams", "the same, 4 beams", 3),
     "classify-float32": Row("classify:float32", "classification of SST-2, MiniLM, float32", 3.5, quick=True),
     "classify-bfloat16": Row("classify:bfloat16", "the same, bfloat16 beside the peer's float32", 6.5, quick=True),
