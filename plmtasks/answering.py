@@ -150,6 +150,7 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
         return {}
     for batch in missing:
         journal.adopt(processes.receive(f"batch/{batch}"))
+        processes.forget(f"batch/{batch}")
     journal.read()
     answers: dict[str, Answer] = {}
     for batch in range(len(work.batches)):

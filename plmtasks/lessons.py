@@ -1,6 +1,5 @@
 """What a model learns before a run, or instead of one."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from .distributed import Processes
 from .errors import InputError
 from .examples import Example, fingerprint
 from .job import Job, data_name, read
-from .journal import Journal
+from .journal import MemoryJournal
 from .learning import Lesson, Teacher
 from .model import LoadedModel, Model
 from .progress import Progress
@@ -198,11 +197,9 @@ class _Evaluation:
 
     def __call__(self, loaded: LoadedModel, name: str) -> float:
         processes = self.processes.within(f"evaluation-{name}")
-        with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
-            work = answering.plan(loaded, self.requests, self.job.config.settings)
-            with Journal(Path(folder), work.hash, processes.rank) as journal:
-                answers = answering.answer_all(loaded, work, processes, journal, Progress(quiet=True))
-            score = processes.share("score", lambda: self._score(answers, work))
+        work = answering.plan(loaded, self.requests, self.job.config.settings)
+        answers = answering.answer_all(loaded, work, processes, MemoryJournal(work.hash), Progress(quiet=True))
+        score = processes.share("score", lambda: self._score(answers, work))
         return float(score)
 
     def _score(self, answers: Mapping[str, Answer], work: answering.Plan) -> float:
