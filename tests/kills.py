@@ -72,9 +72,10 @@ def trial(seed: int, folder: Path, alone: bytes) -> str:
         time.sleep(rng.uniform(0, 0.8))
     did = f"seed {seed}: {number.name} to {whom} of {processes}, {'in the first second' if early else 'while answering'}"
     _kill(process.pid, number, whom, rng)
-    assert _within(LEFT, lambda: process.poll() is not None and not alive(process.pid)), f"{did}: a process is left"
-    assert not list(temporary.glob("plmtasks-*")), f"{did}: a temporary folder is left"
+    ended = _within(LEFT, lambda: process.poll() is not None and not alive(process.pid))
     text = said.read_text(encoding="utf-8", errors="replace")
+    assert ended, f"{did}: a process is left: {text}"
+    assert not list(temporary.glob("plmtasks-*")), f"{did}: a temporary folder is left"
     assert "frame #" not in text, f"{did}: it printed frames of C++: {text}"
     if whom == "launcher" and process.returncode not in (0, -signal.SIGKILL):
         # before Python has come to our code, a signal ends it without a word
