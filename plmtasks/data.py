@@ -45,6 +45,7 @@ class Dataset:
     train_name: str | None = None
     """Where the train split comes from, if not from where the others do."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
+    _hashes: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def splits(self) -> list[str]:
@@ -78,7 +79,9 @@ class Dataset:
         raise InputError(f"{self.name} has no split to evaluate", f"it has: {', '.join(self.readers)}")
 
     def fingerprint(self, split: str) -> str:
-        return fingerprint(self[split])
+        if split not in self._hashes:
+            self._hashes[split] = fingerprint(self[split])
+        return self._hashes[split]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from .metric import Metric
 from .model import Model
 from .registry import Registry
 from .requests import Answer, Request, Shot
+from .results import content_name
 from .robustness import Perturbed
 from .scoring import bound_metrics
 from .slices import GENDER, Groups, read_groups
@@ -192,10 +193,15 @@ def _words(request: Request, answer: Answer) -> str:
 
 
 def data_name(data: Dataset, split: str) -> str:
-    """The data set of a split without the folders it happens to lie in."""
-    if split == "train" and data.train_name is not None:
-        return data.train_name if data.train_name.startswith("hf://") else Path(data.train_name).name
-    return data.name if data.published or data.name.startswith("hf://") else Path(data.name).name
+    """What a result calls the data of a split: a published name, or, of a user's own files, a name of their content.
+
+    How files and folders are called is each user's own affair; a result has the same bytes whatever it is.
+    """
+    own = split == "train" and data.train_name is not None
+    name = data.train_name if own and data.train_name else data.name
+    if name.startswith("hf://") or (data.published and not own):
+        return name
+    return content_name(data.fingerprint(split))
 
 
 def read(

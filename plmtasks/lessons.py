@@ -59,7 +59,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
         for folder in (job.config.output, job.config.checkpoints):
             results.open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
-    progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
+    progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
     return replace(job, model=train([job], processes, progress, device, None), learned=True)
 
 

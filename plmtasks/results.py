@@ -4,13 +4,14 @@ import ast
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import DataError, InputError, OutputError, PlmtasksError
@@ -25,6 +26,15 @@ SCHEMA_VERSION = 1
 
 CLUSTER = "cluster"
 """The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
+
+
+CONTENT = "content "
+"""How the name of data begins that have none but that of their content."""
+
+
+def content_name(fingerprint: str) -> str:
+    """The name of a user's own data, whatever their files are called."""
+    return f"{CONTENT}{fingerprint[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -58,14 +68,52 @@ class Result:
         value: float | None = self.record["scores"][metric][name]["value"]
         return value
 
+    @property
+    def data(self) -> str:
+        """The name of its data; of a user's own files, what they are called in `config.json`, where that is there."""
+        name = str(self.record["data"]["name"])
+        if name.startswith(CONTENT):
+            try:
+                config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+                return PurePath(config["config"]["source"]["data"]).name or name
+            except (OSError, ValueError, KeyError, TypeError):
+                return name
+        return name
+
+    def answering(self) -> tuple[int, float] | None:
+        """Examples that were answered, perturbed ones among them, and the seconds that it took once the model was loaded.
+
+        None: it was not measured, or it was interrupted and gone on with. Every speed that is shown is their quotient.
+
+        raises: DataError for an environment.json that cannot be read
+        """
+        took = self.environment()
+        seconds = took.get("seconds") or 0.0
+        loading = took.get("loading_seconds") or 0.0
+        examples = took.get("examples") or self.record["data"]["examples"]
+        answered = examples - self.record["data"]["skipped"]
+        if took.get("resumed") or not answered > 0 or not math.inf > seconds - loading > 0:
+            return None
+        return answered, seconds - loading
+
     def scores(self) -> dict[str, float | None]:
         """All scores by name: "metric/score"."""
         return {f"{m}/{name}": s["value"] for m, scores in self.record["scores"].items() for name, s in scores.items()}
 
     def environment(self) -> Mapping[str, Any]:
-        """The content of `environment.json`; nothing if it is not there."""
+        """The content of `environment.json`; nothing if it is not there.
+
+        raises: DataError
+        """
         path = self.folder / "environment.json"
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as e:
+            raise DataError(str(path), "an environment in JSON", str(e)) from e
+        if not isinstance(found, dict):
+            raise DataError(str(path), "an environment in JSON", f"{found!r:.40}")
         return found
 
     def predictions(self) -> Iterator[dict[str, Any]]:

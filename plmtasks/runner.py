@@ -24,7 +24,7 @@ from .registry import Registry
 from .requests import to_json
 from .results import Result
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the core would make another result of the same parts."""
 
 

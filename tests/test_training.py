@@ -184,13 +184,17 @@ def test_a_folder_that_holds_something_else_is_left_alone(once: Path, tmp_path: 
     assert weights(other) == before
 
 
-def test_the_record_names_the_training_data(tmp_path: Path, registry: Registry) -> None:
+def test_the_record_names_the_training_data_by_their_content(tmp_path: Path, registry: Registry) -> None:
+    records = []
     for name in ("mine.tsv", "theirs.tsv"):
         (tmp_path / name).write_text("a good film\t1\na bad film\t0\n" * 8)
-    source = {"train_data": str(tmp_path / "mine.tsv"), "data": str(tmp_path / "theirs.tsv")}
-    options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
-    folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / "model"), registry)
-    assert json.loads((folder / RECORD).read_text())["tasks"]["classification/sst2"]["name"] == "mine.tsv"
+        source = {"train_data": str(tmp_path / name), "data": str(tmp_path / name)}
+        options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
+        folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / f"model-{name}"), registry)
+        records.append((folder / RECORD).read_bytes())
+    assert records[0] == records[1]
+    facts = json.loads(records[0])["tasks"]["classification/sst2"]
+    assert facts["name"] == f"content {facts['fingerprint'][:12]}"
 
 
 def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, registry: Registry) -> None:

@@ -42,7 +42,7 @@ def _json(made: "Comparison", examples: int) -> dict[str, Any]:
     runs = (made.first, made.second)
     return {
         "runs": [{"folder": str(r.folder), "identity": r.identity, "model": r.model, "scores": r.scores()} for r in runs],
-        "task": made.first.task, "data": made.first.record["data"]["name"], "split": made.first.record["data"]["split"],
+        "task": made.first.task, "data": made.first.data, "split": made.first.record["data"]["split"],
         "main": made.first.record["main"], "examples": made.n,
         "differences": {m: {s: asdict(d) for s, d in scores.items()} for m, scores in made.differences.items()},
         "slices": {name: {"examples": n, "difference": asdict(d) if d else None} for name, (n, d) in made.slices.items()},
@@ -58,7 +58,7 @@ def _table(made: "Comparison", examples: int) -> str:
 
     data, (metric, score) = made.first.record["data"], made.first.record["main"]
     blocks = [
-        printable(f"{made.first.task} on {data['name']}, split {data['split']}: {made.n} of {data['examples']} examples"),
+        printable(f"{made.first.task} on {made.first.data}, split {data['split']}: {made.n} of {data['examples']} examples"),
         *(
             printable(f"{name}  {r.model}, {r.record['protocol']['how']}: {r.folder}")
             for name, r in (("A", made.first), ("B", made.second))

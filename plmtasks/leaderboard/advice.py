@@ -36,7 +36,7 @@ def as_text(advice: Advice) -> str:
     data, within = advice.board.record["data"], [c for c in advice.candidates if c.within]
     of = f"{data['examples']} of {data['of']}" if data["examples"] < data["of"] else f"{data['of']}"
     lines = [
-        f"{advice.board.task}: {data['name']}, split {data['split']}, {of} examples",
+        f"{advice.board.task}: {advice.board.rows[0].result.data}, split {data['split']}, {of} examples",
         f"limits: {_said(advice.limits)}; {len(within)} of {len(advice.candidates)} models within",
     ]
     if not advice.take:

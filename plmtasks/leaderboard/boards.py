@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import IDENTITY_DIGITS, given, origin, terms, why_not
+from plmtasks.comparing import IDENTITY_DIGITS, given, origin, reasons, terms
 from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.results import Result
+from plmtasks.results import Result, content_name
 from plmtasks.statistics import Spread, spread
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ class Row:
                 yield "trained on these examples"
             elif same and trained["split"] == data["split"]:
                 yield "trained on this split"
-            if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
+            chosen = trained.get("selecting")
+            whole = chosen is not None and data["name"] == content_name(chosen)
+            if chosen == data["fingerprint"] or whole or (same and trained["selected_on"] == data["split"]):
                 yield "epoch chosen on this split"
 
     @property
@@ -214,9 +216,9 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
     boards = []
     for _, groups in sorted(tasks.items()):
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].record["data"]["examples"], item[0]))
-        first = ordered[0][1][0].record
+        first = ordered[0][1][0]
         for common, group in ordered:
-            apart = None if common == ordered[0][0] else why_not(first, group[0].record)
+            apart = None if common == ordered[0][0] else "; ".join(reasons(first, group[0]))
             board = tested(Board(_ranked(_of_seeds(group, twins)), apart), registry)
             boards.append(replace(board, rows=_told_apart(board.rows)))
     return boards

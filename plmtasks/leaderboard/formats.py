@@ -134,7 +134,7 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
             shared = {
                 **run,
                 "task": board.task,
-                "data": data["name"],
+                "data": row.result.data,
                 "split": data["split"],
                 "apart": board.apart,
                 "marks": marks,
@@ -195,7 +195,8 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     """On what, and by which score, its runs are ranked; and why apart from others."""
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
-    text = f"{data['name']}, split {data['split']}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
+    on = f"{board.rows[0].result.data}, split {data['split']}"
+    text = f"{on}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
     if any(row.others for row in board.rows):
         text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
     left_out = len(board.scores) - len(shown)

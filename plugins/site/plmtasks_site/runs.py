@@ -38,7 +38,7 @@ class Run:
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """What it ran on and what it took; empty where nobody measured."""
-        return _read(self.result.folder / "environment.json")
+        return self.result.environment()
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -59,9 +59,9 @@ class Run:
 
     @property
     def speed(self) -> float | None:
-        """Examples a second, loading included."""
-        seconds, examples = self._positive("seconds"), self._positive("examples")
-        return examples / seconds if seconds and examples else None
+        """Examples a second, once the model was loaded."""
+        took = self.result.answering()
+        return took[0] / took[1] if took else None
 
     @property
     def machine(self) -> str:
