@@ -45,6 +45,8 @@ class Result:
     """The content of `result.json`; its form is `result.schema.json`."""
     folder: Path
     """Or what behaves as one; see `place`."""
+    altered: bool = False
+    """Whether `result.json` is not the text that a run sealed."""
 
     def __repr__(self) -> str:
         return f"Result({self.task!r} on {self.model!r}: {self.score}, {str(self.folder)!r})"
@@ -249,10 +251,27 @@ def dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
+CHECKSUM = "checksum"
+"""Under which a record holds the hash of all else that stands in it."""
+
+
+def sealed(record: Mapping[str, Any]) -> str:
+    """The text of a record with the SHA-256 of its text without that line."""
+    bare = {key: value for key, value in record.items() if key != CHECKSUM}
+    return dump({**bare, CHECKSUM: hashlib.sha256(dump(bare).encode("utf-8", "surrogatepass")).hexdigest()})
+
+
+def is_sealed(text: str, record: Mapping[str, Any]) -> bool:
+    """Whether a record's text is, byte for byte, the one that was sealed; it is not parsed and written again for that."""
+    line = f' "{CHECKSUM}": "{record.get(CHECKSUM)}",\n'
+    bare = text.replace(line, "", 1).encode("utf-8", "surrogatepass")
+    return line in text and hashlib.sha256(bare).hexdigest() == record[CHECKSUM]
+
+
 def stored(folder: Path) -> Result | None:
     """The result in a run's folder; None if it is not finished."""
     path = folder / "result.json"
-    return Result(record=_read_record(path), folder=folder) if path.exists() else None
+    return _read_result(path) if path.exists() else None
 
 
 def read_results(address: str | Path) -> list[Result]:
@@ -267,7 +286,7 @@ def read_results(address: str | Path) -> list[Result]:
         files = [path] if path.is_file() else sorted(path.rglob("result.json"))
         if not files:
             raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
-        return [Result(record=_read_record(file), folder=file.parent) for file in files]
+        return [_read_result(file) for file in files]
 
 
 def read_result(address: str | Path) -> Result:
@@ -281,16 +300,17 @@ def read_result(address: str | Path) -> Result:
     return found[0]
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_result(path: Path) -> Result:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        record = json.loads(text)
     except (UnicodeDecodeError, json.JSONDecodeError) as e:
         hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
         raise DataError(str(path), "a result in JSON", str(e), *hints) from e
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         version = record.get("schema_version") if isinstance(record, dict) else None
         raise DataError(str(path), f"a result of schema version {SCHEMA_VERSION}", f"version {version}")
-    return record
+    return Result(record=record, folder=path.parent, altered=not is_sealed(text, record))
 
 
 def open_folder(folder: Path) -> None:

@@ -19,7 +19,7 @@ from .journal import Journal
 from .lessons import ensure_trained, trained_before
 from .model import LoadedModel
 from .progress import Progress
-from .recording import Outcome, draws, given_to, write
+from .recording import Outcome, draws, given_to, shots, write
 from .registry import Registry
 from .requests import to_json
 from .results import Result
@@ -58,7 +58,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     began = time.monotonic()
     with results.lock(folder, "run") if processes.main else nullcontext():
         if processes.main:
-            results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
+            results.write_text(folder / "config.json", results.sealed({"config": to_json(config), "identity": parts}))
         worked, environment.worked = environment.worked, True
         resumed = any((folder / "journal").glob("*.jsonl"))
         loaded = job.model.load(job.form, config.settings, device)
@@ -152,8 +152,11 @@ def identity(job: Job) -> dict[str, Any]:
             "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
             "of": job.of,
         },
-        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, settings)},
-        "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
+        "model": {
+            "name": job.model.name, "family": job.model.family, "version": job.model.version,
+            **job.model.identity(job.form, settings),
+        },
+        "shots": shots(job), "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
         "trained": dict(job.model.training_record() or {}), **given_to(job),
         "slices": results.identity_hash({"of": [list(e.slices) for e in job.sliced()]}),

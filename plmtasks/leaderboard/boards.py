@@ -76,6 +76,7 @@ class Row:
         """What a reader must know before believing the scores."""
         data, dtype = self.record["data"], str(self.record["settings"]["dtype"] or "data type not told")
         marks = {
+            "altered since it was written": any(result.altered for result in self.results),
             f"scored by {origin(self.record)}": "origin" in self.record,
             "untrained head": self.record["protocol"]["fresh_weights"],
             **dict.fromkeys(self._seen_before(), True),

@@ -11,11 +11,11 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.results import (
     SCHEMA_VERSION,
     Result,
-    dump,
     identity_hash,
     open_folder,
     prediction_lines,
     run_folder,
+    sealed,
     statistics_bytes,
     write_bytes,
     write_text,
@@ -70,9 +70,9 @@ def _write(task: Evaluated, name: str, output: Path) -> Result:
     for file, content in files.items():
         write_bytes(folder / file, content)
     rest = {key: value for key, value in task.document.items() if not isinstance(value, dict)}
-    write_text(folder / "config.json", dump({"lm_eval": _json({**rest, "config": task.general}), "identity": parts}))
-    write_text(folder / "environment.json", dump(surroundings))
-    write_text(folder / "result.json", dump(record))
+    write_text(folder / "config.json", sealed({"lm_eval": _json({**rest, "config": task.general}), "identity": parts}))
+    write_text(folder / "environment.json", sealed(surroundings))
+    write_text(folder / "result.json", sealed(record))
     return Result(record=record, folder=folder)
 
 
