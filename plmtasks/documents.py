@@ -1,0 +1,88 @@
+"""JSON that somebody else wrote, whose mistakes are told with file, line and column."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+
+DEPTH = 100
+"""Lists and objects within one another; what walks through a document has to come to an end."""
+
+DIGITS = 300
+"""Of a whole number: more than a floating-point number can hold."""
+
+
+def parse(where: str, text: str, *, line: str = "", finite: bool = False) -> Any:
+    """What a text of JSON says.
+
+    where: the file; or "file:line", where the text is one line of many
+    line: what such a line is expected to be
+    finite: no NaN and no infinity, which JSON does not know and some writers write
+
+    raises: DataError for what is no JSON, lies too deep, has too many digits or half a character
+    """
+    try:
+        value = json.loads(text, parse_int=_integer)
+        if finite or "\\ud" in text.lower():  # an escape may be half a character: JSON, but no text
+            json.dumps(value, ensure_ascii=False, allow_nan=not finite).encode()
+    except json.JSONDecodeError as e:
+        place = f"{where}:{e.colno}" if line else f"{where}:{e.lineno}:{e.colno}"
+        raise DataError(place, line or "JSON", e.msg) from e
+    except UnicodeEncodeError as e:
+        raise DataError(where, "whole characters", f"the half character {e.object[e.start]!a}") from e
+    except RecursionError as e:
+        raise _too_deep(where) from e
+    except ValueError as e:
+        raise DataError(where, "numbers that are finite" if "JSON compliant" in str(e) else "JSON", str(e)) from e
+    if text.count("[") + text.count("{") > DEPTH:
+        _check_depth(where, value)
+    return value
+
+
+def read_document(path: Path, *, finite: bool = True) -> Any:
+    """The JSON document in a file.
+
+    raises: FileNotFoundError; DataError, also for what is no file
+    """
+    if isinstance(path, Path) and path.exists() and not path.is_file():
+        raise DataError(str(path), "a file", "a folder" if path.is_dir() else "a device, pipe or socket")
+    try:
+        return parse(str(path), path.read_text(encoding="utf-8"), finite=finite)
+    except FileNotFoundError:
+        raise
+    except OSError as e:
+        raise DataError(str(path), "a file that can be read", e.strerror or str(e)) from e
+    except UnicodeDecodeError as e:
+        raise DataError(str(path), "UTF-8 text", f"byte 0x{e.object[e.start]:02x} at position {e.start}") from e
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    raises: FileNotFoundError; DataError
+    """
+    found = read_document(path)
+    if not isinstance(found, dict):
+        raise DataError(str(path), "a JSON object", type(found).__name__)
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"a whole number of {len(text)} digits, more than {DIGITS}")
+    return int(text)
+
+
+def _check_depth(where: str, value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH + 1):
+        holders = [holder.values() if isinstance(holder, dict) else holder for holder in level if isinstance(holder, (dict, list))]
+        level = [inner for holder in holders for inner in holder]
+        if not holders:
+            return
+    raise _too_deep(where)
+
+
+def _too_deep(where: str) -> DataError:
+    return DataError(where, f"lists and objects at most {DEPTH} deep", "deeper ones")
