@@ -57,14 +57,15 @@ def read_document(path: Path, *, finite: bool = True) -> Any:
         raise DataError(str(path), "UTF-8 text", f"byte 0x{e.object[e.start]:02x} at position {e.start}") from e
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:
     """The JSON object in a file.
 
-    raises: FileNotFoundError; DataError
+    raises: FileNotFoundError; DataError, also if it has not that shape
     """
-    found = read_document(path)
+    found: dict[str, Any] = read_document(path)
     if not isinstance(found, dict):
         raise DataError(str(path), "a JSON object", type(found).__name__)
+    check(str(path), found, shape)
     return found
 
 
@@ -77,8 +78,8 @@ def _integer(text: str) -> int:
 def _check_depth(where: str, value: Any) -> None:
     level = [value]
     for _ in range(DEPTH + 1):
-        holders = [holder.values() if isinstance(holder, dict) else holder for holder in level if isinstance(holder, (dict, list))]
-        level = [inner for holder in holders for inner in holder]
+        holders = [holder for holder in level if isinstance(holder, (dict, list))]
+        level = [inner for holder in holders for inner in (holder.values() if isinstance(holder, dict) else holder)]
         if not holders:
             return
     raise _too_deep(where)
@@ -86,3 +87,35 @@ def _check_depth(where: str, value: Any) -> None:
 
 def _too_deep(where: str) -> DataError:
     return DataError(where, f"lists and objects at most {DEPTH} deep", "deeper ones")
+
+
+Shape = Any
+"""What a value should be: a type or several, `[shape]` for a list of such, `{"name": shape, "perhaps?": shape}` for an object, in
+which `...` stands for every other name."""
+
+NUMBER = (int, float)
+NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
+
+
+def check(where: str, value: Any, shape: Shape) -> None:
+    """raises: DataError, with the path within the document, for a value that has another shape"""
+    if shape is Any:
+        return
+    kinds: Any = type(shape) if isinstance(shape, (dict, list)) else shape
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds in (int, NUMBER)):
+        several = kinds if isinstance(kinds, tuple) else (kinds,)
+        said = " or ".join("null" if kind is type(None) else NAMES.get(kind, kind.__name__) for kind in several)
+        raise DataError(where, said, f"{value!r:.80}")
+    if isinstance(shape, list):
+        for number, one in enumerate(value):
+            check(f"{where}[{number}]", one, shape[0])
+    elif isinstance(shape, dict):
+        inside = where if where.endswith(": ") else f"{where}." if ": " in where else f"{where}: "
+        for name, inner in shape.items():
+            if name is ...:
+                for other in value.keys() - {str(n).rstrip("?") for n in shape}:
+                    check(f"{inside}{other}"[:200], value[other], inner)
+            elif name.rstrip("?") in value:
+                check(f"{inside}{name.rstrip('?')}", value[name.rstrip("?")], inner)
+            elif not name.endswith("?"):
+                raise DataError(where, f"a key {name!r}", ", ".join(map(str, value))[:200] or "none")

@@ -26,6 +26,25 @@ __all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "read_result", "read_results"]
 
 SCHEMA_VERSION = 1
 
+_NONE = type(None)
+ENVIRONMENT = {
+    "versions?": {...: (str, _NONE)}, **{f"{name}?": (str, _NONE) for name in ("device", "processor", "processor_name", "cpu_capability")},
+    **{f"{name}?": (int, float, _NONE) for name in (
+        "parameters", "seconds", "loading_seconds", "examples", "cores", "processes", "peak_memory_bytes", "peak_device_memory_bytes",
+    )},
+    "finished?": (str, _NONE),
+}  # fmt: skip
+"""What `environment.json` holds, as far as others read it."""
+
+CONFIG = {
+    "config": {"settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {}},
+    "identity": {
+        "task": {"name": str, "version?": int}, "model": {"name": str, "version?": int}, "ask?": str, "data?": {},
+        "settings?": {"threads?": (int, _NONE)}, "metrics?": {}, "given?": {}, "format?": int, "trained?": (dict, _NONE),
+    },
+}  # fmt: skip
+"""What `config.json` holds, as far as others read it."""
+
 CLUSTER = "cluster"
 """The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
 
@@ -68,12 +87,23 @@ class Result:
     def environment(self) -> Mapping[str, Any]:
         """The content of `environment.json`; nothing if it is not there.
 
-        raises: DataError if it is no JSON object
+        raises: DataError if it is none
         """
         try:
-            return read_object(self.folder / "environment.json")
+            return read_object(self.folder / "environment.json", ENVIRONMENT)
         except FileNotFoundError:
             return {}
+
+    def config(self) -> Mapping[str, Any]:
+        """The content of `config.json`: "config", what was asked, and "identity", its parts.
+
+        raises: DataError if it is not there, or is none
+        """
+        path = self.folder / "config.json"
+        try:
+            return read_object(path, CONFIG)
+        except FileNotFoundError as e:
+            raise DataError(str(path), "settings and identity of the run", "no such file") from e
 
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The lines of `predictions.jsonl`.
@@ -329,11 +359,11 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Where a record is not what its schema describes, what should be there and what is; None: it is."""
-    from fastjsonschema import JsonSchemaException
+    from fastjsonschema import JsonSchemaValueException
 
     try:
         _schema()(record)
-    except JsonSchemaException as e:
+    except JsonSchemaValueException as e:
         keys, told = list(map(str, e.path or [])), e.message.removeprefix(str(e.name)).strip()
         return ".".join(keys[1:])[:100] or "the whole", told[:200], f"{e.value!r:.80}"
     main, scores = record["main"], record["scores"]

@@ -180,25 +180,25 @@ CLASSIFY = "--task classification/sample --threads 1 --quiet"
 CHECKPOINTS = [
     Target("bert", "*", [
         "show ./", f"run {CLASSIFY} --model ./ --limit 4 --output out --train never", f"predict {CLASSIFY} --model ./ --input ../classes/in.txt",
-        f"train {CLASSIFY} --model ./ --dry-run --output out", f"export --task classification/sample --model ./ --output out",
+        f"train {CLASSIFY} --model ./ --dry-run --output out", "export --task classification/sample --model ./ --output out",
         "show classification/sample --model ./",
     ], heavy=True),
     Target("gpt", "*", [
         "show classification/sample --model ./ --prompt chat", "show qa/sample --model ./ --prompt chat", "show ./",
-        f"run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
-        f"run --task qa/sample --model ./ --limit 2 --output out --threads 1 --max-new-tokens 3 --quiet",
-        f"predict --task classification/sample --ask Choose --model ./ --chat --threads 1 --input ../classes/in.txt",
+        "run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
+        "run --task qa/sample --model ./ --limit 2 --output out --threads 1 --max-new-tokens 3 --quiet",
+        "predict --task classification/sample --ask Choose --model ./ --chat --threads 1 --input ../classes/in.txt",
     ], heavy=True),
     Target("gpt", "chat_template.jinja", [
         "show classification/sample --model ./ --prompt chat",
-        f"run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
+        "run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
     ], heavy=True),
     Target("lora", "*", [
-        "show ./", f"run {CLASSIFY} --model ./ --limit 4 --output out --train never", f"export --task classification/sample --model ./ --output out",
+        "show ./", f"run {CLASSIFY} --model ./ --limit 4 --output out --train never", "export --task classification/sample --model ./ --output out",
     ], heavy=True),
     Target("heads", "**/*", ["show ./", f"run {CLASSIFY} --model ./ --limit 4 --output out --train never"], heavy=True),
     Target("onnx", "*", ["show onnx:./", f"run {CLASSIFY} --model onnx:./ --limit 4 --output out --train never"], heavy=True),
-    Target("scratch", "*.json", [f"train --task language_modeling/sample --from-scratch config.json --dry-run --output out --threads 1"], heavy=True),
+    Target("scratch", "*.json", ["train --task language_modeling/sample --from-scratch config.json --dry-run --output out --threads 1"], heavy=True),
 ]  # fmt: skip
 
 TARGETS = [*DATA, *PREDICTIONS, *RUNS, *RUNS, *OTHERS, *OTHERS, *CHECKPOINTS]

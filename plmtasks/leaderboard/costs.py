@@ -1,6 +1,5 @@
 """What a row's runs took: parameters, speed and memory, of what machine."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,14 +32,13 @@ class Costs:
 
 
 def costs(row: Row) -> Costs:
-    """What the environments of a row's runs say.
-
-    raises: DataError for an environment.json that cannot be read
-    """
-    environments = [_environment(result) for result in row.results]
-    if None in environments:
+    """What the environments of a row's runs say."""
+    try:
+        known = [result.environment() for result in row.results]
+    except DataError as e:
+        return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), e.message))
+    if not all(known):
         return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), "it has no environment.json"))
-    known = [e for e in environments if e is not None]
     machines = {_machine(row, e) for e in known}
     unknown = {}
     parameters = known[0].get("parameters")
@@ -60,19 +58,6 @@ def costs(row: Row) -> Costs:
         parameters=parameters, speed=speed, seconds=seconds, memory=memory, bound=bound,
         machine=machines.pop() if len(machines) == 1 else None, unknown=unknown,
     )  # fmt: skip
-
-
-def _environment(result: Result) -> Mapping[str, Any] | None:
-    path = result.folder / "environment.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
-        raise DataError(str(path), "an environment in JSON", str(e)) from e
-    if not isinstance(found, dict):
-        raise DataError(str(path), "an environment in JSON", f"{found!r:.40}")
-    return found
 
 
 def _machine(row: Row, environment: Mapping[str, Any]) -> Machine:
