@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Source
-from .documents import parse
+from .documents import check_file, parse
 from .errors import DataError, InputError
 from .examples import Example, Prediction, fingerprint
 
@@ -230,6 +230,7 @@ def read_lines(path: Path) -> list[str]:
 
     raises: InputError if it cannot be opened; DataError with the line if it is no UTF-8
     """
+    check_file(path)
     try:
         raw = path.read_bytes()
     except OSError as e:
@@ -356,6 +357,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow
     import pyarrow.parquet
 
+    check_file(path)
     number = 0
     try:
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches():

@@ -45,8 +45,7 @@ def read_document(path: Path, *, finite: bool = True) -> Any:
 
     raises: FileNotFoundError; DataError, also for what is no file
     """
-    if isinstance(path, Path) and path.exists() and not path.is_file():
-        raise DataError(str(path), "a file", "a folder" if path.is_dir() else "a device, pipe or socket")
+    check_file(path)
     try:
         return parse(str(path), path.read_text(encoding="utf-8"), finite=finite)
     except FileNotFoundError:
@@ -55,6 +54,12 @@ def read_document(path: Path, *, finite: bool = True) -> Any:
         raise DataError(str(path), "a file that can be read", e.strerror or str(e)) from e
     except UnicodeDecodeError as e:
         raise DataError(str(path), "UTF-8 text", f"byte 0x{e.object[e.start]:02x} at position {e.start}") from e
+
+
+def check_file(path: Path) -> None:
+    """raises: DataError if there is something else than a file: a pipe would be waited for, and a device has no end"""
+    if isinstance(path, Path) and path.exists() and not path.is_file():
+        raise DataError(str(path), "a file", "a folder" if path.is_dir() else "a device, pipe or socket")
 
 
 def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:

@@ -27,12 +27,11 @@ __all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "read_result", "read_results"]
 SCHEMA_VERSION = 1
 
 _NONE = type(None)
+_TEXT, _AMOUNT = (str, _NONE), (int, float, _NONE)
 ENVIRONMENT = {
-    "versions?": {...: (str, _NONE)}, **{f"{name}?": (str, _NONE) for name in ("device", "processor", "processor_name", "cpu_capability")},
-    **{f"{name}?": (int, float, _NONE) for name in (
-        "parameters", "seconds", "loading_seconds", "examples", "cores", "processes", "peak_memory_bytes", "peak_device_memory_bytes",
-    )},
-    "finished?": (str, _NONE),
+    "versions?": {...: _TEXT}, "finished?": _TEXT, "device?": _TEXT, "processor?": _TEXT, "processor_name?": _TEXT,
+    "cpu_capability?": _TEXT, "cores?": _AMOUNT, "processes?": _AMOUNT, "parameters?": _AMOUNT, "examples?": _AMOUNT,
+    "seconds?": _AMOUNT, "loading_seconds?": _AMOUNT, "peak_memory_bytes?": _AMOUNT, "peak_device_memory_bytes?": _AMOUNT,
 }  # fmt: skip
 """What `environment.json` holds, as far as others read it."""
 

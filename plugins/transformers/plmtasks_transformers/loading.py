@@ -28,6 +28,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     """
     import torch
     import transformers
+
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder, head = checkpoint.folder(settings), checkpoint.head(form)
