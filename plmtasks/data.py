@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Source
+from .documents import check_file, parse
 from .errors import DataError, InputError
 from .examples import Example, Prediction, fingerprint
 
@@ -232,6 +233,7 @@ def read_lines(path: Path) -> list[str]:
 
     raises: InputError if it cannot be opened; DataError with the line if it is no UTF-8
     """
+    check_file(path)
     try:
         raw = path.read_bytes()
     except OSError as e:
@@ -257,21 +259,7 @@ def read_json(path: Path) -> Any:
 
     raises: DataError with line and column
     """
-    text = "\n".join(read_lines(path))
-    try:
-        return _whole(str(path), text, json.loads(text))
-    except json.JSONDecodeError as e:
-        raise DataError(f"{path}:{e.lineno}:{e.colno}", "JSON", e.msg) from e
-
-
-def _whole(where: str, text: str, value: Any) -> Any:
-    """The value, if no escape in its text is half a character: such a text is JSON, but no tokenizer takes it."""
-    if "\\ud" in text.lower():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as e:
-            raise DataError(where, "whole characters", f"the half character {e.object[e.start]!a}") from e
-    return value
+    return parse(str(path), "\n".join(read_lines(path)))
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -292,10 +280,7 @@ def read_object(where: str, line: str) -> dict[str, Any]:
 
     raises: DataError
     """
-    try:
-        row = _whole(where, line, json.loads(line))
-    except json.JSONDecodeError as e:
-        raise DataError(f"{where}:{e.colno}", "a JSON object a line", e.msg) from e
+    row = parse(where, line, line="a JSON object a line")
     if not isinstance(row, dict):
         raise DataError(where, "a JSON object a line", type(row).__name__)
     return row
@@ -375,15 +360,16 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as e:
-        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
+    check_file(path)
     number = 0
-    for batch in file.iter_batches():
-        for row in batch.to_pylist():
-            yield f"{path}: row {number}", row
-            number += 1
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                yield f"{path}: row {number}", row
+                number += 1
+    # a damaged text is a UnicodeDecodeError, a date out of all calendars an OverflowError
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as e:
+        raise DataError(str(path), "a Parquet file", f"a damaged one: {str(e).splitlines()[0]}") from e
 
 
 def column(where: str, row: Mapping[str, Any], name: str) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .batching import Cost
+from .documents import read_object
 from .errors import InputError
 from .requests import Answer, Request
 
@@ -13,6 +14,27 @@ if TYPE_CHECKING:
     import torch
 
     from .config import ModelSettings, TrainSettings
+
+RECORD = "plmtasks.json"
+
+LESSON = {"task": str, "examples": int, "name": str, "split": str}
+TRAINED = {
+    "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": (list, type(None))}},
+    "before?": [LESSON], "history?": [{}],
+    "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
+}  # fmt: skip
+"""What the record of a training holds, as far as others read it."""
+
+
+def read_training(folder: Path) -> Mapping[str, Any] | None:
+    """The record that a training left in a checkpoint's folder; None if there is none.
+
+    raises: DataError
+    """
+    try:
+        return read_object(folder / RECORD, TRAINED)
+    except FileNotFoundError:
+        return None
 
 
 class Model(ABC):

@@ -21,7 +21,7 @@ from .job import ask, choose_kind, knowing, made_up
 from .journal import Journal, MemoryJournal
 from .model import LoadedModel, Model
 from .output import Kept, Printed
-from .progress import Progress
+from .progress import Progress, printable
 from .questions import Lines, open_lines, own_fields, pose, read_question
 from .registry import Registry
 from .requests import from_json, to_json
@@ -405,7 +405,7 @@ class _Desk:
 
     def _refuse(self, error: DataError, number: int) -> None:
         if self.lines.interactive:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(printable(f"{error}\n", lines=True))
             return
         error.hints = (*error.hints, f"the {number - 1} lines before it are answered" if number > 1 else "it is the first line")
         self.bad = error

@@ -105,15 +105,11 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
 
     raises: DataError
     """
-    path = result.folder / "config.json"
     try:
-        found = json.loads(path.read_bytes())
-        said, parts = found["config"], found["identity"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise DataError(
-            str(path), "settings and identity of the run", str(e) or type(e).__name__, "a run is repeated from its whole folder"
-        ) from e
-    return said, parts
+        found = result.config()
+    except DataError as e:
+        raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
+    return found["config"], found["identity"]
 
 
 def _names(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -189,10 +185,9 @@ def _elsewhere(config: RunConfig) -> Iterator[str]:
 
 def _environment(result: Result) -> Mapping[str, Any]:
     try:
-        found = json.loads((result.folder / "environment.json").read_bytes())
-    except (OSError, ValueError):
+        return result.environment()
+    except DataError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _unlike(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[Unlike]:

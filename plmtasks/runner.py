@@ -1,6 +1,5 @@
 """A task and a model in, a result out; trains first where it must."""
 
-import json
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,7 +11,8 @@ from . import answering, environment, results
 from .config import RunConfig
 from .data import Dataset
 from .distributed import Processes
-from .errors import InputError, PlmtasksError
+from .documents import read_object
+from .errors import DataError, InputError, PlmtasksError
 from .examples import fingerprint
 from .job import Job, data_name, prepare
 from .journal import Journal
@@ -134,7 +134,11 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
     """The threads of the same run begun with another number of them; None if there is none, or this one is there."""
     folder = results.run_folder(job.config.output, job.task.name, job.model.name, results.identity_hash(parts))
     for path in sorted(folder.parent.glob("*/config.json")) if not folder.exists() else ():
-        other = json.loads(path.read_text(encoding="utf-8"))["identity"]
+        try:
+            other = read_object(path, results.CONFIG)["identity"]
+            other["settings"]["threads"]
+        except (FileNotFoundError, DataError, KeyError):
+            continue  # whatever it is, this run did not begin it
         twin = {**other, "settings": {**other["settings"], "threads": parts["settings"]["threads"]}}
         if results.identity_hash(twin) == folder.name:
             return int(other["settings"]["threads"])

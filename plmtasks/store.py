@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from . import environment
+from .documents import Shape, read_object
 from .errors import DataError, InputError, OutputError
-from .results import Result, here, lock, place, reached, run_folder, stored, write_bytes
+from .results import CONFIG, ENVIRONMENT, Result, here, lock, place, reached, run_folder, stored, write_bytes
 
 FOLDER = re.compile(r"[0-9a-f]{32}(@[0-9a-f]{8})?")
 """The name of a run's folder: its identity, and the class of machine where another class has the plain name."""
@@ -31,12 +32,12 @@ class Run:
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """`config.json`: "config", what was asked, and "identity", its parts; empty if there is none."""
-        return _json(self.folder / "config.json")
+        return _json(self.folder / "config.json", CONFIG)
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """`environment.json`; empty if there is none."""
-        return _json(self.folder / "environment.json")
+        return _json(self.folder / "environment.json", ENVIRONMENT)
 
     @cached_property
     def files(self) -> dict[str, int]:
@@ -65,12 +66,11 @@ class Run:
         return environment.class_of(self.environment)
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _json(path: Path, shape: Shape) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return read_object(path, shape)
+    except (FileNotFoundError, DataError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _files(folder: Path) -> dict[str, int]:

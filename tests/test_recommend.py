@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from plmtasks.cli import cli
 from plmtasks.cli.recommend import MEMORY, PARAMETERS
 from plmtasks.config import ModelSettings, of_seeds, run_config
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import InputError
 from plmtasks.leaderboard.advice import as_json, as_text
 from plmtasks.leaderboard.recommending import Advice, Limits, recommend
 from plmtasks.model import LoadedModel
@@ -324,11 +324,12 @@ def test_a_task_without_runs_is_an_error(runs: Runs, registry: Registry) -> None
         recommend(renamed, "toy", Limits(), registry)
 
 
-def test_an_environment_that_is_none_is_an_error(runs: Runs, registry: Registry) -> None:
+def test_an_environment_that_is_none_tells_no_costs(runs: Runs, registry: Registry) -> None:
     (result,) = runs("big")
     (result.folder / "environment.json").write_text("[]")
-    with pytest.raises(DataError, match=r"environment\.json: expected an environment in JSON, found \[\]"):
-        recommend([result], "toy/even", Limits(), registry)
+    [candidate] = recommend([result], "toy/even", Limits(), registry).candidates
+    assert candidate.costs.speed is candidate.costs.memory is None
+    assert "environment.json: expected a JSON object, found list" in candidate.costs.unknown["speed"]
 
 
 @pytest.mark.parametrize(

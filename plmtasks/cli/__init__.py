@@ -204,7 +204,9 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
 
 def _stop(text: str, code: int) -> None:
     sys.stdout.flush()
-    sys.stderr.write(text + "\n")
+    from ..progress import printable
+
+    sys.stderr.write(printable(text, lines=True) + "\n")
     sys.exit(code)
 
 
@@ -212,6 +214,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, *
     from ..data import DataWarning
     from ..distributed import speaks
     from ..loading import PluginWarning
+    from ..progress import printable
 
     if issubclass(category, (DataWarning, PluginWarning)) and speaks():
-        sys.stderr.write(f"warning: {message}\n")
+        sys.stderr.write(printable(f"warning: {message}", lines=True) + "\n")

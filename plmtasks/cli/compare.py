@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .texts import say, say_json
+
 if TYPE_CHECKING:
     from ..comparing import Changed, Comparison
     from ..statistics import Difference
@@ -31,9 +33,9 @@ def command(run_a: str, run_b: str, examples: int, form: str) -> None:
     if form == "json":
         from ..results import dump
 
-        click.echo(dump(_json(made, examples)), nl=False)
+        say_json(dump(_json(made, examples)))
     else:
-        click.echo(_table(made, examples), nl=False)
+        say(_table(made, examples), nl=False)
 
 
 def _json(made: "Comparison", examples: int) -> dict[str, Any]:
@@ -54,7 +56,8 @@ HEADER = ("A", "B", "B less A", "p bootstrap", "p randomization", "p McNemar", "
 
 
 def _table(made: "Comparison", examples: int) -> str:
-    from .texts import printable, table
+    from ..progress import printable
+    from .texts import table
 
     data, (metric, score) = made.first.record["data"], made.first.record["main"]
     blocks = [

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from .options import DATA, configs, item
+from .texts import say
 
 
 @click.command("export")
@@ -31,4 +32,4 @@ def command(model: str, task: str, output: str, **values: Any) -> None:
     registry = load_registry()
     form, checkpoint = any_form(config, registry), registry.model(config.model)
     checkpoint.export(form, config.settings.that_matter(form), folder)
-    click.echo(f"{folder}: {checkpoint.name}, which answers {form.kind()}")
+    say(f"{folder}: {checkpoint.name}, which answers {form.kind()}")

@@ -1,9 +1,12 @@
 """`plmtasks leaderboard`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..results import Result
@@ -31,7 +34,7 @@ def command(results: tuple[str, ...], form: str, output: str | None, site: str |
         return
     text = render(found, form, load_registry())
     if output is None:
-        click.echo(text, nl=False)
+        (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
 
@@ -43,6 +46,6 @@ def _site(results: "list[Result]", folder: Path, opened: bool) -> None:
 
     registry = load_registry()
     written = registry.format("site").write(results, folder, registry)
-    click.echo(str(written))
+    say(str(written))
     if opened:
         webbrowser.open(written.files[0].resolve().as_uri())

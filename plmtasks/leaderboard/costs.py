@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from plmtasks.errors import DataError
 from plmtasks.results import Result
 
 from .boards import Row
@@ -31,12 +32,12 @@ class Costs:
 
 
 def costs(row: Row) -> Costs:
-    """What the environments of a row's runs say.
-
-    raises: DataError for an environment.json that cannot be read
-    """
-    known = [result.environment() for result in row.results]
-    if {} in known:
+    """What the environments of a row's runs say."""
+    try:
+        known = [result.environment() for result in row.results]
+    except DataError as e:
+        return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), e.message))
+    if not all(known):
         return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), "it has no environment.json"))
     machines = {_machine(row, e) for e in known}
     unknown = {}

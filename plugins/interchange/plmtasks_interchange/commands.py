@@ -32,10 +32,9 @@ def command(result: Result) -> str | None:
 
     A model that was trained before has to be at hand under its name.
     """
-    path = result.folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")).get("config") if path.exists() else None
-    if config is None:
+    if not (result.folder / "config.json").exists():
         return None
+    config = result.config()["config"]
     default = to_json(RunConfig(task="", model=""))
     settings, training = config["settings"], config["training"]
     # given as an option, a token budget holds for training, too; one that was chosen for the answers would train otherwise

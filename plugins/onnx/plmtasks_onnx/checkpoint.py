@@ -1,7 +1,6 @@
 """A checkpoint whose weights are computed by onnxruntime."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -9,20 +8,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.documents import read_object
+from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.model import RECORD, LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Classify, Request
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
 
-RECORD = "plmtasks.json"
 """What plmtasks wrote beside weights that it trained."""
 WEIGHTS = ("*.safetensors", "config.json")
 FILES = (*WEIGHTS, "*.json", "*.txt", "*.model")
 """All that can change an answer."""
 HEAD = "ForSequenceClassification"
 POLICIES = ("auto", "error", "left", "right", "skip")
+
+_NONE = type(None)
+HEADED = {"architectures?": (list, _NONE), "id2label?": (dict, _NONE), "problem_type?": (str, _NONE)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +62,16 @@ class Exported(Model):
     def config(self) -> Mapping[str, Any]:
         """raises: ModelError"""
         try:
-            config: Mapping[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as e:
+            return read_object(self.folder / "config.json", HEADED)
+        except (FileNotFoundError, DataError) as e:
             raise ModelError(f"the config.json of {self.source!r} cannot be read: {e}") from e
-        return config
 
     @property
     def labels(self) -> list[str]:
         """In the order of the head's columns; none if it has no such head."""
         if not any(name.endswith(HEAD) for name in self.config.get("architectures") or []):
             return []
-        names = {int(i): str(name) for i, name in (self.config.get("id2label") or {}).items()}
+        names = {int(i): str(name) for i, name in (self.config.get("id2label") or {}).items() if i.isdecimal()}
         return [names[i] for i in sorted(names)]
 
     def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
@@ -93,13 +94,7 @@ class Exported(Model):
         return [f"Classify with the labels {', '.join(self.labels)}"] if self.labels else []
 
     def training_record(self) -> Mapping[str, Any] | None:
-        try:
-            record: Mapping[str, Any] = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as e:
-            raise ModelError(f"{self.folder / RECORD} cannot be read: {e}") from e
-        return record
+        return read_training(self.folder)
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .classify import Classifier

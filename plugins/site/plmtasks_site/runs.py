@@ -1,6 +1,5 @@
 """A run as the pages show it."""
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plmtasks.errors import DataError
 from plmtasks.results import Result, dump
 
 from .folder import digest
@@ -42,7 +40,7 @@ class Run:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        return _read(self.result.folder / "config.json")
+        return self.result.config() if (self.result.folder / "config.json").exists() else {}
 
     @property
     def page(self) -> str:
@@ -95,18 +93,6 @@ def _stamp(path: Path) -> list[int] | None:
     except OSError:
         return None
     return [stat.st_size, stat.st_mtime_ns]
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as e:
-        raise DataError(str(path), "JSON", str(e)) from e
-    if not isinstance(found, dict):
-        raise DataError(str(path), "a JSON object", type(found).__name__)
-    return found
 
 
 def readable(value: Any) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import InputError, ModelError
+from plmtasks.documents import read_object
+from plmtasks.errors import DataError, InputError, ModelError
 
 from . import files
 from .architectures import DECODER, HEADS, SEQUENCE_TO_SEQUENCE
@@ -208,8 +209,8 @@ def _weights(folder: Path) -> dict[str, str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as e:
+        return read_object(file)
+    except (FileNotFoundError, DataError) as e:
         raise ModelError(f"{file} cannot be read: {e}", "adapters need it beside them") from e
 
 

@@ -116,7 +116,8 @@ def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:
     """
 
     def first(*names: str, default: int) -> int:
-        return next((int(config[name]) for name in names if config.get(name)), default)
+        # a list of numbers layer by layer, a null or a text is no number
+        return next((n for name in names if isinstance(n := config.get(name), int) and n > 0), default)
 
     width = first("hidden_size", "n_embd", "d_model", "dim", default=768)
     inner = first("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "ffn_dim", "hidden_dim", default=4 * width)

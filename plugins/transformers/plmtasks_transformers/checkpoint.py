@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError, UnknownNameError
-from plmtasks.model import LoadedModel, Model, Provider, TrainableModel
+from plmtasks.model import RECORD, LoadedModel, Model, Provider, TrainableModel, read_training
 from plmtasks.requests import Request
 
 from . import adapters, files
@@ -16,8 +16,6 @@ from .architectures import ANSWERS, family_of, has_head, head_of, memory_of
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
-
-RECORD = "plmtasks.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +92,7 @@ class Checkpoint(Model):
         return next((folder for folder, config in configs if has_head(config, form)), None)
 
     def training_record(self) -> Mapping[str, Any] | None:
-        import json
-
-        file = Path(self.source).expanduser() / RECORD
-        try:
-            record: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as e:
-            raise ModelError(f"{file} cannot be read: {e}") from e
-        return record
+        return read_training(Path(self.source).expanduser())
 
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
         from .loading import prompt_of

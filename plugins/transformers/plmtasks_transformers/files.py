@@ -5,14 +5,14 @@ A folder is as the library writes it; one model with several heads has the bare 
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from plmtasks.errors import ModelError
+from plmtasks.documents import read_object
+from plmtasks.errors import DataError, ModelError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 ADAPTERS = "adapter_model.safetensors"
@@ -22,6 +22,11 @@ TOKENIZER = re.compile(
     r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|source\.spm|target\.spm|chat_template|dict\.txt|bpe\.codes)"
     r".*|.*\.(model|tiktoken)"
 )
+_NONE = type(None)
+CONFIG = {
+    "model_type?": (str, _NONE), "architectures?": (list, _NONE), "id2label?": (dict, _NONE), "problem_type?": (str, _NONE),
+}  # fmt: skip
+"""What a config.json holds, as far as it is read here; all else is transformers' business."""
 CONFIGS = ("config.json", "generation_config.json")
 SAFE_DOWNLOAD = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "model*.safetensors", ADAPTERS, f"{HEADS}/*"]
 
@@ -84,8 +89,11 @@ def weight_files(folder: Path, pickles: bool = False) -> list[Path]:
         if (folder / single).is_file():
             return [folder / single]
         if (folder / index).is_file():
-            names = json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()
-            return [folder / index, *(folder / name for name in sorted(set(names)))]
+            names = set(read_object(folder / index, {"weight_map": {...: str}})["weight_map"].values())
+            outside = [name for name in names if Path(name).name != name]
+            if outside:
+                raise DataError(str(folder / index), "names of files in its own folder", f"{outside[0]!r:.80}")
+            return [folder / index, *(folder / name for name in sorted(names))]
     return []
 
 
@@ -116,12 +124,15 @@ def _digest(file: Path, size: int, modified: int) -> str:
 
 def _read_config(folder: Path, source: str) -> Mapping[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_object(folder / "config.json", CONFIG)
     except FileNotFoundError:
         raise ModelError(f"{source!r} is no checkpoint: it has no config.json", f"looked in {folder}") from None
-    except (OSError, ValueError) as e:
+    except DataError as e:
         raise ModelError(f"the config.json of {source!r} cannot be read: {e}") from e
-    if not isinstance(config, dict) or not (config.get("model_type") or config.get("architectures")):
+    strange = [i for i in config.get("id2label") or {} if not re.fullmatch("[0-9]{1,9}", i)]
+    if strange:
+        raise ModelError(f"the config.json of {source!r} has an id2label whose ids are no numbers: {strange[0]!r:.80}")
+    if not (config.get("model_type") or config.get("architectures")):
         raise ModelError(f"the config.json of {source!r} names no model_type", f"looked in {folder}")
     return config
 

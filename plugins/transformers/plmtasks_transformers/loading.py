@@ -1,9 +1,11 @@
 """Weights and tokenizer from a folder into memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.errors import ModelError
+from plmtasks.errors import ModelError, PlmtasksError
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from . import adapters
@@ -26,7 +28,6 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     """
     import torch
     import transformers
-    from safetensors import SafetensorError
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -34,7 +35,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     trusted = {"trust_remote_code": settings.trust_remote_code}
     dtype = "float32" if settings.dtype == "auto" else settings.dtype
     args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
-    try:
+    with reading(checkpoint.name, folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
         config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
         if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
@@ -55,16 +56,30 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
             fresh -= read_head(module, folder / head)
         adapted = adapters.load(module, folder) if base != folder else None
         fresh -= adapters.restored(folder) if adapted is not None else set()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ImportError) as e:
-        first = str(e).strip().split("\n")[0]
-        raise ModelError(f"{checkpoint.name!r} cannot be loaded: {first}", f"looked in {folder}") from e
+        limit = limit_of(module.config, tokenizer)
+        tokenizer("a text")  # a damaged one fails here, and not at some example
     if "device_map" not in args:
         module.to(device)
     return Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit_of(module.config, tokenizer), fresh_weights=tuple(sorted(fresh)),
-        adapters=adapted,
+        limit=limit, fresh_weights=tuple(sorted(fresh)), adapters=adapted,
     )  # fmt: skip
+
+
+@contextmanager
+def reading(name: str, folder: Path) -> Iterator[None]:
+    """What transformers finds wrong with a checkpoint, as an error of ours.
+
+    raises: ModelError
+    """
+    try:
+        yield
+    except PlmtasksError:
+        raise
+    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
+        said = str(e).strip().split("\n")[0][:300]
+        first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
+        raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
 
 
 def _base_of(checkpoint: "Checkpoint", folder: Path, form: Request) -> Path:
@@ -86,14 +101,15 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
 
     if not hasattr(request, "shots"):
         return "\n".join(request.texts())
-    folder = str(checkpoint.folder(settings))
+    folder = checkpoint.folder(settings)
     trusted = {"trust_remote_code": settings.trust_remote_code}
-    module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
+    with reading(checkpoint.name, folder):
+        module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
+        limit = limit_of(module.config, tokenizer)
     parts = Parts(
-        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit_of(module.config, tokenizer),
-    )  # fmt: skip
+        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings, limit=limit
+    )
     prompted = cast("Choose | Generate", request)
     return Prompts(parts).render(prompted, prompted.shots, prompted.text)
 

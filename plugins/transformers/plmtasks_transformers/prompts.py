@@ -1,6 +1,7 @@
 """How instruction, shots and text become one prompt."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError
@@ -13,6 +14,7 @@ from .languages import language_token
 
 if TYPE_CHECKING:
     from .loaded import Parts
+    from .templates import Renderer
 
 PREFIXED = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "t5gemma")
 """Sequence-to-sequence types that are told what to do; the others (BART, Marian, …) take the text alone."""
@@ -67,9 +69,14 @@ class Prompts:
         return plain(request, shots, text)
 
     def _chat(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
-        said = turns(request, shots, text)
-        made: str = self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-        return made
+        return self._renderer.render(turns(request, shots, text))
+
+    @cached_property
+    def _renderer(self) -> "Renderer":
+        from .templates import Renderer
+
+        template = self.tokenizer.get_chat_template()
+        return Renderer(self.name, template, self.tokenizer.special_tokens_map)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids as a prompt has them: for an encoder with all special tokens, for a decoder without an end."""

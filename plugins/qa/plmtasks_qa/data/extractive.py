@@ -1,12 +1,12 @@
 """SQuAD's JSON, and rows with a question, its context and its answers."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from plmtasks.data import column, read_json, read_lines, read_records, warn_flaws
+from plmtasks.documents import parse
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
@@ -92,8 +92,8 @@ def read_document(path: Path) -> Mapping[str, Any] | None:
     if not lines or lines[0].lstrip().startswith("["):
         return None
     try:
-        first = json.loads(lines[0])
-    except json.JSONDecodeError:
+        first = parse(str(path), lines[0])
+    except DataError:
         first = None  # the first line of a document over many lines, or a broken row
     one_object = len(lines) == 1 and isinstance(first, dict)
     a_document = one_object or first is None if name.endswith(".json") else one_object and "data" in first

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.data import read_json, read_json_lines, read_lines
+from plmtasks.documents import parse
 from plmtasks.errors import DataError
 from plmtasks.examples import Prediction
 
@@ -86,8 +87,8 @@ def _letter(where: str, value: Any, choices: Sequence[str]) -> str:
 def _keys(line: str) -> set[str]:
     """The keys of a line that is a JSON object; none if it is something else."""
     try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
+        value = parse("", line)
+    except DataError:
         return set()
     return set(value) if isinstance(value, dict) else set()
 
