@@ -1,6 +1,9 @@
-"""JSON that somebody else wrote, whose mistakes are told with file, line and column."""
+"""JSON files: those that somebody else wrote, whose mistakes are told with file, line and column, and our own, sealed."""
 
+import hashlib
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,43 @@ def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:
         raise DataError(str(path), "a JSON object", type(found).__name__)
     check(str(path), found, shape)
     return found
+
+
+def dump(value: Any) -> str:
+    """JSON with sorted keys; the same value gives the same bytes.
+
+    raises: ValueError for nan and infinity, which JSON does not know
+    """
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+CHECKSUM = "checksum"
+"""Under which a record holds the hash of all else that stands in it."""
+
+
+def sealed(record: Mapping[str, Any]) -> str:
+    """The text of a record with the SHA-256 of its text without that line."""
+    bare = {key: value for key, value in record.items() if key != CHECKSUM}
+    return dump({**bare, CHECKSUM: hashlib.sha256(dump(bare).encode("utf-8", "surrogatepass")).hexdigest()})
+
+
+def is_sealed(text: str, record: Mapping[str, Any]) -> bool:
+    """Whether a record's text is, byte for byte, the one that was sealed; it is not parsed and written again for that."""
+    line = f' "{CHECKSUM}": "{record.get(CHECKSUM)}",\n'
+    bare = text.replace(line, "", 1).encode("utf-8", "surrogatepass")
+    return line in text and hashlib.sha256(bare).hexdigest() == record[CHECKSUM]
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file's bytes, read once a process."""
+    state = path.stat()
+    return _file_hash(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _file_hash(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _integer(text: str) -> int:

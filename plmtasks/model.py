@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .batching import Cost
-from .documents import read_object
-from .errors import InputError
+from .documents import CHECKSUM, file_hash, is_sealed, read_object, read_text
+from .errors import DataError, InputError
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RECORD = "plmtasks.json"
 LESSON = {"task": str, "examples": int, "name": str, "split": str}
 TRAINED = {
     "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": (list, type(None))}},
-    "before?": [LESSON], "history?": [{}],
+    "before?": [LESSON], "history?": [{}], "files?": {...: str},
     "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
 }  # fmt: skip
 """What the record of a training holds, as far as others read it."""
@@ -29,12 +29,25 @@ TRAINED = {
 def read_training(folder: Path) -> Mapping[str, Any] | None:
     """The record that a training left in a checkpoint's folder; None if there is none.
 
-    raises: DataError
+    raises: DataError, also if a file of the checkpoint is not the one that the training wrote
     """
     try:
-        return read_object(folder / RECORD, TRAINED)
+        record = read_object(folder / RECORD, TRAINED)
     except FileNotFoundError:
         return None
+    if CHECKSUM in record and not is_sealed(read_text(folder / RECORD), record):
+        raise DataError(
+            str(folder / RECORD), "the record that the training wrote", "an altered one", "restore it, or train again"
+        )
+    for name, written in record.get("files", {}).items():
+        path = folder / name
+        found = file_hash(path) if path.is_file() and path.resolve().is_relative_to(folder.resolve()) else "no such file"
+        if found != written:
+            raise DataError(
+                str(path), f"the file that the training wrote, SHA-256 {written}", found, "restore it, or train again",
+                f"whoever changed it on purpose deletes {RECORD}: it is another model then, trained elsewhere",
+            )  # fmt: skip
+    return record
 
 
 class Model(ABC):

@@ -16,14 +16,14 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from .data import DataWarning
-from .documents import parse, read_object, read_text
+from .documents import dump, is_sealed, parse, read_object, read_text, sealed
 from .errors import DataError, InputError, OutputError, PlmtasksError
 from .examples import Example, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "read_result", "read_results"]
+__all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "dump", "is_sealed", "read_result", "read_results", "sealed"]
 
 SCHEMA_VERSION = 1
 
@@ -315,31 +315,6 @@ def safe_name(name: str) -> str:
         digest = hashlib.sha256(made.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         made = f"{made.encode()[:180].decode('utf-8', 'ignore')}-{digest}"
     return made
-
-
-def dump(value: Any) -> str:
-    """JSON with sorted keys; the same value gives the same bytes.
-
-    raises: ValueError for nan and infinity, which JSON does not know
-    """
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
-
-
-CHECKSUM = "checksum"
-"""Under which a record holds the hash of all else that stands in it."""
-
-
-def sealed(record: Mapping[str, Any]) -> str:
-    """The text of a record with the SHA-256 of its text without that line."""
-    bare = {key: value for key, value in record.items() if key != CHECKSUM}
-    return dump({**bare, CHECKSUM: hashlib.sha256(dump(bare).encode("utf-8", "surrogatepass")).hexdigest()})
-
-
-def is_sealed(text: str, record: Mapping[str, Any]) -> bool:
-    """Whether a record's text is, byte for byte, the one that was sealed; it is not parsed and written again for that."""
-    line = f' "{CHECKSUM}": "{record.get(CHECKSUM)}",\n'
-    bare = text.replace(line, "", 1).encode("utf-8", "surrogatepass")
-    return line in text and hashlib.sha256(bare).hexdigest() == record[CHECKSUM]
 
 
 def stored(folder: Path) -> Result | None:

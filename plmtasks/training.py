@@ -10,12 +10,12 @@ from typing import Any
 from . import environment
 from .config import Generation, ModelSettings, TrainSettings
 from .distributed import Processes
-from .documents import read_object
+from .documents import file_hash, read_object, sealed
 from .errors import DataError, InputError, OutputError
 from .learning import Learning, Lesson, Teacher
 from .model import RECORD, Model, TrainableModel
 from .requests import Answer, Score, to_json
-from .results import dump, identity_hash, lock, open_folder, write_text
+from .results import identity_hash, lock, open_folder, write_text
 
 """Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
 
@@ -239,5 +239,13 @@ def _finish(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: P
         "parts": taught.parts, "model": model.name, "tasks": tasks, "history": taught.history,
         "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
     }  # fmt: skip
-    write_text(folder / RECORD, dump(record))
+    write_record(folder, record)
     shutil.rmtree(folder / "training")
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Writes the record of a training beside the checkpoint, with the hash of each of its files."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [name for path in paths if (name := path.relative_to(folder).as_posix()) not in (RECORD, "README.md")]
+    files = {name: file_hash(folder / name) for name in names if not name.startswith(("training/", "."))}
+    write_text(folder / RECORD, sealed({**record, "files": files}))

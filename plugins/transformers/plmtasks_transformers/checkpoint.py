@@ -1,6 +1,5 @@
 """A checkpoint by name: an alias, a hub id, a folder."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError, UnknownNameError
-from plmtasks.model import RECORD, LoadedModel, Model, Provider, TrainableModel, read_training
+from plmtasks.model import LoadedModel, Model, Provider, TrainableModel, read_training
 from plmtasks.requests import Request
 
 from . import adapters, files
@@ -142,8 +141,6 @@ class Checkpoint(Model):
         assert isinstance(loaded, Loaded)
         module = loaded.parts.module if loaded.parts.adapters is None else adapters.merged(loaded.parts.adapters, self.name)
         save_checkpoint(module, loaded.tokenizer, folder)
-        if self.training_record() is not None:
-            shutil.copy(Path(self.source).expanduser() / RECORD, folder)
 
     def folder(self, settings: "ModelSettings") -> Path:
         """Where its files are; downloads what is not there.

@@ -4,14 +4,12 @@ A folder is as the library writes it; one model with several heads has the bare 
 `heads/`; adapters have their own weights alone.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from plmtasks.documents import read_object
+from plmtasks.documents import file_hash, read_object
 from plmtasks.errors import DataError, ModelError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -108,18 +106,11 @@ def sha256(file: Path) -> str:
     blob = file.resolve()
     if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
         return blob.name
-    state = blob.stat()
-    return _digest(blob, state.st_size, state.st_mtime_ns)
+    return file_hash(blob)
 
 
 def missing(folder: Path, expected: Iterable[str]) -> list[str]:
     return [name for name in expected if not (folder / name).is_file()]
-
-
-@cache
-def _digest(file: Path, size: int, modified: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read_config(folder: Path, source: str) -> Mapping[str, Any]:

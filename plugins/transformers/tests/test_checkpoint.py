@@ -18,7 +18,7 @@ from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, la
 from plmtasks_transformers.checkpoint import Checkpoint, Hub
 
 from plmtasks.config import ModelSettings
-from plmtasks.errors import ModelError, UnknownNameError
+from plmtasks.errors import DataError, ModelError, UnknownNameError
 from plmtasks.registry import load_registry
 from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Tag
 
@@ -235,8 +235,12 @@ def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
 def test_training_record(folder):
     model = Checkpoint(name="m", source=str(folder))
     assert model.training_record() is None
+    record = {"recipe": "0", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": []}}
+    (folder / "plmtasks.json").write_text(json.dumps(record))
+    assert model.training_record() == record
     (folder / "plmtasks.json").write_text('{"task": "classification/sample"}')
-    assert model.training_record() == {"task": "classification/sample"}
+    with pytest.raises(DataError, match="expected a key 'recipe'"):
+        model.training_record()
 
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -294,7 +298,7 @@ def test_hashes_of_the_hub_s_cache_are_its_own_names(hub, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(hub))
     [snapshot] = (hub / "models--google-bert--bert-base-uncased" / "snapshots").iterdir()
     named = files.hashes(snapshot)
-    monkeypatch.setattr(files, "_digest", None)  # nothing is read
+    monkeypatch.setattr(files, "file_hash", None)  # nothing is read
     assert files.hashes(snapshot) == named
 
 
