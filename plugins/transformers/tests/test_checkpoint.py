@@ -235,7 +235,7 @@ def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
 def test_training_record(folder):
     model = Checkpoint(name="m", source=str(folder))
     assert model.training_record() is None
-    record = {"recipe": "0", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": []}}
+    record = {"recipe": "0", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
     (folder / "plmtasks.json").write_text(json.dumps(record))
     assert model.training_record() == record
     (folder / "plmtasks.json").write_text('{"task": "classification/sample"}')
