@@ -44,6 +44,8 @@ class Dataset:
     """Whether this is the task's own data set, whose flaws are known, and not the user's."""
     train_name: str | None = None
     """Where the train split comes from, if not from where the others do."""
+    labels: Callable[[], Sequence[str]] = tuple
+    """The labels that the files name that were read, whether or not an example has them."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
 
     @property

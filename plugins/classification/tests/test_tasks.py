@@ -202,10 +202,10 @@ def dataset(**splits: list[object]) -> Dataset:
     return Dataset(name="mine", readers={split: (lambda examples=examples: examples) for split, examples in made.items()})
 
 
-def test_labels_are_found_over_all_splits() -> None:
-    assert BY_NAME["custom"].bind(dataset(train=["b", "c"], test=["a"])).labels == ("a", "b", "c")
-    assert BY_NAME["custom"].bind(dataset(train=["10", "9"], test=["1"])).labels == ("1", "9", "10")
-    several = BY_NAME["custom"].bind(dataset(train=[["b", "a"]], test=[["c"], []]))
+def test_labels_are_those_of_the_training_data_or_without_any_of_all_splits() -> None:
+    assert BY_NAME["custom"].bind(dataset(train=["b", "c"], test=["a"])).labels == ("b", "c")
+    assert BY_NAME["custom"].bind(dataset(validation=["10", "9"], test=["1"])).labels == ("1", "9", "10")
+    several = BY_NAME["custom"].bind(dataset(validation=[["b", "a"]], test=[["c"], []]))
     assert (several.labels, several.multi_label, several.asks) == (("a", "b", "c"), True, ("Classify", "Generate"))
 
 
