@@ -141,6 +141,10 @@ def _positions(cells: Iterable[Cell]) -> list[Positions]:
     return found
 
 
+def _known(cell: Cell) -> str:
+    return f"the {'choices' if cell.choices else 'labels'} are: {', '.join(cell.candidates)}"
+
+
 def _cells(example: Example) -> Sequence[Cell] | None:
     reference = example.reference
     if isinstance(reference, Cell):
@@ -160,18 +164,35 @@ class _Rows:
     """The cells of the other splits."""
     counted: str = ""
     """The reading by which numbers were read, once they were: index or number."""
+    unsure: bool = False
+    """Whether it might as well have been the other."""
 
     def meant(self, cells: Sequence[Cell], said: str) -> list[int]:
-        """The position that each cell means.
+        """The position that each cell means; it is said where numbers do not count from 0 for sure.
 
         said: the reading of all cells that can be read so; the others are decided by themselves
 
         raises: DataError if a cell means nothing, or all together can be read in more than one way
         """
         every = _positions(cells)
-        if said:
-            rest = iter(self.meant([c for c, found in zip(cells, every, strict=True) if said not in found], ""))
-            return [found[said] if said in found else next(rest) for found in every]
+        open_ = [cell for cell, found in zip(cells, every, strict=True) if said not in found]
+        # numbers that count from 0 do not count from 1 where they are too high
+        unlike = {"index": "number", "number": "index"}.get(said)
+        left = [{how: at for how, at in found.items() if how != unlike} for found in every if said not in found]
+        rest = iter(self._meant(open_, left))
+        first = "the first choice" if cells and cells[0].choices else f"{cells[0].candidates[0]!r:.40}" if cells else ""
+        if self.unsure:
+            which = self.hint("index", "number")
+            self._tell(
+                len(open_), f"of {len(cells)} {self.column}s may count from 0 or 1; they are read so that 0 is {first}; {which}"
+            )
+        elif self.counted == "number":
+            self._tell(
+                len(open_), f"of {len(cells)} {self.column}s count from 1 and not from 0; they are read so that 1 is {first}"
+            )
+        return [found[said] if said in found else next(rest) for found in every]
+
+    def _meant(self, cells: Sequence[Cell], every: Sequence[Positions]) -> list[int]:
         self._refuse_unknown(cells, every)
         fitting = [reading for reading in (NAME, *READINGS) if all(reading in found for found in every)]
         if not cells or NAME in fitting:
@@ -183,38 +204,34 @@ class _Rows:
         return [found[reading] for found in every]
 
     def _weigh(self, cells: Sequence[Cell], every: Sequence[Positions], reading: str, fitting: Sequence[str]) -> None:
-        """Refuses, or counts, the rows in which a text and a position disagree."""
+        """Refuses the rows in which a text and a position disagree, or says how the file as a whole settled them."""
         rivals = fitting if reading == "text" else ("text",)
         meant = [{how: cell.candidates[at] for how, at in found.items()} for cell, found in zip(cells, every, strict=True)]
         doubts = [i for i, texts in enumerate(meant) if {texts[how] for how in rivals if how in texts} - {texts[reading]}]
-        if reading == "text":  # labels are the same in all rows, and what is called by a label's name is that label
-            doubts = [i for i in doubts if cells[i].choices]
-        for i in doubts:
-            if not (isinstance(cells[i].value, str) if reading == "text" else reading == "letter" or len(fitting) == 1):
-                self._refuse(cells, every, i)
-        other = "number or letter" if reading == "text" else "text"
-        said = f"of {len(cells)} {self.column}s are the {other} of another candidate; all are read as {READINGS[reading]}"
-        self._tell(len(doubts), f"{said}; {self.hint(reading, *rivals)}")
+        if reading == "text":  # what is written as the text of a choice, or as the name of a label, is that
+            doubts = [i for i in doubts if cells[i].choices and not isinstance(cells[i].value, str)]
+        if doubts and (reading == "text" or len(fitting) > 1):
+            self._refuse(cells, every, doubts[0])
+        said = f"of {len(cells)} {self.column}s are the text of another candidate; all are read as {READINGS[reading]}"
+        self._tell(len(doubts), f"{said}; {self.hint(reading, 'text')}")
 
     def _count(self, every: Sequence[Positions], fitting: Sequence[str]) -> str:
-        """From where numbers count; it is said where that is not from 0 for sure."""
-        self.counted, count = fitting[0], len(every)
+        """From where numbers count: index or number."""
+        self.counted, self.unsure = fitting[0], False
         if len(fitting) > 1:
-            numbers = [found for found in _positions(list(self.others)) if "index" in found or "number" in found]
+            numbers = [found for found in _positions(self.others) if "index" in found or "number" in found]
             settled = [reading for reading in fitting if numbers and all(reading in found for found in numbers)]
-            self.counted = settled[0] if len(settled) == 1 else "index"
-            if len(settled) != 1:
-                self._tell(count, f"{self.column}s could count from 0 or from 1, and are read from 0; {self.hint(*fitting)}")
-        if self.counted == "number":
-            self._tell(count, f"{self.column}s are numbers that count from 1, and are read so")
+            self.counted, self.unsure = settled[0] if len(settled) == 1 else "index", len(settled) != 1
         return self.counted
 
     def _mixed(self, cells: Sequence[Cell], every: Sequence[Positions]) -> list[int]:
         """No reading fits all rows: numbers then count alike, and what may be a number and something else is refused."""
         numbers = [i for i, found in enumerate(every) if "index" in found or "number" in found]
         fitting = [reading for reading in ("index", "number") if all(reading in every[i] for i in numbers)]
-        if not fitting:
-            self._refuse(cells, every, numbers[0])
+        if numbers and not fitting:
+            high, low = (next(cells[i] for i in numbers if reading not in every[i]) for reading in ("index", "number"))
+            expected = f"{self.column}s that count from 0 or from 1 in all rows"
+            raise DataError(high.where, expected, f"{high.value!r}, and {low.value!r} at {low.where}", _known(high))
         counted = self._count([every[i] for i in numbers], fitting) if numbers else ""
         chosen = []
         for i, found in enumerate(every):
@@ -231,14 +248,12 @@ class _Rows:
         if len(unknown) == len(cells) > 1 and all(whole(cell.value) == -1 for cell in cells):
             raise DataError(self.name, f"a {self.column} a row", f"-1, which stands for none, in all {len(cells)}", *HIDDEN)
         first = unknown[0]
-        names = (
-            ", ".join(first.names) or f"A to {LETTERS[min(len(first.candidates), 26) - 1]}, or 0 to {len(first.candidates) - 1}"
-        )
+        last = len(first.candidates) - 1
+        names = ", ".join(first.names) or f"A to {LETTERS[min(last, 25)]}, or 0 to {last}"
         expected = f"the right choice as {names}, or its text" if first.choices else "a known label"
-        listed = f"the {'choices' if first.choices else 'labels'} are: {', '.join(first.candidates)}"
-        more = [f"{len(unknown)} of {len(cells)} rows are like it"] if len(unknown) > 1 else []
+        more = [f"{len(unknown)} of {len(cells)} rows have none of them"] if len(unknown) > 1 else []
         absent = ["-1 mostly stands for a label that is missing"] if whole(first.value) == -1 else []
-        raise DataError(first.where, expected, f"{first.value!r:.60}", listed, *absent, *more)
+        raise DataError(first.where, expected, f"{first.value!r:.60}", _known(first), *absent, *more)
 
     def _refuse(self, cells: Sequence[Cell], every: Sequence[Positions], at: int) -> None:
         """raises: DataError for rows that can be read in more than one way, of which one is shown"""
