@@ -30,12 +30,16 @@ HIDDEN = ("the references of this split are not public, it seems", "evaluate ano
 Positions = Mapping[str, int]
 """Reading → the position of the candidate that a cell means by it."""
 
+Finish = Callable[[Example, Sequence[int]], Example]
+"""Makes the example of one whose reference is cells, and of the positions that they mean."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """What a row says of the right candidate, before all rows together tell what it means."""
 
-    where: str
+    where: str | Callable[[], str]
+    """As for an error; a function where the line is only looked for then."""
     value: Any
     candidates: Sequence[str]
     """Their texts."""
@@ -45,6 +49,10 @@ class Cell:
     """What the file itself calls the row's choices, where it does → their positions."""
     choices: bool = False
     """The candidates are the row's own. Letters mean them too, and a number in JSON is not for sure one of their texts."""
+
+    @property
+    def place(self) -> str:
+        return self.where if isinstance(self.where, str) else self.where()
 
     def positions(self) -> Positions:
         """By every reading by which the cell means something."""
@@ -86,12 +94,12 @@ def check_reading(said: str, option: str) -> str:
     return said
 
 
-def settle(data: Dataset, column: str, said: str, finish: Callable[[Example, list[int]], Example]) -> Dataset:
+def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
     """The data set whose readers gave `Cell`s, or lists of them, as references, with what they mean in all rows together.
 
     column: the field that `--columns` names: "label", "answer", "reference"
     said: the reading that the user named; "": the rows tell it
-    finish: makes the example of the positions that its reference means; an example whose reference has no cells stays
+    finish: makes the example of the positions that its reference means; one whose reference has no cells stays
 
     Where a split leaves open whether its numbers count from 0 or from 1, the other splits tell.
 
@@ -103,18 +111,16 @@ def settle(data: Dataset, column: str, said: str, finish: Callable[[Example, lis
 
     def read(split: str) -> Iterator[Example]:
         examples = list(data.readers[split]())
-        others = (c for other in data.readers if other != split for e in data.readers[other]() for c in _cells(e) or ())
-        rows = _Rows(name=f"{data.name}, split {split}", column=column, quiet=data.published, others=others)
-        found = iter(rows.meant([cell for e in examples for cell in _cells(e) or ()], said))
+        others = (c for other in data.readers if other != split for e in data.readers[other]() for c in cells(e) or ())
+        rows = _Rows(name=f"{data.name}, split {split}", column=column, others=others)
+        made = list(rows.settled(examples, said, finish))
         if rows.counted:
             counted[split] = rows.counted
-        named.update((label, None) for e in examples for c in _cells(e) or () if not c.choices for label in c.candidates)
         if len(set(counted.values())) > 1:
             told = ", ".join(f"{READINGS[how]} in {name}" for name, how in counted.items())
             raise DataError(data.name, f"{column}s that count alike in all splits", told, rows.hint("index", "number"))
-        for e in examples:
-            cells = _cells(e)
-            yield e if cells is None else finish(e, [next(found) for _ in cells])
+        named.update((label, None) for e in examples for c in cells(e) or () if not c.choices for label in c.candidates)
+        yield from made
 
     return replace(data, readers={split: partial(read, split) for split in data.readers}, labels=lambda: tuple(named), _read={})
 
@@ -145,7 +151,8 @@ def _known(cell: Cell) -> str:
     return f"the {'choices' if cell.choices else 'labels'} are: {', '.join(cell.candidates)}"
 
 
-def _cells(example: Example) -> Sequence[Cell] | None:
+def cells(example: Example) -> Sequence[Cell] | None:
+    """Of an example's reference; None if it is something else."""
     reference = example.reference
     if isinstance(reference, Cell):
         return [reference]
@@ -158,14 +165,18 @@ class _Rows:
 
     name: str
     column: str
-    quiet: bool = False
-    """A published data set, whose ways are known."""
     others: Iterable[Cell] = ()
     """The cells of the other splits."""
     counted: str = ""
     """The reading by which numbers were read, once they were: index or number."""
     unsure: bool = False
     """Whether it might as well have been the other."""
+
+    def settled(self, examples: Sequence[Example], said: str, finish: Finish) -> Iterator[Example]:
+        found = iter(self.meant([cell for e in examples for cell in cells(e) or ()], said))
+        for e in examples:
+            its = cells(e)
+            yield e if its is None else finish(e, [next(found) for _ in its])
 
     def meant(self, cells: Sequence[Cell], said: str) -> list[int]:
         """The position that each cell means; it is said where numbers do not count from 0 for sure.
@@ -183,12 +194,16 @@ class _Rows:
         first = "the first choice" if cells and cells[0].choices else f"{cells[0].candidates[0]!r:.40}" if cells else ""
         if self.unsure:
             which = self.hint("index", "number")
-            self._tell(
-                len(open_), f"of {len(cells)} {self.column}s may count from 0 or 1; they are read so that 0 is {first}; {which}"
+            warn_flaws(
+                self.name,
+                len(open_),
+                f"of {len(cells)} {self.column}s may count from 0 or 1; they are read so that 0 is {first}; {which}",
             )
         elif self.counted == "number":
-            self._tell(
-                len(open_), f"of {len(cells)} {self.column}s count from 1 and not from 0; they are read so that 1 is {first}"
+            warn_flaws(
+                self.name,
+                len(open_),
+                f"of {len(cells)} {self.column}s count from 1 and not from 0; they are read so that 1 is {first}",
             )
         return [found[said] if said in found else next(rest) for found in every]
 
@@ -213,7 +228,7 @@ class _Rows:
         if doubts and (reading == "text" or len(fitting) > 1):
             self._refuse(cells, every, doubts[0])
         said = f"of {len(cells)} {self.column}s are the text of another candidate; all are read as {READINGS[reading]}"
-        self._tell(len(doubts), f"{said}; {self.hint(reading, 'text')}")
+        warn_flaws(self.name, len(doubts), f"{said}; {self.hint(reading, 'text')}")
 
     def _count(self, every: Sequence[Positions], fitting: Sequence[str]) -> str:
         """From where numbers count: index or number."""
@@ -231,7 +246,7 @@ class _Rows:
         if numbers and not fitting:
             high, low = (next(cells[i] for i in numbers if reading not in every[i]) for reading in ("index", "number"))
             expected = f"{self.column}s that count from 0 or from 1 in all rows"
-            raise DataError(high.where, expected, f"{high.value!r}, and {low.value!r} at {low.where}", _known(high))
+            raise DataError(high.place, expected, f"{high.value!r}, and {low.value!r} at {low.place}", _known(high))
         counted = self._count([every[i] for i in numbers], fitting) if numbers else ""
         chosen = []
         for i, found in enumerate(every):
@@ -253,7 +268,7 @@ class _Rows:
         expected = f"the right choice as {names}, or its text" if first.choices else "a known label"
         more = [f"{len(unknown)} of {len(cells)} rows have none of them"] if len(unknown) > 1 else []
         absent = ["-1 mostly stands for a label that is missing"] if whole(first.value) == -1 else []
-        raise DataError(first.where, expected, f"{first.value!r:.60}", _known(first), *absent, *more)
+        raise DataError(first.place, expected, f"{first.value!r:.60}", _known(first), *absent, *more)
 
     def _refuse(self, cells: Sequence[Cell], every: Sequence[Positions], at: int) -> None:
         """raises: DataError for rows that can be read in more than one way, of which one is shown"""
@@ -262,17 +277,14 @@ class _Rows:
         sizes = {how: sum(how in found for found in every) for how in READINGS}
         fit = ", ".join(f"{sizes[how]} as {words}" for how, words in READINGS.items() if sizes[how])
         raise DataError(
-            cell.where, f"{self.column}s that can be read in one way alone", f"{cell.value!r:.60}, which is {told}",
+            cell.place, f"{self.column}s that can be read in one way alone", f"{cell.value!r:.60}, which is {told}",
             f"of {len(cells)} rows, {fit} can be read", self.hint(*found),
         )  # fmt: skip
-
-    def _tell(self, count: int, what: str) -> None:
-        if not self.quiet:
-            warn_flaws(self.name, count, what)
 
     def hint(self, *readings: str) -> str:
         """How the user says which of some readings is meant."""
         if self.column == "prediction":
             return "write the text of each choice, as a text"
         ways = (f"{self.column}_is={how} ({words})" for how, words in READINGS.items() if how in readings)
-        return f"say what they are with --columns {' or '.join(ways)}"
+        own = ", or with reference_is under [columns] of the task's file" if self.column == "reference" else ""
+        return f"say what they are with --columns {' or '.join(ways)}{own}"

@@ -343,7 +343,7 @@ def test_the_users_own_data(tmp_path):
     mood = task(written(tmp_path, MOOD))
     data = mood.load(Source(data=str(tmp_path / "own.csv"), columns={"review": "Text", "reference": "Label"}))
     assert [(e.inputs["review"], e.reference) for e in data["test"]] == [("fine", "pos")]
-    with pytest.raises(InputError, match="there is no field 'text'\n  the fields are: review, reference, id, cluster"):
+    with pytest.raises(InputError, match="there is no field 'text'\n  the fields are: review, reference, reference_is, id, cluster"):
         mood.load(Source(data=str(tmp_path / "own.csv"), columns={"text": "Text"}))
 
 
@@ -458,11 +458,11 @@ def test_what_is_no_task_is_said_with_its_line(tmp_path, registry, old, new, lin
 @pytest.mark.parametrize(
     ("text", "old", "new", "line", "said"),
     [
-        (MOOD, "mood = 0", "mood = 7", 10, "one of the labels neg, pos, found 7"),
+        (MOOD, "mood = 0", "mood = 7", 10, "a known label, found 7"),
         (MOOD, "mood = 0", "mod = 0", 10, "a column 'mood', found review, mod, city"),
         (MOOD, 'review = "a dirty room"', "review = true", 10, "a text as 'review', found True"),
-        (OPTIONS, 'answer = "A"', 'answer = "D"', 11, "one of 3 choices, by its text, its number from 0 or its letter"),
-        (OPTIONS, 'b = "Rome"', 'b = "Oslo"', 11, "at least two choices, all different, found ['Oslo', 'Oslo', 'Bonn']"),
+        (OPTIONS, 'answer = "A"', 'answer = "D"', 11, "the right choice as A to C, or 0 to 2, or its text, found 'D'"),
+        (OPTIONS, 'b = "Rome"', 'b = ""', 11, "at least two choices, none of them empty, found ['Oslo', '', 'Bonn']"),
         (SUMMARIES, '"the sun after the rain"', '"sun\\n\\nrain"', 18, "a text without '\\n\\n', at which [Generate] stops"),
         (QUESTIONS, '"The nurse"', '"The pilot"', 12, "answers that stand in 'text' where they should"),
         (QUESTIONS, "may_abstain = true", "", 20, "an answer, or may_abstain = true in [ExtractSpan], found []"),

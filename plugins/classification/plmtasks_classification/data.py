@@ -169,7 +169,9 @@ class Format:
 
 def label_slices(reference: Any) -> tuple[str, ...]:
     """One for each label that is told."""
-    return tuple(f"label={label}" for label in (reference if isinstance(reference, list) else [reference]) if isinstance(label, str))
+    return tuple(
+        f"label={label}" for label in (reference if isinstance(reference, list) else [reference]) if isinstance(label, str)
+    )
 
 
 def _with_labels(example: Example, positions: Sequence[int]) -> Example:

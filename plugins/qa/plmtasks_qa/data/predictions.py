@@ -73,7 +73,7 @@ def read_letters(path: Path, found: Mapping[str, Prediction], choices: Mapping[s
     for id_, its, at in zip(asked, cells, predicted(path, cells), strict=True):
         if at is None:
             last = LETTERS[len(its.candidates) - 1]
-            raise DataError(its.where, f"a letter from A to {last}, a position from 0, or a choice's text", shown(its.value))
+            raise DataError(its.place, f"a letter from A to {last}, a position from 0, or a choice's text", shown(its.value))
         letters[id_] = LETTERS[at]
     return {id_: replace(p, value=letters[id_]) if id_ in letters else p for id_, p in found.items()}
 
