@@ -34,7 +34,12 @@ def read_answers(path: Path) -> dict[str, Prediction]:
         return {id_: Prediction(value=text) for id_, text in _quac(path)}
     if not lines[0].startswith("{") or {"id", "prediction"} <= first:
         return {}
-    document = get_object(str(path), read_json(path))
+    try:
+        document = get_object(str(path), read_json(path))
+    except DataError:
+        if path.name.endswith((".json", ".jsonl")):
+            raise
+        return {}  # answers, the first of which begins with a brace
     return {id_: Prediction(value=get(str(path), document, id_, str)) for id_ in document}
 
 
