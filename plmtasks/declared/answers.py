@@ -21,6 +21,8 @@ from .templates import fill
 class OneOfSome(DeclaredTask):
     """What the two have in common: the candidates and the words that stand for them."""
 
+    version: ClassVar[int] = 2
+    """2: of a generated text, a number names a candidate as a whole."""
     told_by: ClassVar[Sequence[str]] = ("reference", "reference_is")
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:

@@ -163,6 +163,7 @@ class DeclaredTask(Task):
         said, more = self.declared.columns, columns or {}
         bare = self.solved(where, row, id, more)
         ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
+        ids = "id" if ids is None and isinstance(row.get("id"), (str, int)) else ids
         shown = " ".join(
             text for value in bare.inputs.values() for text in ([value] if isinstance(value, str) else map(str, value))
         )

@@ -42,6 +42,7 @@ class Columns:
     reference_is: Literal["text", "letter", "index", "number"] | None = None
     """How the column tells which label or choice it is, where its rows leave that open."""
     id: str | None = None
+    """None: "id" where there is such a column, else the split and the number of the row."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, open_dataset
@@ -29,6 +29,8 @@ MULTI_LABEL: Mapping[str, Any] = {
 class Classification(Task):
     """Which label has a text, or which labels."""
 
+    version: ClassVar[int] = 2
+    """2: of a generated text, a number names a label as a whole."""
     name: str
     description: str
     form: Format

@@ -12,6 +12,7 @@ from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, HubData, hub_dataset, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.extracts import locate
 from plmtasks.requests import (
     Answer,
     Choose,
@@ -30,7 +31,7 @@ from plmtasks.samples import SPLIT_SIZES
 from plmtasks.task import Task
 
 from .data.choices import choices, lettered, read_choices
-from .data.extractive import extractive, locate, read_extractive
+from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
