@@ -261,7 +261,7 @@ class _Rows:
         if not unknown:
             return
         if len(unknown) == len(cells) > 1 and all(whole(cell.value) == -1 for cell in cells):
-            raise DataError(self.name, f"a {self.column} a row", f"-1, which stands for none, in all {len(cells)}", *HIDDEN)
+            raise DataError(self.name, f"{self.column}s", f"-1, which stands for none, in all {len(cells)} rows", *HIDDEN)
         first = unknown[0]
         last = len(first.candidates) - 1
         names = ", ".join(first.names) or f"A to {LETTERS[min(last, 25)]}, or 0 to {last}"
@@ -284,7 +284,7 @@ class _Rows:
     def hint(self, *readings: str) -> str:
         """How the user says which of some readings is meant."""
         if self.column == "prediction":
-            return "write the text of each choice, as a text"
+            return "write what is meant by its text, in JSON between quotes"
         ways = (f"{self.column}_is={how} ({words})" for how, words in READINGS.items() if how in readings)
         own = ", or with reference_is under [columns] of the task's file" if self.column == "reference" else ""
         return f"say what they are with --columns {' or '.join(ways)}{own}"

@@ -87,7 +87,7 @@ def test_predicted_choices_that_mean_more_than_one_thing_are_refused(first, regi
         f"{path}: b: expected predictions that can be read in one way alone, found '2', which is '2' by texts, 'boat' by numbers "
         "from 0, '2' by numbers from 1\n  of 2 rows, 1 as texts"
     )
-    assert error.value.hints[-1] == "write the text of each choice, as a text"
+    assert error.value.hints[-1] == "write what is meant by its text, in JSON between quotes"
 
 
 def test_a_choice_that_there_is_not_is_refused(registry, write, examples):
