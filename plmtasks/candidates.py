@@ -34,7 +34,7 @@ Finish = Callable[[Example, Sequence[int]], Example]
 """Makes the example of one whose reference is cells, and of the positions that they mean."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
     """What a row says of the right candidate, before all rows together tell what it means."""
 
@@ -136,11 +136,13 @@ def predicted(path: Path, cells: Sequence[Cell]) -> list[int | None]:
 
 
 def _positions(cells: Iterable[Cell]) -> list[Positions]:
-    """Of each cell; labels, which are the same in all rows, are looked up once."""
+    """Of each cell; labels, which are the same in all rows of a file, are looked up once."""
     known: dict[Any, Positions] = {}
-    found = []
+    found, before = [], None
     for cell in cells:
-        key = id(cell) if cell.choices else (type(cell.value), cell.value)
+        if before is None or cell.choices or cell.candidates is not before.candidates:
+            known = {}
+        before, key = cell, (type(cell.value), str(cell.value))
         if key not in known:
             known[key] = cell.positions()
         found.append(known[key])
@@ -221,10 +223,12 @@ class _Rows:
     def _weigh(self, cells: Sequence[Cell], every: Sequence[Positions], reading: str, fitting: Sequence[str]) -> None:
         """Refuses the rows in which a text and a position disagree, or says how the file as a whole settled them."""
         rivals = fitting if reading == "text" else ("text",)
-        meant = [{how: cell.candidates[at] for how, at in found.items()} for cell, found in zip(cells, every, strict=True)]
-        doubts = [i for i, texts in enumerate(meant) if {texts[how] for how in rivals if how in texts} - {texts[reading]}]
-        if reading == "text":  # what is written as the text of a choice, or as the name of a label, is that
-            doubts = [i for i in doubts if cells[i].choices and not isinstance(cells[i].value, str)]
+        doubts = [
+            i for i, (cell, found) in enumerate(zip(cells, every, strict=True))
+            # what is written as the text of a choice, or as the name of a label, is that
+            if not (reading == "text" and (isinstance(cell.value, str) or not cell.choices))
+            and any(cell.candidates[found[how]] != cell.candidates[found[reading]] for how in rivals if how in found)
+        ]  # fmt: skip
         if doubts and (reading == "text" or len(fitting) > 1):
             self._refuse(cells, every, doubts[0])
         said = f"of {len(cells)} {self.column}s are the text of another candidate; all are read as {READINGS[reading]}"

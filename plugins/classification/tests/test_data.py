@@ -121,7 +121,7 @@ def test_references_that_are_not_public_are_told(tmp_path: Path, variant: str) -
     (tmp_path / "train.csv").write_text("text,label\nx,0\ny,1\n")
     (tmp_path / "test.csv").write_text("text,label\nx,-1\ny,-1\n")
     data = TASK[variant].load(Source(data=str(tmp_path)))
-    with pytest.raises(DataError, match="found -1, which stands for none, in all 2 rows\n  the references .* not p"):
+    with pytest.raises(DataError, match=r"found -1, which stands for none, in all 2 rows\n  the references .* not p"):
         refuse_unknown(data, "test", TASK[variant].bind(data).labels)
     assert len(TASK[variant].bind(data).labels) == 2
 
