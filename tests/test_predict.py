@@ -321,7 +321,7 @@ def test_an_input_that_grew_is_gone_on_with(registry: Registry, questions: Path,
 
 def test_what_comes_before_a_bad_line_is_kept(registry: Registry, tmp_path: Path) -> None:
     file, out = tmp_path / "in.txt", tmp_path / "out"
-    file.write_text("a\nb\n{bad\nd\n")
+    file.write_text('a\nb\n{"bad\nd\n')
     with pytest.raises(DataError, match=r"in\.txt:3:2: .*\n  the 2 lines before it are answered"):
         ask(registry, file, out)
     assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == ["1", "2"]
