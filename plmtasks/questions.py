@@ -134,8 +134,8 @@ def read_question(task: Task, line: bytes, name: str, number: int, following: Ta
         raise DataError(where, "UTF-8 text", f"byte 0x{line[e.start]:02x} at position {e.start}") from e
     if not text.strip():
         return Example(id=str(number), inputs={})
-    # a brace alone may begin a text
-    is_object = re.match(r'\s*\{\s*["}]', text) is not None
+    # a word in braces may begin a text: "{laughs} I never"
+    is_object = re.match(r'\s*\{(?!\s*\w[^":{}]*\})', text) is not None
     return pose(task, read_object(where, text) if is_object else text, (where, number), following)
 
 
