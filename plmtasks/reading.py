@@ -15,13 +15,13 @@ SURROUNDINGS = " \t\"'`*.,:;!?()[]。，：；！？“”‘’「」『』"
 """What models like to put around a word."""
 
 
-ENDS = re.compile(r"(?!\w|[-'’]\w)")
+_ENDS = re.compile(r"(?!\w|[-'’]\w)")
 """Where a word ends."""
 
-NUMBER_ENDS = re.compile(r"(?!\w|[-–'’.,:]\w|[ \u00a0\u202f]\d{3}(?!\d))")
+_NUMBER_ENDS = re.compile(r"(?!\w|[-–'’.,:]\w|[ \u00a0\u202f]\d{3}(?!\d))")
 """Where a number ends: what decimals, thousands, a range or a time follow is only a part of it."""
 
-NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:[,'’ \u00a0\u202f]\d{3})+(?!\d)|\d+)?(?:\.\d+)?(?:e[-+]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:[,'’ \u00a0\u202f]\d{3})+(?!\d)|\d+)?(?:\.\d+)?(?:e[-+]?\d{1,3})?", re.ASCII)
 """A number as it is written in English, with its sign, thousands, decimals and exponent."""
 
 
@@ -40,7 +40,7 @@ def named(text: str, words: Iterable[str]) -> str | None:
     point = said[: len(said) - len(bare)].endswith((".", ","))
     # the longest first: a label may begin with another
     for word in sorted(folded, key=len, reverse=True):
-        ends = NUMBER_ENDS if word[-1:].isdigit() else ENDS
+        ends = _NUMBER_ENDS if word[-1:].isdigit() else _ENDS
         starts = said.startswith(word) or (bare.startswith(word) and not (point and word[0].isdigit()))
         if word and starts and ends.match(said if said.startswith(word) else bare, len(word)):
             return folded[word]
@@ -50,9 +50,9 @@ def named(text: str, words: Iterable[str]) -> str | None:
 
 def _number(text: str, *, whole: bool = False) -> Decimal | None:
     """The number at the head of a text, or that the whole of it is."""
-    found = NUMBER.match(text)
+    found = _NUMBER.match(text)
     assert found is not None
-    ends = found.end() == len(text) if whole else NUMBER_ENDS.match(text, found.end())
+    ends = found.end() == len(text) if whole else _NUMBER_ENDS.match(text, found.end())
     digits = re.sub(r"[,'’ \u00a0\u202f]", "", found[0]).replace("−", "-")
     return Decimal(digits) if ends and any(c.isdigit() for c in digits.partition("e")[0]) else None
 
