@@ -5,6 +5,7 @@ import fnmatch
 import gzip
 import hashlib
 import json
+import re
 import warnings
 import zlib
 from collections import Counter
@@ -45,6 +46,8 @@ class Dataset:
     """Whether this is the task's own data set, whose flaws are known, and not the user's."""
     train_name: str | None = None
     """Where the train split comes from, if not from where the others do."""
+    labels: Callable[[], Sequence[str]] = tuple
+    """The labels that the files name that were read, whether or not an example has them."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
     _hashes: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -316,7 +319,11 @@ def read_table(
                 raise DataError(where, f"{len(columns)} cells ({', '.join(columns)})", f"{len(row)}")
             yield where, dict(zip(columns, row, strict=True))
     except csv.Error as e:
-        raise DataError(f"{path}:{rows.line_num}", "CSV", str(e)) from e
+        if "new-line character" not in str(e):
+            raise DataError(f"{path}:{rows.line_num}", "CSV", str(e)) from e
+        hint = "within a cell it wants quotes, as CSV has them" if quoting else "a cell of tab-separated text cannot hold it"
+        found = "a carriage return alone, without a line feed after it"
+        raise DataError(f"{path}:{rows.line_num}", "lines that end in a line feed", found, hint) from e
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -397,13 +404,28 @@ def draw(examples: Sequence[Example], limit: int | None) -> tuple[Example, ...]:
     return tuple(e for e in examples if e.id in kept)
 
 
+def holds_objects(path: Path, lines: Sequence[str]) -> bool:
+    """Whether a file of predictions is one of JSON lines: its name says so, or its first line is an object with an id.
+
+    A text may begin with a brace, too.
+    """
+    if path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")):
+        return True
+    first = next((line for line in lines if line.strip()), "")
+    try:
+        row = json.loads(first)
+    except ValueError:
+        return re.match(r'\s*\{\s*"(id|prediction)"\s*:', first) is not None  # one that is broken
+    return isinstance(row, dict) and "id" in row
+
+
 def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]:
     """id → prediction, from JSON lines with "id" and "prediction", or one prediction a line in the examples' order.
 
     raises: DataError with the line
     """
     lines = read_lines(path)
-    if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith("{")):
+    if holds_objects(path, lines):
         found: dict[str, Prediction] = {}
         for where, row in read_json_lines(path):
             id_ = str(column(where, row, "id"))

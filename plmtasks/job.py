@@ -11,6 +11,7 @@ from .config import RunConfig
 from .data import Dataset, draw
 from .errors import InputError, MismatchError, PlmtasksError
 from .examples import Example, Prediction
+from .labels import refuse_unknown
 from .metric import Metric
 from .model import Model
 from .registry import Registry
@@ -68,6 +69,7 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data
     bound = task.bind(data)
     task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()
+    refuse_unknown(data, split, task.labels)
     whole, taken = given.take(config, task, data, split, registry) if config.given else (data[split], {})
     examples = draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)

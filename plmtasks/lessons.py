@@ -14,6 +14,7 @@ from .errors import InputError
 from .examples import Example, fingerprint
 from .job import Job, data_name, read
 from .journal import MemoryJournal
+from .labels import refuse_unknown
 from .learning import Lesson, Teacher
 from .model import LoadedModel, Model
 from .progress import Progress
@@ -171,6 +172,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
     }
     evaluate = selecting = None
     if chosen is not None:
+        refuse_unknown(job.data, chosen, job.task.labels)
         asked = job.data[chosen]
         facts["selecting"] = fingerprint(asked)
         evaluate = _Evaluation(

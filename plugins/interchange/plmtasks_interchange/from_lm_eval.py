@@ -108,7 +108,7 @@ def _files(task: Evaluated, columns: "Mapping[str, NDArray[Any]]") -> Iterator[t
     examples, predictions = [], {}
     for id_, row in task.samples.rows(next(iter(task.scores))[1]).items():
         inputs = row["doc"] if isinstance(row["doc"], dict) else {"doc": row["doc"]}
-        examples.append(Example(id=id_, inputs=inputs, reference=row["target"]))
+        examples.append(Example(id=id_, inputs=inputs, reference=task.samples.reference(row, task.kind)))
         predictions[id_] = Prediction(value=task.samples.prediction(row, task.kind), scores=task.samples.numbers(row))
     yield "predictions.jsonl", prediction_lines(examples, predictions).encode("utf-8", "surrogatepass")
     if columns:

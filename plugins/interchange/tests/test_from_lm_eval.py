@@ -166,7 +166,7 @@ def test_with_samples_come_predictions_statistics_and_the_bootstrap(tmp_path):
     low, high = wilson(0.75, 4)
     assert (acc["low"], acc["high"]) == pytest.approx((100 * low, 100 * high)), "not from the error that the file has"
     assert list(result.predictions())[2] == {
-        "id": "2", "prediction": "that", "reference": "0", "scores": {"acc": 0.0}, "slices": [],
+        "id": "2", "prediction": "that", "reference": "this", "scores": {"acc": 0.0}, "slices": [],
         "inputs": {"question": "Which 2?"},
     }  # fmt: skip
     statistics = result.statistics()

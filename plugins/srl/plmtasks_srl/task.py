@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, hub_dataset, read_lines, warn_flaws
+from plmtasks.data import Dataset, HubData, holds_objects, hub_dataset, read_lines, warn_flaws
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
@@ -150,8 +150,7 @@ class SpanTask(Task):
 
         raises: DataError
         """
-        lines = read_lines(path)
-        if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith('{"')):
+        if holds_objects(path, read_lines(path)):
             return check_spans(path, super().read_predictions(path, examples), examples)
         return self.read_columns(path, examples)
 

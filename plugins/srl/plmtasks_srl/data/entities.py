@@ -8,6 +8,7 @@ from typing import Any
 
 from plmtasks.data import read_records
 from plmtasks.errors import DataError, InputError
+from plmtasks.labels import class_names
 
 from ..spans import SCHEMES, Where, is_tag, misfit, scheme_of
 from .columns import blocks
@@ -106,7 +107,7 @@ class TagFormat:
         return int(text)
 
     def _rows(self, path: Path) -> Iterator[Tagged]:
-        yield from self.read_rows(read_records(path), _class_names(path) if path.name.endswith(".parquet") else ())
+        yield from self.read_rows(read_records(path), class_names(path, NAMES["tags"]) if path.name.endswith(".parquet") else ())
 
     def read_rows(self, rows: Iterable[tuple[str, Mapping[str, Any]]], names: Sequence[str] = ()) -> Iterator[Tagged]:
         """Sentences of (where, row) pairs, each with a list of words and one of tags.
@@ -138,24 +139,3 @@ def _named(where: str, tag: Any, names: Sequence[str]) -> str:
     if isinstance(tag, int) and 0 <= tag < len(names):
         return names[tag]
     raise DataError(where, f"tags as texts{f', or numbers from 0 to {len(names) - 1}' if names else ''}", repr(tag))
-
-
-def _class_names(path: Path) -> list[str]:
-    """The tags that datasets writes into the schema of a Parquet file, if it has any."""
-    import json
-
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-    except (pyarrow.ArrowException, OSError) as e:
-        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    for name in NAMES["tags"]:
-        feature = features.get(name, {})
-        # a list of classes is spelled in two ways by different versions of datasets
-        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
-        if feature.get("names"):
-            return list(feature["names"])
-    return []
