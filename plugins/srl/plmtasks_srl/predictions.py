@@ -183,7 +183,7 @@ def tags_right(tags: Sequence[str], example: Example) -> int:
 
 
 def check_spans(path: Path, found: Mapping[str, Prediction], examples: Sequence[Example]) -> dict[str, Prediction]:
-    """Predictions of JSON as disjoint spans within their sentences; a list of tags will do, too, and null for nothing found.
+    """Predictions of JSON as disjoint spans within their sentences; a list of tags will do, and null or "" for nothing.
 
     raises: DataError
     """
@@ -192,7 +192,7 @@ def check_spans(path: Path, found: Mapping[str, Prediction], examples: Sequence[
     read = {}
     for id_, prediction in found.items():
         where, value, scores = f"{path}: {id_}", prediction.value, prediction.scores
-        if value is None:
+        if value in (None, ""):
             value = []
         if isinstance(value, list) and value and all(isinstance(tag, str) for tag in value):
             tags = _tags(where, value, len(words.get(id_, value)))

@@ -311,6 +311,15 @@ def test_the_scheme_is_the_one_that_the_fewest_tags_are_outside_of(tags, scheme,
         read("tagging/text", path)
 
 
+@pytest.mark.parametrize("tags", ["BIES", "BILU", "BMES", "BMEW"])
+def test_letters_of_other_schemes(tags, read, write):
+    rows = [("w", f"{letter}-X") for letter in tags]
+    (example,) = read("tagging/text", write("x.conll", columns([rows])))
+    assert example.reference == [["X", 0, 3], ["X", 3, 4]]
+    row = {"tokens": ["w"] * 4, "ner_tags": [tag for _, tag in rows]}
+    assert read("tagging/text", write("x.jsonl", json.dumps(row)))[0].reference == example.reference
+
+
 def test_roles_that_continue_nothing_open_a_span(read, write):
     text = BIO.replace("it\tPRP\t-\tB-ARG1", "it\tPRP\t-\tI-ARG1")
     with pytest.warns(DataWarning, match=r"x\.bio\.tsv: 1 tags do not fit IOB2, .*:5, 'I-ARG1' after 'B-V'"):
@@ -334,6 +343,12 @@ def test_a_line_with_all_columns_is_a_word(word, place, read, write):
     roles = [(w, "-", "*") for w, _ in MET[:place]] + [(word, "go", "(V*)")] + [(w, "-", "*") for w, _ in MET[place:]]
     (example,) = read("srl/propbank", write("x.props", f"# sent_id = a-1\n{columns([roles])}"))
     assert example.inputs["words"] == [w for w, *_ in roles]
+
+
+def test_a_file_of_words_has_no_comments(read, write):
+    write("x.words", "#win=yes\nran\n")
+    (example,) = read("srl/propbank", write("x.props", "-\t(A0*)\nrun\t(V*)\n"))
+    assert example.inputs["words"] == ["#win=yes", "ran"]
 
 
 def test_comments_are_comments(read, write):
@@ -378,6 +393,7 @@ def test_a_system_that_finds_no_predicates_or_names_has_a_score(registry, read, 
     assert [scores[m] for m in ("precision", "recall", "f1", "sense_f1")] == [0, 0, 0, 0]
     task = registry.task("tagging/text").labelled(["LOC", "ORG", "PER"])
     nothing = [
+        ("z.jsonl", "".join(json.dumps({"id": e.id, "prediction": ""}) + "\n" for e in names)),
         ("x.conll", columns([[(word, "O") for word, _ in rows] for rows in NAMES])),
         ("x.jsonl", "".join(json.dumps({"id": e.id, "prediction": []}) + "\n" for e in names)),
         ("y.jsonl", "".join(json.dumps({"id": e.id, "prediction": None}) + "\n" for e in names)),
@@ -403,6 +419,8 @@ ENGLISH = f"""# newdoc id = a
 # sent_id = a-2
 # text = Yes
 1\tYes\tyes\t{HEAD}\t0:x\t_\t_\t
+
+1\tNo\tno\t{HEAD}\t0:x\t_\t\t
 """
 GERMAN = f"""# sent_id a-1
 1\tWe\twe\t{HEAD}\t_\t_\tA0\t_
@@ -422,7 +440,7 @@ def test_the_first_release_of_universal_propositions(name, text, read, write):
     assert (see.inputs["words"], see.inputs["predicate"], fall.inputs["predicate"]) == (["We", "saw", "it", "fall"], 1, 3)
     assert see.reference == [["ARG0", 0, 1], ["V", 1, 2], ["ARG1", 3, 4]]
     assert fall.reference == [["ARG0", 2, 3], ["V", 3, 4]]
-    both, none = read("srl/predicates", write(name, text))
+    both, none, *_ = read("srl/predicates", write(name, text))
     assert both.reference == [["01", 1, 2], ["02", 3, 4]]
     assert (none.inputs["words"], none.reference) == (["Yes"], [])
     if name.startswith("en"):

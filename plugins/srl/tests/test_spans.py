@@ -150,7 +150,7 @@ def test_all_schemes_are_read(sentence, scheme):
     assert misfits(tags, found) == []
 
 
-@given(st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=10))
+@given(st.lists(st.sampled_from(["O", *(f"{letter}-{label}" for letter in "BIES" for label in "XY")]), max_size=10))
 def test_tags_are_cut_as_seqeval_cuts_them(tags):
     from seqeval.metrics.sequence_labeling import get_entities
 

@@ -11,6 +11,9 @@ from plmtasks.errors import DataError, InputError
 from ..spans import SCHEMES, Where, count_misfits, is_tag, misfits, scheme_of, told
 from .columns import Block, blocks, is_row
 
+LETTERS: Mapping[str, str] = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
+"""BILOU and BMES are IOBES with other letters."""
+
 DOCUMENT = "-DOCSTART-"
 """Stands for a word between documents."""
 
@@ -93,7 +96,7 @@ class TagFormat:
         def is_word(cells: Sequence[str], width: int | None) -> bool:
             """With as many columns as the other lines and a tag in its place."""
             there = len(cells) > 1 and -len(cells) <= last < len(cells)
-            return there and is_row(cells, width) and is_tag(cells[last].strip())
+            return there and is_row(cells, width) and is_tag(_tag(cells[last].strip()))
 
         for block in blocks(path, is_word):
             if block.rows[0][0] == DOCUMENT:
@@ -105,7 +108,7 @@ class TagFormat:
                     raise DataError(block.where(i), "a word and its tag in columns", f"{len(row)} columns")
             yield Tagged(
                 id=block.comments.get("sent_id", str(number)), words=tuple(block.column(first)),
-                tags=tuple(tag.strip() for tag in block.column(last)), where=block.where, before=_before(block, last),
+                tags=tuple(_tag(cell.strip()) for cell in block.column(last)), where=block.where, before=_before(block, last),
             )  # fmt: skip
             number += 1
 
@@ -147,9 +150,13 @@ def _before(block: Block, last: int) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(block.column(c)) for c in places[:last])
 
 
+def _tag(text: str) -> str:
+    return LETTERS.get(text[:2], text[:2]) + text[2:]
+
+
 def _named(where: str, tag: Any, names: Sequence[str]) -> str:
     if isinstance(tag, str):
-        return tag
+        return _tag(tag)
     if isinstance(tag, int) and 0 <= tag < len(names):
         return names[tag]
     raise DataError(where, f"tags as texts{f', or numbers from 0 to {len(names) - 1}' if names else ''}", repr(tag))

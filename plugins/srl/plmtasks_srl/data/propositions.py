@@ -138,7 +138,7 @@ def _words_beside(path: Path, kept: Sequence[Block]) -> list[list[str]]:
     beside = next((place for place in places if place.is_file()), None)
     if beside is None:
         return [[UNKNOWN] * len(block.rows) for block in kept]
-    return parallel(beside, [block.column(0) for block in blocks(beside, lambda line: False)], kept)
+    return parallel(beside, [block.column(0) for block in blocks(beside, lambda cells, width: True)], kept)
 
 
 # ── BIO columns ───────────────────────────────────────────────────────────────────────────────────────────────────

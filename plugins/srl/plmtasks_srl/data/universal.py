@@ -109,10 +109,12 @@ def read_conllu(path: Path, kept: Sequence[Block]) -> Found:
     kept = [_without_empty(_plain_words(block).even()) for block in kept]
     fitting = Counter(c for block in kept for c in range(9, 14) if _fits_rolesets(block, c))
     # of one sentence, other columns may fit by chance; those do not look like be.01
-    named = Counter(c for block in kept for row in block.rows for c in fitting if c < len(row) and ROLESET.fullmatch(row[c]))
-    at = max(fitting, key=lambda c: (fitting[c], named[c], -c), default=9)
+    looks = Counter(c for block in kept for row in block.rows for c in fitting if c < len(row) and ROLESET.fullmatch(row[c]))
+    at = max(fitting, key=lambda c: (fitting[c], looks[c], -c), default=9)
     for block in kept:
-        rolesets = [None if cell in EMPTY else cell for cell in block.column(at)]
+        # a sentence without predicates may have no such column
+        named = block.column(at) if at < len(block.rows[0]) else EMPTY[:1] * len(block.rows)
+        rolesets = [None if cell in EMPTY else cell for cell in named]
         predicates = [i for i, roleset in enumerate(rolesets) if roleset is not None]
         columns = [
             [Span(label, i, i + 1) for i, label in enumerate(block.column(c)) if label not in EMPTY]
