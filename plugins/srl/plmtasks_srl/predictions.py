@@ -17,6 +17,9 @@ from .spans import OUTSIDE, Where, find_flaw, is_tag, plain, read_tags, spans_of
 TAGS_RIGHT = "tags_right"
 """The score of a prediction given as tags: how many are the reference's, both as their files write them."""
 
+SOUGHT = 200
+"""So many sentences with other words are looked for among the references'; in files that agree, few are."""
+
 ESCAPED = re.compile(r"[\s*#=]")
 """What cannot stand everywhere in columns, and is written as _."""
 
@@ -92,10 +95,11 @@ def _hold_words(path: Path, paired: Sequence[tuple[Example, InColumns]]) -> None
     alike: dict[int, list[int]] = {}
     for i, words in enumerate(wanted):
         alike.setdefault(len(words), []).append(i)
-    wrong, told = list[tuple[int, int]](), 0
+    wrong, told, sought = list[tuple[int, int]](), 0, 0
     for i, (example, sentence) in enumerate(paired):
         differing, count = _differing(found[i], wanted[i])
-        if 2 * len(differing) > count and has_words(sentence.words):
+        if 2 * len(differing) > count and has_words(sentence.words) and sought < SOUGHT:
+            sought += 1
             for j in alike[len(wanted[i])]:
                 others, compared = _differing(found[i], wanted[j])
                 if 2 * len(others) < compared and has_words(paired[j][0].inputs["words"]):
@@ -119,7 +123,8 @@ def _tell(path: Path, wrong: Sequence[tuple[int, int]], told: int, paired: Seque
         way = "the two files do not belong together"
         raise DataError(sentence.where(word), f"{expected!r}, a word of {_named(example)}", repr(found), way)
     first = f"the first: {sentence.where(word)}, {found!r} for {expected!r}"
-    warn_flaws(str(path), len(wrong), f"of {told} words are not the references'; {first}")
+    doubt = "" if worded else "; are the sentences in another order?"
+    warn_flaws(str(path), len(wrong), f"of {told} words are not the references'; {first}{doubt}")
 
 
 def _spellings(words: Sequence[str], lemmas: Mapping[int, str]) -> list[set[str]]:

@@ -17,6 +17,9 @@ GAP = re.compile(r"[ \t]+")
 OPENING = re.compile(r"#+ ?(sent_id|newdoc|newpar|begin document)\b")
 """A comment that stands before a sentence, never within it."""
 
+WITHIN = re.compile(r"#end\b|#+ ?[\w.:-]+ *=")
+"""A comment that may stand behind a word."""
+
 FORMATS = ("gold_conll", "conllup", "bio.tsv", "props", "conll")
 """How names of files end (or end before .gz); in a folder with the same split in several formats, the first."""
 
@@ -122,6 +125,8 @@ def _block(path: Path, group: Sequence[tuple[int, str]], is_word: IsWord) -> Blo
             continue
         if rows and OPENING.match(line):
             raise DataError(f"{path}:{number}", "an empty line between two sentences", f"{line[:60]!r} behind a word")
+        if rows and not WITHIN.match(line):
+            raise DataError(f"{path}:{number}", f"{len(rows[0])} columns, or a comment before the sentence", repr(line[:60]))
         name, equals, value = line.lstrip("# ").partition("=")
         comments |= {name.strip(): value.strip()} if equals else {}
     return Block(path=path, rows=rows, lines=numbers, comments=comments)

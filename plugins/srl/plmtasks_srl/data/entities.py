@@ -94,9 +94,10 @@ class TagFormat:
         first, last = (self._position(name, default) for name, default in (("words", 0), ("tags", -1)))
 
         def is_word(cells: Sequence[str], width: int | None) -> bool:
-            """With as many columns as the other lines and a tag in its place."""
-            there = len(cells) > 1 and -len(cells) <= last < len(cells)
-            return there and is_row(cells, width) and is_tag(_tag(cells[last].strip()))
+            """With as many columns as the other lines and a tag in its place, or a word alone, which lacks its tag."""
+            if len(cells) == 1:
+                return "=" not in cells[0]
+            return -len(cells) <= last < len(cells) and is_row(cells, width) and is_tag(_tag(cells[last].strip()))
 
         for block in blocks(path, is_word):
             if block.rows[0][0] == DOCUMENT:
