@@ -18,7 +18,7 @@ TAGS_RIGHT = "tags_right"
 """The score of a prediction given as tags: how many are the reference's, both as their files write them."""
 
 SOUGHT = 200
-"""So many sentences with other words are looked for among the references'; in files that agree, few are."""
+"""So many sentences of which half of all words differ are held against each other; where more do, the files do not agree."""
 
 ESCAPED = re.compile(r"[\s*#=]")
 """What cannot stand everywhere in columns, and is written as _."""
@@ -84,38 +84,46 @@ def in_order(path: Path, sentences: Sequence[S], examples: Sequence[Example], wh
 def _hold_words(path: Path, paired: Sequence[tuple[Example, InColumns]]) -> None:
     """Counts the words of a file that are not the references', with a warning that names the first.
 
-    Systems normalize links, digits and brackets, so that some may differ. But where a sentence has more words of another one
-    of the references than of its own, or half of all words differ, the two files do not belong together. Where one has no
-    words, the predicates' lemmas are compared: those are only counted, since taggers differ in them.
+    Systems normalize links, digits and brackets, so that some may differ. But where the words are another sentence's that is
+    not in its own place either, or half of all words differ, the two files do not belong together. Where one has no words, the
+    predicates' lemmas are compared; those are only counted, since lemmatizers differ.
 
     raises: DataError
     """
     wanted = [_spellings(e.inputs["words"], e.lemmas if isinstance(e, Written) else {}) for e, _ in paired]
     found = [_spellings(s.words, s.lemmas) for _, s in paired]
-    alike: dict[int, list[int]] = {}
-    for i, words in enumerate(wanted):
-        alike.setdefault(len(words), []).append(i)
-    wrong, told, sought = list[tuple[int, int]](), 0, 0
-    for i, (example, sentence) in enumerate(paired):
-        differing, count = _differing(found[i], wanted[i])
-        if 2 * len(differing) > count and has_words(sentence.words) and sought < SOUGHT:
-            sought += 1
-            for j in alike[len(wanted[i])]:
-                others, compared = _differing(found[i], wanted[j])
-                if 2 * len(others) < compared and has_words(paired[j][0].inputs["words"]):
-                    said = f"{_shown(sentence.words)}, which is {_named(paired[j][0])}: the sentences are in another order"
-                    raise DataError(sentence.where(0), _named(example), said)
-        wrong += [(i, word) for word in differing]
-        told += count
-    if wrong:
-        _tell(path, wrong, told, paired)
+    compared = [_differing(*pair) for pair in zip(found, wanted, strict=True)]
+    displaced = [i for i, (differing, _) in enumerate(compared) if differing]
+    worded = [i for i in displaced if _worded(*paired[i])]
+    whose = {_text(paired[i][0].inputs["words"]): i for i in worded}
+    strange = [i for i in worded if 2 * len(compared[i][0]) >= compared[i][1]][:SOUGHT]
+    for i in worded:
+        differing, told = compared[i]
+        exact = whose.get(_text(paired[i][1].words), i)
+        alike = [j for j in strange if len(wanted[j]) == len(found[i])] if i in strange else []
+        for j in (exact, *alike):
+            others = len(_differing(found[i], wanted[j])[0])
+            if others < len(differing) and 2 * others < told:
+                said = f"{_shown(paired[i][1].words)}, which is {_named(paired[j][0])}: the sentences are in another order"
+                raise DataError(paired[i][1].where(0), _named(paired[i][0]), said)
+    if displaced:
+        wrong = [(i, word) for i in displaced for word in compared[i][0]]
+        _tell(path, wrong, sum(told for _, told in compared), paired)
+
+
+def _worded(example: Example, sentence: InColumns) -> bool:
+    return has_words(sentence.words) and has_words(example.inputs["words"])
+
+
+def _text(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(_spell, words))
 
 
 def _tell(path: Path, wrong: Sequence[tuple[int, int]], told: int, paired: Sequence[tuple[Example, InColumns]]) -> None:
     """Warns of words that differ; raises: DataError if they are most of those that are told."""
     i, word = wrong[0]
     example, sentence = paired[i]
-    worded = has_words(sentence.words) and has_words(example.inputs["words"])
+    worded = _worded(example, sentence)
     written = example.lemmas if isinstance(example, Written) else {}
     expected = example.inputs["words"][word] if worded else written.get(word) or example.inputs["words"][word]
     found = sentence.words[word] if worded else sentence.lemmas.get(word) or sentence.words[word]

@@ -61,7 +61,10 @@ def test_tags_are_the_last_column_and_the_words_where_the_references_are(change,
 @pytest.mark.parametrize(
     ("sentences", "message"),
     [
-        ([ROME, MET, WIN], r"x\.conll:1: .* 'We met Ann Lee', found 'Rome is not far', which is sentence 1 .*in another order"),
+        (
+            [ROME, MET, WIN],
+            r"x\.conll:1: expected sentence 0 'We met Ann Lee', found 'Rome is not far', which is sentence 1 .*in another order",
+        ),
         ([ROME, [("we", "O"), *MET[1:]], WIN], r"x\.conll:1: .*in another order"),
         ([*NAMES, MET], "expected 3 sentences, as in the references, found 4"),
         ([MET, ROME[:3], WIN], r"x\.conll:6: expected the 4 words of sentence 1 'Rome is not far', found 3"),
@@ -72,6 +75,15 @@ def test_tags_are_the_last_column_and_the_words_where_the_references_are(change,
 def test_files_that_do_not_belong_together(sentences, message, names, write):
     with pytest.raises(DataError, match=message):
         ENTITIES.read_predictions(write("x.conll", columns(sentences)), names)
+
+
+def test_sentences_that_differ_in_one_word_are_in_another_order(read, write):
+    one, two = ([("the", "O"), (word, "B-X"), ("was", "O"), ("painted", "O")] for word in ("mirror", "table"))
+    examples = read("tagging/text", write("test.conll", columns([one, MET, two])))
+    with pytest.raises(DataError, match=r"x\.conll:1: expected sentence 0 'the mirror was painted', .*in another order"):
+        ENTITIES.read_predictions(write("x.conll", columns([two, MET, one])), examples)
+    # a sentence twice is in its place
+    ENTITIES.read_predictions(write("x.conll", columns([two, MET, two])), examples)
 
 
 def test_words_that_a_system_spells_otherwise_are_counted(names, write):
@@ -129,7 +141,9 @@ def test_roles_and_predicates_lie_beside_words_or_lemmas(task, read, write, recw
             task.read_predictions(write("y.props", PROPS.replace("see", "saw")), examples)
     assert [str(w.message) for w in recwarn if "not the references'" in str(w.message)] == []
     examples = read(task.name, write("test.bio.tsv", BIO))
-    with pytest.raises(DataError, match=r"x\.bio\.tsv:3: .* 'We saw it', found 'They went \.', which .* another order"):
+    with pytest.raises(
+        DataError, match=r"x\.bio\.tsv:3: expected sentence 1 'We saw it', found 'They went \.', which .* another order"
+    ):
         task.read_predictions(write("x.bio.tsv", swapped(BIO)), examples)
     with pytest.warns(DataWarning, match=r"2 of 2 words are not the references'; the first: .*:4, 'go' for 'see'; are the"):
         task.read_predictions(write("x.props", swapped(PROPS)), examples)

@@ -79,7 +79,7 @@ class Block:
         numbers = self.column(column)
         left_out, before = 0, -1
         for i, cell in enumerate(numbers):
-            if not (cell.isascii() and cell.isdigit()) or int(cell) <= before or (i == 0 and int(cell) > 1):
+            if not (cell.isascii() and cell.isdigit() and len(cell) < 10) or int(cell) <= before or (i == 0 and int(cell) > 1):
                 expected = f"the word's number in column {column + 1}: {before + 1 if i else '0 or 1'}"
                 way = "an empty line stands between two sentences"
                 raise DataError(self.where(i), expected, repr(cell), way)

@@ -94,7 +94,7 @@ def _arguments(block: Block, row: int, column: int, numbers: dict[str, int]) -> 
 def is_conllu(first: Block) -> bool:
     """Whether the columns are CoNLL-U's (number, word, …, the head's number), and not many columns of tags."""
     rows = [row for row in first.rows if not BETWEEN.fullmatch(row[0])]
-    headed = all(len(row) >= 10 and row[0].isdigit() and (row[6] == "_" or row[6].isdigit()) for row in rows)
+    headed = bool(rows) and all(len(row) >= 10 and row[0].isdigit() and (row[6] == "_" or row[6].isdigit()) for row in rows)
     return headed and rows[0][0] == "1" and not all(is_tag(cell) for row in rows for cell in row[4:])
 
 
