@@ -57,12 +57,14 @@ class Block:
     def column(self, number: int) -> list[str]:
         return [row[number] for row in self.rows]
 
-    def even(self) -> "Block":
-        """This block, if all of its rows have as many cells as the first.
+    def even(self, least: int = 1) -> "Block":
+        """This block, if all of its rows have as many cells as the first, and at least so many.
 
         raises: DataError
         """
         wanted = len(self.rows[0])
+        if wanted < least:
+            raise DataError(self.where(0), f"at least {least} columns", str(wanted))
         if len(set(map(len, self.rows))) == 1:
             return self
         for i, row in enumerate(self.rows):

@@ -83,9 +83,7 @@ def _read_conll_2012(path: Path, kept: Sequence[Block]) -> Found:
     """
     left_out = 0
     for block in kept:
-        first = block.even().rows[0]
-        if len(first) < 8:
-            raise DataError(block.where(0), "at least 8 columns", str(len(first)))
+        first = block.even(least=8).rows[0]
         left_out += block.counted(2)
         ontonotes = len(first) > 8 and "*" not in first[8]
         columns = range(11, len(first) - 1) if ontonotes else range(8, len(first))
@@ -111,7 +109,7 @@ def _read_props(path: Path, kept: Sequence[Block]) -> Found:
     at = _lemma_column(kept)
     words = _words_beside(path, kept) if at == 0 else [block.column(0) for block in kept]
     for block, own in zip(kept, words, strict=True):
-        block.even()
+        block.even(least=at + 1)
         yield Parsed(
             block=block, key="", words=own, rolesets=[None if lemma == "-" else f"{lemma}." for lemma in block.column(at)],
             columns=[read_brackets(block.column(c), block.where) for c in range(at + 1, len(block.rows[0]))],
@@ -151,7 +149,7 @@ def _read_bio(path: Path, kept: Sequence[Block]) -> Found:
     """
     tagged, left_out = [], 0
     for block in kept:
-        left_out += block.even().counted(0)
+        left_out += block.even(least=4).counted(0)
         columns = [_tags(block, c) for c in range(4, len(block.rows[0]))]
         tagged += [(tags, block.where) for tags in columns]
         yield Parsed(
