@@ -10,8 +10,9 @@ from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
 
+from .data.columns import UNKNOWN
 from .data.entities import Tagged
-from .data.sentences import UNKNOWN, has_words
+from .data.sentences import has_words
 from .spans import OUTSIDE, Where, find_flaw, is_tag, plain, read_tags, spans_of, write_tags
 
 TAGS_RIGHT = "tags_right"

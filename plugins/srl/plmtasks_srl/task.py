@@ -404,7 +404,7 @@ class Entities(SpanTask):
 
         The words are in the column that has the most words of the references.
         """
-        sentences = find_words(list(TagFormat().read_loosely(path)), examples)
+        sentences = find_words(list(TagFormat(predicted=True).read_loosely(path)), examples)
         paired = in_order(path, sentences, examples)
         count_other_references(path, paired)
         return {

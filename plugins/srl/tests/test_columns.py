@@ -50,6 +50,7 @@ def values(found, examples):
         lambda rows: [(word, tag, tag) for word, tag in rows],  # as for conlleval
         lambda rows: [(str(i), word, tag) for i, (word, tag) in enumerate(rows, 1)],
         lambda rows: [("_", tag) for _, tag in rows],
+        lambda rows: [(tag,) for _, tag in rows],
     ],
 )
 def test_tags_are_the_last_column_and_the_words_where_the_references_are(change, separator, names, write, recwarn):

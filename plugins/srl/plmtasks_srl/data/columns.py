@@ -14,6 +14,9 @@ Reader = Callable[[Path], Iterable[Example]]
 
 GAP = re.compile(r"[ \t]+")
 
+UNKNOWN = "_"
+"""Stands for each word where a file has roles or tags without words."""
+
 OPENING = re.compile(r"#+ ?(sent_id|newdoc|newpar|begin document)\b")
 """A comment that stands before a sentence, never within it."""
 

@@ -9,7 +9,7 @@ from plmtasks.data import read_records
 from plmtasks.errors import DataError, InputError
 
 from ..spans import SCHEMES, Where, count_misfits, is_tag, misfits, scheme_of, told
-from .columns import Block, blocks, is_row
+from .columns import UNKNOWN, Block, blocks, is_row
 
 LETTERS: Mapping[str, str] = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 """BILOU and BMES are IOBES with other letters."""
@@ -48,6 +48,8 @@ class TagFormat:
     """What the numbers mean that rows may have instead of tags."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """words, tags: a column's position from 0 or -1 for the last, a row's field; scheme: IOB1, IOB2 or IOBES."""
+    predicted: bool = False
+    """Whether it is a system's, which may write its tags alone."""
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.columns if name not in ("words", "tags", "scheme")]
@@ -104,6 +106,8 @@ class TagFormat:
                 block = replace(block, rows=block.rows[1:], lines=block.lines[1:])
             if not block.rows:
                 continue
+            if self.predicted and all(len(row) == 1 for row in block.rows):
+                block = replace(block, rows=[(UNKNOWN, *row) for row in block.rows])
             for i, row in enumerate(block.rows):
                 if len(row) < 2 or not -len(row) <= max(first, last, key=abs) < len(row):
                     raise DataError(block.where(i), "a word and its tag in columns", f"{len(row)} columns")

@@ -9,8 +9,8 @@ from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError
 
 from ..spans import count_misfits, is_tag, read_brackets, read_tags
-from .columns import Block, blocks, conll_files, is_row
-from .sentences import UNKNOWN, Found, Parsed, Sentence, assemble, parallel
+from .columns import UNKNOWN, Block, blocks, conll_files, is_row
+from .sentences import Found, Parsed, Sentence, assemble, parallel
 from .universal import is_conllu, read_conllu, read_universal
 
 LEFT_OUT = "words are left out, by the numbers of those around them"

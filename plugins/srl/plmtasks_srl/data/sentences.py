@@ -10,13 +10,10 @@ from pathlib import Path
 from plmtasks.errors import DataError
 
 from ..spans import Span, Where
-from .columns import Block
+from .columns import UNKNOWN, Block
 
 VERB, CONTINUED_VERB = "V", "C-V"
 """The roles of the predicate's own words."""
-
-UNKNOWN = "_"
-"""Stands for each word where a file has roles without words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from plmtasks.errors import DataError
 
 from ..spans import Span, is_tag
-from .columns import Block, blocks
-from .sentences import CONTINUED_VERB, UNKNOWN, VERB, Found, Parsed, parallel
+from .columns import UNKNOWN, Block, blocks
+from .sentences import CONTINUED_VERB, VERB, Found, Parsed, parallel
 
 EMPTY = ("_", "")
 """What cells of CoNLL-U hold that have nothing to tell."""
