@@ -414,7 +414,7 @@ def holds_objects(path: Path, lines: Sequence[str]) -> bool:
     first = next((line for line in lines if line.strip()), "")
     try:
         row = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return re.match(r'\s*\{\s*"(id|prediction)"\s*:', first) is not None  # one that is broken
     return isinstance(row, dict) and "id" in row
 

@@ -42,7 +42,7 @@ def read_file(path: Path, examples: Sequence[Example], task: "Classification") -
 
     What is no label stays as it is and counts as wrong, with a counted warning.
 
-    raises: DataError with the line; DataError if not one label of the task is in the file
+    raises: DataError with the line; DataError if the file has something, and not one label of the task
     """
     first = next(iter(read_lines(path)), "")
     found = _read_glue(path, examples) if first.split("\t")[:2] == ["index", "prediction"] else read_common(path, examples)
@@ -55,8 +55,8 @@ def read_file(path: Path, examples: Sequence[Example], task: "Classification") -
         value = None if items is None else sorted(set(labels)) if task.multi_label else labels[0]
         read[id_] = Prediction(value=value, scores=found[id_].scores)
     outside = sum(not set(p.value if isinstance(p.value, list) else [p.value]) <= set(task.labels) for p in read.values())
-    if read and outside == len(read):
-        some = next(iter(found.values())).value
+    some = next((p.value for p in found.values() if p.value not in (None, "")), None)
+    if some is not None and outside == len(read):
         raise DataError(str(path), f"labels of {task.name}", f"none, but {some!r}", f"the labels are: {', '.join(task.labels)}")
     warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}; they count as wrong")
     return read

@@ -292,6 +292,13 @@ def test_predictions_outside_the_labels_are_counted(tmp_path: Path) -> None:
     assert read["e1"].value == "who knows"
 
 
+def test_a_system_that_names_no_label_at_all_is_wrong_throughout(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("\n\n\n")
+    with pytest.warns(DataWarning, match="3 of 3 predictions name no label"):
+        read = BY_NAME["sst2"].read_predictions(tmp_path / "p.txt", EXAMPLES)
+    assert [read[e.id].value for e in EXAMPLES] == [""] * 3
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
