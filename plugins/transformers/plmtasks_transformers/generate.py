@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
@@ -55,7 +56,9 @@ class Generator(Loaded):
         wanted = self.settings.generation
         self.steps = covers(self.module) and (wanted.beams == 1 or wanted.temperature == 0)
         """Whether it makes the tokens itself."""
-        self.stops = StopTexts(self._text)
+        # what decoding leaves out, named or not
+        special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
+        self.stops = StopTexts(self._text, partial(self._text, special=True), special)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -162,8 +165,8 @@ class Generator(Loaded):
             states[some, :width] = read.last_hidden_state
         return BaseModelOutput(last_hidden_state=states)
 
-    def _text(self, ids: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    def _text(self, ids: Sequence[int], special: bool = False) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False)
         return text
 
     def _settings(self, request: Generate, new: int) -> Any:
@@ -217,10 +220,11 @@ class Generator(Loaded):
             self.prompts.speak(*languages)
             some, texts = [encodings[i] for i in group], [solved[i].text for i in group]
             if self.prompts.reads:
-                rows = (row for row, _ in self.prompts.targets(texts, self.decoder_start))
-                yield from ((e, row[:1], row[1:]) for e, row in zip(some, rows, strict=True))
+                targets = self.prompts.targets(texts, self.decoder_start)
+                yield from ((e, t.ids[:1], t.ids[1:]) for e, t in zip(some, targets, strict=True))
             else:
-                both = self.prompts.continuations([e.prompt for e in some], texts)
+                # the prompt as it is read when an answer is made, where its space is its own
+                both = self.prompts.continuations([e.prompt for e in some], texts, space_moves=False)
                 end = self.tokenizer.eos_token_id
                 yield from ((e, ids, [*own, end]) for e, (ids, own) in zip(some, both, strict=True))
 
