@@ -67,8 +67,8 @@ def covers(module: Any) -> bool:
     from transformers.cache_utils import DynamicLayer
 
     wanted = module.generation_config
-    # these hold something of each row of their own
-    bound = wanted.guidance_scale, wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size
+    # these hold something of each row of their own, or want the tokenizer
+    bound = wanted.guidance_scale, wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size, wanted.stop_strings
     if any(bound) or wanted.use_cache is False or wanted.cache_implementation or not module._supports_default_dynamic_cache():
         return False
     made = DynamicCache(config=module.config.get_text_config(decoder=True))
