@@ -85,7 +85,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
 def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     """How the model came to the task."""
     record = job.model.training_record()
-    shots = job.config.shots or len(getattr(job.form, "shots", ()))
+    shots = job.config.shots or max(len(getattr(r, "shots", ())) for r in (job.form, *job.requests))
     if fresh or job.model.fresh(job.form):
         how = "untrained"
     elif record is not None:

@@ -175,9 +175,9 @@ def test_an_answer_over_the_limit_of_the_decoder(load):
 
 ODD = {
     "nothing": (1, {"num_beams": 4, "do_sample": True, "temperature": 3.0}),
-    "short": (3, {"length_penalty": -2.0}),
-    "long": (3, {"length_penalty": 3.0, "early_stopping": True}),
-    "never": (3, {"length_penalty": 0.4, "early_stopping": "never"}),
+    "short": (3, {"length_penalty": -2.0, "num_beams": 2}),
+    "long": (3, {"length_penalty": 3.0, "early_stopping": True, "num_beams": 2}),
+    "never": (3, {"length_penalty": 0.4, "early_stopping": "never", "num_beams": 2}),
     "words": (1, {"repetition_penalty": 3.0, "bad_words_ids": [[5], [40, 41]], "suppress_tokens": [1, 7], "min_new_tokens": 5}),
     "beams of words": (3, {"begin_suppress_tokens": [12], "sequence_bias": [[[17], 4.0]], "no_repeat_ngram_size": 2}),
     "whole rows": (1, {"no_repeat_ngram_size": 1, "min_length": 14}),
