@@ -49,7 +49,7 @@ class Dataset:
     labels: Callable[[], Sequence[str]] = tuple
     """The labels that the files name that were read, whether or not an example has them."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
-    _hashes: dict[str, str] = field(default_factory=dict, repr=False)
+    _hashes: dict[str, str] = field(default_factory=dict, repr=False, init=False)
 
     @property
     def splits(self) -> list[str]:

@@ -17,7 +17,7 @@ from .data import Dataset
 from .distributed import Processes, alone
 from .errors import DataError, InputError
 from .examples import Example, Prediction
-from .job import ask, choose_kind, knowing, made_up
+from .job import Asker, choose_kind, knowing, made_up
 from .journal import Journal, MemoryJournal
 from .model import LoadedModel, Model
 from .output import Kept, Printed
@@ -88,7 +88,7 @@ class Stage:
 
         raises: InputError if it has no weights that answer this task
         """
-        form = ask(self.task, self.kind, [example], self.data, self.config)[0]
+        form = Asker(self.task, self.kind, self.data, self.config).ask([example])[0]
         if getattr(form, "labels", None) == ():
             raise InputError(f"the labels of {self.task.name!r} are not known", "name data that has them with --data PATH")
         if self.model.fresh(form):
@@ -112,7 +112,7 @@ class Stage:
         if not examples:
             return []
         loaded = self.loaded or self.open(examples[0])
-        requests = ask(self.task, self.kind, examples, self.data, self.config)
+        requests = Asker(self.task, self.kind, self.data, self.config).ask(examples)
         work = answering.plan(loaded, requests, self.config.settings)
         plan = f"{work.hash}-{self.machine}"
         with MemoryJournal(plan) if folder is None else Journal(folder, plan, processes.rank) as journal:

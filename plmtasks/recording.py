@@ -84,7 +84,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
 
 def shots(job: Job) -> int:
     """Solved examples before each question."""
-    return job.config.shots or len(getattr(job.form, "shots", ()))
+    return job.config.shots or max(len(getattr(r, "shots", ())) for r in (job.form, *job.requests))
 
 
 def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from .texts import say
 @DATA
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many examples, drawn by the hash of their ids.")
-@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before each question; default 0.")
+@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before a question, never it; default 0.")
 @click.option(
     "--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed", help="The same for all, or drawn for each."
 )

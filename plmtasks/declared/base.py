@@ -237,7 +237,9 @@ class DeclaredTask(Task):
         if kind not in self.asks:
             raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
         request = self.posed(example.inputs, kind)
-        return replace(request, shots=self._solved(kind)) if isinstance(request, (Choose, Generate)) and self.shots else request
+        if not isinstance(request, (Choose, Generate)) or not self.shots:
+            return request
+        return replace(request, shots=self._solved(kind, example, request))
 
     def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
         """The request without shots.
@@ -276,11 +278,13 @@ class DeclaredTask(Task):
         """What a word can be tagged with."""
         return ()
 
-    def _solved(self, kind: str) -> tuple[Shot, ...]:
+    def _solved(self, kind: str, asked: Example, question: Request) -> tuple[Shot, ...]:
+        """The shots before a question: all but those that ask the same."""
         found = []
         for example in self.shots:
             request = self.posed(example.inputs, kind)
-            found.append(Shot(text=cast(Any, request).text, answer=self.told(example, request)))
+            if example.inputs != asked.inputs and request != question:
+                found.append(Shot(text=cast(Any, request).text, answer=self.told(example, request)))
         return tuple(found)
 
     def told(self, example: Example, request: Request) -> str:

@@ -284,9 +284,12 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
         changed.append(f"truncation {settings['truncation']}")
     if settings.get("stride"):
         changed.append(f"stride {settings['stride']}")
+    made = settings["generation"]
+    # what has no part in the answers
+    idle = {*(["top_p"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["beams"] == 1 else [])}
     for name, default in GENERATION.items():
-        value = settings["generation"][name]
-        if value != default:
+        value = made[name]
+        if value != default and name not in idle:
             words = "top-p" if name == "top_p" else name.replace("_", " ")
             changed.append(f"{words} {value:g}" if isinstance(value, int | float) else f"{words} {value}")
     return changed

@@ -126,7 +126,8 @@ def _settings(task: Evaluated) -> dict[str, Any]:
         "truncation": "left", "prompt": "chat" if task.document.get("chat_template") else "raw",
         "generation": {
             "beams": int(how.get("num_beams") or 1), "temperature": float(how.get("temperature") or 0) if drawn else 0.0,
-            "top_p": float(how.get("top_p") or 1) if drawn else 1.0, "length_penalty": float(how.get("length_penalty") or 1),
+            "top_p": float(how["top_p"]) if drawn and how.get("top_p") else None,
+            "length_penalty": None if how.get("length_penalty") is None else float(how["length_penalty"]),
             "max_new_tokens": None if longest is None else int(longest),
         },
         "seed": int(task.general.get("random_seed") or 0), "model_args": _json(task.model_args),

@@ -40,7 +40,9 @@ class Classifier(LoadedModel):
             raise ModelError(f"the tokenizer of {checkpoint.name!r} cannot be loaded: {str(e).strip().splitlines()[0]}") from e
         self.limit = limit_of(checkpoint.config, self.tokenizer)
         self.inputs = [i.name for i in session.get_inputs()]
-        self.pad = next((i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if i is not None), 0)
+        # the configuration's first: the graph may look for it among the tokens
+        known = checkpoint.config.get("pad_token_id"), self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        self.pad = next((i for i in known if i is not None), 0)
         self.columns = {label: i for i, label in enumerate(checkpoint.labels)}
         self._encodings: dict[Request, Encoding] = {}
 

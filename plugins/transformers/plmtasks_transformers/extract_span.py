@@ -85,12 +85,14 @@ class SpanExtractor(Loaded):
         import numpy as np
 
         ids = np.array(batch["input_ids"][row], np.int32)
-        own = [j for j, side in enumerate(batch.sequence_ids(row)) if side == 1]
+        sides = batch.sequence_ids(row)
+        own = [j for j, side in enumerate(sides) if side == 1]
         first = own[0] if own else len(ids)
         spans = np.array(batch["offset_mapping"][row][first : first + len(own)], np.int32).reshape(-1, 2)
-        null = np.flatnonzero(ids == self.tokenizer.cls_token_id)
+        # one that a text spells has a side
+        null = next((j for j, side in enumerate(sides) if side is None and ids[j] == self.tokenizer.cls_token_id), 0)
         types = np.array(batch["token_type_ids"][row], np.int32)
-        return Window(ids, types, first, spans, int(null[0]) if len(null) else 0)
+        return Window(ids, types, first, spans, null)
 
     def _limited(self, request: ExtractSpan, windows: list[Window], cut: int) -> Encoding:
         """All windows, or what another policy leaves of them."""

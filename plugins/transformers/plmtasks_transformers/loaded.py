@@ -184,12 +184,16 @@ class Loaded(TrainableModel):
                 line[slice(width - len(row), None) if left else slice(len(row))] = row
         return torch.from_numpy(table).to(self.device, non_blocking=True)
 
-    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None) -> dict[str, Any]:
-        """What `forward` of a transformers model takes, padded on the right."""
+    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None, pad: int | None = None) -> dict[str, Any]:
+        """What `forward` of a transformers model takes, padded on the right.
+
+        pad: a token that pads in place of the usual one
+        """
         import torch
 
         made: dict[str, Any] = {
-            "input_ids": self.rows(ids, self.pad_id), "attention_mask": self.rows([[1] * len(r) for r in ids], 0),
+            "input_ids": self.rows(ids, self.pad_id if pad is None else pad),
+            "attention_mask": self.rows([[1] * len(r) for r in ids], 0),
         }  # fmt: skip
         if types is not None and self.uses_types:
             made["token_type_ids"] = self.rows(types, 0)
