@@ -67,11 +67,17 @@ class Exported(Model):
 
     @property
     def labels(self) -> list[str]:
-        """In the order of the head's columns; none if it has no such head."""
+        """In the order of the head's columns, as `id2label` alone tells them; none if it has no such head.
+
+        raises: ModelError if it does not number its labels 0, 1, 2, …
+        """
         if not any(name.endswith(HEAD) for name in self.config.get("architectures") or []):
             return []
-        names = {int(i): str(name) for i, name in (self.config.get("id2label") or {}).items()}
-        return [names[i] for i in sorted(names)]
+        found = self.config.get("id2label") or {}
+        names = {str(i): str(name) for i, name in found.items()} if isinstance(found, dict) else {}
+        if names.keys() != {str(i) for i in range(len(found))}:
+            raise ModelError(f"the id2label of {self.source!r} numbers no labels from 0", f"looked in {self.folder}")
+        return [names[str(i)] for i in range(len(names))]
 
     def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
         """File name → sha256."""

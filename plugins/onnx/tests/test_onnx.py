@@ -136,6 +136,19 @@ def test_what_cannot_be_asked_for(folder: Path, tmp_path: Path) -> None:
         export.session_of(Path("m"), 1, "cuda:0")
 
 
+@pytest.mark.parametrize("label2id", [None, {"LABEL_0": 0, "LABEL_1": 1}, {"positive": 0, "negative": 1}])
+def test_id2label_alone_names_the_columns(folder: Path, tmp_path: Path, label2id: dict[str, int] | None) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"label2id": label2id}))
+    requests = asked(folder)[:2]
+    assert answers(f"onnx:{copy}", requests) == answers(f"onnx:{folder}", requests)
+    for found in ({"0": "a", "2": "b"}, ["a", "b"]):
+        (copy / "config.json").write_text(json.dumps(config | {"id2label": found}))
+        with pytest.raises(ModelError, match="numbers no labels from 0"):
+            answers(f"onnx:{copy}", requests)
+
+
 def test_the_limit_of_a_text() -> None:
     from types import SimpleNamespace
 

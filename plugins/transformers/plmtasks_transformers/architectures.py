@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from plmtasks.errors import ModelError
 from plmtasks.requests import Classify, ExtractSpan, Request, Score, Tag
 
 ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
@@ -51,10 +52,29 @@ def family_of(config: Mapping[str, Any]) -> str:
     return DECODER
 
 
+def names_of(id2label: Mapping[Any, Any] | None) -> list[str]:
+    """What a head's columns are called, in their order: `id2label` alone tells, as in the library's pipelines.
+
+    raises: ModelError if it does not number its labels 0, 1, 2, …
+    """
+    if not id2label:
+        return []
+    try:
+        names = {int(i): str(name) for i, name in id2label.items()}
+    except (AttributeError, ValueError, TypeError):
+        names = {}
+    if sorted(names) != list(range(len(id2label))):
+        found = ", ".join(map(str, id2label))[:80]
+        raise ModelError(
+            f"the id2label of a config.json numbers its labels {found}; expected 0 to {len(id2label) - 1}",
+            'it names each column of the head, such as {"0": "negative", "1": "positive"}',
+        )
+    return [names[i] for i in range(len(names))]
+
+
 def labels_of(config: Mapping[str, Any]) -> list[str]:
     """The labels of its head in the order of its columns; none where nobody named them (LABEL_0, LABEL_1, …)."""
-    names = {int(i): name for i, name in (config.get("id2label") or {}).items()}
-    labels = [str(names[i]) for i in sorted(names)]
+    labels = names_of(config.get("id2label"))
     return [] if all(name == f"LABEL_{i}" for i, name in enumerate(labels)) else labels
 
 

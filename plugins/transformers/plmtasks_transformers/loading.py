@@ -7,7 +7,7 @@ from plmtasks.errors import ModelError
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from . import adapters
-from .architectures import HEADS, limit_of, same_labels
+from .architectures import HEADS, limit_of, names_of, same_labels
 from .heads import read_head
 from .loaded import Loaded, Parts
 
@@ -37,7 +37,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
         config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
-        if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
+        if isinstance(form, (Classify, Tag)):
             _relabel(config, form)
         loader = getattr(transformers, kind.heads[checkpoint.family])
         base = folder
@@ -48,7 +48,8 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
             module, info = loader.from_pretrained(
                 base, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **args
             )
-            fresh = {k if isinstance(k, str) else k[0] for part in ("missing_keys", "mismatched_keys") for k in info[part]}
+            shapes = {name: (tuple(found), tuple(wanted)) for name, found, wanted in info["mismatched_keys"]}
+            fresh = {*info["missing_keys"], *shapes}
             if type(form) in HEADS and head is None:
                 fresh |= _renew_head(module)
         if head:
@@ -58,6 +59,9 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ImportError) as e:
         first = str(e).strip().split("\n")[0]
         raise ModelError(f"{checkpoint.name!r} cannot be loaded: {first}", f"looked in {folder}") from e
+    if head is not None and (wrong := sorted(fresh.intersection(shapes))):
+        found, wanted = shapes[wrong[0]]
+        raise ModelError(f"the weights {wrong[0]} of {checkpoint.name!r} are {found}, its config.json says {wanted}")
     if "device_map" not in args:
         module.to(device)
     return Parts(
@@ -98,15 +102,15 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
     return Prompts(parts).render(prompted, prompted.shots, prompted.text)
 
 
-def _labels(config: Any) -> dict[str, Any]:
-    return {"id2label": config.id2label, "problem_type": config.problem_type}
-
-
 def _relabel(config: Any, form: Classify | Tag) -> None:
-    config.id2label = dict(enumerate(form.labels))
-    config.label2id = {label: i for i, label in enumerate(form.labels)}
-    if isinstance(form, Classify):
-        config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    """Names the head's columns: as the checkpoint does, or as the request does where it has no head for these labels."""
+    labels = names_of(config.id2label)
+    if not same_labels({"id2label": config.id2label, "problem_type": config.problem_type}, form):
+        labels = list(form.labels)
+        if isinstance(form, Classify):
+            config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: i for i, label in enumerate(labels)}  # a checkpoint's own may say something else, or nothing
 
 
 def _renew_head(module: Any) -> set[str]:

@@ -176,6 +176,50 @@ def test_a_checkpoint_that_lies_is_found(folder):
     assert "classifier.weight" in model.load(CLASSIFY, SETTINGS, "cpu").fresh_weights
 
 
+@pytest.mark.parametrize("label2id", [{"b": 1, "a": 0}, None, {"LABEL_0": 0, "LABEL_1": 1}, {"a": 1, "b": 0}, {"a": 7}])
+@pytest.mark.parametrize("form", [CLASSIFY, Tag(words=("the", "lamp"), labels=("b", "a"))])
+def test_id2label_alone_names_the_columns(tiny, load, tmp_path, form, label2id):
+    named = replace(form, labels=("a", "b"))
+    load("encoder", named).save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        json.dumps({k: v for k, v in config.items() if k != "label2id"} | ({"label2id": label2id} if label2id else {}))
+    )
+    library = (
+        transformers.AutoModelForSequenceClassification if form is CLASSIFY else transformers.AutoModelForTokenClassification
+    )
+    plain, model = library.from_pretrained(tmp_path).eval(), tiny["encoder"].saved(tmp_path)
+    assert not model.fresh(form)
+    loaded = load(model, form)
+    if form is CLASSIFY:
+        with torch.no_grad():
+            wanted = plain(**loaded.tokenizer(form.text, return_tensors="pt")).logits.softmax(-1)[0]
+        by_label = {plain.config.id2label[i]: float(p) for i, p in enumerate(wanted)}
+        assert loaded.answer([form])[0].scores == pytest.approx([by_label[label] for label in form.labels], abs=1e-5)
+    else:
+        tokens = loaded.tokenizer([["the", " lamp"]], is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            best = plain(**tokens).logits[0].argmax(-1).tolist()
+        places = [tokens.word_ids(0).index(i) for i in range(2)]
+        assert loaded.answer([form])[0].labels == tuple(plain.config.id2label[best[i]] for i in places)
+    loaded.save(tmp_path / "again")
+    written = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert (written["id2label"], written["label2id"]) == ({"0": "a", "1": "b"}, {"a": 0, "b": 1})
+
+
+def test_labels_without_a_column_are_refused(tiny, load, tmp_path):
+    load("encoder", replace(CLASSIFY, labels=("a", "b"))).save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    model = tiny["encoder"].saved(tmp_path)
+    for found in ({"0": "a", "2": "b"}, {"1": "a", "2": "b"}, {"x": "a", "y": "b"}, ["a", "b"]):
+        (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": found}))
+        with pytest.raises(ModelError, match="expected 0 to 1"):
+            model.fresh(CLASSIFY)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": {"0": "a", "1": "b", "2": "c"}}))
+    with pytest.raises(ModelError, match=r"are \(2,\), its config.json says \(3,\)"):
+        load(model, replace(CLASSIFY, labels=("a", "b", "c")))
+
+
 def test_pickles_are_refused_unless_asked_for(folder, load):
     loaded = load(Checkpoint(name="m", source=str(folder)), CLASSIFY)
     torch.save(loaded.module.state_dict(), folder / "pytorch_model.bin")
