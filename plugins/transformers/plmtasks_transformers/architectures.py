@@ -114,20 +114,6 @@ def head_of(config: Mapping[str, Any]) -> str:
     return ", ".join(kind for kind in ANSWERS[family_of(config)] if kind not in {form.kind() for form in HEADS})
 
 
-def limit_of(config: Any, tokenizer: Any) -> int:
-    """The most tokens, special ones included, that one sequence may have.
-
-    config: of the loaded model. Relative positions have no limit of their own: then the tokenizer's or 512.
-    """
-    positions = None
-    for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
-        positions = positions or getattr(config, name, None)
-    if positions and config.model_type in ("roberta", "xlm-roberta", "camembert", "xmod", "data2vec-text", "longformer", "mpnet"):
-        positions -= config.pad_token_id + 1  # their positions are counted from there
-    lengths = [n for n in (positions, tokenizer.model_max_length) if n is not None and 0 < n < 10**9]
-    return int(min(lengths, default=512))
-
-
 def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:
     """Bytes of the weights, and bytes that one padded token of a batch takes at most while it is computed; by arithmetic.
 

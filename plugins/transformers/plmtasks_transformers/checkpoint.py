@@ -24,7 +24,7 @@ RECORD = "plmtasks.json"
 class Checkpoint(Model):
     """Weights, configuration and tokenizer in a folder or on the hub."""
 
-    version = 3
+    version = 4
     name: str
     source: str
     """A folder or a hub id."""

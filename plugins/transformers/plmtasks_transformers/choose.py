@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from plmtasks.batching import Cost
+from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
@@ -71,6 +72,11 @@ class Chooser(Loaded):
             for i, _ in enumerate(request.choices):
                 ids, skip = next(targets)
                 ids = ids[:-1] if ids[-1] == eos else ids
+                if len(ids) - 1 > self.written:
+                    raise InputError(
+                        f"a choice has {len(ids) - skip} tokens, {self.parts.name!r} writes {self.parts.written.told}: "
+                        f"{request.choices[i][:80]!r} …"
+                    )
                 rows.append(np.array(ids[:-1], np.int32))
                 wants.append((i, np.array(ids[skip:], np.int32)))
             made.append(Sequences(rows, wants, np.array(source, np.int32), cut))

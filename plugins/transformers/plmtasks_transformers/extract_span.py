@@ -53,6 +53,11 @@ class SpanExtractor(Loaded):
     policies = ("auto", "window", "error", "left", "right", "skip")
     needs_offsets = True
 
+    @property
+    def limited(self) -> str:  # type: ignore[override]  # of its parts
+        recipe = f"{QUESTION} tokens of a question and {WINDOW} in all, as the recipe of BERT for SQuAD has it"
+        return recipe if self.limit >= WINDOW else super().limited
+
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
         return {"window": WINDOW, "overlap": OVERLAP, "question": QUESTION, "answer": ANSWER, "best": BEST}

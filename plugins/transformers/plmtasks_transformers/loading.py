@@ -7,8 +7,9 @@ from plmtasks.errors import ModelError
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from . import adapters
-from .architectures import HEADS, limit_of, names_of, same_labels
+from .architectures import HEADS, names_of, same_labels
 from .heads import read_head
+from .limits import UNLIMITED, Limit, limits_of
 from .loaded import Loaded, Parts
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
         raise ModelError(f"the weights {wrong[0]} of {checkpoint.name!r} are {found}, its config.json says {wanted}")
     if "device_map" not in args:
         module.to(device)
+    limit, written = limits_of(module, tokenizer)
     return Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit_of(module.config, tokenizer), fresh_weights=tuple(sorted(fresh)),
+        limit=limit, written=written, fresh_weights=tuple(sorted(fresh)),
         adapters=adapted,
     )  # fmt: skip
 
@@ -96,7 +98,7 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
     parts = Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit_of(module.config, tokenizer),
+        limit=Limit(UNLIMITED, "nothing is cut"), written=Limit(UNLIMITED, "nothing is cut"),
     )  # fmt: skip
     prompted = cast("Choose | Generate", request)
     return Prompts(parts).render(prompted, prompted.shots, prompted.text)

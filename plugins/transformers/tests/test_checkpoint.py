@@ -14,7 +14,7 @@ import torch
 import transformers
 from plmtasks_transformers import files
 from plmtasks_transformers.aliases import FAMILIES, alias_models
-from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, limit_of, memory_of
+from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, memory_of
 from plmtasks_transformers.checkpoint import Checkpoint, Hub
 
 from plmtasks.config import ModelSettings
@@ -101,18 +101,6 @@ def test_heads():
     for kind in (Score(text=""), Generate(text=""), Choose(text="", choices=())):
         assert has_head({"model_type": "marian", "architectures": ["MarianMTModel"]}, kind)
         assert not has_head({"model_type": "gpt2", "architectures": ["GPT2Model"]}, kind)
-
-
-def test_limits(load):
-    from transformers import BertConfig, RobertaConfig, T5Config
-
-    tokenizer = load("encoder", CLASSIFY).tokenizer
-    tokenizer.model_max_length = 10**30
-    assert limit_of(BertConfig(max_position_embeddings=200), tokenizer) == 200
-    assert limit_of(RobertaConfig(max_position_embeddings=514, pad_token_id=1), tokenizer) == 512
-    assert limit_of(T5Config(), tokenizer) == 512
-    tokenizer.model_max_length = 128
-    assert limit_of(BertConfig(max_position_embeddings=200), tokenizer) == 128
 
 
 def test_identity_is_of_all_that_can_change_an_answer(folder):
