@@ -109,7 +109,7 @@ class Exported(Model):
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .classify import Classifier
-        from .export import graph_of, session_of
+        from .export import PLACES, graph_of, session_of
 
         assert isinstance(form, Classify)
         if self.fresh(form):
@@ -123,7 +123,8 @@ class Exported(Model):
         if settings.truncation not in POLICIES:
             raise InputError(f"Classify cannot use --truncation {settings.truncation}", f"it can use: {', '.join(POLICIES)}")
         graph = graph_of(self, int8=self.int8)
-        return Classifier(self, session_of(graph, settings.threads, device), settings)
+        places = json.loads((graph.parent / PLACES).read_text(encoding="utf-8"))
+        return Classifier(self, session_of(graph, settings.threads, device), settings, places)
 
 
 class Checkpoints(Provider):
