@@ -150,20 +150,16 @@ def _untie(model: Any) -> bool:
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils import AuxiliaryTrainingWrapper
 
-    def uses() -> "dict[int, list[tuple[Any, str]]]":
-        found: dict[int, list[tuple[Any, str]]] = {}
-        for part in model.modules():
-            for name, weight in part._parameters.items():
-                if weight is not None:
-                    found.setdefault(id(weight), []).append((part, name))
-        return {weight: places for weight, places in found.items() if len(places) > 1}
-
+    uses: dict[int, list[tuple[Any, str]]] = {}
+    for part in model.modules():
+        for name, weight in part._parameters.items():
+            if weight is not None:
+                uses.setdefault(id(weight), []).append((part, name))
     touching = [part for part in model.modules() if isinstance(part, (BaseTunerLayer, AuxiliaryTrainingWrapper))]
     changed = {id(p) for part in touching for p in cast("torch.nn.Module", part).parameters()}
-    shared = uses()
-    if changed.isdisjoint(shared):
+    if not any(len(uses.get(weight, ())) > 1 for weight in changed):
         return False
-    for places in shared.values():
+    for places in uses.values():
         for part, name in places[1:]:
             own = part._parameters[name]
             part._parameters[name] = torch.nn.Parameter(own.detach().clone(), requires_grad=own.requires_grad)

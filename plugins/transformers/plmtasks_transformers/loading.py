@@ -40,7 +40,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
         config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
         if isinstance(form, (Classify, Tag)):
             _relabel(config, form)
-        loader = getattr(transformers, kind.heads[checkpoint.family])
+        loader = _loader(kind.heads[checkpoint.family], config)
         base = folder
         if adapters.there(folder):
             base = _base_of(checkpoint, folder, form)
@@ -71,6 +71,16 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
         limit=limit, written=written, fresh_weights=tuple(sorted(fresh)),
         adapters=adapted,
     )  # fmt: skip
+
+
+def _loader(name: str, config: Any) -> Any:
+    """The library's class of that name; of models that read images too, and are no other's, the one that has them whole."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    loader = getattr(transformers, name)
+    alone = type(config) not in loader._model_mapping and config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return transformers.AutoModelForImageTextToText if alone and name == "AutoModelForCausalLM" else loader
 
 
 def _base_of(checkpoint: "Checkpoint", folder: Path, form: Request) -> Path:
