@@ -237,7 +237,8 @@ def source_of(plain: oracle.Oracle, loaded: Any, request: Any, style: str) -> li
     if len(plain.tokenizer(prompt)["input_ids"]) > plain.limit:
         [(prompt, cut)] = loaded.prompts.fit([request], [loaded.limit])
         assert cut > 0
-        assert prompt in [prompt_of(plain, request, style, request.text[i:]) for i in range(len(request.text))]
+        bare = replace(request, shots=())
+        assert prompt in [prompt_of(plain, bare, style, request.text[i:]) for i in range(len(request.text))]
     return list(plain.tokenizer(prompt.rstrip())["input_ids"])
 
 
