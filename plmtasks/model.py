@@ -167,6 +167,8 @@ class LoadedModel(ABC):
     """Names of weights that the checkpoint did not have."""
     parameters: int | None = None
     """How many weights it has; None: nobody can know."""
+    limited: str = ""
+    """The most tokens of a text that it takes, and whose limit that is, in words; "": none that it knows of."""
 
     @abstractmethod
     def costs(self, requests: Sequence[Request]) -> list[Cost]:

@@ -231,10 +231,13 @@ class Predictor:
     def said(self) -> Iterator[str]:
         """What a reader must know of what the model's limit did."""
         for stage in self.stages:
+            limit = f"the limit of {stage.model.name!r}" + (
+                f" ({stage.loaded.limited})" if stage.loaded and stage.loaded.limited else ""
+            )
             if stage.cut:
-                yield f"{stage.cut} questions of {stage.task.name} were over the limit of {stage.model.name!r}, and shortened"
+                yield f"{stage.cut} questions of {stage.task.name} were over {limit}, and shortened"
             if stage.skipped:
-                yield f"{stage.skipped} questions of {stage.task.name} were over the limit of {stage.model.name!r}: no answer"
+                yield f"{stage.skipped} questions of {stage.task.name} were over {limit}: no answer"
 
 
 def _stage(

@@ -22,6 +22,8 @@ class Outcome:
     answers: Mapping[str, Answer]
     fresh: Sequence[str]
     """Names of weights that were never trained."""
+    limited: str
+    """The model's limit, in words."""
     device: str
     measured: Mapping[str, Any]
     """What answering took."""
@@ -76,6 +78,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
             "limit": len(job.examples) if len(job.examples) < parts["data"]["of"] else None,
             "skipped": sum(key in outcome.work.skipped for key in keys),
             "truncated": sum(key in outcome.work.cut for key in keys),
+            **({"too_long": outcome.limited} if outcome.limited and (outcome.work.cut or outcome.work.skipped) else {}),
         },
         "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": {m.name: m.signature() for m in job.metrics}, **_seed(job, parts),

@@ -76,7 +76,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
                 "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
                 **environment.peaks(device),
             }  # fmt: skip
-            outcome = Outcome(work=work, answers=answers, fresh=fresh, device=device, measured=measured)
+            outcome = Outcome(work=work, answers=answers, fresh=fresh, limited=loaded.limited, device=device, measured=measured)
             write(job, folder, parts, outcome)
         processes.barrier("written")
     # a node of its own may not see the main process's folder

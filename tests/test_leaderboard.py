@@ -130,6 +130,7 @@ def test_one_identity_with_other_bytes_stands_twice_and_says_so():
         ({"protocol": {"how": "untrained", "fresh_weights": ["head.weight"]}}, "untrained head"),
         ({"data": {"limit": 436, "examples": 436}}, "limit 436"),
         ({"data": {"truncated": 7}}, "truncated 7"),
+        ({"data": {"truncated": 7, "too_long": "8 tokens, its own"}}, "truncated 7 (8 tokens, its own)"),
         ({"settings": {"dtype": "bfloat16"}}, "bfloat16"),
         ({"settings": {"prompt": "raw"}}, "raw prompt"),
         ({"settings": {"truncation": "left"}}, "truncation left"),

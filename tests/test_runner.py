@@ -113,13 +113,16 @@ def test_no_example_gives_no_score(config: RunConfig, registry: Registry) -> Non
 def test_skipped_examples_leave_the_score(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = toy.LoadedToy.costs
     monkeypatch.setattr(toy.LoadedToy, "costs", lambda self, rs: [replace(c, cut=int(c.width > 8)) for c in costs(self, rs)])
+    monkeypatch.setattr(toy.LoadedToy, "limited", "8 tokens, the toy's own")
     whole = run(config, registry, alone()).record["data"]
     assert whole["truncated"] > 0
+    assert whole["too_long"] == "8 tokens, the toy's own"
     assert whole["skipped"] == 0
     skip = replace(config, settings=replace(config.settings, truncation="skip"))
     result = run(skip, registry, alone())
     assert result.record["data"]["skipped"] == whole["truncated"]
     assert result.record["data"]["truncated"] == 0
+    assert result.record["data"]["too_long"] == whole["too_long"]
     skipped = [p for p in result.predictions() if p.get("skipped")]
     assert len(skipped) == whole["truncated"]
     import numpy as np

@@ -75,14 +75,15 @@ class Row:
     def marks(self) -> list[str]:
         """What a reader must know before believing the scores."""
         data, dtype = self.record["data"], str(self.record["settings"]["dtype"] or "data type not told")
+        limit = f" ({data['too_long']})" if "too_long" in data else ""
         marks = {
             "altered since it was written": any(result.altered for result in self.results),
             f"scored by {origin(self.record)}": "origin" in self.record,
             "untrained head": self.record["protocol"]["fresh_weights"],
             **dict.fromkeys(self._seen_before(), True),
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
-            f"skipped {data['skipped']}, so not ranked": data["skipped"],
-            f"truncated {data['truncated']}": data["truncated"],
+            f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
+            f"truncated {data['truncated']}{limit}": data["truncated"],
             **dict.fromkeys(self._overlap(), True),
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",

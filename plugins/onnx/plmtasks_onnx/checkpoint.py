@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.documents import read_object
+from plmtasks.documents import read_document, read_object
 from plmtasks.errors import DataError, InputError, ModelError
 from plmtasks.model import RECORD, LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Classify, Request
@@ -31,6 +31,7 @@ HEADED = {"architectures?": (list, _NONE), "id2label?": (dict, _NONE), "problem_
 class Exported(Model):
     """An encoder with a head for its labels, as the transformers library writes it; it is exported when it is first loaded."""
 
+    version = 2
     name: str
     source: str
     """A folder, or owner/name of the hub with an optional @revision."""
@@ -68,11 +69,17 @@ class Exported(Model):
 
     @property
     def labels(self) -> list[str]:
-        """In the order of the head's columns; none if it has no such head."""
+        """In the order of the head's columns, as `id2label` alone tells them; none if it has no such head.
+
+        raises: ModelError if it does not number its labels 0, 1, 2, …
+        """
         if not any(name.endswith(HEAD) for name in self.config.get("architectures") or []):
             return []
-        names = {int(i): str(name) for i, name in (self.config.get("id2label") or {}).items() if i.isdecimal()}
-        return [names[i] for i in sorted(names)]
+        found = self.config.get("id2label") or {}
+        names = {str(i): str(name) for i, name in found.items()} if isinstance(found, dict) else {}
+        if names.keys() != {str(i) for i in range(len(found))}:
+            raise ModelError(f"the id2label of {self.source!r} numbers no labels from 0", f"looked in {self.folder}")
+        return [names[str(i)] for i in range(len(names))]
 
     def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
         """File name → sha256."""
@@ -98,7 +105,7 @@ class Exported(Model):
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .classify import Classifier
-        from .export import graph_of, session_of
+        from .export import PLACES, graph_of, session_of
 
         assert isinstance(form, Classify)
         if self.fresh(form):
@@ -112,7 +119,8 @@ class Exported(Model):
         if settings.truncation not in POLICIES:
             raise InputError(f"Classify cannot use --truncation {settings.truncation}", f"it can use: {', '.join(POLICIES)}")
         graph = graph_of(self, int8=self.int8)
-        return Classifier(self, session_of(graph, settings.threads, device), settings)
+        places = read_document(graph.parent / PLACES)
+        return Classifier(self, session_of(graph, settings.threads, device), settings, places)
 
 
 class Checkpoints(Provider):

@@ -133,14 +133,11 @@ class Checkpoint(Model):
         return learn(self, forms, settings, training, device)
 
     def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
-        from .loaded import Loaded, save_checkpoint
+        from .exporting import export
 
         if self.fresh(form):
             raise InputError(f"{self.name!r} has no head for such a {form.kind()} request", *self.instead(form))
-        loaded = self.load(form, replace(settings, kernels="plain"), "cpu")
-        assert isinstance(loaded, Loaded)
-        module = loaded.parts.module if loaded.parts.adapters is None else adapters.merged(loaded.parts.adapters, self.name)
-        save_checkpoint(module, loaded.tokenizer, folder)
+        export(self, form, settings, folder)
 
     def folder(self, settings: "ModelSettings") -> Path:
         """Where its files are; downloads what is not there.

@@ -74,6 +74,9 @@ class Chooser(Loaded):
             for i, choice in enumerate(request.choices):
                 target = next(targets)
                 self._scorable(choice, target.own)
+                if target.end - 1 > self.written:
+                    writes = f"{self.parts.name!r} writes {self.parts.written.told}"
+                    raise InputError(f"a choice has {len(target.own)} tokens, {writes}: {choice[:80]!r} …")
                 rows.append(np.array(target.ids[: target.end - 1], np.int32))
                 wants.append((i, np.array(target.own, np.int32)))
             made.append(Sequences(rows, wants, np.array(source, np.int32), cut))

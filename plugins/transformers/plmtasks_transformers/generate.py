@@ -78,6 +78,11 @@ class Generator(Loaded):
                 f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
                 "--max-new-tokens says how many an answer may have",
             )
+        if self.prompts.reads and self.parts.written.hard and max(new) > self.written:
+            raise InputError(
+                f"{self.parts.name!r} writes {self.parts.written.told}, and is asked for {max(new)}",
+                "--max-new-tokens says how many an answer may have",
+            )
         fitted = self.prompts.fit(requests, room)
         made: dict[int, Encoding] = {}
         for languages, group in _by_languages(requests):
@@ -220,14 +225,14 @@ class Generator(Loaded):
 
         batch = []
         for encoding, ids, whole in self._targets(requests, answers):
-            own = whole[: min(encoding.new, self.limit)]
-            row = np.array([*ids, *own[:-1]][-self.limit :], np.int32)
+            own = whole[: min(encoding.new, self.written)]
+            row = np.array([*ids, *own[:-1]][-self.written :], np.int32)
             batch.append(Sequences([row], [(0, np.array(own, np.int32))], encoding.ids if self.prompts.reads else None))
         return -token_values(self, batch, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in batch))
 
     def shortened(self, requests: Sequence[Request], answers: Sequence[Answer]) -> int:
         targets = self._targets(requests, answers)
-        return sum(encoding.cut > 0 or len(own) > min(encoding.new, self.limit) for encoding, _, own in targets)
+        return sum(encoding.cut > 0 or len(own) > min(encoding.new, self.written) for encoding, _, own in targets)
 
     def _targets(self, requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[tuple[Encoding, list[int], list[int]]]:
         """What is to be learned of each: its encoding, the token ids before the answer's, and those of the whole answer."""

@@ -9,8 +9,9 @@ from plmtasks.errors import ModelError, PlmtasksError
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from . import adapters
-from .architectures import HEADS, limit_of, same_labels
+from .architectures import HEADS, names_of, same_labels
 from .heads import read_head
+from .limits import UNLIMITED, Limit, limits_of
 from .loaded import Loaded, Parts
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     with reading(checkpoint.name, folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
         config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
-        if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
+        if isinstance(form, (Classify, Tag)):
             _relabel(config, form)
-        loader = getattr(transformers, kind.heads[checkpoint.family])
+        loader = _loader(kind.heads[checkpoint.family], config)
         base = folder
         if adapters.there(folder):
             base = _base_of(checkpoint, folder, form)
@@ -49,20 +50,24 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
             module, info = loader.from_pretrained(
                 base, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **args
             )
-            fresh = {k if isinstance(k, str) else k[0] for part in ("missing_keys", "mismatched_keys") for k in info[part]}
+            shapes = {name: (tuple(found), tuple(wanted)) for name, found, wanted in info["mismatched_keys"]}
+            fresh = {*info["missing_keys"], *shapes}
             if type(form) in HEADS and head is None:
                 fresh |= _renew_head(module)
         if head:
             fresh -= read_head(module, folder / head)
         adapted = adapters.load(module, folder) if base != folder else None
         fresh -= adapters.restored(folder) if adapted is not None else set()
-        limit = limit_of(module.config, tokenizer)
         tokenizer("a text")  # a damaged one fails here, and not at some example
+    if head is not None and (wrong := sorted(fresh.intersection(shapes))):
+        found, wanted = shapes[wrong[0]]
+        raise ModelError(f"the weights {wrong[0]} of {checkpoint.name!r} are {found}, its config.json says {wanted}")
     if "device_map" not in args:
         module.to(device)
+    limit, written = limits_of(module, tokenizer)
     return Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit, fresh_weights=tuple(sorted(fresh)), adapters=adapted,
+        limit=limit, written=written, fresh_weights=tuple(sorted(fresh)), adapters=adapted,
     )  # fmt: skip
 
 
@@ -80,6 +85,16 @@ def reading(name: str, folder: Path) -> Iterator[None]:
         said = str(e).strip().split("\n")[0][:300]
         first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
         raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
+
+
+def _loader(name: str, config: Any) -> Any:
+    """The library's class of that name; of models that read images too, and are no other's, the one that has them whole."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    loader = getattr(transformers, name)
+    alone = type(config) not in loader._model_mapping and config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return transformers.AutoModelForImageTextToText if alone and name == "AutoModelForCausalLM" else loader
 
 
 def _base_of(checkpoint: "Checkpoint", folder: Path, form: Request) -> Path:
@@ -106,23 +121,23 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
     with reading(checkpoint.name, folder):
         module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
-        limit = limit_of(module.config, tokenizer)
     parts = Parts(
-        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings, limit=limit
-    )
+        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
+        limit=Limit(UNLIMITED, "nothing is cut"), written=Limit(UNLIMITED, "nothing is cut"),
+    )  # fmt: skip
     prompted = cast("Choose | Generate", request)
     return Prompts(parts).render(prompted, prompted.shots, prompted.text)
 
 
-def _labels(config: Any) -> dict[str, Any]:
-    return {"id2label": config.id2label, "problem_type": config.problem_type}
-
-
 def _relabel(config: Any, form: Classify | Tag) -> None:
-    config.id2label = dict(enumerate(form.labels))
-    config.label2id = {label: i for i, label in enumerate(form.labels)}
-    if isinstance(form, Classify):
-        config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    """Names the head's columns: as the checkpoint does, or as the request does where it has no head for these labels."""
+    labels = names_of(config.id2label)
+    if not same_labels({"id2label": config.id2label, "problem_type": config.problem_type}, form):
+        labels = list(form.labels)
+        if isinstance(form, Classify):
+            config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: i for i, label in enumerate(labels)}  # a checkpoint's own may say something else, or nothing
 
 
 def _renew_head(module: Any) -> set[str]:

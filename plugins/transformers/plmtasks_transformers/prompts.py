@@ -45,6 +45,7 @@ class Prompts:
 
     def __init__(self, parts: "Parts") -> None:
         self.name = parts.name
+        self.limited = parts.limit.told
         self.tokenizer = parts.tokenizer
         self.style = parts.settings.prompt
         self.policy = parts.settings.truncation
@@ -133,6 +134,7 @@ class Prompts:
         if self.policy == "error":
             raise InputError(
                 f"a prompt has {length} tokens, {self.name!r} takes {room}: {' '.join(request.text.split()[:8])[:80]!r} …",
+                f"the limit: {self.limited}",
                 "--truncation auto, left, right or skip says what is to happen to it",
             )
         for kept in range(1, len(request.shots) + 1):

@@ -57,7 +57,7 @@ class PseudoScorer(Loaded):
         super().__init__(parts, form)
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{parts.name!r} has no mask token, and cannot score a text")
-        self.step = step(parts.settings, parts.limit)
+        self.step = step(parts.settings, self.limit)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:

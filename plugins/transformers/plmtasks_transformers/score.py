@@ -34,7 +34,7 @@ class Scorer(Loaded):
         super().__init__(parts, form)
         self.prompts = Prompts(parts)
         self.prompts.delimiter = ""
-        self.step = step(parts.settings, parts.limit)
+        self.step = step(parts.settings, self.written)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -45,12 +45,13 @@ class Scorer(Loaded):
         for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
             scorable(request.text, len(own), self.parts.name)
             lost = 0 if source is None else max(0, len(source) - self.limit)
-            beyond = max(0, len(start) + len(own) - 1 - self.limit)
+            beyond = max(0, len(start) + len(own) - 1 - self.written)
             if (lost or beyond) and self.settings.truncation == "error":
-                raise self.too_long(request.context if lost else request.text, self.limit + max(lost, beyond), self.limit)
+                limit = self.limit if lost else self.written
+                raise self.too_long(request.context if lost else request.text, limit + max(lost, beyond), limit)
             cut = lost + (beyond if self.settings.truncation == "skip" else 0)
             read = None if source is None else source[-self.limit :]
-            pieces = list(windows(start, own, self.limit, self.step))
+            pieces = list(windows(start, own, self.written, self.step))
             made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], read, cut))
         return made
 

@@ -3,6 +3,7 @@
 import pytest
 import transformers
 from plmtasks_transformers.languages import language_token
+from plmtasks_transformers.limits import Limit
 from plmtasks_transformers.loaded import Parts
 from plmtasks_transformers.prompts import Prompts
 
@@ -11,6 +12,7 @@ from plmtasks.errors import InputError, ModelError
 from plmtasks.languages import LANGUAGES
 from plmtasks.requests import Choose, Generate, Shot
 
+LIMIT = Limit(256, "of a test")
 REQUEST = Generate(instruction="Is it good?", shots=(Shot(text="bad film", answer="no"),), text="fine film")
 CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
@@ -26,7 +28,15 @@ def prompts(load):
         settings = ModelSettings(prompt=style)
         parts = loaded.parts
         return Prompts(
-            Parts(name="m", family=family, module=parts.module, tokenizer=parts.tokenizer, settings=settings, limit=256)
+            Parts(
+                name="m",
+                family=family,
+                module=parts.module,
+                tokenizer=parts.tokenizer,
+                settings=settings,
+                limit=LIMIT,
+                written=LIMIT,
+            )
         )
 
     return prompts
