@@ -109,7 +109,8 @@ def check(where: str, value: Any, shape: Shape) -> None:
     kinds: Any = type(shape) if isinstance(shape, (dict, list)) else shape
     if not isinstance(value, kinds) or (isinstance(value, bool) and kinds in (int, NUMBER)):
         several = kinds if isinstance(kinds, tuple) else (kinds,)
-        said = " or ".join("null" if kind is type(None) else NAMES.get(kind, kind.__name__) for kind in several)
+        words = ["null" if kind is type(None) else NAMES.get(kind, kind.__name__) for kind in several]
+        said = " or ".join(words).replace("a whole number or a number", "a number")
         raise DataError(where, said, f"{value!r:.80}")
     if isinstance(shape, list):
         for number, one in enumerate(value):

@@ -1,13 +1,14 @@
 """What a model is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .batching import Cost
 from .documents import read_object
-from .errors import InputError
+from .errors import InputError, ModelError, PlmtasksError
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
@@ -35,6 +36,22 @@ def read_training(folder: Path) -> Mapping[str, Any] | None:
         return read_object(folder / RECORD, TRAINED)
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def reading(name: str, folder: Path) -> Iterator[None]:
+    """What a library finds wrong with a checkpoint, as an error of ours.
+
+    raises: ModelError
+    """
+    try:
+        yield
+    except PlmtasksError:
+        raise
+    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
+        said = str(e).strip().split("\n")[0][:300]
+        first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
+        raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
 
 
 class Model(ABC):

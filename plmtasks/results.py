@@ -36,9 +36,9 @@ ENVIRONMENT = {
 """What `environment.json` holds, as far as others read it."""
 
 CONFIG = {
-    "config": {"settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {}},
-    "identity": {
-        "task": {"name": str, "version?": int}, "model": {"name": str, "version?": int}, "ask?": str, "data?": {},
+    "config?": {"settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {}},
+    "identity?": {
+        "task?": {"name?": str, "version?": int}, "model?": {"name?": str, "version?": int}, "ask?": str, "data?": {},
         "settings?": {"threads?": (int, _NONE)}, "metrics?": {}, "given?": {}, "format?": int, "trained?": (dict, _NONE),
     },
 }  # fmt: skip
@@ -94,7 +94,7 @@ class Result:
             return {}
 
     def config(self) -> Mapping[str, Any]:
-        """The content of `config.json`: "config", what was asked, and "identity", its parts.
+        """The content of `config.json`: "config", what was asked of plmtasks, and "identity", its parts.
 
         raises: DataError if it is not there, or is none
         """

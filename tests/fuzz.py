@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import os
+import pkgutil
 import random
 import re
 import resource
@@ -205,6 +206,11 @@ def prepare(root: Path, *, heavy: bool) -> None:
     load_registry()
     for name in LIGHT + HEAVY * heavy:
         importlib.import_module(name)
+    # what is imported once is not imported a thousand times
+    for package in ("plmtasks", "plmtasks_sweep", *(p.module for p in load_registry().plugins)):
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if not found.name.endswith("__main__") and ".templates." not in found.name:
+                importlib.import_module(found.name)
     if heavy:
         import torch
 

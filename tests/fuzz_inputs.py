@@ -337,3 +337,25 @@ def _onnx(root: Path) -> None:
     import shutil
 
     shutil.copytree(root / "bert", root / "onnx")
+
+
+def record() -> dict[str, Any]:
+    """The least that a result.json may hold."""
+    return {
+        "schema_version": 1, "identity": "0" * 32, "task": {"name": "t", "version": 1, "language": "en", "labels": []},
+        "model": {"name": "m", "family": "f", "ask": "Classify"}, "files": {}, "main": ["accuracy", "accuracy"],
+        "protocol": {"how": "zero-shot", "shots": 0, "fresh_weights": [], "trained_on": []},
+        "data": {
+            "name": "d", "split": "test", "fingerprint": "0" * 64, "examples": 1, "of": 1, "limit": None, "skipped": 0,
+            "truncated": 0,
+        },
+        "settings": {
+            "dtype": "float32", "batch_tokens": 1, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,
+            "generation": {"beams": 1, "temperature": 0, "top_p": 1, "length_penalty": 1, "max_new_tokens": None},
+            "model_args": {}, "trust_remote_code": False,
+        },
+        "scores": {"accuracy": {"accuracy": {
+            "value": 50.0, "low": 40.0, "high": 60.0, "interval": "wilson", "unit": "points", "higher_is_better": True, "best": 100.0,
+        }}},
+        "signatures": {"accuracy": "accuracy v1"},
+    }  # fmt: skip

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
-from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel
+from plmtasks.errors import InputError
+from plmtasks.model import LoadedModel, reading
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 if TYPE_CHECKING:
@@ -34,11 +34,10 @@ class Classifier(LoadedModel):
         import transformers
 
         self.checkpoint, self.session, self.settings = checkpoint, session, settings
-        try:
+        with reading(checkpoint.name, checkpoint.folder):
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder)
-        except (OSError, ValueError, KeyError, TypeError, ImportError) as e:
-            raise ModelError(f"the tokenizer of {checkpoint.name!r} cannot be loaded: {str(e).strip().splitlines()[0]}") from e
-        self.limit = limit_of(checkpoint.config, self.tokenizer)
+            self.limit = limit_of(checkpoint.config, self.tokenizer)
+            self.tokenizer("a text")  # a damaged one fails here, and not at some example
         self.inputs = [i.name for i in session.get_inputs()]
         self.pad = next((i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if i is not None), 0)
         self.columns = {label: i for i, label in enumerate(checkpoint.labels)}
