@@ -58,8 +58,8 @@ def read_document(path: Path, *, finite: bool = True) -> Any:
 
 def check_file(path: Path) -> None:
     """raises: DataError if there is something else than a file: a pipe would be waited for, and a device has no end"""
-    if isinstance(path, Path) and path.exists() and not path.is_file():
-        raise DataError(str(path), "a file", "a folder" if path.is_dir() else "a device, pipe or socket")
+    if isinstance(path, Path) and path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(str(path), "a file", "a device, pipe or socket")
 
 
 def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:

@@ -33,7 +33,15 @@ SECONDS = 20
 BYTES = 4 << 30
 
 HEAVY = ("torch", "transformers", "peft", "onnxruntime", "onnx", "accelerate")
-LIGHT = ("numpy", "scipy.stats", "pyarrow.parquet", "sklearn.linear_model", "sklearn.feature_extraction.text", "rich.table", "sacrebleu")
+LIGHT = (
+    "numpy",
+    "scipy.stats",
+    "pyarrow.parquet",
+    "sklearn.linear_model",
+    "sklearn.feature_extraction.text",
+    "rich.table",
+    "sacrebleu",
+)
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,9 @@ def case(name: str, targets: list[Target], corpus: Path, place: Path) -> Case:
     if "{run}" in command:
         run = next(p for p in file.parents if p.parent.parent.parent.name == "store" or p == place or (p / "journal").is_dir())
         others = sorted(p.parent for p in place.glob("store/**/config.json") if p.parent != run)
-        command = command.format(run=run.relative_to(place), other=others[0].relative_to(place) if others else run.relative_to(place))
+        command = command.format(
+            run=run.relative_to(place), other=others[0].relative_to(place) if others else run.relative_to(place)
+        )
     if target.folder == "runs" and draw.random() < 0.5:
         _told_again(file)
     return Case(name, str(file.relative_to(place)), how, command)
@@ -186,6 +196,10 @@ def case(name: str, targets: list[Target], corpus: Path, place: Path) -> Case:
 def _told_again(file: Path) -> None:
     """Whoever alters a file can write its new hash into result.json."""
     path = file.parent / "result.json"
+    if file.parent.name == "journal" and file.is_file():
+        texts = [line.partition(b" ")[2] for line in file.read_bytes().splitlines()]
+        file.write_bytes(b"".join(hashlib.sha256(text).hexdigest()[:16].encode() + b" " + text + b"\n" for text in texts))
+        return
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if file.name in record["files"]:

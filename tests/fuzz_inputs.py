@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CLASSES = [{"text": f"a {mood} film no {i}", "label": label} for i, (mood, label) in enumerate([("good", "pos"), ("bad", "neg")] * 4)]
+CLASSES = [
+    {"text": f"a {mood} film no {i}", "label": label} for i, (mood, label) in enumerate([("good", "pos"), ("bad", "neg")] * 4)
+]
 TEXTS = [{"text": f"It rained in town {i}. People stayed at home. Nobody minded.", "summary": f"Rain {i}."} for i in range(5)]
 CHOICES = [{"id": f"q{i}", "question": f"{i}+1?", "choices": ["a", "b", "c"], "answer": "b"} for i in range(4)]
 SQUAD = {
@@ -40,9 +42,23 @@ COQA = {
         }
     ],
 }  # fmt: skip
-RACE = {"id": "high1.txt", "article": "Ann ran.", "questions": ["Who _ ?"], "options": [["Ann", "Bob", "Cy", "Di"]], "answers": ["A"]}
+RACE = {
+    "id": "high1.txt",
+    "article": "Ann ran.",
+    "questions": ["Who _ ?"],
+    "options": [["Ann", "Bob", "Cy", "Di"]],
+    "answers": ["A"],
+}
 ARC = {"id": "1", "question": "Hot?", "choices": {"text": ["ice", "sun"], "label": ["A", "B"]}, "answerKey": "B"}
-SWAG = {"sent1": "He runs.", "sent2": "He", "ending0": "stops.", "ending1": "flies.", "ending2": "is.", "ending3": "ran.", "label": 0}
+SWAG = {
+    "sent1": "He runs.",
+    "sent2": "He",
+    "ending0": "stops.",
+    "ending1": "flies.",
+    "ending2": "is.",
+    "ending3": "ran.",
+    "label": 0,
+}
 EWT = (
     "# sent_id = a-1\ndoc\t0\t0\tWe\tPRP\t(S*\t-\t-\t(ARG0*)\t*\ndoc\t0\t1\tsaw\tVBD\t*\tsee\tsee.01\t(V*)\t*\n"
     "doc\t0\t2\tit\tPRP\t*\t-\t-\t(ARG1*\t(ARG0*)\ndoc\t0\t3\tfall\tVB\t*)\tfall\tfall.02\t*)\t(V*)\n\n"
@@ -223,7 +239,9 @@ def _write(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, list) and path.suffix in (".csv", ".tsv", ".jsonl"):
         mark = {".csv": ",", ".tsv": "\t"}.get(path.suffix)
-        rows = [mark.join(content[0]), *(mark.join(map(str, row.values())) for row in content)] if mark else map(json.dumps, content)
+        rows = (
+            [mark.join(content[0]), *(mark.join(map(str, row.values())) for row in content)] if mark else map(json.dumps, content)
+        )
         content = "\n".join(rows) + "\n"
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
@@ -241,7 +259,10 @@ def _data(root: Path) -> None:
          "answers": {"text": [a["text"] for a in q["answers"]], "answer_start": [a["answer_start"] for a in q["answers"]]}}
         for p in SQUAD["data"][0]["paragraphs"] for q in p["qas"]
     ]  # fmt: skip
-    tagged = [{"tokens": ["Ann", "saw", "Rome"], "tags": ["B-PER", "O", "B-LOC"]}, {"tokens": ["It", "rained"], "tags": ["O", "O"]}]
+    tagged = [
+        {"tokens": ["Ann", "saw", "Rome"], "tags": ["B-PER", "O", "B-LOC"]},
+        {"tokens": ["It", "rained"], "tags": ["O", "O"]},
+    ]
     for name, content in {
         **{f"classes/dev.{ending}": CLASSES for ending in ("csv", "tsv", "jsonl", "json")}, "classes/in.txt": "a good film\na bad film\n",
         "labelled/dev.tsv": "a good film\t1\na bad film\t0\n", "labelled/labels.txt": "neg\npos\n", "squad/dev.json": SQUAD,

@@ -140,7 +140,7 @@ def document_line(content: bytes, draw: random.Random) -> bytes:
 
 def twice(content: bytes, draw: random.Random) -> bytes:
     """JSON with a key that comes again."""
-    keys = [m for m in re.finditer(rb'"([^"\\]*)": ?', content)]
+    keys = list(re.finditer(rb'"([^"\\]*)": ?', content))
     if not keys:
         return content
     key = draw.choice(keys)
@@ -197,12 +197,16 @@ def array(content: bytes, draw: random.Random) -> bytes:
     header, rest = content[start : start + size], content[start + size :]
     what = draw.randrange(8)
     if what == 0:
-        header = draw.choice([b"not python", b"(" * 5000, b"__import__('os').system('x')", b"{}", b"[]", b"9" * 5000, b"'a'*10**9", b"{1"])
+        header = draw.choice(
+            [b"not python", b"(" * 5000, b"__import__('os').system('x')", b"{}", b"[]", b"9" * 5000, b"'a'*10**9", b"{1"]
+        )
     elif what == 1:
         header = re.sub(rb"'shape': \([^)]*\)", b"'shape': " + draw.choice(
             [b"(10000000000,)", b"(-1,)", b"()", b"(1, 2)", b"(0,)", b"5", b"('a',)", b"(10**400,)", b"None", b"(True,)"]), header)  # fmt: skip
     elif what == 2:
-        header = header.replace(b"<f8", draw.choice([b"|O", b"<f4", b"|V8", b"<U9", b"xx", b"<f8,<f8", b"<M8[s]", b"<c16", b">f8"]))
+        header = header.replace(
+            b"<f8", draw.choice([b"|O", b"<f4", b"|V8", b"<U9", b"xx", b"<f8,<f8", b"<M8[s]", b"<c16", b">f8"])
+        )
     elif what == 3:
         header = header.replace(b"cluster", draw.choice([b"other", b"\xff", b"", b"clu\x00ter"]))
     elif what == 4:
@@ -244,7 +248,9 @@ def whole_number(content: bytes, draw: random.Random) -> bytes:
     made = content.split(b"\n")
     i = draw.choice([i for i, line in enumerate(made) if b"=" in line] or [0])
     key = made[i].partition(b"=")[0]
-    text = draw.choice(["9" * 5000, "[" * 3000, "nan", "inf", "1979-05-27", "true", '""', "''", "[]", "{}", "-1", "[[1], 2]", "0x_", "x"])
+    text = draw.choice(
+        ["9" * 5000, "[" * 3000, "nan", "inf", "1979-05-27", "true", '""', "''", "[]", "{}", "-1", "[[1], 2]", "0x_", "x"]
+    )
     text = draw.choice([text, json.dumps(draw.choice(STRINGS))])
     made[i] = key + b"= " + text.encode("utf-8", "surrogatepass")
     return b"\n".join(made)
