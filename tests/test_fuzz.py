@@ -133,3 +133,11 @@ def test_one_damaged_run_is_left_out(tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(DataError, match=r"b/result\.json: scores: expected what result\.schema\.json describes: must be object"):
         read_results(tmp_path / "b")
+
+
+def test_an_error_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    name = "a\x1b[2J\x07\u202eb"
+    command = [sys.executable, "-m", "plmtasks", "leaderboard", str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/a�[2J��b: no such file or folder\n"
