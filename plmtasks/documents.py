@@ -95,7 +95,7 @@ def _too_deep(where: str) -> DataError:
 
 
 Shape = Any
-"""What a value should be: a type or several, `[shape]` for a list of such, `{"name": shape, "perhaps?": shape}` for an object, in
+"""What a value should be: a type or several, a shape or None, `[shape]` for a list of such, `{"name": shape, "perhaps?": shape}` for an object, in
 which `...` stands for every other name."""
 
 NUMBER = (int, float)
@@ -104,8 +104,10 @@ NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 
 def check(where: str, value: Any, shape: Shape) -> None:
     """raises: DataError, with the path within the document, for a value that has another shape"""
-    if shape is Any:
+    if shape is Any or (value is None and isinstance(shape, tuple) and type(None) in shape):
         return
+    if isinstance(shape, tuple) and isinstance(shape[0], (list, dict)):
+        shape = shape[0]
     kinds: Any = type(shape) if isinstance(shape, (dict, list)) else shape
     if not isinstance(value, kinds) or (isinstance(value, bool) and kinds in (int, NUMBER)):
         several = kinds if isinstance(kinds, tuple) else (kinds,)

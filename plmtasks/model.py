@@ -20,7 +20,7 @@ RECORD = "plmtasks.json"
 
 LESSON = {"task": str, "examples": int, "name": str, "split": str}
 TRAINED = {
-    "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": (list, type(None))}},
+    "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": ([str], type(None))}},
     "before?": [LESSON], "history?": [{}],
     "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
 }  # fmt: skip

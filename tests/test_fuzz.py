@@ -54,7 +54,8 @@ def test_numbers_that_json_does_not_know(text: str) -> None:
 
 
 def test_shapes_say_where_a_value_is_another() -> None:
-    shape = {"a": [{"b": int, "c?": (str, type(None))}], "d?": {...: [str]}}
+    shape = {"a": [{"b": int, "c?": (str, type(None))}], "d?": {...: [str]}, "e?": ([str], type(None))}
+    check("f.json", {"a": [], "e": None}, shape)
     check("f.json", {"a": [{"b": 1, "c": None}, {"b": 2}], "d": {"x": ["y"]}, "more": 1}, shape)
     for value, said in [
         ([], "f.json: expected an object, found []"),
@@ -62,6 +63,7 @@ def test_shapes_say_where_a_value_is_another() -> None:
         ({"a": {}}, "f.json: a: expected a list, found {}"),
         ({"a": [{"b": 1}, {"b": True}]}, "f.json: a[1].b: expected a whole number, found True"),
         ({"a": [{"b": 1, "c": 2}]}, "f.json: a[0].c: expected a text or null, found 2"),
+        ({"a": [], "e": ["x", 3]}, "f.json: e[1]: expected a text, found 3"),
         ({"a": [], "d": {"x": [3]}}, "f.json: d.x[0]: expected a text, found 3"),
     ]:
         with pytest.raises(DataError) as e:
