@@ -95,8 +95,8 @@ def _too_deep(where: str) -> DataError:
 
 
 Shape = Any
-"""What a value should be: a type or several, a shape or None, `[shape]` for a list of such, `{"name": shape, "perhaps?": shape}` for an object, in
-which `...` stands for every other name."""
+"""What a value should be: a type or several, `[shape]` for a list of such, either of these or None in a tuple,
+`{"name": shape, "perhaps?": shape}` for an object, in which `...` stands for every other name."""
 
 NUMBER = (int, float)
 NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
