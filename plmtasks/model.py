@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 RECORD = "plmtasks.json"
 
-LESSON = {"task": str, "examples": int, "name": str, "split": str}
-TRAINED = {
+_LESSON = {"task": str, "examples": int, "name": str, "split": str}
+_TRAINED = {
     "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": ([str], type(None))}},
-    "before?": [LESSON], "history?": [{}],
+    "before?": [_LESSON], "history?": [{}],
     "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
 }  # fmt: skip
 """What the record of a training holds, as far as others read it."""
@@ -33,7 +33,7 @@ def read_training(folder: Path) -> Mapping[str, Any] | None:
     raises: DataError
     """
     try:
-        return read_object(folder / RECORD, TRAINED)
+        return read_object(folder / RECORD, _TRAINED)
     except FileNotFoundError:
         return None
 
