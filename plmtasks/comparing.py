@@ -107,7 +107,7 @@ def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
 
     raises: InputError if it is not installed in the version that counted
     """
-    signature = result.record["signatures"][name]
+    signature = result.record["signatures"].get(name)
     metric = registry.metric(name).bind(_told_of(result, registry))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")

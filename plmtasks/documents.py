@@ -69,8 +69,8 @@ def read_text(path: Path) -> str:
 
 def check_file(path: Path) -> None:
     """raises: DataError if there is something else than a file: a pipe would be waited for, and a device has no end"""
-    if isinstance(path, Path) and path.exists() and not path.is_file():
-        raise DataError(str(path), "a file", "a folder" if path.is_dir() else "a device, pipe or socket")
+    if isinstance(path, Path) and path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(str(path), "a file", "a device, pipe or socket")
 
 
 def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:
@@ -143,8 +143,8 @@ def _too_deep(where: str) -> DataError:
 
 
 Shape = Any
-"""What a value should be: a type or several, `[shape]` for a list of such, `{"name": shape, "perhaps?": shape}` for an object, in
-which `...` stands for every other name."""
+"""What a value should be: a type or several, `[shape]` for a list of such, either of these or None in a tuple,
+`{"name": shape, "perhaps?": shape}` for an object, in which `...` stands for every other name."""
 
 NUMBER = (int, float)
 NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
@@ -152,12 +152,15 @@ NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or
 
 def check(where: str, value: Any, shape: Shape) -> None:
     """raises: DataError, with the path within the document, for a value that has another shape"""
-    if shape is Any:
+    if shape is Any or (value is None and isinstance(shape, tuple) and type(None) in shape):
         return
+    if isinstance(shape, tuple) and isinstance(shape[0], (list, dict)):
+        shape = shape[0]
     kinds: Any = type(shape) if isinstance(shape, (dict, list)) else shape
     if not isinstance(value, kinds) or (isinstance(value, bool) and kinds in (int, NUMBER)):
         several = kinds if isinstance(kinds, tuple) else (kinds,)
-        said = " or ".join("null" if kind is type(None) else NAMES.get(kind, kind.__name__) for kind in several)
+        words = ["null" if kind is type(None) else NAMES.get(kind, kind.__name__) for kind in several]
+        said = " or ".join(words).replace("a whole number or a number", "a number")
         raise DataError(where, said, f"{value!r:.80}")
     if isinstance(shape, list):
         for number, one in enumerate(value):

@@ -14,8 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .errors import JournalError, OutputError
+from .documents import check, parse
+from .errors import DataError, JournalError, OutputError
 from .requests import Answer, from_json, to_json
+
+LINE = {"plan": str, "batch": int, "answers": {...: {}}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,11 @@ class Journal:
         record = _unseal(self.raw(batch))
         if record is None:
             raise JournalError(f"{self.entries[batch].path}: changed while it was read")
-        return {key: from_json(form, value) for key, value in record["answers"].items()}
+        try:
+            return {key: from_json(form, value) for key, value in record["answers"].items()}
+        except (TypeError, KeyError, ValueError) as e:
+            path = self.entries[batch].path
+            raise JournalError(f"{path}: no answers of the kind {form.__name__}: {e}", f"delete {path}") from e
 
     def raw(self, batch: int) -> bytes:
         """The sealed line of a batch, to be sent to another journal."""
@@ -153,7 +160,11 @@ def _unseal(line: bytes) -> dict[str, Any] | None:
     digest, _, text = line.partition(b" ")
     if not line.endswith(b"\n") or hashlib.sha256(text[:-1]).hexdigest()[:16] != digest.decode("ascii", "replace"):
         return None
-    record: dict[str, Any] = json.loads(text)
+    try:
+        record: dict[str, Any] = parse("the line", text.decode())
+        check("the line", record, LINE)
+    except (UnicodeDecodeError, DataError):
+        return None  # sealed by somebody else
     return record
 
 

@@ -1,13 +1,14 @@
 """What a model is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .batching import Cost
 from .documents import CHECKSUM, file_hash, is_sealed, read_object, read_text
-from .errors import DataError, InputError
+from .errors import DataError, InputError, ModelError, PlmtasksError
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 RECORD = "plmtasks.json"
 
-LESSON = {"task": str, "examples": int, "name": str, "split": str}
-TRAINED = {
-    "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": (list, type(None))}},
-    "before?": [LESSON], "history?": [{}], "files?": {...: str},
+_LESSON = {"task": str, "examples": int, "name": str, "split": str}
+_TRAINED = {
+    "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": ([str], type(None))}},
+    "before?": [_LESSON], "history?": [{}], "files?": {...: str},
     "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
 }  # fmt: skip
 """What the record of a training holds, as far as others read it."""
@@ -32,7 +33,7 @@ def read_training(folder: Path) -> Mapping[str, Any] | None:
     raises: DataError, also if a file of the checkpoint is not the one that the training wrote
     """
     try:
-        record = read_object(folder / RECORD, TRAINED)
+        record = read_object(folder / RECORD, _TRAINED)
     except FileNotFoundError:
         return None
     if CHECKSUM in record and not is_sealed(read_text(folder / RECORD), record):
@@ -48,6 +49,22 @@ def read_training(folder: Path) -> Mapping[str, Any] | None:
                 f"whoever changed it on purpose deletes {RECORD}: it is another model then, trained elsewhere",
             )  # fmt: skip
     return record
+
+
+@contextmanager
+def reading(name: str, folder: Path) -> Iterator[None]:
+    """What a library finds wrong with a checkpoint, as an error of ours.
+
+    raises: ModelError
+    """
+    try:
+        yield
+    except PlmtasksError:
+        raise
+    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
+        said = str(e).strip().split("\n")[0][:300]
+        first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
+        raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
 
 
 class Model(ABC):

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import distributed, environment, lessons, runner, session, training
 from .config import RunConfig
+from .documents import check
 from .errors import DataError, InputError, OutputError
 from .job import prepare
 from .progress import Progress
@@ -107,6 +108,7 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         found = result.config()
+        check(str(result.folder / "config.json"), found, {"config": {}, "identity": {"task": {}, "model": {}}})
     except DataError as e:
         raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
     return found["config"], found["identity"]
@@ -253,6 +255,6 @@ def _predictions(result: Result, again: Result) -> tuple[int, int]:
     now = {row["id"]: row["prediction"] for row in again.predictions()}
     try:
         then = {row["id"]: row["prediction"] for row in result.predictions()}
-    except (OSError, ValueError, KeyError):
+    except DataError:
         then = {}
     return sum(then.get(id_) != value or id_ not in then for id_, value in now.items()), len(now)

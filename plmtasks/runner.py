@@ -136,7 +136,7 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
     for path in sorted(folder.parent.glob("*/config.json")) if not folder.exists() else ():
         try:
             other = read_object(path, results.CONFIG)["identity"]
-            other["settings"]["threads"]
+            _ = other["settings"]["threads"]
         except (FileNotFoundError, DataError, KeyError):
             continue  # whatever it is, this run did not begin it
         twin = {**other, "settings": {**other["settings"], "threads": parts["settings"]["threads"]}}

@@ -234,6 +234,14 @@ def test_a_name_cannot_break_the_table(monkeypatch):
     assert json.loads(render(runs, "json"))["boards"][0]["runs"][0]["model"] == NASTY
 
 
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "plain"])
+def test_no_cell_is_a_formula(name):
+    text = render([result(name, value=-2.5, unit="bits")], "csv")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["model"] == (name if name == "plain" else f"'{name}")
+    assert row["value"] == "-2.5", "a number stays one"
+
+
 def test_the_table_fits_the_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     text = render([result("some/very-long-name-of-a-model-that-wraps", data={"truncated": 3})], "table")

@@ -32,9 +32,9 @@ def command(result: Result) -> str | None:
 
     A model that was trained before has to be at hand under its name.
     """
-    if not (result.folder / "config.json").exists():
+    config = result.config().get("config") if (result.folder / "config.json").exists() else None
+    if config is None:
         return None
-    config = result.config()["config"]
     default = to_json(RunConfig(task="", model=""))
     settings, training = config["settings"], config["training"]
     # given as an option, a token budget holds for training, too; one that was chosen for the answers would train otherwise

@@ -56,7 +56,7 @@ def _write(task: Evaluated, name: str, output: Path) -> Result:
         columns, scores = scored(task)
         record, files = _record(task, name, scores), dict(_files(task, columns))
         surroundings = _json(_environment(task))
-    except (AttributeError, KeyError, TypeError, ValueError) as e:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as e:
         expected = "what lm-eval 0.4 writes"
         raise DataError(f"{task.path}: {task.name}", expected, f"something else ({type(e).__name__}: {e})") from e
     said = {key: task.of(key) for key in ("configs", "versions", "task_hashes", "higher_is_better")}

@@ -51,7 +51,7 @@ class Exported(Model):
             folder = _downloaded(self.source)
         if not (folder / "config.json").is_file():
             raise ModelError(f"{self.source!r} is no checkpoint: it has no config.json", f"looked in {folder}")
-        whole = [*folder.glob("model*.safetensors")]
+        whole = [file for file in folder.glob("model*.safetensors") if file.is_file()]
         if (folder / "heads").is_dir() or not whole:
             raise ModelError(
                 f"{self.source!r} is no single model with weights in safetensors",
@@ -83,7 +83,7 @@ class Exported(Model):
 
     def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
         """File name → sha256."""
-        files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD}
+        files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD and f.is_file()}
         return {f.name: _sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(files)}
 
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
-from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel
+from plmtasks.errors import InputError
+from plmtasks.model import LoadedModel, reading
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 if TYPE_CHECKING:
@@ -35,12 +35,10 @@ class Classifier(LoadedModel):
         import transformers
 
         self.checkpoint, self.session, self.settings = checkpoint, session, settings
-        try:
+        with reading(checkpoint.name, checkpoint.folder):
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder)
-        except (OSError, ValueError, KeyError, TypeError, ImportError) as e:
-            raise ModelError(f"the tokenizer of {checkpoint.name!r} cannot be loaded: {str(e).strip().splitlines()[0]}") from e
-        limited = limit_of(checkpoint.config, self.tokenizer, places)
-        self.limit, whose = limited
+            self.tokenizer("a text")  # a damaged one fails here, and not at some example
+        self.limit, whose = limit_of(checkpoint.config, self.tokenizer, places)
         self.limited = f"{self.limit} tokens, {whose}" if self.limit < UNLIMITED else whose
         self.inputs = [i.name for i in session.get_inputs()]
         # the configuration's first: the graph may look for it among the tokens

@@ -1,11 +1,10 @@
 """Weights and tokenizer from a folder into memory."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.errors import ModelError, PlmtasksError
+from plmtasks.errors import ModelError
+from plmtasks.model import reading
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from . import adapters
@@ -69,22 +68,6 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
         limit=limit, written=written, fresh_weights=tuple(sorted(fresh)), adapters=adapted,
     )  # fmt: skip
-
-
-@contextmanager
-def reading(name: str, folder: Path) -> Iterator[None]:
-    """What transformers finds wrong with a checkpoint, as an error of ours.
-
-    raises: ModelError
-    """
-    try:
-        yield
-    except PlmtasksError:
-        raise
-    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
-        said = str(e).strip().split("\n")[0][:300]
-        first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
-        raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
 
 
 def _loader(name: str, config: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.documents import read_object
 from plmtasks.errors import ModelError
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.model import LoadedModel, Model, Provider, reading
 from plmtasks.requests import Request
 
 from . import files
@@ -101,8 +101,6 @@ class Scratch(FromScratch):
 
     def parts(self, texts: Iterable[str]) -> tuple[Any, Any]:
         import transformers
-
-        from .loading import reading
 
         with reading(self.name, self.path.parent):
             config = transformers.AutoConfig.for_model(**self.config)

@@ -5,7 +5,7 @@ letters, or from counting that far.
 """
 
 import json
-import select
+import selectors
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class Renderer:
             self._there = True
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({**self.given, "conversations": [list(turns)]}).encode() + b"\n")
+            self._process.stdin.write(json.dumps({**self.given, "conversations": [list(turns)]}, default=str).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._refused("its process ended") from None
@@ -85,7 +85,10 @@ class Renderer:
     def _answer(self, seconds: float) -> bytes:
         """The next line of the process."""
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], seconds)[0]:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            ready = selector.select(seconds)
+        if not ready:
             self._process.kill()
             raise self._refused(f"no prompt after {seconds:.0f} s")
         line = self._process.stdout.readline()

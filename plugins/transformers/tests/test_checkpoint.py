@@ -230,6 +230,12 @@ def test_pickles_are_refused_unless_asked_for(folder, load):
         ("config.json", "{", "cannot be read"),
         ("config.json", "{}", "names no model_type"),
         ("config.json", '{"model_type": "no-such-type", "architectures": ["BertModel"]}', "cannot be loaded"),
+        ("config.json", "[" * 10_000, "cannot be read: .*at most 100 deep"),
+        ("config.json", '{"model_type": "bert", "hidden_size": "x"}', "cannot be loaded"),
+        ("config.json", '{"model_type": "bert", "id2label": ["a", "b"]}', "id2label: expected an object or null, found"),
+        ("config.json", '{"model_type": "bert", "id2label": {"x": "b"}}', "an id2label whose ids are no numbers: 'x'"),
+        ("tokenizer.json", '{"version": 1e308}', "cannot be loaded"),
+        ("tokenizer_config.json", "[]", "cannot be loaded"),
         ("model.safetensors", None, "has no model.safetensors"),
         ("model.safetensors", "broken", "cannot be loaded"),
     ],
@@ -267,11 +273,11 @@ def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
 def test_training_record(folder):
     model = Checkpoint(name="m", source=str(folder))
     assert model.training_record() is None
-    record = {"recipe": "0", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
+    record = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
     (folder / "plmtasks.json").write_text(json.dumps(record))
     assert model.training_record() == record
-    (folder / "plmtasks.json").write_text('{"task": "classification/sample"}')
-    with pytest.raises(DataError, match="expected a key 'recipe'"):
+    (folder / "plmtasks.json").write_text(json.dumps({**record, "tasks": {"t": "x"}}))
+    with pytest.raises(DataError, match=r"plmtasks\.json: tasks\.t: expected an object, found 'x'"):
         model.training_record()
 
 

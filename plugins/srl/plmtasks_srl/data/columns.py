@@ -58,6 +58,10 @@ class Block:
         return f"{self.path}:{self.lines[min(row, len(self.lines) - 1)]}"
 
     def column(self, number: int) -> list[str]:
+        """raises: DataError if a row has no such cell"""
+        for i, row in enumerate(self.rows):
+            if not -len(row) <= number < len(row):
+                raise DataError(self.where(i), f"a column {number}", f"{len(row)} columns")
         return [row[number] for row in self.rows]
 
     def even(self, least: int = 1) -> "Block":
