@@ -42,6 +42,8 @@ class Lesson:
     """What can be predicted, where that is a closed set."""
     selecting: dict[str, Any] | None = None
     """What the choice of the epoch depends on beside the data: task, metrics and settings."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What the user said of the data's columns, by which new questions in such files are read."""
     evaluate: Callable[[LoadedModel, str], float] | None = None
     """The selecting split's main score, higher is better; called in all processes; None: the last epoch is kept."""
 

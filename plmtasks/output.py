@@ -14,6 +14,7 @@ from .errors import DataError, OutputError
 from .questions import Lines
 from .requests import from_json, to_json
 from .results import dump, lock, open_folder, write_text
+from .tabular import Table
 
 
 class Printed:
@@ -119,7 +120,7 @@ class Kept:
             )
         self.state = replace(self.state, weights={**self.state.weights, task: weights})
 
-    def skip(self, lines: Lines) -> bytes | None:
+    def skip(self, lines: Lines | Table) -> bytes | None:
         """Takes the lines that are answered; returns the first of them that is not blank.
 
         raises: OutputError if they are not those that were answered

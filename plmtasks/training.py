@@ -238,6 +238,7 @@ def _finish(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: P
     record = {
         "recipe": identity_hash(taught.parts), "any_seed": identity_hash(_of_seed_zero(model, lessons, teacher)),
         "parts": taught.parts, "model": model.name, "tasks": tasks, "history": taught.history,
+        "columns": {lesson.task: dict(lesson.columns) for lesson in lessons if lesson.columns},
         "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
     }  # fmt: skip
     write_text(folder / RECORD, dump(record))

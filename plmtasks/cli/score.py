@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from .options import METRICS, Pairs, item
+from .options import METRICS, SKIP, Pairs, item
 
 
 @click.command("score")
 @item("task", "--task", required=True)
 @click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`.")
-@click.option("--references", metavar="PATH", help="The data that they are scored against; default: the task's own.")
+@click.option("--references", "--data", metavar="PATH", help="The data that they are scored against; default: the task's own.")
 @click.option("--columns", type=Pairs(), default={}, help="The task's fields in the references' columns: text=…,label=…")
+@SKIP
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
 @METRICS
@@ -24,7 +25,7 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     from ..registry import load_registry
     from ..scoring import Submission, score_file
 
-    registry, source = load_registry(), Source(data=references, columns=columns)
+    registry, source = load_registry(), Source(data=references, columns=columns, skip_bad_rows=values.pop("skip_bad_rows"))
     scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
     if form == "json":
         from ..results import dump

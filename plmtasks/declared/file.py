@@ -42,6 +42,10 @@ class Columns:
     id: str | None = None
     cluster: str | None = None
     slices: tuple[str, ...] = ()
+    rows: str = ""
+    """The path to rows that lie inside a document: "data[].paragraphs[].qas[]"."""
+    separator: str = ""
+    """comma, semicolon, tab or pipe, where a file's first line does not show it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,8 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
+            f"{data.get('left_out')} bad rows left out": "left_out" in data,
+            f"{data.get('empty')} empty texts": "empty" in data,
             **dict.fromkeys(self._overlap(), True),
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",

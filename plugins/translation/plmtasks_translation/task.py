@@ -80,6 +80,9 @@ class Translation(Task):
         """The first reference."""
         return GenerateAnswer(text=example.reference[0])
 
+    def column_names(self, field: str) -> Sequence[str]:
+        return (*COLUMN_NAMES.get(field, (field,)), *([self.source] if field == "source" else []))
+
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """A translation a line in the order of the examples (an empty line is an empty translation), or JSON lines with "id"
         and "prediction"; plain or gzip.
