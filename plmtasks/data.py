@@ -90,7 +90,7 @@ class Dataset:
             if twice:
                 raise DataError(
                     f"{self.name}, split {split}", "a different id for each example", f"{twice[0]!r} more than once",
-                    f"{len(twice)} ids are not unique",
+                    counted(len(twice), "id is not unique", "ids are not unique"),
                 )  # fmt: skip
             self._read[split], self._left_out[split] = examples, len(bad.errors)
             of = f" of {bad.rows:,}" if bad.rows else ""
@@ -314,7 +314,7 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
             found[id_] = Prediction(value=value, scores=scores)
         return found
     if len(lines) != len(examples):
-        raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
+        raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
     return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
 
 

@@ -19,6 +19,7 @@ from .robustness import Perturbed
 from .scoring import bound_metrics
 from .slices import GENDER, Groups, read_groups
 from .task import Task
+from .wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, confi
 
 def _shots(task: Task, kind: str, pool: Sequence[Example], count: int, seed: str) -> tuple[Shot, ...]:
     if count > len(pool):
-        raise InputError(f"{count} shots were asked for, the train split has {len(pool)} examples")
+        raise InputError(f"{count} shots were asked for, the train split has {counted(len(pool), 'example')}")
     shots = []
     for example in random.Random(seed).sample(pool, count):
         request = task.ask(example.hidden(), kind)

@@ -244,10 +244,11 @@ class Predictor:
     def said(self) -> Iterator[str]:
         """What a reader must know of what the model's limit did."""
         for stage in self.stages:
+            of, limit = f"of {stage.task.name}", f"the limit of {stage.model.name!r}"
             if stage.cut:
-                yield f"{stage.cut} questions of {stage.task.name} were over the limit of {stage.model.name!r}, and shortened"
+                yield f"{counted(stage.cut, f'question {of} was', f'questions {of} were')} over {limit}, and shortened"
             if stage.skipped:
-                yield f"{stage.skipped} questions of {stage.task.name} were over the limit of {stage.model.name!r}: no answer"
+                yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
 
 
 def _stage(
@@ -320,7 +321,7 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
             number += 1
             if desk and time.monotonic() - told > SECONDS:
                 told = time.monotonic()
-                progress.say(f"{desk.answered} lines answered, {desk.answered / (told - began):.1f} a second")
+                progress.say(f"{counted(desk.answered, 'line')} answered, {desk.answered / (told - began):.1f} a second")
         if desk:
             desk.finish()
             for text in (*predictor.said(), *desk.said()):
@@ -448,7 +449,8 @@ class _Desk:
         if self.lines.interactive:
             sys.stderr.write(f"{error}\n")
             return
-        error.hints = (*error.hints, f"the {number - 1} lines before it are answered" if number > 1 else "it is the first line")
+        before = counted(number - 1, "line before it is", "lines before it are")
+        error.hints = (*error.hints, f"the {before} answered" if number > 1 else "it is the first line")
         self.bad = error
 
     def write(self, answers: Sequence[Answered]) -> None:

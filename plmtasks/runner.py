@@ -23,6 +23,7 @@ from .recording import Outcome, draws, given_to, write
 from .registry import Registry
 from .requests import to_json
 from .results import Result
+from .wording import counted
 
 FORMAT = 3
 """Raised whenever the core would make another result of the same parts."""
@@ -90,7 +91,7 @@ def learn(config: RunConfig, registry: Registry, processes: Processes, progress:
     """
     environment.set_threads(config.settings.threads)
     job = prepare(config, registry)
-    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
+    of = f"{counted(len(job.requests), 'example')} of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
     device = processes.device()
     if hint := environment.slow(job.config.settings.dtype, device):

@@ -16,6 +16,7 @@ from .learning import Learning, Lesson, Teacher
 from .model import Model, TrainableModel
 from .requests import Answer, Score, to_json
 from .results import dump, identity_hash, lock, open_folder, write_text
+from .wording import counted
 
 RECORD = "plmtasks.json"
 """Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
@@ -168,7 +169,7 @@ def _learn_at_once(model: Model, lessons: Sequence[Lesson], teacher: Teacher, fo
         raise InputError(f"model {model.name!r} learns one task at a time")
     if teacher.processes.main:
         [lesson] = lessons
-        teacher.progress.say(f"training on {len(lesson.requests)} examples of {lesson.task}, all at once")
+        teacher.progress.say(f"training on {counted(len(lesson.requests), 'example')} of {lesson.task}, all at once")
         model.learn(lesson.requests, lesson.answers, teacher.training, folder)
         _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=[]))
 

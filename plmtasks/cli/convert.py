@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..wording import counted
 from .options import item
 
 
@@ -54,4 +55,6 @@ def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: st
     form = load_registry().format(source)
     for path in paths:
         for result in form.read(Path(path), Path(output), tasks):
-            click.echo(f"{result.folder}: {result.task} on {result.model}, {result.record['data']['examples']} examples")
+            click.echo(
+                f"{result.folder}: {result.task} on {result.model}, {counted(result.record['data']['examples'], 'example')}"
+            )

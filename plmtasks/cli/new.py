@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ..wording import counted
+
 
 @click.command("new")
 @click.argument("kind", type=click.Choice(["task", "model", "metric"]))
@@ -24,7 +26,7 @@ def command(kind: str, name: str, output: str | None, license: str) -> None:
     new = New(kind=kind, name=name, license=license)
     folder = Path(output or new.distribution)
     written = create(new, folder, load_registry())
-    click.echo(f"{folder}: {len(written)} files, for the {kind} {new.item}")
+    click.echo(f"{folder}: {counted(len(written), 'file')}, for the {kind} {new.item}")
     for path in written:
         click.echo(f"  {path}")
     click.echo("next:")

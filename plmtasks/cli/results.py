@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..wording import counted
+
 if TYPE_CHECKING:
     from ..store import Run
     from ..verifying import Finding
@@ -38,7 +40,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
     columns = ["task", "model", "protocol", "score", "examples", "finished", "size", "folder"]
     lines = [[_score(row) if name == "score" else _cell(row, name) for name in columns] for row in rows]
     click.echo(table(columns, lines, right=("examples", "size")), nl=False)
-    click.echo(f"{len(rows)} runs, {_size(sum(row['bytes'] for row in rows))}")
+    click.echo(f"{counted(len(rows), 'run')}, {_size(sum(row['bytes'] for row in rows))}")
 
 
 @command.command("show")
@@ -187,7 +189,8 @@ def merge(sources: tuple[str, ...], into: str) -> None:
         elif one.what == "beside":
             click.echo(printable(f"of another class of machine: {one.into}"))
     click.echo(
-        f"{counts['copied'] + counts['beside']} runs copied, {counts['beside']} of them beside one of another class of machine; "
+        f"{counted(counts['copied'] + counts['beside'], 'run')} copied, "
+        f"{counts['beside']} of them beside one of another class of machine; "
         f"{counts['there']} were there; {counts['left out']} left out"
     )
     if refused:
@@ -222,7 +225,7 @@ def verify(stores: tuple[str, ...], deep: bool, form: str) -> None:
     if form == "json":
         _print(reports)
     else:
-        click.echo(f"{len(reports)} runs, {altered or 'none'} altered")
+        click.echo(f"{counted(len(reports), 'run')}, {altered or 'none'} altered")
     if altered:
         sys.exit(1)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..wording import counted
 from .options import METRICS, SKIP, Pairs, item
 
 
@@ -35,7 +36,7 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
     data = registry.task(task).load(source)
-    click.echo(f"{len(scored.rows)} examples of {data.name}, split {values['split'] or data.default_split()}")
+    click.echo(f"{counted(len(scored.rows), 'example')} of {data.name}, split {values['split'] or data.default_split()}")
     for name, s in rows:
         if s["value"] is not None:
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..wording import counted
 from .names import NAMES_SHOWN, find
 from .options import DATA, item
 
@@ -89,7 +90,7 @@ def _show_model(model: Any, registry: Any) -> None:
     for head in model.heads() if not model.from_scratch else ():
         click.echo(f"has weights for: {head}")
     for trained in learned(model.training_record() or {}):
-        click.echo(f"trained on: {trained['task']}, {trained['examples']} examples of {trained['name']}")
+        click.echo(f"trained on: {trained['task']}, {counted(trained['examples'], 'example')} of {trained['name']}")
 
 
 def _show_plugin(plugin: Any, registry: Any) -> None:

@@ -50,7 +50,7 @@ def read_file(path: Path, examples: Sequence[Example], task: "Classification") -
     if read and outside == len(read):
         some = next(iter(found.values())).value
         raise DataError(str(path), f"labels of {task.name}", f"none, but {some!r}", f"the labels are: {', '.join(task.labels)}")
-    warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}; they count as wrong")
+    warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}, and count as wrong")
     return read
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
+from plmtasks.wording import counted
 
 from .spans import OUTSIDE, find_flaw, is_tag, plain, read_tags, spans_of
 
@@ -33,13 +34,15 @@ def in_order(path: Path, sentences: Sequence[S], examples: Sequence[Example]) ->
     elif len(sentences) == len(numbers):
         places = {number: i for i, number in enumerate(numbers)}
     else:
-        raise DataError(str(path), f"at least {max(numbers) + 1} sentences, as in the references", str(len(sentences)))
+        raise DataError(str(path), f"at least {counted(max(numbers) + 1, 'sentence')}, as in the references", str(len(sentences)))
     for example in examples:
         sentence = sentences[places[example.inputs["number"]]]
         expected, found = len(example.inputs["words"]), len(sentence.words)
         if expected != found:
             raise DataError(
-                _where(path, sentence, places[example.inputs["number"]]), f"{expected} words of {example.id}", str(found)
+                _where(path, sentence, places[example.inputs["number"]]),
+                f"{counted(expected, 'word')}, as the reference {example.id!r} has",
+                str(found),
             )
         yield example, sentence
 

@@ -111,7 +111,7 @@ def test_universal_propositions_take_words_from_the_treebank_and_heads_for_spans
 
 def test_overlapping_arguments_are_counted(read, write):
     text = UNIVERSAL.replace("A0:3-3", "A0:2-4|A1:3-3")
-    with pytest.warns(DataWarning, match=r"x\.conllup: 1 arguments overlap"):
+    with pytest.warns(DataWarning, match=r"x\.conllup: 1 argument overlaps"):
         _, second = read("srl/propbank", write("x.conllup", text))
     assert second.reference == [["ARG0", 1, 3], ["V", 3, 4]]
 

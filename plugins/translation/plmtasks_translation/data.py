@@ -22,6 +22,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.samples import SPLIT_SIZES, events
 from plmtasks.slices import by_length
+from plmtasks.wording import counted
 
 from .files import references
 
@@ -170,7 +171,7 @@ def sample(form: Form) -> Dataset:
 def _lines(path: Path, beside: Path, count: int) -> list[str]:
     lines = read_lines(path)
     if len(lines) != count:
-        raise DataError(str(path), f"{count} lines, as {beside.name} has", f"{len(lines)}")
+        raise DataError(str(path), f"{counted(count, 'line')}, as {beside.name} has", f"{len(lines)}")
     return lines
 
 

@@ -13,6 +13,7 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.languages import language_name
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
+from plmtasks.wording import counted
 
 from .data import COLUMN_NAMES, Form
 from .files import patterns
@@ -97,7 +98,7 @@ class Translation(Task):
                 raise DataError(f"{path}: {wrong}", "a translation as text", repr(found[wrong].value))
             return found
         if len(lines) != len(examples):
-            raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
+            raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
         return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
 
     def write_predictions(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from plmtasks.errors import DataError
+from plmtasks.wording import counted
 
 KEYS = ("label", "labels", "entities", "spans")
 """Under which they have the spans, beside "text"."""
@@ -51,7 +52,7 @@ def _triples(where: str, text: str, spans: Iterable[Any]) -> Iterator[tuple[int,
             raise DataError(where, "spans of characters: [start, end, label]", f"{span!r:.60}")
         start, end, label = span
         if not start < end <= len(text):
-            raise DataError(where, f"a span within the {len(text)} characters of its text", f"[{start}, {end}]")
+            raise DataError(where, f"a span within the {counted(len(text), 'character')} of its text", f"[{start}, {end}]")
         yield start, end, label
 
 

@@ -73,7 +73,8 @@ def _read_file(path: Path) -> Iterator[Sentence]:
     for sentence, lost in _reader(path, kept)(path, kept):
         dropped += lost
         yield sentence
-    warn_flaws(str(path), dropped, "arguments overlap a longer one or one that starts before, and are left out")
+    what = "a longer one or one that starts before, and"
+    warn_flaws(str(path), dropped, f"arguments overlap {what} are left out", f"argument overlaps {what} is left out")
 
 
 def is_comment(line: str) -> bool:
