@@ -191,6 +191,15 @@ class Predictor:
         """
         return read_question(self.task, line, name, number, self.following)
 
+    def posed(self, row: str | Mapping[str, Any], place: tuple[str, int]) -> Example:
+        """The question that fields are.
+
+        place: for messages, and the question's number
+
+        raises: DataError
+        """
+        return pose(self.task, row, place, self.following)
+
     def columns(self) -> Columns:
         """Which columns of a table hold a question's fields: as the user says, else as of the data that the model learned."""
         stage = self.stages[0]
@@ -276,7 +285,7 @@ def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], regist
     with _temporary() as home:
         while block := list(itertools.islice(rows, BLOCK)):
             numbered = enumerate(block, 1 + number)
-            posed = [pose(predictor.task, row, (f"question {i}", i), predictor.following) for i, row in numbered]
+            posed = [predictor.posed(row, (f"question {i}", i)) for i, row in numbered]
             folder = Path(home, str(number))
             yield from map(predictor.record, predictor.answer(posed, folder, alone()))
             shutil.rmtree(folder, ignore_errors=True)
@@ -379,7 +388,7 @@ class _Desk:
         if columns.learned:
             said = ",".join(f"{field}={name}" for field, name in columns.given.items())
             Progress(quiet=self.config.run.quiet).say(f"{path}: columns as in the training: {said}")
-        return Table(path, columns, lambda line, where: self.predictor.read(line, where, 1), self.config.run.source)
+        return Table(path, columns, lambda row, where: self.predictor.posed(row, (where, 1)), self.config.run.source)
 
     @property
     def form(self) -> str:

@@ -35,8 +35,8 @@ class Table:
 
     interactive = False
 
-    def __init__(self, path: Path, columns: "Columns", check: Callable[[bytes, str], Any], source: Source) -> None:
-        """check: raises DataError if a line is no question; it is given the line and its place"""
+    def __init__(self, path: Path, columns: "Columns", check: Callable[[Mapping[str, Any], str], Any], source: Source) -> None:
+        """check: raises DataError if fields are no question; it is given them and their place"""
         self.name, self.path, self.taken = str(path), path, 0
         said = Layout.of(columns.given, source.rows, source.separator)
         with laid_out(said), bad_rows_aside() as bad:
@@ -60,10 +60,12 @@ class Table:
         if PREDICTION in self.names:
             raise InputError(f"{path} has a column {PREDICTION!r} already", "rename it: the answers are put there")
 
-    def _question(self, where: str, row: Mapping[str, Any], columns: "Columns", check: Callable[[bytes, str], Any]) -> bytes:
-        line = json.dumps(columns.question(where, row), ensure_ascii=False, default=str).encode()
-        check(line, where)
-        return line
+    def _question(
+        self, where: str, row: Mapping[str, Any], columns: "Columns", check: Callable[[Mapping[str, Any], str], Any]
+    ) -> bytes:
+        fields = columns.question(where, row)
+        check(fields, where)
+        return json.dumps(fields, ensure_ascii=False, default=str).encode()
 
     def take(self, most: int) -> list[bytes]:
         """The next questions; none once all were taken."""
