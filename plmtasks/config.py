@@ -211,6 +211,8 @@ def run_config(task: str, model: str, *, train_limit: int | None = None, **optio
     for name, value in options.items():
         home = next((h for h, form in homes.items() if name not in homes and name in {f.name for f in fields(form)}), None)
         home = "run" if name == "training" else home
+        if isinstance(value, str) and home is not None and get_origin(option_types().get(name)) is tuple:
+            value = (value,)  # one name, and not its letters
         if home is None:
             raise InputError(f"no setting of a run is called {name!r}")
         parts[home][name] = value

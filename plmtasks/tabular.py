@@ -15,6 +15,9 @@ from .results import write_bytes
 from .task import Task
 from .wording import counted
 
+Check = Callable[[Mapping[str, Any], str], Any]
+"""Raises DataError if fields are no question; it is given them and their place."""
+
 PREDICTION = "prediction"
 """The column that is put beside the others."""
 
@@ -35,14 +38,13 @@ class Table:
 
     interactive = False
 
-    def __init__(self, path: Path, columns: "Columns", check: Callable[[Mapping[str, Any], str], Any], source: Source) -> None:
-        """check: raises DataError if fields are no question; it is given them and their place"""
+    def __init__(self, path: Path, columns: "Columns", check: Check, source: Source) -> None:
         self.name, self.path, self.taken = str(path), path, 0
         said = Layout.of(columns.given, source.rows, source.separator)
         with laid_out(said), bad_rows_aside() as bad:
             found = list(read_records(path))
-            if bad.errors:  # not even a row: no place for a prediction
-                raise bad.error(all_bad=not found)
+            if bad.errors:  # not even a row: there is no place for a prediction, so it cannot be skipped
+                raise bad.error(all_bad=True)
             self.has_header = kind_of(path) in (".jsonl", ".ndjson", ".json", ".parquet") or said.has_header()
             self._lines = [b""] * len(found)  # a blank question, unless the row is one
             for number, (where, row) in enumerate(found):

@@ -9,16 +9,21 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import jsonschema
 import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import plmtasks
+from plmtasks.cli.options import Pairs
 from plmtasks.config import Source
 from plmtasks.data import DataWarning, Layout, column, kind_of, laid_out, open_dataset, read_lines, read_records, row_aside
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
+from plmtasks.leaderboard import render
 from plmtasks.records import WRITTEN, write_rows
+from plmtasks.results import Result
 
 FRAME = pandas.DataFrame({"text": ["a fine film", 'he said "no",\nand left', "é; 中|\t."], "label": ["pos", "neg", "pos"]})
 ROWS = FRAME.to_dict("records")
@@ -365,3 +370,46 @@ def test_a_cell_that_looks_like_a_formula_stays_text(tmp_path):
 @pytest.mark.parametrize(("name", "kind"), [("a.CSV", ".csv"), ("a.b.Jsonl.GZ", ".jsonl"), ("a", ""), ("a.csv.zip", ".csv")])
 def test_endings_are_known_in_any_case(name, kind):
     assert kind_of(Path(name)) == kind
+
+
+# ── what a result says of them ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_result_counts_what_was_left_out_and_what_is_empty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good = "text,label\n" + "".join(f"w{i % 3} v,{'ab'[i % 2]}\n" for i in range(12)) + " ,a\n"
+    Path("good.csv").write_text(good)
+    Path("bad.csv").write_text(good + "x,\ny,\n")
+    schema = json.loads((Path(plmtasks.__file__).parent / "result.schema.json").read_text())
+
+    def run(data: str, **more: object) -> Result:
+        result = plmtasks.run(
+            "classification/custom", "majority", data=data, train_data="good.csv", split="test", quiet=True, threads=1, **more
+        )
+        jsonschema.validate(result.record, schema)
+        return result
+
+    with pytest.raises(DataError, match="2 rows of 15 cannot be used"):
+        run("bad.csv")
+    whole, left = run("good.csv"), run("bad.csv", skip_bad_rows=True)
+    assert [(r.record["data"].get("left_out"), r.record["data"]["empty"]) for r in (whole, left)] == [(None, 1), (2, 1)]
+    assert whole.score == left.score
+    assert whole.identity != left.identity
+    table = render([whole, left], "csv")
+    assert "2 bad rows left out" in table
+    assert "1 empty text" in table
+    run("good.csv", skip_bad_rows=True)
+    assert run("good.csv", skip_bad_rows=True).identity == whole.identity
+
+
+def test_columns_with_commas_are_told_apart():
+    said = "text=join(', ', words[?x=='a,b']),label=stars , rows=data[].qas[]"
+    assert Pairs().convert(said, None, None) == {
+        "text": "join(', ', words[?x=='a,b'])", "label": "stars", "rows": "data[].qas[]",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["metrics", "perturb", "freeze", "track"])
+def test_one_name_is_not_its_letters(name):
+    config = plmtasks.run_config("t", "m", **{name: "good"})
+    assert getattr(config if hasattr(config, name) else config.training, name) == ("good",)

@@ -12,6 +12,7 @@ from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import DataError, PlmtasksError
 from plmtasks.results import Result
 from plmtasks.statistics import Spread, spread
+from plmtasks.wording import counted
 
 if TYPE_CHECKING:
     from plmtasks.registry import Registry
@@ -82,8 +83,8 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}": data["truncated"],
-            f"{data.get('left_out')} bad rows left out": "left_out" in data,
-            f"{data.get('empty')} empty texts": "empty" in data,
+            f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
+            counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",

@@ -9,6 +9,7 @@ from typing import Any
 
 from plmtasks.data import column, kind_of, read_records, row_aside
 from plmtasks.errors import DataError, InputError
+from plmtasks.wording import counted
 
 from ..spans import SCHEMES, Where, is_tag, misfit, scheme_of
 from .columns import blocks
@@ -119,7 +120,7 @@ class TagFormat:
             with row_aside():
                 words, tags = self._words_and_tags(where, row)
                 if len(words) != len(tags):
-                    raise DataError(where, f"{len(words)} tags, one for each word", str(len(tags)))
+                    raise DataError(where, f"{counted(len(words), 'tag')}, one for each word", str(len(tags)))
                 known = self.tags or names
                 named = tuple(_named(where, tag, known) for tag in tags)
                 yield Tagged(
