@@ -242,11 +242,11 @@ def test_all_bad_rows_are_told_at_once(tmp_path):
         data["test"]
     first, *hints = str(caught.value).split("\n  ")
     assert first == f"{tmp_path / 't.csv'}:3: expected a label, found none"
-    assert hints[0] == "16 rows of 30 cannot be used; the others:"
+    assert hints[0] == "16 rows of 31 cannot be used; the others:"
     assert hints[1:3] == [f"{tmp_path / 't.csv'}:{n}: expected a label, found none" for n in (5, 7)]
     assert hints[10:] == ["… and 6 more", "--skip-bad-rows leaves them out, and says how many"]
     data = opened(tmp_path / "t.csv", skip_bad_rows=True)
-    with pytest.warns(DataWarning, match="16 rows of 30 cannot be used, and are left out"):
+    with pytest.warns(DataWarning, match="16 rows of 31 cannot be used, and are left out"):
         assert [e.inputs["text"] for e in data["test"]] == [f"a{i}" for i in range(0, 30, 2)]
     assert data.left_out("test") == 16
 

@@ -67,7 +67,7 @@ def _nested(path: Path, said: str) -> Iterator[tuple[str, Row]]:
         yield from nested(f"{path}: ", document, said)
         return
     for where, row in _flat(path):
-        with row_aside():
+        with row_aside(unread=True):
             yield from nested(f"{where}: ", row, said)
 
 
@@ -75,7 +75,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             where = f"{path}:{number}"
-            with row_aside():
+            with row_aside(unread=True):
                 yield where, as_row(where, read_value(where, line), "a JSON object a line")
 
 
@@ -104,7 +104,7 @@ def _json_records(path: Path) -> Iterator[tuple[str, Row]]:
         raise DataError(str(path), "a list of objects", type(document).__name__)
     for i, row in enumerate(document):
         where = f"{path}: [{i}]"
-        with row_aside():
+        with row_aside(unread=True):
             yield where, as_row(where, row)
 
 

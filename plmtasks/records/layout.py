@@ -116,8 +116,10 @@ def bad_rows_aside() -> Iterator[BadRows]:
 
 
 @contextmanager
-def row_aside() -> Iterator[None]:
+def row_aside(*, unread: bool = False) -> Iterator[None]:
     """Around what makes an example of a row: if that cannot be used, the row is put aside, and the next may come.
+
+    unread: it is not even a row yet, so nobody has counted it
 
     raises: DataError, as what stands in it, where nobody gathers such rows
     """
@@ -127,6 +129,7 @@ def row_aside() -> Iterator[None]:
         if (found := _bad.get()) is None:
             raise
         found.errors.append(e)
+        found.rows += unread
 
 
 def count_row() -> None:

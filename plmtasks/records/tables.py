@@ -95,7 +95,7 @@ def _named(path: Path, rows: Iterator[tuple[str, list[str]]], header: bool | Seq
             blank += 1
             continue
         cells = row[: len(names)] if not any(row[len(names) :]) else row
-        with row_aside():
+        with row_aside(unread=True):
             if len(cells) != len(names):
                 raise DataError(where, f"{counted(len(names), 'cell')} ({', '.join(names)})", f"{len(row)}")
             if header is True and not recurring:
