@@ -18,10 +18,10 @@ from .records import (
     bad_rows_aside,
     column,
     count_row,
+    current_layout,
     is_records,
     kind_of,
     laid_out,
-    layout,
     no_column,
     read_json,
     read_json_lines,
@@ -35,9 +35,9 @@ from .wording import counted
 
 __all__ = [
     "SPLIT_FILES", "DataWarning", "Dataset", "HubData", "Layout", "Patterns", "Reader", "bad_rows_aside", "column",
-    "count_row", "draw", "hub_dataset", "hub_file", "is_records", "kind_of", "laid_out", "layout", "no_column",
-    "open_dataset", "read_json", "read_json_lines", "read_lines", "read_object", "read_predictions", "read_records",
-    "read_table", "row_aside", "split_files", "warn_flaws", "write_predictions",
+    "count_row", "counted", "current_layout", "draw", "hub_dataset", "hub_file", "is_records", "kind_of", "laid_out",
+    "no_column", "open_dataset", "read_json", "read_json_lines", "read_lines", "read_object", "read_predictions",
+    "read_records", "read_table", "row_aside", "split_files", "warn_flaws", "write_predictions",
 ]  # fmt: skip
 
 Reader = Callable[[Path], Iterable[Example]]

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError, InputError
-from .layout import layout
+from .layout import current_layout
 
 Row = dict[str, Any]
 
@@ -83,7 +83,7 @@ def as_row(where: str, value: Any, what: str = "an object") -> Row:
     """
     if isinstance(value, dict):
         return value
-    by_place = isinstance(value, list) and (layout().positions or layout().mixed)
+    by_place = isinstance(value, list) and (current_layout().positions or current_layout().mixed)
     if by_place:
         return position_names(value)
     ways = ("name its items by position from 0: --columns text=0,…", "or say where rows lie in it: --columns rows=…[]")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import DataError, InputError
 from .columns import Row, as_row, nested
-from .layout import count_row, layout, row_aside
+from .layout import count_row, current_layout, row_aside
 from .tables import read_csv, read_parquet, read_sheet, read_table
 from .text import PACKED_ENDINGS, read_json, read_lines, read_value
 
@@ -37,7 +37,7 @@ def read_records(path: Path) -> Iterator[tuple[str, Row]]:
 
     raises: DataError; InputError for any other name
     """
-    said = layout().rows
+    said = current_layout().rows
     for where, row in _nested(path, said) if said else _flat(path):
         count_row()
         yield where, {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
@@ -49,10 +49,10 @@ def _flat(path: Path) -> Iterator[tuple[str, Row]]:
         yield from _json_lines(path)
     elif kind == ".json":
         yield from _json_records(path)
-    elif kind == ".csv" or (kind in (".tsv", ".txt") and layout().separator):
+    elif kind == ".csv" or (kind in (".tsv", ".txt") and current_layout().separator):
         yield from read_csv(path)
     elif kind in (".tsv", ".txt"):
-        yield from read_table(path, header=layout().has_header())
+        yield from read_table(path, header=current_layout().has_header())
     elif kind == ".parquet":
         yield from read_parquet(path)
     elif kind == ".xlsx":

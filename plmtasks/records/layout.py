@@ -55,10 +55,10 @@ class Layout:
         return not self.positions
 
 
-_layout: ContextVar[Layout] = ContextVar("layout", default=Layout())  # noqa: B039  a frozen value
+_layout: ContextVar[Layout] = ContextVar("current_layout", default=Layout())  # noqa: B039  a frozen value
 
 
-def layout() -> Layout:
+def current_layout() -> Layout:
     """How the file that is now read is laid out, as far as the user says."""
     return _layout.get()
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import DataError, DataWarning, InputError
 from ..wording import counted
 from .columns import Row, position_names
-from .layout import SEPARATORS, layout, row_aside
+from .layout import SEPARATORS, current_layout, row_aside
 from .text import read_lines
 
 Rows = Iterator[tuple[str, Row]]
@@ -38,11 +38,11 @@ def read_csv(path: Path) -> Rows:
     raises: DataError
     """
     lines = read_lines(path)
-    named = layout().separator
+    named = current_layout().separator
     if lines and lines[0].startswith("sep=") and len(lines[0]) == 5:  # as Excel writes and reads it
         named, lines = named or lines[0][4], ["", *lines[1:]]
     separator = SEPARATORS.get(named, named) or _separator(path, lines)
-    return _named(path, _cells(path, lines, separator, quoting=True), layout().has_header())
+    return _named(path, _cells(path, lines, separator, quoting=True), current_layout().has_header())
 
 
 def _separator(path: Path, lines: Sequence[str]) -> str:
@@ -135,7 +135,7 @@ def read_sheet(path: Path) -> Rows:
     if others := [sheet.title for sheet in book.worksheets[1:]]:
         told = f"{path}: its first sheet is read, {book.worksheets[0].title!r}, and not {', '.join(map(repr, others))}"
         warnings.warn(told, DataWarning, stacklevel=2)
-    return _named(path, ((f"{path}: row {i}", row) for i, row in enumerate(rows, 1)), layout().has_header())
+    return _named(path, ((f"{path}: row {i}", row) for i, row in enumerate(rows, 1)), current_layout().has_header())
 
 
 def _cell(value: Any) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from plmtasks.data import counted
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
-from plmtasks.wording import counted
 
 from .spans import OUTSIDE, find_flaw, is_tag, plain, read_tags, spans_of
 

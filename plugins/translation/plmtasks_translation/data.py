@@ -10,6 +10,7 @@ from plmtasks.data import (
     Dataset,
     HubData,
     column,
+    counted,
     hub_dataset,
     is_records,
     no_column,
@@ -22,7 +23,6 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.samples import SPLIT_SIZES, events
 from plmtasks.slices import by_length
-from plmtasks.wording import counted
 
 from .files import references
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines
+from plmtasks.data import SPLIT_FILES, Dataset, counted, open_dataset, read_lines
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.languages import language_name
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
-from plmtasks.wording import counted
 
 from .data import COLUMN_NAMES, Form
 from .files import patterns

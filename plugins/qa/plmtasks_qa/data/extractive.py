@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, count_row, kind_of, layout, read_json, read_lines, read_records, row_aside, warn_flaws
+from plmtasks.data import column, count_row, current_layout, kind_of, read_json, read_lines, read_records, row_aside, warn_flaws
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
@@ -93,7 +93,7 @@ def read_document(path: Path) -> Mapping[str, Any] | None:
     raises: DataError with line and column
     """
     kind = kind_of(path)
-    is_json = kind in (".json", ".jsonl", ".ndjson") and not layout().rows
+    is_json = kind in (".json", ".jsonl", ".ndjson") and not current_layout().rows
     lines = [line for line in read_lines(path) if line.strip()] if is_json else []
     if not lines or lines[0].lstrip().startswith("["):
         return None

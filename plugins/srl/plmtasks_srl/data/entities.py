@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, kind_of, read_records, row_aside
+from plmtasks.data import column, counted, kind_of, read_records, row_aside
 from plmtasks.errors import DataError, InputError
-from plmtasks.wording import counted
 
 from ..spans import SCHEMES, Where, is_tag, misfit, scheme_of
 from .columns import blocks

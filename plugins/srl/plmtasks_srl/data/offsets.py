@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from plmtasks.data import counted
 from plmtasks.errors import DataError
-from plmtasks.wording import counted
 
 KEYS = ("label", "labels", "entities", "spans")
 """Under which they have the spans, beside "text"."""
