@@ -327,7 +327,7 @@ def test_the_command_says_what_was_expected_and_found(copy: Path, monkeypatch: p
     first, second, last = done.output.splitlines()
     assert first == f"toy/even on toy-model: altered: {copy}"
     assert second.startswith("  predictions.jsonl: expected SHA-256 ")
-    assert last == "1 runs, 1 altered"
+    assert last == "1 run, 1 altered"
     done = CliRunner().invoke(command, ["verify", str(copy), "--deep", "--format", "json"])
     assert done.exit_code == 1
     (report,) = json.loads(done.output)
