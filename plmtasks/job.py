@@ -185,7 +185,8 @@ class Asker:
             raise InputError(f"{self.data.name} has no train split to take shots from", "name one with --train-data PATH")
         if self.count > len(self.data["train"]):
             raise InputError(
-                f"{self.count} shots were asked for, the train split has {counted(len(self.data['train']), 'example')}"
+                there = counted(len(self.data["train"]), "example")
+                raise InputError(f"{self.count} shots were asked for, the train split has {there}")
             )
         made = []
         for example, request in zip(examples, requests, strict=True):
