@@ -185,8 +185,7 @@ class Asker:
             raise InputError(f"{self.data.name} has no train split to take shots from", "name one with --train-data PATH")
         if self.count > len(self.data["train"]):
             raise InputError(
-                there = counted(len(self.data["train"]), "example")
-                raise InputError(f"{self.count} shots were asked for, the train split has {there}")
+                f"{self.count} shots were asked for, the train split has {counted(len(self.data['train']), 'example')}"
             )
         made = []
         for example, request in zip(examples, requests, strict=True):
