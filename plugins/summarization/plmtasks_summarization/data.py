@@ -11,6 +11,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
+from .sentences import unmarked
 from .words import RougeWords
 
 Rows = Iterable[tuple[str, Mapping[str, Any]]]
@@ -118,7 +119,7 @@ class Form:
             cells = self._cell(where, row, "summary")
         found = []
         for cell in cells if isinstance(cells, (list, tuple)) and cells else [cells]:
-            if isinstance(cell, str) and RougeWords(self.language).any_in(cell):
+            if isinstance(cell, str) and RougeWords(self.language).any_in(unmarked(cell)):
                 found.append(cell.strip())
             elif not self.published:
                 foreign = isinstance(cell, str) and RougeWords("und").any_in(cell)
