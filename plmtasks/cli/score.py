@@ -29,7 +29,11 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     if form == "json":
         from ..results import dump
 
-        click.echo(dump(scored.scores), nl=False)
+        signed = {
+            metric: {name: {**score, "signature": scored.signatures[metric]} for name, score in scores.items()}
+            for metric, scores in scored.scores.items()
+        }
+        click.echo(dump(signed), nl=False)
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
@@ -39,3 +43,5 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
         if s["value"] is not None:
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""
             click.echo(f"{name:{width}}  {s['value']:9.3f}{interval}")
+    for metric, signature in scored.signatures.items():
+        click.echo(f"{metric}: {signature}")

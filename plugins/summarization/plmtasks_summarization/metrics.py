@@ -136,8 +136,8 @@ class Rouge(Ratios):
     def signature(self) -> str:
         from importlib.metadata import version
 
-        words_by = RougeWords(self.language).signature()
-        return f"rouge-score {version('rouge-score')}|score:F|references:best of each|{words_by}|Lsum:lines or markup, else sentences"
+        words_by, cut = RougeWords(self.language).signature(), "Lsum:lines or markup, else sentences"
+        return f"rouge-score {version('rouge-score')}|score:F|references:best of each|{words_by}|{cut}"
 
 
 class SummaryStyle(Ratios):

@@ -25,20 +25,45 @@ STOP = re.compile(
 """Where a sentence may end: a stop with its quotes before white space, or a mark that is nothing but a sentence's end."""
 
 BEFORE_NAMES = frozenset(
-    "mr mrs ms messrs mme mlle dr prof st gen col lt sgt capt cpl cmdr maj adm rev hon gov sen rep pres supt insp e.g i.e cf vs viz"
-    " approx ca dept univ mt jan feb mar apr jun jul aug sept sep oct nov dec hr fr bzw usw z.b d.h".split()
+    re.findall(
+        r"\S+",
+        """
+    mr mrs ms messrs mme mlle dr prof st gen col lt sgt capt cpl cmdr maj adm rev hon gov sen rep pres supt
+    insp e.g i.e cf vs viz approx ca dept univ mt jan feb mar apr jun jul aug sept sep oct nov dec hr fr bzw
+    usw z.b d.h
+    """,
+    )
 )
 """Abbreviations that end no sentence."""
 
-BEFORE_NUMBERS = frozenset("no nos nr fig figs vol ch art sec sect p pp op par ext tel ver max min est núm рис стр".split())
+BEFORE_NUMBERS = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    no nos nr fig figs vol ch art sec sect p pp op par ext tel ver max min est núm рис стр
+    """,
+    )
+)
 """Words that are abbreviations where a number follows."""
 
-AFTER_NAMES = frozenset("inc ltd co corp bros jr sr etc al".split())
+AFTER_NAMES = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    inc ltd co corp bros jr sr etc al
+    """,
+    )
+)
 """Abbreviations that may end a sentence, as those with inner dots and initials may."""
 
 STARTERS = frozenset(
-    "the a an he she it they we i you this that these those there his her its their our my but however so then what when where why "
-    "how who yes meanwhile".split()
+    re.findall(
+        r"\S+",
+        """
+    the a an he she it they we i you this that these those there his her its their our my but however so then
+    what when where why how who yes meanwhile
+    """,
+    )
 )
 """Words that begin a sentence where one may or may not have ended."""
 
