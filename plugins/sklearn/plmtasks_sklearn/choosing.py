@@ -16,7 +16,6 @@ LOOKS: Sequence[Sequence[str]] = (
     ("characters 1-3",),
     ("characters 1-2", "characters"),
     ("words", "characters"),
-    ("words", "characters across words"),
 )
 """Views of a text that may be taken together, the simplest first."""
 DEFAULT = LOOKS[2]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 VIEWS: Mapping[str, Mapping[str, Any]] = {
     "words": {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]"},
     "characters": {"ngram_range": (2, 5), "analyzer": "char_wb"},  # within words; where no blanks stand, of the whole text
-    "characters across words": {"ngram_range": (2, 5), "analyzer": "char"},
     "characters 1-2": {"ngram_range": (1, 2), "analyzer": "char"},
     "characters 1-3": {"ngram_range": (1, 3), "analyzer": "char"},
 }
