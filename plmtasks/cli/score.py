@@ -44,4 +44,5 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""
             click.echo(f"{name:{width}}  {s['value']:9.3f}{interval}")
     for metric, signature in scored.signatures.items():
-        click.echo(f"{metric}: {signature}")
+        if any(s["value"] is not None for s in scored.scores[metric].values()):
+            click.echo(f"{metric}: {signature}")
