@@ -12,14 +12,24 @@ if TYPE_CHECKING:
 
     from plmtasks.requests import Classify
 
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese, which put no blanks between words: there each character is one."""
 VIEWS: Mapping[str, Mapping[str, Any]] = {
-    "words": {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]"},
-    "characters": {"ngram_range": (2, 5), "analyzer": "char_wb"},  # within words; where no blanks stand, of the whole text
+    "words 1-2": {"sublinear_tf": True, "ngram_range": (1, 2), "token_pattern": rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]"},
+    "characters 1-5 in words": {
+        "sublinear_tf": True,
+        "ngram_range": (1, 5),
+        "analyzer": "char_wb",
+    },  # of what stands between blanks
     "characters 1-2": {"ngram_range": (1, 2), "analyzer": "char"},
-    "characters 1-3": {"ngram_range": (1, 3), "analyzer": "char"},
+    "words": {
+        "sublinear_tf": True,
+        "ngram_range": (1, 2),
+        "token_pattern": r"\w+|[^\w\s]",
+    },  # these two are version 1's, which its folders have
+    "characters": {"sublinear_tf": True, "ngram_range": (2, 5), "analyzer": "char_wb"},
 }
-"""What may be counted of a text, by name."""
-COMMON = {"sublinear_tf": True, "lowercase": True}
+"""What may be counted of a text, by name; in words and longer pieces, the logarithm of how often."""
 MOST = 200_000
 """Terms of a view, the most frequent ones."""
 TERMS = "terms.json"
@@ -42,7 +52,7 @@ class Features:
         texts = [text for r in requests for text in (r.text, r.text_pair) if text is not None]
         made = {}
         for view in views:
-            vectorizer = TfidfVectorizer(**COMMON, **VIEWS[view], max_features=MOST)
+            vectorizer = TfidfVectorizer(**VIEWS[view], max_features=MOST)
             try:
                 vectorizer.fit(texts)
             except ValueError:  # no text has a term
@@ -59,7 +69,7 @@ class Features:
         terms = json.loads((folder / TERMS).read_text(encoding="utf-8"))
         made = {}
         for view, idf in rarity.items():
-            vectorizer = TfidfVectorizer(**COMMON, **VIEWS[view], vocabulary={term: i for i, term in enumerate(terms[view])})
+            vectorizer = TfidfVectorizer(**VIEWS[view], vocabulary={term: i for i, term in enumerate(terms[view])})
             vectorizer.idf_ = idf.astype(np.float64)
             made[view] = vectorizer
         return cls(vectorizers=made, pairs=pairs)
