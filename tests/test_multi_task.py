@@ -88,6 +88,19 @@ def test_the_epoch_is_chosen_by_distances_not_by_sums_of_units() -> None:
     assert learning._worth({"lm": 140.0}) == -140.0
 
 
+def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path: Path, registry: Registry) -> None:
+    toml = 'name = "own/styles"\ndescription = "?"\nmetrics = ["summary_style"]\n[Generate]\ntext = "{text}"\n'
+    (tmp_path / "styles.toml").write_text(toml)
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.jsonl").write_text('{"text": "a red kite flew", "reference": "a kite"}\n')
+    some = TrainSettings(epochs=1, limit=1)
+    [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
+    [questions] = configs("tiny-t5", "qa/sample", training=some)
+    said = "own/styles: length_ratio has no best value, so that no epoch can be chosen for several tasks"
+    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --select-split none"):
+        train([styles, questions], str(tmp_path / "model"), registry)
+
+
 def test_scores_are_said_by_name_with_their_direction(tmp_path: Path, registry: Registry, capsys: Any) -> None:
     names = ("language_modeling/text", "classification/sample")
     for split in ("train", "validation"):
