@@ -14,6 +14,7 @@ from .batching import Cost
 from .config import ModelSettings, TrainSettings
 from .distributed import Processes
 from .errors import InputError, OutputError, PlmtasksError
+from .metric import ScoreInfo
 from .model import LoadedModel, TrainableModel
 from .optimizer import Course, make_optimizer
 from .progress import Progress, duration, size
@@ -46,7 +47,18 @@ class Lesson:
     columns: Mapping[str, str] = field(default_factory=dict)
     """What the user said of the data's columns, by which new questions in such files are read."""
     evaluate: Callable[[LoadedModel, str], float] | None = None
-    """The selecting split's main score, higher is better; called in all processes; None: the last epoch is kept."""
+    """The selecting split's main score, nan where it is not defined; called in all processes; None: the last epoch is kept."""
+    score: str = ""
+    """The name of the main score."""
+    info: ScoreInfo = field(default_factory=ScoreInfo)
+
+    def distance(self, value: float) -> float:
+        """Of a main score from its best value, as a logarithm: each halving counts the same, whatever the unit.
+
+        A thousandth of the best value is as good as the best.
+        """
+        best = self.info.best or 0.0
+        return math.log(max(abs(best - value), 0.001 * max(abs(best), 1.0)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,13 +235,14 @@ class Learning:
             said += f" ({', '.join(f'{task} {value:.4f}' for task, value in losses.items())})"
         scores = self._scores()
         if scores:
-            score = sum(scores.values()) / len(scores)
-            entry["score"] = score if math.isfinite(score) else None
+            worth = self._worth(scores)
+            entry["score"] = next(iter(scores.values())) if len(scores) == 1 else worth
+            entry["score"] = entry["score"] if math.isfinite(worth) else None
             if len(scores) > 1:
                 entry["scores"] = {task: s if math.isfinite(s) else None for task, s in scores.items()}
-            said += "".join(f", {task if len(scores) > 1 else self._chosen_on()} {s:.2f}" for task, s in scores.items())
-            if math.isfinite(score) and (self.state.best is None or score > self.state.best):
-                self.state.best, self.state.best_folder = score, f"best-{self.state.update}"
+            said += "".join(f", {self._said(lesson, scores[lesson.task])}" for lesson in self.lessons if lesson.task in scores)
+            if math.isfinite(worth) and (self.state.best is None or worth > self.state.best):
+                self.state.best, self.state.best_folder = worth, f"best-{self.state.update}"
                 if self.teacher.processes.main:
                     self.views[0].save(self.state_folder / self.state.best_folder)
             self._track({f"score/{task}": value for task, value in scores.items()})
@@ -239,9 +252,27 @@ class Learning:
         self._save()
 
     def _scores(self) -> dict[str, float]:
-        """task → its main score on its selecting split, higher is better"""
+        """task → its main score on its selecting split"""
         both = zip(self.views, self.lessons, strict=True)
         return {o.task: o.evaluate(view, f"{o.task}-{self.state.update}") for view, o in both if o.evaluate is not None}
+
+    def _worth(self, scores: Mapping[str, float]) -> float:
+        """By what epochs are compared, more is better: one task's score, or how near several are to their best values.
+
+        Units of different scores are never added; and no epoch changes what another was worth, so that one checkpoint is kept.
+        """
+        judged = [lesson for lesson in self.lessons if lesson.task in scores]
+        if not all(math.isfinite(value) for value in scores.values()):
+            return math.nan
+        if len(judged) == 1:
+            return scores[judged[0].task] * (1 if judged[0].info.higher_is_better else -1)
+        return -sum(lesson.distance(scores[lesson.task]) for lesson in judged) / len(judged)
+
+    def _said(self, lesson: Lesson, value: float) -> str:
+        """validation bits_per_byte 2.38 (lower is better)"""
+        of = f"{lesson.task} " if len(self.lessons) > 1 else ""
+        better = "higher" if lesson.info.higher_is_better else "lower"
+        return f"{of}{lesson.facts['selected_on']} {lesson.score} {value:.2f} ({better} is better)"
 
     def _chosen_on(self) -> str:
         return ", ".join(dict.fromkeys(str(o.facts["selected_on"]) for o in self.lessons if o.evaluate is not None))
@@ -249,9 +280,8 @@ class Learning:
     def _patience_is_over(self) -> bool:
         """Whether so many epochs in a row were none better than one before."""
         patience = self.teacher.training.patience
-        scores = [entry.get("score") for entry in self.state.history]
-        known = [s for s in scores if s is not None]
-        return patience is not None and bool(known) and len(scores) - 1 - scores.index(max(known)) >= patience
+        best = [i for i, entry in enumerate(self.state.history) if f"best-{entry['update']}" == self.state.best_folder]
+        return patience is not None and bool(best) and len(self.state.history) - 1 - best[0] >= patience
 
     def _time_to_save(self) -> bool:
         late = time.monotonic() - self._saved_at > self.teacher.training.save_minutes * 60
@@ -313,6 +343,13 @@ class Learning:
             f"batch {t.batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
             + (f"the best epoch by {kept} is kept" if kept else "the last epoch is kept")
         )
+        judged = [lesson for lesson in self.lessons if lesson.evaluate is not None]
+        unbounded = next((lesson for lesson in judged if lesson.info.best is None), None)
+        if len(judged) > 1 and unbounded is not None:
+            raise InputError(
+                f"{unbounded.task}: {unbounded.score} has no best value, so that no epoch can be chosen for several tasks",
+                "keep the last epoch with --select-split none",
+            )
         if t.patience is not None and not kept:
             raise InputError("--patience needs a split that chooses the epoch", "name one with --select-split")
 

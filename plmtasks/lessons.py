@@ -184,9 +184,10 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
             "data": fingerprint(asked), "task": job.task.facts(), "metrics": {m.name: m.signature() for m in job.metrics},
             "settings": to_json(job.config.settings),
         }  # fmt: skip
+    score = scoring.main_score(job.metrics[0])
     return Lesson(
         task=job.task.name, requests=requests, answers=answers, facts=facts, labels=job.task.labels, selecting=selecting,
-        evaluate=evaluate, columns=job.config.source.all_columns(),
+        evaluate=evaluate, score=score, info=job.metrics[0].scores()[score], columns=job.config.source.all_columns(),
     )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class Scored:
     """"metric:column" """
     rows: "NDArray[Any]"
     """(n, k): one row an example; nan where it was skipped"""
+    signatures: Mapping[str, str]
+    """metric → how it counted"""
 
     def of(self, metric: Metric) -> "NDArray[Any]":
         """The statistics of one of its metrics. (n, k)"""
@@ -66,7 +68,10 @@ def score(
         block = np.full((len(examples), rows.shape[1]), np.nan)
         block[kept] = rows
         blocks.append(block)
-    return Scored(scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)))
+    return Scored(
+        scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)),
+        signatures={metric.name: metric.signature() for metric in metrics},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +154,9 @@ def _led(metrics: Sequence[Metric], task: Task) -> list[Metric]:
 
 
 def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
-    """The main score, so turned that higher is better: what checkpoints are chosen by; -inf where it is not defined."""
-    name = main_score(metrics[0])
-    info = metrics[0].scores()[name]
-    value = scored.scores[metrics[0].name][name]["value"]
-    return -math.inf if value is None else value if info.higher_is_better else -value
+    """The main score, by which checkpoints are chosen; nan where it is not defined."""
+    value = scored.scores[metrics[0].name][main_score(metrics[0])]["value"]
+    return math.nan if value is None else value
 
 
 def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":

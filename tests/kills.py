@@ -56,6 +56,8 @@ def trial(seed: int, folder: Path, alone: bytes) -> str:
 
     raises: AssertionError
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs ignore it, and their children would too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     rng, temporary, output = random.Random(seed), folder / "tmp", folder / "results"
     number, whom, processes = rng.choice(SIGNALS), rng.choice(("launcher", "one", "all")), rng.choice((1, 2, 3))
     command = [*RUN, "--processes", str(processes), "--output", str(output)]
@@ -72,11 +74,7 @@ def trial(seed: int, folder: Path, alone: bytes) -> str:
         time.sleep(rng.uniform(0, 0.8))
     did = f"seed {seed}: {number.name} to {whom} of {processes}, {'in the first second' if early else 'while answering'}"
     _kill(process.pid, number, whom, rng)
-    ended = _within(LEFT / 3, lambda: process.poll() is not None and not alive(process.pid))
-    if not ended and number is signal.SIGINT and early:
-        # a library that is being imported may swallow what Ctrl-C raises: a person presses it again
-        _kill(process.pid, number, "all", rng)
-    ended = ended or _within(LEFT, lambda: process.poll() is not None and not alive(process.pid))
+    ended = _within(LEFT, lambda: process.poll() is not None and not alive(process.pid))
     text = said.read_text(encoding="utf-8", errors="replace")
     assert ended, f"{did}: a process is left: {text}"
     assert not list(temporary.glob("plmtasks-*")), f"{did}: a temporary folder is left"

@@ -184,6 +184,19 @@ def test_score_says_what_was_scored(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2 examples of test.tsv, split test\n")
     assert "50.000" in done.stdout
+    assert done.stdout.endswith("\naccuracy: accuracy v1\nf1: f1 v1\nmatthews: matthews v1\n")
+    found = json.loads(plmtasks(tmp_path, *common, "--format", "json").stdout)
+    assert (found["accuracy"]["accuracy"]["value"], found["accuracy"]["accuracy"]["signature"]) == (50.0, "accuracy v1")
+
+
+def test_a_metric_is_shown_as_it_counts_for_a_task(tmp_path: Path) -> None:
+    plain, chinese = plmtasks(tmp_path, "show", "bleu"), plmtasks(tmp_path, "show", "bleu", "--task", "translation/sample")
+    assert "signature, where the task says nothing else (--task T): nrefs:1|case:mixed|eff:no|tok:13a|" in plain.stdout
+    assert "signature in translation/sample: nrefs:1|case:mixed|eff:no|tok:zh|" in chinese.stdout
+    assert "  nrefs:1|case:mixed|eff:no|tok:zh|" in plmtasks(tmp_path, "show", "translation/sample").stdout
+    done = plmtasks(tmp_path, "show", "tiny-bert", "--task", "qa/sample")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: 'tiny-bert' is a model; --task goes with a metric\n  plmtasks show qa/sample shows the task\n"
 
 
 def test_convert_goes_both_ways(tmp_path: Path) -> None:

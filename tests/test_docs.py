@@ -1,6 +1,7 @@
 """The documentation: every block runs, the site builds with no broken link, and nothing is left out."""
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -91,3 +92,25 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="?(https?://[^">\s]+)', page.read_text(encoding="utf-8"))
         assert [address for address in loaded if "canonical" not in address] == []
+
+
+SCORES = {"README.md": None, "plugins/summarization/README.md": "dialogsum", "plugins/translation/README.md": "."}
+"""Page → the folder of the real data in which its reader stands; None: the project's."""
+
+
+@pytest.mark.parametrize("page", SCORES)
+def test_scores_are_what_is_printed_to_the_last_digit(page: str, real_data: Path, tmp_path: Path) -> None:
+    """Blocks that show `plmtasks score` on real data; … stands for the rest."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "data").symlink_to(real_data)
+    (tmp_path / "project").mkdir()
+    folder = SCORES[page]
+    place = tmp_path / "project" if folder is None else real_data / folder
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    shown = re.findall(r"^( *)\$ (plmtasks score .+)\n((?:\1(?!\$ |```).+\n)+)", (ROOT / page).read_text(encoding="utf-8"), re.M)
+    assert shown
+    for indent, command, output in shown:
+        wanted = output.replace(f"\n{indent}", "\n").removeprefix(indent).split("…")[0]
+        done = subprocess.run(["bash", "-c", command], cwd=place, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout.startswith(wanted), f"{page}: $ {command}\n{done.stdout}{done.stderr}"
+        assert "…" in output or done.stdout == wanted

@@ -51,6 +51,12 @@ def losses(folder: Path) -> list[float]:
     return [loss for entry in history for loss in (entry["loss"], *entry.get("losses", {}).values())]
 
 
+def judged(folder: Path) -> list[tuple[object, object]]:
+    """By what each epoch was judged, of which the best is kept."""
+    history = json.loads((folder / RECORD).read_text())["history"]
+    return [(entry.get("score"), entry.get("scores")) for entry in history]
+
+
 def weights(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
 
@@ -62,6 +68,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(kind: str, once: Path,
     train(configs(kind), str(killed / kind), registry)
     assert losses(killed / kind) == losses(once / kind)
     assert weights(killed / kind) == weights(once / kind)
+    assert judged(killed / kind) == judged(once / kind)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

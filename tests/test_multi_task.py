@@ -1,8 +1,10 @@
 """Several tasks learned together by one model."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -13,6 +15,8 @@ from plmtasks.config import RunConfig
 from plmtasks.distributed import alone
 from plmtasks.environment import resolve
 from plmtasks.errors import InputError
+from plmtasks.learning import Learning, Lesson
+from plmtasks.metric import ScoreInfo
 from plmtasks.registry import Registry, load_registry
 from plmtasks.runner import run
 from plmtasks.session import train
@@ -65,6 +69,52 @@ def test_what_it_says_on_validation_is_what_it_answers_later(both: Path, tmp_pat
     for task in TASKS:
         [config] = configs(str(both), task, split="validation", output=str(tmp_path))
         assert run(resolve(config, 1), registry, alone()).score == pytest.approx(scores[task], abs=1e-9)
+
+
+def test_the_epoch_is_chosen_by_distances_not_by_sums_of_units() -> None:
+    """Perplexity 40 → 39 beside an error of 20 → 40: the sum of units would take the second epoch."""
+    lessons = [
+        Lesson(task=task, requests=[], answers=[], facts={}, evaluate=lambda *_: 0.0, info=info)
+        for task, info in {"lm": ScoreInfo(best=1.0, higher_is_better=False), "qa": ScoreInfo()}.items()
+    ]
+    learning: Any = Learning(views=[], lessons=lessons, teacher=None, folder=Path(), identity="")  # type: ignore[arg-type]
+    epochs = [{"lm": 140.0, "qa": 80.0}, {"lm": 100.0, "qa": 60.0}, {"lm": 140.0, "qa": 81.0}, {"lm": math.nan, "qa": 99.0}]
+    first, second, third, fourth = map(learning._worth, epochs)
+    assert first == pytest.approx(-(math.log(139) + math.log(20)) / 2)
+    assert second < first < third
+    assert math.isnan(fourth)
+    assert learning._worth({"lm": 1.0, "qa": 100.0}) == pytest.approx(-(math.log(0.001) + math.log(0.1)) / 2)
+    learning.lessons = lessons[:1]
+    assert learning._worth({"lm": 140.0}) == -140.0
+
+
+def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path: Path, registry: Registry) -> None:
+    toml = 'name = "own/styles"\ndescription = "?"\nmetrics = ["summary_style"]\n[Generate]\ntext = "{text}"\n'
+    (tmp_path / "styles.toml").write_text(toml)
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.jsonl").write_text('{"text": "a red kite flew", "reference": "a kite"}\n')
+    some = TrainSettings(epochs=1, limit=1)
+    [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
+    [questions] = configs("tiny-t5", "qa/sample", training=some)
+    said = "own/styles: length_ratio has no best value, so that no epoch can be chosen for several tasks"
+    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --select-split none"):
+        train([styles, questions], str(tmp_path / "model"), registry)
+
+
+def test_scores_are_said_by_name_with_their_direction(tmp_path: Path, registry: Registry, capsys: Any) -> None:
+    names = ("language_modeling/text", "classification/sample")
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.txt").write_text("the painter sold the lamp .\n" * 8)
+    some = {"training": TrainSettings(epochs=2, limit=8, batch_size=8), "quiet": False}
+    both = [*configs("tiny-gpt", names[0], data=str(tmp_path), **some), *configs("tiny-gpt", names[1], **some)]
+    folder = train(both, str(tmp_path / "model"), registry)
+    said = capsys.readouterr().err
+    for entry in record(folder)["history"]:
+        lm, accuracy = (entry["scores"][name] for name in names)
+        assert lm > 0
+        assert f"language_modeling/text validation bits_per_byte {lm:.2f} (lower is better)" in said
+        assert f"classification/sample validation accuracy {accuracy:.2f} (higher is better)" in said
+        assert entry["score"] == pytest.approx(-(math.log(lm) + math.log(100 - accuracy)) / 2)
 
 
 @pytest.mark.parametrize("model", ["tiny-gpt", "tiny-t5"])

@@ -32,7 +32,11 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     if form == "json":
         from ..results import dump
 
-        say_json(dump(scored.scores))
+        signed = {
+            metric: {name: {**score, "signature": scored.signatures[metric]} for name, score in scores.items()}
+            for metric, scores in scored.scores.items()
+        }
+        say_json(dump(signed))
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
@@ -42,3 +46,6 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
         if s["value"] is not None:
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""
             say(f"{name:{width}}  {s['value']:9.3f}{interval}")
+    for metric, signature in scored.signatures.items():
+        if any(s["value"] is not None for s in scored.scores[metric].values()):
+            say(f"{metric}: {signature}")

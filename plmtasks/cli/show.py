@@ -1,6 +1,6 @@
 """`plmtasks show`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,44 +16,62 @@ from .texts import say
 @DATA
 @click.option("--ask", metavar="KIND", help="The kind of request; default: each that the task can be asked by.")
 @item("model", "--model", help="Show the prompt that this model makes of the request.")
+@item("task", "--task", help="Show a metric as it counts for this task.")
 @click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
-def command(name: str, ask: str | None, model: str | None, prompt: Any, **values: Any) -> None:
+def command(name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, **values: Any) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
-    from ..config import ModelSettings, Source
+    from ..config import ModelSettings
     from ..errors import InputError
     from ..registry import load_registry
 
     registry = load_registry()
     kind, item = find(registry, name)
+    if task is not None and kind != "metric":
+        raise InputError(f"{name!r} is a {kind}; --task goes with a metric", f"plmtasks show {task} shows the task")
+    if kind == "metric":
+        _show_metric(item, _loaded(registry.task(task), values)[0] if task else None)
+        return
     if kind != "task":
-        {"metric": _show_metric, "model": _show_model, "plugin": _show_plugin}[kind](item, registry)
+        {"model": _show_model, "plugin": _show_plugin}[kind](item, registry)
         return
     if ask is not None and ask not in item.asks:
         raise InputError(f"task {item.name!r} cannot be asked by {ask!r}", f"it can be asked by: {', '.join(item.asks)}")
     asked = registry.model(model) if model is not None else None
-    _show_task(item, registry)
-    try:
-        data = item.load(Source(**values))
-        task = item.bind(data)
-        split = data.default_split()
-        example = data[split][0]
-    except InputError as e:
-        if any(values.values()):  # the data that the user named must be there
-            raise
-        say(f"data: not at hand: {e.message.splitlines()[0]}")
+    shown, data, missing = _loaded(item, values)
+    _show_task(shown, registry)
+    if data is None:
+        say(f"data: not at hand: {missing}")
         return
+    split = data.default_split()
+    example = data[split][0]
     say(f"data: {data.name}: " + ", ".join(f"{s} {len(data[s])}" for s in data.splits))
     say(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
-    for wanted in [ask] if ask else task.asks:
-        request = task.ask(example.hidden(), wanted)
-        say(f"\n{wanted}:\n{_json(request)}\nsolved:\n{_json(task.solve(example, request))}")
+    for wanted in [ask] if ask else shown.asks:
+        request = shown.ask(example.hidden(), wanted)
+        say(f"\n{wanted}:\n{_json(request)}\nsolved:\n{_json(shown.solve(example, request))}")
         if asked is not None and wanted not in asked.answers:
             say(f"{model} does not answer {wanted}")
         elif asked is not None:
             say(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt))}")
 
 
+def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
+    """The task as its data makes it, and the data; or as it is, and why there is none."""
+    from ..config import Source
+    from ..errors import InputError
+
+    try:
+        data = task.load(Source(**values))
+        return task.bind(data), data, ""
+    except InputError as e:
+        if any(values.values()):  # the data that the user named must be there
+            raise
+        return task, None, e.message.splitlines()[0]
+
+
 def _show_task(task: Any, registry: Any) -> None:
+    from ..errors import PlmtasksError
+
     say(f"{task.name}: {task.description}")
     owner = registry.owners.get(("task", task.name))
     say(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
@@ -61,6 +79,10 @@ def _show_task(task: Any, registry: Any) -> None:
     say(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}")
     for metric in task.metrics:
         say(f"metric {metric}: {registry.metric(metric).description}")
+        try:
+            say(f"  {registry.metric(metric).bind(task).signature()}")
+        except PlmtasksError as e:  # its tokenizer, say, is not installed
+            say(f"  not to be had here: {e.message.splitlines()[0]}")
     say(f"predictions to score: {_formats(task)}")
 
 
@@ -73,8 +95,11 @@ def _formats(task: Any) -> str:
     return " ".join(said.split())
 
 
-def _show_metric(metric: Any, registry: Any) -> None:
-    say(f"{metric.name}: {metric.description}\nsignature: {metric.signature()}")
+def _show_metric(metric: Any, task: Any) -> None:
+    """task: for which it counts; None: any, and then how is the task's to say"""
+    bound = metric if task is None else metric.bind(task)
+    of = "signature, where the task says nothing else (--task T)" if task is None else f"signature in {task.name}"
+    say(f"{metric.name}: {metric.description}\n{of}: {bound.signature()}")
     for name, info in metric.scores().items():
         say(f"{name}: {info.unit}, {'higher' if info.higher_is_better else 'lower'} is better, best {info.best}")
 

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError, ModelError
@@ -35,6 +35,7 @@ class Classical(Model):
     answers: Sequence[str] = ("Classify",)
     description: str = ""
     learns_by: Sequence[str] | None = ()
+    version: ClassVar[int] = 2
 
     def saved(self, folder: Path) -> "Classical":
         return replace(self, source=str(folder))
@@ -61,7 +62,9 @@ class Classical(Model):
         return not config or sorted(config["labels"]) != sorted(form.labels) or config["multi_label"] != form.multi_label
 
     def heads(self) -> Sequence[str]:
-        return [f"Classify with the labels {', '.join(self.config['labels'])}"] if self.config else []
+        config = self.config
+        seen = f", by {' and '.join(config['views'])} (C {config['C']:g})" if "views" in config else ""
+        return [f"Classify with the labels {', '.join(config['labels'])}{seen}"] if config else []
 
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser()) if self.source is not None else None
@@ -85,10 +88,10 @@ class Classical(Model):
             [score > 0.5 for score in _in_order(form, r, a)] for r, a in zip(asked, cast("Any", answers), strict=True)
         ]  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        linear.learn(asked, held, folder, features=self.kind == "tfidf-linear")
+        choice = linear.learn(asked, held, folder, features=self.kind == "tfidf-linear")
         config = {
             "kind": self.kind, "version": self.version, "labels": list(form.labels), "multi_label": form.multi_label,
-            "pairs": any(r.text_pair is not None for r in asked),
+            "pairs": any(r.text_pair is not None for r in asked), **(asdict(choice) if choice else {}),
         }  # fmt: skip
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -96,7 +99,7 @@ class Classical(Model):
 MODELS: Mapping[str, Classical] = {
     kind: Classical(name=kind, kind=kind, description=description)
     for kind, description in {
-        "tfidf-linear": "TF-IDF of words and characters with logistic regression, learned in seconds",
+        "tfidf-linear": "TF-IDF of words or characters, whichever suit the data, with logistic regression; learned in seconds",
         "majority": "how often each label comes in the train split, whatever the text",
     }.items()
 }
@@ -131,6 +134,6 @@ def _in_order(form: Classify, request: Classify, answer: ClassifyAnswer) -> list
 def _read(file: Path) -> Mapping[str, Any]:
     """raises: ModelError"""
     try:
-        return read_object(file, {"kind": str, "labels": [str], "multi_label": bool, "pairs": bool})
+        return read_object(file, {"kind": str, "labels": [str], "multi_label": bool, "pairs": bool, "views?": [str]})
     except (FileNotFoundError, DataError) as e:
         raise ModelError(f"{file} cannot be read: {e}") from e

@@ -1,7 +1,7 @@
 """What a linear model sees of a text: TF-IDF of its words and of its characters."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,24 @@ if TYPE_CHECKING:
 
     from plmtasks.requests import Classify
 
-VIEWS = {
-    "words": {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]"},
-    "characters": {"ngram_range": (2, 5), "analyzer": "char_wb"},  # within words; where no blanks stand, of the whole text
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese, which put no blanks between words: there each character is one."""
+VIEWS: Mapping[str, Mapping[str, Any]] = {
+    "words 1-2": {"sublinear_tf": True, "ngram_range": (1, 2), "token_pattern": rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]"},
+    "characters 1-5 in words": {
+        "sublinear_tf": True,
+        "ngram_range": (1, 5),
+        "analyzer": "char_wb",
+    },  # of what stands between blanks
+    "characters 1-2": {"ngram_range": (1, 2), "analyzer": "char"},
+    "words": {
+        "sublinear_tf": True,
+        "ngram_range": (1, 2),
+        "token_pattern": r"\w+|[^\w\s]",
+    },  # these two are version 1's, which its folders have
+    "characters": {"sublinear_tf": True, "ngram_range": (2, 5), "analyzer": "char_wb"},
 }
-"""What is counted of a text."""
-COMMON = {"sublinear_tf": True, "lowercase": True}
+"""What may be counted of a text, by name; in words and longer pieces, the logarithm of how often."""
 MOST = 200_000
 """Terms of a view, the most frequent ones."""
 TERMS = "terms.json"
@@ -29,57 +41,58 @@ TERMS = "terms.json"
 class Features:
     """TF-IDF by each view, whose rows have length 1; of pairs, that of either text, and of what both share."""
 
-    vectorizers: Sequence[Any]
+    vectorizers: Mapping[str, Any]
+    """View → scikit-learn's."""
     pairs: bool
 
     @classmethod
-    def learned(cls, requests: "Sequence[Classify]") -> "Features":
+    def learned(cls, requests: "Sequence[Classify]", views: Sequence[str]) -> "Features":
         """The terms of these texts, and how rare they are."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         pairs = any(r.text_pair is not None for r in requests)
         texts = [text for r in requests for text in (r.text, r.text_pair) if text is not None]
-        made = []
-        for options in VIEWS.values():
-            vectorizer = TfidfVectorizer(**COMMON, **options, max_features=MOST)
+        made = {}
+        for view in views:
+            vectorizer = TfidfVectorizer(**VIEWS[view], max_features=MOST)
             try:
                 vectorizer.fit(texts)
             except ValueError:  # no text has a term
                 vectorizer.fit(["?"])
-            made.append(vectorizer)
+            made[view] = vectorizer
         return cls(vectorizers=made, pairs=pairs)
 
     @classmethod
-    def read(cls, folder: Path, rarity: "Sequence[NDArray[Any]]", *, pairs: bool) -> "Features":
-        """rarity: the terms' inverse document frequencies, view by view"""
+    def read(cls, folder: Path, rarity: "Mapping[str, NDArray[Any]]", *, pairs: bool) -> "Features":
+        """rarity: view → its terms' inverse document frequencies"""
         import numpy as np
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        terms = read_object(folder / TERMS, {view: [str] for view in VIEWS})
-        made = []
-        for (view, options), idf in zip(VIEWS.items(), rarity, strict=True):
-            vectorizer = TfidfVectorizer(**COMMON, **options, vocabulary={term: i for i, term in enumerate(terms[view])})
+        terms = read_object(folder / TERMS, {view: [str] for view in rarity})
+        made = {}
+        for view, idf in rarity.items():
+            vectorizer = TfidfVectorizer(**VIEWS[view], vocabulary={term: i for i, term in enumerate(terms[view])})
             vectorizer.idf_ = idf.astype(np.float64)
-            made.append(vectorizer)
+            made[view] = vectorizer
         return cls(vectorizers=made, pairs=pairs)
 
     def write(self, folder: Path) -> None:
         """The terms in the order of their columns, as plain JSON."""
-        terms = {view: v.get_feature_names_out().tolist() for view, v in zip(VIEWS, self.vectorizers, strict=True)}
+        terms = {view: v.get_feature_names_out().tolist() for view, v in self.vectorizers.items()}
         (folder / TERMS).write_text(json.dumps(terms), encoding="utf-8")
 
     @property
-    def rarity(self) -> "list[NDArray[np.float32]]":
+    def rarity(self) -> "dict[str, NDArray[np.float32]]":
         import numpy as np
 
-        return [v.idf_.astype(np.float32) for v in self.vectorizers]
+        return {view: v.idf_.astype(np.float32) for view, v in self.vectorizers.items()}
 
     def matrix(self, requests: "Sequence[Classify]") -> Any:
         """returns: sparse, float64, shape (requests, features)"""
         from scipy.sparse import csr_matrix, hstack
 
         found = []
-        for vectorizer in self.vectorizers:
+        for vectorizer in self.vectorizers.values():
             one = vectorizer.transform([r.text for r in requests])
             found.append(one)
             if self.pairs:

@@ -10,16 +10,15 @@ from plmtasks.errors import DataError, InputError, ModelError
 from plmtasks.model import LoadedModel
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
-from .features import VIEWS, Features
+from .choosing import ITERATIONS, Choice, choose
+from .features import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WEIGHTS = "weights.safetensors"
-C = 3.0
-"""The inverse strength of the penalty on the weights' squares. Of 1, 3, 10 and 30, it and 10 gave SST-2's dev split the best
-likelihood, and it the better accuracy."""
-ITERATIONS = 1000
+FORMER = ("words", "characters")
+"""The views of version 1, which chose none."""
 
 
 @dataclass(kw_only=True)
@@ -55,7 +54,9 @@ class Linear(LoadedModel):
             made = cls(labels=config["labels"], intercept=held["intercept"].astype(np.float64))
             if "weights" in held:
                 made.weights, made.pairs = held["weights"].astype(np.float64), config["pairs"]
-                made.features = Features.read(folder, [held[view] for view in VIEWS], pairs=made.pairs)
+                made.features = Features.read(
+                    folder, {view: held[view] for view in config.get("views", FORMER)}, pairs=made.pairs
+                )
             made.check()
         except (OSError, ValueError, KeyError, DataError, SafetensorError) as e:
             raise ModelError(f"the weights in {folder} cannot be read: {e}") from e
@@ -98,8 +99,8 @@ class Linear(LoadedModel):
         return answers
 
 
-def learn(requests: Sequence[Classify], held: Sequence[Sequence[bool]], folder: Path, *, features: bool) -> None:
-    """Writes the weights.
+def learn(requests: Sequence[Classify], held: Sequence[Sequence[bool]], folder: Path, *, features: bool) -> Choice | None:
+    """Writes the weights; returns which features and penalty it chose, if any.
 
     held: whether each label holds, request by request
     features: of the texts; else the scores are the labels' frequencies
@@ -115,17 +116,22 @@ def learn(requests: Sequence[Classify], held: Sequence[Sequence[bool]], folder: 
     with np.errstate(divide="ignore"):  # a label that never or always holds
         intercept = logit(share) if multi else np.log(share)
     arrays: dict[str, Any] = {"intercept": intercept}
+    choice = None
     if features:
-        learned = Features.learned(requests)
         with threadpool_limits(1):  # sums over several threads round in another way
-            weights, arrays["intercept"] = _fitted(learned.matrix(requests), truth, intercept, multi=multi)
+            choice = choose(requests, truth, multi=multi)
+            learned = Features.learned(requests, choice.views)
+            weights, arrays["intercept"] = _fitted(learned.matrix(requests), truth, intercept, choice.C, multi=multi)
         learned.write(folder)
-        arrays |= {"weights": weights.astype(np.float32), **dict(zip(VIEWS, learned.rarity, strict=True))}
+        arrays |= {"weights": weights.astype(np.float32), **learned.rarity}
     content = save({name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()})
     (folder / WEIGHTS).write_bytes(content)
+    return choice
 
 
-def _fitted(matrix: Any, truth: "NDArray[Any]", intercept: "NDArray[Any]", *, multi: bool) -> "tuple[NDArray[Any], NDArray[Any]]":
+def _fitted(
+    matrix: Any, truth: "NDArray[Any]", intercept: "NDArray[Any]", C: float, *, multi: bool
+) -> "tuple[NDArray[Any], NDArray[Any]]":
     """Weights (features, labels) and intercepts by logistic regression; labels that never or always hold keep what they have."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression

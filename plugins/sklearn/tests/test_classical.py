@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plmtasks_sklearn.features import COMMON, VIEWS
-from plmtasks_sklearn.linear import ITERATIONS, C
+from plmtasks_sklearn.choosing import ITERATIONS, LOOKS, STRENGTHS
+from plmtasks_sklearn.features import VIEWS
 
 import plmtasks
 from plmtasks.config import ModelSettings, TrainSettings, run_config
@@ -55,12 +55,117 @@ def test_the_probabilities_are_those_of_scikit_learns_own_pipeline(tmp_path: Pat
     from sklearn.pipeline import make_pipeline, make_union
 
     requests, answers = solved()
-    views = make_union(*(TfidfVectorizer(**COMMON, **options) for options in VIEWS.values()))
+    model = taught(tmp_path / "m", requests, answers)
+    views = make_union(*(TfidfVectorizer(**VIEWS[view]) for view in model.config["views"]))
     truth = [r.labels[int(np.argmax(a.scores))] for r, a in zip(requests, answers, strict=True)]
-    pipeline = make_pipeline(views, LogisticRegression(C=C, max_iter=ITERATIONS)).fit([r.text for r in requests], truth)
+    pipeline = make_pipeline(views, LogisticRegression(C=model.config["C"], max_iter=ITERATIONS)).fit(
+        [r.text for r in requests], truth
+    )
     texts = [event.english() for event in events("test", 20)] + ["nobody ever saw such words", ""]
-    found = scores(taught(tmp_path / "m", requests, answers), asked(texts, pipeline.classes_))
+    found = scores(model, asked(texts, pipeline.classes_))
     assert found == pytest.approx(pipeline.predict_proba(texts), abs=1e-5)
+
+
+def error(share: float, count: int) -> float:
+    """Two standard errors of a share of so many texts."""
+    return float(2 * (share * (1 - share) / count) ** 0.5)
+
+
+CHARACTERS = {
+    "zh": "足球比赛进球冠军股市上涨银行利率电影明星导演票房手机芯片屏幕软件",
+    "ja": "サッカー試合優勝株価銀行金利映画監督俳優電話画面半導体速報結果",
+    "th": "กขคงจฉชซญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลว",
+    "ar": "ابتثجحخدذرزسشصضطظعغفقكلمنهويةىءأإ",
+}
+
+
+@pytest.mark.parametrize("script", CHARACTERS)
+def test_where_characters_tell_it_is_as_good_as_plain_characters(script: str, tmp_path: Path) -> None:
+    """Three topics of which each has characters of its own, without blanks; scikit-learn's own n-grams are the floor."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    random, letters = np.random.default_rng(0), list(CHARACTERS[script])
+    topics = [letters[i * 8 : i * 8 + 8] for i in range(3)]
+    kinds = [int(k) for k in random.integers(0, 3, 560)]
+    texts = ["".join(random.choice(topics[k], 3)) + "".join(random.choice(letters, 9)) for k in kinds]
+    texts = ["".join(random.permutation(list(text))) for text in texts]
+    plain = make_pipeline(TfidfVectorizer(analyzer="char", ngram_range=(1, 2)), LogisticRegression(max_iter=1000))
+    floor = plain.fit(texts[:160], kinds[:160]).score(texts[160:], kinds[160:])
+    model = taught(tmp_path / "m", asked(texts[:160], "abc"), right(*np.eye(3)[kinds[:160]]))
+    found = (scores(model, asked(texts[160:], "abc")).argmax(axis=1) == kinds[160:]).mean()
+    assert found >= floor - error(floor, 400)
+    assert floor > 0.5
+
+
+def test_english_words_are_taken_where_they_tell(tmp_path: Path, real_data: Path) -> None:
+    lines = (real_data / "sst2" / "train.tsv").read_text().splitlines()[:2000]
+    rows = [line.rpartition("\t") for line in lines]
+    model = taught(tmp_path / "m", asked([text for text, _, _ in rows], "01"), right(*np.eye(2)[[int(y) for _, _, y in rows]]))
+    assert model.config["views"] == ["words 1-2", "characters 1-5 in words"]
+    assert model.config["C"] in STRENGTHS
+    assert model.config["examples"] == 2000
+    assert "by words 1-2 and characters 1-5 in words" in model.heads()[0]
+
+
+def test_headlines_in_chinese_reach_plain_characters(tmp_path: Path, real_data: Path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    read = {
+        split: [json.loads(line) for line in (real_data / "fewclue_tnews" / f"{split}.json").read_text().splitlines()]
+        for split in ("train_few_all", "test_public")
+    }
+    (train, truth), (test, wanted) = (([r["sentence"] for r in rows], [str(r["label"]) for r in rows]) for rows in read.values())
+    plain = make_pipeline(TfidfVectorizer(analyzer="char", ngram_range=(1, 2)), LogisticRegression(max_iter=1000)).fit(
+        train, truth
+    )
+    labels = list(plain.classes_)
+    model = taught(tmp_path / "m", asked(train, labels), right(*np.eye(len(labels))[[labels.index(y) for y in truth]]))
+    found = np.mean([labels[i] == y for i, y in zip(scores(model, asked(test, labels)).argmax(axis=1), wanted, strict=True)])
+    floor = plain.score(test, wanted)
+    assert found >= floor - error(floor, len(test))
+    assert floor > 0.4
+
+
+def test_too_few_examples_choose_nothing(tmp_path: Path) -> None:
+    """Labels that come less than once a part of the data are learned, but choose nothing."""
+    few = taught(tmp_path / "few", asked(["red rose", "blue sky", "red wine"], "ab"), right([1, 0], [0, 1], [1, 0]))
+    assert (few.config["views"], few.config["examples"]) == (list(LOOKS[0]), 0)
+    texts = ["red rose", "blue sky"] * 6 + ["odd one"]
+    rare = taught(tmp_path / "rare", asked(texts, "abc"), right(*[[1, 0, 0], [0, 1, 0]] * 6, [0, 0, 1]))
+    assert rare.config["examples"] == 12
+    assert scores(rare, asked(["odd one"], "abc"))[0].argmax() in (0, 1, 2)
+
+
+def test_a_folder_of_version_1_sees_what_it_learned_from(tmp_path: Path) -> None:
+    """Which names no views, and took what stands between blanks for a word in Chinese, too."""
+    from plmtasks_sklearn.features import Features
+    from safetensors.numpy import save_file
+
+    texts = ["股市上涨 银行", "电影明星 导演", "股市 银行利率", "导演 票房"]
+    learned = Features.learned(asked(texts, "ab"), ["words", "characters"])
+    weights = np.random.default_rng(0).normal(size=(learned.matrix(asked(texts, "ab")).shape[1], 2)).astype(np.float32)
+    learned.write(tmp_path)
+    save_file({"intercept": np.zeros(2, np.float32), "weights": weights, **learned.rarity}, tmp_path / "weights.safetensors")
+    told = {"kind": "tfidf-linear", "version": 1, "labels": ["a", "b"], "multi_label": False, "pairs": False}
+    (tmp_path / "sklearn.json").write_text(json.dumps(told))
+    wanted = np.exp(learned.matrix(asked(texts, "ab")) @ weights)
+    found = scores(load_registry().model(str(tmp_path)), asked(texts, "ab"))
+    assert found == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-5)
+    assert "股市上涨" in learned.vectorizers["words"].vocabulary_
+
+
+def test_columns_of_one_row_alone_are_one(tmp_path: Path) -> None:
+    from plmtasks_sklearn.choosing import _condensed
+    from scipy.sparse import random as sparse
+
+    matrix = sparse(20, 300, density=0.02, format="csr", random_state=0)
+    small = _condensed(matrix)
+    assert small.shape[1] < matrix.shape[1]
+    assert (small @ small.T).toarray() == pytest.approx((matrix @ matrix.T).toarray())
 
 
 def test_three_labels_in_another_order_than_they_were_learned_in(tmp_path: Path) -> None:

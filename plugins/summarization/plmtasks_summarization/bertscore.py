@@ -13,7 +13,7 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.metric import ScoreInfo
 from plmtasks.model import Provider
 
-from .metrics import Ratios, texts
+from .metrics import Ratios, texts, warn_markup
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,7 @@ class BertScore(Ratios):
     source: Zhang et al. (2020), arXiv 1904.09675
     """
 
+    version = 2
     name: str
     path: str
     layer: int | None = None
@@ -69,6 +70,7 @@ class BertScore(Ratios):
 
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
         encoder = _encoder(self.path, self.layer)
+        warn_markup(predictions, examples)
         found = (texts(p, e) for p, e in zip(predictions, examples, strict=True))
         pairs = [(summary.strip(), *(r.strip() for r in references)) for summary, references in found]
         order = sorted(range(len(pairs)), key=lambda i: (max(map(len, pairs[i])), pairs[i]))

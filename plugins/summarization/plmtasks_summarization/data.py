@@ -21,6 +21,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
+from .sentences import unmarked
 from .words import RougeWords
 
 Rows = Iterable[tuple[str, Mapping[str, Any]]]
@@ -133,7 +134,7 @@ class Form:
             cells = self._cell(where, row, "summary")
         found = []
         for cell in cells if isinstance(cells, (list, tuple)) and cells else [cells]:
-            if isinstance(cell, str) and RougeWords(self.language).any_in(cell):
+            if isinstance(cell, str) and RougeWords(self.language).any_in(unmarked(cell)):
                 found.append(cell.strip())
             elif not self.published:
                 foreign = isinstance(cell, str) and RougeWords("und").any_in(cell)

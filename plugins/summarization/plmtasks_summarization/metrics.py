@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.data import warn_flaws
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo
 
-from .words import RougeWords, sentences, words
+from .sentences import MARKUP, TAG, sentences, unmarked
+from .words import RougeWords, words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,14 +20,22 @@ if TYPE_CHECKING:
     from plmtasks.task import Task
 
 
+SHOWN = 4
+"""Kinds of markup in a warning."""
+
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
 
 def texts(prediction: Prediction, example: Example) -> tuple[str, Sequence[str]]:
-    """What was written, and the texts that it is compared with.
+    """What was written, and the texts that it is compared with; markup of sentences is line feeds.
 
     raises: MetricError if the task does not compare texts
     """
+    written, *references = map(unmarked, _raw(prediction, example))
+    return written, references
+
+
+def _raw(prediction: Prediction, example: Example) -> list[str]:
     found = [example.reference] if isinstance(example.reference, str) else example.reference
     if not (
         isinstance(prediction.value, str)
@@ -37,7 +47,19 @@ def texts(prediction: Prediction, example: Example) -> tuple[str, Sequence[str]]
             f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
             "rouge, summary_style and bertscore are for tasks whose answers and references are texts",
         )
-    return prediction.value, found
+    return [prediction.value, *found]
+
+
+def warn_markup(predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
+    """Says how many examples have markup of sentences, which counts as no word, and other, which may count."""
+    raw = [" ".join(_raw(p, e)) for p, e in zip(predictions, examples, strict=True)]
+    for pattern, what in (
+        (MARKUP, "is taken for the end of a line and counts as no word"),
+        (TAG, "may count as words; take it out if it is none"),
+    ):
+        tags = [pattern.findall(text if pattern is MARKUP else unmarked(text)) for text in raw]
+        kinds = ", ".join(sorted({tag.strip() for found in tags for tag in found})[:SHOWN])
+        warn_flaws("the texts", sum(map(bool, tags)), f"examples have markup ({kinds}), which {what}")
 
 
 class Ratios(Metric):
@@ -80,12 +102,13 @@ class Rouge(Ratios):
     """The mean F of ROUGE-1, 2, L and Lsum by rouge-score.
 
     Of several references each of the four takes the one with the largest F, as rouge-score's `score_multi` does. For Lsum a
-    text of one line is cut into sentences first, on both sides.
+    text of one line is cut into sentences first, on both sides. Markup of sentences (<t>, <s>, <q>) cuts, too, and is no word.
 
     source: Lin (2004), ROUGE: a package for automatic evaluation of summaries
     """
 
     name = "rouge"
+    version = 2
     description = "ROUGE-1, 2, L and Lsum (F) by rouge-score; words of any language, English ones stemmed"
     language: str = "en"
 
@@ -102,6 +125,7 @@ class Rouge(Ratios):
         return RougeScorer(ROUGES, tokenizer=RougeWords(self.language))
 
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        warn_markup(predictions, examples)
         rows = []
         for prediction, example in zip(predictions, examples, strict=True):
             summary, references = texts(prediction, example)
@@ -112,8 +136,8 @@ class Rouge(Ratios):
     def signature(self) -> str:
         from importlib.metadata import version
 
-        words_by = RougeWords(self.language).signature()
-        return f"rouge-score {version('rouge-score')}|score:F|references:best of each|{words_by}|Lsum:lines, else sentences"
+        words_by, cut = RougeWords(self.language).signature(), "Lsum:lines or markup, else sentences"
+        return f"rouge-score {version('rouge-score')}|score:F|references:best of each|{words_by}|{cut}"
 
 
 class SummaryStyle(Ratios):
@@ -125,6 +149,7 @@ class SummaryStyle(Ratios):
     """
 
     name = "summary_style"
+    version = 2
     description = "words, length against reference and text, n-grams that the text does not have, trigrams said again"
 
     def ratios(self) -> Mapping[str, tuple[str, str]]:
@@ -140,6 +165,7 @@ class SummaryStyle(Ratios):
         return {score: plain.get(score, ScoreInfo(best=None, higher_is_better=score != "repetition")) for score in self.ratios()}
 
     def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        warn_markup(predictions, examples)
         return self.rows([_style(p, e) for p, e in zip(predictions, examples, strict=True)])
 
 
@@ -147,7 +173,7 @@ def _style(prediction: Prediction, example: Example) -> dict[str, float]:
     summary, references = texts(prediction, example)
     if "text" not in example.inputs:
         raise MetricError(f"summary_style needs the text; example {example.id!r} has {', '.join(example.inputs)}")
-    said, text = words(summary), words(example.inputs["text"])
+    said, text = words(summary), words(unmarked(example.inputs["text"]))
     row: dict[str, float] = {
         "words": len(said), "text_words": len(text),
         "reference_words": sum(len(words(r)) for r in references) / len(references),

@@ -1,4 +1,4 @@
-"""The words and sentences of a text, in any language."""
+"""The words of a text, in any language."""
 
 import re
 import unicodedata
@@ -7,11 +7,6 @@ from typing import Any
 
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Scripts without spaces between words: each character, with the marks on it, is a word."""
-
-SENTENCE_ENDS = re.compile(
-    r"""(?<=[.!?…])\s+(?=[^\s\da-z])|(?<=[.!?…]["'”’»)])\s+(?=[^\s\da-z])|(?<=[。！？])(?![。！？”’」』）])\s*"""
-)
-"""Where a sentence may end: before white space and no small letter or digit, or after a mark of Chinese or Japanese."""
 
 
 @cache
@@ -69,9 +64,3 @@ class RougeWords:
             if self.language == "en"
             else f"tokenizer:unicode words,language:{self.language}"
         )
-
-
-def sentences(text: str) -> list[str]:
-    """The lines of a text; of a single line its sentences."""
-    lines = [line for line in text.strip().split("\n") if line.strip()]
-    return lines if len(lines) > 1 else [s for s in SENTENCE_ENDS.split(text.strip()) if s]

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_summarization.metrics import ROUGES, Rouge, SummaryStyle
-from plmtasks_summarization.words import RougeWords, sentences, words
+from plmtasks_summarization.sentences import sentences
+from plmtasks_summarization.words import RougeWords, words
 from rouge_score.rouge_scorer import RougeScorer
 
 from plmtasks.config import Source
+from plmtasks.data import DataWarning
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 
@@ -94,12 +96,76 @@ def test_words(text, expected):
         ('He said "no." Then he left.', ['He said "no."', "Then he left."]),
         ("It cost 3.5 euros, e.g. in Rome.", ["It cost 3.5 euros, e.g. in Rome."]),
         ("One. Two.\nThree.", ["One. Two.", "Three."]),
-        ("猫坐下。它睡了！“好。”完", ["猫坐下。", "它睡了！", "“好。”完"]),
+        ("猫坐下。它睡了！“好。”完", ["猫坐下。", "它睡了！", "“好。”", "完"]),
         (" \n ", []),
+        ("the cat sat on the mat . a dog ran . it was late .", ["the cat sat on the mat .", "a dog ran .", "it was late ."]),
+        ("The cat sat . a dog ran ! Why ? because .", ["The cat sat .", "a dog ran !", "Why ?", "because ."]),
+        ("the cat sat. a dog ran! why? it was late.", ["the cat sat.", "a dog ran!", "why?", "it was late."]),
+        ("mr. smith met u.s. troops, e.g. no. 5.", ["mr. smith met u.s. troops, e.g. no. 5."]),
+        ("Mr. Smith saw J. K. Rowling. He paid $3.5.", ["Mr. Smith saw J. K. Rowling.", "He paid $3.5."]),
+        ("mr. smith of the u.s. army left at 5 p.m. he ran .", ["mr. smith of the u.s. army left at 5 p.m. he ran ."]),
+        ("he left at 5 p.m. the bus came.", ["he left at 5 p.m.", "the bus came."]),
+        ("the u . s . army came . it paid $ 5 . 48 .", ["the u . s . army came .", "it paid $ 5 . 48 ."]),
+        ("He died in 2010. 5 came in Jan. 11.", ["He died in 2010.", "5 came in Jan. 11."]),
+        ("1. sit. 2. run.", ["1. sit.", "2. run."]),
+        ("he said `` no . '' then he ( or she ) left .", ["he said `` no . ''", "then he ( or she ) left ."]),
+        ('he said "no." then he left. (it was late.) ok', ['he said "no."', "then he left.", "(it was late.)", "ok"]),
+        ("“What?” he asked. She left.", ["“What?” he asked.", "She left."]),
+        ("well ... he said no ... and left . . . late . ok", ["well ... he said no ... and left . . . late .", "ok"]),
+        ("猫 坐下 。 它 睡 了 ！ 好 ？", ["猫 坐下 。", "它 睡 了 ！", "好 ？"]),
+        ("他笑了……走了。她哭了!真的?", ["他笑了……走了。", "她哭了!", "真的?"]),
+        ("他说：“我走了。”然后离开。", ["他说：“我走了。”", "然后离开。"]),
+        ("“好。”“不好。”他说。", ["“好。”", "“不好。”他说。"]),
+        ("他喊“停！”就跑。她问：“谁？”没人答。", ["他喊“停！”就跑。", "她问：“谁？”", "没人答。"]),
+        ("（他走了。）《谁？》是首歌。", ["（他走了。）", "《谁？》是首歌。"]),
+        ("「行く。」と言った。彼は去った。", ["「行く。」と言った。", "彼は去った。"]),
+        ("बिल्ली बैठी। कुत्ता भागा।", ["बिल्ली बैठी।", "कुत्ता भागा।"]),
+        ("кошка спит. собака бежит.", ["кошка спит.", "собака бежит."]),
+        ("<t> a cat sat . </t> <t> it slept . </t>", ["a cat sat .", "it slept ."]),
+        ("a cat sat<q>it slept<n>ok", ["a cat sat", "it slept", "ok"]),
+        ("<s> a cat sat . it slept . </s>", ["a cat sat .", "it slept ."]),
     ],
 )
 def test_sentences(text, expected):
     assert sentences(text) == expected
+
+
+BY_HAND = ["the cat sat on the mat", "a dog ran away", "it was late", "she never came back to the mat"]
+JOINS = {
+    "tokenized": lambda lines: " ".join(f"{line} ." for line in lines),
+    "lower-case": lambda lines: " ".join(f"{line}." for line in lines),
+    "capitalized": lambda lines: " ".join(f"{line.capitalize()}." for line in lines),
+    "<t>": lambda lines: " ".join(f"<t> {line} . </t>" for line in lines),
+    "<s>": lambda lines: " ".join(f"<s> {line} . </s>" for line in lines),
+    "<q>": lambda lines: "<q>".join(lines),
+    "<n>": lambda lines: "<n>".join(lines),
+}
+"""How data sets and systems put sentences in one line."""
+
+
+@pytest.mark.filterwarnings("ignore::plmtasks.data.DataWarning")
+@pytest.mark.parametrize("join", JOINS.values(), ids=JOINS)
+@pytest.mark.parametrize("count", [3, 4])
+def test_sentences_in_one_line_score_as_lines_cut_by_hand(join, count, score, example):
+    summary = [BY_HAND[i] for i in (3, 0, 2)]
+    scorer = RougeScorer(ROUGES, use_stemmer=True)
+    wanted = {k: 100 * v.fmeasure for k, v in scorer.score("\n".join(BY_HAND[:count]), "\n".join(summary)).items()}
+    assert score(Rouge(), [join(summary)], [example(join(BY_HAND[:count]))]) == pytest.approx(wanted)
+    turned = score(Rouge(), [join(BY_HAND[::-1])], [example(join(BY_HAND))])
+    assert turned["rougeLsum"] == pytest.approx(100)
+    assert turned["rougeL"] < 50
+
+
+def test_markup_is_no_word_and_is_said(score, example):
+    raw, plain = "<s> a cat sat . </s> <s> it slept . </s>", "a cat sat .\nit slept ."
+    for metric in (Rouge(), SummaryStyle()):
+        with pytest.warns(
+            DataWarning, match=r"the texts: 1 examples have markup \(</s>, <s>\), which is taken for the end of a li"
+        ):
+            found = score(metric, [raw, plain], [example(plain), example(plain)])
+        assert found == pytest.approx(score(metric, [plain, plain], [example(plain), example(plain)]), nan_ok=True)
+    with pytest.warns(DataWarning, match=r"1 examples have markup \(<unk>\), which may count as words"):
+        score(Rouge(), ["a <unk> sat ."], [example(plain)])
 
 
 @given(st.text(st.sampled_from('ab A.!?。！”" \n'), max_size=30))

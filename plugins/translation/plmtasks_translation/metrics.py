@@ -1,11 +1,13 @@
 """BLEU, chrF and TER as sacrebleu counts them."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.data import warn_flaws
 from plmtasks.errors import InputError, MetricError, UnknownNameError
 from plmtasks.examples import Example, Prediction
 from plmtasks.languages import base_language, language_name
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from plmtasks.task import Task
 
 TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "spBLEU-1K", "intl", "char", "none")
+
+MARKUP = re.compile(r"</?[A-Za-z][\w-]{0,11} ?/?>|\[(?:UNK|PAD|SEP|CLS|MASK)\]")
+"""Sentences' ends, padding and unknown words, as systems leave them in what they write."""
 
 SUBWORDS = "flores200"
 """What cuts a language into words for which there is nothing else; BLEU over it is known as spBLEU."""
@@ -55,6 +60,7 @@ class Sacrebleu(Metric):
         import numpy as np
 
         references = [_texts(p, e) for p, e in zip(predictions, examples, strict=True)]
+        _warn_markup([p.value for p in predictions], references)
         # None stands for a reference that an example has not
         streams = list(zip_longest(*references))
         rows = self.scorer()._extract_corpus_statistics([p.value for p in predictions], streams) if examples else []
@@ -223,6 +229,16 @@ def _texts(prediction: Prediction, example: Example) -> Sequence[str]:
             "bleu, chrf and ter are for tasks whose answers and references are texts",
         )
     return found
+
+
+def _warn_markup(written: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    """Says how many translations have markup that no reference of theirs has; sacrebleu counts it."""
+    found = [
+        set(MARKUP.findall(text)).difference(MARKUP.findall(" ".join(r))) for text, r in zip(written, references, strict=True)
+    ]
+    kinds = ", ".join(sorted(set().union(*found))[:4])
+    what = f"translations have markup that their references have not ({kinds}), which counts as words; take it out if it is none"
+    warn_flaws("the texts", sum(map(bool, found)), what)
 
 
 def _remedy(missing: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plmtasks_translation.metrics import TOKENIZERS, Bleu, Chrf, Ter
 
 from plmtasks.config import Source
+from plmtasks.data import DataWarning
 from plmtasks.errors import InputError, MetricError, UnknownNameError
 from plmtasks.examples import Example, Prediction
 
@@ -95,6 +96,14 @@ def test_the_signature_is_sacrebleu_s(name):
     metric, scorer = METRICS[name]
     scorer.corpus_score(["a"], [["b"]])
     assert metric.signature() == str(scorer.get_signature())
+
+
+def test_markup_counts_as_sacrebleu_counts_it_and_is_said():
+    corpus = [("<s> the red kite </s>", ["the red kite"]), ("a [UNK] flew", ["a kite flew"]), ("x < y > z <br>", ["x <br>"])]
+    said = r"the texts: 2 translations have markup that their references have not \(</s>, <s>, \[UNK\]\), which counts as words"
+    with pytest.warns(DataWarning, match=said):
+        found = Bleu().reduce(rows(Bleu(), corpus).sum(axis=0))["bleu"]
+    assert float(found) == pytest.approx(theirs(sacrebleu.metrics.BLEU(), corpus), abs=1e-9)
 
 
 # ── languages ─────────────────────────────────────────────────────────────────────────────────────────────────────

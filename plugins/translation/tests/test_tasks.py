@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import sacrebleu.metrics
 from plmtasks_translation.catalog import OPUS100_LANGUAGES, PAIRS, opus100
 from plmtasks_translation.data import Form
 from plmtasks_translation.languages import tokenizer
@@ -222,6 +223,25 @@ def test_as_a_user_scores_a_published_system(real_data):
     scores = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert scores["bleu"]["bleu"]["value"] == pytest.approx(24.981437204982416, abs=1e-9)
     assert 23 < scores["bleu"]["bleu"]["low"] < 24.98 < scores["bleu"]["bleu"]["high"] < 27
+
+
+def test_scores_into_chinese_say_that_its_words_were_cut(registry, write, tmp_path):
+    data = write(test_jsonl=[{"source": "the cat sat", "reference": ["猫坐下了。", "那只猫坐下了。"]}] * 2)
+    (tmp_path / "hyp").write_text("猫坐下了。\n猫睡了。\n", encoding="utf-8")
+    command = [
+        sys.executable, "-m", "plmtasks", "score", "--task", "translation/text-en-zh", "--references", str(data),
+        "--predictions", str(tmp_path / "hyp"),
+    ]  # fmt: skip
+    text, found = (
+        subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout
+        for more in ([], ["--format", "json"])
+    )
+    scorer = sacrebleu.metrics.BLEU(tokenize="zh")
+    score = scorer.corpus_score(["猫坐下了。", "猫睡了。"], [["猫坐下了。"] * 2, ["那只猫坐下了。"] * 2])
+    assert f"\nbleu: {scorer.get_signature()}\n" in text
+    assert "tok:zh" in text
+    bleu = json.loads(found)["bleu"]["bleu"]
+    assert (bleu["value"], bleu["signature"]) == (pytest.approx(score.score), str(scorer.get_signature()))
 
 
 @pytest.mark.parametrize("name", ["hyp.de", "hyp.jsonl"])

@@ -1,0 +1,103 @@
+"""Which features and which penalty suit the data: a small cross-validation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .features import Features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from plmtasks.requests import Classify
+
+LOOKS: Sequence[Sequence[str]] = (("words 1-2", "characters 1-5 in words"), ("characters 1-2",))
+"""What may be counted of a text; the first where there are too few examples to choose."""
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""Inverse strengths of the penalty on the weights' squares: rows of length 1 want little of it."""
+DEFAULT = 10.0
+"""Where there are too few examples to choose."""
+FOLDS = 4
+ITERATIONS = 1000
+TOLERANCE = 1e-5
+"""Of the gradient's largest entry: at 0.001 a model that starts from the one before it, of a stronger penalty, stays there."""
+ROWS, CHARACTERS, COLUMNS = 4000, 1_000_000, 40_000
+"""The most examples, their characters, and examples times labels that are looked at to choose."""
+LABELS = 5
+"""Of labels of which several may hold, the most frequent ones choose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the data chose."""
+
+    views: Sequence[str] = LOOKS[0]
+    C: float = DEFAULT
+    examples: int = 0
+    """On how many it was tried."""
+
+
+def choose(requests: "Sequence[Classify]", truth: "NDArray[Any]", *, multi: bool) -> Choice:
+    """What gives parts of the data that were left out the highest likelihood, which moves less by chance than accuracy does.
+
+    Of several labels F1 counts instead: it is what they are judged by, and the likelihood of rare ones names none.
+
+    truth: bool, (requests, labels)
+    """
+    drawn = _drawn(requests, truth.shape[1])
+    problems = list(_problems(truth[drawn], multi=multi))
+    if not problems:
+        return Choice()
+    asked = [requests[i] for i in drawn]
+    worth: dict[tuple[Sequence[str], float], float] = {}
+    for look in LOOKS:
+        matrix = _condensed(Features.learned(asked, look).matrix(asked))
+        found: Any = sum(_worth(matrix[rows], classes, multi=multi) for rows, classes in problems)
+        worth |= {(look, C): float(value) for C, value in zip(STRENGTHS, found, strict=True)}
+    views, strength = max(worth, key=lambda one: worth[one])
+    return Choice(views=views, C=strength, examples=len(problems[0][0]))
+
+
+def _drawn(requests: "Sequence[Classify]", labels: int) -> "NDArray[Any]":
+    """Positions of the examples that choose, all if they are few."""
+    import numpy as np
+
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(requests))[: min(ROWS, COLUMNS // labels)]
+    lengths = np.cumsum([len(requests[i].text) + len(requests[i].text_pair or "") for i in order])
+    return np.sort(order[: max(1, int((lengths <= CHARACTERS).sum()))])
+
+
+def _problems(truth: "NDArray[Any]", *, multi: bool) -> "Iterator[tuple[NDArray[Any], NDArray[Any]]]":
+    """Rows and their classes, where each class comes in every fold."""
+    import numpy as np
+
+    counts = truth.sum(axis=0)
+    if multi:
+        enough = [i for i in np.argsort(-counts, kind="stable") if FOLDS <= counts[i] <= len(truth) - FOLDS]
+        yield from ((np.arange(len(truth)), truth[:, i].astype(int)) for i in enough[:LABELS])
+        return
+    rows = np.flatnonzero(truth[:, counts >= FOLDS].any(axis=1))
+    if (counts >= FOLDS).sum() > 1:
+        yield rows, truth[rows].argmax(axis=1)
+
+
+def _condensed(matrix: Any) -> Any:
+    """What gives the same inner products in fewer columns: all that only one row has becomes one column."""
+    import numpy as np
+    from scipy.sparse import csr_matrix, diags, hstack
+
+    alone = matrix.getnnz(axis=0) < 2
+    own = np.sqrt(np.asarray(matrix[:, alone].power(2).sum(axis=1)).ravel())
+    return csr_matrix(hstack([matrix[:, ~alone], diags(own)]))
+
+
+def _worth(matrix: Any, classes: "NDArray[Any]", *, multi: bool) -> "NDArray[Any]":
+    """By each strength, the mean log-likelihood (or F1) of the parts that were left out. (strengths)"""
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
+
+    model = LogisticRegressionCV(
+        Cs=STRENGTHS, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0), scoring="f1" if multi else "neg_log_loss",
+        max_iter=ITERATIONS, tol=TOLERANCE, refit=False, l1_ratios=(0.0,), use_legacy_attributes=False,
+    )  # fmt: skip
+    return model.fit(matrix, classes).scores_.mean(axis=0).reshape(len(STRENGTHS))
