@@ -143,9 +143,12 @@ def test_id2label_alone_names_the_columns(folder: Path, tmp_path: Path, label2id
     (copy / "config.json").write_text(json.dumps(config | {"label2id": label2id}))
     requests = asked(folder)[:2]
     assert answers(f"onnx:{copy}", requests) == answers(f"onnx:{folder}", requests)
-    for found in ({"0": "a", "2": "b"}, ["a", "b"]):
+    for found, said in (
+        ({"0": "a", "2": "b"}, "numbers no labels from 0"),
+        (["a", "b"], "id2label: expected an object or null"),
+    ):
         (copy / "config.json").write_text(json.dumps(config | {"id2label": found}))
-        with pytest.raises(ModelError, match="numbers no labels from 0"):
+        with pytest.raises(ModelError, match=said):
             answers(f"onnx:{copy}", requests)
 
 
