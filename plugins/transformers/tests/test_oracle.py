@@ -71,9 +71,8 @@ def answers(loaded: Any, settings: Any, requests: list[Any]) -> list[Any]:
     return [found[r.key()] for r in requests]
 
 
-def refused(loaded: Any, settings: Any, request: Any) -> None:
-    """Nothing can be said of how likely a text without tokens is."""
-    with pytest.raises(InputError, match="has no token for"):
+def refused(loaded: Any, settings: Any, request: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why):
         answers(loaded, settings, [request])
 
 
@@ -156,7 +155,7 @@ def held(case: oracle.Case, loaded: Any, settings: Any, wanted: dict[Score, tupl
     """wanted: the likelihood of each text and how many tokens it has"""
     whole = [r for r, (_, tokens) in wanted.items() if tokens]
     for request in wanted.keys() - set(whole):
-        refused(loaded, settings, request)
+        refused(loaded, settings, request, "has no token for")
     for request, answer in zip(whole, answers(loaded, settings, whole), strict=True):
         value, tokens = wanted[request]
         alike(case, request, {"": answer.log_likelihood, "tokens": answer.tokens}, {"": value, "tokens": tokens})
@@ -205,6 +204,11 @@ def test_choose(made: Callable[..., Any], case: oracle.Case, one: str, two: str,
     style = "chat" if case.template else "plain"
     requests = [Choose(text=t, choices=CHOICES, shots=s) for t, s in ((one, shots), (two, shots), (long(one), ()))]
     plain, loaded, settings = made(case, "Choose", requests[0], prompt=style)
+    if case.family == oracle.S:
+        over = [r for r in requests if written(plain, prompt_of(plain, r, style, r.text)) > plain.limit]
+        for request in over:
+            refused(loaded, settings, request, "a choice has .* tokens")
+        requests = [r for r in requests if r not in over]
     for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
         prompt = prompt_of(plain, request, style, request.text)
         if case.family == oracle.D:
@@ -218,6 +222,12 @@ def test_choose(made: Callable[..., Any], case: oracle.Case, one: str, two: str,
                 start, own = plain.target(prompt[len(prompt.rstrip()) :] + choice)
                 value = plain.likelihood(start, own, source_of(plain, loaded, request, style))
             alike(case, request, {choice: found.log_likelihood, "tokens": found.tokens}, {choice: value, "tokens": len(own)})
+
+
+def written(plain: oracle.Oracle, prompt: str) -> int:
+    """The tokens that the decoder reads to write the longest choice, to which the white space before it belongs."""
+    spaces = prompt[len(prompt.rstrip()) :]
+    return max(len(start) + len(own) - 1 for start, own in (plain.target(spaces + c) for c in CHOICES))
 
 
 def left(plain: oracle.Oracle, loaded: Any, request: Any, style: str) -> str:
