@@ -16,7 +16,6 @@ from plmtasks.requests import Classify, Request
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
 
-"""What plmtasks wrote beside weights that it trained."""
 WEIGHTS = ("*.safetensors", "config.json")
 FILES = (*WEIGHTS, "*.json", "*.txt", "*.model")
 """All that can change an answer."""

@@ -72,6 +72,7 @@ def export(checkpoint: "Exported", graph: Path) -> None:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             checkpoint.folder, use_safetensors=True, dtype=torch.float32
         ).eval()
+        encoder_alone(model)
         sample, probe = inputs_of(model, tokenizer, PROBE[:2]), inputs_of(model, tokenizer, PROBE)
         free = torch.export.Dim.DYNAMIC
         torch.onnx.export(
@@ -83,6 +84,26 @@ def export(checkpoint: "Exported", graph: Path) -> None:
         raise ModelError(f"{checkpoint.name!r} cannot be exported: {said[0][:300] if said else type(e).__name__}") from e
     hold_together(checkpoint.name, graph, model, probe)
     (graph.parent / PLACES).write_text(json.dumps(places_of(model)), encoding="utf-8")
+
+
+def encoder_alone(model: Any) -> None:
+    """Decoders look for the padding among a text's tokens, to find the last one that is none.
+
+    What token that is would be fixed in the graph, and of a text that ends in it another place would be read.
+
+    raises: ValueError if it is no encoder
+    """
+    import torch
+
+    config, ids = model.config.get_text_config(), torch.tensor([[1, 2, 3]])
+    found, before = [], getattr(config, "pad_token_id", None)
+    with torch.inference_mode():
+        for pad in (2, 3):
+            config.pad_token_id = pad
+            found.append(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits)
+    config.pad_token_id = before
+    if model.config.is_encoder_decoder or not torch.equal(*found):
+        raise ValueError(f"{type(model).__name__} is no encoder, and may take the end of a text for padding; torch computes it")
 
 
 def places_of(model: Any) -> int | None:

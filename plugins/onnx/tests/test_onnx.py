@@ -103,15 +103,29 @@ def test_another_graph_than_the_models_is_not_kept(folder: Path) -> None:
 def test_what_cannot_be_exported_says_why_and_leaves_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    (other / "model.safetensors").write_bytes(b"no weights")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(ModelError, match="'onnx:other' cannot be exported: "):
+        answers(f"onnx:{other}", asked(folder)[:1])
+    assert not [p for p in export.cache_folder().iterdir() if p.is_dir()]
+
+
+@pytest.mark.parametrize("pad", [None, 0, 5])
+@pytest.mark.parametrize("kind", ["gpt2", "qwen3", "bart"])
+def test_encoders_alone_are_exported(folder: Path, tmp_path: Path, kind: str, pad: int | None) -> None:
+    """A decoder's graph would read another place of a text that ends in the padding, and each text answers for itself here."""
     import transformers
 
-    shape = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 999, "pad_token_id": 0, "id2label": {0: "no", 1: "yes"}}
-    transformers.GPT2ForSequenceClassification(transformers.GPT2Config(**shape)).save_pretrained(tmp_path / "gpt")
-    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "gpt")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(ModelError, match="'onnx:gpt' cannot be exported: "):
-        answers(f"onnx:{tmp_path}/gpt", [Classify(text="a", labels=("no", "yes"))])
-    assert not [p for p in export.cache_folder().iterdir() if p.is_dir()]
+    shape = {"n_embd": 16, "n_layer": 1, "n_head": 2, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 999}
+    shape |= {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16, "use_cache": False}
+    labels = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
+    config = transformers.CONFIG_MAPPING[kind](**shape, **labels, eos_token_id=3, bos_token_id=2)
+    config.pad_token_id = pad
+    transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / "it")
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "it")
+    with pytest.raises(ModelError, match=f"(?i)'onnx:it' cannot be exported: {kind}ForSequenceClassification is no encoder"):
+        answers(f"onnx:{tmp_path}/it", [Classify(text="a", labels=("no", "yes"))])
 
 
 def test_what_cannot_be_asked_for(folder: Path, tmp_path: Path) -> None:
@@ -143,9 +157,12 @@ def test_id2label_alone_names_the_columns(folder: Path, tmp_path: Path, label2id
     (copy / "config.json").write_text(json.dumps(config | {"label2id": label2id}))
     requests = asked(folder)[:2]
     assert answers(f"onnx:{copy}", requests) == answers(f"onnx:{folder}", requests)
-    for found in ({"0": "a", "2": "b"}, ["a", "b"]):
+    for found, said in (
+        ({"0": "a", "2": "b"}, "numbers no labels from 0"),
+        (["a", "b"], "id2label: expected an object or null"),
+    ):
         (copy / "config.json").write_text(json.dumps(config | {"id2label": found}))
-        with pytest.raises(ModelError, match="numbers no labels from 0"):
+        with pytest.raises(ModelError, match=said):
             answers(f"onnx:{copy}", requests)
 
 

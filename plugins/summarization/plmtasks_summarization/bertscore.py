@@ -165,7 +165,7 @@ def _checkpoint(path: str, layer: int | None) -> Checkpoint:
 
     folder = _folder(path)
     try:
-        layers = AutoConfig.from_pretrained(folder).num_hidden_layers
+        layers = AutoConfig.from_pretrained(folder).get_text_config().num_hidden_layers
     except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
         said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
@@ -196,13 +196,38 @@ def _encoder(path: str, layer: int | None) -> Encoder:
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
     if module.config.is_encoder_decoder:
         module = module.get_encoder()
-    positions = getattr(module.config, "max_position_embeddings", None) or UNLIMITED
-    # RoBERTa's positions begin after the padding token's
-    positions -= (tokenizer.pad_token_id + 1) if module.config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    stated = getattr(module.config.get_text_config(), "max_position_embeddings", None)
     # relative positions have no limit, and their tokenizers an astronomical one
-    limit = min(tokenizer.model_max_length, positions, UNLIMITED)
+    limit = min(tokenizer.model_max_length, stated or UNLIMITED, _places(module), UNLIMITED)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Encoder(module=module.to(device), tokenizer=tokenizer, layer=checkpoint.layer, limit=limit)
+
+
+def _places(module: Any) -> int:
+    """The most tokens that the model has embeddings of places for, whatever it calls them and from where it counts.
+
+    It is shown a text: the table of which it looks up one row after another, a token each, is that of places.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    shown, found = 6, [UNLIMITED]
+    ids = torch.full((1, shown), 1 if module.config.get_text_config().pad_token_id == 0 else 0)
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.nn.functional.embedding and args[0].dim():
+                rows, weight = args[0].reshape(-1, args[0].shape[-1]), args[1]
+                first = int(rows[0, 0])
+                run = int((rows[0] == torch.arange(first, first + rows.shape[1])).long().cumprod(0).sum())
+                if run >= shown and bool((rows == rows[0]).all()):
+                    step = 1 if run == shown else run  # some pad a text to a multiple, with places for the padding
+                    found.append((weight.shape[0] - first) // step * step)
+            return func(*args, **(kwargs or {}))
+
+    with torch.inference_mode(), Watch():
+        module(input_ids=ids, attention_mask=torch.ones_like(ids))
+    return min(found)
 
 
 def _folder(path: str) -> Path:

@@ -2,6 +2,7 @@ import hashlib
 import json
 import math
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,44 @@ def test_roberta_knows_a_word_by_the_space_before_it(registry, example, real_dat
     np.testing.assert_allclose(rows[:, 0], f1, atol=2e-6)
     with pytest.warns(DataWarning, match="1 text is longer"):  # 64 positions, whatever the tokenizer says
         metric.statistics(predictions("a " * 63), [example("a")])
+
+
+PLACES = 40
+SMALL = {
+    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "head_dim": 8, "d_model": 16,
+    "num_key_value_heads": 2, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_layers": 1,
+    "decoder_attention_heads": 2, "decoder_ffn_dim": 16, "attention_window": 8, "max_position_embeddings": PLACES,
+    "max_encoder_position_embeddings": PLACES,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "places"),
+    [
+        ("bert", PLACES), ("ibert", PLACES - 2), ("roberta-prelayernorm", PLACES - 2), ("xlm-roberta-xl", PLACES - 2),
+        ("data2vec-text", PLACES - 2), ("longformer", PLACES - 2), ("led", PLACES), ("gemma3", PLACES),
+    ],
+)  # fmt: skip
+def test_a_model_is_asked_how_much_it_takes(registry, example, tmp_path, kind, places):
+    """One place more is cut and told; so many are not."""
+    import transformers
+
+    transformers.AutoTokenizer.from_pretrained(MINILM).save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**settings, "model_max_length": 10**30}))
+    size = transformers.AutoTokenizer.from_pretrained(tmp_path).vocab_size
+    config = transformers.CONFIG_MAPPING[kind]()
+    for part in (config, *(getattr(config, name, None) for name in ("text_config", "vision_config"))):
+        for name, value in {**SMALL, "vocab_size": size, "pad_token_id": 1, "layer_types": ["full_attention"] * 2}.items():
+            if part is not None and hasattr(part, name):
+                setattr(part, name, value)
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
+    metric, short = registry.metric(f"bertscore:{tmp_path}#1"), example("a")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        metric.statistics(predictions("a " * (places - 2)), [short])
+    with pytest.warns(DataWarning, match="1 texts are longer than the model takes"):
+        metric.statistics(predictions("a " * (places - 1)), [short])
 
 
 def test_a_model_without_a_limit(registry, example, score, real_data, tmp_path):

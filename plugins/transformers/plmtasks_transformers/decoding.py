@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks.prompts import before
+
 from .room import closed_up, keep, keep_inputs, keep_lengths, room_class
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ Text = Callable[[Sequence[int]], str]
 
 
 class StopTexts:
-    """Tells whether a text stops with its last token, from its last few tokens where it can."""
+    """Tells whether a text stops with its last token, from its last few tokens where it can; and what stands before that."""
 
     def __init__(self, text: Text, spelled: Text | None = None, special: Sequence[str] = ()) -> None:
         """
@@ -32,8 +34,24 @@ class StopTexts:
 
     def __call__(self, made: Sequence[int], stop: Sequence[str]) -> bool:
         """made: token ids, of which the last was not there before"""
-        apart = [s for s in stop if any(t in s for t in self.special)]
-        return self._stops(made, [s for s in stop if s not in apart], False) or self._stops(made, apart, True)
+        return any(self._stops(made, some, special) for special, some in self._parted(stop))
+
+    def before(self, made: Sequence[int], stop: Sequence[str]) -> str:
+        """What token ids say before the first of the stop texts in it."""
+        (_, plain), (_, spelling) = self._parted(stop)
+        texts = [before(self.text(made), plain)]
+        spelled = self.spelled(made) if spelling else ""
+        for at in (spelled.find(s) for s in spelling if s in spelled):
+            # whole tokens, and of the one in which the stop text begins its beginning
+            starts = ((made[:n], self.spelled(made[:n])) for n in range(len(made), -1, -1))
+            whole, same = next((ids, start) for ids, start in starts if spelled[:at].startswith(start))
+            texts.append(self.text(whole) + spelled[len(same) : at])
+        return min(texts, key=len)
+
+    def _parted(self, stop: Sequence[str]) -> tuple[tuple[bool, list[str]], tuple[bool, list[str]]]:
+        """Those that spell no special token, and those that do."""
+        spelling = [s for s in stop if any(t in s for t in self.special)]
+        return (False, [s for s in stop if s not in spelling]), (True, spelling)
 
     def _stops(self, made: Sequence[int], stop: Sequence[str], special: bool) -> bool:
         """special: whether the stop texts spell special tokens"""

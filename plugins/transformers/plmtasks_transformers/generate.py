@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
 from plmtasks.errors import InputError
-from plmtasks.prompts import before
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
@@ -139,8 +138,8 @@ class Generator(Loaded):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed(requests))
             made = self._made(requests, encodings)
-        texts = self.tokenizer.batch_decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return [GenerateAnswer(text=before(text, r.stop).strip()) for r, text in zip(requests, texts, strict=True)]
+        rows = [[int(i) for i in row] for row in made]
+        return [GenerateAnswer(text=self.stops.before(row, r.stop).strip()) for r, row in zip(requests, rows, strict=True)]
 
     def _made(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> Any:
         """The tokens made for each, the end of a text and padding among them."""

@@ -198,6 +198,10 @@ class Oracle:
 
     def classify(self, text: str, pair: str | None) -> dict[str, float]:
         batch = self.tokenizer(text, pair, truncation="longest_first", max_length=self.limit, return_token_type_ids=True)
+        if (
+            self.case.family == D
+        ):  # a single text is not padded; told of a padding, the library looks for it among the text's tokens
+            self.module.config.get_text_config().pad_token_id = None
         chances = self.logits(batch["input_ids"], batch["token_type_ids"]).softmax(-1)
         return {self.module.config.id2label[i]: float(p) for i, p in enumerate(chances)}
 

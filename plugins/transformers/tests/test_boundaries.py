@@ -318,6 +318,40 @@ def test_a_stop_text_may_spell_a_special_token(made):
     assert loaded.stops([*said, turn, rest[0]], (f"{TURN}>", "zz"))
 
 
+def writes(module, prompt, ids):
+    """From now on the module makes these tokens after so many of a prompt, and the last of them again and again."""
+
+    def forced(_module, _args, kwargs, output):
+        output.logits[:, -1] = -1e4
+        output.logits[:, -1, ids[min(int(kwargs["position_ids"].max()) + 1 - prompt, len(ids) - 1)]] = 0
+
+    module.register_forward_hook(forced, with_kwargs=True)
+
+
+STOPPED = [
+    (f"the nurse Q{TURN}", (f"Q{TURN}",), "the nurse"),
+    (f"the nurse Q{TURN}", (f"e Q{TURN}", "zz"), "the nurs"),
+    (f"the nurse{TURN} Q", (f"{TURN} Q", "\n"), "the nurse"),
+    (f"the{TURN} nurse Q{TURN}", (f"Q{TURN}",), "the nurse"),
+    (f"Q the Q{TURN}Q{TURN}", (f"Q{TURN}",), "Q the"),
+    (f"the nurse\nQ{TURN}", (f"Q{TURN}", "\n"), "the nurse"),
+    (f"好{TURN}🙂", (f"好{TURN}",), ""),
+    (f"the 🙂Q{TURN}", (f"Q{TURN}",), "the 🙂"),
+    (f"Q<s>nurse {TURN}", (f"Q{TURN}",), "Qnurse"),
+    ("the nurse Q", ("Q",), "the nurse"),
+]
+"""What was made, the stop texts, the answer."""
+
+
+@pytest.mark.parametrize(("said", "stop", "left"), STOPPED)
+def test_no_part_of_a_stop_text_stays_in_the_answer(made, said, stop, left):
+    request = Generate(text="a", max_new_tokens=60, stop=stop)
+    loaded = made("gpt2", byte_level(), request)
+    end = loaded.tokenizer.eos_token_id
+    writes(loaded.module, len(loaded.encodings([request])[0].ids), [*loaded.tokenizer(said)["input_ids"], end])
+    assert loaded.answer([request])[0].text == left
+
+
 @pytest.mark.parametrize("ending", ["assistant: ", "assistant:\n", "assistant:"])
 def test_an_answer_is_learned_after_the_prompt_that_is_read(made, ending):
     """All of its tokens, after the very tokens from which an answer is made."""

@@ -199,9 +199,14 @@ def test_labels_without_a_column_are_refused(tiny, load, tmp_path):
     load("encoder", replace(CLASSIFY, labels=("a", "b"))).save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     model = tiny["encoder"].saved(tmp_path)
-    for found in ({"0": "a", "2": "b"}, {"1": "a", "2": "b"}, {"x": "a", "y": "b"}, ["a", "b"]):
+    for found, said in (
+        ({"0": "a", "2": "b"}, "expected 0 to 1"),
+        ({"1": "a", "2": "b"}, "expected 0 to 1"),
+        ({"x": "a", "y": "b"}, "whose ids are no numbers: 'x'"),
+        (["a", "b"], "id2label: expected an object or null"),
+    ):
         (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": found}))
-        with pytest.raises(ModelError, match="expected 0 to 1"):
+        with pytest.raises(ModelError, match=said):
             model.fresh(CLASSIFY)
     (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": {"0": "a", "1": "b", "2": "c"}}))
     with pytest.raises(ModelError, match=r"are \(2,\), its config.json says \(3,\)"):

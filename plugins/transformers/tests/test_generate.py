@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from plmtasks.batching import cut_batches
-from plmtasks.config import Generation
+from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import InputError
 from plmtasks.requests import Generate, GenerateAnswer, Shot
 from plmtasks.samples import events
@@ -14,30 +14,34 @@ REQUESTS = [Generate(text=t[: 20 + 9 * i], max_new_tokens=6) for i, t in enumera
 FAMILIES = pytest.mark.parametrize("family", ["decoder", "sequence-to-sequence"])
 
 
-@pytest.fixture
-def taught(load):
-    """A model that has learned to answer each request in its own way."""
+ANSWERS = [GenerateAnswer(text=f"{t.split()[1]} on Monday") for t in TEXTS]
 
-    def taught(family, **settings):
-        loaded = load(family, REQUESTS[0], **settings)
-        answers = [GenerateAnswer(text=f"{t.split()[1]} on Monday") for t in TEXTS]
+
+@pytest.fixture(scope="module")
+def taught(tiny, tmp_path_factory):
+    """Family → a model that has learned to answer each request in its own way."""
+
+    def teach(family):
+        loaded = tiny[family].load(REQUESTS[0], ModelSettings(dtype="float32"), "cpu")
         optimizer = torch.optim.AdamW(loaded.module.parameters(), lr=5e-3)
         loaded.module.train()
         for _ in range(60):
-            loss, count = loaded.loss(REQUESTS, answers)
+            loss, count = loaded.loss(REQUESTS, ANSWERS)
             (loss / count).backward()
             optimizer.step()
             optimizer.zero_grad()
-        return loaded, answers
+        folder = tmp_path_factory.mktemp(f"taught-{family}")
+        loaded.save(folder)
+        return tiny[family].saved(folder)
 
-    return taught
+    return {family: teach(family) for family in ("decoder", "sequence-to-sequence")}
 
 
 @FAMILIES
-def test_what_was_learned_comes_back_whatever_the_padding(taught, family):
-    loaded, answers = taught(family)
-    assert loaded.answer(REQUESTS) == answers
-    assert [loaded.answer([r])[0] for r in REQUESTS] == answers
+def test_what_was_learned_comes_back_whatever_the_padding(load, taught, family):
+    loaded = load(taught[family], REQUESTS[0])
+    assert loaded.answer(REQUESTS) == ANSWERS
+    assert [loaded.answer([r])[0] for r in REQUESTS] == ANSWERS
 
 
 @FAMILIES
@@ -58,11 +62,9 @@ def test_greedy_takes_the_likeliest_token_each_time(load, family):
 
 
 @FAMILIES
-def test_beams(load, tiny, taught, tmp_path, family):
-    loaded, answers = taught(family)
-    loaded.save(tmp_path)
+def test_beams(load, taught, family):
     beams = Generation(beams=4, length_penalty=0.5)
-    assert load(tiny[family].saved(tmp_path), REQUESTS[0], generation=beams).answer(REQUESTS) == answers
+    assert load(taught[family], REQUESTS[0], generation=beams).answer(REQUESTS) == ANSWERS
     unsure = load(family, REQUESTS[0], generation=beams)
     assert unsure.answer(REQUESTS) == unsure.answer(REQUESTS) != load(family, REQUESTS[0]).answer(REQUESTS)
     settings = unsure._settings(REQUESTS[0], 6, 1)
@@ -83,19 +85,17 @@ def test_sampling_is_a_function_of_seed_and_batch(load, family):
 
 
 @FAMILIES
-def test_the_text_ends_before_the_first_stop(taught, family):
-    loaded, answers = taught(family)
+def test_the_text_ends_before_the_first_stop(load, taught, family):
     stopped = [Generate(text=r.text, max_new_tokens=6, stop=("Mon", " on")) for r in REQUESTS]
-    assert loaded.answer(stopped) == [GenerateAnswer(text=a.text.split()[0]) for a in answers]
+    wanted = [GenerateAnswer(text=a.text.split()[0]) for a in ANSWERS]
+    assert load(taught[family], REQUESTS[0]).answer(stopped) == wanted
 
 
 @FAMILIES
-def test_the_settings_length_goes_over_the_request_s(load, tiny, taught, tmp_path, family):
-    loaded, answers = taught(family)
-    loaded.save(tmp_path)
-    short = load(tiny[family].saved(tmp_path), REQUESTS[0], generation=Generation(max_new_tokens=2))
+def test_the_settings_length_goes_over_the_request_s(load, taught, family):
+    short = load(taught[family], REQUESTS[0], generation=Generation(max_new_tokens=2))
     assert short.encodings(REQUESTS)[0].new == 2
-    for made, whole in zip(short.answer(REQUESTS), answers, strict=True):
+    for made, whole in zip(short.answer(REQUESTS), ANSWERS, strict=True):
         assert whole.text.startswith(made.text)
         assert len(made.text) < len(whole.text)
 

@@ -13,8 +13,9 @@ from plmtasks_transformers.loaded import of_view
 
 from plmtasks.cli import cli
 from plmtasks.config import ModelSettings, TrainSettings
-from plmtasks.errors import InputError, ModelError, OutputError
+from plmtasks.errors import DataError, InputError, ModelError, OutputError
 from plmtasks.requests import Classify, ClassifyAnswer, Generate
+from plmtasks.training import write_record
 
 SETTINGS = ModelSettings(dtype="float32")
 ENCODER_KINDS = ("Classify", "Tag", "ExtractSpan", "Score")
@@ -210,8 +211,6 @@ def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, plac
     views = learners(encoder, forms)
     teach(views, lessons, 8)
     views[0].save(tmp_path / "all")
-    record = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
-    (tmp_path / "all" / "plmtasks.json").write_text(json.dumps(record))
     requests, _ = lessons[place]
     encoder.saved(tmp_path / "all").export(forms[place], SETTINGS, tmp_path / "one")
     library_class = getattr(transformers, type(views[place]).heads["encoder"])
@@ -221,7 +220,6 @@ def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, plac
     own = views[place].module.state_dict()
     assert all(torch.equal(value, own[name]) for name, value in module.state_dict().items())
     assert encoder.saved(tmp_path / "one").load(forms[place], SETTINGS, "cpu").answer(requests) == views[place].answer(requests)
-    assert json.loads((tmp_path / "one" / "plmtasks.json").read_text()) == record
     with pytest.raises(InputError, match="no head for such a Classify request") as error:
         encoder.saved(tmp_path / "all").export(MOODS, SETTINGS, tmp_path / "other")
     assert "it has: Classify with the labels negative, positive" in str(error.value)
@@ -537,6 +535,29 @@ def test_export_from_the_command_line(headed, tmp_path):
         "  wanted: ExtractSpan",
     ]
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("peft", ["", "lora"])
+def test_one_of_several_heads_and_merged_adapters_are_exported_with_hashes_of_their_own(headed, lessons, tmp_path, peft):
+    (sentiments, _), (words, _), *_ = lessons
+    forms = [sentiments[0]] if peft else [words[0], sentiments[0]]
+    learners(headed, forms, peft=peft)[0].save(tmp_path / "all")
+    said = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
+    write_record(tmp_path / "all", said)
+    model = Hub().make(str(tmp_path / "all"))
+    command = ["export", "--model", model.source, "--task", "classification/sample", "--output", str(tmp_path / "one")]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    one, written = Hub().make(str(tmp_path / "one")), json.loads((tmp_path / "one" / "plmtasks.json").read_text())
+    assert written["recipe"] == "r"
+    assert set(written["files"]) == {p.name for p in (tmp_path / "one").iterdir()} - {"plmtasks.json"}
+    assert written["files"] != json.loads((tmp_path / "all" / "plmtasks.json").read_text())["files"]
+    assert one.training_record() == written
+    found, wanted = ([x for a in m.load(forms[-1], SETTINGS, "cpu").answer(sentiments) for x in a.scores] for m in (one, model))
+    assert found == pytest.approx(wanted, abs=1e-5)
+    (tmp_path / "one" / "config.json").write_text("{}")
+    with pytest.raises(DataError, match="expected the file that the training wrote"):
+        one.training_record()
 
 
 def test_labels_that_do_not_match_are_named(headed, tmp_path):

@@ -16,12 +16,10 @@ from plmtasks_transformers.checkpoint import Hub
 
 from plmtasks.answering import plan
 from plmtasks.config import ModelSettings
+from plmtasks.errors import InputError
 from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Shot, Tag
 
 WITHIN = 1e-4
-BOUNDARIES = True
-"""Whether prompt and answer are parted, and spelled special tokens counted, as the loops of `oracle` have it."""
-boundaries = pytest.mark.skipif(not BOUNDARIES, reason="prompt and answer are parted in another way")
 ENCODERS, DECODERS, WRITERS = ([c for c in oracle.CASES if c.family == family] for family in (oracle.E, oracle.D, oracle.S))
 drawn = hypothesis.settings(
     max_examples=int(os.environ.get("PLMTASKS_ORACLE", "3")), derandomize=True, database=None, deadline=None,
@@ -71,6 +69,11 @@ def answers(loaded: Any, settings: Any, requests: list[Any]) -> list[Any]:
         keys = work.batch_keys(batch)
         found |= dict(zip(keys, loaded.answer([work.requests[k] for k in keys]), strict=True))
     return [found[r.key()] for r in requests]
+
+
+def refused(loaded: Any, settings: Any, request: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        answers(loaded, settings, [request])
 
 
 def alike(case: oracle.Case, request: Any, found: Any, wanted: Any) -> None:
@@ -144,9 +147,17 @@ def test_pseudo_likelihood(made: Callable[..., Any], case: oracle.Case, one: str
     fits = [
         len(plain.bare(r.context)) <= plain.limit // 2 and len(plain.bare(r.context + r.text)) < plain.limit - 8 for r in requests
     ]
-    requests = [r for r, fit in zip(requests, fits, strict=True) if fit]
-    for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
-        value, tokens = plain.pseudo(request.context, request.text)
+    wanted = {r: plain.pseudo(r.context, r.text) for r, fit in zip(requests, fits, strict=True) if fit}
+    held(case, loaded, settings, wanted)
+
+
+def held(case: oracle.Case, loaded: Any, settings: Any, wanted: dict[Score, tuple[float, int]]) -> None:
+    """wanted: the likelihood of each text and how many tokens it has"""
+    whole = [r for r, (_, tokens) in wanted.items() if tokens]
+    for request in wanted.keys() - set(whole):
+        refused(loaded, settings, request, "has no token for")
+    for request, answer in zip(whole, answers(loaded, settings, whole), strict=True):
+        value, tokens = wanted[request]
         alike(case, request, {"": answer.log_likelihood, "tokens": answer.tokens}, {"": value, "tokens": tokens})
 
 
@@ -160,17 +171,13 @@ def scored(plain: oracle.Oracle, request: Score) -> tuple[float, int]:
     return plain.likelihood(start, own, source[-plain.limit :]), len(own)
 
 
-@boundaries
 @each([*DECODERS, *WRITERS])
 @drawn
 @hypothesis.given(texts, texts, texts)
 def test_likelihood(made: Callable[..., Any], case: oracle.Case, one: str, two: str, three: str) -> None:
     requests = [Score(text=one), Score(text=two, context=one), Score(text=three, context=two + " "), Score(text=long(three))]
     plain, loaded, settings = made(case, "Score", requests[0])
-    requests = [r for r in requests if scored(plain, r)[1]]
-    for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
-        value, tokens = scored(plain, request)
-        alike(case, request, {"": answer.log_likelihood, "tokens": answer.tokens}, {"": value, "tokens": tokens})
+    held(case, loaded, settings, {r: scored(plain, r) for r in requests})
 
 
 def prompt_of(plain: oracle.Oracle, request: Any, style: str, text: str) -> str:
@@ -189,7 +196,6 @@ def prompt_of(plain: oracle.Oracle, request: Any, style: str, text: str) -> str:
 CHOICES = ("great", "poor film", "好看的", "🙂", "no</s>")
 
 
-@boundaries
 @each([*DECODERS, *WRITERS])
 @drawn
 @hypothesis.given(texts, texts, st.booleans())
@@ -198,6 +204,11 @@ def test_choose(made: Callable[..., Any], case: oracle.Case, one: str, two: str,
     style = "chat" if case.template else "plain"
     requests = [Choose(text=t, choices=CHOICES, shots=s) for t, s in ((one, shots), (two, shots), (long(one), ()))]
     plain, loaded, settings = made(case, "Choose", requests[0], prompt=style)
+    if case.family == oracle.S:
+        over = [r for r in requests if written(plain, prompt_of(plain, r, style, r.text)) > plain.limit]
+        for request in over:
+            refused(loaded, settings, request, "a choice has .* tokens")
+        requests = [r for r in requests if r not in over]
     for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
         prompt = prompt_of(plain, request, style, request.text)
         if case.family == oracle.D:
@@ -211,6 +222,12 @@ def test_choose(made: Callable[..., Any], case: oracle.Case, one: str, two: str,
                 start, own = plain.target(prompt[len(prompt.rstrip()) :] + choice)
                 value = plain.likelihood(start, own, source_of(plain, loaded, request, style))
             alike(case, request, {choice: found.log_likelihood, "tokens": found.tokens}, {choice: value, "tokens": len(own)})
+
+
+def written(plain: oracle.Oracle, prompt: str) -> int:
+    """The tokens that the decoder reads to write the longest choice, to which the white space before it belongs."""
+    spaces = prompt[len(prompt.rstrip()) :]
+    return max(len(start) + len(own) - 1 for start, own in (plain.target(spaces + c) for c in CHOICES))
 
 
 def left(plain: oracle.Oracle, loaded: Any, request: Any, style: str) -> str:
@@ -242,7 +259,6 @@ def source_of(plain: oracle.Oracle, loaded: Any, request: Any, style: str) -> li
     return list(plain.tokenizer(prompt.rstrip())["input_ids"])
 
 
-@boundaries
 @each([*DECODERS, *WRITERS])
 @drawn
 @hypothesis.given(texts, texts)
