@@ -15,7 +15,7 @@ from .job import prepare
 from .progress import Progress
 from .registry import Registry
 from .requests import from_json, to_json
-from .results import Result, dump
+from .results import Result, document, dump, part
 
 FILES = ("result.json", "predictions.jsonl", "statistics.npy")
 """What has the same bytes for the same identity on the same class of machine."""
@@ -107,7 +107,7 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     path = result.folder / "config.json"
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(document(result.folder, path.name))
         said, parts = found["config"], found["identity"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise DataError(
@@ -145,6 +145,7 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
 
     raises: InputError and its kinds if it cannot be run here at all
     """
+    registry.check(config, str(result.folder))
     _, then = _stored(result)
     device = distributed.alone().device()
     found = list(_unlike(then, _parts_now(config, registry, device, then)))
@@ -189,7 +190,7 @@ def _elsewhere(config: RunConfig) -> Iterator[str]:
 
 def _environment(result: Result) -> Mapping[str, Any]:
     try:
-        found = json.loads((result.folder / "environment.json").read_bytes())
+        found = json.loads(document(result.folder, "environment.json"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -234,6 +235,7 @@ def reproduce(result: Result, config: RunConfig, registry: Registry) -> Reproduc
     output = Path(config.output)
     if output.exists() and any(output.rglob("result.json")):
         raise OutputError(f"{output} holds a run that is finished", "choose a new or empty folder with --output DIR")
+    registry.check(config, str(result.folder))
     [again] = session.run([config], registry)
     names = {*result.scores(), *again.scores()}
     pairs = {name: (result.scores().get(name), again.scores().get(name)) for name in sorted(names)}
@@ -248,7 +250,7 @@ def _bytes_are(result: Result, again: Result, name: str) -> bool:
     """Whether a file has the same bytes; one that does not lie beside the stored result is known by its hash."""
     now = (again.folder / name).read_bytes()
     try:
-        return (result.folder / name).read_bytes() == now
+        return part(result.folder, name).read_bytes() == now
     except OSError:
         return bool(result.record["files"].get(name) == hashlib.sha256(now).hexdigest())
 

@@ -23,6 +23,14 @@ __all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "read_result", "read_results"]
 
 SCHEMA_VERSION = 1
 
+FILES = ("config.json", "environment.json", "perturbed.jsonl", "predictions.jsonl", "result.json", "statistics.npy")
+"""What a run's folder holds beside its journal; whatever else lies there is no part of the run, and is never opened."""
+
+JOURNAL = re.compile(r"journal/\w[\w.-]*\.jsonl")
+
+DOCUMENT_BYTES = 2**28
+"""The most that a result, a configuration or an environment takes."""
+
 CLUSTER = "cluster"
 """The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
 
@@ -64,21 +72,27 @@ class Result:
 
     def environment(self) -> Mapping[str, Any]:
         """The content of `environment.json`; nothing if it is not there."""
-        path = self.folder / "environment.json"
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            found: dict[str, Any] = json.loads(document(self.folder, "environment.json"))
+        except FileNotFoundError:
+            return {}
         return found
 
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The lines of `predictions.jsonl`."""
-        with (self.folder / "predictions.jsonl").open(encoding="utf-8") as file:
+        with part(self.folder, "predictions.jsonl").open(encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)
 
     def hashes(self) -> Iterator[tuple[str, str, str | None]]:
-        """Of each file beside `result.json`: its name, the SHA-256 that was written down, and its own; None: it is gone."""
+        """Of each file beside `result.json`: its name, the SHA-256 that was written down, and its own; None: it is not there.
+
+        Nothing else is read, whatever the record names.
+        """
         for name, written in self.record.get("files", {}).items():
             try:
-                found = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+                with part(self.folder, name).open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError:
                 found = None
             yield name, written, found
@@ -100,7 +114,7 @@ class Result:
 
         path = self.folder / "statistics.npy"
         try:
-            array: NDArray[Any] = _array(path.read_bytes())
+            array: NDArray[Any] = _array(part(self.folder, "statistics.npy").read_bytes())
         except (OSError, ValueError) as e:
             raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
         if array.dtype.names is None or CLUSTER not in array.dtype.names:
@@ -135,6 +149,39 @@ def _header(content: bytes) -> tuple[tuple[int, ...], Any]:
     if dtype.hasobject:
         raise ValueError("it holds objects")
     return described["shape"], dtype
+
+
+def is_part(name: str) -> bool:
+    """Whether a run's folder has files of that name, which is relative to it."""
+    return name in FILES or JOURNAL.fullmatch(name) is not None
+
+
+def part(folder: Path, name: str) -> Path:
+    """The file of that name in a run's folder.
+
+    Folders come from strangers: other names, links that lead out of the folder, pipes and devices are not there.
+
+    raises: FileNotFoundError
+    """
+    path = folder / name if is_part(name) else None
+    if path is None or not path.is_file() or (here(path) and not _within(path, folder)):
+        raise FileNotFoundError(errno.ENOENT, "no such file in the run's folder", str(folder / name))
+    return path
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def document(folder: Path, name: str) -> bytes:
+    """The content of a file of JSON in a run's folder.
+
+    raises: FileNotFoundError; OSError if it is larger than any that a run writes
+    """
+    path = part(folder, name)
+    if path.stat().st_size > DOCUMENT_BYTES:
+        raise OSError(errno.EFBIG, f"more than {DOCUMENT_BYTES >> 20} MiB", str(path))
+    return path.read_bytes()
 
 
 def identity_hash(parts: Mapping[str, Any]) -> str:
@@ -235,7 +282,10 @@ def read_result(address: str | Path) -> Result:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        # a file of another name is one that the user named
+        record = json.loads(document(path.parent, path.name) if is_part(path.name) else path.read_bytes())
+    except OSError as e:
+        raise DataError(str(path), "a result in JSON", e.strerror or str(e)) from e
     except (UnicodeDecodeError, json.JSONDecodeError) as e:
         hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
         raise DataError(str(path), "a result in JSON", str(e), *hints) from e
@@ -276,6 +326,8 @@ def lock(folder: Path, what: str) -> AbstractContextManager[Any]:
         raise OutputError(
             f"{folder}: another process is at this very {what}", "wait for it; what it makes will be yours too"
         ) from e
+    except OSError as e:  # a link is not followed
+        raise OutputError(f"{folder / '.lock'}: cannot be locked: {e.strerror}") from e
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import TRUST
+
 if TYPE_CHECKING:
     from ..store import Run
     from ..verifying import Finding
@@ -201,7 +203,8 @@ def merge(sources: tuple[str, ...], into: str) -> None:
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option("--deep", is_flag=True, help="Also score the predictions again, and read them again from the journal.")
 @FORMAT
-def verify(stores: tuple[str, ...], deep: bool, form: str) -> None:
+@TRUST
+def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bool) -> None:
     """Find what was altered since it was written; exits with 1 if anything was.
 
     Files are held against the hashes in result.json, the identity against its parts, scores against the statistics.
@@ -210,7 +213,7 @@ def verify(stores: tuple[str, ...], deep: bool, form: str) -> None:
     from ..store import find
     from ..verifying import verify as verified
 
-    registry = load_registry()
+    registry = load_registry(trusting=trust_remote_code)
     altered, reports = 0, []
     for run in (run for store in stores for run in find(store)):
         findings = list(verified(run, registry, deep=deep))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import METRICS, Pairs, item
+from .options import METRICS, TRUST, Pairs, item
 
 
 @click.command("score")
@@ -18,13 +18,14 @@ from .options import METRICS, Pairs, item
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
 @METRICS
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@TRUST
 def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
     """Score somebody else's predictions."""
     from ..config import Source
     from ..registry import load_registry
     from ..scoring import Submission, score_file
 
-    registry, source = load_registry(), Source(data=references, columns=columns)
+    registry, source = load_registry(trusting=values.pop("trust_remote_code")), Source(data=references, columns=columns)
     scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
     if form == "json":
         from ..results import dump

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from .names import NAMES_SHOWN, find
-from .options import DATA, item
+from .options import DATA, TRUST, item
 
 
 @click.command("show")
@@ -15,13 +15,14 @@ from .options import DATA, item
 @click.option("--ask", metavar="KIND", help="The kind of request; default: each that the task can be asked by.")
 @item("model", "--model", help="Show the prompt that this model makes of the request.")
 @click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
-def command(name: str, ask: str | None, model: str | None, prompt: Any, **values: Any) -> None:
+@TRUST
+def command(name: str, ask: str | None, model: str | None, prompt: Any, trust_remote_code: bool, **values: Any) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
     from ..config import ModelSettings, Source
     from ..errors import InputError
     from ..registry import load_registry
 
-    registry = load_registry()
+    registry = load_registry(trusting=trust_remote_code)
     kind, item = find(registry, name)
     if kind != "task":
         {"metric": _show_metric, "model": _show_model, "plugin": _show_plugin}[kind](item, registry)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plmtasks.errors import DataError
-from plmtasks.results import Result
+from plmtasks.results import Result, document
 
 from .boards import Row
 
@@ -65,7 +65,7 @@ def costs(row: Row) -> Costs:
 def _environment(result: Result) -> Mapping[str, Any] | None:
     path = result.folder / "environment.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(document(result.folder, path.name))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as e:

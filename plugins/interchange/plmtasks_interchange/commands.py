@@ -7,7 +7,7 @@ from typing import Any
 
 from plmtasks.config import RunConfig
 from plmtasks.requests import to_json
-from plmtasks.results import Result
+from plmtasks.results import Result, document
 
 ELSEWHERE = (
     "task",
@@ -32,8 +32,10 @@ def command(result: Result) -> str | None:
 
     A model that was trained before has to be at hand under its name.
     """
-    path = result.folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")).get("config") if path.exists() else None
+    try:
+        config = json.loads(document(result.folder, "config.json")).get("config")
+    except FileNotFoundError:
+        return None
     if config is None:
         return None
     default = to_json(RunConfig(task="", model=""))

@@ -35,7 +35,7 @@ class Classifier(LoadedModel):
 
         self.checkpoint, self.session, self.settings = checkpoint, session, settings
         try:
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder)
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, ImportError) as e:
             raise ModelError(f"the tokenizer of {checkpoint.name!r} cannot be loaded: {str(e).strip().splitlines()[0]}") from e
         self.limit = limit_of(checkpoint.config, self.tokenizer)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.errors import DataError
-from plmtasks.results import Result, dump
+from plmtasks.results import Result, document, dump
 
 from .folder import digest
 
@@ -38,11 +38,11 @@ class Run:
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """What it ran on and what it took; empty where nobody measured."""
-        return _read(self.result.folder / "environment.json")
+        return _read(self.result.folder, "environment.json")
 
     @property
     def config(self) -> Mapping[str, Any]:
-        return _read(self.result.folder / "config.json")
+        return _read(self.result.folder, "config.json")
 
     @property
     def page(self) -> str:
@@ -97,15 +97,15 @@ def _stamp(path: Path) -> list[int] | None:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(folder: Path, name: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(document(folder, name))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as e:
-        raise DataError(str(path), "JSON", str(e)) from e
+        raise DataError(str(folder / name), "JSON", str(e)) from e
     if not isinstance(found, dict):
-        raise DataError(str(path), "a JSON object", type(found).__name__)
+        raise DataError(str(folder / name), "a JSON object", type(found).__name__)
     return found
 
 

@@ -84,8 +84,10 @@ def weight_files(folder: Path, pickles: bool = False) -> list[Path]:
         if (folder / single).is_file():
             return [folder / single]
         if (folder / index).is_file():
-            names = json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()
-            return [folder / index, *(folder / name for name in sorted(set(names)))]
+            names = sorted(set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()))
+            if outside := [name for name in names if Path(name).name != name]:
+                raise ModelError(f"{folder / index} names weights that do not lie beside it: {outside[0]!r:.80}")
+            return [folder / index, *(folder / name for name in names)]
     return []
 
 
