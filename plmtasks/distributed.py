@@ -341,7 +341,7 @@ def launch(arguments: Sequence[str], count: int, threads: int) -> None:
     }  # fmt: skip
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "plmtasks", *arguments], env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}
+            [sys.executable, *_path(), "-m", "plmtasks", *arguments], env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}
         )
         for i in range(count)
     ]
@@ -351,6 +351,12 @@ def launch(arguments: Sequence[str], count: int, threads: int) -> None:
             _raise(PrefixStore("plmtasks/0", store), failed, children[failed].returncode)
     finally:
         _stop(children)
+
+
+def _path() -> list[str]:
+    """What keeps modules in the current folder, which may be a stranger's, from being imported where they would not be here."""
+    here = os.getcwd()
+    return [] if any(os.path.abspath(place) == here for place in sys.path) else ["-P"]
 
 
 def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:

@@ -31,7 +31,7 @@ __all__ = ["Registry", "load_registry"]
 
 KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
 
-TRUST = "if you trust it: --trust-remote-code on this command's own line"
+TRUST = "--trust-remote-code on this command's own line lets it"
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -93,7 +93,7 @@ class Registry:
         """
         provider = None if name in self.items[kind] else self._provider(kind, name)
         if provider is not None and not provider.inert and not self.trusting:
-            raise InputError(f"{file} names the {kind} {name!r}, which may run code that is not installed", TRUST)
+            raise InputError(f"{file} names the {kind} {name!r}, which may run code that is not installed: {TRUST}")
         return getattr(self, kind)(name)
 
     def check(self, config: RunConfig, file: str) -> None:
@@ -107,7 +107,7 @@ class Registry:
         unsafe += [f"--given {config.given}"] if config.given is not None and "://" in config.given else []
         if unsafe and not self.trusting:
             what = "which may run code that is not installed, or lead elsewhere"
-            raise InputError(f"{file} asks {config.model!r} with {', '.join(unsafe)}, {what}", TRUST)
+            raise InputError(f"{file} asks {config.model!r} with {', '.join(unsafe)}, {what}: {TRUST}")
 
     def perturbation(self, name: str) -> Perturbation:
         """raises: UnknownNameError, PluginError, and whatever a provider finds wrong"""

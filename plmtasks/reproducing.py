@@ -260,6 +260,6 @@ def _predictions(result: Result, again: Result) -> tuple[int, int]:
     now = {row["id"]: row["prediction"] for row in again.predictions()}
     try:
         then = {row["id"]: row["prediction"] for row in result.predictions()}
-    except (OSError, ValueError, KeyError):
+    except (DataError, OSError, ValueError, KeyError):
         then = {}
     return sum(then.get(id_) != value or id_ not in then for id_, value in now.items()), len(now)

@@ -79,8 +79,15 @@ class Result:
         return found
 
     def predictions(self) -> Iterator[dict[str, Any]]:
-        """The lines of `predictions.jsonl`."""
-        with part(self.folder, "predictions.jsonl").open(encoding="utf-8") as file:
+        """The lines of `predictions.jsonl`.
+
+        raises: DataError if there is no such file; ValueError for a line that is no JSON
+        """
+        try:
+            path = part(self.folder, "predictions.jsonl")
+        except FileNotFoundError as e:
+            raise DataError(str(self.folder), "predictions.jsonl, what was predicted", str(e.strerror), "run again") from e
+        with path.open(encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)
 
