@@ -105,6 +105,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, hone
     (tmp_path / "home" / "journals" / "1-2.jsonl").write_text(SECRET)
     monkeypatch.chdir(work)
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     for name, value in {"CANARY": str(tmp_path / "song"), "PLMTASKS_PLUGINS": "toy", "HF_HUB_OFFLINE": "1"}.items():
         monkeypatch.setenv(name, value)
     _forget_modules(monkeypatch, tmp_path / "modules")
@@ -165,6 +166,8 @@ def _plant_runs(store: Path, honest: list[Path]) -> None:
     for number, metric in enumerate(NAMES):
         for made in honest:
             _altered(made, store / f"metric-{number}", scored_by(metric))
+    for made in honest:  # as a merge would have brought them into the user's own store, where `run` finds them
+        _altered(made, store / "own" / "toy" / "even" / "toy-model", scored_by(NAMES[0]))
     for name, settings in {
         "code": {"trust_remote_code": True}, "pickle": {"model_args": {"use_safetensors": False}},
         "kernel": {"model_args": {"attn_implementation": "stranger/kernel"}}, "cache": {"model_args": {"cache_dir": "../cache"}},
@@ -286,7 +289,8 @@ def lines(root: Path) -> Iterator[list[str]]:
     yield ["results", "merge", store, "merged"]
     yield ["results", "prune", store]
     yield ["recommend", store, "--task", "toy/even"]
-    yield ["run", "--task", "toy/even", "--model", "toy-model", *OPTIONS, "--output", f"{store}/metric-0"]
+    yield ["run", "--task", "toy/even", "--model", "toy-model", *OPTIONS, "--output", f"{store}/own"]
+    yield ["leaderboard", f"{store}/own"]
     for given in ("link-predictions.jsonl", "pipe-predictions.jsonl"):
         yield ["run", "--task", "srl/sample", "--model", "tiny-bert", "--given", f"{store}/{given}"]
     for name in ("code", "pickle", "kernel", "task", "metric-0", "given"):
@@ -342,26 +346,27 @@ def called(line: list[str]) -> Any:
     return result
 
 
-def content(folder: Path) -> Mapping[str, bytes | str]:
-    """What lies below a folder, links and pipes by what they are."""
+def content(folder: Path, without: str) -> Mapping[str, bytes | str]:
+    """What lies below a folder but for one in it, links and pipes by what they are."""
+    found = (p for top in folder.iterdir() if top.name != without for p in (top, *top.rglob("*")))
     return {
         str(p.relative_to(folder)): f"link to {p.readlink()}" if p.is_symlink() else p.read_bytes() if p.is_file() else "other"
-        for p in folder.rglob("*")
+        for p in found
     }  # fmt: skip
 
 
 def test_no_canary_sings_whatever_the_command(root: Path) -> None:
     home, work, song = root / "home", root / "home" / "work", root / "song"
-    outside = {name: what for name, what in content(home).items() if not name.startswith("work")}
+    outside = content(home, "work")
     asked = set()
     for line in lines(root):
         result = called(line)
         asked.add(line[0])
         assert not song.exists(), (line, song.read_text(), result.output)
         assert SECRET not in result.output, line
-        assert {name: what for name, what in content(home).items() if not name.startswith("work")} == outside, line
+        assert content(home, "work") == outside, line
     assert asked == set(cli.list_commands(click.Context(cli))) - UNASKED.keys()
-    made = {name: what for name, what in content(work).items() if not name.startswith("stranger")}
+    made = content(work, "stranger")
     assert len(made) > 20
     for name, what in made.items():
         assert not str(what).startswith("link to"), name
@@ -398,7 +403,6 @@ def test_started_processes_import_nothing_of_the_current_folder(root: Path) -> N
     (info / "entry_points.txt").write_text("[plmtasks]\nevil = toy_canary\n")
     Path("honest.toml").write_text('threads = 1\n[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
     program = Path(sys.executable).with_name("plmtasks")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    subprocess.run([program, "sweep", "honest.toml", "--quiet"], env=environment, check=True, capture_output=True, timeout=200)
+    subprocess.run([program, "sweep", "honest.toml", "--quiet"], check=True, capture_output=True, timeout=200)
     assert list(Path("results").rglob("result.json"))
     assert not (root / "song").exists()
