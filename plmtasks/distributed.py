@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .errors import InputError, PlmtasksError, ProcessError
@@ -355,8 +356,8 @@ def launch(arguments: Sequence[str], count: int, threads: int) -> None:
 
 def _path() -> list[str]:
     """What keeps modules in the current folder, which may be a stranger's, from being imported where they would not be here."""
-    here = os.getcwd()
-    return [] if any(os.path.abspath(place) == here for place in sys.path) else ["-P"]
+    here = Path.cwd()
+    return [] if any(Path(place).resolve() == here for place in sys.path) else ["-P"]
 
 
 def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:
