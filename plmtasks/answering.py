@@ -1,7 +1,7 @@
 """Requests planned, dealt, answered and collected."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .batching import Cost, cut_batches, padded_tokens
@@ -11,7 +11,7 @@ from .errors import JournalError, OutOfMemoryError, PlmtasksError
 from .journal import Journal, plan_hash
 from .model import LoadedModel
 from .progress import Progress
-from .requests import Answer, Request
+from .requests import Answer, Choose, ChooseAnswer, Request, Score, ScoreAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,19 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     if len(answers) != len(requests) or wrong:
         found = f"{len(answers)} answers" if not wrong else repr(wrong[0])
         raise PlmtasksError(f"a model was asked {len(requests)} requests of kind {requests[0].kind()}, and gave {found}")
+    for request, answer in zip(requests, answers, strict=True):
+        for text, tokens in _scored(request, answer):
+            if text and not tokens:
+                raise PlmtasksError(f"a model gave {text[:80]!r} a likelihood, and has no token for it")
     return dict(zip(keys, answers, strict=True))
+
+
+def _scored(request: Request, answer: Answer) -> Iterator[tuple[str, int]]:
+    """Each text of which the answer is a likelihood, and how many tokens that is of."""
+    if isinstance(request, Score) and isinstance(answer, ScoreAnswer):
+        yield request.text, answer.tokens
+    if isinstance(request, Choose) and isinstance(answer, ChooseAnswer):
+        yield from ((text, found.tokens) for text, found in zip(request.choices, answer.choices, strict=True))
 
 
 def _is_shortage(error: BaseException) -> bool:
@@ -150,6 +162,7 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
         return {}
     for batch in missing:
         journal.adopt(processes.receive(f"batch/{batch}"))
+        processes.forget(f"batch/{batch}")
     journal.read()
     answers: dict[str, Answer] = {}
     for batch in range(len(work.batches)):

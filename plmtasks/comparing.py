@@ -57,27 +57,23 @@ def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: s["value"] for name, s in named if s["unit"] == "kind"}
 
 
-def why_not(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Why a run cannot be compared with the first: all that differs; empty if it can be."""
-    return "; ".join(reasons(first, other))
-
-
-def reasons(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The same, one by one."""
+def reasons(one: Result, another: Result) -> list[str]:
+    """Why a run cannot be compared with the first: all that differs, one by one; empty if it can be."""
+    first, other = one.record, another.record
     a, b = first["data"], other["data"]
     found = []
     if first["task"]["name"] != other["task"]["name"]:
         return [f"another task: {other['task']['name']}"]
     if origin(first) != origin(other):
         return [f"scored by {origin(other)}"]
-    if a["name"] != b["name"]:
-        found.append(f"other data: {b['name']}")
+    if a["name"] != b["name"] and one.data != another.data:
+        found.append(f"other data: {another.data}")
     if a["split"] != b["split"]:
         found.append(f"another split: {b['split']}")
     if given(other) != given(first):
         found.append(given(other) or "of what the data gives")
     elif a["fingerprint"] != b["fingerprint"]:
-        found.append(f"other examples: {b['examples']} of {b['of']}")
+        found.append(f"other examples: {_other_examples(one, another)}")
     if first["task"]["version"] != other["task"]["version"]:
         found.append(f"another version of the task: {other['task']['version']}")
     if (first["main"], first["signatures"]) != (other["main"], other["signatures"]):
@@ -87,12 +83,34 @@ def reasons(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return found if terms(first) != terms(other) else []
 
 
+def _other_examples(one: Result, another: Result) -> str:
+    """How many examples of the second run are others than the first's, and which."""
+    a, b = one.record["data"], another.record["data"]
+    number = f"{b['examples']} of {b['of']}"
+    try:
+        first, other = (
+            {str(line["id"]): [line["inputs"], line["reference"], line.get("cluster")] for line in result.predictions()}
+            for result in (one, another)
+        )
+    except (DataError, OSError, ValueError, KeyError, TypeError):  # the counts have to do
+        return number
+    said = {
+        "differ": [id_ for id_, content in other.items() if id_ in first and first[id_] != content],
+        "have other ids": [id_ for id_ in other if id_ not in first],
+    }
+    found = [number] if (a["examples"], a["of"]) != (b["examples"], b["of"]) else []
+    for what, ids in said.items():
+        if ids:
+            found.append(f"{len(ids)} of {len(other)} {what} ({', '.join(ids[:3])}{', …' * (len(ids) > 3)})")
+    return ", ".join(found) or "the same in another order"
+
+
 def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
     """The metric that gave a result's scores, as it was.
 
     raises: InputError if it is not installed in the version that counted, or may run code that is not installed
     """
-    signature = result.record["signatures"][name]
+    signature = result.record["signatures"].get(name)
     metric: Metric = registry.named("metric", name, str(result.folder)).bind(_told_of(result, registry))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
@@ -182,7 +200,7 @@ def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
 
     from . import statistics
 
-    why = reasons(first.record, second.record)
+    why = reasons(first, second)
     if why:
         raise InputError(f"{second.folder} cannot be compared with {first.folder}", *why)
     first.check_files()

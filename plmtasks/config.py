@@ -29,13 +29,16 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """How `Generate` picks tokens. The defaults are greedy."""
+    """How `Generate` picks tokens: greedy unless beams or a temperature are named. All else that is not named here comes from the
+    checkpoint's generation configuration, and what that does not name either is as the library that loads it has it."""
 
     beams: int = 1
     temperature: float = 0.0
     """0 takes the likeliest token; above it, tokens are drawn."""
-    top_p: float = 1.0
-    length_penalty: float = 1.0
+    top_p: float | None = None
+    """None: the checkpoint's."""
+    length_penalty: float | None = None
+    """None: the checkpoint's."""
     max_new_tokens: int | None = None
     """None: what the request says."""
 

@@ -5,6 +5,7 @@ import fnmatch
 import gzip
 import hashlib
 import json
+import re
 import warnings
 import zlib
 from collections import Counter
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Source
+from .documents import check_file, parse
 from .errors import DataError, InputError
 from .examples import Example, Prediction, fingerprint
 
@@ -44,7 +46,10 @@ class Dataset:
     """Whether this is the task's own data set, whose flaws are known, and not the user's."""
     train_name: str | None = None
     """Where the train split comes from, if not from where the others do."""
+    labels: Callable[[], Sequence[str]] = tuple
+    """The labels that the files name that were read, whether or not an example has them."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
+    _hashes: dict[str, str] = field(default_factory=dict, repr=False, init=False)
 
     @property
     def splits(self) -> list[str]:
@@ -78,7 +83,9 @@ class Dataset:
         raise InputError(f"{self.name} has no split to evaluate", f"it has: {', '.join(self.readers)}")
 
     def fingerprint(self, split: str) -> str:
-        return fingerprint(self[split])
+        if split not in self._hashes:
+            self._hashes[split] = fingerprint(self[split])
+        return self._hashes[split]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +236,7 @@ def read_lines(path: Path) -> list[str]:
 
     raises: InputError if it cannot be opened; DataError with the line if it is no UTF-8
     """
+    check_file(path)
     try:
         raw = path.read_bytes()
     except OSError as e:
@@ -254,21 +262,7 @@ def read_json(path: Path) -> Any:
 
     raises: DataError with line and column
     """
-    text = "\n".join(read_lines(path))
-    try:
-        return _whole(str(path), text, json.loads(text))
-    except json.JSONDecodeError as e:
-        raise DataError(f"{path}:{e.lineno}:{e.colno}", "JSON", e.msg) from e
-
-
-def _whole(where: str, text: str, value: Any) -> Any:
-    """The value, if no escape in its text is half a character: such a text is JSON, but no tokenizer takes it."""
-    if "\\ud" in text.lower():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as e:
-            raise DataError(where, "whole characters", f"the half character {e.object[e.start]!a}") from e
-    return value
+    return parse(str(path), "\n".join(read_lines(path)))
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -289,10 +283,7 @@ def read_object(where: str, line: str) -> dict[str, Any]:
 
     raises: DataError
     """
-    try:
-        row = _whole(where, line, json.loads(line))
-    except json.JSONDecodeError as e:
-        raise DataError(f"{where}:{e.colno}", "a JSON object a line", e.msg) from e
+    row = parse(where, line, line="a JSON object a line")
     if not isinstance(row, dict):
         raise DataError(where, "a JSON object a line", type(row).__name__)
     return row
@@ -328,7 +319,11 @@ def read_table(
                 raise DataError(where, f"{len(columns)} cells ({', '.join(columns)})", f"{len(row)}")
             yield where, dict(zip(columns, row, strict=True))
     except csv.Error as e:
-        raise DataError(f"{path}:{rows.line_num}", "CSV", str(e)) from e
+        if "new-line character" not in str(e):
+            raise DataError(f"{path}:{rows.line_num}", "CSV", str(e)) from e
+        hint = "within a cell it wants quotes, as CSV has them" if quoting else "a cell of tab-separated text cannot hold it"
+        found = "a carriage return alone, without a line feed after it"
+        raise DataError(f"{path}:{rows.line_num}", "lines that end in a line feed", found, hint) from e
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -372,15 +367,16 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as e:
-        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
+    check_file(path)
     number = 0
-    for batch in file.iter_batches():
-        for row in batch.to_pylist():
-            yield f"{path}: row {number}", row
-            number += 1
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                yield f"{path}: row {number}", row
+                number += 1
+    # a damaged text is a UnicodeDecodeError, a date out of all calendars an OverflowError
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as e:
+        raise DataError(str(path), "a Parquet file", f"a damaged one: {str(e).splitlines()[0]}") from e
 
 
 def column(where: str, row: Mapping[str, Any], name: str) -> Any:
@@ -408,13 +404,28 @@ def draw(examples: Sequence[Example], limit: int | None) -> tuple[Example, ...]:
     return tuple(e for e in examples if e.id in kept)
 
 
+def holds_objects(path: Path, lines: Sequence[str]) -> bool:
+    """Whether a file of predictions is one of JSON lines: its name says so, or its first line is an object with an id.
+
+    A text may begin with a brace, too.
+    """
+    if path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")):
+        return True
+    first = next((line for line in lines if line.strip()), "")
+    try:
+        row = json.loads(first)
+    except (ValueError, RecursionError):
+        return re.match(r'\s*\{\s*"(id|prediction)"\s*:', first) is not None  # one that is broken
+    return isinstance(row, dict) and "id" in row
+
+
 def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]:
     """id → prediction, from JSON lines with "id" and "prediction", or one prediction a line in the examples' order.
 
     raises: DataError with the line
     """
     lines = read_lines(path)
-    if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith("{")):
+    if holds_objects(path, lines):
         found: dict[str, Prediction] = {}
         for where, row in read_json_lines(path):
             id_ = str(column(where, row, "id"))

@@ -1,4 +1,4 @@
-"""One run over several processes: launch, deal, collect, fail together.
+"""One run over several processes: deal, collect, fail together.
 
 Evaluation needs no process group: the deal, the waits and the failure notice all live in the rendezvous store of
 `torch.distributed`. Training asks for a group (`Processes.join_group`).
@@ -6,28 +6,31 @@ Evaluation needs no process group: the deal, the waits and the failure notice al
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from .errors import InputError, PlmtasksError, ProcessError
+from .errors import InputError, PlmtasksError
 
 if TYPE_CHECKING:
     from torch.distributed import Store as TorchStore
 
 LAUNCHED = "PLMTASKS_LAUNCHED"
-"""Environment variable: set in processes that our own launcher started; it prints what went wrong."""
+"""Environment variable: the number of our own launcher in the processes that it started; it prints what went wrong."""
+
+SILENCE = "PLMTASKS_NODE_TIMEOUT"
+"""Environment variable: seconds without a sign of life after which a process of another machine counts as dead; 60."""
 
 PLACE = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK", "TORCHELASTIC_USE_AGENT_STORE")
 """Environment variables by which a launcher tells a process its place."""
+
+HOLDER = "that holds the store"
+"""Stands for the rank of the process that holds the store: our launcher, torchrun's agent or the main process."""
 
 RESUME = "run the same command again: it goes on from what the journal holds"
 
@@ -205,6 +208,10 @@ def joined() -> Iterator[Processes]:
     if not started_by_launcher():
         yield alone()
         return
+    if os.environ.get(LAUNCHED):
+        threading.Thread(target=_watch_launcher, args=(int(os.environ[LAUNCHED]),), daemon=True).start()
+    # a store that is gone is told of below, without frames of C++
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from torch.distributed import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
@@ -220,19 +227,23 @@ def joined() -> Iterator[Processes]:
         for name in PLACE:
             os.environ.pop(name, None)
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(replace(processes, store=store.clone()), stop), daemon=True)
+    pulses = _Pulses(replace(processes, store=store.clone()))
+    watcher = threading.Thread(target=_watch, args=(pulses, stop), daemon=True)
     watcher.start()
     try:
         yield processes
         _leave(processes)
     except BaseException as e:
         stop.set()
-        _tell(store, rank, e)
+        told = _tell(store, rank, e)
         if os.environ.get(LAUNCHED):
+            if not told:
+                _say_launcher_ended()
             _end(_exit_code(e))  # the launcher prints what was told
         raise
     finally:
         stop.set()
+        watcher.join()  # in the store while Python ends, it would end the process with SIGABRT
 
 
 def _attempt() -> str:
@@ -247,26 +258,42 @@ def _leave(processes: Processes) -> None:
         processes._wait(lambda: processes.add("left", 0) >= processes.count)
 
 
-def _tell(store: Any, rank: int, error: BaseException) -> None:
+def _tell(store: Any, rank: int, error: BaseException) -> bool:
+    """Tells all others that this process failed; returns whether the store was there to tell it."""
     told = {
-        "rank": rank, "message": getattr(error, "message", str(error)), "hints": list(getattr(error, "hints", ())),
-        "expected": isinstance(error, PlmtasksError), "exit_code": _exit_code(error),
+        "rank": rank, "message": getattr(error, "message", str(error)) or "interrupted",
+        "hints": list(getattr(error, "hints", ())), "expected": isinstance(error, PlmtasksError), "exit_code": _exit_code(error),
         "traceback": "".join(traceback.format_exception(error)),
     }  # fmt: skip
     try:
         if not store.check(["failure"]):
             store.set("failure", json.dumps(told))
     except RuntimeError:  # the store is gone: whoever held it has ended, and the others see that
-        pass
+        return False
+    return True
 
 
 def _exit_code(error: BaseException) -> int:
     return error.exit_code if isinstance(error, PlmtasksError) else 1
 
 
-def _watch(processes: Processes, stop: threading.Event) -> None:
+def _watch_launcher(launcher: int) -> None:
+    """Ends this process once its launcher has, even before there is a store to miss."""
+    while os.getppid() == launcher:
+        time.sleep(0.2)
+    _say_launcher_ended()
+    _end(1)
+
+
+def _say_launcher_ended() -> None:
+    if speaks():
+        with suppress(OSError):  # the terminal may have ended with it
+            sys.stderr.write(f"the launcher has ended, and its processes with it\n  {RESUME}\n")
+
+
+def _watch(pulses: "_Pulses", stop: threading.Event) -> None:
     """Ends this process once another has failed or fallen silent, or once the store is gone with whoever held it."""
-    pulses = _Pulses(processes)
+    processes = pulses.processes
     while not stop.wait(0.5):
         try:
             if processes.store.check(["failure"]):
@@ -276,11 +303,13 @@ def _watch(processes: Processes, stop: threading.Event) -> None:
         except RuntimeError:
             if stop.is_set():
                 return
-            told = {"rank": "that holds the store", "message": "it is gone", "exit_code": 1}
+            told = {"rank": HOLDER, "message": "it is gone", "exit_code": 1}
         if told and told["rank"] != processes.rank:
             if not os.environ.get(LAUNCHED):
                 said = f"process {told['rank']} failed: {told['message']}"
                 sys.stderr.write(f"process {processes.rank} ends: {said}\n  {RESUME}\n")
+            elif told["rank"] == HOLDER:
+                _say_launcher_ended()
             _end(told["exit_code"])
 
 
@@ -290,11 +319,9 @@ class _Pulses:
     The main process looks at all others, they look at it.
     """
 
-    SILENCE = 8.0
-    """Seconds without a pulse after which a process counts as dead."""
-
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
+        self.silence = silence()
         several = processes.count > processes.local_count
         self.others = [r for r in range(processes.count) if r != processes.rank and (processes.main or r == 0)] if several else []
         self.seen: dict[int, tuple[int, float]] = {}
@@ -310,95 +337,27 @@ class _Pulses:
             last, since = self.seen.get(rank, (0, now))
             if pulse != last or pulse == 0:  # it has yet to come
                 self.seen[rank] = (pulse, now)
-            elif now - since > self.SILENCE and not self.processes.store.check([f"gone/{rank}"]):
-                return {"rank": rank, "message": f"it gave no sign of life for {self.SILENCE:.0f} s", "exit_code": 1}
+            elif now - since > self.silence and not self.processes.store.check([f"gone/{rank}"]):
+                return {"rank": rank, "message": f"it gave no sign of life for {self.silence:g} s ({SILENCE})", "exit_code": 1}
         return {}
+
+
+def silence() -> float:
+    """Seconds without a sign of life after which a process of another machine counts as dead.
+
+    raises: InputError
+    """
+    said = os.environ.get(SILENCE, "60")
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise InputError(f"{SILENCE} is {said!r}", "seconds, such as 60")
+    return seconds
 
 
 def _end(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # other threads may sit in a kernel or a collective
-
-
-# ── the launcher ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def launch(arguments: Sequence[str], count: int, threads: int) -> None:
-    """Runs `python -m plmtasks ARGUMENTS` as `count` processes on this machine, until all have ended well.
-
-    threads: CPU threads a process
-
-    raises: the error of the first process that failed, as it was raised there if on purpose, else ProcessError with
-        its traceback
-    """
-    from torch.distributed import PrefixStore, TCPStore
-
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    environment = {
-        **os.environ, LAUNCHED: "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
-        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True",
-        "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
-    }  # fmt: skip
-    children = [
-        subprocess.Popen(
-            [sys.executable, *_path(), "-m", "plmtasks", *arguments], env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}
-        )
-        for i in range(count)
-    ]
-    try:
-        failed = _first_failure(children)
-        if failed is not None:
-            _raise(PrefixStore("plmtasks/0", store), failed, children[failed].returncode)
-    finally:
-        _stop(children)
-
-
-def _path() -> list[str]:
-    """What keeps modules in the current folder, which may be a stranger's, from being imported where they would not be here."""
-    here = Path.cwd()
-    return [] if any(Path(place).resolve() == here for place in sys.path) else ["-P"]
-
-
-def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:
-    """The number of the first child that ends badly; None once all have ended well."""
-    while True:
-        codes = [child.poll() for child in children]
-        for i, code in enumerate(codes):
-            if code:
-                return i
-        if all(code == 0 for code in codes):
-            return None
-        time.sleep(0.05)
-
-
-def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """Ends what still runs: a moment to end by itself, then SIGTERM, then SIGKILL."""
-    for end, seconds in ((None, 2.0), ("terminate", 2.0), ("kill", None)):
-        for child in children:
-            if end and child.poll() is None:
-                getattr(child, end)()
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while any(child.poll() is None for child in children) and (deadline is None or time.monotonic() < deadline):
-            time.sleep(0.02)
-
-
-def _raise(store: Any, rank: int, code: int) -> None:
-    if not _told_within(store, 1.0):
-        cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        raise ProcessError(f"process {rank} ended by {cause}", RESUME)
-    told = json.loads(store.get("failure"))
-    if told["expected"]:
-        error = PlmtasksError(told["message"], *told["hints"])
-        error.exit_code = told["exit_code"]
-        raise error
-    raise ProcessError(f"process {told['rank']} failed:\n{told['traceback']}", RESUME)
-
-
-def _told_within(store: Any, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not store.check(["failure"]):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

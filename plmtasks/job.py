@@ -1,20 +1,24 @@
 """A run whose names are resolved and whose questions are known; nothing is loaded yet."""
 
 import dataclasses
+import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from . import given, robustness
 from .config import RunConfig
 from .data import Dataset, draw
 from .errors import InputError, MismatchError, PlmtasksError
 from .examples import Example, Prediction
+from .labels import refuse_unknown
 from .metric import Metric
 from .model import Model
 from .registry import Registry
 from .requests import Answer, Request, Shot
+from .results import content_name
 from .robustness import Perturbed
 from .scoring import bound_metrics
 from .slices import GENDER, Groups, read_groups
@@ -67,18 +71,20 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data
     bound = task.bind(data)
     task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()
+    refuse_unknown(data, split, task.labels)
     whole, taken = given.take(config, task, data, split, registry) if config.given else (data[split], {})
     examples = draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
     form = task.ask(data[split][0].hidden(), kind)
     config = replace(config, settings=config.settings.that_matter(form))
+    asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     perturbed = [
-        replace(p, requests=ask(task, kind, p.examples, data, config))
+        replace(p, requests=asker.ask(p.examples, originals))
         for p in robustness.perturb(config.perturb, task, examples, registry)
     ]
     return Job(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
-        requests=ask(task, kind, examples, data, config), form=form, of=len(whole), given=taken,
+        requests=asker.ask(examples), form=form, of=len(whole), given=taken,
         perturbed=perturbed, groups=_groups(task, config),
     )  # fmt: skip
 
@@ -151,35 +157,88 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     raise MismatchError((task.name, task.asks), (model.name, model.answers), fitting, wanted)
 
 
-def ask(task: Task, kind: str, examples: Sequence[Example], data: Dataset, config: RunConfig) -> list[Request]:
-    """One request for each example, with its shots before it."""
-    requests = [task.ask(example.hidden(), kind) for example in examples]
-    if not config.shots or not requests:
-        return requests
-    if "shots" not in {f.name for f in dataclasses.fields(requests[0])}:
-        raise InputError(
-            f"a {kind} request takes no shots", f"task {task.name!r} can be asked by: {', '.join(task.asks)} (--ask KIND)"
+class Asker:
+    """Makes requests of examples, with shots before them: never the example itself, nor one that asks the same."""
+
+    def __init__(self, task: Task, kind: str, data: Dataset, config: RunConfig) -> None:
+        self.task, self.kind, self.data, self.config, self.count = task, kind, data, config, config.shots
+        self._requests: dict[int, Request] = {}
+        self._first: tuple[str, Sequence[int]] = "", ()
+
+    def ask(self, examples: Sequence[Example], originals: Mapping[str, Example] = MappingProxyType({})) -> list[Request]:
+        """One request for each example.
+
+        originals: by id what an example was before it was changed; that is no shot of it either
+
+        raises: InputError if the task takes no shots, or there are too few
+        """
+        requests = [self._bare(example) for example in examples]
+        if not self.count or not requests:
+            return requests
+        if "shots" not in {f.name for f in dataclasses.fields(requests[0])}:
+            raise InputError(
+                f"a {self.kind} request takes no shots",
+                f"task {self.task.name!r} can be asked by: {', '.join(self.task.asks)} (--ask KIND)",
+            )
+        if "train" not in self.data.splits:
+            raise InputError(f"{self.data.name} has no train split to take shots from", "name one with --train-data PATH")
+        if self.count > len(self.data["train"]):
+            raise InputError(f"{self.count} shots were asked for, the train split has {len(self.data['train'])} examples")
+        made = []
+        for example, request in zip(examples, requests, strict=True):
+            before = originals.get(example.id)
+            asked = [(example, request), *([(before, self._bare(before))] if before is not None else [])]
+            made.append(replace(request, shots=self._shots(asked)))  # type: ignore[call-arg]
+        return made
+
+    def _bare(self, example: Example) -> Request:
+        return self.task.ask(example.hidden(), self.kind)
+
+    def _shots(self, asked: Sequence[tuple[Example, Request]]) -> tuple[Shot, ...]:
+        """The first that are drawn of those which ask something else.
+
+        asked: what stands after the shots, and its request
+
+        raises: InputError if too few are left
+        """
+        each = "" if self.config.shots_from == "fixed" else f" {asked[0][0].id}"
+        others = (i for i in self._order(f"{self.config.seed}{each}") if not any(self._same(i, *a) for a in asked))
+        taken = list(itertools.islice(others, self.count))
+        if len(taken) < self.count:
+            raise InputError(
+                f"{self.count} shots were asked for, the train split has {len(taken)} examples that ask something else than "
+                f"{asked[0][0].id!r}",
+                "ask for fewer with --shots, or name more examples with --train-data PATH",
+            )
+        return tuple(self._shot(i) for i in taken)
+
+    def _order(self, seed: str) -> Iterator[int]:
+        """Places in the train split in a random order, which is drawn to its end only where that is wanted."""
+        pool = range(len(self.data["train"]))
+        if self._first[0] != seed:
+            self._first = seed, random.Random(seed).sample(pool, self.count)
+        yield from self._first[1]
+        rest = [i for i in pool if i not in self._first[1]]
+        random.Random(f"{seed} and more").shuffle(rest)
+        yield from rest
+
+    def _request(self, place: int) -> Request:
+        if place not in self._requests:
+            self._requests[place] = self._bare(self.data["train"][place])
+        return self._requests[place]
+
+    def _same(self, place: int, example: Example, request: Request) -> bool:
+        """Whether the inputs are equal, or what is asked with them."""
+        if self.data["train"][place].inputs == example.inputs:
+            return True
+        one, other = (replace(r, shots=()) for r in (self._request(place), request))  # type: ignore[call-arg]
+        return one == other
+
+    def _shot(self, place: int) -> Shot:
+        request = self._request(place)
+        return Shot(
+            text=getattr(request, "text", ""), answer=_words(request, self.task.solve(self.data["train"][place], request))
         )
-    if "train" not in data.splits:
-        raise InputError(f"{data.name} has no train split to take shots from", "name one with --train-data PATH")
-    pool = data["train"]
-    if config.shots_from == "fixed":
-        shots = _shots(task, kind, pool, config.shots, f"{config.seed}")
-        return [replace(request, shots=shots) for request in requests]  # type: ignore[call-arg]
-    return [
-        replace(request, shots=_shots(task, kind, pool, config.shots, f"{config.seed} {example.id}"))  # type: ignore[call-arg]
-        for request, example in zip(requests, examples, strict=True)
-    ]
-
-
-def _shots(task: Task, kind: str, pool: Sequence[Example], count: int, seed: str) -> tuple[Shot, ...]:
-    if count > len(pool):
-        raise InputError(f"{count} shots were asked for, the train split has {len(pool)} examples")
-    shots = []
-    for example in random.Random(seed).sample(pool, count):
-        request = task.ask(example.hidden(), kind)
-        shots.append(Shot(text=getattr(request, "text", ""), answer=_words(request, task.solve(example, request))))
-    return tuple(shots)
 
 
 def _words(request: Request, answer: Answer) -> str:
@@ -192,10 +251,15 @@ def _words(request: Request, answer: Answer) -> str:
 
 
 def data_name(data: Dataset, split: str) -> str:
-    """The data set of a split without the folders it happens to lie in."""
-    if split == "train" and data.train_name is not None:
-        return data.train_name if data.train_name.startswith("hf://") else Path(data.train_name).name
-    return data.name if data.published or data.name.startswith("hf://") else Path(data.name).name
+    """What a result calls the data of a split: a published name, or, of a user's own files, a name of their content.
+
+    How files and folders are called is each user's own affair; a result has the same bytes whatever it is.
+    """
+    own = split == "train" and data.train_name is not None
+    name = data.train_name if own and data.train_name else data.name
+    if name.startswith("hf://") or (data.published and not own):
+        return name
+    return content_name(data.fingerprint(split))
 
 
 def read(

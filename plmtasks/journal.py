@@ -14,8 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .errors import JournalError, OutputError
+from .documents import check, parse
+from .errors import DataError, JournalError, OutputError
 from .requests import Answer, from_json, to_json
+
+LINE = {"plan": str, "batch": int, "answers": {...: {}}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +89,14 @@ class Journal:
 
     def answers(self, batch: int, form: type[Answer]) -> dict[str, Answer]:
         """The answers of a batch that `read` found, by request key; `form` is their type."""
-        entry = self.entries[batch]
-        with entry.path.open("rb") as file:
-            file.seek(entry.offset)
-            record = _unseal(file.readline())
+        record = _unseal(self.raw(batch))
         if record is None:
-            raise JournalError(f"{entry.path}: changed while it was read")
-        return {key: from_json(form, value) for key, value in record["answers"].items()}
+            raise JournalError(f"{self.entries[batch].path}: changed while it was read")
+        try:
+            return {key: from_json(form, value) for key, value in record["answers"].items()}
+        except (TypeError, KeyError, ValueError) as e:
+            path = self.entries[batch].path
+            raise JournalError(f"{path}: no answers of the kind {form.__name__}: {e}", f"delete {path}") from e
 
     def raw(self, batch: int) -> bytes:
         """The sealed line of a batch, to be sent to another journal."""
@@ -107,6 +111,26 @@ class Journal:
         if record is None or record["plan"] != self.plan:
             raise JournalError("a batch came damaged from another node")
         self._append(line)
+
+
+class MemoryJournal(Journal):
+    """A journal of answers that nobody goes on with after a crash: it leaves nothing on the disk."""
+
+    def __init__(self, plan: str) -> None:
+        super().__init__(Path("memory"), plan)
+        self._lines: dict[int, bytes] = {}
+
+    def read(self) -> set[int]:
+        """The numbers of the batches that this process has."""
+        return set(self._lines)
+
+    def raw(self, batch: int) -> bytes:
+        return self._lines[batch]
+
+    def _append(self, line: bytes) -> None:
+        record = _unseal(line)
+        assert record is not None
+        self._lines[record["batch"]] = line
 
 
 def on_disk(folder: Path) -> Iterator[dict[str, Any]]:
@@ -141,7 +165,11 @@ def _unseal(line: bytes) -> dict[str, Any] | None:
     digest, _, text = line.partition(b" ")
     if not line.endswith(b"\n") or hashlib.sha256(text[:-1]).hexdigest()[:16] != digest.decode("ascii", "replace"):
         return None
-    record: dict[str, Any] = json.loads(text)
+    try:
+        record: dict[str, Any] = parse("the line", text.decode())
+        check("the line", record, LINE)
+    except (UnicodeDecodeError, DataError):
+        return None  # sealed by somebody else
     return record
 
 

@@ -317,7 +317,8 @@ class Learning:
         for view, lesson in zip(self.views, self.lessons, strict=True) if self.teacher.processes.main else ():
             if count := view.shortened(lesson.requests, lesson.answers):
                 of = f"{count} of {len(lesson.requests)} examples of {lesson.task}"
-                self.teacher.progress.say(f"{of} are longer than the model takes or may write, and are learned shortened")
+                limit = f" ({view.limited})" if view.limited else ""
+                self.teacher.progress.say(f"{of} are longer than the model takes or may write{limit}, and are learned shortened")
 
     def _begin_tracking(self) -> None:
         t = self.teacher.training

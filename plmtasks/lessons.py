@@ -1,6 +1,5 @@
 """What a model learns before a run, or instead of one."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ from .distributed import Processes
 from .errors import InputError
 from .examples import Example, fingerprint
 from .job import Job, data_name, read
-from .journal import Journal
+from .journal import MemoryJournal
+from .labels import refuse_unknown
 from .learning import Lesson, Teacher
 from .model import LoadedModel, Model
 from .progress import Progress
@@ -60,7 +60,7 @@ def ensure_trained(job: Job, processes: Processes, progress: Progress, device: s
         for folder in (job.config.output, job.config.checkpoints):
             results.open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
-    progress.say(f"{why}: it learns first from the train split of {data_name(job.data, 'train')}")
+    progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
     return replace(job, model=train([job], processes, progress, device, None), learned=True)
 
 
@@ -172,6 +172,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
     }
     evaluate = selecting = None
     if chosen is not None:
+        refuse_unknown(job.data, chosen, job.task.labels)
         asked = job.data[chosen]
         facts["selecting"] = fingerprint(asked)
         evaluate = _Evaluation(
@@ -198,11 +199,9 @@ class _Evaluation:
 
     def __call__(self, loaded: LoadedModel, name: str) -> float:
         processes = self.processes.within(f"evaluation-{name}")
-        with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
-            work = answering.plan(loaded, self.requests, self.job.config.settings)
-            with Journal(Path(folder), work.hash, processes.rank) as journal:
-                answers = answering.answer_all(loaded, work, processes, journal, Progress(quiet=True))
-            score = processes.share("score", lambda: self._score(answers, work))
+        work = answering.plan(loaded, self.requests, self.job.config.settings)
+        answers = answering.answer_all(loaded, work, processes, MemoryJournal(work.hash), Progress(quiet=True))
+        score = processes.share("score", lambda: self._score(answers, work))
         return float(score)
 
     def _score(self, answers: Mapping[str, Answer], work: answering.Plan) -> float:

@@ -1,18 +1,70 @@
 """What a model is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .batching import Cost
-from .errors import InputError
+from .documents import CHECKSUM, file_hash, is_sealed, read_object, read_text
+from .errors import DataError, InputError, ModelError, PlmtasksError
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
     import torch
 
     from .config import ModelSettings, TrainSettings
+
+RECORD = "plmtasks.json"
+
+_LESSON = {"task": str, "examples": int, "name": str, "split": str}
+_TRAINED = {
+    "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": ([str], type(None))}},
+    "before?": [_LESSON], "history?": [{}], "files?": {...: str},
+    "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
+}  # fmt: skip
+"""What the record of a training holds, as far as others read it."""
+
+
+def read_training(folder: Path) -> Mapping[str, Any] | None:
+    """The record that a training left in a checkpoint's folder; None if there is none.
+
+    raises: DataError, also if a file of the checkpoint is not the one that the training wrote
+    """
+    try:
+        record = read_object(folder / RECORD, _TRAINED)
+    except FileNotFoundError:
+        return None
+    if CHECKSUM in record and not is_sealed(read_text(folder / RECORD), record):
+        raise DataError(
+            str(folder / RECORD), "the record that the training wrote", "an altered one", "restore it, or train again"
+        )
+    for name, written in record.get("files", {}).items():
+        path = folder / name
+        found = file_hash(path) if path.is_file() and path.resolve().is_relative_to(folder.resolve()) else "no such file"
+        if found != written:
+            raise DataError(
+                str(path), f"the file that the training wrote, SHA-256 {written}", found, "restore it, or train again",
+                f"whoever changed it on purpose deletes {RECORD}: it is another model then, trained elsewhere",
+            )  # fmt: skip
+    return record
+
+
+@contextmanager
+def reading(name: str, folder: Path) -> Iterator[None]:
+    """What a library finds wrong with a checkpoint, as an error of ours.
+
+    raises: ModelError
+    """
+    try:
+        yield
+    except PlmtasksError:
+        raise
+    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
+        said = str(e).strip().split("\n")[0][:300]
+        first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
+        raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
 
 
 class Model(ABC):
@@ -141,6 +193,8 @@ class LoadedModel(ABC):
     """Names of weights that the checkpoint did not have."""
     parameters: int | None = None
     """How many weights it has; None: nobody can know."""
+    limited: str = ""
+    """The most tokens of a text that it takes, and whose limit that is, in words; "": none that it knows of."""
 
     @abstractmethod
     def costs(self, requests: Sequence[Request]) -> list[Cost]:

@@ -1,7 +1,6 @@
 """Where answers to new questions go: standard output, or a file that an interrupted prediction goes on with."""
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .documents import read_object
 from .errors import DataError, OutputError
 from .questions import Lines
 from .requests import from_json, to_json
@@ -77,8 +77,8 @@ class Kept:
 
     def _read(self) -> State:
         try:
-            state: State = from_json(State, json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError) as e:
+            state: State = from_json(State, read_object(self._file))
+        except (OSError, ValueError, TypeError, KeyError, DataError) as e:
             raise DataError(str(self._file), "the state of a prediction", str(e), f"delete {self.path} to begin anew") from e
         size = self.path.stat().st_size
         if size < state.bytes or (size > state.bytes and not state.block):

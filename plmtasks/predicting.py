@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,11 +17,11 @@ from .data import Dataset
 from .distributed import Processes, alone
 from .errors import DataError, InputError
 from .examples import Example, Prediction
-from .job import ask, choose_kind, knowing, made_up
-from .journal import Journal
+from .job import Asker, choose_kind, knowing, made_up
+from .journal import Journal, MemoryJournal
 from .model import LoadedModel, Model
 from .output import Kept, Printed
-from .progress import Progress
+from .progress import Progress, printable
 from .questions import Lines, open_lines, own_fields, pose, read_question
 from .registry import Registry
 from .requests import from_json, to_json
@@ -89,7 +88,7 @@ class Stage:
 
         raises: InputError if it has no weights that answer this task
         """
-        form = ask(self.task, self.kind, [example], self.data, self.config)[0]
+        form = Asker(self.task, self.kind, self.data, self.config).ask([example])[0]
         if getattr(form, "labels", None) == ():
             raise InputError(f"the labels of {self.task.name!r} are not known", "name data that has them with --data PATH")
         if self.model.fresh(form):
@@ -105,14 +104,18 @@ class Stage:
         self.machine = self.processes.share("machine", lambda: environment.machine_class(device))
         return self.loaded
 
-    def answer(self, examples: Sequence[Example], folder: Path, processes: Processes) -> list[Prediction | None]:
-        """In the main process a prediction for each example, None where the model's limit left it out; None in the others."""
+    def answer(self, examples: Sequence[Example], folder: Path | None, processes: Processes) -> list[Prediction | None]:
+        """In the main process a prediction for each example, None where the model's limit left it out; None in the others.
+
+        folder: of the journal; None: nobody would go on with it
+        """
         if not examples:
             return []
         loaded = self.loaded or self.open(examples[0])
-        requests = ask(self.task, self.kind, examples, self.data, self.config)
+        requests = Asker(self.task, self.kind, self.data, self.config).ask(examples)
         work = answering.plan(loaded, requests, self.config.settings)
-        with Journal(folder, f"{work.hash}-{self.machine}", processes.rank) as journal:
+        plan = f"{work.hash}-{self.machine}"
+        with MemoryJournal(plan) if folder is None else Journal(folder, plan, processes.rank) as journal:
             answers = answering.answer_all(loaded, work, processes, journal, Progress(quiet=True))
         keys = [request.key() for request in requests]
         self.cut += sum(key in work.cut for key in keys)
@@ -181,13 +184,14 @@ class Predictor:
         """
         return read_question(self.task, line, name, number, self.following)
 
-    def answer(self, questions: Sequence[Example], folder: Path, processes: Processes) -> list[Answered]:
+    def answer(self, questions: Sequence[Example], folder: Path | None, processes: Processes) -> list[Answered]:
         """Called in all processes with the same questions; the main process gets the predictions."""
         first = self.stages[0]
         asked = [question for question in questions if question.inputs]
-        answered = iter(first.answer([q for q in asked if self.stage(q) is first], folder / "asked", processes.within("asked")))
+        one, two = (folder and folder / name for name in ("asked", "derived"))
+        answered = iter(first.answer([q for q in asked if self.stage(q) is first], one, processes.within("asked")))
         pairs = [(q, next(answered) if self.stage(q) is first else None) for q in asked]
-        groups = self._follow(pairs, folder / "derived", processes.within("derived")) if self.following else [[p] for p in pairs]
+        groups = self._follow(pairs, two, processes.within("derived")) if self.following else [[p] for p in pairs]
         of = iter(groups)
         return [Answered(question=q, predictions=next(of) if q.inputs else []) for q in questions]
 
@@ -198,7 +202,7 @@ class Predictor:
         return self.stages[1].task.derive(question, prediction) if prediction else []
 
     def _follow(
-        self, pairs: Sequence[tuple[Example, Prediction | None]], folder: Path, processes: Processes
+        self, pairs: Sequence[tuple[Example, Prediction | None]], folder: Path | None, processes: Processes
     ) -> list[list[tuple[Example, Prediction | None]]]:
         """What the second task says of its own questions, and of all that follows from predictions of the first."""
         made = processes.share("examples", lambda: [to_json(self._derived(*pair)) for pair in pairs])
@@ -227,10 +231,13 @@ class Predictor:
     def said(self) -> Iterator[str]:
         """What a reader must know of what the model's limit did."""
         for stage in self.stages:
+            limit = f"the limit of {stage.model.name!r}" + (
+                f" ({stage.loaded.limited})" if stage.loaded and stage.loaded.limited else ""
+            )
             if stage.cut:
-                yield f"{stage.cut} questions of {stage.task.name} were over the limit of {stage.model.name!r}, and shortened"
+                yield f"{stage.cut} questions of {stage.task.name} were over {limit}, and shortened"
             if stage.skipped:
-                yield f"{stage.skipped} questions of {stage.task.name} were over the limit of {stage.model.name!r}: no answer"
+                yield f"{stage.skipped} questions of {stage.task.name} were over {limit}: no answer"
 
 
 def _stage(
@@ -255,14 +262,11 @@ def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], regist
     """An answer for each question, in this process, a block at a time."""
     predictor = Predictor(config, registry, alone(), lambda task, weights: None)
     rows, number = iter(inputs), 0
-    with _temporary() as home:
-        while block := list(itertools.islice(rows, BLOCK)):
-            numbered = enumerate(block, 1 + number)
-            posed = [pose(predictor.task, row, (f"question {i}", i), predictor.following) for i, row in numbered]
-            folder = Path(home, str(number))
-            yield from map(predictor.record, predictor.answer(posed, folder, alone()))
-            shutil.rmtree(folder, ignore_errors=True)
-            number += len(block)
+    while block := list(itertools.islice(rows, BLOCK)):
+        numbered = enumerate(block, 1 + number)
+        posed = [pose(predictor.task, row, (f"question {i}", i), predictor.following) for i, row in numbered]
+        yield from map(predictor.record, predictor.answer(posed, None, alone()))
+        number += len(block)
 
 
 # ── lines in, lines out ───────────────────────────────────────────────────────────────────────────────────────────
@@ -286,12 +290,12 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
         if kept:
             kept.check({"format": config.form, **predictor.asked()})
         desk = stack.enter_context(_Desk(config, predictor, kept)) if processes.main else None
-        home = processes.share("home", lambda: str(kept.folder) if kept else stack.enter_context(_temporary()))
+        home = processes.share("home", lambda: str(kept.folder) if kept else None)
         _open_first(predictor, desk, processes)
         number = 0
         began = told = time.monotonic()
         while block := processes.share(f"block-{number}", desk.block if desk else dict):
-            here, folder = processes.within(f"block-{number}"), Path(home, f"block-{block['first']}")
+            here, folder = processes.within(f"block-{number}"), home and Path(home, f"block-{block['first']}")
             lines = [line.encode() for line in block["lines"]]
             questions = [predictor.read(line, block["name"], n) for n, line in enumerate(lines, block["first"])]
             answered = predictor.answer(questions, folder, here)
@@ -299,7 +303,8 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
                 desk.write([_line(config.form, predictor, a) for a in answered])
             here.barrier("written")
             processes.forget(f"block-{number}")
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
             number += 1
             if desk and time.monotonic() - told > SECONDS:
                 told = time.monotonic()
@@ -307,10 +312,6 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
         if desk:
             for text in (*predictor.said(), *desk.said()):
                 progress.say(text)
-
-
-def _temporary() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="plmtasks-")
 
 
 def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
@@ -407,7 +408,7 @@ class _Desk:
 
     def _refuse(self, error: DataError, number: int) -> None:
         if self.lines.interactive:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(printable(f"{error}\n", lines=True))
             return
         error.hints = (*error.hints, f"the {number - 1} lines before it are answered" if number > 1 else "it is the first line")
         self.bad = error

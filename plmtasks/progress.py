@@ -1,11 +1,23 @@
 """What a run says while it runs."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
+"""What steers a terminal, ends a line or turns the writing's direction; and half characters, which cannot be written."""
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text of anybody's as a terminal may show it: no character of it steers the terminal.
+
+    lines: it has several, and its own ends and tabs stay
+    """
+    return STEERING.sub(lambda found: found[0] if lines and found[0] in "\n\t" else "�", text)
 
 
 @dataclass
@@ -22,6 +34,7 @@ class Progress:
         """Writes a line, above the bar if there is one."""
         if self.quiet:
             return
+        text = printable(text, lines=True)
         if self._bar is not None and self._bar.live is not None:
             self._bar.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

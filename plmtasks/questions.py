@@ -1,6 +1,7 @@
 """New questions from a file, a pipe or a terminal: one a line."""
 
 import os
+import re
 import select
 import sys
 from collections import deque
@@ -133,7 +134,9 @@ def read_question(task: Task, line: bytes, name: str, number: int, following: Ta
         raise DataError(where, "UTF-8 text", f"byte 0x{line[e.start]:02x} at position {e.start}") from e
     if not text.strip():
         return Example(id=str(number), inputs={})
-    return pose(task, read_object(where, text) if text.lstrip().startswith("{") else text, (where, number), following)
+    # a word in braces may begin a text: "{laughs} I never"
+    is_object = re.match(r'\s*\{(?!\s*\w[^":{}]*\})', text) is not None
+    return pose(task, read_object(where, text) if is_object else text, (where, number), following)
 
 
 def pose(task: Task, question: str | Mapping[str, Any], place: tuple[str, int], following: Task | None = None) -> Example:

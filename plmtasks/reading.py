@@ -1,7 +1,9 @@
 """What an answer says in few words: the label that a text names, the choice that is likeliest."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from .examples import Prediction
 from .requests import ChooseAnswer, ClassifyAnswer, Likelihood
@@ -13,21 +15,46 @@ SURROUNDINGS = " \t\"'`*.,:;!?()[]。，：；！？“”‘’「」『』"
 """What models like to put around a word."""
 
 
+_ENDS = re.compile(r"(?!\w|[-'’]\w)")
+"""Where a word ends."""
+
+_NUMBER_ENDS = re.compile(r"(?!\w|[-–'’.,:]\w|[ \u00a0\u202f]\d{3}(?!\d))")
+"""Where a number ends: what decimals, thousands, a range or a time follow is only a part of it."""
+
+_NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:[,'’ \u00a0\u202f]\d{3})+(?!\d)|\d+)?(?:\.\d+)?(?:e[-+]?\d{1,3})?", re.ASCII)
+"""A number as it is written in English, with its sign, thousands, decimals and exponent."""
+
+
 def named(text: str, words: Iterable[str]) -> str | None:
     """The word, or the words of one label, at the head of a generated text; None if it is none of them.
 
-    Quotes and the like may stand around it, case does not matter, and more words may follow.
+    Quotes and the like may stand around it, case does not matter, and more words may follow. A number is a whole number:
+    neither "1.5" nor "10" names the label 1, but "1.0" does.
     """
     text, known = text.strip(), list(words)
     if text in known:
         return text
-    bare = text.strip(SURROUNDINGS).casefold()
     folded = {word.casefold(): word for word in known}
+    said = text.casefold()
+    bare = said.lstrip(SURROUNDINGS)
+    point = said[: len(said) - len(bare)].endswith((".", ","))
     # the longest first: a label may begin with another
     for word in sorted(folded, key=len, reverse=True):
-        if bare == word or (bare.startswith(word) and not bare[len(word)].isalnum()):
+        ends = _NUMBER_ENDS if word[-1:].isdigit() else _ENDS
+        starts = said.startswith(word) or (bare.startswith(word) and not (point and word[0].isdigit()))
+        if word and starts and ends.match(said if said.startswith(word) else bare, len(word)):
             return folded[word]
-    return None
+    value = None if point else _number(bare)
+    return next((word for word in known if value is not None and _number(word.casefold(), whole=True) == value), None)
+
+
+def _number(text: str, *, whole: bool = False) -> Decimal | None:
+    """The number at the head of a text, or that the whole of it is."""
+    found = _NUMBER.match(text)
+    assert found is not None
+    ends = found.end() == len(text) if whole else _NUMBER_ENDS.match(text, found.end())
+    digits = re.sub(r"[,'’ \u00a0\u202f]", "", found[0]).replace("−", "-")
+    return Decimal(digits) if ends and any(c.isdigit() for c in digits.partition("e")[0]) else None
 
 
 def first_line(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from . import answering, breakdown, calibration, environment, overlap, results, robustness, scoring, training
 from .examples import fingerprint
 from .job import Job, data_name, read
-from .requests import Answer, to_json
+from .requests import Answer, Request, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class Outcome:
     answers: Mapping[str, Answer]
     fresh: Sequence[str]
     """Names of weights that were never trained."""
+    limited: str
+    """The model's limit, in words."""
     device: str
     measured: Mapping[str, Any]
     """What answering took."""
@@ -57,9 +59,9 @@ def write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: Outcome) ->
         "examples": asked, "padded_tokens": tokens, **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    results.write_text(folder / "environment.json", results.dump({**environment.describe(outcome.device), **measured}))
+    results.write_text(folder / "environment.json", results.sealed({**environment.describe(outcome.device), **measured}))
     record = {**_record(job, parts, outcome, scored), **found, "files": _hashes(files)}
-    results.write_text(folder / "result.json", results.dump(record))
+    results.write_text(folder / "result.json", results.sealed(record))
 
 
 def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -76,26 +78,43 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
             "limit": len(job.examples) if len(job.examples) < parts["data"]["of"] else None,
             "skipped": sum(key in outcome.work.skipped for key in keys),
             "truncated": sum(key in outcome.work.cut for key in keys),
+            **({"too_long": outcome.limited} if outcome.limited and (outcome.work.cut or outcome.work.skipped) else {}),
         },
         "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": {m.name: m.signature() for m in job.metrics}, **_seed(job, parts),
     }  # fmt: skip
 
 
+def shots(job: Job) -> int:
+    """Solved examples before each question."""
+    return job.config.shots or max(len(getattr(r, "shots", ())) for r in (job.form, *job.requests))
+
+
 def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
     """How the model came to the task."""
-    record = job.model.training_record()
-    shots = job.config.shots or len(getattr(job.form, "shots", ()))
-    if fresh or job.model.fresh(job.form):
+    untrained, record = bool(fresh) or job.model.fresh(job.form), job.model.training_record()
+    came = came_to(job.task.name, type(job.form), record, shots(job), untrained=untrained)
+    return {**came, "shots": shots(job), "fresh_weights": list(fresh), **given_to(job)}
+
+
+def came_to(
+    task: str, form: type[Request], record: Mapping[str, Any] | None, shots: int, *, untrained: bool
+) -> dict[str, Any]:  # fmt: skip
+    """How a model came to a task, and what it was trained on.
+
+    form: the kind of request that it was asked
+    record: of its training
+    """
+    if untrained:
         how = "untrained"
-    elif record is not None:
-        how = _learned(job.task.name, record)
-    elif "shots" in {f.name for f in dataclasses.fields(job.form)} or job.kind == "Score":
+    elif record:
+        how = _learned(task, record)
+    elif "shots" in {f.name for f in dataclasses.fields(form)} or form.kind() == "Score":
         how = f"{shots}-shot" if shots else "zero-shot"
     else:
         how = "trained elsewhere"
-    trained = {"trained_on": training.learned(record), "training": training.without_seed(record)} if record is not None else {}
-    return {"how": how, "shots": shots, "fresh_weights": list(fresh), "trained_on": [], **trained, **given_to(job)}
+    trained = {"trained_on": training.learned(record), "training": training.without_seed(record)} if record else {}
+    return {"how": how, "trained_on": [], **trained}
 
 
 def _learned(task: str, record: Mapping[str, Any]) -> str:

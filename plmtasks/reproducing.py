@@ -10,12 +10,13 @@ from typing import Any
 
 from . import distributed, environment, lessons, runner, session, training
 from .config import RunConfig
+from .documents import check
 from .errors import DataError, InputError, OutputError
 from .job import prepare
 from .progress import Progress
 from .registry import Registry
 from .requests import from_json, to_json
-from .results import Result, document, dump, part
+from .results import Result, dump, part
 
 FILES = ("result.json", "predictions.jsonl", "statistics.npy")
 """What has the same bytes for the same identity on the same class of machine."""
@@ -105,15 +106,14 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
 
     raises: DataError
     """
-    path = result.folder / "config.json"
     try:
-        found = json.loads(document(result.folder, path.name))
-        said, parts = found["config"], found["identity"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise DataError(
-            str(path), "settings and identity of the run", str(e) or type(e).__name__, "a run is repeated from its whole folder"
-        ) from e
-    return said, parts
+        found = result.config()
+        if not found:
+            raise DataError(str(result.folder / "config.json"), "settings and identity of the run", "no such file")
+        check(str(result.folder / "config.json"), found, {"config": {}, "identity": {"task": {}, "model": {}}})
+    except DataError as e:
+        raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
+    return found["config"], found["identity"]
 
 
 def _names(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -190,10 +190,9 @@ def _elsewhere(config: RunConfig) -> Iterator[str]:
 
 def _environment(result: Result) -> Mapping[str, Any]:
     try:
-        found = json.loads(document(result.folder, "environment.json"))
-    except (OSError, ValueError):
+        return result.environment()
+    except DataError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _unlike(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[Unlike]:
@@ -260,6 +259,6 @@ def _predictions(result: Result, again: Result) -> tuple[int, int]:
     now = {row["id"]: row["prediction"] for row in again.predictions()}
     try:
         then = {row["id"]: row["prediction"] for row in result.predictions()}
-    except (DataError, OSError, ValueError, KeyError):
+    except DataError:
         then = {}
     return sum(then.get(id_) != value or id_ not in then for id_, value in now.items()), len(now)

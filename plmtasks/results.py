@@ -4,22 +4,26 @@ import ast
 import errno
 import hashlib
 import json
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import cache, lru_cache
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 
+from .data import DataWarning
+from .documents import Shape, dump, is_sealed, parse, read_object, read_text, sealed
 from .errors import DataError, InputError, OutputError, PlmtasksError
 from .examples import Example, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "read_result", "read_results"]
+__all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "dump", "is_sealed", "read_result", "read_results", "sealed"]
 
 SCHEMA_VERSION = 1
 
@@ -28,11 +32,35 @@ FILES = ("config.json", "environment.json", "perturbed.jsonl", "predictions.json
 
 JOURNAL = re.compile(r"journal/\w[\w.-]*\.jsonl")
 
-DOCUMENT_BYTES = 2**28
-"""The most that a result, a configuration or an environment takes."""
+_NONE = type(None)
+_TEXT, _AMOUNT = (str, _NONE), (int, float, _NONE)
+ENVIRONMENT = {
+    "versions?": {...: _TEXT}, "finished?": _TEXT, "device?": _TEXT, "processor?": _TEXT, "processor_name?": _TEXT,
+    "cpu_capability?": _TEXT, "cores?": _AMOUNT, "processes?": _AMOUNT, "parameters?": _AMOUNT, "examples?": _AMOUNT,
+    "seconds?": _AMOUNT, "loading_seconds?": _AMOUNT, "peak_memory_bytes?": _AMOUNT, "peak_device_memory_bytes?": _AMOUNT,
+}  # fmt: skip
+"""What `environment.json` holds, as far as others read it."""
+
+CONFIG = {
+    "config?": {"settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {}},
+    "identity?": {
+        "task?": {"name?": str, "version?": int}, "model?": {"name?": str, "version?": int}, "ask?": str, "data?": {},
+        "settings?": {"threads?": (int, _NONE)}, "metrics?": {}, "given?": {}, "format?": int, "trained?": (dict, _NONE),
+    },
+}  # fmt: skip
+"""What `config.json` holds, as far as others read it."""
 
 CLUSTER = "cluster"
 """The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
+
+
+CONTENT = "content "
+"""How the name of data begins that have none but that of their content."""
+
+
+def content_name(fingerprint: str) -> str:
+    """The name of a user's own data, whatever their files are called."""
+    return f"{CONTENT}{fingerprint[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -43,6 +71,8 @@ class Result:
     """The content of `result.json`; its form is `result.schema.json`."""
     folder: Path
     """Or what behaves as one; see `place`."""
+    altered: bool = False
+    """Whether `result.json` is not the text that a run sealed."""
 
     def __repr__(self) -> str:
         return f"Result({self.task!r} on {self.model!r}: {self.score}, {str(self.folder)!r})"
@@ -66,30 +96,71 @@ class Result:
         value: float | None = self.record["scores"][metric][name]["value"]
         return value
 
+    @property
+    def data(self) -> str:
+        """The name of its data; of a user's own files, what they are called in `config.json`, where that is there."""
+        name = str(self.record["data"]["name"])
+        if name.startswith(CONTENT):
+            try:
+                return PurePath(self.config()["config"]["source"]["data"]).name or name
+            except (DataError, KeyError, TypeError):
+                return name
+        return name
+
+    def answering(self) -> tuple[int, float] | None:
+        """Examples that were answered, perturbed ones among them, and the seconds that it took once the model was loaded.
+
+        None: it was not measured, or it was interrupted and gone on with. Every speed that is shown is their quotient.
+
+        raises: DataError for an environment.json that cannot be read
+        """
+        took = self.environment()
+        seconds = took.get("seconds") or 0.0
+        loading = took.get("loading_seconds") or 0.0
+        examples = took.get("examples") or self.record["data"]["examples"]
+        answered = examples - self.record["data"]["skipped"]
+        if took.get("resumed") or not answered > 0 or not math.inf > seconds - loading > 0:
+            return None
+        return answered, seconds - loading
+
     def scores(self) -> dict[str, float | None]:
         """All scores by name: "metric/score"."""
         return {f"{m}/{name}": s["value"] for m, scores in self.record["scores"].items() for name, s in scores.items()}
 
     def environment(self) -> Mapping[str, Any]:
-        """The content of `environment.json`; nothing if it is not there."""
+        """The content of `environment.json`; nothing if it is not there.
+
+        raises: DataError if it is none
+        """
+        return self._read("environment.json", ENVIRONMENT)
+
+    def config(self) -> Mapping[str, Any]:
+        """The content of `config.json`: "config", what was asked of plmtasks, and "identity", its parts; or nothing, as above.
+
+        raises: DataError if it is none
+        """
+        return self._read("config.json", CONFIG)
+
+    def _read(self, name: str, shape: Shape) -> Mapping[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(document(self.folder, "environment.json"))
+            return read_object(part(self.folder, name), shape)
         except FileNotFoundError:
             return {}
-        return found
 
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The lines of `predictions.jsonl`.
 
-        raises: DataError if there is no such file; ValueError for a line that is no JSON
+        raises: DataError for what is no prediction, and where there is no such file
         """
+        path = self.folder / "predictions.jsonl"
         try:
-            path = part(self.folder, "predictions.jsonl")
+            with part(self.folder, path.name).open(encoding="utf-8") as file:
+                for number, line in enumerate(file, 1):
+                    yield _prediction(f"{path}:{number}", line)
         except FileNotFoundError as e:
-            raise DataError(str(self.folder), "predictions.jsonl, what was predicted", str(e.strerror), "run again") from e
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
+            raise DataError(str(path), "the run's predictions", "no such file", "run again: the answers are kept") from e
+        except (OSError, UnicodeDecodeError) as e:
+            raise DataError(str(path), "UTF-8 text", str(e)) from e
 
     def hashes(self) -> Iterator[tuple[str, str, str | None]]:
         """Of each file beside `result.json`: its name, the SHA-256 that was written down, and its own; None: it is not there.
@@ -124,38 +195,72 @@ class Result:
             array: NDArray[Any] = _array(part(self.folder, "statistics.npy").read_bytes())
         except (OSError, ValueError) as e:
             raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
-        if array.dtype.names is None or CLUSTER not in array.dtype.names:
-            raise DataError(str(path), f"named columns, {CLUSTER!r} among them", str(array.dtype.names))
+        if CLUSTER not in (array.dtype.names or ()):
+            raise DataError(str(path), f"named columns, {CLUSTER!r} among them", str(array.dtype.names)[:200])
+        examples = self.record["data"]["examples"]
+        if len(array) != examples:
+            raise DataError(str(path), f"a row for each of {examples} examples", str(len(array)), "run again")
+        if len(array) and not 0 <= array[CLUSTER].min() <= array[CLUSTER].max() < len(array):
+            raise DataError(str(path), f"{CLUSTER}s numbered from 0", f"{array[CLUSTER].min()} to {array[CLUSTER].max()}")
         return array
 
 
+LINE: Mapping[str, tuple[type, ...]] = {"id": (str,), "scores": (dict,), "slices": (list,), "inputs": (dict,)}
+"""What each line of `predictions.jsonl` has, beside prediction and reference, which are of any type."""
+
+
+def _prediction(where: str, line: str) -> dict[str, Any]:
+    found: dict[str, Any] = parse(where, line, line="a prediction as a JSON object", finite=True)
+    if not isinstance(found, dict) or not {*LINE, "prediction", "reference"} <= found.keys():
+        raise DataError(where, f"an object with {', '.join(LINE)}, prediction and reference", f"{line.strip():.80}")
+    for name, kinds in LINE.items():
+        if not isinstance(found[name], kinds):
+            raise DataError(f"{where}: {name}", f"a JSON value of type {kinds[0].__name__}", f"{found[name]!r:.80}")
+    if not all(isinstance(name, str) for name in found["slices"]):
+        raise DataError(f"{where}: slices", "a list of texts", f"{found['slices']!r:.80}")
+    return found
+
+
 def _array(content: bytes) -> "NDArray[Any]":
-    """The array in a file of numpy's format; thousands of files have the same header, which takes longer than all else."""
+    """The array in a file of numpy's format; thousands of files have the same header, which takes longer than all else.
+
+    raises: ValueError
+    """
     import numpy as np
 
     start = 12 + int.from_bytes(content[8:12], "little")
-    shape, dtype = _header(content[:start])
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).copy()
+    count, dtype = _header(content[:start])
+    if len(content) - start != count * dtype.itemsize:
+        raise ValueError(f"{len(content) - start} bytes for {count} rows of {dtype.itemsize}")
+    return np.frombuffer(content, dtype, offset=start).copy()
 
 
 @lru_cache(maxsize=1000)
-def _header(content: bytes) -> tuple[tuple[int, ...], Any]:
-    """raises: ValueError if it is no header of such a file, or one of objects"""
+def _header(content: bytes) -> tuple[int, Any]:
+    """Rows and type of an array of named numbers.
+
+    raises: ValueError if it is no header of such a file
+    """
     import io
 
     import numpy as np
 
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
+    version = np.lib.format.read_magic(io.BytesIO(content))
     if version < (2, 0):
         raise ValueError(f"format {version[0]}.{version[1]}")
     # 3.0 is 2.0 in UTF-8, and numpy reads it by a private function alone
     text = content[12:].decode("utf-8")
-    described = ast.literal_eval(text)
-    dtype = np.lib.format.descr_to_dtype(described["descr"])
-    if dtype.hasobject:
-        raise ValueError("it holds objects")
-    return described["shape"], dtype
+    try:
+        described = ast.literal_eval(text)
+        (count,) = described["shape"]
+        dtype = np.lib.format.descr_to_dtype(described["descr"])
+    # what literal_eval says that it raises, and what is not as numpy writes it
+    except (ValueError, TypeError, LookupError, AttributeError, SyntaxError, MemoryError, RecursionError) as e:
+        raise ValueError(f"no header of named numbers: {type(e).__name__}: {e}"[:200]) from e
+    kinds = {str(field[0]) for field in (dtype.fields or {}).values()}
+    if type(count) is not int or count < 0 or not kinds <= {"float64", "int64"}:
+        raise ValueError(f"{count!r:.40} rows of {dtype}"[:200])
+    return count, dtype
 
 
 def is_part(name: str) -> bool:
@@ -178,17 +283,6 @@ def part(folder: Path, name: str) -> Path:
 
 def _within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
-
-
-def document(folder: Path, name: str) -> bytes:
-    """The content of a file of JSON in a run's folder.
-
-    raises: FileNotFoundError; OSError if it is larger than any that a run writes
-    """
-    path = part(folder, name)
-    if path.stat().st_size > DOCUMENT_BYTES:
-        raise OSError(errno.EFBIG, f"more than {DOCUMENT_BYTES >> 20} MiB", str(path))
-    return path.read_bytes()
 
 
 def identity_hash(parts: Mapping[str, Any]) -> str:
@@ -243,28 +337,28 @@ def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: st
 
 
 def safe_name(name: str) -> str:
-    """A name as part of a path."""
-    return re.sub(r"[^\w.@+-]+", "--", name.strip("./")) or "_"
-
-
-def dump(value: Any) -> str:
-    """JSON with sorted keys; the same value gives the same bytes.
-
-    raises: ValueError for nan and infinity, which JSON does not know
-    """
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    """A name as part of a path, on any system: at most 200 bytes, and none that Windows keeps for devices."""
+    made = re.sub(r"[^\w.@+-]+", "--", name.strip("./")) or "_"
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", made, re.IGNORECASE):
+        made = f"_{made}"
+    if len(made.encode()) > 200:
+        digest = hashlib.sha256(made.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        made = f"{made.encode()[:180].decode('utf-8', 'ignore')}-{digest}"
+    return made
 
 
 def stored(folder: Path) -> Result | None:
     """The result in a run's folder; None if it is not finished."""
     path = folder / "result.json"
-    return Result(record=_read_record(path), folder=folder) if path.exists() else None
+    return _read_result(path) if path.exists() else None
 
 
 def read_results(address: str | Path) -> list[Result]:
     """All results at or below a path or an address, in the order of their folders.
 
-    raises: InputError if there is no such path or no result; DataError if one cannot be read
+    One of several that cannot be read is left out, with a DataWarning that names it.
+
+    raises: InputError if there is no such path or no result; DataError if the only one, or all, cannot be read
     """
     path = place(address)
     with reached(path):
@@ -273,7 +367,25 @@ def read_results(address: str | Path) -> list[Result]:
         files = [path] if path.is_file() else sorted(path.rglob("result.json"))
         if not files:
             raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
-        return [Result(record=_read_record(file), folder=file.parent) for file in files]
+        if len(files) == 1:
+            return [_read_result(files[0])]
+        return list(_readable(files))
+
+
+def _readable(files: Sequence[Path]) -> Iterator[Result]:
+    """The results of those files that hold one; the others are told of and left out.
+
+    raises: DataError if none does
+    """
+    damage: list[DataError] = []
+    for file in files:
+        try:
+            yield _read_result(file)
+        except DataError as e:
+            damage.append(e)
+            warnings.warn(f"left out: {e.message}", DataWarning, stacklevel=2)
+    if len(damage) == len(files):
+        raise damage[0]
 
 
 def read_result(address: str | Path) -> Result:
@@ -287,19 +399,56 @@ def read_result(address: str | Path) -> Result:
     return found[0]
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_result(path: Path) -> Result:
+    hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
     try:
         # a file of another name is one that the user named
-        record = json.loads(document(path.parent, path.name) if is_part(path.name) else path.read_bytes())
-    except OSError as e:
-        raise DataError(str(path), "a result in JSON", e.strerror or str(e)) from e
-    except (UnicodeDecodeError, json.JSONDecodeError) as e:
-        hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
-        raise DataError(str(path), "a result in JSON", str(e), *hints) from e
+        text = read_text(part(path.parent, path.name) if is_part(path.name) else path)
+        record = parse(str(path), text, finite=True)
+    except FileNotFoundError as e:
+        raise DataError(str(path), "a result in JSON", e.strerror or "no such file") from e
+    except DataError as e:
+        more = "" if e.expected == "JSON" else f": {e.expected}"
+        raise DataError(e.where, f"a result in JSON{more}", e.found, *hints) from e
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
-        version = record.get("schema_version") if isinstance(record, dict) else None
-        raise DataError(str(path), f"a result of schema version {SCHEMA_VERSION}", f"version {version}")
-    return record
+        found = f"version {record.get('schema_version')!r:.40}" if isinstance(record, dict) else type(record).__name__
+        raise DataError(str(path), f"a result of schema version {SCHEMA_VERSION}", found)
+    wrong = _unlike_schema(record)
+    if wrong:
+        raise DataError(f"{path}: {wrong[0]}", f"what result.schema.json describes: {wrong[1]}", wrong[2], *hints)
+    return Result(record=record, folder=path.parent, altered=not is_sealed(text, record))
+
+
+def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Where a record is not what its schema describes, what should be there and what is; None: it is."""
+    from fastjsonschema import JsonSchemaValueException
+
+    try:
+        _schema()(record)
+    except JsonSchemaValueException as e:
+        keys, told = list(map(str, e.path or [])), e.message.removeprefix(str(e.name)).strip()
+        return ".".join(keys[1:])[:100] or "the whole", told[:200], f"{e.value!r:.80}"
+    main, scores = record["main"], record["scores"]
+    if main[1] not in scores.get(main[0], {}):
+        return "main", "metric and name of one of its scores", f"{main!r:.80}"
+    return None
+
+
+@cache
+def _schema() -> Callable[[Any], Any]:
+    """What checks a record; fields that a later version adds are no fault."""
+    import fastjsonschema
+
+    def open_to_more(part: Any) -> Any:
+        if isinstance(part, list):
+            return [open_to_more(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        return {key: open_to_more(value) for key, value in part.items() if (key, value) != ("additionalProperties", False)}
+
+    text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
+    checked: Callable[[Any], Any] = fastjsonschema.compile(open_to_more(json.loads(text)))
+    return checked
 
 
 def open_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """A task and a model in, a result out; trains first where it must."""
 
-import json
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,19 +11,20 @@ from . import answering, environment, results
 from .config import RunConfig
 from .data import Dataset
 from .distributed import Processes
-from .errors import InputError, PlmtasksError
+from .documents import read_object
+from .errors import DataError, InputError, PlmtasksError
 from .examples import fingerprint
 from .job import Job, data_name, prepare
 from .journal import Journal
 from .lessons import ensure_trained, trained_before
 from .model import LoadedModel
 from .progress import Progress
-from .recording import Outcome, draws, given_to, write
+from .recording import Outcome, draws, given_to, shots, write
 from .registry import Registry
 from .requests import to_json
 from .results import Result
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the core would make another result of the same parts."""
 
 
@@ -58,7 +58,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
     began = time.monotonic()
     with results.lock(folder, "run") if processes.main else nullcontext():
         if processes.main:
-            results.write_text(folder / "config.json", results.dump({"config": to_json(config), "identity": parts}))
+            results.write_text(folder / "config.json", results.sealed({"config": to_json(config), "identity": parts}))
         worked, environment.worked = environment.worked, True
         resumed = any((folder / "journal").glob("*.jsonl"))
         loaded = job.model.load(job.form, config.settings, device)
@@ -76,7 +76,7 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
                 "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
                 **environment.peaks(device),
             }  # fmt: skip
-            outcome = Outcome(work=work, answers=answers, fresh=fresh, device=device, measured=measured)
+            outcome = Outcome(work=work, answers=answers, fresh=fresh, limited=loaded.limited, device=device, measured=measured)
             write(job, folder, parts, outcome)
         processes.barrier("written")
     # a node of its own may not see the main process's folder
@@ -134,7 +134,11 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
     """The threads of the same run begun with another number of them; None if there is none, or this one is there."""
     folder = results.run_folder(job.config.output, job.task.name, job.model.name, results.identity_hash(parts))
     for path in sorted(folder.parent.glob("*/config.json")) if not folder.exists() else ():
-        other = json.loads(path.read_text(encoding="utf-8"))["identity"]
+        try:
+            other = read_object(results.part(path.parent, path.name), results.CONFIG)["identity"]
+            _ = other["settings"]["threads"]
+        except (FileNotFoundError, DataError, KeyError):
+            continue  # whatever it is, this run did not begin it
         twin = {**other, "settings": {**other["settings"], "threads": parts["settings"]["threads"]}}
         if results.identity_hash(twin) == folder.name:
             return int(other["settings"]["threads"])
@@ -152,8 +156,11 @@ def identity(job: Job) -> dict[str, Any]:
             "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
             "of": job.of,
         },
-        "model": {"name": job.model.name, "version": job.model.version, **job.model.identity(job.form, settings)},
-        "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
+        "model": {
+            "name": job.model.name, "family": job.model.family, "version": job.model.version,
+            **job.model.identity(job.form, settings),
+        },
+        "shots": shots(job), "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
         "trained": dict(job.model.training_record() or {}), **given_to(job),
         "slices": results.identity_hash({"of": [list(e.slices) for e in job.sliced()]}),

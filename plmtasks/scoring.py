@@ -12,6 +12,7 @@ from .config import Source
 from .data import warn_flaws
 from .errors import DataError, InputError, MetricError
 from .examples import Example, Prediction
+from .labels import refuse_unknown
 from .loading import owner
 from .metric import Metric
 from .task import Task
@@ -93,7 +94,9 @@ def score_file(registry: "Registry", name: str, source: Source, given: Submissio
     data = task.load(source)
     task = task.bind(data)
     metrics = bound_metrics(task, given.metrics, registry)
-    examples = data[given.split or data.default_split()]
+    split = given.split or data.default_split()
+    refuse_unknown(data, split, task.labels)
+    examples = data[split]
     predictions = dict(task.read_predictions(path, examples))
     missing = [e.id for e in examples if e.id not in predictions]
     if missing:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import distributed, environment, estimating, job, lessons, predicting, results, runner
+from . import distributed, environment, estimating, job, launcher, lessons, predicting, results, runner
 from .config import ModelSettings, RunConfig
 from .data import Dataset
 from .distributed import Processes
@@ -213,22 +213,18 @@ def _everywhere(work: _Work, registry: Registry, *, apart: bool = False) -> list
         return _do(work, distributed.alone(), registry)
     count = max(1, count)
     threads = environment.resolve(work.configs[0], count).settings.threads
-    with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
-        file = Path(folder, "work.json")
-        file.write_text(json.dumps(to_json(work)), encoding="utf-8")
-        distributed.launch(["worker", str(file)], count, threads)
-        folders = json.loads(file.with_suffix(".done").read_text(encoding="utf-8"))
+    folders = json.loads(launcher.launch(json.dumps(to_json(work)), count, threads))
     return [results.read_results(Path(f))[0] for f in folders]
 
 
-def worker(file: Path) -> None:
-    """One process of the work that was launched; `file` holds it."""
-    told = json.loads(file.read_text(encoding="utf-8"))
-    work = _Work(
-        configs=[from_json(RunConfig, c) for c in told["configs"]], train=told["train"],
-        learn=told["learn"], predict=from_json(PredictConfig | None, told["predict"]),
-    )  # fmt: skip
+def worker() -> None:
+    """One process of the work that was launched."""
     with distributed.joined() as processes:
+        told = json.loads(processes.receive("work"))
+        work = _Work(
+            configs=[from_json(RunConfig, c) for c in told["configs"]], train=told["train"],
+            learn=told["learn"], predict=from_json(PredictConfig | None, told["predict"]),
+        )  # fmt: skip
         try:
             # whoever launched it has looked at what files name
             found = _do(work, processes, load_registry(trusting=True))
@@ -237,7 +233,7 @@ def worker(file: Path) -> None:
                 e.add_note(blamed)  # the traceback that the launcher shows ends with it
             raise
         if processes.main:
-            file.with_suffix(".done").write_text(json.dumps([str(r.folder) for r in found]), encoding="utf-8")
+            processes.send("done", json.dumps([str(r.folder) for r in found]).encode())
 
 
 def _do(work: _Work, processes: Processes, registry: Registry) -> list[Result]:

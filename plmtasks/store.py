@@ -12,8 +12,23 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from . import environment
+from .documents import Shape, read_object
 from .errors import DataError, InputError, OutputError
-from .results import FILES, Result, document, here, is_part, lock, part, place, reached, run_folder, stored, write_bytes
+from .results import (
+    CONFIG,
+    ENVIRONMENT,
+    FILES,
+    Result,
+    here,
+    is_part,
+    lock,
+    part,
+    place,
+    reached,
+    run_folder,
+    stored,
+    write_bytes,
+)
 
 IDENTITY = re.compile("[0-9a-f]{32}")
 
@@ -34,12 +49,12 @@ class Run:
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """`config.json`: "config", what was asked, and "identity", its parts; empty if there is none."""
-        return _json(self.folder, "config.json")
+        return _json(self.folder, "config.json", CONFIG)
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """`environment.json`; empty if there is none."""
-        return _json(self.folder, "environment.json")
+        return _json(self.folder, "environment.json", ENVIRONMENT)
 
     @cached_property
     def files(self) -> dict[str, int]:
@@ -68,12 +83,11 @@ class Run:
         return environment.class_of(self.environment)
 
 
-def _json(folder: Path, name: str) -> Mapping[str, Any]:
+def _json(folder: Path, name: str, shape: Shape) -> Mapping[str, Any]:
     try:
-        found = json.loads(document(folder, name))
-    except (OSError, ValueError):
+        return read_object(part(folder, name), shape)
+    except (FileNotFoundError, DataError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _files(folder: Path) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from .documents import check_file
 from .errors import DataError, InputError
 
 Key = str | int
@@ -80,13 +81,26 @@ def read_toml(path: Path, hint: str) -> TomlFile:
 
     raises: InputError if there is no such file; DataError if it is no TOML
     """
+    check_file(path)
     try:
         text = path.read_text(encoding="utf-8")
-        return TomlFile(path, text, tomllib.loads(text))
+        return TomlFile(path, text, parsed(text))
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {e.strerror}", hint) from e
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
         raise DataError(str(path), "TOML", str(e)) from e
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """raises: tomllib.TOMLDecodeError, also for what tomllib has errors of Python's for"""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as e:
+        raise tomllib.TOMLDecodeError("lists and tables lie too deep within one another") from e
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as e:  # a number of more digits than Python takes, or a date that is none
+        raise tomllib.TOMLDecodeError(str(e)) from e
 
 
 def line_of(text: str, keys: Sequence[Key]) -> int:
@@ -98,7 +112,7 @@ def line_of(text: str, keys: Sequence[Key]) -> int:
         for n in range(count, 0, -1):
             for end in ("", "\n]"):
                 try:
-                    return n, tomllib.loads("\n".join(lines[:n]) + end)
+                    return n, parsed("\n".join(lines[:n]) + end)
                 except tomllib.TOMLDecodeError:
                     continue
         return 0, {}

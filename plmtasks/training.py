@@ -1,6 +1,5 @@
 """A model that learns from solved answers."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -11,13 +10,13 @@ from typing import Any
 from . import environment
 from .config import Generation, ModelSettings, TrainSettings
 from .distributed import Processes
-from .errors import InputError, OutputError
+from .documents import file_hash, read_object, sealed
+from .errors import DataError, InputError, OutputError
 from .learning import Learning, Lesson, Teacher
-from .model import Model, TrainableModel
+from .model import RECORD, Model, TrainableModel
 from .requests import Answer, Score, to_json
-from .results import dump, identity_hash, lock, open_folder, write_text
+from .results import identity_hash, lock, open_folder, write_text
 
-RECORD = "plmtasks.json"
 """Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
 
 UNSAID = ("save_minutes", "select_split", "limit", "track")
@@ -175,7 +174,7 @@ def _learn_at_once(model: Model, lessons: Sequence[Lesson], teacher: Teacher, fo
 
 def finished(folder: Path, identity: str) -> bool:
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = read_object(folder / RECORD)
     except FileNotFoundError:
         others = sorted(p.name for p in folder.iterdir() if p.name != "training") if folder.is_dir() else []
         if others and not (folder / "training").exists():
@@ -183,7 +182,7 @@ def finished(folder: Path, identity: str) -> bool:
                 f"{folder} holds something else: {', '.join(others[:3])}", "choose a new or empty folder with --output DIR"
             ) from None
         return False
-    except (OSError, ValueError) as e:
+    except (OSError, DataError) as e:
         raise OutputError(
             f"{folder} cannot be written, or holds what is no training: {e}", "choose another folder with --output DIR"
         ) from e
@@ -240,5 +239,13 @@ def _finish(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: P
         "parts": taught.parts, "model": model.name, "tasks": tasks, "history": taught.history,
         "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
     }  # fmt: skip
-    write_text(folder / RECORD, dump(record))
+    write_record(folder, record)
     shutil.rmtree(folder / "training")
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Writes the record of a training beside the checkpoint, with the hash of each of its files."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [name for path in paths if (name := path.relative_to(folder).as_posix()) not in (RECORD, "README.md")]
+    files = {name: file_hash(folder / name) for name in names if not name.startswith(("training/", "."))}
+    write_text(folder / RECORD, sealed({**record, "files": files}))

@@ -2,20 +2,23 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import comparing, scoring
+from . import breakdown, calibration, comparing, overlap, scoring
+from .documents import parse, read_text
 from .errors import DataError, InputError, JournalError, PlmtasksError
 from .examples import Example, Prediction, fingerprint
 from .journal import on_disk
+from .recording import came_to
 from .requests import Request, from_json, to_json
-from .results import CLUSTER, Result, identity_hash
+from .results import CLUSTER, Result, identity_hash, is_sealed, part
 from .store import Run
 
 if TYPE_CHECKING:
+    from .metric import Metric
     from .registry import Registry
     from .task import Task
 
@@ -45,7 +48,8 @@ def verify(run: Run, registry: "Registry", *, deep: bool = False) -> Iterator[Fi
         yield from _journal(run)
         return
     checks: list[Callable[[], Iterator[Finding]]] = [
-        partial(_hashes, run.result), partial(_identity, run), partial(_repeated, run), partial(_scores, run.result, registry),
+        partial(_seals, run), partial(_hashes, run.result), partial(_identity, run), partial(_repeated, run, registry),
+        partial(_scores, run.result, registry),
         partial(_journal, run),
     ]  # fmt: skip
     if deep:
@@ -73,6 +77,26 @@ def _hashes(result: Result) -> Iterator[Finding]:
         yield _same(name, f"SHA-256 {written}", f"SHA-256 {found}" if found else "no such file")
 
 
+def _seals(run: Run) -> Iterator[Finding]:
+    """Whether the records are, byte for byte, what was sealed."""
+    for name in ("result.json", "config.json", "environment.json"):
+        whole, found = "the text that was sealed", "another text, or no checksum"
+        try:
+            text = read_text(part(run.folder, name))
+            record = parse(name, text)
+            if isinstance(record, dict) and is_sealed(text, record):
+                found = whole
+        except FileNotFoundError:
+            if name == "environment.json":  # it may be left out of what is published
+                continue
+            found = "no such file"
+        except DataError as e:
+            found = e.found
+        yield Finding(
+            what=f"the checksum of {name}", state="as written" if found == whole else "altered", expected=whole, found=found
+        )
+
+
 def _identity(run: Run) -> Iterator[Finding]:
     assert run.result is not None
     parts = run.config.get("identity")
@@ -83,7 +107,7 @@ def _identity(run: Run) -> Iterator[Finding]:
     )
 
 
-def _repeated(run: Run) -> Iterator[Finding]:
+def _repeated(run: Run, registry: "Registry") -> Iterator[Finding]:
     """What result.json repeats of the parts of the identity."""
     assert run.result is not None
     record, parts = run.result.record, run.config.get("identity")
@@ -91,11 +115,29 @@ def _repeated(run: Run) -> Iterator[Finding]:
         return
     model, data = record["model"], record["data"]
     yield _same("task", parts["task"], record["task"])
-    yield _same("model", [parts["model"]["name"], parts["ask"]], [model["name"], model["ask"]])
+    yield _same(
+        "model", [parts["model"]["name"], parts["model"].get("family"), parts["ask"]],
+        [model["name"], model["family"], model["ask"]],
+    )  # fmt: skip
     yield _same("data", parts["data"], {name: data[name] for name in parts["data"]})
     yield _same("settings", parts["settings"], record["settings"])
     yield _same("metrics", parts["metrics"], record["signatures"])
     yield _same("the run that is given", parts.get("given"), record["protocol"].get("given"))
+    if "origin" not in record:
+        yield from _protocol(record, parts, registry)
+
+
+def _protocol(record: Mapping[str, Any], parts: Mapping[str, Any], registry: "Registry") -> Iterator[Finding]:
+    """How the model came to the task: from its training's record, which is a part of the identity."""
+    what, told = "how the model came to the task", record["protocol"]
+    form = registry.requests.get(parts["ask"])
+    if form is None:
+        yield Finding(what=what, state="not checked", found=f"no plugin that is installed brings {parts['ask']}")
+        return
+    untrained = bool(told["fresh_weights"]) or (told["how"] == "untrained" and parts["allow_untrained"])
+    came = came_to(record["task"]["name"], form, parts["trained"], parts["shots"], untrained=untrained)
+    yield _same(what, {**came, "shots": parts["shots"]}, {**dict.fromkeys(came), **{k: told.get(k) for k in (*came, "shots")}})
+    yield _same("newly initialized weights", True, parts["allow_untrained"] or not told["fresh_weights"])
 
 
 def _scores(result: Result, registry: "Registry") -> Iterator[Finding]:
@@ -263,6 +305,7 @@ class _Again:
                 for e, number in zip(self.examples, array[CLUSTER].tolist(), strict=True)
             ]  # fmt: skip
             scored = scoring.score(metrics, examples, given)
+            rest = self._rest(metrics, scored, given)
         except (PlmtasksError, ValueError) as e:
             state: Any = "altered" if isinstance(e, DataError | ValueError) else "not checked"
             for what in whats:
@@ -275,6 +318,42 @@ class _Again:
             equal = np.isclose(written, scored.rows, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True).all(axis=1)
             yield _listed(whats[0], [examples[i].id for i in np.flatnonzero(~equal)], len(examples))
         yield _close(whats[1], _flat(record["scores"]), _flat(scored.scores))
+        for name, made in rest.items():
+            yield _alike(f"{name} from the predictions", record.get(name), json.loads(json.dumps(made)))
+
+    def _rest(self, metrics: "Sequence[Metric]", scored: scoring.Scored, given: Mapping[str, Prediction]) -> dict[str, Any]:
+        """What else result.json tells of the predictions: slices, their gaps, calibration, overlap as far as it is kept."""
+        record = self.result.record
+        found: dict[str, Any] = breakdown.record(metrics, self.examples, scored)
+        found["calibration"] = calibration.record(metrics, self.examples, given, scored, record["task"]["labels"])
+        if "overlap" in record:
+            made = overlap.find(self.examples, (), "").record()
+            ngram = sum("overlap=yes" in e.slices for e in self.examples)
+            # which are the same to the word only the train split tells, and that is not stored with the run
+            found["overlap"] = {**made, **{key: record["overlap"][key] for key in ("exact", "train")}, "ngram": ngram}
+        return found
+
+
+def _alike(what: str, expected: Any, found: Any) -> Finding:
+    """The finding of two JSON values whose numbers may differ in their last bits."""
+    a, b = (dict(_leaves(value)) for value in (expected, found))
+    number = {path for path in {*a, *b} if all(_is_number(leaves.get(path)) for leaves in (a, b))}
+    rest = _same(what, *({path: leaf for path, leaf in leaves.items() if path not in number} for leaves in (a, b)))
+    return rest if rest.state == "altered" else _close(what, *({path: leaves[path] for path in number} for leaves in (a, b)))
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The path and the value of all that is neither an object nor a list."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if inner is None:
+        yield path, value
+        return
+    for key, held in inner:
+        yield from _leaves(held, f"{path}/{key}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tried(what: str, check: Callable[[], Finding]) -> Iterator[Finding]:

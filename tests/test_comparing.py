@@ -175,7 +175,7 @@ def test_all_reasons_are_named(answering: Any, registry: Registry) -> None:
     assert error.value.hints == (f"other examples: 5 of {SIZE}",)
     other: dict[str, Any] = json.loads(json.dumps(part.record))
     other["task"]["version"], other["data"]["split"], other["signatures"] = 2, "train", {}
-    assert reasons(whole.record, other) == [
+    assert reasons(whole, replace(part, record=other)) == [
         "another split: train", f"other examples: 5 of {SIZE}", "another version of the task: 2", "scored in another way",
     ]  # fmt: skip
     with pytest.raises(InputError) as error:

@@ -414,3 +414,31 @@ def test_a_prediction_without_id_is_refused(tmp_path):
         lambda: read_predictions(path, [example(1)]), f"{path}:1", "a column 'id'", "prediction",
         "say which with --columns field=column,…",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["{laughs} I never", "{", '{"a": 1}', "{}", "[applause]", "null"])
+def test_a_text_that_begins_with_a_brace_is_a_prediction(tmp_path, first):
+    (tmp_path / "p.txt").write_text(f"{first}\nno\n")
+    examples = [Example(id=id_, inputs={}) for id_ in "ab"]
+    assert [p.value for p in read_predictions(tmp_path / "p.txt", examples).values()] == [first, "no"]
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p.jsonl.gz", "p.ndjson"])
+def test_objects_with_ids_are_predictions_whatever_the_files_name(tmp_path, name):
+    (tmp_path / name).write_text('\n{"prediction": "yes", "id": "a"}\n')
+    [(id_, found)] = read_predictions(tmp_path / name, [Example(id="a", inputs={})]).items()
+    assert (id_, found.value) == ("a", "yes")
+    (tmp_path / name).write_text('{"id": "a", "prediction": yes}\n')
+    with pytest.raises(DataError, match=f"{name}:1:27: expected a JSON object a line"):
+        read_predictions(tmp_path / name, [Example(id="a", inputs={})])
+
+
+@pytest.mark.parametrize(("name", "hint"), [("t.csv", "it wants quotes"), ("t.tsv", "cannot hold it")])
+def test_a_carriage_return_within_a_cell_is_told_in_our_words(tmp_path, name, hint):
+    cut = "," if name.endswith("csv") else "\t"
+    (tmp_path / name).write_bytes(f"a{cut}b\r\nx{cut}y\nx\ry{cut}z\n".encode())
+    with pytest.raises(DataError, match=rf"{name}:3: expected lines that end in a line feed, found a carriage .*\n.*{hint}"):
+        list(read_records(tmp_path / name))
+    if name == "t.csv":
+        (tmp_path / name).write_bytes(b'a,b\r\n"x\ry",z\n')
+        assert [row for _, row in read_records(tmp_path / name)] == [{"a": "x\ry", "b": "z"}]

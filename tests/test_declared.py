@@ -11,8 +11,10 @@ import pytest
 import plmtasks
 from plmtasks.comparing import task_of
 from plmtasks.config import Source
+from plmtasks.data import DataWarning
 from plmtasks.declared import DeclaredTask, task
 from plmtasks.errors import DataError, InputError
+from plmtasks.examples import Example
 from plmtasks.registry import load_registry
 from plmtasks.requests import Choose, ExtractSpanAnswer, GenerateAnswer, Shot, Span
 from plmtasks.results import read_results
@@ -225,6 +227,77 @@ def test_choices_are_named_by_text_number_or_letter(tmp_path):
     assert [e.reference for e in options.load(Source())["test"]] == ["Oslo", "Rome", "Berlin"]
 
 
+CHOOSE = """
+name = "x/y"
+metrics = ["accuracy"]
+[columns]
+reference = "answer"
+[Choose]
+text = "{question}"
+choices = "choices"
+"""
+
+
+ANSWERS = [
+    ["3", "blue"], ["3", "1"], ["2", "0"], ["3", "C"], ["A", "c"], ["1", "3"], [3, "1"], [0, 2], ["x", "1"], ["4", -1],
+    [1.0, 2.0],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answers", ANSWERS)
+@pytest.mark.parametrize("said", ["", "text", "index", "number", "letter"])
+def test_choices_are_read_as_the_built_in_task_reads_them(tmp_path, registry, answers, said):
+    of = [["1", "2", "3", "4"], ["red", "blue", "red"]]
+    rows = [{"id": i, "question": "?", "choices": its, "answer": a} for i, (its, a) in enumerate(zip(of, answers, strict=True))]
+    path = tmp_path / "test.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def read(one, field):
+        try:
+            return one.load(Source(data=str(path), columns={f"{field}_is": said} if said else {}))["test"]
+        except DataError as e:
+            return e.where, e.found
+
+    declared, built_in = read(task(written(tmp_path, CHOOSE)), "reference"), read(registry.task("qa/multiple-choice"), "answer")
+    if isinstance(built_in[0], Example):
+        built_in = [(e.id, e.inputs["choices"]["ABCD".index(e.reference)]) for e in built_in]
+        declared = [(e.id, e.reference) for e in declared]
+    assert declared == built_in
+
+
+def test_how_a_column_tells_choices_may_stand_in_the_file(tmp_path):
+    own = '[data]\ntest = [{question = "?", choices = ["1", "3", "2"], answer = "3"}]\n'
+    text = CHOOSE.replace('"answer"\n', '"answer"\nreference_is = "number"\n') + own
+    assert [e.reference for e in task(written(tmp_path, text)).load(Source())["test"]] == ["2"]
+    with pytest.raises(DataError, match=r"mine\.toml:6: expected one of text, letter, index, number for 'reference_is'"):
+        task(written(tmp_path, text.replace('"number"', '"digit"')))
+    with pytest.raises(DataError, match="expected labels or choices where reference_is tells how they are told, found Extr"):
+        task(written(tmp_path, QUESTIONS.replace("[columns]", '[columns]\nreference_is = "text"')))
+
+
+def test_predictions_are_read_as_references(tmp_path):
+    mood = task(written(tmp_path, MOOD))
+    examples = [*mood.load(Source())["train"], *mood.load(Source())["test"]]
+    (tmp_path / "p.txt").write_text("neg\nGood!\n1\n0.0\n0.93\npos\n")
+    with pytest.warns(DataWarning, match="1 of 6 predictions name no candidate of hotels/mood; they count as wrong"):
+        read = mood.read_predictions(tmp_path / "p.txt", examples)
+    assert [p.value for p in read.values()] == ["neg", "pos", "pos", "neg", "0.93", "pos"]
+    (tmp_path / "p.txt").write_text("a\nb\nc\nd\ne\nf\n")
+    with pytest.raises(DataError, match="expected predictions of hotels/mood, found none that is a candidate, but 'a'"):
+        mood.read_predictions(tmp_path / "p.txt", examples)
+
+
+def test_labels_beside_the_users_data_and_numbers_from_1(tmp_path):
+    open_ = task(written(tmp_path, MOOD.replace('labels = {neg = "bad", pos = "good"}\n', "")))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "labels.txt").write_text("sad\nglad\n")
+    (tmp_path / "own" / "test.csv").write_text("review,mood,city\na,1,X\nb,2,X\n")
+    data = open_.load(Source(data=str(tmp_path / "own")))
+    with pytest.warns(DataWarning, match="split test: 2 of 2 references count from 1 and not from 0; .* so that 1 is 'sad'"):
+        assert [e.reference for e in data["test"]] == ["sad", "glad"]
+    assert open_.bind(data).labels == ("glad", "sad")
+
+
 def test_choices_may_be_a_column(tmp_path):
     text = """
 name = "x/y"
@@ -275,6 +348,18 @@ words = "Ann saw Bob"
 verb = [1]
 roles = "B-WHO O B-WHOM"
 """
+
+
+@pytest.mark.parametrize(
+    "answer", ["Anna", ["Anna"], [{"text": "Anna", "answer_start": 5}], {"text": ["Anna"]}, {"text": "Anna"}]
+)
+def test_answers_come_in_the_shapes_that_the_built_in_task_takes(tmp_path, registry, answer):
+    (tmp_path / "test.jsonl").write_text(json.dumps({"id": "q", "text": "Then Anna sang.", "question": "Who?", "answer": answer}))
+    facts = task(written(tmp_path, QUESTIONS))
+    [one] = facts.load(Source(data=str(tmp_path / "test.jsonl"), columns={"reference": "answer"}))["test"]
+    [other] = registry.task("qa/squad_v2").load(Source(data=str(tmp_path / "test.jsonl"), columns={"context": "text"}))["test"]
+    assert one.reference == {"text": ["Anna"], "answer_start": [5]}
+    assert (one.id, one.reference["text"]) == (other.id, other.reference["text"])
 
 
 def test_words_of_interest_are_marked(tmp_path):
@@ -343,7 +428,8 @@ def test_the_users_own_data(tmp_path):
     mood = task(written(tmp_path, MOOD))
     data = mood.load(Source(data=str(tmp_path / "own.csv"), columns={"review": "Text", "reference": "Label"}))
     assert [(e.inputs["review"], e.reference) for e in data["test"]] == [("fine", "pos")]
-    with pytest.raises(InputError, match="there is no field 'text'\n  the fields are: review, reference, id, cluster"):
+    known = "review, reference, reference_is, id, cluster"
+    with pytest.raises(InputError, match=f"there is no field 'text'\n  the fields are: {known}"):
         mood.load(Source(data=str(tmp_path / "own.csv"), columns={"text": "Text"}))
 
 
@@ -458,11 +544,11 @@ def test_what_is_no_task_is_said_with_its_line(tmp_path, registry, old, new, lin
 @pytest.mark.parametrize(
     ("text", "old", "new", "line", "said"),
     [
-        (MOOD, "mood = 0", "mood = 7", 10, "one of the labels neg, pos, found 7"),
+        (MOOD, "mood = 0", "mood = 7", 10, "a known label, found 7"),
         (MOOD, "mood = 0", "mod = 0", 10, "a column 'mood', found review, mod, city"),
         (MOOD, 'review = "a dirty room"', "review = true", 10, "a text as 'review', found True"),
-        (OPTIONS, 'answer = "A"', 'answer = "D"', 11, "one of 3 choices, by its text, its number from 0 or its letter"),
-        (OPTIONS, 'b = "Rome"', 'b = "Oslo"', 11, "at least two choices, all different, found ['Oslo', 'Oslo', 'Bonn']"),
+        (OPTIONS, 'answer = "A"', 'answer = "D"', 11, "the right choice as A to C, or 0 to 2, or its text, found 'D'"),
+        (OPTIONS, 'b = "Rome"', 'b = ""', 11, "at least two choices, none of them empty, found ['Oslo', '', 'Bonn']"),
         (SUMMARIES, '"the sun after the rain"', '"sun\\n\\nrain"', 18, "a text without '\\n\\n', at which [Generate] stops"),
         (QUESTIONS, '"The nurse"', '"The pilot"', 12, "answers that stand in 'text' where they should"),
         (QUESTIONS, "may_abstain = true", "", 20, "an answer, or may_abstain = true in [ExtractSpan], found []"),

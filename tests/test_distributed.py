@@ -2,13 +2,13 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import kills
 import pytest
 
 HERE = Path(__file__).parent
@@ -30,21 +30,6 @@ def result_bytes(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def answered_once(folder: Path) -> None:
-    """Every example stands once in the predictions, and every batch once in the journals."""
-    import json
-
-    (predictions,) = folder.rglob("predictions.jsonl")
-    ids = [json.loads(line)["id"] for line in predictions.read_text().splitlines()]
-    assert len(set(ids)) == len(ids)
-    batches = [
-        json.loads(line.partition(" ")[2])["batch"]
-        for p in folder.rglob("journal/*.jsonl")
-        for line in p.read_text().splitlines()
-    ]
-    assert sorted(batches) == list(range(len(batches)))
-
-
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """result.json of one process."""
@@ -59,7 +44,7 @@ def test_any_number_of_processes_gives_the_same_bytes(count: int, alone: bytes, 
     done = run([*PYTHON, "run", *TOY, "--processes", str(count), "--output", str(tmp_path)], TOY_SLEEP="0.2")
     assert done.returncode == 0, done.stderr
     assert result_bytes(tmp_path) == alone
-    answered_once(tmp_path)
+    kills.answered_once(tmp_path)
     assert len(list(tmp_path.rglob("journal/*.jsonl"))) > 1, "one process did all the work"
 
 
@@ -69,7 +54,7 @@ def test_fewer_examples_than_processes(examples: str, tmp_path: Path) -> None:
         done = run([*PYTHON, "run", *TOY, "--limit", examples, "--processes", count, "--output", str(tmp_path / count)])
         assert done.returncode == 0, done.stderr
     assert result_bytes(tmp_path / "1") == result_bytes(tmp_path / "3")
-    answered_once(tmp_path / "3")
+    kills.answered_once(tmp_path / "3")
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
@@ -98,7 +83,7 @@ def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(tmp_path: Pat
     done = run([*command, "--processes", str(min(count, 4))], OMP_NUM_THREADS="")
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.rglob("config.json"))) == 1
-    answered_once(tmp_path)
+    kills.answered_once(tmp_path)
     if (os.cpu_count() or 1) > 1:
         assert "it goes on with as many" in done.stderr
 
@@ -147,12 +132,44 @@ def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
 def test_a_node_whose_process_is_killed_ends_the_other(tmp_path: Path) -> None:
     """SIGKILL tells nobody, and an agent not the other: the missing pulse does."""
     stamp = tmp_path / "stamp"
-    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp))
+    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp), PLMTASKS_NODE_TIMEOUT="5")
     assert all(code != 0 for code, _ in ended)
     said = "".join(output for _, output in ended)
     # torchrun chooses which node holds the store: the other hears of a missing pulse, or loses the store
     assert "process 1 failed: it gave no sign of life" in said or "TCPStore" in said
-    assert time.time() - float(stamp.read_text()) < 20, "the pulse's 8 s and the end of the agents"
+    assert time.time() - float(stamp.read_text()) < 20, "the pulse's 5 s and the end of the agents"
+
+
+def test_a_node_that_stands_still_for_a_while_is_waited_for(alone: bytes, tmp_path: Path) -> None:
+    """A network file system stalls, a machine moves: the process of one node is stopped for longer than a pulse once lasted."""
+    port, output = str(_free_port()), str(tmp_path / "results")
+    nodes = [
+        subprocess.Popen(
+            [*PYTHON, "run", *TOY, "--output", output], stderr=subprocess.PIPE, text=True,
+            env=environment(
+                MASTER_ADDR="127.0.0.1", MASTER_PORT=port, WORLD_SIZE="2", LOCAL_WORLD_SIZE="1", RANK=rank, LOCAL_RANK="0",
+                TOY_SLEEP="0.2",
+            ),
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    try:
+        _wait_for(lambda: len(list(tmp_path.rglob("journal/*.jsonl"))) == 2, 60)
+        nodes[1].send_signal(signal.SIGSTOP)
+        time.sleep(10)
+        nodes[1].send_signal(signal.SIGCONT)
+        said = [node.communicate(timeout=60)[1] for node in nodes]
+    finally:
+        for node in nodes:
+            node.kill()
+    assert [node.returncode for node in nodes] == [0, 0], said
+    assert result_bytes(tmp_path) == alone
+
+
+def test_how_long_a_silent_node_is_waited_for_is_a_number(tmp_path: Path) -> None:
+    done = run([*PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path)], PLMTASKS_NODE_TIMEOUT="soon")
+    assert done.returncode == 2
+    assert "PLMTASKS_NODE_TIMEOUT is 'soon'" in done.stderr
 
 
 def test_torchrun_starts_again_after_a_failure(alone: bytes, tmp_path: Path) -> None:
@@ -203,7 +220,7 @@ def test_one_fails_all_end_and_the_next_goes_on(fault: str, said: str, alone: by
     assert kept >= 1
     assert run([*command, "--processes", "3"]).returncode == 0
     assert result_bytes(tmp_path) == alone
-    answered_once(tmp_path)
+    kills.answered_once(tmp_path)
 
 
 def test_the_others_end_within_ten_seconds(tmp_path: Path) -> None:
@@ -225,29 +242,48 @@ def test_under_torchrun_too(tmp_path: Path) -> None:
     assert "RuntimeError: a fault on demand" in done.stderr
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [3, 5, 8])
 def test_killed_at_any_moment_and_resumed(seed: int, alone: bytes, tmp_path: Path) -> None:
-    """kill -9 of the launcher alone, at a random moment: its processes end by themselves, nothing is lost or doubled."""
-    rng = random.Random(seed)
-    command = [*PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path)]
-    process = subprocess.Popen(command, env=environment(TOY_SLEEP="0.15"), stderr=subprocess.DEVNULL, start_new_session=True)
-    _wait_for(lambda: process.poll() is not None or list(tmp_path.rglob("journal/*.jsonl")), 60)
-    time.sleep(rng.uniform(0, 0.8))
+    """A signal to the launcher, to one process or to all: nothing is left, lost or doubled; kills.py tries more."""
+    kills.trial(seed, tmp_path, alone)
+
+
+def test_a_launcher_that_is_killed_before_its_processes_have_met(tmp_path: Path) -> None:
+    """They see that it is gone, not only that its store does not answer."""
+    command = [*PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path / "results")]
+    process = subprocess.Popen(
+        command, env=environment(TMPDIR=str(tmp_path)), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    _wait_for(lambda: kills.children(process.pid), 60)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    _wait_for(lambda: not _group_alive(process.pid), 10)
-    done = run([*PYTHON, "run", *TOY, "--processes", str(rng.choice([1, 3])), "--output", str(tmp_path)])
-    assert done.returncode == 0, done.stderr
+    assert "the same command again" in process.communicate(timeout=kills.LEFT)[1]  # it ends with the last that holds the pipe
+    assert not kills.alive(process.pid)
+    assert not list(tmp_path.glob("plmtasks-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_launcher_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+    command = [*PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path / "results")]
+    process = subprocess.Popen(
+        command, env=environment(TMPDIR=str(tmp_path), TOY_SLEEP="0.5"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    _wait_for(lambda: list(tmp_path.rglob("journal/*.jsonl")), 60)
+    process.send_signal(number)
+    said = process.communicate(timeout=kills.LEFT)[1]
+    assert process.returncode == 128 + number
+    assert said.splitlines()[-1] == "interrupted: the same command goes on where it was"
+    assert "frame #" not in said
+    assert not kills.alive(process.pid)
+    assert not list(tmp_path.glob("plmtasks-*"))
+
+
+def test_what_ignores_hangups_goes_on(alone: bytes, tmp_path: Path) -> None:
+    command = ["nohup", *PYTHON, "run", *TOY, "--processes", "2", "--output", str(tmp_path)]
+    process = subprocess.Popen(command, env=environment(TOY_SLEEP="0.1"), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _wait_for(lambda: list(tmp_path.rglob("journal/*.jsonl")), 60)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 0
     assert result_bytes(tmp_path) == alone
-    answered_once(tmp_path)
-
-
-def _group_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _wait_for(condition: object, seconds: float) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from plmtasks.errors import JournalError, OutputError
-from plmtasks.journal import Journal, plan_hash
-from plmtasks.requests import GenerateAnswer
+from plmtasks.journal import Journal, MemoryJournal, plan_hash
+from plmtasks.requests import ClassifyAnswer, GenerateAnswer
 
 
 def written(folder: Path, count: int = 3, plan: str = "p") -> Path:
@@ -105,3 +105,14 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 def test_the_plan_depends_on_keys_and_batches() -> None:
     assert plan_hash(["a", "b"], [[0], [1]]) != plan_hash(["a", "b"], [[1], [0]])
     assert plan_hash(["a", "b"], [[0, 1]]) != plan_hash(["a", "c"], [[0, 1]])
+
+
+def test_a_journal_in_memory_gives_back_and_sends_what_it_holds():
+    here, there = MemoryJournal("p"), MemoryJournal("p")
+    there.write(1, {"b": ClassifyAnswer(scores=(0.5,))})
+    here.write(0, {"a": ClassifyAnswer(scores=(1.0,))})
+    here.adopt(there.raw(1))
+    assert here.read() == {0, 1}
+    assert here.answers(1, ClassifyAnswer) == {"b": ClassifyAnswer(scores=(0.5,))}
+    with pytest.raises(JournalError, match="damaged"):
+        MemoryJournal("other").adopt(there.raw(1))

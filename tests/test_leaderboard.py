@@ -130,11 +130,13 @@ def test_one_identity_with_other_bytes_stands_twice_and_says_so():
         ({"protocol": {"how": "untrained", "fresh_weights": ["head.weight"]}}, "untrained head"),
         ({"data": {"limit": 436, "examples": 436}}, "limit 436"),
         ({"data": {"truncated": 7}}, "truncated 7"),
+        ({"data": {"truncated": 7, "too_long": "8 tokens, its own"}}, "truncated 7 (8 tokens, its own)"),
         ({"settings": {"dtype": "bfloat16"}}, "bfloat16"),
         ({"settings": {"prompt": "raw"}}, "raw prompt"),
         ({"settings": {"truncation": "left"}}, "truncation left"),
         ({"settings": {"generation": GENERATION | {"beams": 2, "temperature": 0.7}}}, "beams 2; temperature 0.7"),
-        ({"settings": {"generation": GENERATION | {"top_p": 0.9, "length_penalty": 2.0}}}, "top-p 0.9; length penalty 2"),
+        ({"settings": {"generation": GENERATION | {"beams": 2, "length_penalty": 2.0}}}, "beams 2; length penalty 2"),
+        ({"settings": {"generation": GENERATION | {"temperature": 1.0, "top_p": 0.9}}}, "temperature 1; top-p 0.9"),
         ({"settings": {"generation": GENERATION | {"max_new_tokens": 16}}}, "max new tokens 16"),
         ({"protocol": {"shots": 2}}, "fine-tuned, 2-shot"),
     ],
@@ -230,6 +232,14 @@ def test_a_name_cannot_break_the_table(monkeypatch):
     assert not any(unicodedata.category(c) == "Cc" for c in shown.replace("\n", ""))
     assert next(csv.DictReader(io.StringIO(render(runs, "csv"))))["model"] == NASTY
     assert json.loads(render(runs, "json"))["boards"][0]["runs"][0]["model"] == NASTY
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "plain"])
+def test_no_cell_is_a_formula(name):
+    text = render([result(name, value=-2.5, unit="bits")], "csv")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["model"] == (name if name == "plain" else f"'{name}")
+    assert row["value"] == "-2.5", "a number stays one"
 
 
 def test_the_table_fits_the_terminal(monkeypatch):

@@ -572,3 +572,12 @@ def test_labels_that_came_from_data_are_those_of_the_checkpoint(tmp_path: Path) 
     command = ["export", "--task", "classification/custom", "--model", str(tmp_path / "model"), "--output", str(tmp_path / "one")]
     cli(command, standalone_mode=False)
     assert set(json.loads((tmp_path / "one" / "config.json").read_text())["label2id"]) == {"warm", "cold"}
+
+
+def test_a_text_may_begin_with_a_word_in_braces() -> None:
+    task = toy.ToyTask()
+    assert read_question(task, b"{laughs} I never", "in.txt", 1).inputs == {"text": "{laughs} I never"}
+    assert read_question(task, b' {"text": "a"}', "in.txt", 1).inputs == {"text": "a"}
+    for broken in (b"{laughs", b'{"text"}', b"{text: 1}"):
+        with pytest.raises(DataError, match=r"in\.txt:1:\d+: expected a JSON object a line"):
+            read_question(task, broken, "in.txt", 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from click.testing import CliRunner
 from plmtasks.cli import cli
 from plmtasks.cli.recommend import MEMORY, PARAMETERS
 from plmtasks.config import ModelSettings, of_seeds, run_config
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import InputError
 from plmtasks.leaderboard.advice import as_json, as_text
+from plmtasks.leaderboard.boards import Row
+from plmtasks.leaderboard.costs import costs
 from plmtasks.leaderboard.recommending import Advice, Limits, recommend
 from plmtasks.model import LoadedModel
 from plmtasks.registry import Registry, load_registry
@@ -324,11 +327,17 @@ def test_a_task_without_runs_is_an_error(runs: Runs, registry: Registry) -> None
         recommend(renamed, "toy", Limits(), registry)
 
 
-def test_an_environment_that_is_none_is_an_error(runs: Runs, registry: Registry) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[]", r"environment\.json: expected a JSON object, found list"), ('{"seconds": "1"}', r"json: seconds: expected a number")],
+)
+def test_an_environment_that_is_none_stops_nothing(text: str, said: str, runs: Runs, registry: Registry) -> None:
     (result,) = runs("big")
-    (result.folder / "environment.json").write_text("[]")
-    with pytest.raises(DataError, match=r"environment\.json: expected an environment in JSON, found \[\]"):
-        recommend([result], "toy/even", Limits(), registry)
+    (result.folder / "environment.json").write_text(text)
+    found = costs(Row(result))
+    assert (found.parameters, found.speed, found.memory) == (None, None, None)
+    assert re.search(said, found.unknown["speed"])
+    recommend([result], "toy/even", Limits(), registry)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A task and a model in, a result out."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,16 @@ from typing import Any
 import pytest
 import toy
 
-from plmtasks import RunConfig, Source
+from plmtasks import RunConfig, Source, answering
+from plmtasks.batching import Cost
 from plmtasks.config import ModelSettings, run_config
 from plmtasks.distributed import alone
 from plmtasks.errors import InputError, MismatchError, OutputError, PlmtasksError
+from plmtasks.journal import Journal
+from plmtasks.model import LoadedModel
+from plmtasks.progress import Progress
 from plmtasks.registry import Registry, load_registry
+from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request, Score, ScoreAnswer
 from plmtasks.results import Result, read_results
 from plmtasks.runner import run
 from plmtasks.session import fitting
@@ -107,13 +113,16 @@ def test_no_example_gives_no_score(config: RunConfig, registry: Registry) -> Non
 def test_skipped_examples_leave_the_score(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = toy.LoadedToy.costs
     monkeypatch.setattr(toy.LoadedToy, "costs", lambda self, rs: [replace(c, cut=int(c.width > 8)) for c in costs(self, rs)])
+    monkeypatch.setattr(toy.LoadedToy, "limited", "8 tokens, the toy's own")
     whole = run(config, registry, alone()).record["data"]
     assert whole["truncated"] > 0
+    assert whole["too_long"] == "8 tokens, the toy's own"
     assert whole["skipped"] == 0
     skip = replace(config, settings=replace(config.settings, truncation="skip"))
     result = run(skip, registry, alone())
     assert result.record["data"]["skipped"] == whole["truncated"]
     assert result.record["data"]["truncated"] == 0
+    assert result.record["data"]["too_long"] == whole["too_long"]
     skipped = [p for p in result.predictions() if p.get("skipped")]
     assert len(skipped) == whole["truncated"]
     import numpy as np
@@ -126,6 +135,32 @@ def test_a_model_that_answers_too_little_fails(config: RunConfig, registry: Regi
     monkeypatch.setattr(toy.LoadedToy, "answer", lambda self, requests: answer(self, requests)[1:])
     with pytest.raises(PlmtasksError, match=r"was asked . requests of kind Classify, and gave"):
         run(config, registry, alone())
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (Score(text="好", context="很"), ScoreAnswer(log_likelihood=0.0, tokens=0, words=1, bytes=3)),
+        (
+            Choose(text="很", choices=("好", "x")),
+            ChooseAnswer(choices=tuple(Likelihood(log_likelihood=-n, tokens=n, bytes=n) for n in (0, 1))),
+        ),
+    ],
+)
+def test_a_likelihood_of_no_token_is_none(request_: Request, answer: Answer, tmp_path: Path) -> None:
+    class Careless(LoadedModel):
+        def costs(self, requests: Sequence[Request]) -> list[Cost]:
+            return [Cost(width=1) for _ in requests]
+
+        def answer(self, requests: Sequence[Request]) -> list[Answer]:
+            return [answer for _ in requests]
+
+    work = answering.plan(Careless(), [request_], ModelSettings())
+    with (
+        pytest.raises(PlmtasksError, match="a model gave '好' a likelihood, and has no token for it"),
+        Journal(tmp_path, work.hash, 0) as journal,
+    ):
+        answering.answer_all(Careless(), work, alone(), journal, Progress(quiet=True))
 
 
 def test_two_at_the_same_run(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

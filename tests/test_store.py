@@ -187,7 +187,8 @@ def test_show_has_everything_of_a_run(here: Path) -> None:
     result = read_results(here)[0]
     found = json.loads(called("show", str(result.folder), "--format", "json").output)
     assert found["result"] == result.record
-    assert {"config": found["config"], "identity": found["identity"]} == json.loads((result.folder / "config.json").read_text())
+    config = json.loads((result.folder / "config.json").read_text())
+    assert {"config": found["config"], "identity": found["identity"]} == {key: config[key] for key in ("config", "identity")}
     assert found["environment"] == json.loads((result.folder / "environment.json").read_text())
     assert found["files"] == {name: len(c) for name, c in content(result.folder).items()}
     shown = called("show", str(result.folder / "result.json")).output

@@ -1,8 +1,10 @@
 """A model that learns from solved answers."""
 
 import copy
+import hashlib
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
 from plmtasks.batching import Cost
 from plmtasks.cli import cli
 from plmtasks.distributed import alone
-from plmtasks.errors import InputError, OutputError
+from plmtasks.errors import DataError, InputError, OutputError
 from plmtasks.learning import Teacher, clipped, lasting_gradients
 from plmtasks.model import LoadedModel, Model
 from plmtasks.progress import Progress
@@ -184,13 +187,17 @@ def test_a_folder_that_holds_something_else_is_left_alone(once: Path, tmp_path: 
     assert weights(other) == before
 
 
-def test_the_record_names_the_training_data(tmp_path: Path, registry: Registry) -> None:
+def test_the_record_names_the_training_data_by_their_content(tmp_path: Path, registry: Registry) -> None:
+    records = []
     for name in ("mine.tsv", "theirs.tsv"):
         (tmp_path / name).write_text("a good film\t1\na bad film\t0\n" * 8)
-    source = {"train_data": str(tmp_path / "mine.tsv"), "data": str(tmp_path / "theirs.tsv")}
-    options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
-    folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / "model"), registry)
-    assert json.loads((folder / RECORD).read_text())["tasks"]["classification/sst2"]["name"] == "mine.tsv"
+        source = {"train_data": str(tmp_path / name), "data": str(tmp_path / name)}
+        options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
+        folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / f"model-{name}"), registry)
+        records.append((folder / RECORD).read_bytes())
+    assert records[0] == records[1]
+    facts = json.loads(records[0])["tasks"]["classification/sst2"]
+    assert facts["name"] == f"content {facts['fingerprint'][:12]}"
 
 
 def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, registry: Registry) -> None:
@@ -446,7 +453,8 @@ class AtOnce(Model):
 def at_once(tmp_path: Path, **options: object) -> Any:
     found = load_registry()
     known = replace(found, items={**found.items, "model": {**found.items["model"], "at-once": AtOnce()}})
-    settings = {"threads": 1, "quiet": True, "output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
+    places = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
+    settings = {"threads": 1, "dtype": "float32", "batch_tokens": 1000, "kernels": "plain", "quiet": True, **places}
     return run(run_config("classification/sample", "at-once", **{**settings, **options}), known, alone())
 
 
@@ -459,3 +467,30 @@ def test_a_model_that_learns_at_once_goes_by_the_settings_that_it_names(tmp_path
     assert first.record["protocol"]["how"] == "trained"
     assert first.record["seed"]["recipe"] == other_seed.record["seed"]["recipe"]
     assert [r.record["seed"]["value"] for r in (first, other_seed)] == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", RECORD])
+def test_a_checkpoint_that_was_altered_is_refused(once: Path, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(once, tmp_path / "model"))
+    assert set(json.loads((folder / RECORD).read_text())["files"]) >= {"model.safetensors", "tokenizer.json", "config.json"}
+    content = bytearray((folder / name).read_bytes())
+    place = content.index(b'"loss": 0.') + 10 if name == RECORD else len(content) // 2
+    content[place] ^= 1
+    (folder / name).write_bytes(content)
+    command = ["run", "--task", "classification/sample", "--model", str(folder), "--limit", "2", "--output", str(tmp_path / "r")]
+    done = CliRunner().invoke(cli, [*command, "--threads", "1", "--quiet"])
+    assert isinstance(done.exception, DataError)
+    assert done.exception.message.startswith(f"{folder / name}: expected the ")
+    assert not list(tmp_path.rglob("result.json"))
+    (folder / RECORD).unlink()  # it is another model then
+    assert load_registry().model(str(folder)).training_record() is None
+
+
+def test_what_is_exported_has_a_record_with_hashes_of_its_own(once: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "exported"
+    command = ["export", "--model", str(once), "--task", "classification/sample", "--output", str(folder)]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    record = load_registry().model(str(folder)).training_record()
+    assert record is not None
+    assert record["files"]["model.safetensors"] == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()

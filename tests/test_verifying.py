@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,12 @@ from click.testing import CliRunner
 from plmtasks import results
 from plmtasks.cli.results import command
 from plmtasks.config import run_config
+from plmtasks.data import Dataset
 from plmtasks.distributed import alone
+from plmtasks.examples import Example
+from plmtasks.leaderboard.boards import make_boards
 from plmtasks.registry import Registry, load_registry
-from plmtasks.results import Result, dump, identity_hash, read_result
+from plmtasks.results import Result, dump, identity_hash, read_result, sealed
 from plmtasks.runner import run
 from plmtasks.session import run as run_all
 from plmtasks.store import find
@@ -38,6 +42,22 @@ def written(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Res
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def sliced(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Of enough examples for slices."""
+    options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            toy.ToyTask, "load", lambda self, source: Dataset(name="toy", published=True, readers={"test": lambda: [
+                Example(id=f"n{i}", inputs={"text": f"x {i}"}, reference=toy.LABELS[i % 2], slices=(f"half={i % 2}",))
+                for i in range(80)
+            ]})
+        )  # fmt: skip
+        return run(
+            run_config("toy/even", "toy-model", output=str(tmp_path_factory.mktemp("sliced")), **options), registry, alone()
+        )
+
+
 @pytest.fixture
 def copy(written: Result, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written.folder, tmp_path / written.folder.name))
@@ -53,10 +73,10 @@ def altered(folder: Path, registry: Registry, *, deep: bool = False) -> set[str]
 
 
 def changed(path: Path, change: Callable[[Any], Any]) -> None:
-    """A JSON file with something else in it."""
+    """A JSON file with something else in it, by somebody who knows of its checksum."""
     value = json.loads(path.read_text())
     change(value)
-    path.write_text(dump(value))
+    path.write_text(sealed(value))
 
 
 def line_changed(folder: Path, change: Callable[[Any], Any], number: int = 0) -> None:
@@ -160,9 +180,9 @@ def test_an_altered_interval_is_found_by_the_deep_check(copy: Path, registry: Re
         (lambda r: r["data"].update(fingerprint="0" * 64), "data"),
         (lambda r: r["task"].update(version=2), "task"),
         (lambda r: r["signatures"].update(toy_accuracy="toy_accuracy v2"), "metrics"),
-        (lambda r: r["data"].update(examples=24), "rows of toy_accuracy"),
+        (lambda r: r["data"].update(examples=24), "scores of toy_accuracy from statistics.npy"),
         (lambda r: r["data"].update(skipped=1), "rows of toy_accuracy"),
-        (lambda r: r["protocol"].update(given={"task": "toy/find"}), "the run that is given"),
+        (lambda r: r["protocol"].update(given={"task": "toy/find", "model": "m", "identity": "0" * 32}), "the run that is given"),
         (lambda r: r.update(identity="0" * 32), "the folder's name"),
         (lambda r: r["scores"].update(another={}), "result.json"),
         (lambda r: r.pop("protocol"), "result.json"),
@@ -173,13 +193,54 @@ def test_an_altered_result_is_found(copy: Path, registry: Registry, change: Any,
     assert what in altered(copy, registry)
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda r: r["protocol"].update(how="fine-tuned"), "how the model came to the task"),
+        (lambda r: r["protocol"].update(shots=5), "how the model came to the task"),
+        (lambda r: r["protocol"]["trained_on"].append({"task": "toy/even"}), "how the model came to the task"),
+        (lambda r: r["protocol"].update(fresh_weights=["head"]), "newly initialized weights"),
+        (lambda r: r["model"].update(family="encoder"), "model"),
+        (lambda r: r["slices"].clear(), "slices from the predictions"),
+        (lambda r: r["slices"].popitem()[1].update(examples=1), "slices from the predictions"),
+        (lambda r: r.update(calibration={"of": ["toy_accuracy", "accuracy"]}), "calibration from the predictions"),
+    ],
+)
+def test_an_altered_provenance_is_found(tmp_path: Path, registry: Registry, change: Any, what: str, sliced: Result) -> None:
+    folder = Path(shutil.copytree(sliced.folder, tmp_path / sliced.folder.name))
+    assert altered(folder, registry, deep=True) == set()
+    changed(folder / "result.json", change)
+    # what is not even of the schema is told as such
+    assert altered(folder, registry, deep=True) & {what, "result.json"}
+
+
+@pytest.mark.parametrize("name", ["result.json", "config.json", "environment.json"])
+def test_every_flipped_bit_is_found(copy: Path, registry: Registry, name: str) -> None:
+    whole, rng = (copy / name).read_bytes(), random.Random(name)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        (copy / name).write_bytes(damaged)
+        assert altered(copy, registry), bytes(damaged)
+    (copy / name).write_bytes(whole)
+    assert altered(copy, registry) == set()
+
+
+def test_a_table_marks_what_was_altered(copy: Path, registry: Registry) -> None:
+    text = (copy / "result.json").read_text()
+    assert "altered since it was written" not in make_boards([read_result(copy)])[0].rows[0].marks
+    for other in (text.replace('"shots": 0', '"shots": 1'), dump({**json.loads(text), "checksum": "0" * 64})):
+        (copy / "result.json").write_text(other)
+        assert "altered since it was written" in make_boards([read_result(copy)])[0].rows[0].marks
+
+
 def test_altered_settings_are_another_identity(copy: Path, registry: Registry) -> None:
     changed(copy / "config.json", lambda c: c["identity"]["settings"].update(seed=7))
     found = findings(copy, registry)["the identity in config.json"]
     assert found.state == "altered"
     assert found.found == identity_hash(json.loads((copy / "config.json").read_text())["identity"])
     (copy / "config.json").unlink()
-    assert altered(copy, registry) == {"the identity in config.json"}
+    assert altered(copy, registry) == {"the identity in config.json", "the checksum of config.json"}
 
 
 def test_another_name_of_the_folder_is_found(copy: Path, registry: Registry) -> None:

@@ -3,15 +3,18 @@
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
+from ..distributed import LAUNCHED
 from ..errors import PlmtasksError, PluginError
 
 if TYPE_CHECKING:
@@ -124,12 +127,13 @@ def cli(ctx: click.Context, debug: bool, disable: tuple[str, ...]) -> None:
 def main() -> None:
     """Runs the command line; exits with the error's code, without a traceback unless --debug."""
     warnings.showwarning = _show_warning
+    _take_signals()
     sys.argv[1:] = _general_first(sys.argv[1:])
     debug = "--debug" in sys.argv
     try:
         cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        _stop("interrupted: the same command goes on where it was", 130)
+    except click.exceptions.Abort as e:
+        _interrupted(e.__cause__)
     except click.ClickException as e:
         e.show()
         sys.exit(e.exit_code)
@@ -144,8 +148,8 @@ def main() -> None:
         if debug or e.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _stop(f"error: no space left on the disk: {e.filename or ''}\n  what was finished is kept; make room and run again", 2)
-    except KeyboardInterrupt:
-        _stop("interrupted: the same command goes on where it was", 130)
+    except KeyboardInterrupt as e:
+        _interrupted(e)
     except Exception as e:
         from ..loading import blame
 
@@ -153,6 +157,36 @@ def main() -> None:
         if blamed is None:
             raise
         _stop(f"error: {blamed}\n  --debug shows the traceback", 1)
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks to end, as Ctrl-C does; its number."""
+
+
+def _take_signals() -> None:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is open is closed, and how to go on is said.
+
+    The processes of our launcher just end: it does the rest.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # whoever ignores a signal, as nohup does, has said so
+        if number is not None and LAUNCHED not in os.environ and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+    raise Ended(number)
+
+
+def _interrupted(cause: BaseException | None) -> None:
+    code = 128 + (cause.args[0] if isinstance(cause, Ended) else signal.SIGINT)
+    if LAUNCHED in os.environ:
+        sys.exit(code)  # the launcher says it
+    with suppress(OSError):  # the terminal may have gone
+        sys.stderr.write("interrupted: the same command goes on where it was\n")
+    sys.exit(code)
 
 
 def _general_first(arguments: Sequence[str]) -> list[str]:
@@ -170,7 +204,9 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
 
 def _stop(text: str, code: int) -> None:
     sys.stdout.flush()
-    sys.stderr.write(text + "\n")
+    from ..progress import printable
+
+    sys.stderr.write(printable(text, lines=True) + "\n")
     sys.exit(code)
 
 
@@ -178,6 +214,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, *
     from ..data import DataWarning
     from ..distributed import speaks
     from ..loading import PluginWarning
+    from ..progress import printable
 
     if issubclass(category, (DataWarning, PluginWarning)) and speaks():
-        sys.stderr.write(f"warning: {message}\n")
+        sys.stderr.write(printable(f"warning: {message}", lines=True) + "\n")

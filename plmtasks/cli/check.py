@@ -12,6 +12,7 @@ import click
 
 from .names import find
 from .options import DATA, TRUST, item
+from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..checking import Checker, Finding, State
@@ -48,7 +49,7 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, tru
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)  # else it keeps things in the user's folder
         findings = _told(checker, found, quiet=form == "json")
     if form == "json":
-        click.echo(json.dumps([finding._asdict() for finding in findings], indent=1, ensure_ascii=False, default=repr))
+        say_json(json.dumps([finding._asdict() for finding in findings], indent=1, ensure_ascii=False, default=repr) + "\n")
     if any(finding.state == "failed" for finding in findings):
         raise SystemExit(1)
 
@@ -93,21 +94,21 @@ def _print(findings: "list[Finding]") -> None:
 
     first, counts = findings[0], Counter(finding.state for finding in findings)
     if first.check == ABSENT and first.state == "skipped":
-        click.echo(f"{first.kind} {first.name}: not checked: {first.said}")
+        say(f"{first.kind} {first.name}: not checked: {first.said}")
         return
     words: dict[State, str] = {
         "passed": "passed", "failed": "failed", "hint": f"hint{'s' * (counts['hint'] != 1)}", "skipped": "not for it",
     }  # fmt: skip
     told = ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state])
-    click.echo(f"{first.kind} {first.name}: {told}")
+    say(f"{first.kind} {first.name}: {told}")
     for finding in findings:
         if finding.state == "passed":
             continue
-        click.echo(f"  {MARKS[finding.state]} {finding.check}: {finding.said}")
+        say(f"  {MARKS[finding.state]} {finding.check}: {finding.said}")
         if finding.example is not None:
             lines = json.dumps(_shortened(finding.example), ensure_ascii=False, indent=2, default=repr).splitlines()
             lines = lines if len(lines) <= LINES else [*lines[:LINES], "…"]
-            click.echo("\n".join(f"      {line}" for line in lines))
+            say("\n".join(f"      {line}" for line in lines))
 
 
 def _shortened(value: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import TRUST
+from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..comparing import Changed, Comparison
@@ -34,9 +35,9 @@ def command(run_a: str, run_b: str, examples: int, form: str, trust_remote_code:
     if form == "json":
         from ..results import dump
 
-        click.echo(dump(_json(made, examples)), nl=False)
+        say_json(dump(_json(made, examples)))
     else:
-        click.echo(_table(made, examples), nl=False)
+        say(_table(made, examples), nl=False)
 
 
 def _json(made: "Comparison", examples: int) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _json(made: "Comparison", examples: int) -> dict[str, Any]:
     runs = (made.first, made.second)
     return {
         "runs": [{"folder": str(r.folder), "identity": r.identity, "model": r.model, "scores": r.scores()} for r in runs],
-        "task": made.first.task, "data": made.first.record["data"]["name"], "split": made.first.record["data"]["split"],
+        "task": made.first.task, "data": made.first.data, "split": made.first.record["data"]["split"],
         "main": made.first.record["main"], "examples": made.n,
         "differences": {m: {s: asdict(d) for s, d in scores.items()} for m, scores in made.differences.items()},
         "slices": {name: {"examples": n, "difference": asdict(d) if d else None} for name, (n, d) in made.slices.items()},
@@ -57,11 +58,12 @@ HEADER = ("A", "B", "B less A", "p bootstrap", "p randomization", "p McNemar", "
 
 
 def _table(made: "Comparison", examples: int) -> str:
-    from .texts import printable, table
+    from ..progress import printable
+    from .texts import table
 
     data, (metric, score) = made.first.record["data"], made.first.record["main"]
     blocks = [
-        printable(f"{made.first.task} on {data['name']}, split {data['split']}: {made.n} of {data['examples']} examples"),
+        printable(f"{made.first.task} on {made.first.data}, split {data['split']}: {made.n} of {data['examples']} examples"),
         *(
             printable(f"{name}  {r.model}, {r.record['protocol']['how']}: {r.folder}")
             for name, r in (("A", made.first), ("B", made.second))

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import TRUST, item
+from .texts import say
 
 
 @click.command("convert")
@@ -48,7 +49,7 @@ def _write(paths: tuple[str, ...], to: str, output: str, trusting: bool) -> None
     registry = load_registry(trusting=trusting)
     form = registry.format(to)
     results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
-    click.echo(str(form.write(list(results.values()), Path(output), registry)))
+    say(str(form.write(list(results.values()), Path(output), registry)))
 
 
 def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: str) -> None:
@@ -57,4 +58,4 @@ def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: st
     form = load_registry().format(source)
     for path in paths:
         for result in form.read(Path(path), Path(output), tasks):
-            click.echo(f"{result.folder}: {result.task} on {result.model}, {result.record['data']['examples']} examples")
+            say(f"{result.folder}: {result.task} on {result.model}, {result.record['data']['examples']} examples")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .texts import say
+
 THRESHOLD = 80.0
 """Points that every pair must reach; chance is 50 for classification and next to nothing for what is written or tagged."""
 
@@ -32,8 +34,8 @@ def command(output: str, processes: int | None) -> None:
         "threads": 1,  # more threads slow so small models down
     }  # fmt: skip
     results = run(fitting(configs(tasks, MODELS, values), registry), registry)
-    click.echo(render(results, "table", registry), nl=False)
+    say(render(results, "table", registry), nl=False)
     low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLD]
     if low:
         raise PlmtasksError(f"below the threshold of {THRESHOLD:g} points", *low)
-    click.echo(f"all {len(results)} pairs reach {THRESHOLD:g} points on test examples that do not occur in training")
+    say(f"all {len(results)} pairs reach {THRESHOLD:g} points on test examples that do not occur in training")

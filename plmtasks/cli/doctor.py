@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .texts import say, say_json
+
 if TYPE_CHECKING:
     from ..examining import Finding
 
@@ -20,7 +22,7 @@ def command(results: str, online: bool, form: str) -> None:
 
     found = examine(load_registry(), results, online=online)
     if form == "json":
-        click.echo(json.dumps([finding._asdict() for finding in found], indent=1, ensure_ascii=False))
+        say_json(json.dumps([finding._asdict() for finding in found], indent=1, ensure_ascii=False) + "\n")
     else:
         _print(found)
     if any(finding.state == "broken" for finding in found):
@@ -32,7 +34,7 @@ def _print(found: "list[Finding]") -> None:
     about = ""
     for finding in found:
         if finding.about != about:
-            click.echo(f"{chr(10) if about else ''}{finding.about}")
+            say(f"{chr(10) if about else ''}{finding.about}")
             about = finding.about
         mark = {"fine": " ", "missing": "–", "broken": "!"}[finding.state]
-        click.echo(f"{mark} {finding.what:{width}}  {finding.said}".rstrip())
+        say(f"{mark} {finding.what:{width}}  {finding.said}".rstrip())

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from .options import DATA, TRUST, configs, item
+from .texts import say
 
 
 @click.command("export")
@@ -23,6 +24,7 @@ def command(model: str, task: str, output: str, **values: Any) -> None:
     from ..errors import OutputError
     from ..job import any_form
     from ..registry import load_registry
+    from ..training import write_record
 
     folder = Path(output)
     if folder.is_dir() and any(folder.iterdir()):
@@ -31,4 +33,6 @@ def command(model: str, task: str, output: str, **values: Any) -> None:
     registry = load_registry(trusting=config.settings.trust_remote_code)
     form, checkpoint = any_form(config, registry), registry.model(config.model)
     checkpoint.export(form, config.settings.that_matter(form), folder)
-    click.echo(f"{folder}: {checkpoint.name}, which answers {form.kind()}")
+    if (record := checkpoint.training_record()) is not None:
+        write_record(folder, record)
+    say(f"{folder}: {checkpoint.name}, which answers {form.kind()}")

@@ -1,11 +1,13 @@
 """`plmtasks leaderboard`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .options import TRUST
+from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -38,7 +40,7 @@ def command(
         return
     text = render(found, form, registry)
     if output is None:
-        click.echo(text, nl=False)
+        (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
 
@@ -47,6 +49,6 @@ def _site(results: "list[Result]", folder: Path, opened: bool, registry: "Regist
     import webbrowser
 
     written = registry.format("site").write(results, folder, registry)
-    click.echo(str(written))
+    say(str(written))
     if opened:
         webbrowser.open(written.files[0].resolve().as_uri())

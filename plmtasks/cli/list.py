@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import brought, whose
+from .texts import say, say_json
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -31,7 +32,7 @@ def command(what: str, form: str) -> None:
         if what != "plugins":
             raise click.UsageError("--format json is for plugins")
         told = [*(_told(p, registry) for p in registry.plugins), *(_told_of_command(*named) for named in brought().items())]
-        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        say_json(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
         return
     kind = what.removesuffix("s")
     if what == "plugins":
@@ -49,13 +50,13 @@ def command(what: str, form: str) -> None:
         rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in registry.items[kind].items()]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     for first, second, third in rows:
-        click.echo(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())
+        say(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())
     for provider in registry.providers.get(kind, ()):
         alone = ", or NAME alone" if provider.default else ""
-        click.echo(f"{provider.beginning}NAME{alone}  {provider.description or f'any {kind} of that name'}")
+        say(f"{provider.beginning}NAME{alone}  {provider.description or f'any {kind} of that name'}")
     for (clashing, name), distributions in registry.clashes.items():
         if what in ("plugins", f"{clashing}s"):
-            click.echo(f"{clashing} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used")
+            say(f"{clashing} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used")
 
 
 def _first_line(form: type) -> str:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .texts import say
+
 
 @click.command("new")
 @click.argument("kind", type=click.Choice(["task", "model", "metric"]))
@@ -24,9 +26,9 @@ def command(kind: str, name: str, output: str | None, license: str) -> None:
     new = New(kind=kind, name=name, license=license)
     folder = Path(output or new.distribution)
     written = create(new, folder, load_registry())
-    click.echo(f"{folder}: {len(written)} files, for the {kind} {new.item}")
+    say(f"{folder}: {len(written)} files, for the {kind} {new.item}")
     for path in written:
-        click.echo(f"  {path}")
-    click.echo("next:")
+        say(f"  {path}")
+    say("next:")
     for step in new.next_steps(folder):
-        click.echo(f"  {step}")
+        say(f"  {step}")

@@ -110,12 +110,18 @@ MODEL = chain(
     TRUST,
 )  # fmt: skip
 GENERATION = chain(
-    click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Beams of a generation; default 1."),
-    click.option("--temperature", type=click.FloatRange(min=0), metavar="X", help="Default 0: the likeliest token."),
-    click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), metavar="X"),
-    click.option("--length-penalty", type=float, metavar="X", help="Of beams; default 1."),
+    click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Default 1, whatever the checkpoint says."),
+    click.option(
+        "--temperature", type=click.FloatRange(min=0), metavar="X",
+        help="Default 0, whatever the checkpoint says: the likeliest token.",
+    ),
+    click.option(
+        "--top-p", type=click.FloatRange(min=0, max=1, min_open=True), metavar="X",
+        help="Of drawn tokens; default: the checkpoint's, as all that is not named (top_k, repetition_penalty, …).",
+    ),
+    click.option("--length-penalty", type=float, metavar="X", help="Of beams; default: the checkpoint's."),
     click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N", help="Default: what the task asks for."),
-)
+)  # fmt: skip
 PROCESSES = chain(
     click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Processes on this machine; default 1."),
     click.option(

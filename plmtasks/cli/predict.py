@@ -16,7 +16,7 @@ from .options import DATA, GENERATION, MODEL, PROCESSES, configs, item
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option("--block", type=click.IntRange(min=1), metavar="N", help="Lines answered together; default 1024.")
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
-@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before each question; default 0.")
+@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before a question, never it; default 0.")
 @click.option("--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed")
 @DATA
 @MODEL

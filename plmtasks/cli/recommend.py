@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .options import TRUST, item
+from .texts import say, say_json
 
 
 class Quantity(click.ParamType[float]):
@@ -52,4 +53,7 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
 
     found = [result for path in results for result in read_results(Path(path))]
     advice = recommend(found, task, Limits(**limits), load_registry(trusting=trust_remote_code))  # type: ignore[arg-type]
-    click.echo((as_json if form == "json" else as_text)(advice), nl=False)
+    if form == "json":
+        say_json(as_json(advice))
+    else:
+        say(as_text(advice), nl=False)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..progress import printable
 from .options import TRUST
+from .texts import say
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -67,38 +69,37 @@ def _reproduce(
         if not output and not any(Path(folder).iterdir()):
             Path(folder).rmdir()
         else:
-            click.echo(f"what was done is in {folder}", err=True)
+            say(f"what was done is in {folder}", err=True)
         raise
     _say_after(made)
     if output is None and made.same:
         shutil.rmtree(folder)
     else:
-        click.echo(f"the new run: {made.result.folder}")
+        say(f"the new run: {made.result.folder}")
     return made.same
 
 
 def _say_before(result: "Result", found: "list[Unlike]") -> None:
-    from .texts import printable
 
-    click.echo(printable(f"{result.task} on {result.model}: {result.folder}"))
+    say(printable(f"{result.task} on {result.model}: {result.folder}"))
     if not found:
-        click.echo("nothing differs: the same data, weights, settings, versions and class of machine")
+        say("nothing differs: the same data, weights, settings, versions and class of machine")
         return
-    click.echo("differs from when it was run:")
+    say("differs from when it was run:")
     for unlike in found:
-        click.echo(printable(f"  {unlike.what}: {unlike.then} then, {unlike.now} now"))
+        say(printable(f"  {unlike.what}: {unlike.then} then, {unlike.now} now"))
 
 
 def _say_after(made: "Reproduction") -> None:
     for name, same in made.files.items():
-        click.echo(f"{name}: {'the same bytes' if same else 'other bytes'}")
+        say(f"{name}: {'the same bytes' if same else 'other bytes'}")
     if made.same:
         return
-    click.echo(f"predictions: {made.predictions} of {made.examples} are others")
-    click.echo("scores: " + ("the same" if not made.scores else f"{len(made.scores)} differ"))
+    say(f"predictions: {made.predictions} of {made.examples} are others")
+    say("scores: " + ("the same" if not made.scores else f"{len(made.scores)} differ"))
     for name, (then, now) in made.scores.items():
         by = "" if then is None or now is None else f", by {now - then:+.6g}"
-        click.echo(f"  {name}: {_number(then)} then, {_number(now)} now{by}")
+        say(f"  {name}: {_number(then)} then, {_number(now)} now{by}")
 
 
 def _number(value: float | None) -> str:

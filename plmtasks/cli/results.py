@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..progress import printable
 from .options import TRUST
+from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..store import Run
@@ -39,8 +41,8 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 
     columns = ["task", "model", "protocol", "score", "examples", "finished", "size", "folder"]
     lines = [[_score(row) if name == "score" else _cell(row, name) for name in columns] for row in rows]
-    click.echo(table(columns, lines, right=("examples", "size")), nl=False)
-    click.echo(f"{len(rows)} runs, {_size(sum(row['bytes'] for row in rows))}")
+    say(table(columns, lines, right=("examples", "size")), nl=False)
+    say(f"{len(rows)} runs, {_size(sum(row['bytes'] for row in rows))}")
 
 
 @command.command("show")
@@ -59,7 +61,7 @@ def show(run: str, form: str) -> None:
     if form == "json":
         _print(everything)
         return
-    click.echo("\n".join(_lines(everything)))
+    say("\n".join(_lines(everything)))
 
 
 def _row(run: "Run") -> dict[str, Any]:
@@ -112,7 +114,6 @@ def _everything(run: "Run") -> dict[str, Any]:
 
 def _lines(everything: dict[str, Any]) -> list[str]:
     """What a person reads of it; `--format json` has all."""
-    from .texts import printable
 
     lines = [f"folder: {everything['folder']}", f"state: {everything['state']}", f"class of machine: {everything['machine']}"]
     result = everything["result"] or {}
@@ -160,7 +161,7 @@ def _indented(name: str, value: Any, depth: int) -> "list[str]":
 def _print(value: Any) -> None:
     from ..results import dump
 
-    click.echo(dump(value), nl=False)
+    say_json(dump(value))
 
 
 # ── merge ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +178,6 @@ def merge(sources: tuple[str, ...], into: str) -> None:
     run was altered, or is no other class's and has other bytes.
     """
     from ..store import merge as merged
-    from .texts import printable
 
     counts = {"copied": 0, "beside": 0, "there": 0, "left out": 0}
     refused = False
@@ -185,10 +185,10 @@ def merge(sources: tuple[str, ...], into: str) -> None:
         counts[one.what] += 1
         if one.what == "left out":
             refused |= one.why != "not finished"
-            click.echo(printable(f"left out {one.folder}: {one.why}"), err=True)
+            say(printable(f"left out {one.folder}: {one.why}"), err=True)
         elif one.what == "beside":
-            click.echo(printable(f"of another class of machine: {one.into}"))
-    click.echo(
+            say(printable(f"of another class of machine: {one.into}"))
+    say(
         f"{counts['copied'] + counts['beside']} runs copied, {counts['beside']} of them beside one of another class of machine; "
         f"{counts['there']} were there; {counts['left out']} left out"
     )
@@ -225,22 +225,21 @@ def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bo
     if form == "json":
         _print(reports)
     else:
-        click.echo(f"{len(reports)} runs, {altered or 'none'} altered")
+        say(f"{len(reports)} runs, {altered or 'none'} altered")
     if altered:
         sys.exit(1)
 
 
 def _report(run: "Run", findings: "list[Finding]") -> None:
-    from .texts import printable
 
     unchecked = [f for f in findings if f.state == "not checked"]
     wrong = [f for f in findings if f.state == "altered"]
     verdict = "altered" if wrong else f"{len(findings) - len(unchecked)} checks passed" if run.result else "not finished"
-    click.echo(printable(f"{run.task} on {run.model}: {verdict}: {run.folder}"))
+    say(printable(f"{run.task} on {run.model}: {verdict}: {run.folder}"))
     for f in wrong:
-        click.echo(printable(f"  {f.what}: expected {f.expected or 'what fits'}, found {f.found}"))
+        say(printable(f"  {f.what}: expected {f.expected or 'what fits'}, found {f.found}"))
     for f in unchecked:
-        click.echo(printable(f"  {f.what}: not checked: {f.found}"))
+        say(printable(f"  {f.what}: not checked: {f.found}"))
 
 
 # ── prune ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,14 +258,11 @@ KINDS = ("unfinished", "superseded", "journals")
 def prune(stores: tuple[str, ...], kinds: tuple[Any, ...], yes: bool) -> None:
     """Show what could go, and how much it is; delete it with --yes only."""
     from ..store import delete, waste
-    from .texts import printable
 
     found = [one for store in stores for one in waste(store, kinds or KINDS)]
     for one in found:
         if yes:
             delete(one)
-        click.echo(printable(f"{_size(one.bytes):>8}  {one.folder}: {one.why}"))
+        say(printable(f"{_size(one.bytes):>8}  {one.folder}: {one.why}"))
     total = f"{len(found)} folders, {_size(sum(one.bytes for one in found))}"
-    click.echo(
-        f"{total}: deleted" if yes else f"{total}: nothing was deleted; --yes deletes it" if found else "nothing to delete"
-    )
+    say(f"{total}: deleted" if yes else f"{total}: nothing was deleted; --yes deletes it" if found else "nothing to delete")

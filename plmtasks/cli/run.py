@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .options import DATA, GENERATION, METRICS, MODEL, PROCESSES, TRAINING, Names, configs, item
+from .texts import say
 
 
 @click.command("run")
@@ -13,7 +14,7 @@ from .options import DATA, GENERATION, METRICS, MODEL, PROCESSES, TRAINING, Name
 @DATA
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many examples, drawn by the hash of their ids.")
-@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before each question; default 0.")
+@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before a question, never it; default 0.")
 @click.option(
     "--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed", help="The same for all, or drawn for each."
 )
@@ -63,16 +64,16 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, seeds
     fit = fitting(made, registry)
     for config in made:
         if config not in fit and not config.quiet:
-            click.echo(f"{config.task} cannot be asked of {config.model}: left out", err=True)
+            say(f"{config.task} cannot be asked of {config.model}: left out", err=True)
     count = seeds or 1
     results = run([one for config in fit for one in of_seeds(config, range(config.seed, config.seed + count))], registry)
     if speaks():
-        click.echo(render(results, "table", registry), nl=False)
+        say(render(results, "table", registry), nl=False)
         for i in range(0, len(results), count):
             distinct = {result.identity: result for result in results[i : i + count]}
             for result in distinct.values():
-                click.echo(f"{result.task} on {result.model}: {result.folder}")
+                say(f"{result.task} on {result.model}: {result.folder}")
                 if slices or values["perturb"]:
-                    click.echo(summary(result), nl=False)
+                    say(summary(result), nl=False)
             if len(distinct) < count:
-                click.echo(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")
+                say(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .options import METRICS, TRUST, Pairs, item
+from .texts import say, say_json
 
 
 @click.command("score")
@@ -30,13 +31,13 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     if form == "json":
         from ..results import dump
 
-        click.echo(dump(scored.scores), nl=False)
+        say_json(dump(scored.scores))
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
     data = registry.task(task).load(source)
-    click.echo(f"{len(scored.rows)} examples of {data.name}, split {values['split'] or data.default_split()}")
+    say(f"{len(scored.rows)} examples of {data.name}, split {values['split'] or data.default_split()}")
     for name, s in rows:
         if s["value"] is not None:
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""
-            click.echo(f"{name:{width}}  {s['value']:9.3f}{interval}")
+            say(f"{name:{width}}  {s['value']:9.3f}{interval}")

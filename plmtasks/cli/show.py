@@ -7,6 +7,7 @@ import click
 
 from .names import NAMES_SHOWN, find
 from .options import DATA, TRUST, item
+from .texts import say
 
 
 @click.command("show")
@@ -39,28 +40,28 @@ def command(name: str, ask: str | None, model: str | None, prompt: Any, trust_re
     except InputError as e:
         if any(values.values()):  # the data that the user named must be there
             raise
-        click.echo(f"data: not at hand: {e.message.splitlines()[0]}")
+        say(f"data: not at hand: {e.message.splitlines()[0]}")
         return
-    click.echo(f"data: {data.name}: " + ", ".join(f"{s} {len(data[s])}" for s in data.splits))
-    click.echo(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
+    say(f"data: {data.name}: " + ", ".join(f"{s} {len(data[s])}" for s in data.splits))
+    say(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
     for wanted in [ask] if ask else task.asks:
         request = task.ask(example.hidden(), wanted)
-        click.echo(f"\n{wanted}:\n{_json(request)}\nsolved:\n{_json(task.solve(example, request))}")
+        say(f"\n{wanted}:\n{_json(request)}\nsolved:\n{_json(task.solve(example, request))}")
         if asked is not None and wanted not in asked.answers:
-            click.echo(f"{model} does not answer {wanted}")
+            say(f"{model} does not answer {wanted}")
         elif asked is not None:
-            click.echo(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt))}")
+            say(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt))}")
 
 
 def _show_task(task: Any, registry: Any) -> None:
-    click.echo(f"{task.name}: {task.description}")
+    say(f"{task.name}: {task.description}")
     owner = registry.owners.get(("task", task.name))
-    click.echo(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
-    click.echo(f"can be asked by: {', '.join(task.asks)}")
-    click.echo(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}")
+    say(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
+    say(f"can be asked by: {', '.join(task.asks)}")
+    say(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}")
     for metric in task.metrics:
-        click.echo(f"metric {metric}: {registry.metric(metric).description}")
-    click.echo(f"predictions to score: {_formats(task)}")
+        say(f"metric {metric}: {registry.metric(metric).description}")
+    say(f"predictions to score: {_formats(task)}")
 
 
 def _formats(task: Any) -> str:
@@ -73,34 +74,34 @@ def _formats(task: Any) -> str:
 
 
 def _show_metric(metric: Any, registry: Any) -> None:
-    click.echo(f"{metric.name}: {metric.description}\nsignature: {metric.signature()}")
+    say(f"{metric.name}: {metric.description}\nsignature: {metric.signature()}")
     for name, info in metric.scores().items():
-        click.echo(f"{name}: {info.unit}, {'higher' if info.higher_is_better else 'lower'} is better, best {info.best}")
+        say(f"{name}: {info.unit}, {'higher' if info.higher_is_better else 'lower'} is better, best {info.best}")
 
 
 def _show_model(model: Any, registry: Any) -> None:
     from ..training import learned
 
-    click.echo(f"{model.name}: {model.description}".rstrip(": "))
-    click.echo(f"family: {model.family}\nanswers: {', '.join(model.answers)}")
+    say(f"{model.name}: {model.description}".rstrip(": "))
+    say(f"family: {model.family}\nanswers: {', '.join(model.answers)}")
     fitting = [name for name, task in registry.items["task"].items() if set(task.asks) & set(model.answers)]
-    click.echo(f"tasks that fit: {_some(fitting, 'tasks')}")
+    say(f"tasks that fit: {_some(fitting, 'tasks')}")
     if model.recommended:
-        click.echo("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
+        say("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
     for head in model.heads() if not model.from_scratch else ():
-        click.echo(f"has weights for: {head}")
+        say(f"has weights for: {head}")
     for trained in learned(model.training_record() or {}):
-        click.echo(f"trained on: {trained['task']}, {trained['examples']} examples of {trained['name']}")
+        say(f"trained on: {trained['task']}, {trained['examples']} examples of {trained['name']}")
 
 
 def _show_plugin(plugin: Any, registry: Any) -> None:
-    click.echo(f"plugin {plugin.name}, from {plugin.distribution}")
+    say(f"plugin {plugin.name}, from {plugin.distribution}")
     if plugin.error:
-        click.echo(f"failed to load: {plugin.error}")
+        say(f"failed to load: {plugin.error}")
     for kind, items in registry.items.items():
         names = [name for name in items if registry.owners[kind, name] == plugin]
         if names:
-            click.echo(f"{kind}s: {', '.join(names)}")
+            say(f"{kind}s: {', '.join(names)}")
 
 
 def _some(names: Sequence[str], what: str) -> str:

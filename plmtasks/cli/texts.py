@@ -6,6 +6,20 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
+
+from ..progress import STEERING, printable
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Writes lines for a person to read, whoever wrote what is in them."""
+    click.echo(printable(text, lines=True), err=err, nl=nl)
+
+
+def say_json(text: str) -> None:
+    """Writes JSON for a program to read; a person may look at it too."""
+    click.echo(STEERING.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text), nl=False)
+
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
     """As wide as the terminal; long cells are folded.
@@ -25,11 +39,6 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence
         made.add_row(*(Text(printable(cell)) for cell in cells))  # as Text, a bracket is no markup
     Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None).print(made)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
-
-
-def printable(text: str) -> str:
-    """Without control characters: what somebody else wrote may not steer the terminal or end a line."""
-    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def shortened(value: Any, width: int) -> str:

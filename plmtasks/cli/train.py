@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from .options import MODEL, PROCESSES, TRAINING, Pairs, configs, item
+from .texts import say
 
 
 @click.command("train")
@@ -55,13 +56,13 @@ def command(
         made += configs((task,), (name,), {**values, **own, "columns": _columns(own["columns"])})
     if output is None or dry_run:
         if speaks():
-            click.echo(f"{estimate(made)}")
+            say(f"{estimate(made)}")
         return
     folder = train(made, output)
     if speaks():
-        click.echo(f"{folder}")
+        say(f"{folder}")
     if speaks() and push_to_hub is not None:
-        click.echo(publish(folder, push_to_hub, load_registry().model(str(folder)).training_record() or {}))
+        say(publish(folder, push_to_hub, load_registry().model(str(folder)).training_record() or {}))
 
 
 def _of(task: str, tasks: Sequence[str], option: str, given: Sequence[str]) -> str | None:

@@ -1,11 +1,16 @@
 """Tasks whose answer is one of some: a label, or one of the choices that each example brings."""
 
-from collections.abc import Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from ..data import Dataset
+from ..candidates import Cell, predicted, settle
+from ..data import Dataset, warn_flaws
 from ..errors import DataError, InputError
 from ..examples import Example, Prediction
+from ..labels import labels_found, labels_named
 from ..languages import is_spaced
 from ..reading import by_choice, by_label, first_line, named, sure_choice, sure_label
 from ..requests import Answer, ChooseAnswer, Classify, ClassifyAnswer, GenerateAnswer, Request
@@ -16,28 +21,69 @@ from .templates import fill
 class OneOfSome(DeclaredTask):
     """What the two have in common: the candidates and the words that stand for them."""
 
+    version: ClassVar[int] = 2
+    """2: of a generated text, a number names a candidate as a whole."""
+    told_by: ClassVar[Sequence[str]] = ("reference", "reference_is")
+
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """scores: as of `by_label` and `by_choice`; None where a generated text names no candidate"""
         candidates = self.candidates(example.inputs)
         if isinstance(answer, ClassifyAnswer):
             return by_label(self.labels, answer)
         if isinstance(answer, ChooseAnswer):
-            return by_choice(list(candidates), answer)
+            return by_choice([value for value, _ in candidates], answer)
         assert isinstance(answer, GenerateAnswer)
-        word = named(first_line(answer.text), candidates.values())
-        return Prediction(value=next((value for value, of in candidates.items() if of == word), None))
+        word = named(first_line(answer.text), [word for _, word in candidates])
+        return Prediction(value=next((value for value, of in candidates if of == word), None))
 
     def solve(self, example: Example, request: Request) -> Answer:
         if isinstance(request, Classify):
             return sure_label(request.labels, [example.reference])
-        word = self.candidates(example.inputs)[example.reference]
+        word = self.told(example, request)
         return GenerateAnswer(text=word) if request.kind() == "Generate" else sure_choice(getattr(request, "choices", ()), [word])
 
     def told(self, example: Example, request: Request) -> str:
-        return self.candidates(example.inputs)[example.reference]
+        return next(word for value, word in self.candidates(example.inputs) if value == example.reference)
 
     def show(self, example: Example, prediction: Prediction) -> str:
         return prediction.value or ""
+
+    def together(self, data: Dataset, said: str) -> Dataset:
+        """raises: InputError if there is no such way to tell it"""
+        return settle(data, "reference", said, self._settled)
+
+    def _settled(self, example: Example, positions: Sequence[int]) -> Example:
+        reference = example.reference.candidates[positions[0]]
+        return replace(example, reference=reference, slices=(*example.slices, *self.slices(reference)))
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """By text, letter or number, as references; what is none of the candidates stays, and is counted.
+
+        raises: DataError with the line; DataError if none is in the file
+        """
+        found = super().read_predictions(path, examples)
+        inputs = {e.id: e.inputs for e in examples}
+        asked = {id_: p for id_, p in found.items() if id_ in inputs and p.value is not None}
+        cells = [self.cell(f"{path}: {id_}", self._told(p.value, inputs[id_]), inputs[id_]) for id_, p in asked.items()]
+        meant = dict(zip(asked, zip(cells, predicted(path, cells), strict=True), strict=True))
+        read = {id_: p if id_ not in meant else replace(p, value=_value(*meant[id_])) for id_, p in found.items()}
+        outside = [cell.value for cell, at in meant.values() if at is None]
+        if outside and len(outside) == len(found):
+            raise DataError(str(path), f"predictions of {self.name}", f"none that is a candidate, but {outside[0]!r:.60}")
+        warn_flaws(str(path), len(outside), f"of {len(found)} predictions name no candidate of {self.name}; they count as wrong")
+        return read
+
+    def _told(self, value: Any, inputs: Mapping[str, Any]) -> Any:
+        """What a prediction says, by the candidate's own words where it names it in others."""
+        return (named(value, [word for _, word in self.candidates(inputs)]) or value) if isinstance(value, str) else value
+
+    @abstractmethod
+    def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        """A value that means one of the candidates."""
+
+
+def _value(cell: Cell, position: int | None) -> Any:
+    return str(cell.value) if position is None else cell.candidates[position]
 
 
 class Labelled(OneOfSome):
@@ -47,36 +93,31 @@ class Labelled(OneOfSome):
 
     def bind(self, data: Dataset) -> DeclaredTask:
         """raises: DataError if the file tells no labels and the data has fewer than two"""
-        if self.labels:
-            return self
-        found = {example.reference for split in data.splits for example in data[split]}
-        if len(found) < 2:
-            raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)))
-        return self.labelled(sorted(found))
+        return self if self.labels else self.labelled(labels_found(data))
 
-    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str:
+    def naming(self, path: Path, column: str) -> "DeclaredTask":
+        """With the labels that a file `labels.txt` beside the data, or its schema, names."""
+        return self if self.labels else self.labelled(labels_named(path, [column]))
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str | Cell:
         """A label by its name, its word or its number."""
-        text = str(cell).strip()
-        words = {word: label for label, word in self.candidates({}).items()}
-        if not text or isinstance(cell, (list, dict)) or cell is None:
+        if isinstance(cell, (list, dict)) or cell is None or not str(cell).strip():
             raise DataError(where, "one label", f"{cell!r:.60}")
-        if text in self.labels or not self.labels:
-            return text
-        if text in words:
-            return words[text]
-        if text.isascii() and text.isdigit() and int(text) < len(self.labels):
-            return self.labels[int(text)]
-        raise DataError(where, f"one of the labels {', '.join(self.labels)}", repr(cell))
+        return self.cell(where, cell, inputs) if self.labels else " ".join(str(cell).split())
 
-    def candidates(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+    def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        words = {word: place for place, (_, word) in enumerate(self.candidates({}))}
+        return Cell(where=where, value=value, candidates=self.labels, words=words)
+
+    def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         said = self.declared.labels
-        return {label: said.get(label, label) if isinstance(said, Mapping) else label for label in self.labels}
+        return [(label, said.get(label, label) if isinstance(said, Mapping) else label) for label in self.labels]
 
     def all_words(self) -> str:
-        return (", " if is_spaced(self.language) else "、").join(self.candidates({}).values())
+        return (", " if is_spaced(self.language) else "、").join(word for _, word in self.candidates({}))
 
     def slices(self, reference: Any) -> Iterable[str]:
-        return [f"label={reference}"]
+        return [f"label={reference}"] if isinstance(reference, str) else []
 
     def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
         """raises: InputError if the labels are not known"""
@@ -90,21 +131,17 @@ class Choices(OneOfSome):
 
     form_type: ClassVar[str] = "multiple-choice"
 
-    def candidates(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
-        return {choice: choice for choice in self._choices(inputs)}
-
-    def _choices(self, inputs: Mapping[str, Any]) -> list[str]:
+    def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         said = cast(Any, self.declared.Choose).choices
-        return list(inputs[said]) if isinstance(said, str) else [fill(one, inputs) for one in said]
+        choices = list(inputs[said]) if isinstance(said, str) else [fill(one, inputs) for one in said]
+        return [(choice, choice) for choice in choices]
 
-    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str:
-        """A choice by its text, its number from 0, or its letter."""
-        choices, text = self._choices(inputs), str(cell).strip()
-        if len(choices) < 2 or len(set(choices)) < len(choices):
-            raise DataError(where, "at least two choices, all different", f"{choices!r:.80}")
-        if text in choices:
-            return text
-        place = int(text) if text.isascii() and text.isdigit() else ord(text) - ord("A") if len(text) == 1 else -1
-        if 0 <= place < len(choices):
-            return choices[place]
-        raise DataError(where, f"one of {len(choices)} choices, by its text, its number from 0 or its letter", f"{cell!r:.60}")
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Cell:
+        """A choice by its text, its number or its letter."""
+        found = self.cell(where, cell, inputs)
+        if len(found.candidates) < 2 or not all(choice.strip() for choice in found.candidates):
+            raise DataError(where, "at least two choices, none of them empty", f"{list(found.candidates)!r:.80}")
+        return found
+
+    def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        return Cell(where=where, value=value, candidates=[choice for choice, _ in self.candidates(inputs)], choices=True)

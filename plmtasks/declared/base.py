@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from ..candidates import Cell
 from ..config import Source
 from ..data import Dataset, column, hub_file, open_dataset, read_records, split_files
 from ..errors import DataError, InputError
@@ -28,6 +29,8 @@ class DeclaredTask(Task):
 
     form_type: ClassVar[str] = ""
     """The hub's word for tasks of this form."""
+    told_by: ClassVar[Sequence[str]] = ("reference",)
+    """The fields of `--columns` that the right answer takes."""
 
     def __init__(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
         """labels: those of the data, where the file has none
@@ -43,7 +46,7 @@ class DeclaredTask(Task):
         counted = declared.ExtractSpan.context if declared.ExtractSpan else None
         self.texts = tuple(name for name in self.fields if name != counted)
         self.hub_type = self.form_type
-        self.shots = tuple(self._written(declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots"))
+        self.shots = tuple(self._own_shots()["shots"]) if declared.shots else ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeclaredTask) and (self.declared, self.labels) == (other.declared, other.labels)
@@ -64,7 +67,7 @@ class DeclaredTask(Task):
 
     def load(self, source: Source) -> Dataset:
         """Its own data, or `source`, whose columns go by the names of the inputs, and reference, id and cluster."""
-        known = (*self.declared.inputs, "reference", "id", "cluster")
+        known = (*self.declared.inputs, *self.told_by, "id", "cluster")
         for name in source.columns:
             if name not in known:
                 raise InputError(f"--columns: there is no field {name!r}", f"the fields are: {', '.join(known)}")
@@ -74,7 +77,15 @@ class DeclaredTask(Task):
             of = f"#{data.config}" if data.config else ""
             source = replace(source, data=f"hf://{data.hub}{at}{of}")
         own = None if source.data is not None else self._own()
-        return open_dataset(source, partial(self._read_file, columns=source.columns), name=self.name, own=own)
+        found = open_dataset(source, partial(self._read_file, columns=source.columns), name=self.name, own=own)
+        return self.together(found, source.columns.get("reference_is", self.declared.columns.reference_is or ""))
+
+    def together(self, data: Dataset, said: str) -> Dataset:
+        """The data set with what its references mean in all rows together.
+
+        said: how they tell it; "": that is found out
+        """
+        return data
 
     def _own(self) -> Dataset | None:
         """What the file says of each split; None: nothing."""
@@ -85,6 +96,12 @@ class DeclaredTask(Task):
         name = self.name if data.hub is None else f"hf://{data.hub}@{data.revision or 'main'}"
         return Dataset(name=name, readers={s: partial(self._read_own, s, v) for s, v in said.items()}, published=True)
 
+    def _own_shots(self) -> Dataset:
+        def read() -> Iterator[Example]:
+            return self._written(self.declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots")
+
+        return self.together(Dataset(name=self.name, readers={"shots": read}), self.declared.columns.reference_is or "")
+
     def _read_own(self, split: str, said: Any) -> Iterator[Example]:
         data = self.declared.data
         if not isinstance(said, str) and isinstance(said[0], Mapping):
@@ -94,17 +111,22 @@ class DeclaredTask(Task):
             files = [hub_file(data.hub, path, data.revision or "main") for path in paths]
         else:
             files = [found for path in paths for found in self._found(path, split)]
-        return self._examples(chain.from_iterable(read_records(f) for f in files), split)
+        said = self.declared.columns.reference
+        task = self.naming(files[0], said) if isinstance(said, str) else self
+        return task._examples(chain.from_iterable(read_records(f) for f in files), split)
 
     def _written(
         self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
     ) -> Iterator[Example]:
         """The examples of rows in the task's own file, to which the keys lead."""
         for number, row in enumerate(rows):
+            line = partial(self.declared.file.where, *keys, number)  # looked for where somebody wants to know it
             try:
-                yield make(row, f"{keys[-1]}-{number}")
-            except DataError as e:  # lines are looked for where somebody wants to know them
-                raise DataError(self.declared.file.where(*keys, number), e.expected, e.found) from None
+                example = make(row, f"{keys[-1]}-{number}")
+            except DataError as e:
+                raise DataError(line(), e.expected, e.found, *e.hints) from None
+            cell = example.reference
+            yield replace(example, reference=replace(cell, where=line)) if isinstance(cell, Cell) else example
 
     def _found(self, path: str, split: str) -> list[Path]:
         """The files of a path, or of a pattern, beside the task's file, in the order of their names.
@@ -125,7 +147,13 @@ class DeclaredTask(Task):
 
     def _read_file(self, path: Path, columns: Mapping[str, str]) -> Iterator[Example]:
         [split] = split_files(path)
-        return self._examples(read_records(path), split, columns)
+        said = columns.get("reference", self.declared.columns.reference)
+        task = self.naming(path, said) if isinstance(said, str) else self
+        return task._examples(read_records(path), split, columns)
+
+    def naming(self, path: Path, column: str) -> "DeclaredTask":
+        """This task, knowing what lies beside the data, or in its schema, of the column of the reference."""
+        return self
 
     def _examples(self, rows: Rows, split: str, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
         for number, (where, row) in enumerate(rows):
@@ -142,6 +170,7 @@ class DeclaredTask(Task):
         said, more = self.declared.columns, columns or {}
         bare = self.solved(where, row, id, more)
         ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
+        ids = "id" if ids is None and isinstance(row.get("id"), (str, int)) else ids
         shown = " ".join(
             text for value in bare.inputs.values() for text in ([value] if isinstance(value, str) else map(str, value))
         )
@@ -215,7 +244,9 @@ class DeclaredTask(Task):
         if kind not in self.asks:
             raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
         request = self.posed(example.inputs, kind)
-        return replace(request, shots=self._solved(kind)) if isinstance(request, (Choose, Generate)) and self.shots else request
+        if not isinstance(request, (Choose, Generate)) or not self.shots:
+            return request
+        return replace(request, shots=self._solved(kind, example, request))
 
     def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
         """The request without shots.
@@ -228,7 +259,7 @@ class DeclaredTask(Task):
             pair = None if said.text_pair is None else fill(said.text_pair, values)
             return Classify(text=fill(said.text, values), text_pair=pair, labels=self.labels)
         if kind == "Choose":
-            choices = tuple(self.candidates(inputs).values())
+            choices = tuple(word for _, word in self.candidates(inputs))
             return Choose(instruction=fill(said.instruction, values), text=fill(said.text, values), choices=choices)
         if kind == "Generate":
             return Generate(
@@ -246,19 +277,21 @@ class DeclaredTask(Task):
         """The words of all labels, for an instruction."""
         return ""
 
-    def candidates(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
-        """What can be predicted → the words that stand for it in a prompt."""
-        return {}
+    def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """What can be predicted, each with the words that stand for it in a prompt."""
+        return ()
 
     def tags(self) -> tuple[str, ...]:
         """What a word can be tagged with."""
         return ()
 
-    def _solved(self, kind: str) -> tuple[Shot, ...]:
+    def _solved(self, kind: str, asked: Example, question: Request) -> tuple[Shot, ...]:
+        """The shots before a question: all but those that ask the same."""
         found = []
         for example in self.shots:
             request = self.posed(example.inputs, kind)
-            found.append(Shot(text=cast(Any, request).text, answer=self.told(example, request)))
+            if example.inputs != asked.inputs and request != question:
+                found.append(Shot(text=cast(Any, request).text, answer=self.told(example, request)))
         return tuple(found)
 
     def told(self, example: Example, request: Request) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..errors import DataError
 from ..toml import TomlFile, meant, read_toml
@@ -39,7 +39,10 @@ class Columns:
     """Those that templates may name, or such names and their columns; none: whatever the templates name."""
     reference: str | Mapping[str, str] | None = None
     """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
+    reference_is: Literal["text", "letter", "index", "number"] | None = None
+    """How the column tells which label or choice it is, where its rows leave that open."""
     id: str | None = None
+    """None: "id" where there is such a column, else the split and the number of the row."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
 
@@ -272,6 +275,11 @@ def _check_templates(declared: Declaration, file: TomlFile) -> None:
 def _check_columns(declared: Declaration, file: TomlFile) -> None:
     if declared.columns.reference is None and declared.form != "likelihoods":
         raise DataError(file.where("columns"), "reference = …, the column of the right answer, in [columns]", "none")
+    if declared.columns.reference_is is not None and declared.form not in ("labels", "choices"):
+        found = " and ".join(declared.asks)
+        raise DataError(
+            file.where("columns", "reference_is"), "labels or choices where reference_is tells how they are told", found
+        )
 
 
 def _check_data(declared: Declaration, file: TomlFile) -> None:

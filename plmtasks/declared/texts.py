@@ -1,11 +1,14 @@
 """Tasks whose answer is a text, a part of one, a tag for each word, or a likelihood."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from ..data import Dataset
 from ..errors import DataError
 from ..examples import Example, Prediction
+from ..extracts import locate, read_answers
+from ..labels import class_names
 from ..requests import (
     Answer,
     ExtractSpan,
@@ -72,15 +75,12 @@ class Spans(DeclaredTask):
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Texts alone stand where they first occur in the context."""
         context = inputs[self.said.context]
-        parts = cell if isinstance(cell, Mapping) else {"text": cell}
-        texts, starts = (_list(parts.get(name)) for name in ("text", "answer_start"))
-        starts = starts or [context.find(text) if isinstance(text, str) else -1 for text in texts]
+        texts, said = read_answers(where, cell)
         if not texts and not self.may_abstain:
             raise DataError(where, "an answer, or may_abstain = true in [ExtractSpan]", f"{cell!r:.60}")
-        if len(starts) != len(texts):
-            raise DataError(where, "an offset for each answer", f"{len(starts)} for {len(texts)}")
-        for text, start in zip(texts, starts, strict=True):
-            if not isinstance(text, str) or not text or not isinstance(start, int) or context[start : start + len(text)] != text:
+        starts = [locate(context, text, start) for text, start in zip(texts, said, strict=True)]
+        for text, start, place in zip(texts, said, starts, strict=True):
+            if place is None or start not in (None, place):
                 raise DataError(
                     where, f"answers that stand in {self.said.context!r} where they should", f"{text!r:.60} at {start!r}"
                 )
@@ -132,6 +132,15 @@ class Tags(DeclaredTask):
             return self
         splits = ["train"] if "train" in data.splits else data.splits
         return self.labelled(sorted({span[0] for split in splits for e in data[split] for span in e.reference}))
+
+    def naming(self, path: Path, column: str) -> DeclaredTask:
+        """With the tags that the schema of a Parquet file names in the order of their numbers."""
+        names = [] if self.numbered or not path.name.endswith(".parquet") else class_names(path, [column])
+        if "O" not in names:
+            return self
+        task = Tags(self.declared, self.labels)
+        task.numbered = tuple(names)
+        return task
 
     def tags(self) -> tuple[str, ...]:
         return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))

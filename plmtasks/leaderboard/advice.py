@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from plmtasks.progress import size
+from plmtasks.progress import printable, size
 
 from .costs import count, number
 from .recommending import Advice, Candidate, Limits, shown
@@ -36,7 +36,7 @@ def as_text(advice: Advice) -> str:
     data, within = advice.board.record["data"], [c for c in advice.candidates if c.within]
     of = f"{data['examples']} of {data['of']}" if data["examples"] < data["of"] else f"{data['of']}"
     lines = [
-        f"{advice.board.task}: {data['name']}, split {data['split']}, {of} examples",
+        f"{advice.board.task}: {advice.board.rows[0].result.data}, split {data['split']}, {of} examples",
         f"limits: {_said(advice.limits)}; {len(within)} of {len(advice.candidates)} models within",
     ]
     if not advice.take:
@@ -51,7 +51,7 @@ def as_text(advice: Advice) -> str:
         "beyond the limits:", [f"{c.name}: {'; '.join(c.beyond)}" for c in advice.candidates if c.beyond and not c.unsure]
     )
     lines += _listed("not compared:", advice.others)
-    return "\n".join("".join(ch if ch.isprintable() else "�" for ch in line) for line in lines) + "\n"
+    return "\n".join(printable(line) for line in lines) + "\n"
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:

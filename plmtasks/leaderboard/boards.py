@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import IDENTITY_DIGITS, given, origin, terms, why_not
+from plmtasks.comparing import IDENTITY_DIGITS, given, origin, reasons, terms
 from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.results import Result
+from plmtasks.results import Result, content_name
 from plmtasks.statistics import Spread, spread
 
 if TYPE_CHECKING:
@@ -75,13 +75,15 @@ class Row:
     def marks(self) -> list[str]:
         """What a reader must know before believing the scores."""
         data, dtype = self.record["data"], str(self.record["settings"]["dtype"] or "data type not told")
+        limit = f" ({data['too_long']})" if "too_long" in data else ""
         marks = {
+            "altered since it was written": any(result.altered for result in self.results),
             f"scored by {origin(self.record)}": "origin" in self.record,
             "untrained head": self.record["protocol"]["fresh_weights"],
             **dict.fromkeys(self._seen_before(), True),
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
-            f"skipped {data['skipped']}, so not ranked": data["skipped"],
-            f"truncated {data['truncated']}": data["truncated"],
+            f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
+            f"truncated {data['truncated']}{limit}": data["truncated"],
             **dict.fromkeys(self._overlap(), True),
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",
@@ -108,7 +110,9 @@ class Row:
                 yield "trained on these examples"
             elif same and trained["split"] == data["split"]:
                 yield "trained on this split"
-            if trained.get("selecting") == data["fingerprint"] or (same and trained["selected_on"] == data["split"]):
+            chosen = trained.get("selecting")
+            whole = chosen is not None and data["name"] == content_name(chosen)
+            if chosen == data["fingerprint"] or whole or (same and trained["selected_on"] == data["split"]):
                 yield "epoch chosen on this split"
 
     @property
@@ -214,9 +218,9 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
     boards = []
     for _, groups in sorted(tasks.items()):
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].record["data"]["examples"], item[0]))
-        first = ordered[0][1][0].record
+        first = ordered[0][1][0]
         for common, group in ordered:
-            apart = None if common == ordered[0][0] else why_not(first, group[0].record)
+            apart = None if common == ordered[0][0] else "; ".join(reasons(first, group[0]))
             board = tested(Board(_ranked(_of_seeds(group, twins)), apart), registry)
             boards.append(replace(board, rows=_told_apart(board.rows)))
     return boards
@@ -281,9 +285,12 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
         changed.append(f"truncation {settings['truncation']}")
     if settings.get("stride"):
         changed.append(f"stride {settings['stride']}")
+    made = settings["generation"]
+    # what has no part in the answers
+    idle = {*(["top_p"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["beams"] == 1 else [])}
     for name, default in GENERATION.items():
-        value = settings["generation"][name]
-        if value != default:
+        value = made[name]
+        if value != default and name not in idle:
             words = "top-p" if name == "top_p" else name.replace("_", " ")
             changed.append(f"{words} {value:g}" if isinstance(value, int | float) else f"{words} {value}")
     return changed

@@ -1,12 +1,11 @@
 """What a row's runs took: parameters, speed and memory, of what machine."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from plmtasks.errors import DataError
-from plmtasks.results import Result, document
+from plmtasks.results import Result
 
 from .boards import Row
 
@@ -33,14 +32,13 @@ class Costs:
 
 
 def costs(row: Row) -> Costs:
-    """What the environments of a row's runs say.
-
-    raises: DataError for an environment.json that cannot be read
-    """
-    environments = [_environment(result) for result in row.results]
-    if None in environments:
+    """What the environments of a row's runs say."""
+    try:
+        known = [result.environment() for result in row.results]
+    except DataError as e:
+        return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), e.message))
+    if not all(known):
         return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), "it has no environment.json"))
-    known = [e for e in environments if e is not None]
     machines = {_machine(row, e) for e in known}
     unknown = {}
     parameters = known[0].get("parameters")
@@ -62,19 +60,6 @@ def costs(row: Row) -> Costs:
     )  # fmt: skip
 
 
-def _environment(result: Result) -> Mapping[str, Any] | None:
-    path = result.folder / "environment.json"
-    try:
-        found = json.loads(document(result.folder, path.name))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
-        raise DataError(str(path), "an environment in JSON", str(e)) from e
-    if not isinstance(found, dict):
-        raise DataError(str(path), "an environment in JSON", f"{found!r:.40}")
-    return found
-
-
 def _machine(row: Row, environment: Mapping[str, Any]) -> Machine:
     said = [environment.get(name) for name in ("device", "processor_name", "processor", "cpu_capability", "cores", "processes")]
     return (*said, row.record["settings"]["threads"])
@@ -84,12 +69,10 @@ def _speed(results: Sequence[Result], environments: Sequence[Mapping[str, Any]])
     """Examples a second, the seconds that it rests on, and why it is not known."""
     speeds, total = [], 0.0
     for result, e in zip(results, environments, strict=True):
-        if e.get("resumed"):
-            return None, None, "it was interrupted and gone on with"
-        seconds = e.get("seconds", 0.0) - e.get("loading_seconds", 0.0)
-        answered = result.record["data"]["examples"] - result.record["data"]["skipped"]
-        if seconds <= 0 or not answered:
-            return None, None, "it was not measured"
+        took = result.answering()
+        if took is None:
+            return None, None, "it was interrupted and gone on with" if e.get("resumed") else "it was not measured"
+        answered, seconds = took
         speeds.append(answered / seconds)
         total += seconds
     return sum(speeds) / len(speeds), total / len(speeds), ""

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from plmtasks.progress import printable
+
 from .boards import Board, Row, ScoreName
 from .overview import Overview, Standing
 
@@ -33,9 +35,9 @@ def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
         model = [name for name, *_ in columns].index("model")
         columns[model] = [_broken(name, widths[model]) for name in columns[model]]
         right = [name in NUMBERS for name, *_ in columns]
-        blocks += [_wrapped(_printable(f"{board.task}: {_about(board, shown)}"), width), _laid_out(columns, widths, right)]
+        blocks += [_wrapped(printable(f"{board.task}: {_about(board, shown)}"), width), _laid_out(columns, widths, right)]
     if overview is not None:
-        header, lines = _overview(overview, _printable)
+        header, lines = _overview(overview, printable)
         columns = [list(column) for column in zip(header, *lines, strict=True)]
         widths = [max(map(_length, column)) for column in columns]
         right = [name not in OVERVIEW_TEXTS for name in header]
@@ -134,7 +136,7 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
             shared = {
                 **run,
                 "task": board.task,
-                "data": data["name"],
+                "data": row.result.data,
                 "split": data["split"],
                 "apart": board.apart,
                 "marks": marks,
@@ -143,8 +145,14 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
                 for name, score in scores.items():
                     main = (metric, name) == board.main
                     fields = {k: v for k, v in score.items() if k in columns}
-                    writer.writerow({**shared, "metric": metric, "score": name, "main": main, **fields})
+                    line = {**shared, "metric": metric, "score": name, "main": main, **fields}
+                    writer.writerow({column: _no_formula(value) for column, value in line.items()})
     return file.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: OWASP's way, an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def json(boards: Sequence[Board], overview: Overview | None = None) -> str:
@@ -195,7 +203,8 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     """On what, and by which score, its runs are ranked; and why apart from others."""
     data = board.record["data"]
     direction = "higher is better" if board.higher_is_better else "lower is better"
-    text = f"{data['name']}, split {data['split']}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
+    on = f"{board.rows[0].result.data}, split {data['split']}"
+    text = f"{on}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
     if any(row.others for row in board.rows):
         text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
     left_out = len(board.scores) - len(shown)
@@ -285,7 +294,7 @@ def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]]
     """
     shown = shown_scores(board)
     while True:
-        header, lines = _cells(board, shown, _printable)
+        header, lines = _cells(board, shown, printable)
         columns = [list(column) for column in zip(header, *lines, strict=True)]
         widths = [max(map(_length, column)) for column in columns]
         least = [max(_length(word) for cell in column for word in (cell.split() or [""])) for column in columns]
@@ -338,14 +347,9 @@ def _line(cells: Iterable[str]) -> str:
 
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is; underscores within words mean nothing there."""
-    return re.sub(r"([\\`*<>|\[\]&~]|(?<!\w)_|_(?!\w))", r"\\\1", _printable(text))
+    return re.sub(r"([\\`*<>|\[\]&~]|(?<!\w)_|_(?!\w))", r"\\\1", printable(text))
 
 
 def _latex(text: str) -> str:
     named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "↓": r"$\downarrow$"}
-    return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in _printable(text))
-
-
-def _printable(text: str) -> str:
-    """Without control characters: a name from somebody else's file may not steer the terminal or end a line."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+    return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))

@@ -135,6 +135,7 @@ class _Tests:
         self.covariance = contributions.T @ contributions
         self.variances = self.covariance.diagonal()
         self.errors = self.variances**0.5
+        self.tiny = 1e-12 * max(1.0, float(abs(values).max(initial=0.0)))
 
     def error(self, i: int, since: int = 0) -> "NDArray[Any]":
         """The standard errors of one run's differences from all since a position. (g - since,)"""
@@ -151,8 +152,7 @@ class _Tests:
 
         n, values = len(self.marks), self.values
         difference, error = np.abs(values[since:] - values[i]), self.error(i, since)
-        tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
-        t = np.where(error > tiny, difference / np.maximum(error, tiny), np.where(difference > tiny, np.inf, 0.0))
+        t = np.where(error > self.tiny, difference / np.maximum(error, self.tiny), np.where(difference > self.tiny, np.inf, 0.0))
         p: NDArray[Any] = np.ones_like(t)
         far, open = t > self.near, (t > self.near) & (t <= self.sure)
         p[far] = 0.0
@@ -184,6 +184,9 @@ def _smallest(tests: _Tests, order: "NDArray[Any]", level: float) -> float | Non
 
     if len(order) < 2:
         return None
-    errors = [tests.error(int(i))[int(j)] for i, j in itertools.pairwise(order)]
+    # of runs that answered alike there is no difference that more examples would show
+    errors = [e for i, j in itertools.pairwise(order) if (e := tests.error(int(i))[int(j)]) > tests.tiny]
+    if not errors:
+        return None
     normal = NormalDist()
     return float(np.median(errors)) * (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(POWER))

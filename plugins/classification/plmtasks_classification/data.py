@@ -1,14 +1,16 @@
 """Rows of the files and hub data sets of text classification, read as examples."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from plmtasks.candidates import Cell, check_reading, settle
 from plmtasks.data import Dataset, HubData, column, hub_file, read_lines, read_records, read_table, split_files
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
+from plmtasks.labels import labels_named
 from plmtasks.samples import SPLIT_SIZES, events
 from plmtasks.slices import by_length
 
@@ -29,8 +31,8 @@ SLICE_COLUMNS = ("language", "domain", "genre")
 class Format:
     """How the rows of a data set become examples.
 
-    A label cell may hold a label's word, its position among the labels, or one of `codes`; for several labels a list,
-    or such cells with commas between. A file `labels.txt` beside the data, one word a line, says what positions mean there.
+    A label cell may hold a label's word, its number among the labels, or one of `codes`; for several labels a list,
+    or such cells with commas between. A file `labels.txt` beside the data, one word a line, says what numbers mean there.
     """
 
     labels: tuple[str, ...] = ()
@@ -47,28 +49,29 @@ class Format:
     id_columns: tuple[str, ...] = COLUMN_NAMES["id"]
     """Joined they are the id; without them it is the split and the position in it."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Field → column, as the user says."""
+    """Field → column, as the user says; label_is: how the label's column tells which label it is."""
 
     def with_columns(self, columns: Mapping[str, str]) -> "Format":
         """raises: InputError if there is no such field"""
         for name in columns:
-            if name not in COLUMN_NAMES:
-                raise InputError(f"--columns: there is no field {name!r}", f"the fields are: {', '.join(COLUMN_NAMES)}")
+            if name not in (*COLUMN_NAMES, "label_is"):
+                raise InputError(f"--columns: there is no field {name!r}", f"the fields are: {', '.join(COLUMN_NAMES)}, label_is")
+        check_reading(columns.get("label_is", ""), "--columns label_is")
         return replace(self, columns=columns)
 
     def read(self, path: Path) -> Iterator[Example]:
-        """The examples of one file.
+        """The examples of one file. Where labels are known, references are cells yet, which `settled` reads together.
 
         raises: DataError with the line; InputError if the file's name tells no known format
         """
         [split] = split_files(path)
-        label_names = self._label_names(path)
+        labels = self._in_order(path)
         seen: dict[str, str] = {}
         many = self.multi_label
         for number, (where, row) in enumerate(self._rows(path)):
             cell = self._cell(where, row, "label")
             many = isinstance(cell, (list, tuple)) if many is None else many
-            reference = self._several(where, cell, label_names) if many else self._one(where, cell, label_names)
+            reference = self._several(where, cell, labels) if many else self._one(where, cell, labels)
             id_ = self._id(where, row) or f"{split}-{number}"
             if id_ in seen:
                 raise DataError(where, "each id once", f"{id_!r} again", f"first at {seen[id_]}")
@@ -78,8 +81,12 @@ class Format:
                 id=id_,
                 inputs=texts,
                 reference=reference,
-                slices=(*self._slices(row, texts), *(f"label={label}" for label in (reference if many else [reference]))),
+                slices=(*self._slices(row, texts), *label_slices(reference)),
             )
+
+    def settled(self, data: Dataset) -> Dataset:
+        """The data set that this form read, with the labels that the cells of all its rows mean."""
+        return settle(data, "label", self.columns.get("label_is", ""), _with_labels)
 
     def _slices(self, row: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[str]:
         """By length, of a pair that of both, and by what the row tells besides."""
@@ -130,62 +137,49 @@ class Format:
             return str(column(where, row, self.columns["id"]))
         return "-".join(str(row[c]) for c in self.id_columns) if all(c in row for c in self.id_columns) else None
 
-    def _one(self, where: str, cell: Any, names: Mapping[str, str]) -> str:
+    def _one(self, where: str, cell: Any, labels: Sequence[str]) -> str | Cell:
         if cell is None or isinstance(cell, (list, tuple, dict)) or not str(cell).strip():
             raise DataError(where, "one label", "none" if cell in (None, "") else repr(cell))
-        word = " ".join(str(cell).split())
-        label = self.label(names.get(word, word))
-        if label is None:
-            raise DataError(where, "a known label", repr(cell), f"the labels are: {', '.join(self.labels)}")
-        return label
+        return self.cell(where, cell, labels) if labels else " ".join(str(cell).split())
 
-    def _several(self, where: str, cell: Any, names: Mapping[str, str]) -> list[str]:
-        if isinstance(cell, str) and self.labels:
+    def cell(self, where: str, value: Any, labels: Sequence[str]) -> Cell:
+        """A value that means one of the labels."""
+        return Cell(where=where, value=value, candidates=labels, words={c: labels.index(name) for c, name in self.codes.items()})
+
+    def _in_order(self, path: Path) -> Sequence[str]:
+        """The labels in the order of the file's numbers; none: whatever words are there.
+
+        raises: DataError if a file `labels.txt` names others than the task has
+        """
+        if not self.labels:
+            return labels_named(path, (self.columns.get("label", ""), *COLUMN_NAMES["label"]))
+        named = labels_named(path, ())
+        if named and set(named) != set(self.labels):
+            raise DataError(str(path.parent / "labels.txt"), f"the labels {', '.join(self.labels)}", ", ".join(named)[:200])
+        return named or self.labels
+
+    def _several(self, where: str, cell: Any, labels: Sequence[str]) -> list[Any]:
+        if isinstance(cell, str) and labels:
             cell = cell.split(",") if cell.strip() else []
         if not isinstance(cell, (list, tuple)):
             raise DataError(where, "a list of labels", repr(cell))
-        return sorted({self._one(where, item, names) for item in cell})
-
-    def label(self, word: str) -> str | None:
-        """The label that a word, a position or a code stands for; None if none."""
-        if not self.labels or word in self.labels:
-            return word
-        if word in self.codes:
-            return self.codes[word]
-        return self.labels[int(word)] if word.isascii() and word.isdigit() and int(word) < len(self.labels) else None
-
-    def _label_names(self, path: Path) -> dict[str, str]:
-        """Position → word, where a file beside the data or the data's own schema says so."""
-        beside = path.parent / "labels.txt"
-        if beside.is_file():
-            names = [line.strip() for line in read_lines(beside)]
-            if len(set(names)) < len(names):
-                raise DataError(str(beside), "each label once", f"{len(names) - len(set(names))} of {len(names)} lines again")
-        elif path.name.endswith(".parquet") and not self.labels:
-            names = _class_names(path, {self.columns.get("label", ""), *COLUMN_NAMES["label"]})
-        else:
-            names = []
-        return {str(i): name for i, name in enumerate(names)}
+        found = [self._one(where, item, labels) for item in cell]
+        return found if labels else sorted(set(found))
 
 
-def _class_names(path: Path, columns: set[str]) -> list[str]:
-    """The class names that datasets writes into the schema of a Parquet file, if it has any for these columns."""
-    import json
+def label_slices(reference: Any) -> tuple[str, ...]:
+    """One for each label that is told."""
+    return tuple(
+        f"label={label}" for label in (reference if isinstance(reference, list) else [reference]) if isinstance(label, str)
+    )
 
-    import pyarrow
-    import pyarrow.parquet
 
-    try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-    except (pyarrow.ArrowException, OSError) as e:
-        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    for name in columns & set(features):
-        feature = features[name]
-        # a list of classes is spelled in two ways by different versions of datasets
-        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
-        return list(feature.get("names") or [])
-    return []
+def _with_labels(example: Example, positions: Sequence[int]) -> Example:
+    """The example with the labels at these positions as its reference."""
+    cells = example.reference if isinstance(example.reference, list) else [example.reference]
+    labels = [cell.candidates[at] for cell, at in zip(cells, positions, strict=True)]
+    reference = sorted(set(labels)) if isinstance(example.reference, list) else labels[0]
+    return replace(example, reference=reference, slices=(*example.slices, *label_slices(reference)))
 
 
 def from_hub(hub: HubData, form: Format) -> Dataset:
@@ -194,11 +188,8 @@ def from_hub(hub: HubData, form: Format) -> Dataset:
     def read(file: str) -> Iterator[Example]:
         return form.read(hub_file(hub.repo, file, hub.revision))
 
-    return Dataset(
-        name=f"hf://{hub.repo}@{hub.revision}",
-        readers={split: partial(read, file) for split, file in hub.files.items()},
-        published=True,
-    )
+    readers = {split: partial(read, file) for split, file in hub.files.items()}
+    return Dataset(name=f"hf://{hub.repo}@{hub.revision}", readers=readers, published=True)
 
 
 def sample() -> Dataset:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.candidates import Cell, predicted
 from plmtasks.data import column, read_lines, read_table, warn_flaws
 from plmtasks.data import read_predictions as read_common
 from plmtasks.errors import DataError
@@ -41,17 +42,29 @@ def read_file(path: Path, examples: Sequence[Example], task: "Classification") -
 
     What is no label stays as it is and counts as wrong, with a counted warning.
 
-    raises: DataError with the line; DataError if not one label of the task is in the file
+    raises: DataError with the line; DataError if the file has something, and not one label of the task
     """
     first = next(iter(read_lines(path)), "")
     found = _read_glue(path, examples) if first.split("\t")[:2] == ["index", "prediction"] else read_common(path, examples)
-    read = {id_: Prediction(value=_value(p.value, task), scores=p.scores) for id_, p in found.items()}
+    told = {id_: _told(p.value, task) for id_, p in found.items()}
+    cells = [task.form.cell(f"{path}: {id_}", item, task.labels) for id_, items in told.items() for item in items or ()]
+    meant = iter(zip(cells, predicted(path, cells), strict=True))
+    read = {}
+    for id_, items in told.items():
+        labels = [_label(*next(meant)) for _ in items or ()]
+        value = None if items is None else sorted(set(labels)) if task.multi_label else labels[0]
+        read[id_] = Prediction(value=value, scores=found[id_].scores)
     outside = sum(not set(p.value if isinstance(p.value, list) else [p.value]) <= set(task.labels) for p in read.values())
-    if read and outside == len(read):
-        some = next(iter(found.values())).value
+    some = next((p.value for p in found.values() if p.value not in (None, "")), None)
+    if some is not None and outside == len(read):
         raise DataError(str(path), f"labels of {task.name}", f"none, but {some!r}", f"the labels are: {', '.join(task.labels)}")
     warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}; they count as wrong")
     return read
+
+
+def _label(cell: Cell, position: int | None) -> str:
+    """What is no label stays as it is."""
+    return str(cell.value) if position is None else cell.candidates[position]
 
 
 def _read_glue(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]:
@@ -67,20 +80,17 @@ def _read_glue(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]
     return found
 
 
-def _value(value: Any, task: "Classification") -> Any:
+def _told(value: Any, task: "Classification") -> list[Any] | None:
+    """What a prediction says, by the labels' own words where it names them in others; None: nothing."""
     if value is None:
         return None
     if not task.multi_label:
-        return _coded(str(value), task) or value
-    items = value if isinstance(value, (list, tuple)) else str(value).split(",") if "," in str(value) else [value]
-    if items == [_nothing(task)]:
-        return []
-    return sorted({_coded(str(item), task) or str(item).strip() for item in items})
-
-
-def _coded(text: str, task: "Classification") -> str | None:
-    """The label that a text gives by word, number or code."""
-    return (task.form.label(text.strip()) if task.form.labels else None) or named(text, task.labels)
+        items = [value]
+    else:
+        items = list(value) if isinstance(value, (list, tuple)) else str(value).split(",") if "," in str(value) else [value]
+        if items == [_nothing(task)]:
+            return []
+    return [(named(item, task.labels) or item.strip()) if isinstance(item, str) else item for item in items]
 
 
 def _separator(task: "Classification") -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.labels import labels_found
 from plmtasks.reading import by_choice, by_label, sure_choice, sure_label
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
@@ -28,6 +29,8 @@ MULTI_LABEL: Mapping[str, Any] = {
 class Classification(Task):
     """Which label has a text, or which labels."""
 
+    version: ClassVar[int] = 2
+    """2: of a generated text, a number names a label as a whole."""
     name: str
     description: str
     form: Format
@@ -51,7 +54,8 @@ class Classification(Task):
     def load(self, source: Source) -> Dataset:
         form = replace(self.form, language=self.language)
         own = sample() if self.built_in else from_hub(self.hub, form) if self.hub else None
-        return open_dataset(source, form.with_columns(source.columns).read, name=self.name, own=own)
+        form = form.with_columns(source.columns)
+        return form.settled(open_dataset(source, form.read, name=self.name, own=own))
 
     def bind(self, data: Dataset) -> "Classification":
         """raises: DataError if labels are to be found in the data, and it mixes one with several or has fewer than two"""
@@ -61,17 +65,13 @@ class Classification(Task):
         several = [isinstance(r, list) for r in references]
         if any(several) and not all(several):
             raise DataError(data.name, "one label everywhere, or a list of labels everywhere", "both")
-        found = {label for r in references for label in (r if isinstance(r, list) else [r])}
-        if len(found) < 2:
-            raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)) or "none")
-        if len(found) > 100 and 2 * len(found) > len(references):
+        labels = labels_found(data)
+        if len(labels) > 100 and 2 * len(labels) > len(references):
             raise DataError(
-                data.name, "labels that recur", f"{len(found)} different ones in {len(references)} examples",
+                data.name, "labels that recur", f"{len(labels)} different ones in {len(references)} examples",
                 "say which column has them with --columns label=COLUMN",
             )  # fmt: skip
-        numbers = all(label.isascii() and label.isdigit() for label in found)
-        labels = tuple(sorted(found, key=lambda label: (int(label) if numbers else 0, label)))
-        return replace(self, labels=labels, **(MULTI_LABEL if several[0] else {}))
+        return replace(self, labels=tuple(labels), **(MULTI_LABEL if several[0] else {}))
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """raises: InputError if the row is no question of this task"""

@@ -9,9 +9,10 @@ import pytest
 from plmtasks_classification.catalog import TASKS
 
 from plmtasks.config import Source
-from plmtasks.data import HubData
+from plmtasks.data import DataWarning, HubData
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
+from plmtasks.labels import refuse_unknown
 
 TASK = {task.name.removeprefix("classification/"): task for task in TASKS}
 
@@ -89,6 +90,42 @@ def test_label_names_beside_the_data(tmp_path: Path) -> None:
     assert [e.reference for e in read("custom", tmp_path)] == ["blue", "red"]
 
 
+def test_numbers_from_1_beside_label_names_are_recognised_in_all_splits_and_said(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("neg\npos\n")
+    (tmp_path / "train.csv").write_text("text,label\nx,1\ny,2\n")
+    (tmp_path / "test.csv").write_text("text,label\nx,1\ny,1\n")
+    data = TASK["custom"].load(Source(data=str(tmp_path)))
+    with pytest.warns(DataWarning, match="split test: 2 of 2 labels count from 1 and not from 0; .* so that 1 is 'neg'"):
+        assert [e.reference for e in data["test"]] == ["neg", "neg"]
+    assert TASK["custom"].bind(data).labels == ("neg", "pos")
+    assert [e.slices[-1] for e in data["train"]] == ["label=neg", "label=pos"]
+    said = TASK["custom"].load(Source(data=str(tmp_path), columns={"label_is": "index"}))
+    assert [e.reference for e in said["test"]] == ["pos", "pos"]
+    with pytest.raises(DataError, match=r"train\.csv:3: expected a known label, found '2'\n  the labels are: neg, pos"):
+        said["train"]
+    with pytest.raises(InputError, match="--columns label_is: 'digit' is no way to tell what is meant"):
+        TASK["custom"].load(Source(data=str(tmp_path), columns={"label_is": "digit"}))
+
+
+def test_labels_that_no_example_has_are_labels_where_a_file_names_them(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("red\nblue\ngrey\n")
+    (tmp_path / "train.csv").write_text("text,label\nx,red\ny,blue\n")
+    (tmp_path / "test.csv").write_text("text,label\nx,grey\n")
+    data = TASK["custom"].load(Source(data=str(tmp_path)))
+    assert TASK["custom"].bind(data).labels == ("blue", "grey", "red")
+    refuse_unknown(data, "test", TASK["custom"].bind(data).labels)
+
+
+@pytest.mark.parametrize("variant", ["custom", "sst2"])
+def test_references_that_are_not_public_are_told(tmp_path: Path, variant: str) -> None:
+    (tmp_path / "train.csv").write_text("text,label\nx,0\ny,1\n")
+    (tmp_path / "test.csv").write_text("text,label\nx,-1\ny,-1\n")
+    data = TASK[variant].load(Source(data=str(tmp_path)))
+    with pytest.raises(DataError, match=r"found -1, which stands for none, in all 2 rows\n  the references .* not p"):
+        refuse_unknown(data, "test", TASK[variant].bind(data).labels)
+    assert len(TASK[variant].bind(data).labels) == 2
+
+
 def test_class_names_in_a_parquet_file(tmp_path: Path) -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
 
@@ -127,15 +164,15 @@ def test_training_data_of_ones_own(tmp_path: Path) -> None:
 BAD = {
     "an unknown label": (
         "sst2",
-        "good\t1\nso so\t2\n",
-        "2: expected a known label, found '2'",
+        "good\t1\nso so\t7\n",
+        "2: expected a known label, found '7'",
         ["the labels are: negative, positive"],
     ),
     "no label": ("sst2", "good\t\n", "1: expected one label, found none", []),
     "several labels": (
         "goemotions",
-        "oh\t2,28\ta\n",
-        "1: expected a known label, found '28'",
+        "oh\t2,29\ta\n",
+        "1: expected a known label, found '29'",
         ["the labels are: " + ", ".join(TASK["goemotions"].labels)],
     ),
     "a missing column": (
@@ -219,7 +256,7 @@ def test_label_names_twice(tmp_path: Path) -> None:
 def test_labels_that_the_task_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("red\nblue\n")
     (tmp_path / "test.tsv").write_text("oh\t1\tabc\n")
-    with pytest.raises(DataError, match=r"test\.tsv:1: expected a known label, found '1'"):
+    with pytest.raises(DataError, match=r"labels\.txt: expected the labels admiration, .*, neutral, found red, blue"):
         read("goemotions", tmp_path)
 
 
@@ -227,7 +264,7 @@ def test_an_unknown_field(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("text,label\nx,1\n")
     with pytest.raises(InputError) as error:
         read("custom", tmp_path, txt="text")
-    assert str(error.value) == "--columns: there is no field 'txt'\n  the fields are: text, text_pair, label, id"
+    assert str(error.value) == "--columns: there is no field 'txt'\n  the fields are: text, text_pair, label, id, label_is"
 
 
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:

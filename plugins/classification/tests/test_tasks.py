@@ -13,10 +13,11 @@ from plmtasks_classification.data import Format
 from plmtasks_classification.metrics import METRICS
 from plmtasks_classification.task import MULTI_LABEL
 
-from plmtasks.config import Source
+from plmtasks.config import Source, run_config
 from plmtasks.data import Dataset, DataWarning
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.job import prepare
 from plmtasks.registry import load_registry
 from plmtasks.requests import (
     ChooseAnswer,
@@ -28,6 +29,7 @@ from plmtasks.requests import (
     from_json,
     to_json,
 )
+from plmtasks.scoring import Submission, score_file
 from plmtasks.testing.tasks import TaskSubject, loading_twice_gives_the_same, solved_answers_are_best
 
 BY_NAME = {task.name.removeprefix("classification/"): task for task in TASKS}
@@ -202,10 +204,10 @@ def dataset(**splits: list[object]) -> Dataset:
     return Dataset(name="mine", readers={split: (lambda examples=examples: examples) for split, examples in made.items()})
 
 
-def test_labels_are_found_over_all_splits() -> None:
-    assert BY_NAME["custom"].bind(dataset(train=["b", "c"], test=["a"])).labels == ("a", "b", "c")
-    assert BY_NAME["custom"].bind(dataset(train=["10", "9"], test=["1"])).labels == ("1", "9", "10")
-    several = BY_NAME["custom"].bind(dataset(train=[["b", "a"]], test=[["c"], []]))
+def test_labels_are_those_of_the_training_data_or_without_any_of_all_splits() -> None:
+    assert BY_NAME["custom"].bind(dataset(train=["b", "c"], test=["a"])).labels == ("b", "c")
+    assert BY_NAME["custom"].bind(dataset(validation=["10", "9"], test=["1"])).labels == ("1", "9", "10")
+    several = BY_NAME["custom"].bind(dataset(validation=[["b", "a"]], test=[["c"], []]))
     assert (several.labels, several.multi_label, several.asks) == (("a", "b", "c"), True, ("Classify", "Generate"))
 
 
@@ -245,6 +247,36 @@ def test_formats_of_predictions(tmp_path: Path, name: str, content: str, values:
     assert [read[e.id].value if e.id in read else None for e in EXAMPLES] == values
 
 
+def test_predicted_numbers_are_read_as_a_whole(tmp_path: Path) -> None:
+    stars = BY_NAME["custom"].bind(dataset(test=["0", "1", "4", "1000"]))
+    examples = [replace(EXAMPLES[0], id=str(i)) for i in range(5)]
+    (tmp_path / "p.txt").write_text("0.93\n4.5\n1,000\n1.0\n-1\n")
+    with pytest.warns(DataWarning, match="3 of 5 predictions name no label"):
+        read = stars.read_predictions(tmp_path / "p.txt", examples)
+    assert [read[e.id].value for e in examples] == ["0.93", "4.5", "1000", "1", "-1"]
+
+
+def test_predicted_numbers_may_count_from_1(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("2\nno idea\n1\n")
+    with pytest.warns(DataWarning, match="2 of 2 predictions count from 1 and not from 0; they are read so that 1 is 'negative'"):
+        read = BY_NAME["sst2"].read_predictions(tmp_path / "p.txt", EXAMPLES)
+    assert [read[e.id].value for e in EXAMPLES] == ["positive", "no idea", "negative"]
+
+
+def test_labels_that_training_lacks_stop_scores(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\nx,1\ny,0\n")
+    (tmp_path / "test.csv").write_text("text,label\nx,1.0\ny,0.0\n")
+    (tmp_path / "p.txt").write_text("1\n0\n")
+    given = Submission(path=tmp_path / "p.txt", split="test")
+    with pytest.raises(
+        DataError, match=r"others in 2 of 2 rows: '1\.0' in 1, '0\.0' in 1\n  is it '1\.0' for '1', '0\.0' for '0'"
+    ):
+        score_file(load_registry(), "classification/custom", Source(data=str(tmp_path)), given)
+    config = run_config("classification/custom", "tiny-bert", data=str(tmp_path), split="test")
+    with pytest.raises(DataError, match="expected labels of the training data: 0, 1, found others in 2 of 2 rows"):
+        prepare(config, load_registry())
+
+
 def test_predictions_of_several_labels(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     rows = ['{"id": "e0", "prediction": ["joy", 2]}', '{"id": "e1", "prediction": "0,27"}', '{"id": "e2", "prediction": []}']
@@ -258,6 +290,13 @@ def test_predictions_outside_the_labels_are_counted(tmp_path: Path) -> None:
     with pytest.warns(DataWarning, match=r"p\.txt: 1 of 3 predictions name no label of classification/sst2; they count as wrong"):
         read = BY_NAME["sst2"].read_predictions(tmp_path / "p.txt", EXAMPLES)
     assert read["e1"].value == "who knows"
+
+
+def test_a_system_that_names_no_label_at_all_is_wrong_throughout(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("\n\n\n")
+    with pytest.warns(DataWarning, match="3 of 3 predictions name no label"):
+        read = BY_NAME["sst2"].read_predictions(tmp_path / "p.txt", EXAMPLES)
+    assert [read[e.id].value for e in EXAMPLES] == [""] * 3
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from plmtasks.config import RunConfig
 from plmtasks.requests import to_json
-from plmtasks.results import Result, document
+from plmtasks.results import Result
 
 ELSEWHERE = (
     "task",
@@ -32,10 +32,7 @@ def command(result: Result) -> str | None:
 
     A model that was trained before has to be at hand under its name.
     """
-    try:
-        config = json.loads(document(result.folder, "config.json")).get("config")
-    except FileNotFoundError:
-        return None
+    config = result.config().get("config")
     if config is None:
         return None
     default = to_json(RunConfig(task="", model=""))

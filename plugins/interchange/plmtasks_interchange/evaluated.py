@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.data import read_json
+from plmtasks.documents import check
 from plmtasks.errors import DataError
 
 from .samples import Samples, read_samples
@@ -23,6 +24,13 @@ NO_SCORES = ("name", "alias", "sample_len", "sample_count")
 
 BUILDERS = ("json", "csv", "parquet", "text", "arrow", "pandas")
 """What stands for a data set where its files are named."""
+
+_OBJECT, _COUNT = (dict, type(None)), (int, float, str, type(None))
+DOCUMENT = {
+    "group_subtasks?": _OBJECT, "config?": _OBJECT, "configs?": {...: _OBJECT}, "higher_is_better?": {...: _OBJECT},
+    "n-shot?": {...: _COUNT}, "n-samples?": {...: {"original?": _COUNT, "effective?": _COUNT}}, "model_name?": (str, type(None)),
+}  # fmt: skip
+"""What a file of lm-eval holds beside its results, as far as it is read; files of every version have some of it."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,7 @@ class Evaluated:
     @cached_property
     def model_args(self) -> dict[str, Any]:
         args = self.general.get("model_args") or {}
+        check(f"{self.path}: config.model_args", args, (str, dict))
         if isinstance(args, str):
             return {name: value for name, equals, value in (pair.partition("=") for pair in args.split(",")) if equals}
         return dict(args)
@@ -151,6 +160,7 @@ def read_tasks(path: Path) -> list[Evaluated]:
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, dict) or not results or not all(isinstance(scores, dict) for scores in results.values()):
         raise DataError(str(path), 'results of lm-eval: an object with "results", scores by task', _shape(document))
+    check(str(path), document, DOCUMENT)
     groups = {name for name, members in (document.get("group_subtasks") or {}).items() if members}
     return [Evaluated(path=path, document=document, name=name) for name in results if name not in groups]
 

@@ -11,11 +11,11 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.results import (
     SCHEMA_VERSION,
     Result,
-    dump,
     identity_hash,
     open_folder,
     prediction_lines,
     run_folder,
+    sealed,
     statistics_bytes,
     write_bytes,
     write_text,
@@ -56,7 +56,7 @@ def _write(task: Evaluated, name: str, output: Path) -> Result:
         columns, scores = scored(task)
         record, files = _record(task, name, scores), dict(_files(task, columns))
         surroundings = _json(_environment(task))
-    except (AttributeError, KeyError, TypeError, ValueError) as e:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as e:
         expected = "what lm-eval 0.4 writes"
         raise DataError(f"{task.path}: {task.name}", expected, f"something else ({type(e).__name__}: {e})") from e
     said = {key: task.of(key) for key in ("configs", "versions", "task_hashes", "higher_is_better")}
@@ -70,9 +70,9 @@ def _write(task: Evaluated, name: str, output: Path) -> Result:
     for file, content in files.items():
         write_bytes(folder / file, content)
     rest = {key: value for key, value in task.document.items() if not isinstance(value, dict)}
-    write_text(folder / "config.json", dump({"lm_eval": _json({**rest, "config": task.general}), "identity": parts}))
-    write_text(folder / "environment.json", dump(surroundings))
-    write_text(folder / "result.json", dump(record))
+    write_text(folder / "config.json", sealed({"lm_eval": _json({**rest, "config": task.general}), "identity": parts}))
+    write_text(folder / "environment.json", sealed(surroundings))
+    write_text(folder / "result.json", sealed(record))
     return Result(record=record, folder=folder)
 
 
@@ -108,7 +108,7 @@ def _files(task: Evaluated, columns: "Mapping[str, NDArray[Any]]") -> Iterator[t
     examples, predictions = [], {}
     for id_, row in task.samples.rows(next(iter(task.scores))[1]).items():
         inputs = row["doc"] if isinstance(row["doc"], dict) else {"doc": row["doc"]}
-        examples.append(Example(id=id_, inputs=inputs, reference=row["target"]))
+        examples.append(Example(id=id_, inputs=inputs, reference=task.samples.reference(row, task.kind)))
         predictions[id_] = Prediction(value=task.samples.prediction(row, task.kind), scores=task.samples.numbers(row))
     yield "predictions.jsonl", prediction_lines(examples, predictions).encode("utf-8", "surrogatepass")
     if columns:
@@ -126,7 +126,8 @@ def _settings(task: Evaluated) -> dict[str, Any]:
         "truncation": "left", "prompt": "chat" if task.document.get("chat_template") else "raw",
         "generation": {
             "beams": int(how.get("num_beams") or 1), "temperature": float(how.get("temperature") or 0) if drawn else 0.0,
-            "top_p": float(how.get("top_p") or 1) if drawn else 1.0, "length_penalty": float(how.get("length_penalty") or 1),
+            "top_p": float(how["top_p"]) if drawn and how.get("top_p") else None,
+            "length_penalty": None if how.get("length_penalty") is None else float(how["length_penalty"]),
             "max_new_tokens": None if longest is None else int(longest),
         },
         "seed": int(task.general.get("random_seed") or 0), "model_args": _json(task.model_args),

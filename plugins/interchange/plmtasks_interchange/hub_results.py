@@ -34,8 +34,8 @@ def hub_results(result: Result, registry: "Registry") -> "list[EvalResult]":
     found.sort(key=lambda item: (item[1].metric, item[1].name) != main)
     made = [
         EvalResult(
-            task_type=_task_type(result, registry), task_name=result.task, dataset_name=data["name"],
-            dataset_type=hub["repo"] if hub else re.sub(r"[^\w.-]+", "-", data["name"]).strip("-") or "data",
+            task_type=_task_type(result, registry), task_name=result.task, dataset_name=result.data,
+            dataset_type=hub["repo"] if hub else re.sub(r"[^\w.-]+", "-", result.data).strip("-") or "data",
             # what agrees in type, data, config, split and revision becomes one entry there, under the first one's name
             dataset_config=hub["config"] if hub else result.task, dataset_revision=hub["revision"] if hub else None,
             dataset_split=data["split"], metric_type=s.name, metric_name=name, metric_value=s.score["value"],
@@ -54,7 +54,7 @@ def hub_results(result: Result, registry: "Registry") -> "list[EvalResult]":
 def _rests_on(result: Result) -> dict[str, Any]:
     row, data = Row(result), result.record["data"]
     return {
-        "task": result.task, "data": data["name"], "split": data["split"], "examples": row.examples, "of": row.of,
+        "task": result.task, "data": row.result.data, "split": data["split"], "examples": row.examples, "of": row.of,
         "fingerprint": data["fingerprint"], "protocol": row.protocol, "asked_by": result.record["model"]["ask"],
         "marks": row.marks, "command": command(result),
     }  # fmt: skip

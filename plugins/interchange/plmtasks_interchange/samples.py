@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from plmtasks.candidates import whole
 from plmtasks.data import column, read_json_lines
 from plmtasks.errors import DataError
 
@@ -50,11 +51,28 @@ class Samples:
         """
         answers = row["filtered_resps"]
         if kind == "multiple_choice":
-            best = max(range(len(answers)), key=lambda i: float(answers[i][0]))
-            return str(row["arguments"][f"gen_args_{best}"]["arg_1"]).strip()
+            return self._choice(row, max(range(len(answers)), key=lambda i: float(answers[i][0])))
         if kind.startswith("loglikelihood"):
             return float(answers[0][0] if isinstance(answers[0], list) else answers[0])
         return answers[0] if len(answers) == 1 else answers
+
+    def reference(self, row: Mapping[str, Any], kind: str) -> Any:
+        """The right answer in the prediction's terms: of choices, which lm-eval mostly tells by a number from 0, the text."""
+        at = whole(row["target"])
+        return self._choice(row, at) if kind == "multiple_choice" and at is not None and self._are_numbers else row["target"]
+
+    @cached_property
+    def _are_numbers(self) -> bool:
+        """Whether the right choices are told by their numbers in all lines, and not by their texts."""
+        rows = list(next(iter(self.by_filter.values())).values())
+        texts = [[self._choice(row, i) for i in range(len(row["filtered_resps"]))] for row in rows]
+        numbers = [(whole(row["target"]), len(its)) for row, its in zip(rows, texts, strict=True)]
+        told = all(str(row["target"]) in its for row, its in zip(rows, texts, strict=True))
+        return not told and all(at is not None and 0 <= at < count for at, count in numbers)
+
+    @staticmethod
+    def _choice(row: Mapping[str, Any], position: int) -> str:
+        return str(row["arguments"][f"gen_args_{position}"]["arg_1"]).strip()
 
 
 def read_samples(path: Path) -> Samples:

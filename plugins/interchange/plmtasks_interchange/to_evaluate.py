@@ -40,17 +40,17 @@ def _content(result: Result, made: datetime) -> dict[str, Any]:
     """Scores as evaluate's evaluators give them with strategy="bootstrap", and what they rest on, all on one level."""
     record, surroundings = result.record, result.environment()
     data = record["data"]
-    n, seconds = data["examples"] - data["skipped"], surroundings.get("seconds")
+    n, took = data["examples"] - data["skipped"], result.answering()
     scores = {
         name: {"score": s.value, "confidence_interval": s.interval, "standard_error": s.error}
         for name, s in scaled(record).items()
     }
     speed = {
-        "total_time_in_seconds": seconds, "samples_per_second": n / seconds, "latency_in_seconds": seconds / n,
-    } if seconds and n else {}  # fmt: skip
+        "total_time_in_seconds": took[1], "samples_per_second": took[0] / took[1], "latency_in_seconds": took[1] / took[0],
+    } if took else {}  # fmt: skip
     return {
         **scores, **speed,
-        "model": result.model, "task": result.task, "data": data["name"], "split": data["split"], "examples": n, "of": data["of"],
+        "model": result.model, "task": result.task, "data": result.data, "split": data["split"], "examples": n, "of": data["of"],
         "fingerprint": data["fingerprint"], "protocol": record["protocol"]["how"], "shots": record["protocol"]["shots"],
         "fresh_weights": record["protocol"]["fresh_weights"], "settings": record["settings"], "signatures": record["signatures"],
         "identity": result.identity,

@@ -55,7 +55,7 @@ def _content(tasks: Mapping[str, Result], date: float) -> dict[str, Any]:
     return {
         "results": {task: _scores(task, record) for task, record in records.items()},
         "group_subtasks": {},
-        "configs": {task: _config(task, record) for task, record in records.items()},
+        "configs": {task: _config(task, result) for task, result in tasks.items()},
         "versions": {task: record["task"]["version"] for task, record in records.items()},
         "n-shot": {task: record["protocol"]["shots"] for task, record in records.items()},
         "higher_is_better": {
@@ -78,11 +78,11 @@ def _scores(task: str, record: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _config(task: str, record: Mapping[str, Any]) -> dict[str, Any]:
+def _config(task: str, result: Result) -> dict[str, Any]:
     """What of the task lm-eval has words for, and under "metadata" the whole result."""
-    data = record["data"]
+    record, data = result.record, result.record["data"]
     return {
-        "task": task, "dataset_path": data["name"], "test_split": data["split"], "num_fewshot": record["protocol"]["shots"],
+        "task": task, "dataset_path": result.data, "test_split": data["split"], "num_fewshot": record["protocol"]["shots"],
         "output_type": OUTPUT_TYPES.get(record["model"]["ask"], "generate_until"), "repeats": 1,
         "metadata": {"version": record["task"]["version"], "plmtasks": record},
     }  # fmt: skip

@@ -119,7 +119,7 @@ def test_each_task_becomes_a_run(tmp_path):
     assert math_["protocol"]["how"] == "5-shot"
     assert (math_["data"]["name"], math_["data"]["split"], math_["data"]["limit"]) == ("math.jsonl", "dev", 4)
     assert math_["settings"]["generation"] == {
-        "beams": 1, "temperature": 0.5, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": 64,
+        "beams": 1, "temperature": 0.5, "top_p": None, "length_penalty": None, "max_new_tokens": 64,
     }  # fmt: skip
     assert found["lm-eval/wiki"].record["data"]["name"] == "wiki"
 
@@ -166,7 +166,7 @@ def test_with_samples_come_predictions_statistics_and_the_bootstrap(tmp_path):
     low, high = wilson(0.75, 4)
     assert (acc["low"], acc["high"]) == pytest.approx((100 * low, 100 * high)), "not from the error that the file has"
     assert list(result.predictions())[2] == {
-        "id": "2", "prediction": "that", "reference": "0", "scores": {"acc": 0.0}, "slices": [],
+        "id": "2", "prediction": "that", "reference": "this", "scores": {"acc": 0.0}, "slices": [],
         "inputs": {"question": "Which 2?"},
     }  # fmt: skip
     statistics = result.statistics()
@@ -268,7 +268,7 @@ def test_other_logged_examples_are_another_table(tmp_path):
     [other] = LmEval().read(path, tmp_path / "results", {"": "classification/sample"})
     boards = make_boards([first, other])
     assert [len(board.rows) for board in boards] == [1, 1]
-    assert boards[1].apart == "other examples: 4 of 4"
+    assert boards[1].apart == "other examples: 4 of 4 have other ids (0, 1, 2, …)"
 
 
 def test_runs_of_ours_stand_apart(tmp_path):

@@ -1,7 +1,6 @@
 """A checkpoint whose weights are computed by onnxruntime."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -9,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.documents import read_document, read_object
+from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.model import RECORD, LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Classify, Request
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
 
-RECORD = "plmtasks.json"
 """What plmtasks wrote beside weights that it trained."""
 WEIGHTS = ("*.safetensors", "config.json")
 FILES = (*WEIGHTS, "*.json", "*.txt", "*.model")
@@ -24,11 +23,15 @@ FILES = (*WEIGHTS, "*.json", "*.txt", "*.model")
 HEAD = "ForSequenceClassification"
 POLICIES = ("auto", "error", "left", "right", "skip")
 
+_NONE = type(None)
+HEADED = {"architectures?": (list, _NONE), "id2label?": (dict, _NONE), "problem_type?": (str, _NONE)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exported(Model):
     """An encoder with a head for its labels, as the transformers library writes it; it is exported when it is first loaded."""
 
+    version = 2
     name: str
     source: str
     """A folder, or owner/name of the hub with an optional @revision."""
@@ -48,7 +51,7 @@ class Exported(Model):
             folder = _downloaded(self.source)
         if not (folder / "config.json").is_file():
             raise ModelError(f"{self.source!r} is no checkpoint: it has no config.json", f"looked in {folder}")
-        whole = [*folder.glob("model*.safetensors")]
+        whole = [file for file in folder.glob("model*.safetensors") if file.is_file()]
         if (folder / "heads").is_dir() or not whole:
             raise ModelError(
                 f"{self.source!r} is no single model with weights in safetensors",
@@ -60,22 +63,27 @@ class Exported(Model):
     def config(self) -> Mapping[str, Any]:
         """raises: ModelError"""
         try:
-            config: Mapping[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as e:
+            return read_object(self.folder / "config.json", HEADED)
+        except (FileNotFoundError, DataError) as e:
             raise ModelError(f"the config.json of {self.source!r} cannot be read: {e}") from e
-        return config
 
     @property
     def labels(self) -> list[str]:
-        """In the order of the head's columns; none if it has no such head."""
+        """In the order of the head's columns, as `id2label` alone tells them; none if it has no such head.
+
+        raises: ModelError if it does not number its labels 0, 1, 2, …
+        """
         if not any(name.endswith(HEAD) for name in self.config.get("architectures") or []):
             return []
-        names = {int(i): str(name) for i, name in (self.config.get("id2label") or {}).items()}
-        return [names[i] for i in sorted(names)]
+        found = self.config.get("id2label") or {}
+        names = {str(i): str(name) for i, name in found.items()} if isinstance(found, dict) else {}
+        if names.keys() != {str(i) for i in range(len(found))}:
+            raise ModelError(f"the id2label of {self.source!r} numbers no labels from 0", f"looked in {self.folder}")
+        return [names[str(i)] for i in range(len(names))]
 
     def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
         """File name → sha256."""
-        files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD}
+        files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD and f.is_file()}
         return {f.name: _sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(files)}
 
     def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
@@ -93,17 +101,11 @@ class Exported(Model):
         return [f"Classify with the labels {', '.join(self.labels)}"] if self.labels else []
 
     def training_record(self) -> Mapping[str, Any] | None:
-        try:
-            record: Mapping[str, Any] = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as e:
-            raise ModelError(f"{self.folder / RECORD} cannot be read: {e}") from e
-        return record
+        return read_training(self.folder)
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .classify import Classifier
-        from .export import graph_of, session_of
+        from .export import PLACES, graph_of, session_of
 
         assert isinstance(form, Classify)
         if self.fresh(form):
@@ -117,7 +119,8 @@ class Exported(Model):
         if settings.truncation not in POLICIES:
             raise InputError(f"Classify cannot use --truncation {settings.truncation}", f"it can use: {', '.join(POLICIES)}")
         graph = graph_of(self, int8=self.int8)
-        return Classifier(self, session_of(graph, settings.threads, device), settings)
+        places = read_document(graph.parent / PLACES)
+        return Classifier(self, session_of(graph, settings.threads, device), settings, places)
 
 
 class Checkpoints(Provider):

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
-from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel
+from plmtasks.errors import InputError
+from plmtasks.model import LoadedModel, reading
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from .checkpoint import Exported
 
-FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "xmod", "data2vec-text", "longformer", "mpnet")
-"""Types whose positions are counted from behind the padding's."""
+UNLIMITED = 10**9
+"""More tokens than any text has."""
 TOGETHER = 128
 """Requests that are tokenized in one call."""
 
@@ -30,17 +30,20 @@ class Encoding(NamedTuple):
 class Classifier(LoadedModel):
     """Softmax over the labels, or a sigmoid for each where several may hold; long texts are cut as the policy says."""
 
-    def __init__(self, checkpoint: "Exported", session: Any, settings: "ModelSettings") -> None:
+    def __init__(self, checkpoint: "Exported", session: Any, settings: "ModelSettings", places: int | None) -> None:
+        """places: the tokens that the model has embeddings of places for"""
         import transformers
 
         self.checkpoint, self.session, self.settings = checkpoint, session, settings
-        try:
+        with reading(checkpoint.name, checkpoint.folder):
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, TypeError, ImportError) as e:
-            raise ModelError(f"the tokenizer of {checkpoint.name!r} cannot be loaded: {str(e).strip().splitlines()[0]}") from e
-        self.limit = limit_of(checkpoint.config, self.tokenizer)
+            self.tokenizer("a text")  # a damaged one fails here, and not at some example
+        self.limit, whose = limit_of(checkpoint.config, self.tokenizer, places)
+        self.limited = f"{self.limit} tokens, {whose}" if self.limit < UNLIMITED else whose
         self.inputs = [i.name for i in session.get_inputs()]
-        self.pad = next((i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id) if i is not None), 0)
+        # the configuration's first: the graph may look for it among the tokens
+        known = checkpoint.config.get("pad_token_id"), self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        self.pad = next((i for i in known if i is not None), 0)
         self.columns = {label: i for i, label in enumerate(checkpoint.labels)}
         self._encodings: dict[Request, Encoding] = {}
 
@@ -93,6 +96,7 @@ class Classifier(LoadedModel):
             raise InputError(
                 f"a text has {lengths[long[0]]} tokens, {self.checkpoint.name!r} takes {self.limit}: "
                 f"{requests[long[0]].text[:80]!r} …",
+                f"the limit: {self.limited}",
                 "--truncation auto, left, right or skip says what is to happen to it",
             )
         self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
@@ -106,9 +110,15 @@ class Classifier(LoadedModel):
         ]
 
 
-def limit_of(config: Mapping[str, Any], tokenizer: Any) -> int:
-    """The most tokens, special ones included, of one text. Relative positions have no limit: then the tokenizer's, or 512."""
-    positions = config.get("max_position_embeddings") or 0
-    if config.get("model_type") in FROM_PADDING:
-        positions -= config.get("pad_token_id", 1) + 1
-    return min((n for n in (positions, tokenizer.model_max_length) if n and 0 < n < 10**9), default=512)
+def limit_of(config: Mapping[str, Any], tokenizer: Any, places: int | None) -> tuple[int, str]:
+    """The most tokens, special ones included, of one text, and whose limit that is.
+
+    places: the tokens that the model has embeddings of places for
+    """
+    found = [
+        (places, "as many places as the model has embeddings for"),
+        (config.get("max_position_embeddings"), "max_position_embeddings of its configuration"),
+        (tokenizer.model_max_length, "model_max_length of its tokenizer"),
+    ]
+    real = [(int(n), whose) for n, whose in found if n and 0 < n < UNLIMITED]
+    return min(real, key=lambda limit: limit[0], default=(UNLIMITED, "neither the model nor its tokenizer has a limit"))

@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .checkpoint import Exported
 
 GRAPH = "model.onnx"
+PLACES = "places.json"
+"""Beside the graph: how many tokens the model has embeddings of places for; null: its places are relative."""
 TOLERANCE = 1e-4
 """By which a logit may differ from torch's, beside as much of its own size."""
 PROBE = ("this one is as short as that", "this is another one , and it is a good deal longer than the first one was", "no")
@@ -37,7 +40,7 @@ def graph_of(checkpoint: "Exported", *, int8: bool) -> Path:
     from .checkpoint import WEIGHTS
 
     made_by = {name: version(name) for name in ("torch", "transformers", "onnxscript", "onnxruntime")}
-    text = json.dumps([checkpoint.hashes(WEIGHTS), made_by], sort_keys=True)
+    text = json.dumps([checkpoint.hashes(WEIGHTS), made_by, PLACES], sort_keys=True)
     place = cache_folder() / (hashlib.sha256(text.encode()).hexdigest()[:32] + "-int8" * int8)
     place.parent.mkdir(parents=True, exist_ok=True)
     source = graph_of(checkpoint, int8=False) if int8 else None
@@ -50,6 +53,7 @@ def graph_of(checkpoint: "Exported", *, int8: bool) -> Path:
                     export(checkpoint, graph)
                 else:
                     round_weights(source, graph)
+                    shutil.copy(source.parent / PLACES, graph.parent)
                 graph.parent.rename(place)  # whole, or not at all
     return place / GRAPH
 
@@ -78,6 +82,32 @@ def export(checkpoint: "Exported", graph: Path) -> None:
         said = str(e.__cause__ or e).strip().splitlines()
         raise ModelError(f"{checkpoint.name!r} cannot be exported: {said[0][:300] if said else type(e).__name__}") from e
     hold_together(checkpoint.name, graph, model, probe)
+    (graph.parent / PLACES).write_text(json.dumps(places_of(model)), encoding="utf-8")
+
+
+def places_of(model: Any) -> int | None:
+    """The most tokens that the model has embeddings of places for, whatever it calls them and from where it counts.
+
+    It is shown a text: the table of which it looks up one row after another, a token each, is that of places.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    found: list[int] = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.nn.functional.embedding:
+                rows, weight = args[0].reshape(-1, args[0].shape[-1]), args[1]
+                own = rows[:, : ids.shape[1]]
+                if own.shape[1] == ids.shape[1] and bool((own == own[0, 0] + torch.arange(ids.shape[1])).all()):
+                    found.append(weight.shape[0] - int(own[0, 0]))
+            return func(*args, **(kwargs or {}))
+
+    ids = torch.full((1, 6), next(i for i in range(2) if i != model.config.pad_token_id))
+    with torch.inference_mode(), Watch():
+        model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    return min(found, default=None)
 
 
 def hold_together(name: str, graph: Path, model: Any, probe: Mapping[str, Any]) -> None:

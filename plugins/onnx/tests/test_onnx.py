@@ -136,13 +136,44 @@ def test_what_cannot_be_asked_for(folder: Path, tmp_path: Path) -> None:
         export.session_of(Path("m"), 1, "cuda:0")
 
 
+@pytest.mark.parametrize("label2id", [None, {"LABEL_0": 0, "LABEL_1": 1}, {"positive": 0, "negative": 1}])
+def test_id2label_alone_names_the_columns(folder: Path, tmp_path: Path, label2id: dict[str, int] | None) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"label2id": label2id}))
+    requests = asked(folder)[:2]
+    assert answers(f"onnx:{copy}", requests) == answers(f"onnx:{folder}", requests)
+    for found in ({"0": "a", "2": "b"}, ["a", "b"]):
+        (copy / "config.json").write_text(json.dumps(config | {"id2label": found}))
+        with pytest.raises(ModelError, match="numbers no labels from 0"):
+            answers(f"onnx:{copy}", requests)
+
+
+@pytest.mark.parametrize(
+    ("kind", "places"),
+    [("bert", 40), ("roberta", 38), ("ibert", 38), ("roberta-prelayernorm", 38), ("xlm-roberta-xl", 38), ("esm", 38)],
+)
+def test_a_model_is_asked_how_many_places_it_has(kind: str, places: int) -> None:
+    import torch
+    import transformers
+
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 9}
+    config = transformers.CONFIG_MAPPING[kind](**shape, max_position_embeddings=40, pad_token_id=1)
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    assert export.places_of(model) == places
+    with torch.no_grad():
+        model(torch.full((1, places), 5))
+        with pytest.raises((IndexError, RuntimeError)):
+            model(torch.full((1, places + 1), 5))
+
+
 def test_the_limit_of_a_text() -> None:
     from types import SimpleNamespace
 
-    def limit(length: float, **config: Any) -> int:
-        return limit_of(config, SimpleNamespace(model_max_length=length))
+    def limit(length: float, places: int | None, **config: Any) -> tuple[int, str]:
+        return limit_of(config, SimpleNamespace(model_max_length=length), places)
 
-    assert limit(1e30, model_type="bert", max_position_embeddings=512) == 512
-    assert limit(128, model_type="bert", max_position_embeddings=512) == 128
-    assert limit(1e30, model_type="roberta", max_position_embeddings=514, pad_token_id=1) == 512
-    assert limit(1e30, model_type="deberta-v2") == 512
+    assert limit(1e30, 512, max_position_embeddings=512) == (512, "as many places as the model has embeddings for")
+    assert limit(1e30, None, max_position_embeddings=300) == (300, "max_position_embeddings of its configuration")
+    assert limit(128, 512, max_position_embeddings=512) == (128, "model_max_length of its tokenizer")
+    assert limit(1e30, None) == (10**9, "neither the model nor its tokenizer has a limit")

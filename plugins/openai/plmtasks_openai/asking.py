@@ -130,7 +130,7 @@ def body(request: Generate, settings: "ModelSettings") -> dict[str, Any]:
     if request.stop:
         made["stop"] = list(request.stop[:STOPS])
     if wanted.temperature > 0:
-        made |= {"seed": settings.seed, "top_p": wanted.top_p}
+        made |= {"seed": settings.seed, **({} if wanted.top_p is None else {"top_p": wanted.top_p})}
     extra: Mapping[str, Any] = settings.model_args
     return {**made, "extra_body": dict(extra)} if extra else made
 

@@ -1,7 +1,8 @@
 """The tasks by name, with their data."""
 
+from plmtasks.candidates import LETTERS
+
 from .data import conversations, hub
-from .data.choices import LETTERS
 from .task import FreeAnswers, MultipleChoice, QuestionAnswering
 
 QUESTION_ANSWERING = (

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from plmtasks.candidates import LETTERS, settle
 from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, HubData, hub_dataset, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.extracts import locate
 from plmtasks.requests import (
     Answer,
     Choose,
@@ -28,8 +30,8 @@ from plmtasks.requests import (
 from plmtasks.samples import SPLIT_SIZES
 from plmtasks.task import Task
 
-from .data.choices import LETTERS, choices, read_choices
-from .data.extractive import extractive, locate, read_extractive
+from .data.choices import choices, lettered, read_choices
+from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
@@ -266,11 +268,12 @@ class MultipleChoice(Task):
     more_fields: Sequence[str] = ("question", "context", "choices", "subject")
 
     def load(self, source: Source) -> Dataset:
-        known_fields(self, source, ("id", "context", "question", "choices", "answer", "subject"))
-        form = Form(language=self.language, options=len(self.labels), columns=source.columns)
-        return open_dataset(
-            source, lambda path: read_choices(path, form), name=self.name, own=own_dataset(self.hub, choices, form)
-        )  # fmt: skip
+        known_fields(self, source, ("id", "context", "question", "choices", "answer", "answer_is", "subject"))
+        columns = {name: column for name, column in source.columns.items() if name != "answer_is"}
+        form = Form(language=self.language, options=len(self.labels), columns=columns)
+        own = own_dataset(self.hub, choices, form)
+        data = open_dataset(source, lambda path: read_choices(path, form), name=self.name, own=own)
+        return settle(data, "answer", source.columns.get("answer_is", ""), lettered)
 
     def bind(self, data: Dataset) -> "MultipleChoice":
         if self.labels:

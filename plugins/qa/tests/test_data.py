@@ -146,6 +146,35 @@ def test_columns_may_have_other_names_and_answers_other_shapes(read, write):
     assert (no_offset.id, no_offset.reference) == ("0", {"text": ["Anna"], "answer_start": [None]})
 
 
+@pytest.mark.parametrize("answer", ["Anna", ["Anna"], [{"text": "Anna"}], {"text": ["Anna"]}, {"text": "Anna"}])
+def test_an_answer_is_told_in_many_shapes_and_in_the_singular(read, write, answer):
+    rows = [{key: value for key, value in row(answer=answer).items() if key != "answers"}]
+    (found,) = read("qa/squad", write("a.jsonl", *rows))
+    assert found.reference == {"text": ["Anna"], "answer_start": [None]}
+    (year,) = read("qa/squad", write("b.jsonl", {"question": "When?", "context": "In 1969.", "answer": 1969}))
+    assert year.reference["text"] == ["1969"]
+
+
+SUM = {"question": "2+1?", "choices": ["1", "2", "3", "4"], "answer": "3"}
+SKY = {"question": "sky?", "choices": ["red", "blue", "grey"], "answer": "1"}
+
+
+def test_a_text_that_is_a_choice_is_that_choice(read, write):
+    (one,) = read("qa/multiple-choice", write("a.jsonl", SUM))
+    assert one.reference == "C"
+    far = {"question": "?", "choices": ["2300", "2400"], "answer": "2300"}
+    assert [e.reference for e in read("qa/multiple-choice", write("b.jsonl", SUM, far))] == ["C", "A"]
+
+
+def test_answers_that_can_be_read_in_two_ways_are_refused_and_columns_settle_them(read, write):
+    path = write("a.jsonl", SUM, SKY)
+    with pytest.raises(DataError, match=r"a\.jsonl:1: expected answers that can be read in one way alone, found '3'") as error:
+        read("qa/multiple-choice", path)
+    assert "--columns answer_is=text (texts) or answer_is=index (numbers from 0) or answer_is=number" in str(error.value)
+    found = {way: [e.reference for e in read("qa/multiple-choice", path, answer_is=way)] for way in ("text", "index", "number")}
+    assert found == {"text": ["C", "B"], "index": ["D", "B"], "number": ["C", "A"]}
+
+
 @pytest.mark.parametrize(("task", "values", "message"), BAD)
 def test_bad_input_is_named_exactly(task, values, message, read, write):
     # a document alone is one; rows come at least two, so that the file is read line by line

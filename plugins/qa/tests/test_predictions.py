@@ -59,10 +59,35 @@ def test_bad_predictions_are_named_exactly(name, values, message, registry, writ
 
 @pytest.mark.parametrize("given", ["A", "a", 0, "0", "red kite"])
 def test_a_choice_may_be_a_letter_a_position_or_a_text(given, registry, write, examples):
-    path = write("choices.jsonl", {"id": "a", "prediction": given}, {"id": "b", "prediction": "2"})
+    path = write("choices.jsonl", {"id": "a", "prediction": given}, {"id": "b", "prediction": "boat"})
     found = registry.task("qa/race").read_predictions(path, examples)
-    # a text goes before a position
-    assert {id_: p.value for id_, p in found.items()} == {"a": "A", "b": "B"}
+    assert {id_: p.value for id_, p in found.items()} == {"a": "A", "b": "C"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        ("red kite", "2", {"a": "A", "b": "B"}),  # a text that is a choice is that choice
+        ("B", "C", {"a": "B", "b": "C"}),
+        (0, "2", {"a": "A", "b": "C"}),  # numbers from 0 alone fit all rows
+        (1, 3, {"a": "A", "b": "C"}),
+    ],
+)
+def test_predicted_choices_are_read_together(first, second, read, registry, write, examples):
+    path = write("choices.jsonl", {"id": "a", "prediction": first}, {"id": "b", "prediction": second})
+    assert {id_: p.value for id_, p in registry.task("qa/race").read_predictions(path, examples).items()} == read
+
+
+@pytest.mark.parametrize("first", ["A", "1", 1])
+def test_predicted_choices_that_mean_more_than_one_thing_are_refused(first, registry, write, examples):
+    path = write("choices.jsonl", {"id": "a", "prediction": first}, {"id": "b", "prediction": "2"})
+    with pytest.raises(DataError) as error:
+        registry.task("qa/race").read_predictions(path, examples)
+    assert str(error.value).startswith(
+        f"{path}: b: expected predictions that can be read in one way alone, found '2', which is '2' by texts, 'boat' by numbers "
+        "from 0, '2' by numbers from 1\n  of 2 rows, 1 as texts"
+    )
+    assert error.value.hints[-1] == "write what is meant by its text, in JSON between quotes"
 
 
 def test_a_choice_that_there_is_not_is_refused(registry, write, examples):

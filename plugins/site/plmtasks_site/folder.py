@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError
 from plmtasks.results import dump, open_folder, write_bytes, write_text
 
@@ -40,13 +41,13 @@ class Folder:
                 raise InputError(f"{self.path} holds a page that plmtasks did not write", "choose another folder with --site DIR")
             return {}
         try:
-            made = json.loads(manifest.read_text(encoding="utf-8"))
+            made = read_object(manifest, {"groups": {...: {"digest": str, "files": [str]}}})
             groups: dict[str, Any] = made["groups"]
             for entry in groups.values():
                 _ = str(entry["digest"]), [self._inside(name) for name in entry["files"]]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        except (OSError, ValueError, DataError) as e:
             hint = f"delete {self.path}: it is made anew"
-            raise DataError(str(manifest), "what a build left", f"{type(e).__name__}: {e}", hint) from e
+            raise DataError(str(manifest), "what a build left", str(e), hint) from e
         return groups
 
     def _inside(self, name: str) -> Path:

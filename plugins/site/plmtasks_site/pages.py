@@ -73,14 +73,14 @@ def p_value(p: float | None) -> str:
 
 
 def bar(score: Mapping[str, Any], scale: tuple[float, float]) -> dict[str, float] | None:
-    """Where a score and the ends of its interval lie on a bar from 0 to 100; None: the score is not defined."""
-    if score["value"] is None:
-        return None
+    """Where a score and the ends of its interval lie on a bar from 0 to 100; None: not defined, or on a bar of no length."""
     low, high = scale
     width = high - low
+    if score["value"] is None or width <= 0:
+        return None
 
     def place(value: float | None) -> float:
         at = score["value"] if value is None else value
-        return round(50.0 if width <= 0 else 100 * min(1.0, max(0.0, (at - low) / width)), 2)
+        return round(100 * min(1.0, max(0.0, (at - low) / width)), 2)
 
     return {"low": place(score["low"]), "value": place(score["value"]), "high": place(score["high"])}

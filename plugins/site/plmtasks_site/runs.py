@@ -1,6 +1,5 @@
 """A run as the pages show it."""
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -9,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plmtasks.errors import DataError
-from plmtasks.results import Result, document, dump
+from plmtasks.results import Result, dump
 
 from .folder import digest
 
@@ -38,11 +36,11 @@ class Run:
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """What it ran on and what it took; empty where nobody measured."""
-        return _read(self.result.folder, "environment.json")
+        return self.result.environment()
 
     @property
     def config(self) -> Mapping[str, Any]:
-        return _read(self.result.folder, "config.json")
+        return self.result.config()
 
     @property
     def page(self) -> str:
@@ -59,9 +57,9 @@ class Run:
 
     @property
     def speed(self) -> float | None:
-        """Examples a second, loading included."""
-        seconds, examples = self._positive("seconds"), self._positive("examples")
-        return examples / seconds if seconds and examples else None
+        """Examples a second, once the model was loaded."""
+        took = self.result.answering()
+        return took[0] / took[1] if took else None
 
     @property
     def machine(self) -> str:
@@ -95,18 +93,6 @@ def _stamp(path: Path) -> list[int] | None:
     except OSError:
         return None
     return [stat.st_size, stat.st_mtime_ns]
-
-
-def _read(folder: Path, name: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(document(folder, name))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as e:
-        raise DataError(str(folder / name), "JSON", str(e)) from e
-    if not isinstance(found, dict):
-        raise DataError(str(folder / name), "a JSON object", type(found).__name__)
-    return found
 
 
 def readable(value: Any) -> str:

@@ -77,9 +77,14 @@ class Table:
 
     @functools.cached_property
     def scale(self) -> tuple[float, float]:
-        """The ends of the main score's intervals: what a bar of this table goes from and to."""
+        """The ends of the main score's intervals: what a bar of this table goes from and to.
+
+        Where all of them are one number, points lie between 0 and 100.
+        """
         found = [row.score(self.board.main) for row in self.board.rows]
         ends = [s[end] for s in found for end in ("low", "value", "high") if s[end] is not None]
+        if self.unit == "points" and len({*ends}) == 1:
+            ends += [0.0, 100.0]
         return (min(ends), max(ends)) if ends else (0.0, 0.0)
 
     @functools.cached_property

@@ -10,12 +10,16 @@ import pytest
 from click.testing import CliRunner
 from plmtasks_site import plots, scripts
 from plmtasks_site.builder import build
+from plmtasks_site.pages import bar
+from plmtasks_site.runs import Run
 
 import plmtasks
 from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError
+from plmtasks.leaderboard.boards import Row
+from plmtasks.leaderboard.costs import costs
 from plmtasks.registry import load_registry
-from plmtasks.results import dump, identity_hash, read_results
+from plmtasks.results import Result, dump, identity_hash, read_results
 
 CHROMIUM = "/usr/bin/chromium"
 SCRIPT = "<script>document.title='stolen'</script>"
@@ -477,3 +481,27 @@ def test_it_works_from_a_web_server_too(visit, site):
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+
+def test_every_speed_is_of_answering_alone(tmp_path):
+    """What recommend compares and evaluate's file tells is what the pages show."""
+    took = {"seconds": 12.0, "loading_seconds": 10.0, "examples": 110}
+    (tmp_path / "environment.json").write_text(json.dumps(took))
+    record = {"data": {"examples": 100, "skipped": 10}, "settings": {"threads": 1}}
+    result = Result(record=record, folder=tmp_path)
+    assert Run(result, "key").speed == costs(Row(result)).speed == 50.0
+    (tmp_path / "environment.json").write_text(json.dumps({**took, "resumed": True}))
+    assert Run(result, "key").speed is costs(Row(result)).speed is None
+
+
+@pytest.mark.parametrize(
+    ("score", "scale", "places"),
+    [
+        ({"low": 90.0, "value": 95.0, "high": 100.0}, (80.0, 100.0), {"low": 50.0, "value": 75.0, "high": 100.0}),
+        ({"low": 100.0, "value": 100.0, "high": 100.0}, (0.0, 100.0), {"low": 100.0, "value": 100.0, "high": 100.0}),
+        ({"low": None, "value": 1.2, "high": None}, (1.2, 1.2), None),
+        ({"low": None, "value": None, "high": None}, (0.0, 1.0), None),
+    ],
+)
+def test_where_a_score_lies_on_its_bar(score, scale, places):
+    assert bar(score, scale) == places

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.documents import read_object
+from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.model import LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
 
-RECORD = "plmtasks.json"
 """What plmtasks wrote beside weights that it trained."""
 CONFIG = "sklearn.json"
 """Which model it is, its labels in the order of the columns, and whether it learned from pairs."""
@@ -64,8 +64,7 @@ class Classical(Model):
         return [f"Classify with the labels {', '.join(self.config['labels'])}"] if self.config else []
 
     def training_record(self) -> Mapping[str, Any] | None:
-        file = Path(self.source or "").expanduser() / RECORD
-        return _read(file) if self.source is not None and file.is_file() else None
+        return read_training(Path(self.source).expanduser()) if self.source is not None else None
 
     def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .linear import Linear
@@ -132,7 +131,6 @@ def _in_order(form: Classify, request: Classify, answer: ClassifyAnswer) -> list
 def _read(file: Path) -> Mapping[str, Any]:
     """raises: ModelError"""
     try:
-        read: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+        return read_object(file, {"kind": str, "labels": [str], "multi_label": bool, "pairs": bool})
+    except (FileNotFoundError, DataError) as e:
         raise ModelError(f"{file} cannot be read: {e}") from e
-    return read

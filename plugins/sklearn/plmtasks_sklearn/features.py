@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.documents import read_object
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -53,7 +55,7 @@ class Features:
         import numpy as np
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        terms = json.loads((folder / TERMS).read_text(encoding="utf-8"))
+        terms = read_object(folder / TERMS, {view: [str] for view in VIEWS})
         made = []
         for (view, options), idf in zip(VIEWS.items(), rarity, strict=True):
             vectorizer = TfidfVectorizer(**COMMON, **options, vocabulary={term: i for i, term in enumerate(terms[view])})

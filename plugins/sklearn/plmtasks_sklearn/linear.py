@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from plmtasks.batching import Cost
-from plmtasks.errors import InputError, ModelError
+from plmtasks.errors import DataError, InputError, ModelError
 from plmtasks.model import LoadedModel
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
@@ -56,10 +56,24 @@ class Linear(LoadedModel):
             if "weights" in held:
                 made.weights, made.pairs = held["weights"].astype(np.float64), config["pairs"]
                 made.features = Features.read(folder, [held[view] for view in VIEWS], pairs=made.pairs)
-        except (OSError, ValueError, KeyError, SafetensorError) as e:
+            made.check()
+        except (OSError, ValueError, KeyError, DataError, SafetensorError) as e:
             raise ModelError(f"the weights in {folder} cannot be read: {e}") from e
         made.parameters = sum(array.size for array in held.values())
         return made
+
+    def check(self) -> None:
+        """raises: ValueError for arrays of other sizes than labels and features ask for, and for numbers that are none"""
+        import numpy as np
+
+        if self.intercept.shape != (len(self.labels),) or not self.labels:
+            raise ValueError(f"{self.intercept.shape} intercepts of {len(self.labels)} labels")
+        if self.weights is not None and self.features is not None:
+            width = self.features.matrix([Classify(text="", labels=())]).shape[1]
+            if self.weights.shape != (width, len(self.labels)):
+                raise ValueError(f"{self.weights.shape} weights of {width} features and {len(self.labels)} labels")
+        if any(np.isnan(array).any() for array in (self.intercept, self.weights) if array is not None):
+            raise ValueError("some are no numbers")
 
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
         # nothing is padded; a word has some four characters

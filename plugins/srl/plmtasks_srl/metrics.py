@@ -8,6 +8,7 @@ from plmtasks.data import warn_flaws
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo
 
+from .predictions import TAGS_RIGHT
 from .spans import Span, spans_of, write_tags
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class SpanScore(Metric):
     def items(self, spans: Iterable[Span]) -> set[Item]:
         """What is compared: correct is what is the same in prediction and reference."""
 
-    def more_counts(self, prediction: Sequence[Span], reference: Sequence[Span], example: Example) -> Mapping[str, float]:
+    def more_counts(self, prediction: Prediction, example: Example) -> Mapping[str, float]:
         """The columns beside the labels' counts."""
         return {}
 
@@ -85,7 +86,7 @@ class SpanScore(Metric):
             for label, _ in wanted:
                 if label not in start:
                     strangers[label] = strangers.get(label, 0) + 1
-            for column, count in self.more_counts(predicted, reference, e).items():
+            for column, count in self.more_counts(p, e).items():
                 row[place[column]] = count
         what = f"spans have labels that the task does not know ({', '.join(sorted(strangers))}); they count as {UNSEEN}"
         warn_flaws("references", sum(strangers.values()), what)
@@ -159,28 +160,37 @@ class SrlEval(SpanScore):
             last[role].append((start, end))
         return {(role, tuple(places)) for role, places in parts}
 
-    def more_counts(self, prediction: Sequence[Span], reference: Sequence[Span], example: Example) -> Mapping[str, float]:
-        wrong = {role for role, _ in self.items(prediction) ^ self.items(reference)} - self.left_out
-        counts = bool(reference)
+    def more_counts(self, prediction: Prediction, example: Example) -> Mapping[str, float]:
+        found, wanted = self.items(spans_of(prediction.value)), self.items(spans_of(example.reference))
+        wrong = {role for role, _ in found ^ wanted} - self.left_out
+        counts = bool(example.reference)
         return {"perfect": counts and not wrong, "propositions": counts}
 
 
 class ConllEval(SpanScore):
-    """Spans as `conlleval` of CoNLL-2000 counts them: correct if label, start and end are. Accuracy is that of IOB2 tags."""
+    """Spans as `conlleval` of CoNLL-2000 counts them: correct if label, start and end are.
+
+    Accuracy is over words: of predictions given as tags, those that are the reference's letter for letter, in whatever scheme
+    each file is written; of spans, those of the tags of IOB2 that stand for them.
+    """
 
     name = "conlleval"
     description = "precision, recall and F1 of spans of each type and in all, and accuracy of tags, as conlleval counts them"
+    version = 2
     more = {"accuracy": ("tags_right", "words")}
 
     def items(self, spans: Iterable[Span]) -> set[Item]:
         return {(label, (start, end)) for label, start, end in spans}
 
-    def more_counts(self, prediction: Sequence[Span], reference: Sequence[Span], example: Example) -> Mapping[str, float]:
+    def more_counts(self, prediction: Prediction, example: Example) -> Mapping[str, float]:
         length = len(example.inputs["words"])
-        # one that goes on behind the sentence is excess, and no word's tag
-        inside = [span for span in prediction if span.end <= length]
-        pairs = zip(write_tags(inside, length), write_tags(reference, length), strict=True)
-        return {"tags_right": sum(a == b for a, b in pairs), "words": length}
+        right = prediction.scores.get(TAGS_RIGHT)
+        if right is None:
+            # a span that goes on behind the sentence is excess, and no word's tag
+            inside = [span for span in spans_of(prediction.value) if span.end <= length]
+            pairs = zip(write_tags(inside, length), write_tags(spans_of(example.reference), length), strict=True)
+            right = sum(a == b for a, b in pairs)
+        return {"tags_right": right, "words": length}
 
 
 class SeqEval(Metric):

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError
 
 Where = Callable[[int], str]
@@ -74,24 +76,36 @@ def read_tags(tags: Iterable[str]) -> list[Span]:
 
 
 def scheme_of(sentences: Iterable[Sequence[str]]) -> str:
-    """The scheme that tags are written in. Tags that fit IOB2 and another are taken for IOB2."""
-    stray = other = False
-    for tags in sentences:
-        if any(tag.startswith(("E-", "S-")) for tag in tags):
-            return "IOBES"
-        stray = stray or misfit(tags, "IOB2") is not None
-        other = other or misfit(tags, "IOB1") is not None
-    return "IOB1" if stray and not other else "IOB2"
+    """The scheme that the fewest tags are outside of; IOB2 before IOB1, and IOBES only where a tag begins with E- or S-."""
+    sentences = list(sentences)
+    ended = any(tag.startswith(("E-", "S-")) for tags in sentences for tag in tags)
+    known = ("IOB2", "IOB1", "IOBES") if ended else ("IOB2", "IOB1")
+    return min(known, key=lambda scheme: sum(len(misfits(tags, scheme)) for tags in sentences))
 
 
-def misfit(tags: Sequence[str], scheme: str) -> int | None:
-    """The position of the first tag outside the scheme, the number of tags if the end cuts a span; None: all fit."""
-    before = OUTSIDE
+def misfits(tags: Sequence[str], scheme: str) -> list[int]:
+    """The positions of the tags outside the scheme, the number of tags among them if the end cuts a span."""
+    wrong, before = [], OUTSIDE
     for i, tag in enumerate([*tags, OUTSIDE]):
         if not (tag == before == OUTSIDE) and not (is_tag(tag) and _fits(before, tag, scheme)):
-            return i
+            wrong.append(i)
         before = tag
-    return None
+    return wrong
+
+
+def count_misfits(path: Path, sentences: Iterable[tuple[Sequence[str], Where]], scheme: str) -> None:
+    """Warns of tags outside the scheme, which are read all the same: published data have a few."""
+    found = [(tags, where, i) for tags, where in sentences for i in misfits(tags, scheme)]
+    if found:
+        tags, where, i = found[0]
+        what = f"tags do not fit {scheme}, and are read as conlleval reads them; the first: {where(i)}, {told(tags, i)}"
+        warn_flaws(str(path), len(found), what)
+
+
+def told(tags: Sequence[str], position: int) -> str:
+    """A tag and the one before it, for a message."""
+    has = repr(tags[position]) if position < len(tags) else "the sentence's end within a span"
+    return f"{has} after {tags[position - 1]!r}" if position else f"{has} at the sentence's start"
 
 
 def is_tag(text: str) -> bool:
@@ -100,7 +114,7 @@ def is_tag(text: str) -> bool:
 
 
 def _fits(before: str, tag: str, scheme: str) -> bool:
-    continues = before[0] in "BI" and before[2:] == tag[2:]
+    continues = before[:1] in ("B", "I") and before[2:] == tag[2:]
     if scheme == "IOBES":
         return continues and tag[0] in "IE" if before[0] in "BI" else tag[0] in "OBS"
     bound, free = ("B", "OI") if scheme == "IOB1" else ("I", "OB")

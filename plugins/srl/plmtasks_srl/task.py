@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, hub_dataset, read_lines, warn_flaws
+from plmtasks.data import Dataset, HubData, holds_objects, hub_dataset, read_lines, warn_flaws
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
@@ -20,10 +20,11 @@ from plmtasks.task import Task
 from .brackets import read_text, show, write_text
 from .data.columns import open_columns
 from .data.entities import TagFormat, Tagged
-from .data.propositions import CONTINUED_VERB, VERB, Proposition, Sentence, has_words, read_sentences
+from .data.propositions import read_sentences
 from .data.samples import sample
+from .data.sentences import CONTINUED_VERB, VERB, Proposition, Sentence, has_words
 from .data.writing import write_bio, write_props, write_tagged
-from .predictions import check_spans, in_order
+from .predictions import TAGS_RIGHT, Written, check_spans, count_other_references, find_words, in_order, tags_right
 from .spans import OUTSIDE, Span, plain, read_tags, spans_of, write_tags
 from .words import split_words
 
@@ -150,8 +151,7 @@ class SpanTask(Task):
 
         raises: DataError
         """
-        lines = read_lines(path)
-        if path.suffix in (".jsonl", ".json") or (lines and lines[0].lstrip().startswith('{"')):
+        if holds_objects(path, read_lines(path)):
             return check_spans(path, super().read_predictions(path, examples), examples)
         return self.read_columns(path, examples)
 
@@ -249,7 +249,8 @@ class Roles(Propositions):
                 )
                 inputs = {"words": list(s.words), "predicate": p.predicate, "number": number}
                 id_ = f"{s.id}.{p.predicate}"
-                yield Example(id=id_, inputs=inputs, reference=plain(p.roles), cluster=s.id, slices=(*_slices(s), *own))
+                told = plain(p.roles)
+                yield Written(id=id_, inputs=inputs, reference=told, cluster=s.id, slices=(*_slices(s), *own), lemmas=s.lemmas)
 
     def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
         predicate = example.inputs["predicate"]
@@ -294,14 +295,15 @@ class Roles(Propositions):
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """The roles of the same predicates; of a predicate that the file does not have, none."""
-        sentences = read_sentences(path)
-        found, used = {}, 0
-        for example, s in in_order(path, sentences, examples):
+        sentences = read_sentences(path, predicted=True)
+        found, missed = {}, 0
+        for example, s in in_order(path, sentences, examples, whole=False):
             roles = next((p.roles for p in s.propositions if p.predicate == example.inputs["predicate"]), None)
-            used += roles is not None
+            missed += roles is None
             found[example.id] = Prediction(value=plain(roles or ()))
-        surplus = sum(len(s.propositions) for s in sentences) - used
+        surplus = sum(len(s.propositions) for s in sentences) - (len(examples) - missed)
         warn_flaws(str(path), surplus, "predicates are none of the references', and do not count")
+        warn_flaws(str(path), missed, f"of the references' {len(examples)} predicates are not in it, all of their roles missed")
         return found
 
     def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
@@ -340,7 +342,9 @@ class Predicates(Propositions):
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
             inputs = {"words": list(s.words), "number": number}
-            yield Example(id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s))
+            yield Written(
+                id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s), lemmas=s.lemmas
+            )  # fmt: skip
 
     @cached_property
     def tag_labels(self) -> tuple[str, ...]:
@@ -363,7 +367,8 @@ class Predicates(Propositions):
         return [Proposition(predicate=start, sense=sense, roles=(Span(VERB, start, end),)) for sense, start, end in spans]
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        return {e.id: Prediction(value=_senses(s)) for e, s in in_order(path, read_sentences(path), examples)}
+        sentences = read_sentences(path, predicted=True)
+        return {e.id: Prediction(value=_senses(s)) for e, s in in_order(path, sentences, examples)}
 
 
 def _senses(sentence: Sentence) -> list[list[Any]]:
@@ -391,13 +396,19 @@ class Entities(SpanTask):
     def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
             inputs = {"words": list(s.words), "number": number}
-            yield Example(id=s.id, inputs=inputs, reference=plain(read_tags(s.tags)), slices=(_long(s),))
+            yield Written(id=s.id, inputs=inputs, reference=plain(read_tags(s.tags)), slices=(_long(s),), tags=s.tags)
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """The tag in the last column; a tag that continues nothing begins a span, as for conlleval."""
-        sentences = list(TagFormat().read_loosely(path))
+        """The tag in the last column; a tag that continues nothing begins a span, as for conlleval.
+
+        The words are in the column that has the most words of the references.
+        """
+        sentences = find_words(list(TagFormat(predicted=True).read_loosely(path)), examples)
         paired = in_order(path, sentences, examples)
-        return {e.id: Prediction(value=plain(read_tags(s.tags))) for e, s in paired}
+        count_other_references(path, paired)
+        return {
+            e.id: Prediction(value=plain(read_tags(s.tags)), scores={TAGS_RIGHT: tags_right(s.tags, e)}) for e, s in paired
+        }  # fmt: skip
 
     def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
         """The word, the reference's tag and the predicted one, with a space between: what conlleval reads."""

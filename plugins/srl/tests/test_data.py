@@ -2,7 +2,7 @@ import gzip
 import json
 
 import pytest
-from plmtasks_srl.data.propositions import role_name
+from plmtasks_srl.data.sentences import role_name
 
 from plmtasks.config import Source
 from plmtasks.data import DataWarning
@@ -171,7 +171,6 @@ def test_a_folder_with_several_formats_of_a_split(registry, real_data):
         ("x.gold_conll", EWT.replace("see.01", "-"), r":2: expected a role column for each .* 1 predicates, found 2"),
         ("x.gold_conll", EWT.replace("(V*)\t*\n", "*\t*\n"), r":3: expected the role V at the predicate 'saw' .*, found no"),
         ("x.gold_conll", EWT.replace("(V*)\t*\n", "(V*)\n"), r":3: expected 10 columns as in .* first line \(2\), found 9"),
-        ("x.bio.tsv", BIO.replace("I-ARG1", "I-ARG2"), r":5: expected O, B-ROLE, or I-ROLE behind .*, found 'I-ARG2'"),
         ("x.bio.tsv", BIO.replace("I-ARG1", "ARG1"), r":5: expected a tag: O, B-ROLE or I-ROLE, found 'ARG1'"),
         ("x.bio.tsv", BIO.replace("B-V\tO", "B-ARG2\tO"), r":3: expected the role V at the predicate 'saw' .*, found ARG2"),
         ("x.bio.tsv", BIO.replace("fall.02", "-"), r":2: expected a role column for each .* 1 predicates, found 2"),
@@ -180,7 +179,7 @@ def test_a_folder_with_several_formats_of_a_split(registry, real_data):
         ("x.conllup", UNIVERSAL.replace("A0:3-3", "A0:3-9"), r"expected arguments as LABEL:first-last .*, found 'A0:3-9'"),
         ("x.gold_conll", "doc 0 0 We PRP (S* -\n", r"x\.gold_conll:1: expected at least 8 columns, found 7"),
         ("x.conllup", UNIVERSAL.replace("ID FORM", "FORM"), r"x\.conllup:1: expected # global\.columns = "),
-        ("x.conllup", UNIVERSAL.replace("1\tYes", "x\tYes"), r":10: expected a word's number in the first column, found 'x'"),
+        ("x.conllup", UNIVERSAL.replace("1\tYes", "x\tYes"), r":10: expected a word's number .*, from 1, found 'x'"),
         ("x.bio.tsv", "\n\n", "expected sentences in columns, found no line with text"),
         ("x.bio.tsv", "0\tYes\tUH\t-\n", "expected at least one example, found none"),
         ("x.bio.tsv", f"{BIO}\n{BIO}", r"expected a different id for each example, found 'a-1\.1' more than once"),
@@ -268,9 +267,8 @@ def test_the_schema_of_a_parquet_file_names_the_tags(read, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "columns", "message"),
     [
-        ("x.conll", "a\tO\nb\tI-X\nc\tB-Y\n", {}, r"x\.conll:2: expected a tag of the scheme IOB2, found 'I-X' after 'O'"),
-        ("x.conll", "a\tB-X\nb\tE-X\nc\tI-X\n", {}, r":3: expected a tag of the scheme IOBES, found 'I-X' after 'E-X'"),
-        ("x.conll", "a\tB-X\n\nb\tB-X\nc\tE-X\n", {}, r":1: expected a tag of the scheme IOBES, found the sentence's end within"),
+        ("x.conll", "a\tO\nb\tI-X\n", {"scheme": "IOB2"}, r":2: expected a tag of the scheme IOB2, found 'I-X' after 'O'"),
+        ("x.conll", "a\tB-X\n", {"scheme": "IOBES"}, r":1: expected a tag of the scheme IOBES, found the sentence's end within"),
         ("x.conll", "a\tB-X\nb\tI-X\n", {"scheme": "IOB1"}, r":1: expected a tag of the scheme IOB1, found 'B-X'"),
         ("x.conll", "a\tO\nb\tPER\n", {}, r":2: expected a tag: O, or B-, I-, E- or S- and a label, found 'PER'"),
         ("x.conll", "a\tO\nb\n", {}, r":2: expected a word and its tag in columns, found 1 columns"),

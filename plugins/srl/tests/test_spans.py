@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_srl.brackets import NOTHING, read_text, show, write_text
-from plmtasks_srl.data.propositions import lay_flat, read_sentences
+from plmtasks_srl.data.propositions import read_sentences
+from plmtasks_srl.data.sentences import lay_flat
 from plmtasks_srl.spans import (
     Span,
     find_flaw,
-    misfit,
+    misfits,
     plain,
     read_brackets,
     read_tags,
@@ -46,7 +47,7 @@ def test_spans_come_back_from_tags_brackets_text_and_json(sentence):
     words, spans = sentence
     length = len(words)
     assert read_tags(write_tags(spans, length)) == spans
-    assert misfit(write_tags(spans, length), "IOB2") is None
+    assert misfits(write_tags(spans, length), "IOB2") == []
     assert read_brackets(write_brackets(spans, length), at) == spans
     assert read_text(write_text(spans, words), words) == spans
     assert list(spans_of(plain(spans))) == spans
@@ -144,12 +145,12 @@ def test_all_schemes_are_read(sentence, scheme):
     words, spans = sentence
     tags = as_scheme(spans, len(words), scheme)
     assert read_tags(tags) == spans
-    assert misfit(tags, scheme) is None
+    assert misfits(tags, scheme) == []
     found = scheme_of([tags])
-    assert misfit(tags, found) is None
+    assert misfits(tags, found) == []
 
 
-@given(st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=10))
+@given(st.lists(st.sampled_from(["O", *(f"{letter}-{label}" for letter in "BIES" for label in "XY")]), max_size=10))
 def test_tags_are_cut_as_seqeval_cuts_them(tags):
     from seqeval.metrics.sequence_labeling import get_entities
 
@@ -172,7 +173,7 @@ def test_tags_are_cut_as_seqeval_cuts_them(tags):
     ],
 )
 def test_the_first_tag_outside_a_scheme_is_told(tags, scheme, place):
-    assert misfit(tags, scheme) == place
+    assert misfits(tags, scheme)[0] == place
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,9 @@ def _checkpoint(path: str, layer: int | None) -> Checkpoint:
     folder = _folder(path)
     try:
         layers = AutoConfig.from_pretrained(folder, trust_remote_code=False).num_hidden_layers
-    except (OSError, ValueError) as e:
-        raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
+    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
+        said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
+        raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
     chosen = layer or LAYERS.get(path) or max(1, round(0.75 * layers))
     if chosen > layers:
         raise InputError(f"bertscore: {path!r} has {layers} layers, not {chosen}")
@@ -187,8 +188,9 @@ def _encoder(path: str, layer: int | None) -> Encoder:
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
         module = AutoModel.from_pretrained(checkpoint.folder, use_safetensors=True, trust_remote_code=False).eval()
-    except (OSError, ValueError) as e:
-        raise ModelError(f"bertscore: {path!r} is no model that can be loaded", str(e).splitlines()[0]) from e
+    except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
+        said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
+        raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
     if module.config.is_encoder_decoder:
         module = module.get_encoder()
     positions = getattr(module.config, "max_position_embeddings", None) or UNLIMITED

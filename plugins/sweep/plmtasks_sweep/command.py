@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plmtasks.cli.texts import say
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -46,13 +48,13 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_c
     given = {name: value for name, value in values.items() if value is not None}
     cells = plan(read_suite(suite), registry, **given, quiet=quiet or live, yes=True)
     if dry_run:
-        click.echo(_listed(look(cells, registry, retry=retry)), nl=False)
+        say(_listed(look(cells, registry, retry=retry)), nl=False)
         return
     with _live(cells) if live else _lines(cells, quiet) as tell:
         swept = sweep(cells, registry, tell, retry=retry)
     results = {cell.result.identity: cell.result for cell in swept if cell.result is not None}
-    click.echo(render(list(results.values()), "table", registry), nl=False)
-    click.echo(_summary(swept))
+    say(render(list(results.values()), "table", registry), nl=False)
+    say(_summary(swept))
     failed = [cell for cell in swept if cell.failed]
     if failed:
         where = Path(failed[0].config.output, "failures.json")
@@ -125,7 +127,7 @@ def _lines(cells: Sequence["Cell"], quiet: bool) -> Iterator["Tell"]:
         score = f": {cell.result.score:.2f}" if cell.result is not None and cell.result.score is not None else ""
         seconds = f" in {cell.seconds:.0f} s" if cell.state == "done" else ""
         note = f": {cell.reason}" if cell.note else ""
-        click.echo(f"[{number + 1} of {len(cells)}] {cell}{score}{seconds}{said if cell.state != 'done' else ''}{note}", err=True)
+        say(f"[{number + 1} of {len(cells)}] {cell}{score}{seconds}{said if cell.state != 'done' else ''}{note}", err=True)
 
     yield tell
 

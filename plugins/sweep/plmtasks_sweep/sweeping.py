@@ -1,6 +1,5 @@
 """A suite run pair by pair: what is there is skipped, and what fails stops nothing else."""
 
-import json
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from plmtasks import distributed, job, results, session
 from plmtasks.config import RunConfig, Source
 from plmtasks.data import Dataset
+from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError, PluginError, UnknownNameError
 from plmtasks.registry import Registry
 from plmtasks.requests import to_json
@@ -204,9 +204,8 @@ def _keep(cell: Cell) -> None:
 def _failures(output: str) -> dict[str, Any]:
     path = Path(output, FAILURES)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {key: {**entry, "error": str(entry["error"])} for key, entry in found.items()}
+        return read_object(path, {...: {"error": str}})
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as e:
-        raise DataError(str(path), "the failures of a sweep", f"{type(e).__name__}: {e}", "delete it") from e
+    except DataError as e:
+        raise DataError(e.where, f"the failures of a sweep: {e.expected}", e.found, "delete it") from e

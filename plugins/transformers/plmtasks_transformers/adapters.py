@@ -7,9 +7,10 @@ weights that they were trained on, without which they mean nothing.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.errors import InputError, ModelError
+from plmtasks.documents import read_object
+from plmtasks.errors import DataError, InputError, ModelError
 
 from . import files
 from .architectures import DECODER, HEADS, SEQUENCE_TO_SEQUENCE
@@ -129,12 +130,43 @@ def save(model: Any, folder: Path, base: tuple[Path, str, str | None], state: "M
 def merged(model: Any, name: str) -> Any:
     """The model with its adapters' work in its own weights.
 
+    Where one weight has several uses (embeddings that are the output's too), and adapters change one of them, each use gets
+    a weight of its own.
+
     raises: InputError if the method cannot be merged
     """
+    untied = _untie(model)
     try:
-        return model.merge_and_unload()
+        module = model.merge_and_unload()
     except (AttributeError, NotImplementedError, ValueError) as e:
         raise InputError(f"the adapters of {name!r} cannot be merged: {e}") from e
+    if untied:
+        for config in {id(c): c for c in (module.config, module.config.get_text_config())}.values():
+            config.tie_word_embeddings = False
+        module.all_tied_weights_keys = module.get_expanded_tied_weights_keys(all_submodels=True)
+    return module
+
+
+def _untie(model: Any) -> bool:
+    """Whether adapters change a weight that has other uses: then no use shares its weight any more."""
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils import AuxiliaryTrainingWrapper
+
+    uses: dict[int, list[tuple[Any, str]]] = {}
+    for part in model.modules():
+        for name, weight in part._parameters.items():
+            if weight is not None:
+                uses.setdefault(id(weight), []).append((part, name))
+    touching = [part for part in model.modules() if isinstance(part, (BaseTunerLayer, AuxiliaryTrainingWrapper))]
+    changed = {id(p) for part in touching for p in cast("torch.nn.Module", part).parameters()}
+    if not any(len(uses.get(weight, ())) > 1 for weight in changed):
+        return False
+    for places in uses.values():
+        for part, name in places[1:]:
+            own = part._parameters[name]
+            part._parameters[name] = torch.nn.Parameter(own.detach().clone(), requires_grad=own.requires_grad)
+    return True
 
 
 def _config(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
@@ -212,8 +244,8 @@ def _weights(folder: Path) -> dict[str, str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as e:
+        return read_object(file)
+    except (FileNotFoundError, DataError) as e:
         raise ModelError(f"{file} cannot be read: {e}", "adapters need it beside them") from e
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from plmtasks.errors import ModelError
 from plmtasks.requests import Classify, ExtractSpan, Request, Score, Tag
 
 ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
@@ -51,10 +52,29 @@ def family_of(config: Mapping[str, Any]) -> str:
     return DECODER
 
 
+def names_of(id2label: Mapping[Any, Any] | None) -> list[str]:
+    """What a head's columns are called, in their order: `id2label` alone tells, as in the library's pipelines.
+
+    raises: ModelError if it does not number its labels 0, 1, 2, …
+    """
+    if not id2label:
+        return []
+    try:
+        names = {int(i): str(name) for i, name in id2label.items()}
+    except (AttributeError, ValueError, TypeError):
+        names = {}
+    if sorted(names) != list(range(len(id2label))):
+        found = ", ".join(map(str, id2label))[:80]
+        raise ModelError(
+            f"the id2label of a config.json numbers its labels {found}; expected 0 to {len(id2label) - 1}",
+            'it names each column of the head, such as {"0": "negative", "1": "positive"}',
+        )
+    return [names[i] for i in range(len(names))]
+
+
 def labels_of(config: Mapping[str, Any]) -> list[str]:
     """The labels of its head in the order of its columns; none where nobody named them (LABEL_0, LABEL_1, …)."""
-    names = {int(i): name for i, name in (config.get("id2label") or {}).items()}
-    labels = [str(names[i]) for i in sorted(names)]
+    labels = names_of(config.get("id2label"))
     return [] if all(name == f"LABEL_{i}" for i, name in enumerate(labels)) else labels
 
 
@@ -94,20 +114,6 @@ def head_of(config: Mapping[str, Any]) -> str:
     return ", ".join(kind for kind in ANSWERS[family_of(config)] if kind not in {form.kind() for form in HEADS})
 
 
-def limit_of(config: Any, tokenizer: Any) -> int:
-    """The most tokens, special ones included, that one sequence may have.
-
-    config: of the loaded model. Relative positions have no limit of their own: then the tokenizer's or 512.
-    """
-    positions = None
-    for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
-        positions = positions or getattr(config, name, None)
-    if positions and config.model_type in ("roberta", "xlm-roberta", "camembert", "xmod", "data2vec-text", "longformer", "mpnet"):
-        positions -= config.pad_token_id + 1  # their positions are counted from there
-    lengths = [n for n in (positions, tokenizer.model_max_length) if n is not None and 0 < n < 10**9]
-    return int(min(lengths, default=512))
-
-
 def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:
     """Bytes of the weights, and bytes that one padded token of a batch takes at most while it is computed; by arithmetic.
 
@@ -116,7 +122,8 @@ def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:
     """
 
     def first(*names: str, default: int) -> int:
-        return next((int(config[name]) for name in names if config.get(name)), default)
+        # a list of numbers layer by layer, a null or a text is no number
+        return next((n for name in names if isinstance(n := config.get(name), int) and n > 0), default)
 
     width = first("hidden_size", "n_embd", "d_model", "dim", default=768)
     inner = first("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "ffn_dim", "hidden_dim", default=4 * width)

@@ -1,6 +1,5 @@
 """A checkpoint by name: an alias, a hub id, a folder."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError, UnknownNameError
-from plmtasks.model import LoadedModel, Model, Provider, TrainableModel
+from plmtasks.model import LoadedModel, Model, Provider, TrainableModel, read_training
 from plmtasks.requests import Request
 
 from . import adapters, files
@@ -16,8 +15,6 @@ from .architectures import ANSWERS, family_of, has_head, head_of, memory_of
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
-
-RECORD = "plmtasks.json"
 
 SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
 """Of `from_pretrained`, whose texts lead nowhere, but for kernels of the hub: "owner/name"."""
@@ -35,7 +32,7 @@ SAFE_IF = {
 class Checkpoint(Model):
     """Weights, configuration and tokenizer in a folder or on the hub."""
 
-    version = 3
+    version = 4
     name: str
     source: str
     """A folder or a hub id."""
@@ -105,16 +102,7 @@ class Checkpoint(Model):
         return next((folder for folder, config in configs if has_head(config, form)), None)
 
     def training_record(self) -> Mapping[str, Any] | None:
-        import json
-
-        file = Path(self.source).expanduser() / RECORD
-        try:
-            record: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as e:
-            raise ModelError(f"{file} cannot be read: {e}") from e
-        return record
+        return read_training(Path(self.source).expanduser())
 
     def unsafe(self, settings: "ModelSettings") -> Sequence[str]:
         return unsafe(settings)
@@ -159,16 +147,11 @@ class Checkpoint(Model):
         return learn(self, forms, settings, training, device)
 
     def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
-        from .loaded import Loaded, save_checkpoint
+        from .exporting import export
 
         if self.fresh(form):
             raise InputError(f"{self.name!r} has no head for such a {form.kind()} request", *self.instead(form))
-        loaded = self.load(form, replace(settings, kernels="plain"), "cpu")
-        assert isinstance(loaded, Loaded)
-        module = loaded.parts.module if loaded.parts.adapters is None else adapters.merged(loaded.parts.adapters, self.name)
-        save_checkpoint(module, loaded.tokenizer, folder)
-        if self.training_record() is not None:
-            shutil.copy(Path(self.source).expanduser() / RECORD, folder)
+        export(self, form, settings, folder)
 
     def folder(self, settings: "ModelSettings") -> Path:
         """Where its files are; downloads what is not there.

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from plmtasks.batching import Cost
+from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
 from .likelihood import Sequences, cost, learning_cost, log_likelihoods, share_prefixes, token_values
 from .loaded import Loaded, Parts
-from .prompts import Prompts
+from .prompts import Prompts, without_space
 
 if TYPE_CHECKING:
     from typing import Any
@@ -50,8 +51,9 @@ class Chooser(Loaded):
         for request, (_, cut) in zip(requests, fitted, strict=True):
             rows: dict[tuple[int, ...], int] = {}
             wants = []
-            for _ in request.choices:
+            for choice in request.choices:
                 start, own = next(pairs)
+                self._scorable(choice, own)
                 row = tuple((start + own)[:-1][-self.limit :])
                 wants.append((rows.setdefault(row, len(rows)), np.array(own, np.int32)))
             made.append(Sequences([np.array(r, np.int32) for r in rows], wants, None, cut))
@@ -62,19 +64,31 @@ class Chooser(Loaded):
         import numpy as np
 
         fitted = self.prompts.fit(requests, [self.limit] * len(requests))
-        sources = self.prompts.ids([prompt for prompt, _ in fitted])
-        targets = iter(self.prompts.targets([c for r in requests for c in r.choices], self.decoder_start))
-        eos = self.tokenizer.eos_token_id
+        prompts = [prompt for r, (prompt, _) in zip(requests, fitted, strict=True) for _ in r.choices]
+        _, choices = without_space(prompts, [c for r in requests for c in r.choices])
+        targets = iter(self.prompts.targets(choices, self.decoder_start))
+        sources = self.prompts.ids([prompt.rstrip() for prompt, _ in fitted])
         made = []
         for request, source, (_, cut) in zip(requests, sources, fitted, strict=True):
             rows, wants = [], []
-            for i, _ in enumerate(request.choices):
-                ids, skip = next(targets)
-                ids = ids[:-1] if ids[-1] == eos else ids
-                rows.append(np.array(ids[:-1], np.int32))
-                wants.append((i, np.array(ids[skip:], np.int32)))
+            for i, choice in enumerate(request.choices):
+                target = next(targets)
+                self._scorable(choice, target.own)
+                if target.end - 1 > self.written:
+                    writes = f"{self.parts.name!r} writes {self.parts.written.told}"
+                    raise InputError(f"a choice has {len(target.own)} tokens, {writes}: {choice[:80]!r} …")
+                rows.append(np.array(target.ids[: target.end - 1], np.int32))
+                wants.append((i, np.array(target.own, np.int32)))
             made.append(Sequences(rows, wants, np.array(source, np.int32), cut))
         return made
+
+    def _scorable(self, choice: str, own: Sequence[int]) -> None:
+        """raises: InputError for a choice without a token, which would be likelier than all others"""
+        if not (choice and own):
+            raise InputError(
+                f"the choice {choice!r} has no token for {self.parts.name!r}, and so no likelihood",
+                "give it words, or leave it out",
+            )
 
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
         if self.packs:

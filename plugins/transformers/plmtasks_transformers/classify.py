@@ -35,7 +35,7 @@ class Classifier(Loaded):
     def __init__(self, parts: Parts, form: Request) -> None:
         super().__init__(parts, form)
         if getattr(self.config, "pad_token_id", None) is None:
-            self.config.pad_token_id = self.pad_id  # decoders look for the last token that is no padding
+            self.config.pad_token_id = self.pad_id  # for whoever pads what is saved
 
     def encode(self, requests: Sequence[Classify]) -> list[Encoding]:
         made: dict[int, Encoding] = {}
@@ -62,7 +62,9 @@ class Classifier(Loaded):
                 for i, row in zip(long, kept[name], strict=True):
                     whole[name][i] = row
         return [
-            Encoding(np.array(ids, np.int32), np.array(types, np.int32), lengths.get(i, len(ids)) - len(ids))
+            Encoding(
+                np.array(ids or [self.pad_id], np.int32), np.array(types or [0], np.int32), lengths.get(i, len(ids)) - len(ids)
+            )
             for i, (ids, types) in enumerate(zip(whole["input_ids"], whole["token_type_ids"], strict=True))
         ]
 
@@ -71,12 +73,46 @@ class Classifier(Loaded):
 
     def forward(self, encodings: Sequence[Encoding]) -> "torch.Tensor":
         """returns: one logit a label of the checkpoint, (requests, labels), float32"""
-        inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings])
-        # a layer that is computed again on the way back would find its hook gone
-        alone = self.config.model_type in FIRST_TOKEN_TYPES and not self.module.is_gradient_checkpointing
-        with first_token_alone(self.module, inputs.get("layout")) if alone else nullcontext():
-            logits: torch.Tensor = self.module(**inputs).logits
-        return logits.float()
+        import torch
+
+        groups = self._groups(encodings)
+        made = torch.cat([self._logits([encodings[i] for i in group]) for group in groups])
+        back = torch.tensor([i for group in groups for i in group], device=made.device).argsort()
+        return made[back].float()
+
+    def _groups(self, encodings: Sequence[Encoding]) -> list[list[int]]:
+        """Which go together: a sequence-to-sequence head reads the last end of a text, and takes rows with as many ends alone."""
+        if self.parts.family != SEQUENCE_TO_SEQUENCE:
+            return [list(range(len(encodings)))]
+        groups: dict[int, list[int]] = {}
+        for i, e in enumerate(encodings):
+            groups.setdefault(int((e.ids == self.config.eos_token_id).sum()), []).append(i)
+        return list(groups.values())
+
+    def _logits(self, encodings: Sequence[Encoding]) -> "torch.Tensor":
+        with self._padding(encodings) as pad:
+            inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings], pad)
+            # a layer that is computed again on the way back would find its hook gone
+            alone = self.config.model_type in FIRST_TOKEN_TYPES and not self.module.is_gradient_checkpointing
+            with first_token_alone(self.module, inputs.get("layout")) if alone else nullcontext():
+                logits: torch.Tensor = self.module(**inputs).logits
+        return logits
+
+    @contextmanager
+    def _padding(self, encodings: Sequence[Encoding]) -> Iterator[int]:
+        """The token that pads, which the model knows inside: by it a decoder finds the last token of a row, and a
+        sequence-to-sequence head must not take it for an end. A text may spell the usual one."""
+        if self.parts.family == ENCODER:
+            yield self.pad_id
+            return
+        config = self.config.get_text_config()
+        before = config.pad_token_id
+        taken = {int(e.ids[-1]) for e in encodings} if self.parts.family == DECODER else {config.eos_token_id}
+        config.pad_token_id = next(i for i in (self.pad_id, *range(len(taken) + 1)) if i not in taken)
+        try:
+            yield config.pad_token_id
+        finally:
+            config.pad_token_id = before
 
     def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> list[Answer]:
         logits = self.forward(encodings).cpu()

@@ -12,7 +12,7 @@ from .likelihood import Sequences, read, token_values
 from .loaded import Parts
 from .pseudo import PIECE, spread, total
 from .readout import tallies
-from .score import Scorer, scored
+from .score import Scorer, scorable, scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,13 +57,14 @@ class SpanRestorer(Scorer):
         others = [r for r, a in zip(requests, alone, strict=True) if not a]
         after = iter(super().encode(others) if others else [])
         texts = [r.text for r, a in zip(requests, alone, strict=True) if a]
-        whole = iter(self.prompts.ids(texts))
+        whole = iter(self.prompts.bare_ids(texts))
         return [self._windows(r, next(whole)) if a else next(after) for r, a in zip(requests, alone, strict=True)]
 
     def _windows(self, request: Score, ids: Sequence[int]) -> Windows:
         import numpy as np
 
-        own = np.array(ids[:-1] if ids and ids[-1] == self.tokenizer.eos_token_id else ids, np.int32)
+        own = np.array(ids, np.int32)
+        scorable(request.text, len(own), self.parts.name)
         made = [
             Window(own[begin:end], np.arange(done - begin, end - begin))
             for begin, done, end in spread(len(own), self.limit - 1, self.step)

@@ -15,27 +15,40 @@ SLACK = 4
 """Tokens beyond the bytes of a stop text that are read again to find it: some tokens have no text."""
 
 
+Text = Callable[[Sequence[int]], str]
+"""What token ids say."""
+
+
 class StopTexts:
     """Tells whether a text stops with its last token, from its last few tokens where it can."""
 
-    def __init__(self, text: Callable[[Sequence[int]], str]) -> None:
-        """text: what token ids say"""
-        self.text = text
-        self._of_token: dict[int, str] = {}
+    def __init__(self, text: Text, spelled: Text | None = None, special: Sequence[str] = ()) -> None:
+        """
+        text: what token ids say; spelled: the same with special tokens, None if there are none
+        special: how special tokens are spelled, such as a stop text may be
+        """
+        self.text, self.spelled, self.special = text, spelled or text, special
+        self._of_token: dict[tuple[int, bool], str] = {}
 
     def __call__(self, made: Sequence[int], stop: Sequence[str]) -> bool:
         """made: token ids, of which the last was not there before"""
-        if not any(self._may_end(made[-1], s) for s in stop):
-            return False
-        near = self.text(made[-max(len(s.encode()) for s in stop) - SLACK :])
-        # tokens may read otherwise where others stand before them
-        return any(s in near for s in stop) and any(s in self.text(made) for s in stop)
+        apart = [s for s in stop if any(t in s for t in self.special)]
+        return self._stops(made, [s for s in stop if s not in apart], False) or self._stops(made, apart, True)
 
-    def _may_end(self, token: int, stop: str) -> bool:
+    def _stops(self, made: Sequence[int], stop: Sequence[str], special: bool) -> bool:
+        """special: whether the stop texts spell special tokens"""
+        if not any(self._may_end(made[-1], s, special) for s in stop):
+            return False
+        text = self.spelled if special else self.text
+        near = text(made[-max(len(s.encode()) for s in stop) - SLACK :])
+        # tokens may read otherwise where others stand before them
+        return any(s in near for s in stop) and any(s in text(made) for s in stop)
+
+    def _may_end(self, token: int, stop: str, special: bool) -> bool:
         """Whether the token can bring the last character: a space comes from no token alone, part of a character from any."""
-        if token not in self._of_token:
-            self._of_token[token] = self.text([token])
-        own = self._of_token[token]
+        if (token, special) not in self._of_token:
+            self._of_token[token, special] = (self.spelled if special else self.text)([token])
+        own = self._of_token[token, special]
         return stop[-1] in own or stop[-1] == " " or "\ufffd" in own
 
 
@@ -54,8 +67,8 @@ def covers(module: Any) -> bool:
     from transformers.cache_utils import DynamicLayer
 
     wanted = module.generation_config
-    # these hold something of each row of their own
-    bound = wanted.guidance_scale, wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size
+    # these hold something of each row of their own, or want the tokenizer
+    bound = wanted.guidance_scale, wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size, wanted.stop_strings
     if any(bound) or wanted.use_cache is False or wanted.cache_implementation or not module._supports_default_dynamic_cache():
         return False
     made = DynamicCache(config=module.config.get_text_config(decoder=True))

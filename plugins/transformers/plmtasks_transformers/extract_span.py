@@ -53,6 +53,11 @@ class SpanExtractor(Loaded):
     policies = ("auto", "window", "error", "left", "right", "skip")
     needs_offsets = True
 
+    @property
+    def limited(self) -> str:  # type: ignore[override]  # of its parts
+        recipe = f"{QUESTION} tokens of a question and {WINDOW} in all, as the recipe of BERT for SQuAD has it"
+        return recipe if self.limit >= WINDOW else super().limited
+
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
         return {"window": WINDOW, "overlap": OVERLAP, "question": QUESTION, "answer": ANSWER, "best": BEST}
@@ -85,12 +90,14 @@ class SpanExtractor(Loaded):
         import numpy as np
 
         ids = np.array(batch["input_ids"][row], np.int32)
-        own = [j for j, side in enumerate(batch.sequence_ids(row)) if side == 1]
+        sides = batch.sequence_ids(row)
+        own = [j for j, side in enumerate(sides) if side == 1]
         first = own[0] if own else len(ids)
         spans = np.array(batch["offset_mapping"][row][first : first + len(own)], np.int32).reshape(-1, 2)
-        null = np.flatnonzero(ids == self.tokenizer.cls_token_id)
+        # one that a text spells has a side
+        null = next((j for j, side in enumerate(sides) if side is None and ids[j] == self.tokenizer.cls_token_id), 0)
         types = np.array(batch["token_type_ids"][row], np.int32)
-        return Window(ids, types, first, spans, int(null[0]) if len(null) else 0)
+        return Window(ids, types, first, spans, null)
 
     def _limited(self, request: ExtractSpan, windows: list[Window], cut: int) -> Encoding:
         """All windows, or what another policy leaves of them."""
@@ -165,10 +172,8 @@ def best_spans(request: ExtractSpan, windows: Sequence[Window], starts: "np.ndar
 
     scored: dict[tuple[int, int], float] = {}
     for window, start, end in zip(windows, starts, ends, strict=True):
-        for a, b, score in _window_spans(window, start, end):
-            place = _trimmed(request.context, int(window.spans[a][0]), int(window.spans[b][1]))
-            if place[0] < place[1]:
-                scored[place] = max(score, scored.get(place, -np.inf))
+        for place, score in _window_places(request.context, window, start, end).items():
+            scored[place] = max(score, scored.get(place, -np.inf))
     ranked = sorted(scored.items(), key=lambda item: (-item[1], item[0]))[:BEST]
     scores = [score for _, score in ranked]
     if request.may_abstain or not scores:
@@ -179,8 +184,23 @@ def best_spans(request: ExtractSpan, windows: Sequence[Window], starts: "np.ndar
     return ExtractSpanAnswer(spans=spans, no_answer=chances[-1] if request.may_abstain else 0.0)
 
 
-def _window_spans(window: Window, starts: "np.ndarray", ends: "np.ndarray") -> list[tuple[int, int, float]]:
-    """The best (first token, last token, score) of one window, counted among its context tokens."""
+def _window_places(context: str, window: Window, starts: "np.ndarray", ends: "np.ndarray") -> dict[tuple[int, int], float]:
+    """The best places in the text with their scores, at least `BEST` where the window has so many."""
+    count = 2 * BEST
+    while True:
+        some = _window_spans(window, starts, ends, count)
+        found: dict[tuple[int, int], float] = {}
+        for a, b, score in some:
+            place = _trimmed(context, int(window.spans[a][0]), int(window.spans[b][1]))
+            if place[0] < place[1]:
+                found.setdefault(place, score)  # the best come first; tokens of space alone make no other place
+        if len(found) >= BEST or len(some) < count:
+            return found
+        count *= 4
+
+
+def _window_spans(window: Window, starts: "np.ndarray", ends: "np.ndarray", count: int) -> list[tuple[int, int, float]]:
+    """The best (first token, last token, score) of one window, so many, counted among its context tokens."""
     import numpy as np
 
     n = len(window.spans)
@@ -192,9 +212,9 @@ def _window_spans(window: Window, starts: "np.ndarray", ends: "np.ndarray") -> l
     scores = starts[own].astype(np.float64)[:, None] + np.lib.stride_tricks.sliding_window_view(padded, ANSWER)
     flat = scores.ravel()
     # the best alone are sorted, and all that equal the last of them, so that the first of equals come first
-    least = np.partition(flat, -2 * BEST)[-2 * BEST] if len(flat) > 2 * BEST else -np.inf
+    least = np.partition(flat, -count)[-count] if len(flat) > count else -np.inf
     among = np.flatnonzero(flat >= least)
-    order = among[np.argsort(-flat[among], kind="stable")][: 2 * BEST]
+    order = among[np.argsort(-flat[among], kind="stable")][:count]
     return [(int(k // ANSWER), int(k // ANSWER + k % ANSWER), float(flat[k])) for k in order if np.isfinite(flat[k])]
 
 

@@ -4,15 +4,13 @@ A folder is as the library writes it; one model with several heads has the bare 
 `heads/`; adapters have their own weights alone.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from plmtasks.errors import ModelError
+from plmtasks.documents import file_hash, read_object
+from plmtasks.errors import DataError, ModelError
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 ADAPTERS = "adapter_model.safetensors"
@@ -22,6 +20,11 @@ TOKENIZER = re.compile(
     r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|source\.spm|target\.spm|chat_template|dict\.txt|bpe\.codes)"
     r".*|.*\.(model|tiktoken)"
 )
+_NONE = type(None)
+CONFIG = {
+    "model_type?": (str, _NONE), "architectures?": (list, _NONE), "id2label?": (dict, _NONE), "problem_type?": (str, _NONE),
+}  # fmt: skip
+"""What a config.json holds, as far as it is read here; all else is transformers' business."""
 CONFIGS = ("config.json", "generation_config.json")
 SAFE_DOWNLOAD = ["*.json", "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken", "model*.safetensors", ADAPTERS, f"{HEADS}/*"]
 
@@ -84,10 +87,11 @@ def weight_files(folder: Path, pickles: bool = False) -> list[Path]:
         if (folder / single).is_file():
             return [folder / single]
         if (folder / index).is_file():
-            names = sorted(set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()))
-            if outside := [name for name in names if Path(name).name != name]:
-                raise ModelError(f"{folder / index} names weights that do not lie beside it: {outside[0]!r:.80}")
-            return [folder / index, *(folder / name for name in names)]
+            names = set(read_object(folder / index, {"weight_map": {...: str}})["weight_map"].values())
+            outside = [name for name in names if Path(name).name != name]
+            if outside:
+                raise DataError(str(folder / index), "names of files in its own folder", f"{outside[0]!r:.80}")
+            return [folder / index, *(folder / name for name in sorted(names))]
     return []
 
 
@@ -102,28 +106,24 @@ def sha256(file: Path) -> str:
     blob = file.resolve()
     if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name):
         return blob.name
-    state = blob.stat()
-    return _digest(blob, state.st_size, state.st_mtime_ns)
+    return file_hash(blob)
 
 
 def missing(folder: Path, expected: Iterable[str]) -> list[str]:
     return [name for name in expected if not (folder / name).is_file()]
 
 
-@cache
-def _digest(file: Path, size: int, modified: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _read_config(folder: Path, source: str) -> Mapping[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_object(folder / "config.json", CONFIG)
     except FileNotFoundError:
         raise ModelError(f"{source!r} is no checkpoint: it has no config.json", f"looked in {folder}") from None
-    except (OSError, ValueError) as e:
+    except DataError as e:
         raise ModelError(f"the config.json of {source!r} cannot be read: {e}") from e
-    if not isinstance(config, dict) or not (config.get("model_type") or config.get("architectures")):
+    strange = [i for i in config.get("id2label") or {} if not re.fullmatch("[0-9]{1,9}", i)]
+    if strange:
+        raise ModelError(f"the config.json of {source!r} has an id2label whose ids are no numbers: {strange[0]!r:.80}")
+    if not (config.get("model_type") or config.get("architectures")):
         raise ModelError(f"the config.json of {source!r} names no model_type", f"looked in {folder}")
     return config
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from plmtasks.batching import Cost
@@ -55,7 +57,9 @@ class Generator(Loaded):
         wanted = self.settings.generation
         self.steps = covers(self.module) and (wanted.beams == 1 or wanted.temperature == 0)
         """Whether it makes the tokens itself."""
-        self.stops = StopTexts(self._text)
+        # what decoding leaves out, named or not
+        special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
+        self.stops = StopTexts(self._text, partial(self._text, special=True), special)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -74,15 +78,28 @@ class Generator(Loaded):
                 f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
                 "--max-new-tokens says how many an answer may have",
             )
+        if self.prompts.reads and self.parts.written.hard and max(new) > self.written:
+            raise InputError(
+                f"{self.parts.name!r} writes {self.parts.written.told}, and is asked for {max(new)}",
+                "--max-new-tokens says how many an answer may have",
+            )
         fitted = self.prompts.fit(requests, room)
         made: dict[int, Encoding] = {}
         for languages, group in _by_languages(requests):
             self.prompts.speak(*languages)
             for i, ids in zip(group, self.prompts.ids([fitted[i][0] for i in group]), strict=True):
-                name = json.dumps([*self._shared(requests[i], new[i]), *languages])
+                name = json.dumps([*self._shared(requests[i], new[i]), len(ids) if self.sees_padding else None, *languages])
                 prompt, cut = fitted[i]
                 made[i] = Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new[i], name, cut)
         return [made[i] for i in range(len(requests))]
+
+    @property
+    def sees_padding(self) -> bool:
+        """Whether something of the checkpoint's looks at whole rows, so that only prompts of one length may share a batch."""
+        wanted = self.module.generation_config
+        source = wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size
+        own = wanted.min_length, wanted.no_repeat_ngram_size == 1, wanted.forced_bos_token_id is not None
+        return any(source) or (not self.prompts.reads and any(own))
 
     def _shared(self, request: Generate, new: int) -> list[Any]:
         """What must be the same in a batch, besides the languages."""
@@ -133,14 +150,17 @@ class Generator(Loaded):
         if self.prompts.reads:
             given["encoder_outputs"] = self._encoded(ids, mask)
         first, new = requests[0], max(e.new for e in encodings)
-        settings = self._settings(first, new)
+        settings = self._settings(first, new, 1 if self.prompts.reads else ids.shape[1])
+        if settings.stop_strings:
+            given["tokenizer"] = self.tokenizer
         if self.steps:
             ends = [End(e.new, r.stop) for r, e in zip(requests, encodings, strict=True)]
             asked = ends, self.stops, self.settings.batch_tokens, encodings[0].prefix
             if settings.num_beams == 1:
                 own = Decoding(*asked)
             else:
-                search = Search(settings.num_beams, settings.length_penalty, settings.early_stopping)
+                penalty = 1.0 if settings.length_penalty is None else settings.length_penalty
+                search = Search(settings.num_beams, penalty, settings.early_stopping or False)
                 own = BeamDecoding(search, *asked)
                 settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
@@ -162,11 +182,15 @@ class Generator(Loaded):
             states[some, :width] = read.last_hidden_state
         return BaseModelOutput(last_hidden_state=states)
 
-    def _text(self, ids: Sequence[int]) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    def _text(self, ids: Sequence[int], special: bool = False) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False)
         return text
 
-    def _settings(self, request: Generate, new: int) -> Any:
+    def _settings(self, request: Generate, new: int, start: int) -> Any:
+        """What is named, else the checkpoint's.
+
+        new: tokens to make at most; start: tokens that the decoder begins with
+        """
         import copy
 
         wanted = self.settings.generation
@@ -174,11 +198,12 @@ class Generator(Loaded):
         draws = wanted.temperature > 0
         changes: dict[str, Any] = {
             "num_beams": wanted.beams, "do_sample": draws, "num_return_sequences": 1, "max_length": None, "max_new_tokens": new,
-            "min_length": min(made.min_length or 0, new), "pad_token_id": self.pad_id,
-            "temperature": wanted.temperature if draws else None, "top_p": wanted.top_p if draws else None,
-            "top_k": 0 if draws else None, "length_penalty": wanted.length_penalty if wanted.beams > 1 else None,
-            "early_stopping": made.early_stopping if wanted.beams > 1 else None,
+            # no more than there can be, which is the same and warned of
+            "min_length": min(made.min_length or 0, start + new), "min_new_tokens": min(made.min_new_tokens or 0, new) or None,
+            "pad_token_id": self.pad_id, "return_dict_in_generate": False, "temperature": wanted.temperature if draws else None,
+            "max_time": made.max_time and math.inf,  # by a clock, answers would be others each time
         }  # fmt: skip
+        changes |= {n: v for n in ("top_p", "length_penalty") if (v := getattr(wanted, n)) is not None}
         if made.eos_token_id is None:
             changes["eos_token_id"] = self.tokenizer.eos_token_id
         changes |= self.prompts.speak(request.source_language, request.target_language)
@@ -200,14 +225,14 @@ class Generator(Loaded):
 
         batch = []
         for encoding, ids, whole in self._targets(requests, answers):
-            own = whole[: min(encoding.new, self.limit)]
-            row = np.array([*ids, *own[:-1]][-self.limit :], np.int32)
+            own = whole[: min(encoding.new, self.written)]
+            row = np.array([*ids, *own[:-1]][-self.written :], np.int32)
             batch.append(Sequences([row], [(0, np.array(own, np.int32))], encoding.ids if self.prompts.reads else None))
         return -token_values(self, batch, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in batch))
 
     def shortened(self, requests: Sequence[Request], answers: Sequence[Answer]) -> int:
         targets = self._targets(requests, answers)
-        return sum(encoding.cut > 0 or len(own) > min(encoding.new, self.limit) for encoding, _, own in targets)
+        return sum(encoding.cut > 0 or len(own) > min(encoding.new, self.written) for encoding, _, own in targets)
 
     def _targets(self, requests: Sequence[Request], answers: Sequence[Answer]) -> Iterator[tuple[Encoding, list[int], list[int]]]:
         """What is to be learned of each: its encoding, the token ids before the answer's, and those of the whole answer."""
@@ -217,10 +242,11 @@ class Generator(Loaded):
             self.prompts.speak(*languages)
             some, texts = [encodings[i] for i in group], [solved[i].text for i in group]
             if self.prompts.reads:
-                rows = (row for row, _ in self.prompts.targets(texts, self.decoder_start))
-                yield from ((e, row[:1], row[1:]) for e, row in zip(some, rows, strict=True))
+                targets = self.prompts.targets(texts, self.decoder_start)
+                yield from ((e, t.ids[:1], t.ids[1:]) for e, t in zip(some, targets, strict=True))
             else:
-                both = self.prompts.continuations([e.prompt for e in some], texts)
+                # the prompt as it is read when an answer is made, where its space is its own
+                both = self.prompts.continuations([e.prompt for e in some], texts, space_moves=False)
                 end = self.tokenizer.eos_token_id
                 yield from ((e, ids, [*own, end]) for e, (ids, own) in zip(some, both, strict=True))
 

@@ -13,6 +13,7 @@ from plmtasks.model import TrainableModel
 from plmtasks.requests import Answer, Request
 
 from .architectures import DECODER
+from .limits import Limit
 from .packing import packs
 from .targets import class_weights
 from .unpadding import ANSWERING, LEARNING, layout_of
@@ -41,8 +42,10 @@ class Parts:
     """A transformers model with the head for one kind of request."""
     tokenizer: Any
     settings: "ModelSettings"
-    limit: int
-    """The most tokens of one sequence."""
+    limit: Limit
+    """Of what it reads."""
+    written: Limit
+    """Of what a decoder behind an encoder writes; of other models the same."""
     fresh_weights: tuple[str, ...] = ()
     adapters: Any = None
     """The peft model around the module, if it has adapters."""
@@ -71,7 +74,7 @@ class Loaded(TrainableModel):
         self.module: Any = parts.module
         self.tokenizer = parts.tokenizer
         self.settings = parts.settings
-        self.limit = parts.limit
+        self.limit, self.written = parts.limit.tokens, parts.written.tokens
         self.fresh_weights = parts.fresh_weights
         self.parameters: int | None = sum(p.numel() for p in self.module.parameters())
         self.config: Any = self.module.config
@@ -93,6 +96,11 @@ class Loaded(TrainableModel):
         """raises: InputError if it cannot truncate in the way that is wanted"""
         if settings.truncation not in cls.policies:
             raise InputError(f"{kind} cannot use --truncation {settings.truncation}", f"it can use: {', '.join(cls.policies)}")
+
+    @property
+    def limited(self) -> str:  # type: ignore[override]  # of its parts
+        both = dict.fromkeys((self.parts.limit.told, self.parts.written.told))
+        return " to read and ".join(both) + " to write" * (len(both) - 1)
 
     @property
     def device(self) -> "torch.device":
@@ -184,12 +192,16 @@ class Loaded(TrainableModel):
                 line[slice(width - len(row), None) if left else slice(len(row))] = row
         return torch.from_numpy(table).to(self.device, non_blocking=True)
 
-    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None) -> dict[str, Any]:
-        """What `forward` of a transformers model takes, padded on the right."""
+    def inputs(self, ids: "Sequence[Any]", types: "Sequence[Any] | None" = None, pad: int | None = None) -> dict[str, Any]:
+        """What `forward` of a transformers model takes, padded on the right.
+
+        pad: a token that pads in place of the usual one
+        """
         import torch
 
         made: dict[str, Any] = {
-            "input_ids": self.rows(ids, self.pad_id), "attention_mask": self.rows([[1] * len(r) for r in ids], 0),
+            "input_ids": self.rows(ids, self.pad_id if pad is None else pad),
+            "attention_mask": self.rows([[1] * len(r) for r in ids], 0),
         }  # fmt: skip
         if types is not None and self.uses_types:
             made["token_type_ids"] = self.rows(types, 0)
@@ -203,6 +215,7 @@ class Loaded(TrainableModel):
         start = " ".join(text.split()[:8])
         return InputError(
             f"a text has {length} tokens, {self.parts.name!r} takes {limit}: {start[:80]!r} …",
+            f"the limit: {self.limited}",
             f"--truncation {', '.join(p for p in self.policies if p != 'error')} says what is to happen to it",
         )
 

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from plmtasks.errors import ModelError
+from plmtasks.model import reading
 from plmtasks.requests import Choose, Classify, Generate, Request, Tag
 
 from . import adapters
-from .architectures import HEADS, limit_of, same_labels
+from .architectures import HEADS, names_of, same_labels
 from .heads import read_head
+from .limits import UNLIMITED, Limit, limits_of
 from .loaded import Loaded, Parts
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     """
     import torch
     import transformers
-    from safetensors import SafetensorError
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -34,12 +35,12 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     trusted = {"trust_remote_code": settings.trust_remote_code}
     dtype = "float32" if settings.dtype == "auto" else settings.dtype
     args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
-    try:
+    with reading(checkpoint.name, folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
         config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
-        if isinstance(form, (Classify, Tag)) and not same_labels(_labels(config), form):
+        if isinstance(form, (Classify, Tag)):
             _relabel(config, form)
-        loader = getattr(transformers, kind.heads[checkpoint.family])
+        loader = _loader(kind.heads[checkpoint.family], config)
         base = folder
         if adapters.there(folder):
             base = _base_of(checkpoint, folder, form)
@@ -48,23 +49,35 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
             module, info = loader.from_pretrained(
                 base, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **args
             )
-            fresh = {k if isinstance(k, str) else k[0] for part in ("missing_keys", "mismatched_keys") for k in info[part]}
+            shapes = {name: (tuple(found), tuple(wanted)) for name, found, wanted in info["mismatched_keys"]}
+            fresh = {*info["missing_keys"], *shapes}
             if type(form) in HEADS and head is None:
                 fresh |= _renew_head(module)
         if head:
             fresh -= read_head(module, folder / head)
         adapted = adapters.load(module, folder) if base != folder else None
         fresh -= adapters.restored(folder) if adapted is not None else set()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, ImportError) as e:
-        first = str(e).strip().split("\n")[0]
-        raise ModelError(f"{checkpoint.name!r} cannot be loaded: {first}", f"looked in {folder}") from e
+        tokenizer("a text")  # a damaged one fails here, and not at some example
+    if head is not None and (wrong := sorted(fresh.intersection(shapes))):
+        found, wanted = shapes[wrong[0]]
+        raise ModelError(f"the weights {wrong[0]} of {checkpoint.name!r} are {found}, its config.json says {wanted}")
     if "device_map" not in args:
         module.to(device)
+    limit, written = limits_of(module, tokenizer)
     return Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit_of(module.config, tokenizer), fresh_weights=tuple(sorted(fresh)),
-        adapters=adapted,
+        limit=limit, written=written, fresh_weights=tuple(sorted(fresh)), adapters=adapted,
     )  # fmt: skip
+
+
+def _loader(name: str, config: Any) -> Any:
+    """The library's class of that name; of models that read images too, and are no other's, the one that has them whole."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    loader = getattr(transformers, name)
+    alone = type(config) not in loader._model_mapping and config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return transformers.AutoModelForImageTextToText if alone and name == "AutoModelForCausalLM" else loader
 
 
 def _base_of(checkpoint: "Checkpoint", folder: Path, form: Request) -> Path:
@@ -86,27 +99,28 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
 
     if not hasattr(request, "shots"):
         return "\n".join(request.texts())
-    folder = str(checkpoint.folder(settings))
+    folder = checkpoint.folder(settings)
     trusted = {"trust_remote_code": settings.trust_remote_code}
-    module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
+    with reading(checkpoint.name, folder):
+        module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
     parts = Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit_of(module.config, tokenizer),
+        limit=Limit(UNLIMITED, "nothing is cut"), written=Limit(UNLIMITED, "nothing is cut"),
     )  # fmt: skip
     prompted = cast("Choose | Generate", request)
     return Prompts(parts).render(prompted, prompted.shots, prompted.text)
 
 
-def _labels(config: Any) -> dict[str, Any]:
-    return {"id2label": config.id2label, "problem_type": config.problem_type}
-
-
 def _relabel(config: Any, form: Classify | Tag) -> None:
-    config.id2label = dict(enumerate(form.labels))
-    config.label2id = {label: i for i, label in enumerate(form.labels)}
-    if isinstance(form, Classify):
-        config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    """Names the head's columns: as the checkpoint does, or as the request does where it has no head for these labels."""
+    labels = names_of(config.id2label)
+    if not same_labels({"id2label": config.id2label, "problem_type": config.problem_type}, form):
+        labels = list(form.labels)
+        if isinstance(form, Classify):
+            config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: i for i, label in enumerate(labels)}  # a checkpoint's own may say something else, or nothing
 
 
 def _renew_head(module: Any) -> set[str]:

@@ -1,7 +1,8 @@
 """How instruction, shots and text become one prompt."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.errors import InputError, ModelError
 from plmtasks.languages import language_name
@@ -13,9 +14,25 @@ from .languages import language_token
 
 if TYPE_CHECKING:
     from .loaded import Parts
+    from .templates import Renderer
 
 PREFIXED = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "t5gemma")
 """Sequence-to-sequence types that are told what to do; the others (BART, Marian, …) take the text alone."""
+
+
+class Target(NamedTuple):
+    """What a decoder behind an encoder reads and is to write."""
+
+    ids: list[int]
+    """With all special tokens: what it starts from comes first, the end last."""
+    first: int
+    """Where the text's own tokens begin,"""
+    end: int
+    """and where they end: a special token that the text spells is among them."""
+
+    @property
+    def own(self) -> list[int]:
+        return self.ids[self.first : self.end]
 
 
 class Prompts:
@@ -28,6 +45,7 @@ class Prompts:
 
     def __init__(self, parts: "Parts") -> None:
         self.name = parts.name
+        self.limited = parts.limit.told
         self.tokenizer = parts.tokenizer
         self.style = parts.settings.prompt
         self.policy = parts.settings.truncation
@@ -67,9 +85,14 @@ class Prompts:
         return plain(request, shots, text)
 
     def _chat(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
-        said = turns(request, shots, text)
-        made: str = self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-        return made
+        return self._renderer.render(turns(request, shots, text))
+
+    @cached_property
+    def _renderer(self) -> "Renderer":
+        from .templates import Renderer
+
+        template = self.tokenizer.get_chat_template()
+        return Renderer(self.name, template, self.tokenizer.special_tokens_map)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids as a prompt has them: for an encoder with all special tokens, for a decoder without an end."""
@@ -79,8 +102,18 @@ class Prompts:
         # a chat template has its special tokens in it
         special = self.reads or self.style != "chat"
         rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
-        eos = self.tokenizer.eos_token_id
-        return rows if self.reads else [row[:-1] if special and row and row[-1] == eos else row for row in rows]
+        behind = self._around[1] if special and not self.reads else 0
+        return [row[: len(row) - behind] for row in rows]
+
+    @cached_property
+    def _around(self) -> tuple[int, int]:
+        """How many special tokens the tokenizer puts before a text that is read, and behind it."""
+        return special_around(self.tokenizer, "text")
+
+    @cached_property
+    def _around_target(self) -> tuple[int, int]:
+        """The same of a text that is written."""
+        return special_around(self.tokenizer, "text_target")
 
     def fit(self, requests: Sequence[Any], room: Sequence[int]) -> list[tuple[str, int]]:
         """For each request its prompt, at most `room` tokens of it, and how many tokens it lost.
@@ -101,6 +134,7 @@ class Prompts:
         if self.policy == "error":
             raise InputError(
                 f"a prompt has {length} tokens, {self.name!r} takes {room}: {' '.join(request.text.split()[:8])[:80]!r} …",
+                f"the limit: {self.limited}",
                 "--truncation auto, left, right or skip says what is to happen to it",
             )
         for kept in range(1, len(request.shots) + 1):
@@ -121,36 +155,52 @@ class Prompts:
             f"{self.name!r} takes {max(room, 0)} tokens here, and the instruction alone has more: {request.instruction[:80]!r}"
         )
 
-    def continuations(self, prompts: Sequence[str], answers: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+    def continuations(
+        self, prompts: Sequence[str], answers: Sequence[str], *, space_moves: bool = True
+    ) -> list[tuple[list[int], list[int]]]:
         """Token ids of each prompt and of the answer after it, as a decoder reads them on end.
 
-        White space at the end of a prompt is counted to the answer, which most tokenizers would join to it.
+        Both are encoded together, as one text. Where the tokenizer joins the end of the prompt to the answer, so that the answer
+        has no tokens of its own or not all of them, each is encoded by itself.
+
+        space_moves: white space at the end of a prompt is counted to the answer, to which most tokenizers would join it
         """
-        heads = [p.rstrip() if self.style != "chat" else p for p in prompts]
-        tails = [p[len(h) :] + self.delimiter + a for p, h, a in zip(prompts, heads, answers, strict=True)]
-        starts = self.ids(heads)
-        made = []
-        for start, row in zip(starts, self.ids([h + t for h, t in zip(heads, tails, strict=True)]), strict=True):
-            made.append((row[: len(start)], row[len(start) :]) if start else ([self.beginning], row))
-        return made
+        tails = [self.delimiter + a for a in answers]
+        if space_moves:
+            prompts, tails = without_space(prompts, tails)
+        starts = self.ids(prompts)
+        rows = self.ids([p + t for p, t in zip(prompts, tails, strict=True)])
+        joined = [row[: len(start)] != start or len(row) == len(start) for start, row in zip(starts, rows, strict=True)]
+        apart = iter(self.bare_ids([t for t, j in zip(tails, joined, strict=True) if j]))
+        own = [next(apart) if j else row[len(start) :] for start, row, j in zip(starts, rows, joined, strict=True)]
+        return [(start or [self.beginning], ids) for start, ids in zip(starts, own, strict=True)]
+
+    def bare_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids without special tokens but those that the texts spell."""
+        if not texts:
+            return []
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return rows
 
     @property
     def beginning(self) -> int:
         """The token before a text that nothing precedes."""
-        bos = self.tokenizer.bos_token_id
-        return int(self.tokenizer.eos_token_id if bos is None else bos)
+        t = self.tokenizer
+        return next((int(i) for i in (t.bos_token_id, t.eos_token_id, t.cls_token_id) if i is not None), 0)
 
-    def targets(self, answers: Sequence[str], start: int) -> list[tuple[list[int], int]]:
-        """What a decoder behind an encoder reads and is to write: token ids with all special tokens, the end among them, and
-        how many special tokens stand in front.
+    def targets(self, answers: Sequence[str], start: int) -> list[Target]:
+        """What a decoder behind an encoder reads and is to write.
 
         start: the token from which the decoder starts; of the first mBART's it is the language, which its tokenizer puts last
         """
         self._tell_languages()
-        batch = self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]
-        rows = [[row[-1], *row[:-1]] if self._language_last(row) else [start, *row] for row in batch]
-        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
-        return [(row, next((i for i, t in enumerate(row[1:], 1) if t not in special), 1)) for row in rows]
+        front, behind = self._around_target
+        made = []
+        for row in self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]:
+            last = self._language_last(row)
+            ids = [row[-1], *row[:-1]] if last else [start, *row]
+            made.append(Target(ids, 1 + front, len(ids) - behind + last))
+        return made
 
     def _language_last(self, target: Sequence[int]) -> bool:
         """NLLB's old tokenizer has it there too, but its decoder starts with the end."""
@@ -169,7 +219,7 @@ class Prompts:
                 self._codes[code] = language_token(self.tokenizer, code)
         target_name, token = self._codes[target]
         self._spoken = self._codes[source][0], target_name
-        if self.targets([""], -1)[0][0][0] == token:
+        if self.targets([""], -1)[0].ids[0] == token:
             return {"decoder_start_token_id": token, "forced_bos_token_id": None}
         return {"forced_bos_token_id": token}
 
@@ -177,3 +227,27 @@ class Prompts:
         # a tokenizer may be that of several views, each with its own languages
         if self.multilingual:
             self.tokenizer.src_lang, self.tokenizer.tgt_lang = self._spoken
+
+
+def without_space(prompts: Sequence[str], answers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The same, with the white space at the end of each prompt before its answer.
+
+    source: `_encode_pair` of lm-evaluation-harness
+    """
+    heads = [p.rstrip() for p in prompts]
+    return heads, [p[len(h) :] + a for p, h, a in zip(prompts, heads, answers, strict=True)]
+
+
+def special_around(tokenizer: Any, side: str) -> tuple[int, int]:
+    """How many special tokens the tokenizer puts before a text, and behind it.
+
+    side: "text" for one that is read, "text_target" for one that is written
+
+    Told by a text that spells none: those of another text may stand in the text itself.
+    """
+    for probe in ("a", *tokenizer.get_vocab()):
+        own, whole = (tokenizer(**{side: probe}, add_special_tokens=added)["input_ids"] for added in (False, True))
+        if own:
+            front = next((i for i in range(len(whole)) if whole[i : i + len(own)] == own), len(whole) - len(own))
+            return front, len(whole) - front - len(own)
+    return 0, 0

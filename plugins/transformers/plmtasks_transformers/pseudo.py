@@ -13,7 +13,7 @@ from .architectures import ENCODER
 from .likelihood import step
 from .loaded import Loaded, Parts
 from .readout import Places, Tally, found, logits_at, tallies, token_log_likelihoods
-from .score import scored
+from .score import scorable, scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ class PseudoScorer(Loaded):
         super().__init__(parts, form)
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{parts.name!r} has no mask token, and cannot score a text")
-        self.step = step(parts.settings, parts.limit)
+        self.step = step(parts.settings, self.limit)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -74,6 +74,7 @@ class PseudoScorer(Loaded):
                 raise self.too_long(request.context, len(ids), most)
             pieces = self._windows(request.context[offsets[lost][0] :] if lost else request.context, request.text)
             length = sum(len(w.places) for w in pieces)
+            scorable(request.text, length, self.parts.name)
             if len(pieces) > 1 and self.settings.truncation == "error":
                 raise self.too_long(request.text, length, len(pieces[0].places))
             beyond = length - len(pieces[0].places) if self.settings.truncation == "skip" else 0

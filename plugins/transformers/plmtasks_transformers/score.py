@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.batching import Cost
+from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Request, Score, ScoreAnswer
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
 from .likelihood import Sequences, cost, learning_cost, read, step, token_values
 from .loaded import Loaded, Parts
-from .prompts import Prompts
+from .prompts import Prompts, without_space
 from .readout import Tally, tallies
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Scorer(Loaded):
         super().__init__(parts, form)
         self.prompts = Prompts(parts)
         self.prompts.delimiter = ""
-        self.step = step(parts.settings, parts.limit)
+        self.step = step(parts.settings, self.written)
 
     @classmethod
     def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
@@ -42,13 +43,15 @@ class Scorer(Loaded):
     def encode(self, requests: Sequence[Score]) -> list[Any]:
         made = []
         for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
+            scorable(request.text, len(own), self.parts.name)
             lost = 0 if source is None else max(0, len(source) - self.limit)
-            beyond = max(0, len(start) + len(own) - 1 - self.limit)
+            beyond = max(0, len(start) + len(own) - 1 - self.written)
             if (lost or beyond) and self.settings.truncation == "error":
-                raise self.too_long(request.context if lost else request.text, self.limit + max(lost, beyond), self.limit)
+                limit = self.limit if lost else self.written
+                raise self.too_long(request.context if lost else request.text, limit + max(lost, beyond), limit)
             cut = lost + (beyond if self.settings.truncation == "skip" else 0)
             read = None if source is None else source[-self.limit :]
-            pieces = list(windows(start, own, self.limit, self.step))
+            pieces = list(windows(start, own, self.written, self.step))
             made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], read, cut))
         return made
 
@@ -60,11 +63,10 @@ class Scorer(Loaded):
             for start, own in self.prompts.continuations([r.context for r in requests], [r.text for r in requests]):
                 yield None, start, own
             return
-        sources = self.prompts.ids([r.context for r in requests])
-        targets = self.prompts.targets([r.text for r in requests], self.decoder_start)
-        for source, (ids, skip) in zip(sources, targets, strict=True):
-            own = ids[skip:-1] if ids[-1] == self.tokenizer.eos_token_id else ids[skip:]
-            yield np.array(source, np.int32), ids[:skip], own
+        contexts, texts = without_space([r.context for r in requests], [r.text for r in requests])
+        sources, targets = self.prompts.ids(contexts), self.prompts.targets(texts, self.decoder_start)
+        for source, target in zip(sources, targets, strict=True):
+            yield np.array(source, np.int32), target.ids[: target.first], target.own
 
     def cost(self, encoding: Any) -> Cost:
         return cost(self, encoding)
@@ -84,6 +86,12 @@ class Scorer(Loaded):
         """Negative log-likelihood of the text's tokens; divided by tokens it is their mean."""
         encodings = self.encodings(requests)
         return -token_values(self, encodings, self.smoothing).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
+
+
+def scorable(text: str, tokens: int, name: str) -> None:
+    """raises: InputError for a text whose bytes would be counted with the likelihood of no token"""
+    if text and not tokens:
+        raise InputError(f"the text {text[:80]!r} has no token for {name!r}, and so no likelihood", "leave it out of the data")
 
 
 def scored(text: str, tally: Tally, *, pseudo: bool = False) -> ScoreAnswer:

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.data import read_json
+from plmtasks.documents import read_object
 from plmtasks.errors import ModelError
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.model import LoadedModel, Model, Provider, reading
 from plmtasks.requests import Request
 
 from . import files
@@ -85,8 +85,8 @@ class Scratch(FromScratch):
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """raises: DataError for what is no JSON, ModelError for what is no configuration"""
-        config = read_json(self.path)
-        if not isinstance(config, dict) or not config.get("model_type"):
+        config = read_object(self.path, files.CONFIG)
+        if not config.get("model_type"):
             raise ModelError(f"{self.path} names no model_type", 'such as "model_type": "bert"')
         return config
 
@@ -105,12 +105,13 @@ class Scratch(FromScratch):
     def parts(self, texts: Iterable[str]) -> tuple[Any, Any]:
         import transformers
 
-        config = transformers.AutoConfig.for_model(**self.config)
-        if self.tokenizer_files:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(str(self.path.parent), trust_remote_code=False)
-            config.vocab_size = max(config.vocab_size, len(tokenizer))
-            fit(config, tokenizer, self.config.get("decoder_start_token_id"))
-            return config, tokenizer
+        with reading(self.name, self.path.parent):
+            config = transformers.AutoConfig.for_model(**self.config)
+            if self.tokenizer_files:
+                tokenizer = transformers.AutoTokenizer.from_pretrained(str(self.path.parent), trust_remote_code=False)
+                config.vocab_size = max(config.vocab_size, len(tokenizer))
+                fit(config, tokenizer, self.config.get("decoder_start_token_id"))
+                return config, tokenizer
         tokenizer = learned(texts, self.family, config)
         config.vocab_size = len(tokenizer)
         fit(config, tokenizer)

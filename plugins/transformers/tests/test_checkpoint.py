@@ -14,11 +14,11 @@ import torch
 import transformers
 from plmtasks_transformers import files
 from plmtasks_transformers.aliases import FAMILIES, alias_models
-from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, limit_of, memory_of
+from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, memory_of
 from plmtasks_transformers.checkpoint import Checkpoint, Hub
 
 from plmtasks.config import ModelSettings
-from plmtasks.errors import ModelError, UnknownNameError
+from plmtasks.errors import DataError, ModelError, UnknownNameError
 from plmtasks.registry import load_registry
 from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Tag
 
@@ -103,18 +103,6 @@ def test_heads():
         assert not has_head({"model_type": "gpt2", "architectures": ["GPT2Model"]}, kind)
 
 
-def test_limits(load):
-    from transformers import BertConfig, RobertaConfig, T5Config
-
-    tokenizer = load("encoder", CLASSIFY).tokenizer
-    tokenizer.model_max_length = 10**30
-    assert limit_of(BertConfig(max_position_embeddings=200), tokenizer) == 200
-    assert limit_of(RobertaConfig(max_position_embeddings=514, pad_token_id=1), tokenizer) == 512
-    assert limit_of(T5Config(), tokenizer) == 512
-    tokenizer.model_max_length = 128
-    assert limit_of(BertConfig(max_position_embeddings=200), tokenizer) == 128
-
-
 def test_identity_is_of_all_that_can_change_an_answer(folder):
     model = Checkpoint(name="m", source=str(folder))
     before = model.identity(CLASSIFY, SETTINGS)
@@ -176,6 +164,50 @@ def test_a_checkpoint_that_lies_is_found(folder):
     assert "classifier.weight" in model.load(CLASSIFY, SETTINGS, "cpu").fresh_weights
 
 
+@pytest.mark.parametrize("label2id", [{"b": 1, "a": 0}, None, {"LABEL_0": 0, "LABEL_1": 1}, {"a": 1, "b": 0}, {"a": 7}])
+@pytest.mark.parametrize("form", [CLASSIFY, Tag(words=("the", "lamp"), labels=("b", "a"))])
+def test_id2label_alone_names_the_columns(tiny, load, tmp_path, form, label2id):
+    named = replace(form, labels=("a", "b"))
+    load("encoder", named).save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        json.dumps({k: v for k, v in config.items() if k != "label2id"} | ({"label2id": label2id} if label2id else {}))
+    )
+    library = (
+        transformers.AutoModelForSequenceClassification if form is CLASSIFY else transformers.AutoModelForTokenClassification
+    )
+    plain, model = library.from_pretrained(tmp_path).eval(), tiny["encoder"].saved(tmp_path)
+    assert not model.fresh(form)
+    loaded = load(model, form)
+    if form is CLASSIFY:
+        with torch.no_grad():
+            wanted = plain(**loaded.tokenizer(form.text, return_tensors="pt")).logits.softmax(-1)[0]
+        by_label = {plain.config.id2label[i]: float(p) for i, p in enumerate(wanted)}
+        assert loaded.answer([form])[0].scores == pytest.approx([by_label[label] for label in form.labels], abs=1e-5)
+    else:
+        tokens = loaded.tokenizer([["the", " lamp"]], is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            best = plain(**tokens).logits[0].argmax(-1).tolist()
+        places = [tokens.word_ids(0).index(i) for i in range(2)]
+        assert loaded.answer([form])[0].labels == tuple(plain.config.id2label[best[i]] for i in places)
+    loaded.save(tmp_path / "again")
+    written = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert (written["id2label"], written["label2id"]) == ({"0": "a", "1": "b"}, {"a": 0, "b": 1})
+
+
+def test_labels_without_a_column_are_refused(tiny, load, tmp_path):
+    load("encoder", replace(CLASSIFY, labels=("a", "b"))).save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    model = tiny["encoder"].saved(tmp_path)
+    for found in ({"0": "a", "2": "b"}, {"1": "a", "2": "b"}, {"x": "a", "y": "b"}, ["a", "b"]):
+        (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": found}))
+        with pytest.raises(ModelError, match="expected 0 to 1"):
+            model.fresh(CLASSIFY)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": {"0": "a", "1": "b", "2": "c"}}))
+    with pytest.raises(ModelError, match=r"are \(2,\), its config.json says \(3,\)"):
+        load(model, replace(CLASSIFY, labels=("a", "b", "c")))
+
+
 def test_pickles_are_refused_unless_asked_for(folder, load):
     loaded = load(Checkpoint(name="m", source=str(folder)), CLASSIFY)
     torch.save(loaded.module.state_dict(), folder / "pytorch_model.bin")
@@ -198,6 +230,12 @@ def test_pickles_are_refused_unless_asked_for(folder, load):
         ("config.json", "{", "cannot be read"),
         ("config.json", "{}", "names no model_type"),
         ("config.json", '{"model_type": "no-such-type", "architectures": ["BertModel"]}', "cannot be loaded"),
+        ("config.json", "[" * 10_000, "cannot be read: .*at most 100 deep"),
+        ("config.json", '{"model_type": "bert", "hidden_size": "x"}', "cannot be loaded"),
+        ("config.json", '{"model_type": "bert", "id2label": ["a", "b"]}', "id2label: expected an object or null, found"),
+        ("config.json", '{"model_type": "bert", "id2label": {"x": "b"}}', "an id2label whose ids are no numbers: 'x'"),
+        ("tokenizer.json", '{"version": 1e308}', "cannot be loaded"),
+        ("tokenizer_config.json", "[]", "cannot be loaded"),
         ("model.safetensors", None, "has no model.safetensors"),
         ("model.safetensors", "broken", "cannot be loaded"),
     ],
@@ -235,8 +273,12 @@ def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
 def test_training_record(folder):
     model = Checkpoint(name="m", source=str(folder))
     assert model.training_record() is None
-    (folder / "plmtasks.json").write_text('{"task": "classification/sample"}')
-    assert model.training_record() == {"task": "classification/sample"}
+    record = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
+    (folder / "plmtasks.json").write_text(json.dumps(record))
+    assert model.training_record() == record
+    (folder / "plmtasks.json").write_text(json.dumps({**record, "tasks": {"t": "x"}}))
+    with pytest.raises(DataError, match=r"plmtasks\.json: tasks\.t: expected an object, found 'x'"):
+        model.training_record()
 
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -294,7 +336,7 @@ def test_hashes_of_the_hub_s_cache_are_its_own_names(hub, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(hub))
     [snapshot] = (hub / "models--google-bert--bert-base-uncased" / "snapshots").iterdir()
     named = files.hashes(snapshot)
-    monkeypatch.setattr(files, "_digest", None)  # nothing is read
+    monkeypatch.setattr(files, "file_hash", None)  # nothing is read
     assert files.hashes(snapshot) == named
 
 

@@ -20,13 +20,14 @@ def reference(loaded, request, choice):
     """The log-likelihood of a choice, from one row and all its logits."""
     module, tokenizer = loaded.module, loaded.tokenizer
     prompt = loaded.prompts.render(request, request.shots, request.text)
+    head = prompt.rstrip()
     if loaded.parts.family == "sequence-to-sequence":
-        source = torch.tensor([tokenizer(prompt)["input_ids"]])
-        labels = torch.tensor([tokenizer(choice)["input_ids"][:-1]])
+        source = torch.tensor([tokenizer(head)["input_ids"]])
+        labels = torch.tensor([tokenizer(prompt[len(head) :] + choice, add_special_tokens=False)["input_ids"]])
         logits = module(input_ids=source, labels=labels).logits
         return float(logits.log_softmax(-1).gather(2, labels[..., None]).sum()), labels.shape[1]
-    start = tokenizer(prompt.rstrip())["input_ids"]
-    ids = torch.tensor([tokenizer(prompt + " " + choice)["input_ids"]])
+    start = tokenizer(head)["input_ids"]
+    ids = torch.tensor([tokenizer(prompt + loaded.prompts.delimiter + choice)["input_ids"]])
     if not start:
         start, ids = [tokenizer.bos_token_id], torch.cat([torch.tensor([[tokenizer.bos_token_id]]), ids], 1)
     logits = module(input_ids=ids).logits.log_softmax(-1)

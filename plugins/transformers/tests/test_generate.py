@@ -65,7 +65,7 @@ def test_beams(load, tiny, taught, tmp_path, family):
     assert load(tiny[family].saved(tmp_path), REQUESTS[0], generation=beams).answer(REQUESTS) == answers
     unsure = load(family, REQUESTS[0], generation=beams)
     assert unsure.answer(REQUESTS) == unsure.answer(REQUESTS) != load(family, REQUESTS[0]).answer(REQUESTS)
-    settings = unsure._settings(REQUESTS[0], 6)
+    settings = unsure._settings(REQUESTS[0], 6, 1)
     assert (settings.num_beams, settings.length_penalty, settings.do_sample) == (4, 0.5, False)
 
 
@@ -171,3 +171,63 @@ def test_an_answer_over_the_limit_of_the_decoder(load):
     )
     assert count == same == loaded.limit
     assert float(loss.detach()) == pytest.approx(float(shorter.detach()), rel=1e-6)
+
+
+ODD = {
+    "nothing": (1, {"num_beams": 4, "do_sample": True, "temperature": 3.0}),
+    "short": (3, {"length_penalty": -2.0, "num_beams": 2}),
+    "long": (3, {"length_penalty": 3.0, "early_stopping": True, "num_beams": 2}),
+    "never": (3, {"length_penalty": 0.4, "early_stopping": "never", "num_beams": 2}),
+    "words": (1, {"repetition_penalty": 3.0, "bad_words_ids": [[5], [40, 41]], "suppress_tokens": [1, 7], "min_new_tokens": 5}),
+    "beams of words": (3, {"begin_suppress_tokens": [12], "sequence_bias": [[[17], 4.0]], "no_repeat_ngram_size": 2}),
+    "whole rows": (1, {"no_repeat_ngram_size": 1, "min_length": 14}),
+    "forced": (3, {"forced_bos_token_id": 21, "forced_eos_token_id": 22, "exponential_decay_length_penalty": (2, 1.5)}),
+    "more than there can be": (1, {"min_new_tokens": 40, "min_length": 90}),
+    "source": (1, {"encoder_no_repeat_ngram_size": 2, "encoder_repetition_penalty": 1.6}),
+    "another form": (1, {"return_dict_in_generate": True, "output_scores": True, "num_return_sequences": 3, "num_beams": 3}),
+    "a clock": (1, {"max_time": 0.0}),
+    "a text": (1, {"stop_strings": ["a"]}),
+}
+"""Beams that are named, and what a checkpoint's generation configuration says besides."""
+
+
+@FAMILIES
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_not_named_comes_from_the_checkpoint(load, tiny, tmp_path, family, odd):
+    """Together, what the library's `generate` gives each prompt alone: greedy, or beams, by the checkpoint's other settings."""
+    (beams, said), loaded = ODD[odd], load(family, REQUESTS[0])
+    for weight in loaded.module.parameters():
+        if weight.ndim > 1:
+            torch.nn.init.normal_(weight.data, 0, 0.2, generator=torch.Generator().manual_seed(weight.numel()))
+    loaded.module.tie_weights()
+    loaded.module.generation_config.update(**said)
+    loaded.save(tmp_path)
+    loaded = load(tiny[family].saved(tmp_path), REQUESTS[0], generation=Generation(beams=beams))
+    tokenizer, wanted = loaded.tokenizer, []
+    named = {"num_beams": beams, "do_sample": False, "num_return_sequences": 1, "return_dict_in_generate": False}
+    more = {"tokenizer": tokenizer} if odd == "a text" else {}
+    for request in REQUESTS[:4]:
+        ids = torch.tensor(loaded.encodings([request])[0].ids[None].astype("int64"))
+        made = loaded.module.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, pad_token_id=tokenizer.pad_token_id, **named, **more,
+        )  # fmt: skip
+        start = 1 if family == "sequence-to-sequence" else ids.shape[1]
+        wanted.append(tokenizer.decode(made[0, start:], skip_special_tokens=True).strip())
+    batches = cut_batches([r.key() for r in REQUESTS[:4]], loaded.costs(REQUESTS[:4]), 2048)
+    found = {i: a.text for batch in batches for i, a in zip(batch, loaded.answer([REQUESTS[i] for i in batch]), strict=True)}
+    assert [found[i] for i in range(4)] == wanted
+
+
+def test_of_drawn_tokens_what_is_not_named_comes_from_the_checkpoint(load, tiny, tmp_path):
+    """The likeliest token alone is left to be drawn, by the checkpoint or by name."""
+    greedy = load("decoder", REQUESTS[0])
+    wanted = greedy.answer(REQUESTS)
+    for number, (said, named, same) in enumerate(
+        [({"top_k": 1}, {}, True), ({"top_p": 1e-6}, {}, True), ({"top_p": 1e-6}, {"top_p": 1.0}, False), ({}, {}, False)]
+    ):
+        greedy.module.generation_config = type(greedy.module.generation_config)(do_sample=True, **said)
+        greedy.save(tmp_path / str(number))
+        drawn = Generation(temperature=1.0, **named)
+        assert (
+            load(tiny["decoder"].saved(tmp_path / str(number)), REQUESTS[0], generation=drawn).answer(REQUESTS) == wanted
+        ) == same

@@ -210,7 +210,8 @@ def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, plac
     views = learners(encoder, forms)
     teach(views, lessons, 8)
     views[0].save(tmp_path / "all")
-    (tmp_path / "all" / "plmtasks.json").write_text('{"model": "x"}')
+    record = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
+    (tmp_path / "all" / "plmtasks.json").write_text(json.dumps(record))
     requests, _ = lessons[place]
     encoder.saved(tmp_path / "all").export(forms[place], SETTINGS, tmp_path / "one")
     library_class = getattr(transformers, type(views[place]).heads["encoder"])
@@ -220,7 +221,7 @@ def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, plac
     own = views[place].module.state_dict()
     assert all(torch.equal(value, own[name]) for name, value in module.state_dict().items())
     assert encoder.saved(tmp_path / "one").load(forms[place], SETTINGS, "cpu").answer(requests) == views[place].answer(requests)
-    assert json.loads((tmp_path / "one" / "plmtasks.json").read_text()) == {"model": "x"}
+    assert json.loads((tmp_path / "one" / "plmtasks.json").read_text()) == record
     with pytest.raises(InputError, match="no head for such a Classify request") as error:
         encoder.saved(tmp_path / "all").export(MOODS, SETTINGS, tmp_path / "other")
     assert "it has: Classify with the labels negative, positive" in str(error.value)

@@ -2,7 +2,9 @@
 
 import pytest
 import transformers
+from plmtasks_transformers import templates
 from plmtasks_transformers.languages import language_token
+from plmtasks_transformers.limits import Limit
 from plmtasks_transformers.loaded import Parts
 from plmtasks_transformers.prompts import Prompts
 
@@ -11,6 +13,7 @@ from plmtasks.errors import InputError, ModelError
 from plmtasks.languages import LANGUAGES
 from plmtasks.requests import Choose, Generate, Shot
 
+LIMIT = Limit(256, "of a test")
 REQUEST = Generate(instruction="Is it good?", shots=(Shot(text="bad film", answer="no"),), text="fine film")
 CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
@@ -26,7 +29,15 @@ def prompts(load):
         settings = ModelSettings(prompt=style)
         parts = loaded.parts
         return Prompts(
-            Parts(name="m", family=family, module=parts.module, tokenizer=parts.tokenizer, settings=settings, limit=256)
+            Parts(
+                name="m",
+                family=family,
+                module=parts.module,
+                tokenizer=parts.tokenizer,
+                settings=settings,
+                limit=LIMIT,
+                written=LIMIT,
+            )
         )
 
     return prompts
@@ -57,6 +68,33 @@ def test_chat(prompts):
     assert made.tokenizer.decode(start + own).endswith("<assistant>yes")
     with pytest.raises(ModelError, match="no chat template"):
         prompts(style="chat")
+
+
+@pytest.mark.parametrize("template", [CHAT, "{{ bos_token }}{{ messages | tojson }} 中文\n{% if x is defined %}x{% endif %}"])
+def test_chat_is_what_the_tokenizer_makes_of_it(template, prompts):
+    made = prompts(style="chat", template=template)
+    for text in ("fine film", "line\u2028 \x1b[2J 👩‍👧 <|endoftext|>", ""):
+        turns = [{"role": "user", "content": text}]
+        wanted = made.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        assert made.render(Choose(text=text, choices=("a",)), (), text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ 'a' * 10**10 }}", "MemoryError|its process ended"),
+        ("{{ 'a'.ljust(10**10) }}", "MemoryError|its process ended"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "no prompt after 1 s"),
+        ("{{ 'abc' * 5000000 }}", "a prompt of more than 10,000,000 letters"),
+        ("{{ raise_exception('no system turn') }}", "no system turn"),
+        ("{{ ().__class__.__mro__ }}", "SecurityError"),
+        ("{% if %}", "TemplateSyntaxError"),
+    ],
+)
+def test_a_template_has_so_much_time_and_room(template, said, prompts, monkeypatch):
+    monkeypatch.setattr(templates, "SECONDS", 1.0 if "99999" in template else 30.0)
+    with pytest.raises(ModelError, match=f"the chat template of 'm' fails: .*({said})"):
+        render(prompts(style="chat", template=template))
 
 
 def test_models_that_take_the_text_alone(prompts):

@@ -146,8 +146,9 @@ def test_t5(load, close, real_data, tmp_path):
     model = write(tmp_path, config, "T5ForConditionalGeneration", real_data / "tokenizers" / "t5", ["spiece.model"])
     assert (model.family, model.fresh(REQUESTS["Choose"])) == ("sequence-to-sequence", False)
     loaded = load(model, REQUESTS["Choose"])
-    [(row, skip)] = loaded.prompts.targets(["the lamp"], loaded.decoder_start)
-    assert (loaded.tokenizer.convert_ids_to_tokens(row), skip) == (["<pad>", "▁the", "▁lamp", "</s>"], 1)
+    [target] = loaded.prompts.targets(["the lamp"], loaded.decoder_start)
+    assert loaded.tokenizer.convert_ids_to_tokens(target.ids) == ["<pad>", "▁the", "▁lamp", "</s>"]
+    assert loaded.tokenizer.convert_ids_to_tokens(target.own) == ["▁the", "▁lamp"]
     check(load, close, model)
     learn(model, model.answers)
 

@@ -53,8 +53,9 @@ def test_likelihood_of_a_text(load, family):
                 logits = module(input_ids=torch.tensor([ids])).logits[0, :-1]
                 labels = torch.tensor(ids[1:])
             else:
-                labels = torch.tensor(tokenizer(request.text)["input_ids"][:-1])
-                source = torch.tensor([tokenizer(request.context)["input_ids"]])
+                head = request.context.rstrip()
+                labels = torch.tensor(tokenizer(request.context[len(head) :] + request.text)["input_ids"][:-1])
+                source = torch.tensor([tokenizer(head)["input_ids"]])
                 logits, count = module(input_ids=source, labels=labels[None]).logits[0], len(labels)
         value = logits.log_softmax(-1).gather(1, labels[:, None])[-count:].sum()
         assert answer.log_likelihood == pytest.approx(float(value), abs=1e-4)

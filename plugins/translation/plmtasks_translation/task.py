@@ -1,6 +1,5 @@
 """Translation as a task: a text in one language, the same in another."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines
+from plmtasks.documents import parse
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.languages import language_name
@@ -112,7 +112,7 @@ class Translation(Task):
 def _is_record(line: str) -> bool:
     """Whether a line is an object of JSON lines, and not a translation that starts with a brace."""
     try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
+        value = parse("", line)
+    except DataError:
         return False
     return isinstance(value, dict) and {"id", "prediction"} <= set(value)

@@ -3,19 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from plmtasks.candidates import LETTERS, Cell
 from plmtasks.data import column, read_records
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
 from .rows import Form, Rows, get, get_id, get_lists, get_object, get_text, paragraph, question_word, shown, under
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""How choices are called, in their order."""
 
 SHAPES = (
     "question and choices (a list, or ARC's {text, label}) with answer or answerKey",
@@ -47,6 +45,8 @@ def read_choices(path: Path, form: Form) -> list[Example]:
 def choices(rows: Rows, form: Form, name: str) -> list[Example]:
     """Questions from rows of any of the shapes. Without "id" an example's id is its number, or its article's and that.
 
+    Their references are cells yet: what they mean is read in all rows together, and then made a letter by `lettered`.
+
     raises: DataError
     """
     examples, of_article = [], Counter[str]()
@@ -63,7 +63,7 @@ def choices(rows: Rows, form: Form, name: str) -> list[Example]:
             inputs["subject"] = get_text(where, named, "subject")
         examples.append(
             Example(
-                id=id_, inputs=inputs, reference=LETTERS[_position(where, item)],
+                id=id_, inputs=inputs, reference=cell(where, item.answer, item.choices, item.names),
                 cluster=paragraph(item.context) if item.context else None,
                 slices=tuple(_slices(item, inputs.get("subject"), form)),
             )
@@ -151,24 +151,15 @@ def _check(where: str, item: Item, form: Form) -> None:
         raise DataError(where, "choices that are texts and not empty", shown(wrong))
 
 
-def _position(where: str, item: Item) -> int:
-    """Which choice is right: by the name that the file gives it, its position from 0, its letter, or its text.
+def cell(where: str, answer: Any, choices: Sequence[str], names: Sequence[str] = ()) -> Cell:
+    """An answer that means one of the choices."""
+    called = {name: names.index(name) for name in names}
+    return Cell(where=where, value=answer, candidates=choices, names=called, choices=True)
 
-    raises: DataError
-    """
-    answer, count = item.answer, len(item.choices)
-    if answer in item.names:
-        return list(item.names).index(answer)
-    if isinstance(answer, str) and answer.isdecimal():
-        answer = int(answer)
-    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < count:
-        return answer
-    if isinstance(answer, str) and len(answer) == 1 and answer.upper() in LETTERS[:count]:
-        return LETTERS.index(answer.upper())
-    if answer in item.choices:
-        return list(item.choices).index(answer)
-    names = ", ".join(item.names) or f"{LETTERS[0]} to {LETTERS[count - 1]}, or 0 to {count - 1}"
-    raise DataError(where, f"the right choice as {names}, or its text", shown(item.answer))
+
+def lettered(example: Example, positions: Sequence[int]) -> Example:
+    """The example with the letter of the right choice as its reference."""
+    return replace(example, reference=LETTERS[positions[0]])
 
 
 def _without_headings(text: str) -> str:

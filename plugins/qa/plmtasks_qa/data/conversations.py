@@ -7,10 +7,11 @@ from typing import Any
 from plmtasks.data import read_records
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
+from plmtasks.extracts import read_answers
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
-from .extractive import misplaced, paragraphs, read_answers, read_document, warn_misplaced
-from .rows import Form, Rows, get, get_lists, get_object, get_text, paragraph, question_word
+from .extractive import misplaced, paragraphs, read_document, warn_misplaced
+from .rows import Form, Rows, get, get_lists, get_object, get_text, paragraph, question_word, under
 
 CANNOT_ANSWER = "CANNOTANSWER"
 """QuAC's answer to what the text does not tell; it also stands at the end of each of its contexts."""
@@ -124,7 +125,7 @@ def _quac_turns(dialogues: Iterable[tuple[str, str, Sequence[Mapping[str, Any]]]
         for k, turn in enumerate(turns):
             at = f"{where}.qas[{k}]"
             id_, question = (get_text(at, get_object(at, turn), key) for key in ("id", "question"))
-            given = list(zip(*read_answers(at, turn.get("answers")), strict=True))
+            given = list(zip(*read_answers(under(at, "answers"), turn.get("answers")), strict=True))
             if not given:
                 raise DataError(f"{at}.answers", f"at least one answer, {CANNOT_ANSWER!r} if there is none", "none")
             found = [(t, s) for t, s in given if t != CANNOT_ANSWER]

@@ -1,20 +1,17 @@
 """SQuAD's JSON, and rows with a question, its context and its answers."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from plmtasks.data import column, read_json, read_lines, read_records, warn_flaws
+from plmtasks.documents import parse
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
+from plmtasks.extracts import locate, read_answers
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
 
-from .rows import Form, Rows, get, get_field, get_id, get_object, get_text, paragraph, question_word, shown, under
-
-Answers = tuple[list[str], list[int | None]]
-"""Texts and the offsets of their first characters, None where the file has none."""
+from .rows import Form, Rows, get, get_field, get_id, get_object, paragraph, question_word, shown, under
 
 
 def read_extractive(path: Path, form: Form) -> list[Example]:
@@ -27,7 +24,7 @@ def read_extractive(path: Path, form: Form) -> list[Example]:
 
 
 def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
-    """Questions from rows with "question", "context", "answers" and mostly "id" (else their number).
+    """Questions from rows with "question", "context", "answers" or "answer", and mostly "id" (else their number).
 
     answers: as the hub has them, {"text": […], "answer_start": […]}, or SQuAD's list of such pairs, or texts alone
     name: the source, for the warning that counts the flaws of published data
@@ -37,7 +34,8 @@ def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
     examples, flaws, total = [], 0, 0
     for number, (where, row) in enumerate(rows):
         question, context = (get_field(where, row, form, f) for f in ("question", "context"))
-        texts, starts = read_answers(where, column(where, row, form.columns.get("answers", "answers")))
+        named = form.columns.get("answers") or ("answer" if "answer" in row and "answers" not in row else "answers")
+        texts, starts = read_answers(under(where, named), column(where, row, named))
         id_ = get_id(where, row, form, number)
         at = f"{where}, question {id_!r}"
         _check_answerable(at, texts, row.get("is_impossible"), form)
@@ -54,14 +52,6 @@ def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
         )  # fmt: skip
     warn_misplaced(name, flaws, total)
     return examples
-
-
-def locate(context: str, text: str, start: int | None) -> int | None:
-    """Where an answer stands: at `start` if it does, else its occurrence nearest to that, or its first; None: nowhere."""
-    if start is not None and start >= 0 and context.startswith(text, start):
-        return start
-    places = [m.start() for m in re.finditer(f"(?={re.escape(text)})", context)]
-    return min(places, key=lambda p: abs(p - (start or 0)), default=None)
 
 
 def misplaced(at: str, context: str, text: str, start: int | None, form: Form) -> bool:
@@ -92,8 +82,8 @@ def read_document(path: Path) -> Mapping[str, Any] | None:
     if not lines or lines[0].lstrip().startswith("["):
         return None
     try:
-        first = json.loads(lines[0])
-    except json.JSONDecodeError:
+        first = parse(str(path), lines[0])
+    except DataError:
         first = None  # the first line of a document over many lines, or a broken row
     one_object = len(lines) == 1 and isinstance(first, dict)
     a_document = one_object or first is None if name.endswith(".json") else one_object and "data" in first
@@ -120,27 +110,6 @@ def paragraphs(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, d
             at = f"{where}.paragraphs[{j}]"
             get(at, get_object(at, part), "context", str)
             yield at, part
-
-
-def read_answers(where: str, value: Any) -> Answers:
-    """Answers in any of the shapes of `extractive`."""
-    at = under(where, "answers")
-    if isinstance(value, str):
-        value = [value] if value else []
-    if isinstance(value, dict):
-        texts = get(at, value, "text", list)
-        starts = value.get("answer_start") or [None] * len(texts)
-        if len(starts) != len(texts):
-            raise DataError(f"{at}.answer_start", f"{len(texts)} offsets, one for each text", f"{len(starts)}")
-        value = [{"text": t, "answer_start": s} for t, s in zip(texts, starts, strict=True)]
-    if not isinstance(value, list):
-        raise DataError(at, "a list of answers", shown(value))
-    found: Answers = [], []
-    for i, answer in enumerate(value):
-        pair = {"text": answer} if isinstance(answer, str) else get_object(f"{at}[{i}]", answer)
-        found[0].append(get_text(f"{at}[{i}]", pair, "text"))
-        found[1].append(None if pair.get("answer_start") is None else get(f"{at}[{i}]", pair, "answer_start", int))
-    return found
 
 
 def _check_answerable(at: str, texts: list[str], impossible: Any, form: Form) -> None:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from plmtasks.candidates import LETTERS, predicted
 from plmtasks.data import read_json, read_json_lines, read_lines
+from plmtasks.documents import parse
 from plmtasks.errors import DataError
 from plmtasks.examples import Prediction
 
-from .choices import LETTERS
+from .choices import cell
 from .conversations import CANNOT_ANSWER
 from .rows import get, get_lists, get_object, shown
 
@@ -33,7 +35,12 @@ def read_answers(path: Path) -> dict[str, Prediction]:
         return {id_: Prediction(value=text) for id_, text in _quac(path)}
     if not lines[0].startswith("{") or {"id", "prediction"} <= first:
         return {}
-    document = get_object(str(path), read_json(path))
+    try:
+        document = get_object(str(path), read_json(path))
+    except DataError:
+        if path.name.endswith((".json", ".jsonl")):
+            raise
+        return {}  # answers, the first of which begins with a brace
     return {id_: Prediction(value=get(str(path), document, id_, str)) for id_ in document}
 
 
@@ -62,32 +69,26 @@ def read_probabilities(path: Path) -> dict[str, float]:
 
 
 def read_letters(path: Path, found: Mapping[str, Prediction], choices: Mapping[str, Sequence[str]]) -> dict[str, Prediction]:
-    """Predictions with the letter of the choice, whether the file has letters, positions from 0 or texts.
+    """Predictions with the letter of the choice, whether the file has texts, letters or numbers.
 
     raises: DataError
     """
-    return {
-        id_: replace(p, value=_letter(f"{path}: {id_}", p.value, choices[id_])) if id_ in choices else p
-        for id_, p in found.items()
-    }  # fmt: skip
-
-
-def _letter(where: str, value: Any, choices: Sequence[str]) -> str:
-    if value in choices:
-        return LETTERS[list(choices).index(value)]
-    text = str(value).strip().upper()
-    if len(text) == 1 and text in LETTERS[: len(choices)]:
-        return text
-    if text.isdecimal() and int(text) < len(choices):
-        return LETTERS[int(text)]
-    raise DataError(where, f"a letter from A to {LETTERS[len(choices) - 1]}, a position from 0, or a choice's text", shown(value))
+    asked = [id_ for id_ in found if id_ in choices]
+    cells = [cell(f"{path}: {id_}", found[id_].value, choices[id_]) for id_ in asked]
+    letters = {}
+    for id_, its, at in zip(asked, cells, predicted(path, cells), strict=True):
+        if at is None:
+            last = LETTERS[len(its.candidates) - 1]
+            raise DataError(its.place, f"a letter from A to {last}, a position from 0, or a choice's text", shown(its.value))
+        letters[id_] = LETTERS[at]
+    return {id_: replace(p, value=letters[id_]) if id_ in letters else p for id_, p in found.items()}
 
 
 def _keys(line: str) -> set[str]:
     """The keys of a line that is a JSON object; none if it is something else."""
     try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
+        value = parse("", line)
+    except DataError:
         return set()
     return set(value) if isinstance(value, dict) else set()
 

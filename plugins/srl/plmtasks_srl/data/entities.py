@@ -1,6 +1,5 @@
 """Sentences with a tag a word: columns as in CoNLL-2003 and WNUT, and rows with lists as on the hub."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,12 +7,13 @@ from typing import Any
 
 from plmtasks.data import read_records
 from plmtasks.errors import DataError, InputError
+from plmtasks.labels import class_names
 
-from ..spans import SCHEMES, Where, is_tag, misfit, scheme_of
-from .columns import blocks
+from ..spans import SCHEMES, Where, count_misfits, is_tag, misfits, scheme_of, told
+from .columns import UNKNOWN, Block, blocks, is_row
 
-COMMENT = re.compile(r"#+ ?[\w.]+ *= ?")
-"""A line is data though it starts with #: that is a word, too."""
+LETTERS: Mapping[str, str] = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
+"""BILOU and BMES are IOBES with other letters."""
 
 DOCUMENT = "-DOCSTART-"
 """Stands for a word between documents."""
@@ -32,6 +32,13 @@ class Tagged:
     words: tuple[str, ...]
     tags: tuple[str, ...]
     where: Where
+    before: tuple[tuple[str, ...], ...] = ()
+    """The columns before that of the tags, if it comes from columns; as many as all of its lines have."""
+
+    @property
+    def lemmas(self) -> dict[int, str]:
+        """None are told."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +49,8 @@ class TagFormat:
     """What the numbers mean that rows may have instead of tags."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """words, tags: a column's position from 0 or -1 for the last, a row's field; scheme: IOB1, IOB2 or IOBES."""
+    predicted: bool = False
+    """Whether it is a system's, which may write its tags alone."""
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.columns if name not in ("words", "tags", "scheme")]
@@ -51,18 +60,19 @@ class TagFormat:
             raise InputError(f"--columns takes words, tags and scheme for a tagging task; {said}")
 
     def read(self, path: Path) -> list[Tagged]:
-        """The sentences of a file whose tags all fit its scheme.
+        """The sentences of a file. Tags outside of the scheme that the others are in are counted, with a warning.
 
-        raises: DataError with the line of the first tag that does not
+        raises: DataError with the line of the first such tag where --columns names the scheme
         """
         found = list(self.read_loosely(path))
-        scheme = self.columns.get("scheme") or scheme_of([s.tags for s in found])
-        for sentence in found:
-            wrong = misfit(sentence.tags, scheme)
-            if wrong is not None:
-                has = repr(sentence.tags[wrong]) if wrong < len(sentence.tags) else "the sentence's end within a span"
-                after = f" after {sentence.tags[wrong - 1]!r}" if wrong else ""
-                raise DataError(sentence.where(wrong), f"a tag of the scheme {scheme}", has + after, "--columns scheme=…")
+        scheme = self.columns.get("scheme")
+        if scheme is None:
+            count_misfits(path, [(s.tags, s.where) for s in found], scheme_of([s.tags for s in found]))
+            return found
+        for s in found:
+            for wrong in misfits(s.tags, scheme)[:1]:
+                way = "leave out scheme=…: such tags are then read as conlleval reads them, and counted"
+                raise DataError(s.where(wrong), f"a tag of the scheme {scheme}", told(s.tags, wrong), way)
         return found
 
     def read_loosely(self, path: Path) -> Iterator[Tagged]:
@@ -84,18 +94,27 @@ class TagFormat:
     def _columns(self, path: Path) -> Iterator[Tagged]:
         """A word a line, the tag in the last column; documents may be parted by -DOCSTART-."""
         number = 0
-        for block in blocks(path, lambda line: COMMENT.match(line) is not None):
+        first, last = (self._position(name, default) for name, default in (("words", 0), ("tags", -1)))
+
+        def is_word(cells: Sequence[str], width: int | None) -> bool:
+            """With as many columns as the other lines and a tag in its place, or a word alone, which lacks its tag."""
+            if len(cells) == 1:
+                return "=" not in cells[0]
+            return -len(cells) <= last < len(cells) and is_row(cells, width) and is_tag(_tag(cells[last].strip()))
+
+        for block in blocks(path, is_word):
             if block.rows[0][0] == DOCUMENT:
                 block = replace(block, rows=block.rows[1:], lines=block.lines[1:])
             if not block.rows:
                 continue
-            first, last = (self._position(name, default) for name, default in (("words", 0), ("tags", -1)))
+            if self.predicted and all(len(row) == 1 for row in block.rows):
+                block = replace(block, rows=[(UNKNOWN, *row) for row in block.rows])
             for i, row in enumerate(block.rows):
                 if len(row) < 2 or not -len(row) <= max(first, last, key=abs) < len(row):
                     raise DataError(block.where(i), "a word and its tag in columns", f"{len(row)} columns")
             yield Tagged(
                 id=block.comments.get("sent_id", str(number)), words=tuple(block.column(first)),
-                tags=tuple(tag.strip() for tag in block.column(last)), where=block.where,
+                tags=tuple(_tag(cell.strip()) for cell in block.column(last)), where=block.where, before=_before(block, last),
             )  # fmt: skip
             number += 1
 
@@ -106,7 +125,7 @@ class TagFormat:
         return int(text)
 
     def _rows(self, path: Path) -> Iterator[Tagged]:
-        yield from self.read_rows(read_records(path), _class_names(path) if path.name.endswith(".parquet") else ())
+        yield from self.read_rows(read_records(path), class_names(path, NAMES["tags"]) if path.name.endswith(".parquet") else ())
 
     def read_rows(self, rows: Iterable[tuple[str, Mapping[str, Any]]], names: Sequence[str] = ()) -> Iterator[Tagged]:
         """Sentences of (where, row) pairs, each with a list of words and one of tags.
@@ -132,30 +151,18 @@ class TagFormat:
         return items
 
 
+def _before(block: Block, last: int) -> tuple[tuple[str, ...], ...]:
+    places = range(min(map(len, block.rows)))
+    return tuple(tuple(block.column(c)) for c in places[:last])
+
+
+def _tag(text: str) -> str:
+    return LETTERS.get(text[:2], text[:2]) + text[2:]
+
+
 def _named(where: str, tag: Any, names: Sequence[str]) -> str:
     if isinstance(tag, str):
-        return tag
+        return _tag(tag)
     if isinstance(tag, int) and 0 <= tag < len(names):
         return names[tag]
     raise DataError(where, f"tags as texts{f', or numbers from 0 to {len(names) - 1}' if names else ''}", repr(tag))
-
-
-def _class_names(path: Path) -> list[str]:
-    """The tags that datasets writes into the schema of a Parquet file, if it has any."""
-    import json
-
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-    except (pyarrow.ArrowException, OSError) as e:
-        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    for name in NAMES["tags"]:
-        feature = features.get(name, {})
-        # a list of classes is spelled in two ways by different versions of datasets
-        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
-        if feature.get("names"):
-            return list(feature["names"])
-    return []

@@ -6,7 +6,7 @@ from itertools import islice
 from plmtasks.samples import SPLIT_SIZES, Event, events
 
 from ..spans import Span
-from .propositions import VERB, Proposition, Sentence
+from .sentences import VERB, Proposition, Sentence
 
 Phrases = Sequence[tuple[str, str | None]]
 """(words with spaces between, role or None)"""

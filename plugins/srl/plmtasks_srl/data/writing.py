@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ..spans import Span, write_brackets, write_tags
-from .entities import COMMENT, DOCUMENT
-from .propositions import Sentence
+from .entities import DOCUMENT
+from .sentences import Sentence
 
 
 def write_props(sentences: Iterable[Sentence]) -> str:
@@ -20,7 +20,7 @@ def write_bio(sentences: Iterable[Sentence]) -> str:
 
 def write_tagged(words: Sequence[str], *tags: Sequence[str]) -> str:
     """A word a line, with its tags behind it and a space between: as conlleval reads them."""
-    known = ("_" if COMMENT.match(f"{word} ") or word == DOCUMENT else word for word in map(cell, words))
+    known = ("_" if word == DOCUMENT else word for word in map(cell, words))
     return "".join(" ".join(row) + "\n" for row in zip(known, *tags, strict=True)) + "\n"
 
 
