@@ -49,13 +49,14 @@ def train(task: str | Mapping[str, Mapping[str, Any]], model: str, output: str, 
 def predict(
     task: str,
     model: str,
-    inputs: "Iterable[str | Mapping[str, Any]] | os.PathLike[str]",
+    inputs: "str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]] | os.PathLike[str]",
     output: str | None = None,
     **options: Any,
 ) -> Iterator[dict[str, Any]]:
     """Answers new questions, as they are asked for; the same as `plmtasks predict --format json`.
 
-    inputs: texts, or the task's fields by name and perhaps "id"; or the path of a file of such lines
+    inputs: texts, or the task's fields by name and perhaps "id"; one text, or one question's fields, gives one answer; or a
+        `Path`: a file of such lines, or a table, whose columns are found as `plmtasks predict` finds them
     output: a file of JSON lines that keeps the answers; all are computed at once, and, interrupted, the same call goes on
     options: as of `run`; `given="MODEL"` answers the task that this one follows
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .data import Dataset, warn_flaws
+from .data import Dataset, bad_rows_aside, warn_flaws
 from .errors import DataError, InputError
 from .examples import Example
 
@@ -111,8 +111,7 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
 
     def read(split: str) -> Iterator[Example]:
         examples = list(data.readers[split]())
-        others = (c for other in data.readers if other != split for e in data.readers[other]() for c in cells(e) or ())
-        rows = _Rows(name=f"{data.name}, split {split}", column=column, others=others)
+        rows = _Rows(name=f"{data.name}, split {split}", column=column, others=_cells_beside(data, split))
         made = list(rows.settled(examples, said, finish))
         if rows.counted:
             counted[split] = rows.counted
@@ -122,7 +121,18 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
         named.update((label, None) for e in examples for c in cells(e) or () if not c.choices for label in c.candidates)
         yield from made
 
-    return replace(data, readers={split: partial(read, split) for split in data.readers}, labels=lambda: tuple(named), _read={})
+    readers = {split: partial(read, split) for split in data.readers}
+    return replace(data, readers=readers, labels=lambda: tuple(named), _read={}, _left_out={})
+
+
+def _cells_beside(data: Dataset, split: str) -> Iterator[Cell]:
+    """The cells of the other splits, whose bad rows are told where they are read for themselves."""
+    for other in data.readers:
+        if other != split:
+            with bad_rows_aside():
+                examples = list(data.readers[other]())
+            for example in examples:
+                yield from cells(example) or ()
 
 
 def predicted(path: Path, cells: Sequence[Cell]) -> list[int | None]:

@@ -24,7 +24,25 @@ class Source:
     train_data: str | None = None
     """The same, for the train split alone."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """The task's field → the file's column."""
+    """The task's field → the file's column: its name, its position from 0 in a file without a header, or a JMESPath. What is
+    given under the names `rows` and `separator` goes to these."""
+    rows: str = ""
+    """The path to the rows that lie inside a document: "data[].paragraphs[].qas[]"."""
+    separator: str = ""
+    """What stands between cells: comma, semicolon, tab or pipe; none: what the first line shows."""
+    skip_bad_rows: bool = False
+    """Rows that cannot be used are left out and counted; else they are an error that tells all of them."""
+
+    def __post_init__(self) -> None:
+        own = {name: self.columns[name] for name in ("rows", "separator") if name in self.columns}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "columns", {name: value for name, value in self.columns.items() if name not in own})
+
+    def all_columns(self) -> dict[str, str]:
+        """All that was said of the columns, as it is given."""
+        own = {"rows": self.rows, "separator": self.separator}
+        return {**self.columns, **{name: value for name, value in own.items() if value}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +214,8 @@ def run_config(task: str, model: str, *, train_limit: int | None = None, **optio
     for name, value in options.items():
         home = next((h for h, form in homes.items() if name not in homes and name in {f.name for f in fields(form)}), None)
         home = "run" if name == "training" else home
+        if isinstance(value, str) and home is not None and get_origin(option_types().get(name)) is tuple:
+            value = (value,)  # one name, and not its letters
         if home is None:
             raise InputError(f"no setting of a run is called {name!r}")
         parts[home][name] = value

@@ -1,23 +1,45 @@
 """Examples from the hub, from files, from the built-in samples; their fingerprint."""
 
-import csv
 import fnmatch
-import gzip
 import hashlib
 import json
 import re
 import warnings
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .config import Source
-from .documents import check_file, parse
-from .errors import DataError, InputError
+from .errors import DataError, DataWarning, InputError
 from .examples import Example, Prediction, fingerprint
+from .records import (
+    Layout,
+    bad_rows_aside,
+    column,
+    count_row,
+    current_layout,
+    is_records,
+    kind_of,
+    laid_out,
+    no_column,
+    read_json,
+    read_json_lines,
+    read_lines,
+    read_object,
+    read_records,
+    read_table,
+    row_aside,
+)  # fmt: skip
+from .wording import counted
+
+__all__ = [
+    "SPLIT_FILES", "DataWarning", "Dataset", "HubData", "Layout", "Patterns", "Reader", "bad_rows_aside", "column",
+    "count_row", "counted", "current_layout", "draw", "hub_dataset", "hub_file", "is_records", "kind_of", "laid_out",
+    "no_column", "open_dataset", "read_json", "read_json_lines", "read_lines", "read_object", "read_predictions",
+    "read_records", "read_table", "row_aside", "split_files", "warn_flaws", "write_predictions",
+]  # fmt: skip
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -32,10 +54,6 @@ SPLIT_FILES: Patterns = {
 """The file names that are taken for a split, the first pattern that fits exactly one file; a reader may bring its own."""
 
 
-class DataWarning(UserWarning):
-    """A published data set has a known flaw; the message counts it."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Named splits of examples, each read when it is first asked for."""
@@ -48,7 +66,10 @@ class Dataset:
     """Where the train split comes from, if not from where the others do."""
     labels: Callable[[], Sequence[str]] = tuple
     """The labels that the files name that were read, whether or not an example has them."""
+    skip_bad_rows: bool = False
+    """Whether rows that cannot be used are left out, and counted, instead of an error that tells all of them."""
     _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
+    _left_out: dict[str, int] = field(default_factory=dict, repr=False)
     _hashes: dict[str, str] = field(default_factory=dict, repr=False, init=False)
 
     @property
@@ -63,17 +84,28 @@ class Dataset:
         if split not in self.readers:
             raise InputError(f"{self.name} has no split {split!r}", f"it has: {', '.join(self.readers)}")
         if split not in self._read:
-            examples = tuple(self.readers[split]())
+            with bad_rows_aside() as bad:
+                examples = tuple(self.readers[split]())
+            if bad.errors and not (self.skip_bad_rows and examples):
+                raise bad.error(all_bad=not examples)
             if not examples:
                 raise DataError(f"{self.name}, split {split}", "at least one example", "none")
             twice = [id_ for id_, n in Counter(e.id for e in examples).items() if n > 1]
             if twice:
                 raise DataError(
                     f"{self.name}, split {split}", "a different id for each example", f"{twice[0]!r} more than once",
-                    f"{len(twice)} ids are not unique",
+                    counted(len(twice), "id is not unique", "ids are not unique"),
                 )  # fmt: skip
-            self._read[split] = examples
+            self._read[split], self._left_out[split] = examples, len(bad.errors)
+            of = f" of {bad.rows:,}" if bad.rows else ""
+            here, left = f"{self.name}, split {split}", f"{of} cannot be used, and"
+            warn_flaws(here, len(bad.errors), f"rows{left} are left out", f"row{left} is left out")
+            warn_flaws(here, sum(map(is_empty, examples)), "examples have an empty text", "example has an empty text")
         return self._read[split]
+
+    def left_out(self, split: str) -> int:
+        """How many rows of a split could not be used."""
+        return self._left_out[split] if self[split] else 0
 
     def default_split(self) -> str:
         """The split that is evaluated if none is named: validation, else test, else the only one there is."""
@@ -86,6 +118,11 @@ class Dataset:
         if split not in self._hashes:
             self._hashes[split] = fingerprint(self[split])
         return self._hashes[split]
+
+
+def is_empty(example: Example) -> bool:
+    """Whether one of its texts has no character that is seen."""
+    return any(isinstance(value, str) and not value.strip() for value in example.inputs.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,34 +142,47 @@ def open_dataset(
     name: str,
     patterns: Patterns | Callable[[Path], Patterns] = SPLIT_FILES,
     own: Dataset | None = None,
+    said: Layout | None = None,
 ) -> Dataset:
     """The data set that `source` names, else the task's own.
 
     patterns: the file names of each split, or what tells them of a file or folder
+    said: how the files are laid out, if not as `source` alone says
 
     raises: InputError if neither is there, or there are names for the columns of no file
     """
     readers: dict[str, Callable[[], Iterable[Example]]] = {}
     published = False
+    said = said or Layout.of(source.columns, source.rows, source.separator)
     if source.data is not None:
-        readers.update(_readers(source.data, read, patterns))
+        readers.update(_readers(source.data, _laid_out(read, said), patterns))
         name = source.data
     elif own is not None:
-        if source.columns and source.train_data is None:
+        if (source.columns or source.rows or source.separator) and source.train_data is None:
             raise InputError(f"--columns is for your own files, and {name} has none of them here", "name them with --data PATH")
         readers.update(own.readers)
         name, published = own.name, own.published
     elif source.train_data is None:
         raise InputError(f"{name} has no data of its own here", "name a file or folder with --data PATH")
     if source.train_data is not None:
-        found = _readers(source.train_data, read, patterns)
+        found = _readers(source.train_data, _laid_out(read, said), patterns)
         if "train" not in found and len(found) > 1:
             raise InputError(f"{source.train_data}: no train split", f"its splits: {', '.join(found)}")
         readers = {
             "train": found.get("train") or next(iter(found.values())),
             **{s: r for s, r in readers.items() if s != "train"},
         }
-    return Dataset(name=name, readers=readers, published=published, train_name=source.train_data)
+    return Dataset(
+        name=name, readers=readers, published=published, train_name=source.train_data, skip_bad_rows=source.skip_bad_rows
+    )
+
+
+def _laid_out(read: Reader, said: Layout) -> Reader:
+    def examples(path: Path) -> Iterable[Example]:
+        with laid_out(said):
+            return list(read(path))
+
+    return examples
 
 
 def _readers(
@@ -152,7 +202,7 @@ def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]
     """
     if path.is_file():
         for split, globs in patterns.items():
-            if any(fnmatch.fnmatch(path.name, g) for g in globs):
+            if any(fnmatch.fnmatch(path.name.lower(), g) for g in globs):
                 return {split: path}
         return {"test": path}
     if not path.is_dir():
@@ -161,7 +211,7 @@ def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]
     found: dict[str, Path] = {}
     for split, globs in patterns.items():
         for pattern in globs:
-            fitting = [n for n in names if fnmatch.fnmatch(n, pattern)]
+            fitting = [n for n in names if fnmatch.fnmatch(n.lower(), pattern)]
             if len(fitting) > 1:
                 raise InputError(
                     f"{path}: more than one file could be the {split} split: {', '.join(fitting)}",
@@ -228,171 +278,13 @@ def _generic_hub_files(where: str) -> dict[str, Path]:
     return files
 
 
-# ── reading files ─────────────────────────────────────────────────────────────────────────────────────────────────
+def warn_flaws(where: str, count: int, many: str, one: str = "") -> None:
+    """Says how many items of a data set have a flaw that is no error; nothing if none has.
 
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text, plain or gzip, with or without BOM, cut at line feeds alone.
-
-    raises: InputError if it cannot be opened; DataError with the line if it is no UTF-8
+    many, one: what is said of several, "rows have no text", and of one, "row has no text"; without the second the first will do
     """
-    check_file(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as e:
-        raise InputError(f"{path}: {e.strerror or e}") from e
-    if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as e:
-            raise DataError(str(path), "a gzip file", f"a damaged one ({e})") from e
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        line = raw[: e.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}", "UTF-8 text", f"byte 0x{raw[e.start]:02x} at position {e.start}") from e
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
-
-
-def read_json(path: Path) -> Any:
-    """A JSON document.
-
-    raises: DataError with line and column
-    """
-    return parse(str(path), "\n".join(read_lines(path)))
-
-
-def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """("file:line", object) for each line that is not blank.
-
-    raises: DataError with the line
-    """
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        row = read_object(where, line)
-        yield where, row
-
-
-def read_object(where: str, line: str) -> dict[str, Any]:
-    """The JSON object that a line holds.
-
-    raises: DataError
-    """
-    row = parse(where, line, line="a JSON object a line")
-    if not isinstance(row, dict):
-        raise DataError(where, "a JSON object a line", type(row).__name__)
-    return row
-
-
-def read_table(
-    path: Path, *, delimiter: str = "\t", header: bool | Sequence[str] = True, quoting: bool = False
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """("file:line", row) for each line of a CSV or TSV file.
-
-    header: True: the first line names the columns; else the names of the columns of a file without header
-    quoting: CSV quotes; without it, a quotation mark is text
-
-    raises: DataError with the line where a row has too few or too many cells
-    """
-    csv.field_size_limit(2**31 - 1)
-    lines = read_lines(path)
-    rows = csv.reader(
-        (line + "\n" for line in lines), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-    )
-    columns = None if header is True else list(header or ())
-    try:
-        for row in rows:
-            where = f"{path}:{rows.line_num}"
-            if not row:
-                continue
-            if columns is None:
-                columns = row
-                if len(set(columns)) < len(columns):
-                    raise DataError(where, "a different name for each column", ", ".join(columns))
-                continue
-            if len(row) != len(columns):
-                raise DataError(where, f"{len(columns)} cells ({', '.join(columns)})", f"{len(row)}")
-            yield where, dict(zip(columns, row, strict=True))
-    except csv.Error as e:
-        if "new-line character" not in str(e):
-            raise DataError(f"{path}:{rows.line_num}", "CSV", str(e)) from e
-        hint = "within a cell it wants quotes, as CSV has them" if quoting else "a cell of tab-separated text cannot hold it"
-        found = "a carriage return alone, without a line feed after it"
-        raise DataError(f"{path}:{rows.line_num}", "lines that end in a line feed", found, hint) from e
-
-
-def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) for each record of a file whose format its name says: .jsonl, .json (a list), .csv, .tsv, .parquet.
-
-    raises: DataError; InputError for any other name
-    """
-    name = path.name.removesuffix(".gz")
-    if name.endswith((".jsonl", ".ndjson")):
-        yield from read_json_lines(path)
-    elif name.endswith(".json"):
-        yield from _read_json_records(path)
-    elif name.endswith(".csv"):
-        yield from read_table(path, delimiter=",", quoting=True)
-    elif name.endswith(".tsv"):
-        yield from read_table(path)
-    elif name.endswith(".parquet"):
-        yield from _read_parquet(path)
-    else:
-        raise InputError(
-            f"{path}: the format is not known by this name", "known: .jsonl .json .csv .tsv .parquet, and .gz of the texts"
-        )
-
-
-def _read_json_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A list of objects, or, as many data sets have it, an object a line."""
-    lines = read_lines(path)
-    if lines and lines[0].lstrip().startswith("{"):
-        yield from read_json_lines(path)
-        return
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise DataError(str(path), "a list of objects", type(rows).__name__)
-    for i, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise DataError(f"{path}: [{i}]", "an object", type(row).__name__)
-        yield f"{path}: [{i}]", row
-
-
-def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    check_file(path)
-    number = 0
-    try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                yield f"{path}: row {number}", row
-                number += 1
-    # a damaged text is a UnicodeDecodeError, a date out of all calendars an OverflowError
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as e:
-        raise DataError(str(path), "a Parquet file", f"a damaged one: {str(e).splitlines()[0]}") from e
-
-
-def column(where: str, row: Mapping[str, Any], name: str) -> Any:
-    """A row's value.
-
-    raises: DataError that names the columns that there are
-    """
-    if name not in row:
-        raise DataError(where, f"a column {name!r}", f"{', '.join(map(str, row))}", "say which with --columns field=column,…")
-    return row[name]
-
-
-def warn_flaws(where: str, count: int, what: str) -> None:
-    """Says how many items of a published data set have a known flaw; nothing if none has."""
     if count:
-        warnings.warn(f"{where}: {count} {what}", DataWarning, stacklevel=2)
+        warnings.warn(f"{where}: {counted(count, one or many, many)}", DataWarning, stacklevel=2)
 
 
 def draw(examples: Sequence[Example], limit: int | None) -> tuple[Example, ...]:
@@ -428,12 +320,14 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
     if holds_objects(path, lines):
         found: dict[str, Prediction] = {}
         for where, row in read_json_lines(path):
-            id_ = str(column(where, row, "id"))
+            if missing := next((name for name in ("id", "prediction") if name not in row and "skipped" not in row), None):
+                raise DataError(where, f"a key {missing!r}", ", ".join(row))
+            id_ = str(row["id"])
             if id_ in found:
                 raise DataError(where, "each id once", f"{id_!r} again")
             if row.get("skipped") is True:
                 continue
-            value, scores = column(where, row, "prediction"), row.get("scores", {})
+            value, scores = row["prediction"], row.get("scores", {})
             if value is not None and not isinstance(value, (str, int, float, list)):
                 raise DataError(where, "a prediction: a text, a number, a list or null", json.dumps(value))
             if not isinstance(scores, dict) or not all(isinstance(s, (int, float)) for s in scores.values()):
@@ -441,7 +335,7 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
             found[id_] = Prediction(value=value, scores=scores)
         return found
     if len(lines) != len(examples):
-        raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
+        raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
     return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
 
 

@@ -38,6 +38,10 @@ class DataError(InputError):
         self.where, self.expected, self.found = where, expected, found
 
 
+class DataWarning(UserWarning):
+    """A data set has a flaw that is no error; the message counts it."""
+
+
 class UnknownNameError(InputError):
     """A task, model, metric or plugin that nobody registered."""
 

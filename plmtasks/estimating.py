@@ -15,6 +15,7 @@ from .optimizer import Course, make_optimizer
 from .progress import duration, size
 from .training import ready
 from .updates import Update, epoch_updates, padding_worth, pieces
+from .wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +58,7 @@ class Estimate:
         memory = ", ".join(f"{name} {size(count)}" for name, count in parts.items())
         return "\n".join([
             f"data        {', '.join(f'{count:,} examples of {task}' for task, count in self.examples.items())}",
-            f"steps       {self.updates:,} updates, {self.epochs:g} epochs",
+            f"steps       {counted(self.updates, 'update')}, {counted(self.epochs, 'epoch')}",
             f"parameters  {self.parameters:,}, of which {self.trainable:,} learn",
             f"memory      {size(self.memory)} a process: {memory}",
             f"time        about {duration(self.seconds)}, evaluations not counted",

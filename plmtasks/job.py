@@ -23,6 +23,7 @@ from .robustness import Perturbed
 from .scoring import bound_metrics
 from .slices import GENDER, Groups, read_groups
 from .task import Task
+from .wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +184,9 @@ class Asker:
         if "train" not in self.data.splits:
             raise InputError(f"{self.data.name} has no train split to take shots from", "name one with --train-data PATH")
         if self.count > len(self.data["train"]):
-            raise InputError(f"{self.count} shots were asked for, the train split has {len(self.data['train'])} examples")
+            raise InputError(
+                f"{self.count} shots were asked for, the train split has {counted(len(self.data['train']), 'example')}"
+            )
         made = []
         for example, request in zip(examples, requests, strict=True):
             before = originals.get(example.id)

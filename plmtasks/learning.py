@@ -20,6 +20,7 @@ from .progress import Progress, duration, size
 from .requests import Answer, Request
 from .results import write_bytes
 from .updates import Update, epoch_updates, padding_worth, pieces
+from .wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +43,8 @@ class Lesson:
     """What can be predicted, where that is a closed set."""
     selecting: dict[str, Any] | None = None
     """What the choice of the epoch depends on beside the data: task, metrics and settings."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What the user said of the data's columns, by which new questions in such files are read."""
     evaluate: Callable[[LoadedModel, str], float] | None = None
     """The selecting split's main score, higher is better; called in all processes; None: the last epoch is kept."""
 
@@ -301,13 +304,13 @@ class Learning:
 
     def _say_plan(self, total: int, updates_an_epoch: int) -> None:
         t = self.teacher.training
-        what = ", ".join(f"{len(lesson.requests)} examples of {lesson.task}" for lesson in self.lessons)
+        what = ", ".join(f"{counted(len(lesson.requests), 'example')} of {lesson.task}" for lesson in self.lessons)
         kept = self._chosen_on()
         learning = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
         every = sum(p.numel() for p in self.module.parameters())
         self.teacher.progress.say(
-            f"training on {what}: {t.epochs:g} epochs of {updates_an_epoch} updates ({total} in all), batch {t.batch_size}, "
-            f"learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
+            f"training on {what}: {counted(t.epochs or 0.0, 'epoch')} of {counted(updates_an_epoch, 'update')} ({total} in all), "
+            f"batch {t.batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
             + (f"the best epoch by {kept} is kept" if kept else "the last epoch is kept")
         )
         if t.patience is not None and not kept:
@@ -316,7 +319,7 @@ class Learning:
     def _say_shortened(self) -> None:
         for view, lesson in zip(self.views, self.lessons, strict=True) if self.teacher.processes.main else ():
             if count := view.shortened(lesson.requests, lesson.answers):
-                of = f"{count} of {len(lesson.requests)} examples of {lesson.task}"
+                of = f"{count} of {counted(len(lesson.requests), 'example')} of {lesson.task}"
                 limit = f" ({view.limited})" if view.limited else ""
                 self.teacher.progress.say(f"{of} are longer than the model takes or may write{limit}, and are learned shortened")
 

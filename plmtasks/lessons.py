@@ -170,6 +170,8 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
         "fingerprint": fingerprint(examples),
         "selected_on": chosen,
     }
+    if left_out := job.data.left_out("train"):
+        facts["left_out"] = left_out
     evaluate = selecting = None
     if chosen is not None:
         refuse_unknown(job.data, chosen, job.task.labels)
@@ -184,7 +186,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
         }  # fmt: skip
     return Lesson(
         task=job.task.name, requests=requests, answers=answers, facts=facts, labels=job.task.labels, selecting=selecting,
-        evaluate=evaluate,
+        evaluate=evaluate, columns=job.config.source.all_columns(),
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from .errors import DataError, OutputError
 from .questions import Lines
 from .requests import from_json, to_json
 from .results import dump, lock, open_folder, write_text
+from .tabular import Table
+from .wording import counted
 
 
 class Printed:
@@ -119,7 +121,7 @@ class Kept:
             )
         self.state = replace(self.state, weights={**self.state.weights, task: weights})
 
-    def skip(self, lines: Lines) -> bytes | None:
+    def skip(self, lines: Lines | Table) -> bytes | None:
         """Takes the lines that are answered; returns the first of them that is not blank.
 
         raises: OutputError if they are not those that were answered
@@ -133,7 +135,7 @@ class Kept:
         if self.state.lines and (left or self._digest.hexdigest() != self.state.digest):
             what = f"has only {self.state.lines - left}" if left else "begins with other lines"
             raise OutputError(
-                f"{self.path} holds the answers to {self.state.lines} lines, and {lines.name} {what}",
+                f"{self.path} holds the answers to {counted(self.state.lines, 'line')}, and {lines.name} {what}",
                 "choose another --output, or delete it to begin anew",
             )
         return opening

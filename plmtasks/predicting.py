@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import answering, environment
-from .config import RunConfig
+from .config import RunConfig, Source
 from .data import Dataset
 from .distributed import Processes, alone
-from .errors import DataError, InputError
+from .errors import DataError, InputError, OutputError
 from .examples import Example, Prediction
 from .job import Asker, choose_kind, knowing, made_up
 from .journal import Journal, MemoryJournal
@@ -23,9 +23,13 @@ from .model import LoadedModel, Model
 from .output import Kept, Printed
 from .progress import Progress, printable
 from .questions import Lines, open_lines, own_fields, pose, read_question
+from .records import TEXTS
 from .registry import Registry
 from .requests import from_json, to_json
+from .results import open_folder
+from .tabular import Columns, Table, is_table, output_kind
 from .task import Task
+from .wording import counted
 
 BLOCK = 1024
 """Lines that are cut into batches and answered together, where so many are there."""
@@ -43,8 +47,14 @@ class PredictConfig:
     input: str = "-"
     output: str | None = None
     """None: standard output."""
-    form: Literal["text", "json"] = "text"
+    form: Literal["text", "json"] | None = None
+    """None: a table with a column of predictions where a table is asked, else text."""
     block: int = BLOCK
+
+    @property
+    def as_table(self) -> bool:
+        """Whether the table that was given comes back with the answers."""
+        return self.form is None and is_table(self.input)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +194,22 @@ class Predictor:
         """
         return read_question(self.task, line, name, number, self.following)
 
+    def posed(self, row: str | Mapping[str, Any], place: tuple[str, int]) -> Example:
+        """The question that fields are.
+
+        place: for messages, and the question's number
+
+        raises: DataError
+        """
+        return pose(self.task, row, place, self.following)
+
+    def columns(self) -> Columns:
+        """Which columns of a table hold a question's fields: as the user says, else as of the data that the model learned."""
+        stage = self.stages[0]
+        given = stage.config.source.columns
+        learned = (stage.model.training_record() or {}).get("columns", {}).get(stage.task.name, {})
+        return Columns([s.task for s in self.stages], given, Source(columns=learned).columns)
+
     def answer(self, questions: Sequence[Example], folder: Path | None, processes: Processes) -> list[Answered]:
         """Called in all processes with the same questions; the main process gets the predictions."""
         first = self.stages[0]
@@ -231,13 +257,12 @@ class Predictor:
     def said(self) -> Iterator[str]:
         """What a reader must know of what the model's limit did."""
         for stage in self.stages:
-            limit = f"the limit of {stage.model.name!r}" + (
-                f" ({stage.loaded.limited})" if stage.loaded and stage.loaded.limited else ""
-            )
+            of, limit = f"of {stage.task.name}", f"the limit of {stage.model.name!r}"
+            limit += f" ({stage.loaded.limited})" if stage.loaded and stage.loaded.limited else ""
             if stage.cut:
-                yield f"{stage.cut} questions of {stage.task.name} were over {limit}, and shortened"
+                yield f"{counted(stage.cut, f'question {of} was', f'questions {of} were')} over {limit}, and shortened"
             if stage.skipped:
-                yield f"{stage.skipped} questions of {stage.task.name} were over {limit}: no answer"
+                yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
 
 
 def _stage(
@@ -264,7 +289,7 @@ def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], regist
     rows, number = iter(inputs), 0
     while block := list(itertools.islice(rows, BLOCK)):
         numbered = enumerate(block, 1 + number)
-        posed = [pose(predictor.task, row, (f"question {i}", i), predictor.following) for i, row in numbered]
+        posed = [predictor.posed(row, (f"question {i}", i)) for i, row in numbered]
         yield from map(predictor.record, predictor.answer(posed, None, alone()))
         number += len(block)
 
@@ -287,9 +312,9 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
         run = replace(config.run, settings=replace(config.run.settings, threads=threads))
         environment.set_threads(threads)
         predictor = Predictor(run, registry, processes, kept.opened if kept else lambda task, weights: None)
-        if kept:
-            kept.check({"format": config.form, **predictor.asked()})
         desk = stack.enter_context(_Desk(config, predictor, kept)) if processes.main else None
+        if kept and desk:
+            kept.check({"format": desk.form, **predictor.asked()})
         home = processes.share("home", lambda: str(kept.folder) if kept else None)
         _open_first(predictor, desk, processes)
         number = 0
@@ -300,7 +325,7 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
             questions = [predictor.read(line, block["name"], n) for n, line in enumerate(lines, block["first"])]
             answered = predictor.answer(questions, folder, here)
             if desk:
-                desk.write([_line(config.form, predictor, a) for a in answered])
+                desk.write(answered)
             here.barrier("written")
             processes.forget(f"block-{number}")
             if folder:
@@ -308,8 +333,9 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
             number += 1
             if desk and time.monotonic() - told > SECONDS:
                 told = time.monotonic()
-                progress.say(f"{desk.answered} lines answered, {desk.answered / (told - began):.1f} a second")
+                progress.say(f"{counted(desk.answered, 'line')} answered, {desk.answered / (told - began):.1f} a second")
         if desk:
+            desk.finish()
             for text in (*predictor.said(), *desk.said()):
                 progress.say(text)
 
@@ -317,13 +343,16 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
 def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
     if config.output is None:
         return None
-    kept = Kept(Path(config.output))
+    output = Path(config.output)
+    if config.as_table and output_kind(Path(config.input), config.output) not in TEXTS:
+        state = output.with_name(f"{output.name}.state")
+        if output.exists() and not state.exists():
+            raise OutputError(f"{output} is there already, and no prediction wrote it", "choose another --output, or delete it")
+        open_folder(state)
+        output = state / "answers.jsonl"
+    kept = Kept(output)
     stack.callback(kept.close)
     return kept
-
-
-def _line(form: str, predictor: Predictor, answered: Answered) -> str:
-    return predictor.text(answered) if form == "text" else json.dumps(predictor.record(answered), ensure_ascii=False)
 
 
 def _open_first(predictor: Predictor, desk: "_Desk | None", processes: Processes) -> None:
@@ -339,15 +368,33 @@ class _Desk:
 
     def __init__(self, config: PredictConfig, predictor: Predictor, kept: Kept | None) -> None:
         """raises: InputError, OutputError"""
-        self.predictor, self.kept, self.most = predictor, kept, config.block
+        self.config, self.predictor, self.kept, self.most = config, predictor, kept, config.block
         self.out = kept or Printed()
         self.answered = 0
         self.bad: DataError | None = None
         self.ahead: list[bytes] = []
         """Taken, and not yet asked."""
-        self.lines: Lines = open_lines(config.input, predictor.task, predictor.following)
+        self.lines: Lines | Table = self._table() if is_table(config.input) else self._opened()
+        self.kind = output_kind(Path(config.input), config.output) if config.as_table else ""
         if kept and self.lines.interactive:
             raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
+
+    def _opened(self) -> Lines:
+        return open_lines(self.config.input, self.predictor.task, self.predictor.following)
+
+    def _table(self) -> Table:
+        columns, path = self.predictor.columns(), Path(self.config.input)
+        if columns.learned:
+            said = ",".join(f"{field}={name}" for field, name in columns.given.items())
+            Progress(quiet=self.config.run.quiet).say(f"{path}: columns as in the training: {said}")
+        return Table(path, columns, lambda row, where: self.predictor.posed(row, (where, 1)), self.config.run.source)
+
+    @property
+    def form(self) -> str:
+        """What is written, in words."""
+        if isinstance(self.lines, Table) and self.kind:
+            return f"table {self.kind} of {', '.join(self.lines.names)}"
+        return self.config.form or "text"
 
     def __enter__(self) -> "_Desk":
         return self
@@ -410,14 +457,33 @@ class _Desk:
         if self.lines.interactive:
             sys.stderr.write(printable(f"{error}\n", lines=True))
             return
-        error.hints = (*error.hints, f"the {number - 1} lines before it are answered" if number > 1 else "it is the first line")
+        before = counted(number - 1, "line before it is", "lines before it are")
+        error.hints = (*error.hints, f"the {before} answered" if number > 1 else "it is the first line")
         self.bad = error
 
-    def write(self, answers: Sequence[str]) -> None:
-        self.out.write(answers)
+    def write(self, answers: Sequence[Answered]) -> None:
+        first = self.kept.state.lines if self.kept else self.answered
+        self.out.write([self._line(answered, number) for number, answered in enumerate(answers, first)])
         self.answered += len(answers)
+
+    def _line(self, answered: Answered, number: int) -> str:
+        if isinstance(self.lines, Table) and self.kind:
+            record = self.predictor.record(answered)
+            kind = self.kind if self.kind in TEXTS else ".jsonl"
+            return self.lines.text(kind, number, record.get("prediction", record.get("predictions")))
+        as_json = self.config.form == "json"
+        return json.dumps(self.predictor.record(answered), ensure_ascii=False) if as_json else self.predictor.text(answered)
+
+    def finish(self) -> None:
+        """Writes a table whose format takes it only as a whole.
+
+        raises: OutputError
+        """
+        if self.kept and isinstance(self.lines, Table) and self.kind and self.kind not in TEXTS:
+            self.lines.write(Path(str(self.config.output)), self.kept.path)
 
     def said(self) -> Iterator[str]:
         if self.kept:
             before = self.kept.state.lines - self.answered
-            yield f"{self.answered} lines answered{f', {before} before' if before else ''}: {self.kept.path}"
+            what = "row" if isinstance(self.lines, Table) else "line"
+            yield f"{counted(self.answered, what)} answered{f', {before} before' if before else ''}: {self.config.output}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import answering, breakdown, calibration, environment, overlap, results, robustness, scoring, training
+from .data import is_empty
 from .examples import fingerprint
 from .job import Job, data_name, read
 from .requests import Answer, Request, to_json
@@ -76,6 +77,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
         "data": {
             **parts["data"], "examples": len(job.examples),
             "limit": len(job.examples) if len(job.examples) < parts["data"]["of"] else None,
+            **({"empty": empty} if (empty := sum(map(is_empty, job.examples))) else {}),
             "skipped": sum(key in outcome.work.skipped for key in keys),
             "truncated": sum(key in outcome.work.cut for key in keys),
             **({"too_long": outcome.limited} if outcome.limited and (outcome.work.cut or outcome.work.skipped) else {}),

@@ -120,7 +120,7 @@ class Registry:
         return form
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
-        wanted = set(kinds)
+        wanted = {kinds} if isinstance(kinds, str) else set(kinds)
         return [name for name, model in self.items["model"].items() if wanted & set(model.answers)]
 
     def report(self, result: "Result") -> None:

@@ -17,12 +17,13 @@ from .examples import fingerprint
 from .job import Job, data_name, prepare
 from .journal import Journal
 from .lessons import ensure_trained, trained_before
-from .model import LoadedModel
+from .model import LoadedModel, Model
 from .progress import Progress
 from .recording import Outcome, draws, given_to, shots, write
 from .registry import Registry
 from .requests import to_json
 from .results import Result
+from .wording import counted
 
 FORMAT = 4
 """Raised whenever the core would make another result of the same parts."""
@@ -90,7 +91,7 @@ def learn(config: RunConfig, registry: Registry, processes: Processes, progress:
     """
     environment.set_threads(config.settings.threads)
     job = prepare(config, registry)
-    of = f"{len(job.requests)} examples of {job.data.name}, split {job.split}"
+    of = f"{counted(len(job.requests), 'example')} of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
     device = processes.device()
     if hint := environment.slow(job.config.settings.dtype, device):
@@ -154,7 +155,7 @@ def identity(job: Job) -> dict[str, Any]:
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
         "data": {
             "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
-            "of": job.of,
+            "of": job.of, **({"left_out": left} if (left := job.data.left_out(job.split)) else {}),
         },
         "model": {
             "name": job.model.name, "family": job.model.family, "version": job.model.version,
@@ -162,11 +163,16 @@ def identity(job: Job) -> dict[str, Any]:
         },
         "shots": shots(job), "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
         "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
-        "trained": dict(job.model.training_record() or {}), **given_to(job),
+        "trained": _trained(job.model), **given_to(job),
         "slices": results.identity_hash({"of": [list(e.slices) for e in job.sliced()]}),
         "overlap": fingerprint(job.data["train"]) if c.overlap else None,
         **({"perturbations": {p.name: p.identity() for p in job.perturbed}} if job.perturbed else {}),
     }  # fmt: skip
+
+
+def _trained(model: Model) -> dict[str, Any]:
+    """What the model's record tells of its training, without the names that its data's columns happened to have."""
+    return {name: value for name, value in (model.training_record() or {}).items() if name != "columns"}
 
 
 def _compared_with_train(job: Job, untrained: Job) -> Job:

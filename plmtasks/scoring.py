@@ -103,7 +103,9 @@ def score_file(registry: "Registry", name: str, source: Source, given: Submissio
         raise DataError(
             str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first"
         )
-    warn_flaws(str(path), len(predictions.keys() - {e.id for e in examples}), "predictions are of no example, and do not count")
+    strange = len(predictions.keys() - {e.id for e in examples})
+    one = "prediction is of no example, and does not count"
+    warn_flaws(str(path), strange, "predictions are of no example, and do not count", one)
     if given.na_prob is not None:
         predictions = _with_no_answer(task, examples, predictions, given.na_prob)
     return score(metrics, examples, predictions)

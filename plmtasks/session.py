@@ -126,15 +126,19 @@ def predict(config: PredictConfig, registry: Registry | None = None) -> None:
 
 
 def answers(
-    config: RunConfig, inputs: Iterable[str | Mapping[str, Any]] | os.PathLike[str], output: str | None = None
+    config: RunConfig,
+    inputs: str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]] | os.PathLike[str],
+    output: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The answer to each question, as `plmtasks predict --format json` writes it.
 
-    inputs: questions, answered as they are asked for; or a file of them. Over several processes, or with `output`, all are
-        answered first; of processes that another launcher started, the main one gets the answers
+    inputs: a question or several, answered as they are asked for; or a file of them. Over several processes, or with
+        `output`, all are answered first; of processes that another launcher started, the main one gets the answers
 
     raises: PlmtasksError
     """
+    if isinstance(inputs, (str, Mapping)):
+        inputs = [inputs]
     registry = _registry([config])
     fitting([config], registry)
     several = config.processes > 1 or distributed.started_by_launcher()
@@ -147,7 +151,7 @@ def answers(
 
 def _by_files(config: RunConfig, inputs: Any, output: str | None, registry: Registry) -> Iterator[dict[str, Any]]:
     folder = tempfile.TemporaryDirectory(prefix="plmtasks-")
-    file, found = Path(folder.name, "questions.jsonl"), Path(output or Path(folder.name, "answers.jsonl"))
+    file, found = Path(folder.name, "questions"), Path(output or Path(folder.name, "answers.jsonl"))
     if isinstance(inputs, os.PathLike):
         file = Path(inputs)
     else:

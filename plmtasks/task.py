@@ -128,6 +128,10 @@ class Task(ABC):
             raise InputError(f"{self.name} is asked with {', '.join(known) or 'nothing new'}; the question has {said}")
         return Example(id=id, inputs=dict(row))
 
+    def column_names(self, field: str) -> Sequence[str]:
+        """What a column may be called that holds a field, where new questions are the rows of a table; the first there counts."""
+        return (field,)
+
     def show(self, example: Example, prediction: Prediction) -> str:
         """The prediction as a person reads it; line feeds are taken out by whoever prints it."""
         return prediction.value if isinstance(prediction.value, str) else json.dumps(prediction.value, ensure_ascii=False)

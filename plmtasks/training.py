@@ -16,6 +16,7 @@ from .learning import Learning, Lesson, Teacher
 from .model import RECORD, Model, TrainableModel
 from .requests import Answer, Score, to_json
 from .results import identity_hash, lock, open_folder, write_text
+from .wording import counted
 
 """Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
 
@@ -167,7 +168,7 @@ def _learn_at_once(model: Model, lessons: Sequence[Lesson], teacher: Teacher, fo
         raise InputError(f"model {model.name!r} learns one task at a time")
     if teacher.processes.main:
         [lesson] = lessons
-        teacher.progress.say(f"training on {len(lesson.requests)} examples of {lesson.task}, all at once")
+        teacher.progress.say(f"training on {counted(len(lesson.requests), 'example')} of {lesson.task}, all at once")
         model.learn(lesson.requests, lesson.answers, teacher.training, folder)
         _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=[]))
 
@@ -237,6 +238,7 @@ def _finish(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: P
     record = {
         "recipe": identity_hash(taught.parts), "any_seed": identity_hash(_of_seed_zero(model, lessons, teacher)),
         "parts": taught.parts, "model": model.name, "tasks": tasks, "history": taught.history,
+        "columns": {lesson.task: dict(lesson.columns) for lesson in lessons if lesson.columns},
         "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
     }  # fmt: skip
     write_record(folder, record)

@@ -122,6 +122,7 @@ def _repeated(run: Run, registry: "Registry") -> Iterator[Finding]:
     yield _same("data", parts["data"], {name: data[name] for name in parts["data"]})
     yield _same("settings", parts["settings"], record["settings"])
     yield _same("metrics", parts["metrics"], record["signatures"])
+    yield _same("metrics that gave scores", sorted(parts["metrics"]), sorted(record["scores"]))
     yield _same("the run that is given", parts.get("given"), record["protocol"].get("given"))
     if "origin" not in record:
         yield from _protocol(record, parts, registry)

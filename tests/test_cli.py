@@ -1,14 +1,17 @@
 """The command line, as a user types it."""
 
+import ast
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from plmtasks.cli import COMMANDS, HIDDEN
+from plmtasks.cli import COMMANDS, HIDDEN, OPTION, brought, cli, options_of, whose_option
 
 
 def plmtasks(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -214,3 +217,47 @@ def test_convert_says_what_it_wants(arguments: tuple[str, ...], said: str, tmp_p
     done = plmtasks(tmp_path, "convert", "no-such", *arguments, "--output", "x")
     assert done.returncode == 2
     assert f"error: {said}" in done.stderr
+
+
+# ── hints ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def every_option() -> dict[str, set[str]]:
+    found = {name: options_of(importlib.import_module(f"plmtasks.cli.{name}").command) for name in COMMANDS if name not in HIDDEN}
+    return found | {name: options_of(entry.load()) for name, entry in brought().items()}
+
+
+def test_every_option_that_the_code_names_is_one_of_some_command() -> None:
+    """What messages and hints name, in the core and in the plugins; options of other programs stand behind their names."""
+    known, others = set[str]().union(*every_option().values()), {"--help", "--nproc-per-node", "--revision", "--log"}
+    root = Path(__file__).parents[1]
+    for path in [*root.glob("plmtasks/**/*.py"), *root.glob("plugins/*/plmtasks_*/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert set(OPTION.findall(node.value)) <= known | others, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "sweep"])
+def test_a_hint_names_options_of_the_command_or_the_command_that_has_them(command: str) -> None:
+    own = every_option().get(command, set())
+    for hint in ("name data with --data PATH", "leave out --limit", "--train always, or --truncation left", "run it again"):
+        said = whose_option(hint, cli.get_command(click.Context(cli), command))
+        assert said.startswith(hint)
+        if "(" not in said:
+            assert set(OPTION.findall(hint)) <= own
+        else:
+            other = every_option()[said.rpartition("(plmtasks ")[2].split()[0]]
+            assert set(OPTION.findall(hint)) <= other
+    assert whose_option("plmtasks train --epochs 3", cli.get_command(click.Context(cli), command)) == "plmtasks train --epochs 3"
+
+
+def test_score_takes_its_references_by_the_name_that_hints_have(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\ngood,a\nbad,b\n")
+    (tmp_path / "p.txt").write_text("a\nb\n")
+    said = ("score", "--task", "classification/custom", "--predictions", "p.txt")
+    refused = plmtasks(tmp_path, *said)
+    assert refused.stderr.endswith("has no data of its own here\n  name a file or folder with --data PATH\n")
+    assert plmtasks(tmp_path, *said, "--data", "t.csv").stdout.startswith("2 examples of t.csv")
+    (tmp_path / "t.csv").write_text("text,label\ngood,a\nbad,b\nnone,\n")
+    assert "--skip-bad-rows leaves it out" in plmtasks(tmp_path, *said, "--data", "t.csv").stderr
+    assert plmtasks(tmp_path, *said, "--data", "t.csv", "--skip-bad-rows").stdout.startswith("2 examples of t.csv")

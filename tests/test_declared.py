@@ -477,7 +477,7 @@ def test_it_runs_by_its_path(tmp_path, registry):
     again = task_of(read_results(result.folder)[0], registry)
     assert isinstance(again, DeclaredTask)
     assert again.facts() == result.record["task"]
-    assert command(tmp_path, "results", "verify", "--deep", "results").endswith("1 runs, none altered\n")
+    assert command(tmp_path, "results", "verify", "--deep", "results").endswith("1 run, none altered\n")
     assert "ranked by f1_micro" in command(tmp_path, "leaderboard", "results")
 
 

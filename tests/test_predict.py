@@ -1,5 +1,6 @@
 """New questions: a line in, a line out; streaming, over several processes, gone on with after any end."""
 
+import io
 import itertools
 import json
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import toy
 import toy_chain
@@ -25,11 +27,13 @@ from hypothesis import strategies as st
 import plmtasks
 from plmtasks.cli import cli
 from plmtasks.config import Source, run_config
+from plmtasks.data import DataWarning, read_records
 from plmtasks.distributed import alone
 from plmtasks.errors import DataError, InputError, OutputError
 from plmtasks.output import Kept
 from plmtasks.predicting import PredictConfig, answers, predict
 from plmtasks.questions import PATIENCE, Lines, hint, read_question
+from plmtasks.records import write_rows
 from plmtasks.registry import Registry, load_registry
 
 HERE = Path(__file__).parent
@@ -252,6 +256,123 @@ def test_what_is_over_the_limit_is_told(
     assert "3 lines answered" in said
     ask(registry, file, tmp_path / "right", quiet=False, truncation="right")
     assert "2 questions of toy/even were over the limit of 'toy-model', and shortened" in capsys.readouterr().err
+
+
+# ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+FRAME = pandas.DataFrame({
+    "id": [f"q{i}" for i in range(50)], "more": range(50),
+    "body": [f"line {i},\n\"quoted\"" if i % 7 == 0 else f"text {'x ' * i}" for i in range(50)],
+})  # fmt: skip
+
+
+def table(registry: Registry, file: Path, output: str | None = None, **more: Any) -> None:
+    """A prediction as the command line makes it, in this process."""
+    columns = more.pop("columns", {"text": "body"})
+    run = run_config("toy/even", "toy-model", **{**SETTINGS, "columns": columns, **more})
+    predict(PredictConfig(run=run, input=str(file), output=output, block=16), registry, alone())
+
+
+@pytest.mark.parametrize("form", [None, "text", "json"])
+@pytest.mark.parametrize("name", ["t.csv", "T.CSV", "t.tsv", "t.jsonl", "t.json", "t.parquet", "t.xlsx"])
+def test_a_table_has_as_many_answers_as_rows(name: str, form: Any, registry: Registry, tmp_path: Path) -> None:
+    """Quoted cells over several lines and the header are no questions of their own; with a format, a line a row comes back."""
+    frame = FRAME if name != "t.tsv" else FRAME.assign(body=FRAME["body"].str.replace("\n", " "))
+    path = tmp_path / name
+    path.write_bytes(write_rows(path.suffix.lower(), frame.to_dict("records"), header=True))
+    expected = [row["prediction"] for row in answers(run_config("toy/even", "toy-model", **SETTINGS), frame["body"], registry)]
+    run = run_config("toy/even", "toy-model", **SETTINGS, columns={"text": "body"})
+    out = tmp_path / f"out{path.suffix.lower()}"
+    predict(PredictConfig(run=run, input=str(path), output=str(out), form=form), registry, alone())
+    if form == "text":
+        assert out.read_text().splitlines() == expected
+    elif form == "json":
+        found = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [(row["id"], row["prediction"]) for row in found] == [(f"q{i}", p) for i, p in enumerate(expected)]
+    else:
+        kept = [row for _, row in read_records(out)]
+        assert [row.pop("prediction") for row in kept] == expected
+        assert kept == [row for _, row in read_records(path)]
+
+
+def test_a_table_is_printed_in_its_own_format(registry: Registry, tmp_path: Path, capfdbinary: Any) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    table(registry, tmp_path / "t.csv")
+    found = pandas.read_csv(io.BytesIO(capfdbinary.readouterr().out))
+    assert found.drop(columns="prediction").equals(FRAME)
+    assert set(found["prediction"]) <= set(toy.LABELS)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_a_table_is_gone_on_with(ending: str, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / f"out{ending}"
+    table(registry, tmp_path / "t.csv", str(out))
+    first = [row for _, row in read_records(out)]
+    monkeypatch.setattr(toy.LoadedToy, "answer", answers_nothing)
+    table(registry, tmp_path / "t.csv", str(out))
+    assert [row for _, row in read_records(out)] == first
+    monkeypatch.undo()
+    pandas.concat([FRAME, FRAME[:3].assign(id="new")]).to_csv(tmp_path / "t.csv", index=False)
+    table(registry, tmp_path / "t.csv", str(out))
+    assert [row for _, row in read_records(out)][:50] == first
+    assert len(list(read_records(out))) == 53
+    (tmp_path / f"own{ending}").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="is there already, and no prediction wrote it"):
+        table(registry, tmp_path / "t.csv", str(tmp_path / f"own{ending}"))
+
+
+def test_a_table_without_header_comes_back_without(registry: Registry, tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "t.csv").write_text("1,a b\n2,c\n")
+    table(registry, tmp_path / "t.csv", columns={"text": "1"})
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.rpartition(",")[0] for line in lines] == ["1,a b", "2,c"]
+
+
+def test_the_columns_of_the_training_are_remembered(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"expected a column with the text \(text\), found the columns 'id', 'more', 'body'"):
+        table(registry, tmp_path / "t.csv", columns={})
+    record = {"columns": {"toy/even": {"text": "body", "label": "mood"}}, "tasks": {}}
+    monkeypatch.setattr(toy.ToyModel, "training_record", lambda self: record)
+    table(registry, tmp_path / "t.csv", columns={}, quiet=False)
+    told = capfd.readouterr()
+    assert len(pandas.read_csv(io.StringIO(told.out))) == 50
+    assert "t.csv: columns as in the training: text=body" in told.err
+    FRAME.rename(columns={"body": "text"}).to_csv(tmp_path / "t.csv", index=False)
+    table(registry, tmp_path / "t.csv", columns={})
+
+
+def test_rows_that_are_no_question_are_told_or_stay_without_answer(registry: Registry, tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "t.csv").write_text('n,text\n1,a\n2,""\n3, \n4,b\n')
+    with pytest.raises(DataError, match=r"t\.csv:3: expected a question(.|\n)*2 rows of 4(.|\n)*t\.csv:4(.|\n)*--skip-bad-rows"):
+        table(registry, tmp_path / "t.csv", columns={})
+    with pytest.warns(DataWarning, match="2 rows of 4 cannot be asked: no prediction"):
+        table(registry, tmp_path / "t.csv", columns={}, skip_bad_rows=True)
+    found = capfd.readouterr().out.splitlines()
+    assert found[0] == "n,text,prediction"
+    assert found[2:4] == ["2,,", "3, ,"]
+    assert {found[1].split(",")[2], found[4].split(",")[2]} <= set(toy.LABELS)
+
+
+def test_a_column_is_not_put_over_another(registry: Registry, tmp_path: Path) -> None:
+    FRAME.assign(prediction="x").to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match="has a column 'prediction' already"):
+        table(registry, tmp_path / "t.csv")
+    with pytest.raises(InputError, match=r"a table comes back as \.csv, .*\n  --format text writes a prediction a line"):
+        table(registry, tmp_path / "t.csv", str(tmp_path / "out"))
+
+
+def test_one_text_is_one_question(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
+    for question in ("good", {"text": "good"}):
+        [row] = plmtasks.predict("toy/even", "toy-model", question, **SETTINGS)
+        assert (row["id"], row["prediction"] in toy.LABELS) == ("1", True)
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    found = list(plmtasks.predict("toy/even", "toy-model", tmp_path / "t.csv", columns={"text": "body"}, **SETTINGS))
+    assert [row["id"] for row in found] == list(FRAME["id"])
 
 
 # ── several processes ─────────────────────────────────────────────────────────────────────────────────────────────

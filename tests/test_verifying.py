@@ -184,7 +184,7 @@ def test_an_altered_interval_is_found_by_the_deep_check(copy: Path, registry: Re
         (lambda r: r["data"].update(skipped=1), "rows of toy_accuracy"),
         (lambda r: r["protocol"].update(given={"task": "toy/find", "model": "m", "identity": "0" * 32}), "the run that is given"),
         (lambda r: r.update(identity="0" * 32), "the folder's name"),
-        (lambda r: r["scores"].update(another={}), "result.json"),
+        (lambda r: r["scores"].update(another={}), "metrics that gave scores"),
         (lambda r: r.pop("protocol"), "result.json"),
     ],
 )
@@ -320,14 +320,14 @@ def test_the_command_says_what_was_expected_and_found(copy: Path, monkeypatch: p
     monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
     done = CliRunner().invoke(command, ["verify", str(copy)])
     assert done.exit_code == 0, done.exception
-    assert done.output.endswith("\n1 runs, none altered\n")
+    assert done.output.endswith("\n1 run, none altered\n")
     line_changed(copy, other_answer)
     done = CliRunner().invoke(command, ["verify", str(copy)])
     assert done.exit_code == 1
     first, second, last = done.output.splitlines()
     assert first == f"toy/even on toy-model: altered: {copy}"
     assert second.startswith("  predictions.jsonl: expected SHA-256 ")
-    assert last == "1 runs, 1 altered"
+    assert last == "1 run, 1 altered"
     done = CliRunner().invoke(command, ["verify", str(copy), "--deep", "--format", "json"])
     assert done.exit_code == 1
     (report,) = json.loads(done.output)

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 import traceback
@@ -75,6 +76,15 @@ class Lazy(click.Group):
                 raise
             raise click.UsageError(f"{e.message}\n  pip install {APART[args[0]]} brings it", ctx) from e
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """raises: what the command raises; its hints name the command of an option that this one has not"""
+        try:
+            return super().invoke(ctx)
+        except PlmtasksError as e:
+            called = self.get_command(ctx, ctx.invoked_subcommand or "")
+            e.hints = tuple(whose_option(hint, called) for hint in e.hints)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         told = {name: COMMANDS[name] for name in COMMANDS if name not in HIDDEN}
         for name, entry in brought().items():
@@ -84,6 +94,36 @@ class Lazy(click.Group):
                 told[name] = e.message.partition(") ")[2]
         with formatter.section("Commands"):
             formatter.write_dl(list(told.items()))
+
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+
+def options_of(command: click.Command | None) -> set[str]:
+    """The options of a command and of those under it."""
+    if command is None:
+        return set()
+    under = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    return own.union(*(options_of(one) for one in under), {"--debug", "--disable"})
+
+
+def whose_option(hint: str, called: click.Command | None) -> str:
+    """A hint as it is, unless it names an option that the command that was called has not: then with the command that has it.
+
+    A hint that is a command line names its own.
+    """
+    missing = [name for name in OPTION.findall(hint) if name not in options_of(called)]
+    if not missing or "plmtasks " in hint:
+        return hint
+    for name in HINTED:
+        if set(missing) <= options_of(importlib.import_module(f"{__name__}.{name}").command):
+            return f"{hint} (plmtasks {name} has {' and '.join(dict.fromkeys(missing))})"
+    return hint
+
+
+HINTED = ("run", "train", "predict", "score", "results", "convert", "leaderboard")
+"""Commands whose options hints name, the likeliest first."""
 
 
 def brought() -> "dict[str, EntryPoint]":

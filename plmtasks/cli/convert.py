@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..wording import counted
 from .options import TRUST, item
 from .texts import say
 
@@ -58,4 +59,4 @@ def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: st
     form = load_registry().format(source)
     for path in paths:
         for result in form.read(Path(path), Path(output), tasks):
-            say(f"{result.folder}: {result.task} on {result.model}, {result.record['data']['examples']} examples")
+            say(f"{result.folder}: {result.task} on {result.model}, {counted(result.record['data']['examples'], 'example')}")

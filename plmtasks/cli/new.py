@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..wording import counted
 from .texts import say
 
 
@@ -26,7 +27,7 @@ def command(kind: str, name: str, output: str | None, license: str) -> None:
     new = New(kind=kind, name=name, license=license)
     folder = Path(output or new.distribution)
     written = create(new, folder, load_registry())
-    say(f"{folder}: {len(written)} files, for the {kind} {new.item}")
+    say(f"{folder}: {counted(len(written), 'file')}, for the {kind} {new.item}")
     for path in written:
         say(f"  {path}")
     say("next:")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +22,8 @@ class Pairs(click.ParamType[Mapping[str, str]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, str]:
         if isinstance(value, Mapping):
             return value
-        pairs = [pair.partition("=") for pair in value.split(",") if pair]
+        # a comma that stands in a path, as in join(',', words), parts nothing: what follows one that does is a name and =
+        pairs = [pair.partition("=") for pair in re.split(r",(?=\s*[\w.-]+\s*=(?!=))", value) if pair]
         if any(not (name and equals) for name, equals, _ in pairs):
             self.fail(f"expected name=value,…, found {value!r}", param, ctx)
         return {name.strip(): text.strip() for name, _, text in pairs}
@@ -76,10 +78,17 @@ def chain(*decorators: Decorator) -> Decorator:
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
+SKIP = click.option("--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and count them.")
 DATA = chain(
     click.option("--data", metavar="PATH", help="A file, a folder with a file a split, or hf://owner/name."),
     click.option("--train-data", metavar="PATH", help="The same, for the train split alone."),
-    click.option("--columns", type=Pairs(), default={}, help="The task's fields in the file's columns: text=…,label=…"),
+    click.option(
+        "--columns",
+        type=Pairs(),
+        default={},
+        help="The task's fields in the file's columns: text=review,label=stars; without a header by position: text=1,label=0.",
+    ),
+    SKIP,
 )
 METRICS = item(
     "metric", "--metric", "metrics", multiple=True, metavar="NAME",

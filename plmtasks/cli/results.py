@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..progress import printable
+from ..wording import counted
 from .options import TRUST
 from .texts import say, say_json
 
@@ -42,7 +43,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
     columns = ["task", "model", "protocol", "score", "examples", "finished", "size", "folder"]
     lines = [[_score(row) if name == "score" else _cell(row, name) for name in columns] for row in rows]
     say(table(columns, lines, right=("examples", "size")), nl=False)
-    say(f"{len(rows)} runs, {_size(sum(row['bytes'] for row in rows))}")
+    say(f"{counted(len(rows), 'run')}, {_size(sum(row['bytes'] for row in rows))}")
 
 
 @command.command("show")
@@ -189,7 +190,8 @@ def merge(sources: tuple[str, ...], into: str) -> None:
         elif one.what == "beside":
             say(printable(f"of another class of machine: {one.into}"))
     say(
-        f"{counts['copied'] + counts['beside']} runs copied, {counts['beside']} of them beside one of another class of machine; "
+        f"{counted(counts['copied'] + counts['beside'], 'run')} copied, "
+        f"{counts['beside']} of them beside one of another class of machine; "
         f"{counts['there']} were there; {counts['left out']} left out"
     )
     if refused:
@@ -225,7 +227,7 @@ def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bo
     if form == "json":
         _print(reports)
     else:
-        say(f"{len(reports)} runs, {altered or 'none'} altered")
+        say(f"{counted(len(reports), 'run')}, {altered or 'none'} altered")
     if altered:
         sys.exit(1)
 

@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from .options import METRICS, TRUST, Pairs, item
+from ..wording import counted
+from .options import METRICS, SKIP, TRUST, Pairs, item
 from .texts import say, say_json
 
 
 @click.command("score")
 @item("task", "--task", required=True)
 @click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`.")
-@click.option("--references", metavar="PATH", help="The data that they are scored against; default: the task's own.")
+@click.option("--references", "--data", metavar="PATH", help="The data that they are scored against; default: the task's own.")
 @click.option("--columns", type=Pairs(), default={}, help="The task's fields in the references' columns: text=…,label=…")
+@SKIP
 @click.option("--split", metavar="S", help="Default: validation, else test.")
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
 @METRICS
@@ -26,7 +28,8 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     from ..registry import load_registry
     from ..scoring import Submission, score_file
 
-    registry, source = load_registry(trusting=values.pop("trust_remote_code")), Source(data=references, columns=columns)
+    registry = load_registry(trusting=values.pop("trust_remote_code"))
+    source = Source(data=references, columns=columns, skip_bad_rows=values.pop("skip_bad_rows"))
     scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
     if form == "json":
         from ..results import dump
@@ -36,7 +39,7 @@ def command(task: str, predictions: str, form: str, references: str | None, colu
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
     data = registry.task(task).load(source)
-    say(f"{len(scored.rows)} examples of {data.name}, split {values['split'] or data.default_split()}")
+    say(f"{counted(len(scored.rows), 'example')} of {data.name}, split {values['split'] or data.default_split()}")
     for name, s in rows:
         if s["value"] is not None:
             interval = f"  [{s['low']:.3f}, {s['high']:.3f}]" if s["low"] is not None else ""

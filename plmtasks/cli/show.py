@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..wording import counted
 from .names import NAMES_SHOWN, find
 from .options import DATA, TRUST, item
 from .texts import say
@@ -91,7 +92,7 @@ def _show_model(model: Any, registry: Any) -> None:
     for head in model.heads() if not model.from_scratch else ():
         say(f"has weights for: {head}")
     for trained in learned(model.training_record() or {}):
-        say(f"trained on: {trained['task']}, {trained['examples']} examples of {trained['name']}")
+        say(f"trained on: {trained['task']}, {counted(trained['examples'], 'example')} of {trained['name']}")
 
 
 def _show_plugin(plugin: Any, registry: Any) -> None:

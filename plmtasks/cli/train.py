@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import MODEL, PROCESSES, TRAINING, Pairs, configs, item
+from .options import MODEL, PROCESSES, SKIP, TRAINING, Pairs, configs, item
 from .texts import say
 
 
@@ -19,6 +19,7 @@ from .texts import say
 )
 @click.option("--data", multiple=True, metavar="PATH", help="As for run; with several tasks TASK=PATH, once for each.")
 @click.option("--train-data", multiple=True, metavar="PATH", help="The same, for the train split alone.")
+@SKIP
 @click.option("--columns", multiple=True, metavar="FIELD=COLUMN,…", help="With several tasks TASK=FIELD=COLUMN,…")
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
 @click.option("--mixing", metavar="M", help="Of several tasks: size (default), temperature:T, or TASK=WEIGHT,…")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 from ..candidates import Cell
 from ..config import Source
-from ..data import Dataset, column, hub_file, open_dataset, read_records, split_files
+from ..data import Dataset, Layout, column, hub_file, laid_out, open_dataset, read_records, row_aside, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..requests import Choose, Classify, ExtractSpan, Generate, Request, Score, Shot, Tag
@@ -77,7 +77,8 @@ class DeclaredTask(Task):
             of = f"#{data.config}" if data.config else ""
             source = replace(source, data=f"hf://{data.hub}{at}{of}")
         own = None if source.data is not None else self._own()
-        found = open_dataset(source, partial(self._read_file, columns=source.columns), name=self.name, own=own)
+        read = partial(self._read_file, columns=source.columns)
+        found = open_dataset(source, read, name=self.name, own=own, said=self._layout(source))
         return self.together(found, source.columns.get("reference_is", self.declared.columns.reference_is or ""))
 
     def together(self, data: Dataset, said: str) -> Dataset:
@@ -86,6 +87,14 @@ class DeclaredTask(Task):
         said: how they tell it; "": that is found out
         """
         return data
+
+    def _layout(self, source: Source) -> Layout:
+        """How files are laid out: as the user says, else as the task's file does."""
+        said = self.declared.columns
+        told = said.reference if isinstance(said.reference, Mapping) else {"reference": said.reference}
+        names = {**self.declared.inputs, **told, "id": said.id, "cluster": said.cluster, **source.columns}
+        columns = {field: name for field, name in names.items() if name is not None}
+        return Layout.of(columns, source.rows or said.rows, source.separator or said.separator)
 
     def _own(self) -> Dataset | None:
         """What the file says of each split; None: nothing."""
@@ -105,7 +114,8 @@ class DeclaredTask(Task):
     def _read_own(self, split: str, said: Any) -> Iterator[Example]:
         data = self.declared.data
         if not isinstance(said, str) and isinstance(said[0], Mapping):
-            return self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
+            yield from self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
+            return
         paths = [said] if isinstance(said, str) else said
         if data.hub is not None:
             files = [hub_file(data.hub, path, data.revision or "main") for path in paths]
@@ -113,7 +123,8 @@ class DeclaredTask(Task):
             files = [found for path in paths for found in self._found(path, split)]
         said = self.declared.columns.reference
         task = self.naming(files[0], said) if isinstance(said, str) else self
-        return task._examples(chain.from_iterable(read_records(f) for f in files), split)
+        with laid_out(self._layout(Source())):
+            yield from task._examples(chain.from_iterable(read_records(f) for f in files), split)
 
     def _written(
         self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
@@ -157,7 +168,8 @@ class DeclaredTask(Task):
 
     def _examples(self, rows: Rows, split: str, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
         for number, (where, row) in enumerate(rows):
-            yield self.example(where, row, f"{split}-{number}", columns)
+            with row_aside():
+                yield self.example(where, row, f"{split}-{number}", columns)
 
     def example(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """The example of a row.
@@ -236,6 +248,10 @@ class DeclaredTask(Task):
         if wrong or missing:
             raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {(wrong + missing)[0]}")
         return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})
+
+    def column_names(self, field: str) -> Sequence[str]:
+        column = self.declared.inputs.get(field, self.declared.columns.id if field == "id" else None)
+        return (field,) if column in (None, field) else (column, field)
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────
 

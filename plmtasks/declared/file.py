@@ -45,6 +45,10 @@ class Columns:
     """None: "id" where there is such a column, else the split and the number of the row."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
+    rows: str = ""
+    """The path to rows that lie inside a document: "data[].paragraphs[].qas[]"."""
+    separator: str = ""
+    """comma, semicolon, tab or pipe, where a file's first line does not show it."""
 
 
 @dataclass(frozen=True, kw_only=True)

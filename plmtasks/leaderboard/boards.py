@@ -12,6 +12,7 @@ from plmtasks.config import Generation, ModelSettings
 from plmtasks.errors import DataError, PlmtasksError
 from plmtasks.results import Result, content_name
 from plmtasks.statistics import Spread, spread
+from plmtasks.wording import counted
 
 if TYPE_CHECKING:
     from plmtasks.registry import Registry
@@ -84,6 +85,8 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
+            f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
+            counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
             given(self.record): "given" in self.record["protocol"],
             dtype: dtype != "float32",

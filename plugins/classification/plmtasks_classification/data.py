@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.candidates import Cell, check_reading, settle
-from plmtasks.data import Dataset, HubData, column, hub_file, read_lines, read_records, read_table, split_files
+from plmtasks.data import (
+    Dataset,
+    HubData,
+    column,
+    hub_file,
+    kind_of,
+    no_column,
+    read_lines,
+    read_records,
+    read_table,
+    row_aside,
+    split_files,
+)  # fmt: skip
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.labels import labels_named
@@ -69,20 +81,21 @@ class Format:
         seen: dict[str, str] = {}
         many = self.multi_label
         for number, (where, row) in enumerate(self._rows(path)):
-            cell = self._cell(where, row, "label")
-            many = isinstance(cell, (list, tuple)) if many is None else many
-            reference = self._several(where, cell, labels) if many else self._one(where, cell, labels)
-            id_ = self._id(where, row) or f"{split}-{number}"
-            if id_ in seen:
-                raise DataError(where, "each id once", f"{id_!r} again", f"first at {seen[id_]}")
-            seen[id_] = where
-            texts = {name: text for name in ("text", "text_pair") if (text := self._text(where, row, name)) is not None}
-            yield Example(
-                id=id_,
-                inputs=texts,
-                reference=reference,
-                slices=(*self._slices(row, texts), *label_slices(reference)),
-            )
+            with row_aside():
+                cell = self._cell(where, row, "label")
+                many = isinstance(cell, (list, tuple)) if many is None else many
+                reference = self._several(where, cell, labels) if many else self._one(where, cell, labels)
+                id_ = self._id(where, row) or f"{split}-{number}"
+                if id_ in seen:
+                    raise DataError(where, "each id once", f"{id_!r} again", f"first at {seen[id_]}")
+                texts = {name: text for name in ("text", "text_pair") if (text := self._text(where, row, name)) is not None}
+                seen[id_] = where
+                yield Example(
+                    id=id_,
+                    inputs=texts,
+                    reference=reference,
+                    slices=(*self._slices(row, texts), *label_slices(reference)),
+                )
 
     def settled(self, data: Dataset) -> Dataset:
         """The data set that this form read, with the labels that the cells of all its rows mean."""
@@ -96,14 +109,11 @@ class Format:
                 yield f"{name}={value.strip()}"
 
     def _rows(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        if not path.name.removesuffix(".gz").endswith((".tsv", ".txt")):
-            return read_records(path)
-        header: bool | tuple[str, ...] = True
-        if self.headerless and not self.columns:
+        if self.headerless and not self.columns and kind_of(path) in (".tsv", ".txt"):
             first = set(next(iter(read_lines(path)), "").split("\t"))
             if not any(first.intersection(names) for names in COLUMN_NAMES.values()):
-                header = self.headerless
-        return read_table(path, header=header)
+                return read_table(path, header=self.headerless)
+        return read_records(path)
 
     def _cell(self, where: str, row: Mapping[str, Any], name: str) -> Any:
         if name in self.columns:
@@ -111,12 +121,7 @@ class Format:
         for known in COLUMN_NAMES[name]:
             if known in row:
                 return row[known]
-        raise DataError(
-            where,
-            f"a column with the {name} ({' or '.join(COLUMN_NAMES[name])})",
-            f"the columns {', '.join(map(repr, row))}",
-            f"say which it is with --columns {name}=COLUMN",
-        )
+        raise no_column(where, row, name, COLUMN_NAMES[name])
 
     def _text(self, where: str, row: Mapping[str, Any], name: str) -> str | None:
         if name == "text_pair" and name not in self.columns:

@@ -58,7 +58,7 @@ def read_file(path: Path, examples: Sequence[Example], task: "Classification") -
     some = next((p.value for p in found.values() if p.value not in (None, "")), None)
     if some is not None and outside == len(read):
         raise DataError(str(path), f"labels of {task.name}", f"none, but {some!r}", f"the labels are: {', '.join(task.labels)}")
-    warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}; they count as wrong")
+    warn_flaws(str(path), outside, f"of {len(read)} predictions name no label of {task.name}, and count as wrong")
     return read
 
 

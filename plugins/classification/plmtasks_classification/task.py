@@ -15,7 +15,7 @@ from plmtasks.requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAn
 from plmtasks.task import Task
 
 from . import predictions
-from .data import Format, from_hub, sample
+from .data import COLUMN_NAMES, Format, from_hub, sample
 
 MULTI_LABEL: Mapping[str, Any] = {
     "multi_label": True,
@@ -79,6 +79,9 @@ class Classification(Task):
         if pair is not None and not isinstance(pair, str):
             raise InputError(f"{self.name}: text_pair is a text, not {pair!r}")
         return super().pose(row, id)
+
+    def column_names(self, field: str) -> Sequence[str]:
+        return COLUMN_NAMES.get(field, (field,))
 
     def show(self, example: Example, prediction: Prediction) -> str:
         """The label, or the labels; nothing where a generated text names none."""

@@ -161,6 +161,9 @@ def test_training_data_of_ones_own(tmp_path: Path) -> None:
 
 # ── bad input ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+SKIP = "--skip-bad-rows leaves it out, and says how many"
+BY_POSITION = "if that is the first row and no header, by position from 0: --columns %s=0,…"
+
 BAD = {
     "an unknown label": (
         "sst2",
@@ -180,28 +183,33 @@ BAD = {
         "label\tbody\n1\tx\n",
         "2: expected a column with the text (text or sentence or text_a or sentence1 or #1 String), "
         "found the columns 'label', 'body'",
-        ["say which it is with --columns text=COLUMN"],
+        ["say which it is with --columns text=COLUMN", BY_POSITION % "text"],
     ),
     "test data without labels": (
         "sst2",
         "index\tsentence\n0\tx\n",
         "2: expected a column with the label (label or labels or Quality), found the columns 'index', 'sentence'",
-        ["say which it is with --columns label=COLUMN"],
+        ["say which it is with --columns label=COLUMN", BY_POSITION % "label"],
     ),
     "a missing second text": (
         "mrpc",
         "sentence1\tlabel\nx\t1\n",
         "2: expected a column with the text_pair (text_pair or text_b or sentence2 or #2 String), "
         "found the columns 'sentence1', 'label'",
-        ["say which it is with --columns text_pair=COLUMN"],
+        ["say which it is with --columns text_pair=COLUMN", BY_POSITION % "text_pair"],
     ),
-    "a mixed format": ("sst2", 'good\t1\n{"sentence": "bad", "label": 0}\n', "2: expected 2 cells (text, label), found 1", []),
-    "an id again": ("goemotions", "oh\t2\ta\nah\t3\ta\n", "2: expected each id once, found 'a' again", ["first at @1"]),
+    "a mixed format": (
+        "sst2",
+        'good\t1\n{"sentence": "bad", "label": 0}\n',
+        "2: expected 2 cells (text, label), found 1",
+        [SKIP],
+    ),
+    "an id again": ("goemotions", "oh\t2\ta\nah\t3\ta\n", "2: expected each id once, found 'a' again", ["first at @1", SKIP]),
     "another encoding": (
         "sst2",
         "good\t1\ncaf\xe9\t0\n".encode("latin-1"),
         "2: expected UTF-8 text, found byte 0xe9 at position 10",
-        [],
+        ["save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8"],
     ),
 }
 

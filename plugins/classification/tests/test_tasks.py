@@ -287,7 +287,7 @@ def test_predictions_of_several_labels(tmp_path: Path) -> None:
 
 def test_predictions_outside_the_labels_are_counted(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("positive\nwho knows\nnegative\n")
-    with pytest.warns(DataWarning, match=r"p\.txt: 1 of 3 predictions name no label of classification/sst2; they count as wrong"):
+    with pytest.warns(DataWarning, match=r"p\.txt: 1 of 3 predictions name no label of classification/sst2, and count as wrong"):
         read = BY_NAME["sst2"].read_predictions(tmp_path / "p.txt", EXAMPLES)
     assert read["e1"].value == "who knows"
 

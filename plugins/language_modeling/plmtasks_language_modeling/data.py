@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, read_lines, read_records
+from plmtasks.data import column, is_records, no_column, read_lines, read_records, row_aside
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.samples import events
@@ -18,9 +18,6 @@ from .words import split_last_word
 Rows = Iterable[tuple[str, Mapping[str, Any]]]
 """("file:line", row)"""
 
-RECORDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-"""How the names of files with records end; any other file is a text."""
-
 BLOCK_BYTES = 1500
 """About 250 English words or 500 Han characters: a document of the train split is learned in blocks of at most so many."""
 
@@ -28,10 +25,6 @@ HEADING = re.compile(r"\s?= (?!=).*(?<!=) =\s*")
 """The title of a WikiText article; its sections have more signs."""
 
 SPACED_WORD = re.compile(r"\s*\S+|\s+")
-
-
-def is_records(path: Path) -> bool:
-    return path.name.removesuffix(".gz").endswith(RECORDS)
 
 
 # ── documents ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -53,7 +46,8 @@ def read_documents(path: Path, columns: Mapping[str, str]) -> list[Example]:
 def documents(rows: Rows, columns: Mapping[str, str]) -> Iterator[Example]:
     """raises: DataError for a record without a text"""
     for number, (where, row) in enumerate(rows):
-        yield document(identifier(row, columns, number), text_of(where, column(where, row, columns.get("text", "text"))))
+        with row_aside():
+            yield document(identifier(row, columns, number), text_of(where, column(where, row, columns.get("text", "text"))))
 
 
 def document(id_: str, text: str) -> Example:
@@ -148,8 +142,9 @@ def read_passages(path: Path, columns: Mapping[str, str]) -> list[Example]:
 
 def passages(rows: Rows, columns: Mapping[str, str]) -> Iterator[Example]:
     for number, (where, row) in enumerate(rows):
-        text = text_of(where, column(where, row, columns.get("text", "text")))
-        yield passage(identifier(row, columns, number), text, where)
+        with row_aside():
+            text = text_of(where, column(where, row, columns.get("text", "text")))
+            yield passage(identifier(row, columns, number), text, where)
 
 
 def passage(id_: str, text: str, where: str) -> Example:
@@ -191,16 +186,20 @@ class Form:
 
     def examples(self, rows: Rows) -> Iterator[Example]:
         for number, (where, row) in enumerate(rows):
-            id_ = identifier(row, self.columns, number)
-            turns = next((name for name in self.turns if name in row), None)
-            if turns is not None and not self.columns:
-                yield from self._dialogue(where, id_, row[turns])
-            elif self.sentences and self.sentences[0] in row and not self.columns:
-                first, *others = (text_of(where, column(where, row, name)) for name in self.sentences)
-                yield prompted(id_, first, [" ".join(others)])
-            else:
-                text, references = self._cell(where, row, "text"), self._cell(where, row, "references")
-                yield prompted(id_, text_of(where, text, joined="; "), references_of(where, references))
+            with row_aside():
+                yield from self._of(where, row, number)
+
+    def _of(self, where: str, row: Mapping[str, Any], number: int) -> Iterator[Example]:
+        id_ = identifier(row, self.columns, number)
+        turns = next((name for name in self.turns if name in row), None)
+        if turns is not None and not self.columns:
+            yield from self._dialogue(where, id_, row[turns])
+        elif self.sentences and self.sentences[0] in row and not self.columns:
+            first, *others = (text_of(where, column(where, row, name)) for name in self.sentences)
+            yield prompted(id_, first, [" ".join(others)])
+        else:
+            text, references = self._cell(where, row, "text"), self._cell(where, row, "references")
+            yield prompted(id_, text_of(where, text, joined="; "), references_of(where, references))
 
     def _cell(self, where: str, row: Mapping[str, Any], name: str) -> Any:
         if name in self.columns:
@@ -209,10 +208,7 @@ class Form:
         # where there are no references beside the target of training, the list is empty
         found = next((row[k] for k in known if k in row and row[k] not in ([], None)), None)
         if found is None:
-            raise DataError(
-                where, f"a column with the {name} ({' or '.join(known)})", f"the columns {', '.join(map(repr, row))}",
-                f"say which it is with --columns {name}=COLUMN",
-            )  # fmt: skip
+            raise no_column(where, row, name, known)
         return found
 
     def _dialogue(self, where: str, id_: str, cell: Any) -> Iterator[Example]:

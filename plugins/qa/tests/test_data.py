@@ -255,3 +255,62 @@ def test_hub_data_is_as_pinned(name, registry):
         pytest.skip(f"no hub: {e}")
     data: Dataset = registry.task(name).load(Source())
     assert len(data["validation"]) == HUB[name]
+
+
+# ── bad rows, and rows inside one another ─────────────────────────────────────────────────────────────────────────
+
+CMRC = [
+    {
+        "context_id": "T", "context_text": CONTEXT,
+        "qas": [
+            {"query_text": "Who sang?", "query_id": "T_0", "answers": ["Anna", "Anna"]},
+            {"query_text": "", "query_id": "T_1", "answers": ["Bert"]},
+            {"query_text": "Who danced?", "query_id": "T_2", "answers": []},
+            {"query_text": "Who danced?", "query_id": "T_3", "answers": ["Bert"]},
+        ],
+    }
+]  # fmt: skip
+CMRC_COLUMNS = {"rows": "[].qas[]", "question": "query_text", "context": "context_text", "id": "query_id"}
+
+
+def test_empty_questions_and_answers_are_rows_that_can_be_left_out(registry, write):
+    """As two questions of CMRC 2018's trial file are: the rest of it can be used."""
+    file = squad(
+        qa("q1"), qa("q2", question=""), qa("q3", answers=()), qa("q4", answers=({"text": "", "answer_start": 0},)), qa("q5")
+    )
+    path = write("trial.json", file)
+    task = registry.task("qa/squad")
+    with pytest.raises(DataError) as caught:
+        task.load(Source(data=str(path)))["test"]
+    first, *hints = str(caught.value).split("\n")
+    assert first.endswith("data[0].paragraphs[0].qas[1].question: expected a text that is not empty, found ''")
+    assert hints[0] == "  3 rows of 5 cannot be used; the others:"
+    assert hints[-1] == "  --skip-bad-rows leaves them out, and says how many"
+    data = task.load(Source(data=str(path), skip_bad_rows=True))
+    assert [e.id for e in data["test"]] == ["q1", "q5"]
+    assert data.left_out("test") == 3
+
+
+def test_the_old_form_of_cmrc_is_read_by_a_path(registry, write):
+    task = registry.task("qa/squad")
+    data = task.load(Source(data=str(write("trial.json", CMRC)), columns=CMRC_COLUMNS, skip_bad_rows=True))
+    assert [(e.id, e.inputs["question"], e.inputs["context"], e.reference["text"]) for e in data["test"]] == [
+        ("T_0", "Who sang?", CONTEXT, ["Anna", "Anna"]), ("T_3", "Who danced?", CONTEXT, ["Bert"]),
+    ]  # fmt: skip
+    assert len({e.cluster for e in data["test"]}) == 1
+
+
+def test_c3_is_read_by_a_path(read, write):
+    c3 = [
+        [["男：好。", "女：走吧。"], [
+            {"question": "去哪？", "choice": ["家", "学校"], "answer": "学校"},
+            {"question": "谁？", "choice": ["男", "女", "都"], "answer": "都"},
+        ], "1-1"],
+        [["女：吃了？"], [{"question": "问什么？", "choice": ["吃", "喝"], "answer": "吃"}], "1-2"],
+    ]  # fmt: skip
+    columns = {"rows": "[][1][]", "choices": "choice", "context": 'join(`"\\n"`, "0")'}
+    found = read("qa/multiple-choice", write("c3.json", c3), **columns)
+    assert [(e.inputs["context"], e.inputs["question"], e.inputs["choices"], e.reference) for e in found] == [
+        ("男：好。\n女：走吧。", "去哪？", ["家", "学校"], "B"), ("男：好。\n女：走吧。", "谁？", ["男", "女", "都"], "C"),
+        ("女：吃了？", "问什么？", ["吃", "喝"], "A"),
+    ]  # fmt: skip

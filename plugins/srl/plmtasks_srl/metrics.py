@@ -88,8 +88,9 @@ class SpanScore(Metric):
                     strangers[label] = strangers.get(label, 0) + 1
             for column, count in self.more_counts(p, e).items():
                 row[place[column]] = count
-        what = f"spans have labels that the task does not know ({', '.join(sorted(strangers))}); they count as {UNSEEN}"
-        warn_flaws("references", sum(strangers.values()), what)
+        what = f"that the task does not know ({', '.join(sorted(strangers))});"
+        many, one = f"spans have labels {what} they count as {UNSEEN}", f"span has a label {what} it counts as {UNSEEN}"
+        warn_flaws("references", sum(strangers.values()), many, one)
         return rows
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

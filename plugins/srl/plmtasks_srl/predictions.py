@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from plmtasks.data import warn_flaws
+from plmtasks.data import counted, warn_flaws
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
 
@@ -72,12 +72,14 @@ def in_order(path: Path, sentences: Sequence[S], examples: Sequence[Example], wh
         places = {number: number for number in numbers}
     else:
         least = "" if every else "at least "
-        raise DataError(str(path), f"{least}{numbers[-1] + 1} sentences, as in the references", str(len(sentences)))
+        raise DataError(str(path), f"{least}{counted(numbers[-1] + 1, 'sentence')}, as in the references", str(len(sentences)))
     paired = {number: (first[number], sentences[places[number]]) for number in numbers}
     for example, sentence in paired.values():
         expected, found = len(example.inputs["words"]), len(sentence.words)
         if expected != found:
-            raise DataError(sentence.where(0), f"the {expected} words of {_named(example)}", f"{found}: {_shown(sentence.words)}")
+            raise DataError(
+                sentence.where(0), f"the {counted(expected, 'word')} of {_named(example)}", f"{found}: {_shown(sentence.words)}"
+            )
     _hold_words(path, list(paired.values()))
     return [(e, paired[e.inputs["number"]][1]) for e in examples]
 

@@ -212,7 +212,9 @@ class Propositions(SpanTask):
             raise InputError(f"{self.name} takes no --columns: its formats have their columns in a fixed order")
         sentences = read_sentences(path)
         wordless = sum(not has_words(s.words) for s in sentences)
-        warn_flaws(str(path), wordless, "sentences have no words and none beside them: they can be scored, not asked")
+        many = "sentences have no words and none beside them: they can be scored, not asked"
+        one = "sentence has no words and none beside it: it can be scored, not asked"
+        warn_flaws(str(path), wordless, many, one)
         return self.examples(sentences)
 
     def own(self) -> Dataset | None:
@@ -302,7 +304,10 @@ class Roles(Propositions):
             missed += roles is None
             found[example.id] = Prediction(value=plain(roles or ()))
         surplus = sum(len(s.propositions) for s in sentences) - (len(examples) - missed)
-        warn_flaws(str(path), surplus, "predicates are none of the references', and do not count")
+        warn_flaws(
+            str(path), surplus, "predicates are none of the references', and do not count",
+            "predicate is none of the references', and does not count",
+        )  # fmt: skip
         warn_flaws(str(path), missed, f"of the references' {len(examples)} predicates are not in it, all of their roles missed")
         return found
 

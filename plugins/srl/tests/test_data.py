@@ -3,6 +3,7 @@ import json
 
 import pytest
 from plmtasks_srl.data.sentences import role_name
+from plmtasks_srl.spans import spans_of, write_tags
 
 from plmtasks.config import Source
 from plmtasks.data import DataWarning
@@ -111,7 +112,7 @@ def test_universal_propositions_take_words_from_the_treebank_and_heads_for_spans
 
 def test_overlapping_arguments_are_counted(read, write):
     text = UNIVERSAL.replace("A0:3-3", "A0:2-4|A1:3-3")
-    with pytest.warns(DataWarning, match=r"x\.conllup: 1 arguments overlap"):
+    with pytest.warns(DataWarning, match=r"x\.conllup: 1 argument overlaps"):
         _, second = read("srl/propbank", write("x.conllup", text))
     assert second.reference == [["ARG0", 1, 3], ["V", 3, 4]]
 
@@ -274,7 +275,7 @@ def test_the_schema_of_a_parquet_file_names_the_tags(read, tmp_path):
         ("x.conll", "a\tO\nb\n", {}, r":2: expected a word and its tag in columns, found 1 columns"),
         ("x.conll", "a\tO\n", {"tags": "4"}, r":1: expected a word and its tag in columns, found 2 columns"),
         ("x.conll", "\n", {}, "expected sentences with tags, found none"),
-        ("x.jsonl", '{"tokens": ["a"], "ner_tags": []}', {}, r"x\.jsonl:1: expected 1 tags, one for each word, found 0"),
+        ("x.jsonl", '{"tokens": ["a"], "ner_tags": []}', {}, r"x\.jsonl:1: expected 1 tag, one for each word, found 0"),
         ("x.jsonl", '{"tokens": ["a"], "ner_tags": [7]}', {}, "expected tags as texts, found 7"),
         ("x.jsonl", '{"text": "a"}', {}, "expected a list 'tokens' or 'words', found text"),
     ],
@@ -295,3 +296,55 @@ def test_bad_files_of_tags(name, text, columns, message, read, write):
 def test_bad_columns_of_tags(columns, message, read, write):
     with pytest.raises(InputError, match=message):
         read("tagging/text", write("x.conll", "a\tO\n"), **columns)
+
+
+# ── spans of characters ───────────────────────────────────────────────────────────────────────────────────────────
+
+TEXT = "Anna Lee flew to New York, then home."
+SPANS = [(0, 8, "PER"), (17, 25, "LOC")]
+TAGS = ["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O", "O", "O", "O"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, "label": [list(s) for s in SPANS]},
+        {"text": TEXT, "labels": [list(s) for s in SPANS], "id": "x"},
+        {"text": TEXT, "entities": [{"id": 1, "label": label, "start_offset": a, "end_offset": b} for a, b, label in SPANS]},
+        {"text": TEXT, "spans": [{"start": a, "end": b, "label": label, "token_start": 0} for a, b, label in SPANS]},
+    ],
+    ids=["doccano's label", "doccano's labels", "doccano's entities", "Prodigy's spans"],
+)  # fmt: skip
+def test_spans_of_characters_are_tags_of_words(row, read, write):
+    [example] = read("tagging/text", write("test.jsonl", json.dumps(row) + "\n"))
+    assert example.inputs["words"] == ["Anna", "Lee", "flew", "to", "New", "York", ",", "then", "home", "."]
+    assert write_tags(spans_of(example.reference), 10) == TAGS
+
+
+def test_spans_of_chinese_are_tags_of_characters(read, write):
+    row = {"content": "李雷在北京2024年", "mentions": [[0, 2, "PER"], [3, 5, "LOC"]]}
+    [example] = read("tagging/text", write("test.jsonl", json.dumps(row)), words="content", tags="mentions")
+    assert example.inputs["words"] == ["李", "雷", "在", "北", "京", "2024", "年"]
+    assert write_tags(spans_of(example.reference), 7) == ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O", "O"]
+
+
+@pytest.mark.parametrize(
+    ("spans", "said"),
+    [
+        ([[0, 3, "PER"]], "spans that begin and end with a word, found 'Ann' within 'Anna'"),
+        ([[0, 8, "PER"], [5, 8, "X"]], "spans that do not overlap, found 'Lee' as X over another"),
+        ([[30, 99, "X"]], r"a span within the 37 characters of its text, found \[30, 99\]"),
+        ([[0, 4]], r"spans of characters: \[start, end, label\], found \[0, 4\]"),
+        ([[0, 4, ""]], "spans of characters"),
+        ([["0", 4, "X"]], "spans of characters"),
+        ([[8, 9, "X"]], "spans that begin and end with a word"),
+    ],
+)
+def test_spans_that_are_no_words_are_told(spans, said, read, write):
+    with pytest.raises(DataError, match=r"test\.jsonl:1: expected " + said):
+        read("tagging/text", write("test.jsonl", json.dumps({"text": TEXT, "label": spans})))
+
+
+def test_white_space_around_a_span_is_none_of_it(read, write):
+    [example] = read("tagging/text", write("test.jsonl", json.dumps({"text": TEXT, "label": [[0, 9, "PER"]]})))
+    assert write_tags(spans_of(example.reference), 10)[:3] == ["B-PER", "I-PER", "O"]

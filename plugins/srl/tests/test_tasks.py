@@ -181,7 +181,7 @@ def test_roles_that_only_a_test_split_has_are_counted(registry, write, score):
     asked = bound.ask(only.hidden(), "Tag")
     solved = bound.solve(only, asked)
     assert solved.labels == ("O", "B-V", "B-ARG1")
-    with pytest.warns(DataWarning, match=r"1 spans have labels that the task does not know \(ARGM-QQQ\)"):
+    with pytest.warns(DataWarning, match=r"1 span has a label that the task does not know \(ARGM-QQQ\)"):
         scores = score(bound, "srl_eval", [bound.read(only.hidden(), asked, solved)], [only])
     assert (scores["precision"], scores["recall"], scores["missed[unseen]"]) == (100, 50, 1)
     assert scores["recall[unseen]"] == 0
@@ -329,7 +329,7 @@ def test_predictions_in_columns_go_by_sentence_and_predicate(registry, read, wri
 def test_predicates_that_nobody_asked_for_do_not_count(registry, read, write):
     task, examples = registry.task("srl/propbank"), read("srl/propbank", write("test.bio.tsv", BIO))
     props = "yes (V*)\n\n-    *\nsee (V*)\n- *\n- *\n"
-    with pytest.warns(DataWarning, match="1 predicates are none of the references'"):
+    with pytest.warns(DataWarning, match="1 predicate is none of the references'"):
         task.read_predictions(write("x.props", props), examples)
 
 

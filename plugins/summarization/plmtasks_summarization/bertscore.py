@@ -82,7 +82,8 @@ class BertScore(Ratios):
                 summary, *references = (vectors[text] for text in pairs[i])
                 both = [summary.match(r) for r in references]
                 rows[i] = {name: max(found[name] for found in both) for name in MATCHED}
-        warn_flaws(self.name, cut, "texts are longer than the model takes, and their ends do not count")
+        what = "longer than the model takes, and"
+        warn_flaws(self.name, cut, f"texts are {what} their ends do not count", f"text is {what} its end does not count")
         return self.rows(rows)
 
     def signature(self) -> str:

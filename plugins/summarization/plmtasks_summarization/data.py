@@ -6,7 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import SPLIT_FILES, Dataset, column, hub_file, read_lines, read_records, warn_flaws
+from plmtasks.data import (
+    SPLIT_FILES,
+    Dataset,
+    column,
+    hub_file,
+    no_column,
+    read_lines,
+    read_records,
+    row_aside,
+    warn_flaws,
+)  # fmt: skip
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
@@ -23,10 +33,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Field → the names under which published files have it, the first that is there; `--columns` names any other."""
 
+FORMATS = ("json*", "csv*", "tsv*", "parquet", "xlsx")
+
 FILES: Mapping[str, Sequence[str]] = {
     split: [
         *(p for p in patterns if not p.startswith("*")),
-        *(p.removesuffix("*") + ending for p in patterns if p.startswith("*") for ending in ("json*", "csv*", "tsv*", "parquet")),
+        *(p.removesuffix("*") + ending for p in patterns if p.startswith("*") for ending in FORMATS),
     ]
     for split, patterns in SPLIT_FILES.items()
 }
@@ -69,14 +81,20 @@ class Form:
 
     def read_rows(self, rows: Rows, name: str) -> Iterator[Example]:
         """raises: DataError for a row without a text or a summary, unless the data is published"""
-        examples = (self._example(where, row, str(number)) for number, (where, row) in enumerate(rows))
+        examples = self._examples(rows)
         flawed = 0
         for example in _joined(examples) if self.topics else examples:
             if example.reference and example.inputs["text"]:
                 yield example
             else:
                 flawed += 1
-        warn_flaws(name, flawed, "rows have no text or no summary, and are left out")
+        what = "no text or no summary, and"
+        warn_flaws(name, flawed, f"rows have {what} are left out", f"row has {what} is left out")
+
+    def _examples(self, rows: Rows) -> Iterator[Example]:
+        for number, (where, row) in enumerate(rows):
+            with row_aside():
+                yield self._example(where, row, str(number))
 
     def _example(self, where: str, row: Mapping[str, Any], number: str) -> Example:
         id_ = self._column("id", row)
@@ -94,10 +112,7 @@ class Form:
     def _cell(self, where: str, row: Mapping[str, Any], name: str) -> Any:
         found = self._column(name, row)
         if found is None:
-            raise DataError(
-                where, f"a column with the {name} ({', '.join(COLUMNS[name])})", f"the columns {', '.join(map(repr, row))}",
-                f"say which it is with --columns {name}=COLUMN",
-            )  # fmt: skip
+            raise no_column(where, row, name, COLUMNS[name])
         return column(where, row, found)
 
     def _text(self, where: str, row: Mapping[str, Any]) -> str:

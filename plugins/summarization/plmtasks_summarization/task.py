@@ -14,7 +14,7 @@ from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.samples import Event
 from plmtasks.task import Task
 
-from .data import FILES, Form, Hub, story_folders
+from .data import COLUMNS, FILES, Form, Hub, story_folders
 from .samples import sample
 
 BLANK_LINES = re.compile(r"\n\s*\n+")
@@ -75,6 +75,9 @@ class Summarization(Task):
     def solve(self, example: Example, request: Request) -> Answer:
         """The first reference; a blank line, at which models stop, becomes a line feed."""
         return GenerateAnswer(text=BLANK_LINES.sub("\n", example.reference[0]))
+
+    def column_names(self, field: str) -> Sequence[str]:
+        return COLUMNS.get(field, (field,))
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """A summary a line, JSON lines, or a folder with a file an example, named by its id.

@@ -49,7 +49,7 @@ def test_the_order_of_the_examples_changes_no_bit(metric, example):
 
 def test_what_is_too_long_is_counted(metric, example):
     limit = json.loads((Path(MINILM) / "tokenizer_config.json").read_text())["model_max_length"]
-    with pytest.warns(DataWarning, match="1 texts are longer than the model takes"):
+    with pytest.warns(DataWarning, match="1 text is longer than the model takes"):
         metric.statistics(predictions("a " * (limit + 1), "a " * (limit - 2)), [example("a")] * 2)
 
 
@@ -100,7 +100,7 @@ def test_roberta_knows_a_word_by_the_space_before_it(registry, example, real_dat
     metric = registry.metric(f"bertscore:{tmp_path}")  # three quarters of four layers
     rows = metric.statistics(predictions(*summaries), [example(r) for r in references])
     np.testing.assert_allclose(rows[:, 0], f1, atol=2e-6)
-    with pytest.warns(DataWarning, match="1 texts are longer"):  # 64 positions, whatever the tokenizer says
+    with pytest.warns(DataWarning, match="1 text is longer"):  # 64 positions, whatever the tokenizer says
         metric.statistics(predictions("a " * 63), [example("a")])
 
 

@@ -94,7 +94,7 @@ def test_folders_of_stories_are_splits(registry, write, tmp_path):
         ("t.jsonl", [{"text": ["A"], "summary": "a"}], r"t\.jsonl:1: expected a text, found \['A'\]"),
         (
             "t.csv", ["body,summary\nA,a\n"],
-            r"t\.csv:2: expected a column with the text \(article, .*, found the columns 'body', 'summary'\n  .* text=COLUMN",
+            r"t\.csv:2: expected a column with the text \(article or .*, found the columns 'body', 'summary'\n  .* text=COLUMN",
         ),
         ("t.jsonl", [{"text": "A", "gist": "a"}], r"expected a column with the summary \(.*, found the columns 'text', 'gist'"),
         ("t.story", ["A dog barked.\n"], r"t\.story: expected @highlight with a line after it, found none"),

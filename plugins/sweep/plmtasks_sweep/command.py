@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plmtasks.cli.texts import say
+from plmtasks.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,7 +61,7 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_c
         where = Path(failed[0].config.output, "failures.json")
         said = [f"{cell}: {cell.reason}" for cell in failed]
         raise PlmtasksError(
-            f"{len(failed)} of {len(swept)} runs failed", *said, f"{where} has all of it; --retry runs them again"
+            f"{len(failed)} of {counted(len(swept), 'run')} failed", *said, f"{where} has all of it; --retry runs them again"
         )
 
 
@@ -75,7 +76,7 @@ def _pairs(cells: Sequence["Cell"]) -> list[list["Cell"]]:
 def _summary(cells: Sequence["Cell"]) -> str:
     """8 done, 2 there, 1 left out; the same run under several seeds counts once."""
     count = Counter(cell.state for cell in cells)
-    return f"{len(cells)} runs: " + ", ".join(f"{n} {state}" for state, n in count.items())
+    return f"{counted(len(cells), 'run')}: " + ", ".join(f"{n} {state}" for state, n in count.items())
 
 
 def _listed(cells: Sequence["Cell"]) -> str:

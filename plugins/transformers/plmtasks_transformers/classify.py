@@ -93,7 +93,8 @@ class Classifier(Loaded):
         with self._padding(encodings) as pad:
             inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings], pad)
             # a layer that is computed again on the way back would find its hook gone
-            alone = self.config.model_type in FIRST_TOKEN_TYPES and not self.module.is_gradient_checkpointing
+            again = any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
+            alone = self.config.model_type in FIRST_TOKEN_TYPES and not again
             with first_token_alone(self.module, inputs.get("layout")) if alone else nullcontext():
                 logits: torch.Tensor = self.module(**inputs).logits
         return logits

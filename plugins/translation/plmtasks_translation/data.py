@@ -6,7 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import Dataset, HubData, column, hub_dataset, read_lines, read_records, warn_flaws
+from plmtasks.data import (
+    Dataset,
+    HubData,
+    column,
+    counted,
+    hub_dataset,
+    is_records,
+    no_column,
+    read_lines,
+    read_records,
+    row_aside,
+    warn_flaws,
+)  # fmt: skip
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.samples import SPLIT_SIZES, events
@@ -21,9 +33,6 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "document": ("document", "document_id", "docid", "doc_id"),
 }
 """Field → the names under which published files have it, beside the languages' own codes."""
-
-ROWS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-"""Endings of files with a row an example; all others have a line an example."""
 
 Item = tuple[str, str, Any, Any]
 """Where it stands, its id, the source, the reference or references."""
@@ -53,7 +62,7 @@ class Form:
         raises: DataError with the line; InputError if the translations cannot be found
         """
         name = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-        if path.name.removesuffix(".gz").endswith(ROWS):
+        if is_records(path):
             return self.rows(read_records(path), name)
         if wrong := next((f for f in self.columns if f in ("id", "source")), None):
             raise InputError(f"{path}: a file of lines has no column for {wrong!r}", "--data names the file of the source texts")
@@ -75,9 +84,10 @@ class Form:
         items: list[Item] = []
         documents = []
         for number, (where, row) in enumerate(rows):
-            id_, document = (self._optional(where, row, f) for f in ("id", "document"))
-            items.append((where, id_ or f"{name}-{number}", self._source(where, row), self._reference(where, row)))
-            documents.append(document)
+            with row_aside():
+                id_, document = (self._optional(where, row, f) for f in ("id", "document"))
+                items.append((where, id_ or f"{name}-{number}", self._source(where, row), self._reference(where, row)))
+                documents.append(document)
         return self.examples(items, documents)
 
     def examples(
@@ -98,16 +108,18 @@ class Form:
                 if not (texts and source and source.strip()):
                     empty += 1
                     continue
-            _check(where, source, "a text to translate")
-            for i, text in enumerate(texts or [None]):
-                _check(f"{files[i]}:{number + 1}" if files else where, text, "a translation")
-            made.append(
-                Example(
-                    id=id_, inputs={"source": source}, reference=texts, slices=(by_length(source, self.source),),
-                    cluster=documents[number] if documents else None,
-                )
-            )  # fmt: skip
-        warn_flaws(self.pair, empty, "examples have no text on one side, and are left out")
+            with row_aside():
+                _check(where, source, "a text to translate")
+                for i, text in enumerate(texts or [None]):
+                    _check(f"{files[i]}:{number + 1}" if files else where, text, "a translation")
+                made.append(
+                    Example(
+                        id=id_, inputs={"source": source}, reference=texts, slices=(by_length(source, self.source),),
+                        cluster=documents[number] if documents else None,
+                    )
+                )  # fmt: skip
+        what = "no text on one side, and"
+        warn_flaws(self.pair, empty, f"examples have {what} are left out", f"example has {what} is left out")
         return made
 
     def _source(self, where: str, row: Mapping[str, Any]) -> Any:
@@ -131,10 +143,7 @@ class Form:
         names = (*COLUMN_NAMES[name], language)
         there = next((n for n in names if n in row), None)
         if there is None:
-            raise DataError(
-                where, f"a column with the {name} ({', '.join(names)})", f"the columns {', '.join(map(repr, row))}",
-                f"say which it is with --columns {name}=COLUMN",
-            )  # fmt: skip
+            raise no_column(where, row, name, names)
         return row[there]
 
     def _optional(self, where: str, row: Mapping[str, Any], name: str) -> str | None:
@@ -162,7 +171,7 @@ def sample(form: Form) -> Dataset:
 def _lines(path: Path, beside: Path, count: int) -> list[str]:
     lines = read_lines(path)
     if len(lines) != count:
-        raise DataError(str(path), f"{count} lines, as {beside.name} has", f"{len(lines)}")
+        raise DataError(str(path), f"{counted(count, 'line')}, as {beside.name} has", f"{len(lines)}")
     return lines
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines
+from plmtasks.data import SPLIT_FILES, Dataset, counted, open_dataset, read_lines
 from plmtasks.documents import parse
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
@@ -80,6 +80,9 @@ class Translation(Task):
         """The first reference."""
         return GenerateAnswer(text=example.reference[0])
 
+    def column_names(self, field: str) -> Sequence[str]:
+        return (*COLUMN_NAMES.get(field, (field,)), *([self.source] if field == "source" else []))
+
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """A translation a line in the order of the examples (an empty line is an empty translation), or JSON lines with "id"
         and "prediction"; plain or gzip.
@@ -94,7 +97,7 @@ class Translation(Task):
                 raise DataError(f"{path}: {wrong}", "a translation as text", repr(found[wrong].value))
             return found
         if len(lines) != len(examples):
-            raise DataError(str(path), f"{len(examples)} lines, one for each example", f"{len(lines)}")
+            raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
         return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
 
     def write_predictions(

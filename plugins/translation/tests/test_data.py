@@ -190,7 +190,7 @@ def test_rows_may_have_ids_and_documents(read, write):
     [
         (
             {"source": "one"},
-            r"test\.jsonl:2: expected a column with the reference \(reference, .*, de\), found the columns 'source'",
+            r"test\.jsonl:2: expected a column with the reference \(reference or .* or de\), found the columns 'source'",
         ),
         ({"source": "one", "reference": ""}, r"test\.jsonl:2: expected a translation, found an empty one"),
         ({"source": "one", "reference": []}, r"test\.jsonl:2: expected a translation, found none"),

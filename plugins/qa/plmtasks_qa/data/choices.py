@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.candidates import LETTERS, Cell
-from plmtasks.data import column, read_records
+from plmtasks.data import column, read_records, row_aside
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.slices import DOCUMENT_LENGTHS, by_length
@@ -51,24 +51,26 @@ def choices(rows: Rows, form: Form, name: str) -> list[Example]:
     """
     examples, of_article = [], Counter[str]()
     for number, (where, row) in enumerate(_flat(rows)):
-        named = {**row, **{f: column(where, row, c) for f, c in form.columns.items()}}
-        item = _item(where, named)
-        id_ = get_id(where, row, form, number)
-        if "example_id" in named:  # RACE names its articles, not its questions
-            id_ = f"{named['example_id']}/{of_article[named['example_id']]}"
-            of_article[named["example_id"]] += 1
-        _check(where, item, form)
-        inputs = {"context": item.context, "question": item.question, "choices": list(item.choices)}
-        if "subject" in named:
-            inputs["subject"] = get_text(where, named, "subject")
-        examples.append(
-            Example(
-                id=id_, inputs=inputs, reference=cell(where, item.answer, item.choices, item.names),
-                cluster=paragraph(item.context) if item.context else None,
-                slices=tuple(_slices(item, inputs.get("subject"), form)),
-            )
-        )  # fmt: skip
+        with row_aside():
+            named = {**row, **{f: column(where, row, c) for f, c in form.columns.items()}}
+            id_ = get_id(where, row, form, number)
+            if "example_id" in named:  # RACE names its articles, not its questions
+                id_ = f"{named['example_id']}/{of_article[named['example_id']]}"
+                of_article[named["example_id"]] += 1
+            examples.append(_example(where, named, id_, form))
     return examples
+
+
+def _example(where: str, row: Mapping[str, Any], id_: str, form: Form) -> Example:
+    item = _item(where, row)
+    _check(where, item, form)
+    inputs = {"context": item.context, "question": item.question, "choices": list(item.choices)}
+    if "subject" in row:
+        inputs["subject"] = get_text(where, row, "subject")
+    return Example(
+        id=id_, inputs=inputs, reference=cell(where, item.answer, item.choices, item.names),
+        cluster=paragraph(item.context) if item.context else None, slices=tuple(_slices(item, inputs.get("subject"), form)),
+    )  # fmt: skip
 
 
 def _slices(item: Item, subject: Any, form: Form) -> Iterator[str]:
@@ -86,12 +88,12 @@ def _flat(rows: Rows) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not {"questions", "options", "answers"} <= set(row):
             yield where, row
             continue
-        parts = zip(*get_lists(where, row, "questions", "options", "answers"), strict=True)
-        for k, (question, its, answer) in enumerate(parts):
-            yield f"{where}, question {k}", {
-                "article": get(where, row, "article", str), "question": question, "options": its, "answer": answer,
-                "example_id": get(where, row, "id", str),
-            }  # fmt: skip
+        with row_aside():
+            article, id_ = get(where, row, "article", str), get(where, row, "id", str)
+            parts = zip(*get_lists(where, row, "questions", "options", "answers"), strict=True)
+            for k, (question, its, answer) in enumerate(parts):
+                its_own = {"article": article, "question": question, "options": its, "answer": answer, "example_id": id_}
+                yield f"{where}, question {k}", its_own
 
 
 def _item(where: str, row: Mapping[str, Any]) -> Item:

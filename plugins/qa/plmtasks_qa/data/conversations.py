@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import read_records
+from plmtasks.data import read_records, row_aside
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.extracts import read_answers
@@ -41,11 +41,12 @@ def coqa(rows: Rows, form: Form, name: str) -> list[Example]:
     """The hub's rows: "story", "questions" and "answers" {"input_text", "answer_start", "answer_end"}; they have no ids."""
     dialogues = []
     for number, (where, row) in enumerate(rows):
-        answers = get(where, row, "answers", dict)
-        together = {**answers, "questions": get(where, row, "questions", list)}
-        parts = zip(*get_lists(where, together, "questions", "input_text", "answer_start", "answer_end"), strict=True)
-        turns = [{"question": q, "text": [t], "rationale": [s, e]} for q, t, s, e in parts]
-        dialogues.append((where, str(number), get(where, row, "story", str), turns))
+        with row_aside():
+            answers = get(where, row, "answers", dict)
+            together = {**answers, "questions": get(where, row, "questions", list)}
+            parts = zip(*get_lists(where, together, "questions", "input_text", "answer_start", "answer_end"), strict=True)
+            turns = [{"question": q, "text": [t], "rationale": [s, e]} for q, t, s, e in parts]
+            dialogues.append((where, str(number), get(where, row, "story", str), turns))
     return list(_coqa_turns(dialogues, form))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, read_json, read_lines, read_records, warn_flaws
+from plmtasks.data import column, count_row, current_layout, kind_of, read_json, read_lines, read_records, row_aside, warn_flaws
 from plmtasks.documents import parse
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
@@ -33,25 +33,30 @@ def extractive(rows: Rows, form: Form, name: str) -> list[Example]:
     """
     examples, flaws, total = [], 0, 0
     for number, (where, row) in enumerate(rows):
-        question, context = (get_field(where, row, form, f) for f in ("question", "context"))
-        named = form.columns.get("answers") or ("answer" if "answer" in row and "answers" not in row else "answers")
-        texts, starts = read_answers(under(where, named), column(where, row, named))
-        id_ = get_id(where, row, form, number)
-        at = f"{where}, question {id_!r}"
-        _check_answerable(at, texts, row.get("is_impossible"), form)
-        flaws += sum(misplaced(at, context, t, s, form) for t, s in zip(texts, starts, strict=True))
-        total += len(texts)
-        slices: tuple[str, ...] = (question_word(question, form.language), by_length(context, form.language, DOCUMENT_LENGTHS))
-        if form.may_abstain:
-            slices = (*slices, f"answer={'some' if texts else 'none'}")
-        examples.append(
-            Example(
-                id=id_, inputs={"question": question, "context": context}, cluster=paragraph(context), slices=slices,
-                reference={"text": texts, "answer_start": starts},
-            )
-        )  # fmt: skip
+        with row_aside():
+            example = _example(where, row, form, number)
+            texts, starts = example.reference["text"], example.reference["answer_start"]
+            at, context = f"{where}, question {example.id!r}", example.inputs["context"]
+            flaws += sum(misplaced(at, context, t, s, form) for t, s in zip(texts, starts, strict=True))
+            total += len(texts)
+            examples.append(example)
     warn_misplaced(name, flaws, total)
     return examples
+
+
+def _example(where: str, row: Mapping[str, Any], form: Form, number: int) -> Example:
+    question, context = (get_field(where, row, form, f) for f in ("question", "context"))
+    named = form.columns.get("answers") or ("answer" if "answer" in row and "answers" not in row else "answers")
+    texts, starts = read_answers(under(where, named), column(where, row, named))
+    id_ = get_id(where, row, form, number)
+    _check_answerable(f"{where}, question {id_!r}", texts, row.get("is_impossible"), form)
+    slices: tuple[str, ...] = (question_word(question, form.language), by_length(context, form.language, DOCUMENT_LENGTHS))
+    if form.may_abstain:
+        slices = (*slices, f"answer={'some' if texts else 'none'}")
+    return Example(
+        id=id_, inputs={"question": question, "context": context}, cluster=paragraph(context), slices=slices,
+        reference={"text": texts, "answer_start": starts},
+    )  # fmt: skip
 
 
 def misplaced(at: str, context: str, text: str, start: int | None, form: Form) -> bool:
@@ -77,8 +82,9 @@ def read_document(path: Path) -> Mapping[str, Any] | None:
 
     raises: DataError with line and column
     """
-    name = path.name.removesuffix(".gz")
-    lines = [line for line in read_lines(path) if line.strip()] if name.endswith((".json", ".jsonl", ".ndjson")) else []
+    kind = kind_of(path)
+    is_json = kind in (".json", ".jsonl", ".ndjson") and not current_layout().rows
+    lines = [line for line in read_lines(path) if line.strip()] if is_json else []
     if not lines or lines[0].lstrip().startswith("["):
         return None
     try:
@@ -86,7 +92,7 @@ def read_document(path: Path) -> Mapping[str, Any] | None:
     except DataError:
         first = None  # the first line of a document over many lines, or a broken row
     one_object = len(lines) == 1 and isinstance(first, dict)
-    a_document = one_object or first is None if name.endswith(".json") else one_object and "data" in first
+    a_document = one_object or first is None if kind == ".json" else one_object and "data" in first
     return get_object(str(path), read_json(path)) if a_document else None
 
 
@@ -95,11 +101,13 @@ def squad_rows(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, d
     for at, part in paragraphs(path, document):
         for k, qa in enumerate(get(at, part, "qas", list)):
             here = f"{at}.qas[{k}]"
-            get(here, get_object(here, qa), "question", str)
-            get(here, qa, "answers", list)
-            if "id" not in qa:
-                get(here, qa, "id", str)
-            yield here, {**qa, "context": part["context"]}
+            count_row()
+            with row_aside():
+                get(here, get_object(here, qa), "question", str)
+                get(here, qa, "answers", list)
+                if "id" not in qa:
+                    get(here, qa, "id", str)
+                yield here, {**qa, "context": part["context"]}
 
 
 def paragraphs(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import read_records
+from plmtasks.data import column, counted, kind_of, read_records, row_aside
 from plmtasks.errors import DataError, InputError
 from plmtasks.labels import class_names
 
 from ..spans import SCHEMES, Where, count_misfits, is_tag, misfits, scheme_of, told
 from .columns import UNKNOWN, Block, blocks, is_row
+from .offsets import spans_in, tagged
 
 LETTERS: Mapping[str, str] = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 """BILOU and BMES are IOBES with other letters."""
@@ -21,7 +23,7 @@ DOCUMENT = "-DOCSTART-"
 NAMES: Mapping[str, Sequence[str]] = {"words": ("tokens", "words"), "tags": ("ner_tags", "tags", "labels")}
 """Field → its names in rows."""
 
-RECORDS = (".jsonl", ".json", ".parquet")
+RECORDS = (".jsonl", ".ndjson", ".json", ".parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +82,9 @@ class TagFormat:
 
         raises: DataError
         """
-        read = self._rows if path.name.removesuffix(".gz").endswith(RECORDS) else self._columns
-        found = False
-        for sentence in read(path):
+        rows = kind_of(path) in RECORDS
+        found = rows  # none of them may be fit to use: that is told elsewhere
+        for sentence in self._rows(path) if rows else self._columns(path):
             found = True
             for i, tag in enumerate(sentence.tags):
                 if not is_tag(tag):
@@ -125,21 +127,33 @@ class TagFormat:
         return int(text)
 
     def _rows(self, path: Path) -> Iterator[Tagged]:
-        yield from self.read_rows(read_records(path), class_names(path, NAMES["tags"]) if path.name.endswith(".parquet") else ())
+        yield from self.read_rows(read_records(path), class_names(path, NAMES["tags"]) if kind_of(path) == ".parquet" else ())
 
     def read_rows(self, rows: Iterable[tuple[str, Mapping[str, Any]]], names: Sequence[str] = ()) -> Iterator[Tagged]:
-        """Sentences of (where, row) pairs, each with a list of words and one of tags.
+        """Sentences of (where, row) pairs, each with a list of words and one of tags, or a text and spans of its characters.
 
         names: what numbers mean, if the task does not know
         """
         for number, (where, row) in enumerate(rows):
-            words, tags = (self._list(where, row, name) for name in ("words", "tags"))
-            if len(words) != len(tags):
-                raise DataError(where, f"{len(words)} tags, one for each word", str(len(tags)))
-            known = self.tags or names
-            named = tuple(_named(where, tag, known) for tag in tags)
-            place = f"{where}"
-            yield Tagged(id=str(row.get("id", number)), words=tuple(map(str, words)), tags=named, where=lambda i, at=place: at)  # type: ignore[misc]
+            with row_aside():
+                words, tags = self._words_and_tags(where, row)
+                if len(words) != len(tags):
+                    raise DataError(where, f"{counted(len(words), 'tag')}, one for each word", str(len(tags)))
+                known = self.tags or names
+                named = tuple(_named(where, tag, known) for tag in tags)
+                yield Tagged(
+                    id=str(row.get("id", number)), words=tuple(map(str, words)), tags=named, where=partial(_everywhere, where)
+                )  # fmt: skip
+
+    def _words_and_tags(self, where: str, row: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        if {"words", "tags"} <= set(self.columns):
+            text, spans = (column(where, row, self.columns[name]) for name in ("words", "tags"))
+            if isinstance(text, str) and isinstance(spans, list):
+                return tagged(where, text, spans)
+        listed = self.columns or any(isinstance(row.get(name), list) for name in NAMES["words"])
+        if not listed and (spans := spans_in(row)) is not None:
+            return tagged(where, row["text"], spans)
+        return self._list(where, row, "words"), self._list(where, row, "tags")
 
     def _list(self, where: str, row: Mapping[str, Any], name: str) -> Sequence[Any]:
         wanted = (self.columns[name],) if name in self.columns else NAMES[name]
@@ -158,6 +172,11 @@ def _before(block: Block, last: int) -> tuple[tuple[str, ...], ...]:
 
 def _tag(text: str) -> str:
     return LETTERS.get(text[:2], text[:2]) + text[2:]
+
+
+def _everywhere(where: str, word: int) -> str:
+    """A row is one place, whichever of its words is meant."""
+    return where
 
 
 def _named(where: str, tag: Any, names: Sequence[str]) -> str:

@@ -48,7 +48,8 @@ def _read_file(path: Path, predicted: bool) -> Iterator[Sentence]:
         sentence, lost = assemble(parsed, predicted)
         dropped += lost
         yield sentence
-    warn_flaws(str(path), dropped, "arguments overlap a longer one or one that starts before, and are left out")
+    what = "a longer one or one that starts before, and"
+    warn_flaws(str(path), dropped, f"arguments overlap {what} are left out", f"argument overlaps {what} is left out")
 
 
 def is_props(cells: Sequence[str], width: int | None) -> bool:

@@ -1,0 +1,127 @@
+"""What a row has under a name, a position or a path; rows that lie inside one another."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from ..errors import DataError, InputError
+from .layout import current_layout
+
+Row = dict[str, Any]
+
+EXPRESSION = re.compile(r"[.\[\](){}|@*&'\"`]")
+"""What no plain name of a column has, and every JMESPath beyond one does."""
+
+
+def column(where: str, row: Mapping[str, Any], name: str) -> Any:
+    """A row's value.
+
+    name: of a column; a position from 0, or from -1 back, in a row without names; or a JMESPath (https://jmespath.org) into
+        lists and objects
+
+    raises: DataError that names the columns that there are
+    """
+    if name in row:
+        return row[name]
+    if re.fullmatch(r"-\d+", name) and (at := str(len(row) + int(name))) in row:
+        return row[at]
+    hints = by_position(where, "field")
+    if EXPRESSION.search(name):
+        try:
+            if (found := search(name, row)) is not None:
+                return found
+        except InputError as e:
+            hints.append(e.message)
+    raise DataError(where, f"a column {name!r}", f"{', '.join(map(str, row))}", "say which with --columns field=column,…", *hints)
+
+
+def no_column(where: str, row: Mapping[str, Any], field: str, known: Sequence[str]) -> DataError:
+    """The error of a row that has a field under none of its known names."""
+    return DataError(
+        where, f"a column with the {field} ({' or '.join(known)})", f"the columns {', '.join(map(repr, row))}",
+        f"say which it is with --columns {field}=COLUMN", *by_position(where, field),
+    )  # fmt: skip
+
+
+def by_position(where: str, field: str) -> list[str]:
+    """What to do where those are no names, but the first row of a table without a header."""
+    is_table = re.search(r"\.(csv|tsv|txt|xlsx)\b", where, re.IGNORECASE)
+    return [f"if that is the first row and no header, by position from 0: --columns {field}=0,…"] if is_table else []
+
+
+def search(path: str, value: Any) -> Any:
+    """What a JMESPath leads to; None: nothing.
+
+    raises: InputError if it is none
+    """
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return _compiled(path).search(value)
+    except JMESPathError as e:
+        told = " ".join(str(e).split("\n")[0].split())
+        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {told}") from e
+
+
+@lru_cache(maxsize=256)
+def _compiled(path: str) -> Any:
+    import jmespath
+
+    return jmespath.compile(path)
+
+
+def position_names(values: Sequence[Any]) -> Row:
+    """A row without names: each value under its position."""
+    return {str(i): value for i, value in enumerate(values)}
+
+
+def as_row(where: str, value: Any, what: str = "an object") -> Row:
+    """An object, or, where columns are named by position, a list as a row.
+
+    raises: DataError
+    """
+    if isinstance(value, dict):
+        return value
+    by_place = isinstance(value, list) and (current_layout().positions or current_layout().mixed)
+    if by_place:
+        return position_names(value)
+    ways = ("name its items by position from 0: --columns text=0,…", "or say where rows lie in it: --columns rows=…[]")
+    raise DataError(where, what, type(value).__name__, *(ways if isinstance(value, list) else ()))
+
+
+def nested(where: str, value: Any, path: str) -> Iterator[tuple[str, Row]]:
+    """The rows to which a path leads, each with what stands around it.
+
+    path: each `[]` goes into every item of the list before it: "data[].paragraphs[].qas[]"; what stands between is a JMESPath.
+        A row has the columns of its own item and of all items around it; where two have one name, the inner counts, and the
+        outer is reached through the name of its list: "paragraphs.id". An item that is a list has positions for columns.
+
+    raises: DataError where something else stands; InputError for a path that is none
+    """
+    *steps, rest = _steps(path)
+    if rest or not steps:
+        raise InputError(f"rows={path}: a path to rows ends in []", "such as data[].paragraphs[].qas[]")
+    yield from _inside(where, value, {}, steps)
+
+
+def _inside(where: str, value: Any, around: Row, steps: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    step, *further = steps
+    items = search(step, value) if step else value
+    at = where if not step else f"{where}{'' if step.startswith('[') or where.endswith(' ') else '.'}{step}"
+    if not isinstance(items, list):
+        raise DataError(at, "a list of rows", "nothing" if items is None else type(items).__name__)
+    for i, item in enumerate(items):
+        here = f"{at}[{i}]"
+        own = position_names(item) if isinstance(item, list) else item if isinstance(item, dict) else {"value": item}
+        name = step.removeprefix("[").removesuffix("]")
+        row = {**around, **({name: item} if name else {}), **own}
+        if further:
+            yield from _inside(here, item, row, further)
+        else:
+            yield here, row
+
+
+def _steps(path: str) -> list[str]:
+    """What stands before each `[]`, and what stands after the last."""
+    return [step.strip().removeprefix(".") for step in path.split("[]")]
