@@ -145,10 +145,14 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
 
     raises: InputError and its kinds if it cannot be run here at all
     """
-    registry.check(config, str(result.folder))
     _, then = _stored(result)
     device = distributed.alone().device()
-    found = list(_unlike(then, _parts_now(config, registry, device, then)))
+    try:
+        registry.check(config, str(result.folder))
+        now = _parts_now(config, registry, device, then)
+    except InputError as e:
+        raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
+    found = list(_unlike(then, now))
     described, was = environment.describe(device), _environment(result)
     if not was:
         return [
@@ -161,12 +165,9 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
 
 def _parts_now(config: RunConfig, registry: Registry, device: str, then: dict[str, Any]) -> dict[str, Any]:
     """The parts of the identity as far as they are known before it starts; `then` keeps the same ones."""
-    try:
-        job = prepare(config, registry)
-        learns = lessons.must_learn(job)
-        now = runner.identity(job)
-    except InputError as e:
-        raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
+    job = prepare(config, registry)
+    learns = lessons.must_learn(job)
+    now = runner.identity(job)
     if learns:  # what it will have learned is not known, but from what
         processes = replace(distributed.alone(), count=config.processes)
         model, learned, teacher = lessons.plan([job], processes, Progress(quiet=True), device, free=False)
