@@ -62,7 +62,7 @@ def read_text(path: Path) -> str:
     check_file(path)
     try:
         if path.stat().st_size > BYTES:
-            raise DataError(str(path), f"a document of at most {BYTES >> 20} MiB", f"{path.stat().st_size >> 20} MiB")
+            raise DataError(str(path), f"a document of at most {BYTES >> 20} MiB", f"{path.stat().st_size:,} bytes")
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise

@@ -19,9 +19,9 @@ from click.testing import CliRunner
 from plmtasks.cli import cli
 from plmtasks.config import run_config
 from plmtasks.distributed import alone
-from plmtasks.errors import PlmtasksError
+from plmtasks.errors import DataError, PlmtasksError
 from plmtasks.registry import load_registry
-from plmtasks.results import dump
+from plmtasks.results import dump, read_results
 from plmtasks.runner import run
 
 SONG = "import os\nopen(os.environ['CANARY'], 'a').write(__name__ + chr(10))\n"
@@ -406,3 +406,11 @@ def test_started_processes_import_nothing_of_the_current_folder(root: Path) -> N
     subprocess.run([program, "sweep", "honest.toml", "--quiet"], check=True, capture_output=True, timeout=200)
     assert list(Path("results").rglob("result.json"))
     assert not (root / "song").exists()
+
+
+def test_a_document_has_an_end(tmp_path: Path) -> None:
+    """A file of nothing but holes takes no room on the disk, and all of the memory."""
+    with (tmp_path / "result.json").open("wb") as file:
+        file.truncate(2**28 + 1)
+    with pytest.raises(DataError, match=r"a document of at most 256 MiB, found 268,435,457 bytes"):
+        read_results(tmp_path)
