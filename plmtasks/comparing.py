@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .declared import task_of_facts
-from .errors import DataError, InputError
+from .errors import DataError, InputError, UnknownNameError
 from .results import CLUSTER, Result
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def task_of(result: Result, registry: "Registry") -> "Task":
     raises: UnknownNameError
     """
     facts = result.record["task"]
-    return (task_of_facts(facts) or registry.task(result.task)).as_run(facts)
+    declared = task_of_facts(facts)
+    if declared is None and result.task.endswith(".toml"):  # a path, which no run has for a name
+        raise UnknownNameError("task", result.task, registry.items["task"])
+    return (declared or registry.task(result.task)).as_run(facts)
 
 
 def terms(record: Mapping[str, Any]) -> list[Any]:
@@ -105,10 +108,10 @@ def _other_examples(one: Result, another: Result) -> str:
 def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
     """The metric that gave a result's scores, as it was.
 
-    raises: InputError if it is not installed in the version that counted
+    raises: InputError if it is not installed in the version that counted, or may run code that is not installed
     """
     signature = result.record["signatures"].get(name)
-    metric = registry.metric(name).bind(_told_of(result, registry))
+    metric: Metric = registry.named("metric", name, str(result.folder)).bind(_told_of(result, registry))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric

@@ -15,6 +15,9 @@ DEPTH = 100
 DIGITS = 300
 """Of a whole number: more than a floating-point number can hold."""
 
+BYTES = 2**28
+"""Of a document: more than any that is written here, and less than would fill a machine's memory."""
+
 
 def parse(where: str, text: str, *, line: str = "", finite: bool = False) -> Any:
     """What a text of JSON says.
@@ -58,6 +61,8 @@ def read_text(path: Path) -> str:
     """
     check_file(path)
     try:
+        if path.stat().st_size > BYTES:
+            raise DataError(str(path), f"a document of at most {BYTES >> 20} MiB", f"{path.stat().st_size:,} bytes")
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise

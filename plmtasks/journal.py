@@ -57,7 +57,7 @@ class Journal:
         raises: JournalError if a line is damaged that is not the last of its file, or is of another plan
         """
         self.entries = {}
-        for path in sorted(self.folder.glob("*.jsonl")):
+        for path in _files(self.folder):
             for offset, record in _records(path):
                 if record["plan"] != self.plan:
                     raise JournalError(
@@ -138,9 +138,14 @@ def on_disk(folder: Path) -> Iterator[dict[str, Any]]:
 
     raises: JournalError at a damaged line
     """
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in _files(folder):
         for _, record in _records(path):
             yield record
+
+
+def _files(folder: Path) -> list[Path]:
+    """Those that a process wrote; a link or a pipe that somebody put there is none."""
+    return [path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()]
 
 
 def plan_hash(keys: Sequence[str], batches: Sequence[Sequence[int]]) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from .distributed import LAUNCHED, RESUME, silence
@@ -39,7 +40,7 @@ def launch(work: str, count: int, threads: int) -> str:
         "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True",
         "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
     }  # fmt: skip
-    command, children = [sys.executable, "-m", "plmtasks", "worker"], []
+    command, children = [sys.executable, *_path(), "-m", "plmtasks", "worker"], []
     try:
         for i in range(count):
             children.append(subprocess.Popen(command, env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}))
@@ -53,6 +54,12 @@ def launch(work: str, count: int, threads: int) -> str:
         raise
     finally:
         _stop(children)
+
+
+def _path() -> list[str]:
+    """What keeps modules in the current folder, which may be a stranger's, from being imported where they would not be here."""
+    here = Path.cwd()
+    return [] if any(Path(place).resolve() == here for place in sys.path) else ["-P"]
 
 
 def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:

@@ -123,6 +123,15 @@ class Model(ABC):
         """What plmtasks wrote beside the weights when it trained them: `plmtasks.json`. None: trained elsewhere."""
         return None
 
+    def unsafe(self, settings: "ModelSettings") -> Sequence[str]:
+        """What of the model's name and these settings may run code that is not installed, or leads elsewhere; in words.
+
+        Asked where a file names them, which a stranger may have written: a stored run, a suite. By default all that is handed
+        on to a library, but for numbers.
+        """
+        said = [name for name, value in settings.model_args.items() if type(value) not in (int, float)]
+        return [*(["trust_remote_code"] if settings.trust_remote_code else []), *said]
+
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
         """The text that is really sent for a request, for `plmtasks show`."""
         return "\n".join(request.texts())
@@ -237,6 +246,8 @@ class Provider(ABC):
     """Which names there are, for `plmtasks list`."""
     default: bool = False
     """Whether names without a scheme, that nobody registered, are its own."""
+    inert: bool = False
+    """Whether its items run nothing but installed code, whatever the name: only then may a file of a stranger name one."""
 
     def owns(self, name: str) -> bool:
         """Whether a name without a scheme, that nobody registered, is its own: a folder that its models wrote. Loads nothing."""

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
 from . import declared, hookspecs, requests
+from .config import RunConfig
 from .errors import InputError, PluginError, UnknownNameError
 from .formats import Format, apart
 from .loading import Plugin, PluginWarning, load_plugins, reason
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Registry", "load_registry"]
 
 KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
+
+TRUST = "--trust-remote-code on this command's own line lets it"
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -47,6 +51,8 @@ class Registry:
     """(kind, name) → the distributions that both claim it"""
     requests: Mapping[str, type[Request]] = field(default_factory=dict)
     manager: pluggy.PluginManager | None = None
+    trusting: bool = False
+    """Whether what files name may run code that is not installed: a flag on the command's own line said so."""
 
     def task(self, name: str) -> Task:
         """The task of that name; "qa" alone is the first that its plugin registered, a path that ends in .toml declares one.
@@ -61,7 +67,7 @@ class Registry:
         return task
 
     def _declared(self, path: str) -> Task:
-        made = declared.task(path, self.metric)
+        made = declared.task(path, lambda name: self.named("metric", name, path))
         installed = self.items["task"].get(made.name)
         if installed is not None and installed.facts() != made.facts():
             raise InputError(f"{path}: another task {made.name!r} is installed", "give the file's task a name of its own")
@@ -79,6 +85,29 @@ class Registry:
         """raises: UnknownNameError, PluginError"""
         metric: Metric = self._get("metric", name)
         return metric
+
+    def named(self, kind: Literal["task", "model", "metric", "perturbation"], name: str, file: str) -> Any:
+        """The item that a file names, which a stranger may have written.
+
+        raises: InputError if it may run code that is not installed, and nobody said that it may; as `task` and the others
+        """
+        provider = None if name in self.items[kind] else self._provider(kind, name)
+        if provider is not None and not provider.inert and not self.trusting:
+            raise InputError(f"{file} names the {kind} {name!r}, which may run code that is not installed: {TRUST}")
+        return getattr(self, kind)(name)
+
+    def check(self, config: RunConfig, file: str) -> None:
+        """raises: InputError if a run that a file describes may run code that is not installed, and nobody said that it may"""
+        self.named("task", config.task, file)
+        for metric in config.metrics:
+            self.named("metric", metric, file)
+        for perturbation in config.perturb:
+            self.named("perturbation", perturbation, file)
+        unsafe = [*self.named("model", config.model, file).unsafe(config.settings)]
+        unsafe += [f"--given {config.given}"] if config.given is not None and "://" in config.given else []
+        if unsafe and not self.trusting:
+            what = "which may run code that is not installed, or lead elsewhere"
+            raise InputError(f"{file} asks {config.model!r} with {', '.join(unsafe)}, {what}: {TRUST}")
 
     def perturbation(self, name: str) -> Perturbation:
         """raises: UnknownNameError, PluginError, and whatever a provider finds wrong"""
@@ -113,22 +142,25 @@ class Registry:
             )
         if name in self.items[kind]:
             return self.items[kind][name]
-        for provider in self.providers[kind]:
-            if name.startswith(provider.beginning):
-                return provider.make(name.removeprefix(provider.beginning))
-        providers = self.providers[kind]
-        taker = next((p for p in providers if p.owns(name)), next((p for p in providers if p.default), None))
-        if taker is not None:
-            return taker.make(name)
+        provider = self._provider(kind, name)
+        if provider is not None:
+            return provider.make(name.removeprefix(provider.beginning))
         broken = [f"{p.distribution} failed to load: {p.error}" for p in self.plugins if p.error]
         raise UnknownNameError(kind, name, self.items[kind], *broken, *hints)
 
+    def _provider(self, kind: str, name: str) -> Provider | None:
+        """What makes an item of a name that nobody registered."""
+        providers = self.providers[kind]
+        schemes = (p for p in providers if name.startswith(p.beginning))
+        return next(chain(schemes, (p for p in providers if p.owns(name)), (p for p in providers if p.default)), None)
 
-def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool = True) -> Registry:
+
+def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool = True, trusting: bool = False) -> Registry:
     """Asks every plugin what it brings.
 
     modules: further plugins beside the installed ones, as modules or their names
     installed: whether to look for installed plugins (and those that PLMTASKS_PLUGINS names) at all
+    trusting: whether what files name may run code that is not installed
 
     A plugin that cannot be loaded is kept with its reason, and a warning tells of it; nothing is raised for it here.
 
@@ -140,7 +172,7 @@ def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool =
     for plugin in registry.plugins:
         if plugin.error:
             warnings.warn(f"plugin {plugin.distribution} failed to load: {plugin.error}", PluginWarning, stacklevel=2)
-    return registry
+    return replace(registry, trusting=trusting)
 
 
 def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Registry:

@@ -16,7 +16,7 @@ from .job import prepare
 from .progress import Progress
 from .registry import Registry
 from .requests import from_json, to_json
-from .results import Result, dump
+from .results import Result, dump, part
 
 FILES = ("result.json", "predictions.jsonl", "statistics.npy")
 """What has the same bytes for the same identity on the same class of machine."""
@@ -108,6 +108,8 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         found = result.config()
+        if not found:
+            raise DataError(str(result.folder / "config.json"), "settings and identity of the run", "no such file")
         check(str(result.folder / "config.json"), found, {"config": {}, "identity": {"task": {}, "model": {}}})
     except DataError as e:
         raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
@@ -145,7 +147,12 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
     """
     _, then = _stored(result)
     device = distributed.alone().device()
-    found = list(_unlike(then, _parts_now(config, registry, device, then)))
+    try:
+        registry.check(config, str(result.folder))
+        now = _parts_now(config, registry, device, then)
+    except InputError as e:
+        raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
+    found = list(_unlike(then, now))
     described, was = environment.describe(device), _environment(result)
     if not was:
         return [
@@ -158,12 +165,9 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
 
 def _parts_now(config: RunConfig, registry: Registry, device: str, then: dict[str, Any]) -> dict[str, Any]:
     """The parts of the identity as far as they are known before it starts; `then` keeps the same ones."""
-    try:
-        job = prepare(config, registry)
-        learns = lessons.must_learn(job)
-        now = runner.identity(job)
-    except InputError as e:
-        raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
+    job = prepare(config, registry)
+    learns = lessons.must_learn(job)
+    now = runner.identity(job)
     if learns:  # what it will have learned is not known, but from what
         processes = replace(distributed.alone(), count=config.processes)
         model, learned, teacher = lessons.plan([job], processes, Progress(quiet=True), device, free=False)
@@ -231,6 +235,7 @@ def reproduce(result: Result, config: RunConfig, registry: Registry) -> Reproduc
     output = Path(config.output)
     if output.exists() and any(output.rglob("result.json")):
         raise OutputError(f"{output} holds a run that is finished", "choose a new or empty folder with --output DIR")
+    registry.check(config, str(result.folder))
     [again] = session.run([config], registry)
     names = {*result.scores(), *again.scores()}
     pairs = {name: (result.scores().get(name), again.scores().get(name)) for name in sorted(names)}
@@ -245,7 +250,7 @@ def _bytes_are(result: Result, again: Result, name: str) -> bool:
     """Whether a file has the same bytes; one that does not lie beside the stored result is known by its hash."""
     now = (again.folder / name).read_bytes()
     try:
-        return (result.folder / name).read_bytes() == now
+        return part(result.folder, name).read_bytes() == now
     except OSError:
         return bool(result.record["files"].get(name) == hashlib.sha256(now).hexdigest())
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from .data import DataWarning
-from .documents import dump, is_sealed, parse, read_object, read_text, sealed
+from .documents import Shape, dump, is_sealed, parse, read_object, read_text, sealed
 from .errors import DataError, InputError, OutputError, PlmtasksError
 from .examples import Example, Prediction
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["CLUSTER", "SCHEMA_VERSION", "Result", "dump", "is_sealed", "read_result", "read_results", "sealed"]
 
 SCHEMA_VERSION = 1
+
+FILES = ("config.json", "environment.json", "perturbed.jsonl", "predictions.jsonl", "result.json", "statistics.npy")
+"""What a run's folder holds beside its journal; whatever else lies there is no part of the run, and is never opened."""
+
+JOURNAL = re.compile(r"journal/\w[\w.-]*\.jsonl")
 
 _NONE = type(None)
 _TEXT, _AMOUNT = (str, _NONE), (int, float, _NONE)
@@ -127,21 +132,20 @@ class Result:
 
         raises: DataError if it is none
         """
-        try:
-            return read_object(self.folder / "environment.json", ENVIRONMENT)
-        except FileNotFoundError:
-            return {}
+        return self._read("environment.json", ENVIRONMENT)
 
     def config(self) -> Mapping[str, Any]:
-        """The content of `config.json`: "config", what was asked of plmtasks, and "identity", its parts.
+        """The content of `config.json`: "config", what was asked of plmtasks, and "identity", its parts; or nothing, as above.
 
-        raises: DataError if it is not there, or is none
+        raises: DataError if it is none
         """
-        path = self.folder / "config.json"
+        return self._read("config.json", CONFIG)
+
+    def _read(self, name: str, shape: Shape) -> Mapping[str, Any]:
         try:
-            return read_object(path, CONFIG)
-        except FileNotFoundError as e:
-            raise DataError(str(path), "settings and identity of the run", "no such file") from e
+            return read_object(part(self.folder, name), shape)
+        except FileNotFoundError:
+            return {}
 
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The lines of `predictions.jsonl`.
@@ -149,20 +153,24 @@ class Result:
         raises: DataError for what is no prediction, and where there is no such file
         """
         path = self.folder / "predictions.jsonl"
-        if not path.is_file():
-            raise DataError(str(path), "the run's predictions", "no such file", "run again: the answers are kept")
         try:
-            with path.open(encoding="utf-8") as file:
+            with part(self.folder, path.name).open(encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
                     yield _prediction(f"{path}:{number}", line)
+        except FileNotFoundError as e:
+            raise DataError(str(path), "the run's predictions", "no such file", "run again: the answers are kept") from e
         except (OSError, UnicodeDecodeError) as e:
             raise DataError(str(path), "UTF-8 text", str(e)) from e
 
     def hashes(self) -> Iterator[tuple[str, str, str | None]]:
-        """Of each file beside `result.json`: its name, the SHA-256 that was written down, and its own; None: it is gone."""
+        """Of each file beside `result.json`: its name, the SHA-256 that was written down, and its own; None: it is not there.
+
+        Nothing else is read, whatever the record names.
+        """
         for name, written in self.record.get("files", {}).items():
             try:
-                found = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+                with part(self.folder, name).open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError:
                 found = None
             yield name, written, found
@@ -184,7 +192,7 @@ class Result:
 
         path = self.folder / "statistics.npy"
         try:
-            array: NDArray[Any] = _array(path.read_bytes())
+            array: NDArray[Any] = _array(part(self.folder, "statistics.npy").read_bytes())
         except (OSError, ValueError) as e:
             raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
         if CLUSTER not in (array.dtype.names or ()):
@@ -253,6 +261,28 @@ def _header(content: bytes) -> tuple[int, Any]:
     if type(count) is not int or count < 0 or not kinds <= {"float64", "int64"}:
         raise ValueError(f"{count!r:.40} rows of {dtype}"[:200])
     return count, dtype
+
+
+def is_part(name: str) -> bool:
+    """Whether a run's folder has files of that name, which is relative to it."""
+    return name in FILES or JOURNAL.fullmatch(name) is not None
+
+
+def part(folder: Path, name: str) -> Path:
+    """The file of that name in a run's folder.
+
+    Folders come from strangers: other names, links that lead out of the folder, pipes and devices are not there.
+
+    raises: FileNotFoundError
+    """
+    path = folder / name if is_part(name) else None
+    if path is None or not path.is_file() or (here(path) and not _within(path, folder)):
+        raise FileNotFoundError(errno.ENOENT, "no such file in the run's folder", str(folder / name))
+    return path
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def identity_hash(parts: Mapping[str, Any]) -> str:
@@ -372,10 +402,11 @@ def read_result(address: str | Path) -> Result:
 def _read_result(path: Path) -> Result:
     hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
     try:
-        text = read_text(path)
+        # a file of another name is one that the user named
+        text = read_text(part(path.parent, path.name) if is_part(path.name) else path)
         record = parse(str(path), text, finite=True)
     except FileNotFoundError as e:
-        raise InputError(f"{path}: no such file or folder") from e
+        raise DataError(str(path), "a result in JSON", e.strerror or "no such file") from e
     except DataError as e:
         more = "" if e.expected == "JSON" else f": {e.expected}"
         raise DataError(e.where, f"a result in JSON{more}", e.found, *hints) from e
@@ -451,6 +482,8 @@ def lock(folder: Path, what: str) -> AbstractContextManager[Any]:
         raise OutputError(
             f"{folder}: another process is at this very {what}", "wait for it; what it makes will be yours too"
         ) from e
+    except OSError as e:  # a link is not followed
+        raise OutputError(f"{folder / '.lock'}: cannot be locked: {e.strerror}") from e
 
 
 def write_text(path: Path, text: str) -> None:

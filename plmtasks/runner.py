@@ -136,7 +136,7 @@ def _begun_with(job: Job, parts: Mapping[str, Any]) -> int | None:
     folder = results.run_folder(job.config.output, job.task.name, job.model.name, results.identity_hash(parts))
     for path in sorted(folder.parent.glob("*/config.json")) if not folder.exists() else ():
         try:
-            other = read_object(path, results.CONFIG)["identity"]
+            other = read_object(results.part(path.parent, path.name), results.CONFIG)["identity"]
             _ = other["settings"]["threads"]
         except (FileNotFoundError, DataError, KeyError):
             continue  # whatever it is, this run did not begin it

@@ -31,7 +31,7 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
 
     raises: PlmtasksError, whatever stops a run; what was finished or answered before is kept
     """
-    registry = registry or load_registry()
+    registry = registry or _registry(configs)
     fit = fitting(configs, registry)
     if any(config.retry_oom for config in fit) and not distributed.started_by_launcher():
         return [result for config in fit for result in _with_less_memory(config, registry)]
@@ -51,6 +51,10 @@ def _with_less_memory(config: RunConfig, registry: Registry, *, apart: bool = Fa
                 raise
             Progress(quiet=config.quiet).say(f"{e.message}: again with --batch-tokens {half}")
             config = replace(config, settings=replace(config.settings, batch_tokens=half))
+
+
+def _registry(configs: Sequence[RunConfig]) -> Registry:
+    return load_registry(trusting=any(config.settings.trust_remote_code for config in configs))
 
 
 def run_apart(config: RunConfig, registry: Registry, *, learns: bool) -> Result:
@@ -89,8 +93,8 @@ def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Regist
 
     raises: PlmtasksError
     """
-    registry = registry or load_registry()
     configs = [config] if isinstance(config, RunConfig) else list(config)
+    registry = registry or _registry(configs)
     for one in configs:
         fitting([one], registry)
     _everywhere(_Work(configs=configs, train=folder), registry)
@@ -102,8 +106,8 @@ def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None 
 
     raises: PlmtasksError
     """
-    registry = registry or load_registry()
     configs = [config] if isinstance(config, RunConfig) else list(config)
+    registry = registry or _registry(configs)
     count = max(1, configs[0].processes, int(os.environ.get("WORLD_SIZE", "1")))
     settled = [_resolved(one, count, registry) for one in configs]
     environment.set_threads(settled[0].settings.threads)
@@ -117,7 +121,7 @@ def predict(config: PredictConfig, registry: Registry | None = None) -> None:
 
     raises: PlmtasksError, whatever stops it; what was answered before is kept
     """
-    registry = registry or load_registry()
+    registry = registry or _registry([config.run])
     _everywhere(_Work(configs=fitting([config.run], registry), predict=config), registry)
 
 
@@ -135,7 +139,7 @@ def answers(
     """
     if isinstance(inputs, (str, Mapping)):
         inputs = [inputs]
-    registry = load_registry()
+    registry = _registry([config])
     fitting([config], registry)
     several = config.processes > 1 or distributed.started_by_launcher()
     if output is None and not several and not isinstance(inputs, os.PathLike):
@@ -226,7 +230,8 @@ def worker() -> None:
             learn=told["learn"], predict=from_json(PredictConfig | None, told["predict"]),
         )  # fmt: skip
         try:
-            found = _do(work, processes, load_registry())
+            # whoever launched it has looked at what files name
+            found = _do(work, processes, load_registry(trusting=True))
         except Exception as e:
             if (blamed := blame(e)) is not None:
                 e.add_note(blamed)  # the traceback that the launcher shows ends with it

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,25 @@ from typing import Any, Literal, cast
 from . import environment
 from .documents import Shape, read_object
 from .errors import DataError, InputError, OutputError
-from .results import CONFIG, ENVIRONMENT, Result, here, lock, place, reached, run_folder, stored, write_bytes
+from .results import (
+    CONFIG,
+    ENVIRONMENT,
+    FILES,
+    Result,
+    here,
+    is_part,
+    lock,
+    part,
+    place,
+    reached,
+    run_folder,
+    stored,
+    write_bytes,
+)
 
-FOLDER = re.compile(r"[0-9a-f]{32}(@[0-9a-f]{8})?")
+IDENTITY = re.compile("[0-9a-f]{32}")
+
+FOLDER = re.compile(rf"{IDENTITY.pattern}(@[0-9a-f]{{8}})?")
 """The name of a run's folder: its identity, and the class of machine where another class has the plain name."""
 
 
@@ -32,16 +49,16 @@ class Run:
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """`config.json`: "config", what was asked, and "identity", its parts; empty if there is none."""
-        return _json(self.folder / "config.json", CONFIG)
+        return _json(self.folder, "config.json", CONFIG)
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """`environment.json`; empty if there is none."""
-        return _json(self.folder / "environment.json", ENVIRONMENT)
+        return _json(self.folder, "environment.json", ENVIRONMENT)
 
     @cached_property
     def files(self) -> dict[str, int]:
-        """Each file's bytes by its path within the folder; what begins with a dot is no part of a run."""
+        """Each file's bytes by its path within the folder; of what else lies there nothing is a part of a run."""
         return _files(self.folder)
 
     @property
@@ -66,23 +83,26 @@ class Run:
         return environment.class_of(self.environment)
 
 
-def _json(path: Path, shape: Shape) -> Mapping[str, Any]:
+def _json(folder: Path, name: str, shape: Shape) -> Mapping[str, Any]:
     try:
-        return read_object(path, shape)
+        return read_object(part(folder, name), shape)
     except (FileNotFoundError, DataError):
         return {}
 
 
 def _files(folder: Path) -> dict[str, int]:
     if here(folder):
-        paths = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
-        return {p.relative_to(folder).as_posix(): p.stat().st_size for p in sorted(paths)}
+        found = {}
+        for name in sorted([*FILES, *(f"journal/{path.name}" for path in (folder / "journal").glob("*.jsonl"))]):
+            with suppress(FileNotFoundError):
+                found[name] = part(folder, name).stat().st_size
+        return found
     there = cast(Any, folder)
     listed: Mapping[str, Any] = there.fs.find(there.path, detail=True)
     # some file systems begin their paths with a slash, and some leave it out
     within = f"{there.path.strip('/')}/"
     sizes = {name.lstrip("/").removeprefix(within): info["size"] for name, info in listed.items()}
-    return {name: size for name, size in sorted(sizes.items()) if not name.rpartition("/")[2].startswith(".")}
+    return {name: size for name, size in sorted(sizes.items()) if is_part(name)}
 
 
 def find(address: str | Path, task: str | None = None, model: str | None = None) -> list[Run]:
@@ -134,7 +154,8 @@ class Merged:
 def merge(sources: Iterable[str | Path], into: str | Path) -> Iterator[Merged]:
     """Copies the finished runs of some stores into another, one after the other.
 
-    Nothing is overwritten, and a folder's `result.json` is copied last: what was interrupted can be repeated.
+    Nothing is overwritten, and a folder's `result.json` is copied last: what was interrupted can be repeated. Only the files
+    that a run writes are copied, and nothing is written outside of the store.
 
     raises: InputError if a place is not there; OutputError
     """
@@ -146,7 +167,7 @@ def _merge(run: Run, into: Path) -> Merged:
     left_out = _unfit(run)
     if left_out or run.result is None:
         return Merged(folder=run.folder, into=None, what="left out", why=left_out)
-    content = (run.folder / "result.json").read_bytes()
+    content = part(run.folder, "result.json").read_bytes()
     plain = run_folder(into, run.task, run.model, run.result.identity)
     beside = plain.with_name(f"{plain.name}@{run.machine}")
     for folder, what in ((plain, "copied"), (beside, "beside")):
@@ -166,6 +187,8 @@ def _unfit(run: Run) -> str:
     """Why a run is not to be merged; empty if it is."""
     if run.result is None:
         return run.damage.message if run.damage else "not finished"
+    if not IDENTITY.fullmatch(run.result.identity):
+        return f"its identity is none: {run.result.identity!r:.80}"
     altered = [name for name, written, found in run.result.hashes() if found != written]
     return f"altered since it was run: {', '.join(altered)}" if altered else ""
 
@@ -177,7 +200,7 @@ def _room(folder: Path, run: Run) -> bool:
     there = _files(folder)
     if not there.items() <= run.files.items():
         return False
-    return all((folder / name).read_bytes() == (run.folder / name).read_bytes() for name in there)
+    return all((folder / name).read_bytes() == part(run.folder, name).read_bytes() for name in there)
 
 
 def _copy(run: Run, folder: Path) -> None:
@@ -188,7 +211,7 @@ def _copy(run: Run, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise OutputError(f"{target.parent}: cannot be written: {e.strerror}", "merge into another folder") from e
-        write_bytes(target, (run.folder / name).read_bytes())
+        write_bytes(target, part(run.folder, name).read_bytes())
 
 
 # ── tidying ───────────────────────────────────────────────────────────────────────────────────────────────────────

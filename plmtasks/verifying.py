@@ -8,12 +8,13 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import breakdown, calibration, comparing, overlap, scoring
+from .documents import parse, read_text
 from .errors import DataError, InputError, JournalError, PlmtasksError
 from .examples import Example, Prediction, fingerprint
 from .journal import on_disk
 from .recording import came_to
 from .requests import Request, from_json, to_json
-from .results import CLUSTER, Result, identity_hash, is_sealed
+from .results import CLUSTER, Result, identity_hash, is_sealed, part
 from .store import Run
 
 if TYPE_CHECKING:
@@ -81,15 +82,16 @@ def _seals(run: Run) -> Iterator[Finding]:
     for name in ("result.json", "config.json", "environment.json"):
         whole, found = "the text that was sealed", "another text, or no checksum"
         try:
-            text = (run.folder / name).read_bytes().decode()
-            if is_sealed(text, json.loads(text)):
+            text = read_text(part(run.folder, name))
+            record = parse(name, text)
+            if isinstance(record, dict) and is_sealed(text, record):
                 found = whole
         except FileNotFoundError:
             if name == "environment.json":  # it may be left out of what is published
                 continue
             found = "no such file"
-        except (OSError, ValueError, AttributeError) as e:
-            found = str(e)
+        except DataError as e:
+            found = e.found
         yield Finding(
             what=f"the checksum of {name}", state="as written" if found == whole else "altered", expected=whole, found=found
         )
@@ -347,8 +349,8 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if inner is None:
         yield path, value
         return
-    for key, part in inner:
-        yield from _leaves(part, f"{path}/{key}")
+    for key, held in inner:
+        yield from _leaves(held, f"{path}/{key}")
 
 
 def _is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .names import find
-from .options import DATA, item
+from .options import DATA, TRUST, item
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ MARKS: "Mapping[State, str]" = {"passed": "✓", "failed": "✗", "hint": "!", "
     help="Examples of each split that a task is asked; hints are sought in all. Default 50.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def command(names: tuple[str, ...], task: str | None, limit: int, form: str, **values: Any) -> None:
+@TRUST
+def command(names: tuple[str, ...], task: str | None, limit: int, form: str, trust_remote_code: bool, **values: Any) -> None:
     """Tasks, models and metrics, by the conformance kit: which laws do they break, and on which example?
 
     A name, a TOML file that declares a task, a plugin's file, folder or project, or an installed distribution. Of a task's data
@@ -42,7 +43,7 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, **v
     from ..checking import Checker
     from ..config import Source
 
-    registry, found = _looked_up(names)
+    registry, found = _looked_up(names, trust_remote_code)
     checker = Checker(registry=registry, source=Source(**values), task=task, limit=limit)
     with TemporaryDirectory(prefix="plmtasks-") as folder:
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)  # else it keeps things in the user's folder
@@ -53,13 +54,13 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, **v
         raise SystemExit(1)
 
 
-def _looked_up(names: tuple[str, ...]) -> "tuple[Registry, list[tuple[str, Any]]]":
+def _looked_up(names: tuple[str, ...], trusting: bool) -> "tuple[Registry, list[tuple[str, Any]]]":
     """What the names stand for, each with its kind; of a plugin's path, the plugins."""
     from ..checking import plugin_modules
     from ..registry import load_registry
 
     paths = {name: plugin_modules(Path(name)) for name in names if name.endswith(".py") or Path(name).is_dir()}
-    registry = load_registry()
+    registry = load_registry(trusting=trusting)
     found: list[tuple[str, Any]] = []
     for name in names:
         modules = paths.get(name)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import TRUST
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ WIDTH = 160
 @click.argument("run_b", metavar="RUN_B")
 @click.option("--examples", type=click.IntRange(min=0), default=10, metavar="N", help="So many that changed; default 10.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def command(run_a: str, run_b: str, examples: int, form: str) -> None:
+@TRUST
+def command(run_a: str, run_b: str, examples: int, form: str, trust_remote_code: bool) -> None:
     """What sets run B apart from run A, on the same examples: its scores less those of A.
 
     A run is its folder or the result.json in it, here or at an address (s3://, hf://, …). Exits with 2 if the two cannot be
@@ -29,7 +31,7 @@ def command(run_a: str, run_b: str, examples: int, form: str) -> None:
     from ..registry import load_registry
     from ..results import read_result
 
-    made = compare(read_result(run_a), read_result(run_b), load_registry())
+    made = compare(read_result(run_a), read_result(run_b), load_registry(trusting=trust_remote_code))
     if form == "json":
         from ..results import dump
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..wording import counted
-from .options import item
+from .options import TRUST, item
 from .texts import say
 
 
@@ -22,7 +22,10 @@ from .texts import say
     help="With --from: the task here that the file's task NAME is; not named: lm-eval/NAME.",
 )  # fmt: skip
 @click.option("--output", required=True, metavar="PATH", help="A file or a folder; with --from, a folder of results.")
-def command(paths: tuple[str, ...], to: str | None, source: str | None, tasks: tuple[str, ...], output: str) -> None:
+@TRUST
+def command(
+    paths: tuple[str, ...], to: str | None, source: str | None, tasks: tuple[str, ...], output: str, trust_remote_code: bool
+) -> None:
     """Results in another tool's format, or another tool's as runs.
 
     plmtasks convert results/ --to model-card --output my-model/README.md
@@ -37,14 +40,14 @@ def command(paths: tuple[str, ...], to: str | None, source: str | None, tasks: t
         named = {name if equals else "": task if equals else name for name, equals, task in (t.partition("=") for t in tasks)}
         _read(paths, source, named, output)
     else:
-        _write(paths, str(to), output)
+        _write(paths, str(to), output, trust_remote_code)
 
 
-def _write(paths: tuple[str, ...], to: str, output: str) -> None:
+def _write(paths: tuple[str, ...], to: str, output: str, trusting: bool) -> None:
     from ..registry import load_registry
     from ..results import read_results
 
-    registry = load_registry()
+    registry = load_registry(trusting=trusting)
     form = registry.format(to)
     results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
     say(str(form.write(list(results.values()), Path(output), registry)))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import DATA, configs, item
+from .options import DATA, TRUST, configs, item
 from .texts import say
 
 
@@ -14,7 +14,7 @@ from .texts import say
 @item("task", "--task", required=True, help="The task whose head is written.")
 @DATA
 @click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
-@click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint.")
+@TRUST
 @click.option("--output", required=True, metavar="DIR", help="A new folder.")
 def command(model: str, task: str, output: str, **values: Any) -> None:
     """Write what answers one task as an ordinary folder of the model's own library, with adapters merged into the weights.
@@ -30,7 +30,7 @@ def command(model: str, task: str, output: str, **values: Any) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder} holds something already", "choose a new or empty folder with --output DIR")
     [config] = configs((task,), (model,), {**values, "limit": 1})
-    registry = load_registry()
+    registry = load_registry(trusting=config.settings.trust_remote_code)
     form, checkpoint = any_form(config, registry), registry.model(config.model)
     checkpoint.export(form, config.settings.that_matter(form), folder)
     if (record := checkpoint.training_record()) is not None:

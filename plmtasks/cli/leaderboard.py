@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import TRUST
 from .texts import say, say_json
 
 if TYPE_CHECKING:
+    from ..registry import Registry
     from ..results import Result
 
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="FILE", help="Default: the terminal.")
 @click.option("--site", metavar="DIR", help="Pages instead of a table; a folder that has them is brought up to date.")
 @click.option("--open", "opened", is_flag=True, help="Show the site in a browser.")
-def command(results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool) -> None:
+@TRUST
+def command(
+    results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool, trust_remote_code: bool
+) -> None:
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
     from ..leaderboard import render
     from ..registry import load_registry
@@ -29,22 +34,20 @@ def command(results: tuple[str, ...], form: str, output: str | None, site: str |
     if output is not None and site is not None:
         raise click.UsageError("--output is for a table and --site for pages: one of them")
     found = [result for path in results for result in read_results(path)]
+    registry = load_registry(trusting=trust_remote_code)
     if site is not None:
-        _site(found, Path(site), opened)
+        _site(found, Path(site), opened, registry)
         return
-    text = render(found, form, load_registry())
+    text = render(found, form, registry)
     if output is None:
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
 
 
-def _site(results: "list[Result]", folder: Path, opened: bool) -> None:
+def _site(results: "list[Result]", folder: Path, opened: bool, registry: "Registry") -> None:
     import webbrowser
 
-    from ..registry import load_registry
-
-    registry = load_registry()
     written = registry.format("site").write(results, folder, registry)
     say(str(written))
     if opened:

@@ -94,6 +94,9 @@ METRICS = item(
     "metric", "--metric", "metrics", multiple=True, metavar="NAME",
     help="A further one, beside the task's own; several for several.",
 )  # fmt: skip
+TRUST = click.option(
+    "--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint, or that a file names: a metric's script."
+)
 MODEL = chain(
     click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto"),
     click.option("--batch-tokens", type=click.IntRange(min=1), metavar="N", help="The most padded tokens computed together."),
@@ -113,7 +116,7 @@ MODEL = chain(
         help="Tokens by which the window over a long text that is scored moves on; default: half of the model's limit.",
     ),
     click.option("--model-args", type=Json(), default={}, help="Handed to from_pretrained: device_map, attn_implementation, …"),
-    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the checkpoint."),
+    TRUST,
 )  # fmt: skip
 GENERATION = chain(
     click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Default 1, whatever the checkpoint says."),

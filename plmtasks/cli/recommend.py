@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import item
+from .options import TRUST, item
 from .texts import say, say_json
 
 
@@ -39,7 +39,8 @@ MEMORY = Quantity(
 @click.option("--max-memory", type=MEMORY, metavar="SIZE", help="The most that a process holds: 2GB, 512MB, …")
 @click.option("--family", "families", multiple=True, metavar="F", help="encoder, decoder, sequence-to-sequence; several for any.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def command(results: tuple[str, ...], task: str, form: str, **limits: float | None) -> None:
+@TRUST
+def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: bool, **limits: float | None) -> None:
     """Which model to take, from the runs of result folders.
 
     The best score within the limits and all that it is not told from, the cheapest of them, the Pareto front of score, speed,
@@ -51,7 +52,7 @@ def command(results: tuple[str, ...], task: str, form: str, **limits: float | No
     from ..results import read_results
 
     found = [result for path in results for result in read_results(Path(path))]
-    advice = recommend(found, task, Limits(**limits), load_registry())  # type: ignore[arg-type]
+    advice = recommend(found, task, Limits(**limits), load_registry(trusting=trust_remote_code))  # type: ignore[arg-type]
     if form == "json":
         say_json(as_json(advice))
     else:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..progress import printable
+from .options import TRUST
 from .texts import say
 
 if TYPE_CHECKING:
+    from ..registry import Registry
     from ..reproducing import Reproduction, Unlike
     from ..results import Result
 
@@ -24,19 +26,22 @@ if TYPE_CHECKING:
 @click.option("--train-data", metavar="PATH", help="Where its data for training lies now.")
 @click.option("--model", metavar="PATH", help="Where the folder of its model lies now.")
 @click.option("--given", metavar="RUN", help="Where the run lies now whose predictions it was given.")
+@TRUST
 @click.option("--check", is_flag=True, help="Say what differs, and run nothing.")
 @click.option("--quiet", is_flag=True, help="Print no progress.")
-def command(run: str, output: str | None, checkpoints: str | None, check: bool, quiet: bool, **moved: Any) -> None:
+def command(run: str, output: str | None, checkpoints: str | None, **options: Any) -> None:
     """Run a stored run again, and say what differs before it starts and whether the same bytes came out.
 
     RESULT.json is a run's folder or the file in it. Exits with 0 if the bytes are the same, with 1 if not, with 2 if it
     cannot be run here.
     """
     from ..errors import PlmtasksError
+    from ..registry import load_registry
     from ..results import read_result
 
     try:
-        same = _reproduce(read_result(run), output, checkpoints, check=check, quiet=quiet, **moved)
+        registry = load_registry(trusting=options.pop("trust_remote_code"))
+        same = _reproduce(read_result(run), registry, output, checkpoints, **options)
     except PlmtasksError as e:
         e.exit_code = 2
         raise
@@ -44,13 +49,13 @@ def command(run: str, output: str | None, checkpoints: str | None, check: bool, 
         sys.exit(1)
 
 
-def _reproduce(result: "Result", output: str | None, checkpoints: str | None, *, check: bool, quiet: bool, **moved: Any) -> bool:
+def _reproduce(
+    result: "Result", registry: "Registry", output: str | None, checkpoints: str | None, *, check: bool, quiet: bool, **moved: Any
+) -> bool:
     from dataclasses import replace
 
-    from ..registry import load_registry
     from ..reproducing import Moved, config_of, differences, reproduce
 
-    registry = load_registry()
     config = replace(config_of(result, Moved(**moved), output or "", checkpoints or ""), quiet=quiet)
     found = differences(result, config, registry)
     _say_before(result, found)

@@ -7,6 +7,7 @@ import click
 
 from ..progress import printable
 from ..wording import counted
+from .options import TRUST
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -204,7 +205,8 @@ def merge(sources: tuple[str, ...], into: str) -> None:
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option("--deep", is_flag=True, help="Also score the predictions again, and read them again from the journal.")
 @FORMAT
-def verify(stores: tuple[str, ...], deep: bool, form: str) -> None:
+@TRUST
+def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bool) -> None:
     """Find what was altered since it was written; exits with 1 if anything was.
 
     Files are held against the hashes in result.json, the identity against its parts, scores against the statistics.
@@ -213,7 +215,7 @@ def verify(stores: tuple[str, ...], deep: bool, form: str) -> None:
     from ..store import find
     from ..verifying import verify as verified
 
-    registry = load_registry()
+    registry = load_registry(trusting=trust_remote_code)
     altered, reports = 0, []
     for run in (run for store in stores for run in find(store)):
         findings = list(verified(run, registry, deep=deep))

@@ -59,7 +59,7 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, seeds
     from ..registry import load_registry
     from ..session import fitting, run
 
-    registry = load_registry()
+    registry = load_registry(trusting=values["trust_remote_code"])
     made = configs(tasks, models, values)
     fit = fitting(made, registry)
     for config in made:

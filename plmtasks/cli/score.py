@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..wording import counted
-from .options import METRICS, SKIP, Pairs, item
+from .options import METRICS, SKIP, TRUST, Pairs, item
 from .texts import say, say_json
 
 
@@ -21,13 +21,15 @@ from .texts import say, say_json
 @click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
 @METRICS
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@TRUST
 def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
     """Score somebody else's predictions."""
     from ..config import Source
     from ..registry import load_registry
     from ..scoring import Submission, score_file
 
-    registry, source = load_registry(), Source(data=references, columns=columns, skip_bad_rows=values.pop("skip_bad_rows"))
+    registry = load_registry(trusting=values.pop("trust_remote_code"))
+    source = Source(data=references, columns=columns, skip_bad_rows=values.pop("skip_bad_rows"))
     scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
     if form == "json":
         from ..results import dump

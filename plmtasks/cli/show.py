@@ -7,7 +7,7 @@ import click
 
 from ..wording import counted
 from .names import NAMES_SHOWN, find
-from .options import DATA, item
+from .options import DATA, TRUST, item
 from .texts import say
 
 
@@ -18,13 +18,16 @@ from .texts import say
 @item("model", "--model", help="Show the prompt that this model makes of the request.")
 @item("task", "--task", help="Show a metric as it counts for this task.")
 @click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
-def command(name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, **values: Any) -> None:
+@TRUST
+def command(
+    name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, trust_remote_code: bool, **values: Any
+) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
     from ..config import ModelSettings
     from ..errors import InputError
     from ..registry import load_registry
 
-    registry = load_registry()
+    registry = load_registry(trusting=trust_remote_code)
     kind, item = find(registry, name)
     if task is not None and kind != "metric":
         raise InputError(f"{name!r} is a {kind}; --task goes with a metric", f"plmtasks show {task} shows the task")

@@ -140,14 +140,21 @@ class DeclaredTask(Task):
             yield replace(example, reference=replace(cell, where=line)) if isinstance(cell, Cell) else example
 
     def _found(self, path: str, split: str) -> list[Path]:
-        """The files of a path, or of a pattern, beside the task's file, in the order of their names."""
+        """The files of a path, or of a pattern, beside the task's file, in the order of their names.
+
+        raises: InputError if there is none, or one leads out of the folder: a stranger may have written the task's file
+        """
         file = self.declared.file
         beside = file.path.parent
         pattern = partial(glob.glob, root_dir=beside, recursive=True)  # a Path's own takes no absolute one
-        found = [path] if (beside / path).is_file() else sorted(pattern(path))
+        inside = not Path(path).is_absolute() and ".." not in Path(path).parts
+        found = [beside / name for name in ([path] if (beside / path).is_file() else sorted(pattern(path)))] if inside else []
+        if not inside or not all(name.resolve().is_relative_to(beside.resolve()) for name in found):
+            said = f"{file.where('data', split)}: {path!r} leads out of the folder of {file.path.name}"
+            raise InputError(said, "--data PATH names data that lie elsewhere, or put them beside it")
         if not found:
             raise InputError(f"{file.where('data', split)}: there is no file {path!r} beside {file.path.name}")
-        return [beside / name for name in found]
+        return found
 
     def _read_file(self, path: Path, columns: Mapping[str, str]) -> Iterator[Example]:
         [split] = split_files(path)

@@ -32,7 +32,7 @@ def command(result: Result) -> str | None:
 
     A model that was trained before has to be at hand under its name.
     """
-    config = result.config().get("config") if (result.folder / "config.json").exists() else None
+    config = result.config().get("config")
     if config is None:
         return None
     default = to_json(RunConfig(task="", model=""))

@@ -80,7 +80,8 @@ class Evaluated:
         """
         date = self.path.stem.rpartition("_")[2]
         path = self.path.parent / f"samples_{self.name}_{date}.jsonl"
-        found = read_samples(path) if path.is_file() else None
+        beside = path.resolve().parent == self.path.parent.resolve()  # whatever the file calls its tasks
+        found = read_samples(path) if beside and path.is_file() else None
         if found is not None and self._said not in (None, len(found.hashes)):
             raise DataError(str(path), f"{self._said} examples as in {self.path.name}", str(len(found.hashes)))
         return found

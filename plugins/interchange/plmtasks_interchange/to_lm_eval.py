@@ -115,4 +115,4 @@ def _spelled(name: str) -> str:
 
 
 def _sanitized(model: str) -> str:
-    return re.sub(r'["<>:/|\\?*\[\]]+', "__", model)
+    return re.sub(r'["<>:/|\\?*\[\]]+', "__", model.strip(".")) or "_"  # a model called ".." is no way out of the folder

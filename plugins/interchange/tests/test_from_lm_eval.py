@@ -15,6 +15,7 @@ from plmtasks_interchange.formats import LmEval, ModelCard
 
 import plmtasks
 from plmtasks.config import Source
+from plmtasks.documents import CHECKSUM
 from plmtasks.errors import DataError, InputError
 from plmtasks.leaderboard import make_boards, render
 from plmtasks.registry import load_registry
@@ -96,7 +97,10 @@ def taken(path: Path, output: Path, **tasks: str) -> dict[str, Result]:
     results = LmEval().read(path, output, tasks)
     for result in results:
         jsonschema.Draft202012Validator(SCHEMA).validate(result.record)
-    assert {r.identity: r.record for r in read_results(output)} == {r.identity: r.record for r in results}
+    stored = {r.identity: r for r in read_results(output)}
+    assert not any(r.altered for r in stored.values())
+    bare = {identity: {k: v for k, v in r.record.items() if k != CHECKSUM} for identity, r in stored.items()}
+    assert bare == {r.identity: r.record for r in results}
     return {result.task: result for result in results}
 
 

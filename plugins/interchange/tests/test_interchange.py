@@ -22,7 +22,7 @@ from plmtasks.config import RunConfig, Source, TrainSettings, run_config
 from plmtasks.errors import DataError, InputError, OutputError
 from plmtasks.examples import Prediction
 from plmtasks.registry import Registry, load_registry
-from plmtasks.results import Result, dump, read_results
+from plmtasks.results import Result, dump, read_results, sealed
 from plmtasks.scoring import Submission, bound_metrics, score_file
 from plmtasks.session import run
 
@@ -53,7 +53,7 @@ def changed(result: Result, folder: Path, **parts: Any) -> Result:
         **result.record,
         **{k: {**result.record[k], **v} if isinstance(v, dict) and k in result.record else v for k, v in parts.items()},
     }
-    (folder / "result.json").write_text(dump(record), encoding="utf-8")
+    (folder / "result.json").write_text(sealed(record), encoding="utf-8")
     return read_results(folder)[0]
 
 

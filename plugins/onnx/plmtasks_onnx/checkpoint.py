@@ -125,6 +125,8 @@ class Exported(Model):
 class Checkpoints(Provider):
     """`onnx:NAME` and `onnx-int8:NAME`: any folder or hub id of an encoder that classifies."""
 
+    inert = True
+
     def __init__(self, scheme: str, *, int8: bool) -> None:
         self.scheme, self.int8 = scheme, int8
         self.description = "a classifying encoder in a folder or on the hub, by onnxruntime" + " in 8 bits" * int8

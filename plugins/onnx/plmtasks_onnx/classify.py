@@ -36,7 +36,7 @@ class Classifier(LoadedModel):
 
         self.checkpoint, self.session, self.settings = checkpoint, session, settings
         with reading(checkpoint.name, checkpoint.folder):
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder)
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
             self.tokenizer("a text")  # a damaged one fails here, and not at some example
         self.limit, whose = limit_of(checkpoint.config, self.tokenizer, places)
         self.limited = f"{self.limit} tokens, {whose}" if self.limit < UNLIMITED else whose

@@ -68,7 +68,7 @@ def export(checkpoint: "Exported", graph: Path) -> None:
     import transformers
 
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(
             checkpoint.folder, use_safetensors=True, dtype=torch.float32
         ).eval()

@@ -47,7 +47,7 @@ class LoadedServed(LoadedModel):
         """Seconds between two requests of this process."""
         self._next = 0.0
         # every try goes through the hook, those that the client makes again too
-        paced = openai.DefaultAsyncHttpxClient(event_hooks={"request": [self._pace]})
+        paced = openai.DefaultAsyncHttpxClient(event_hooks={"request": [self._prepare]})
         self.client = self.connection.client(http_client=paced)
         self.slots = asyncio.Semaphore(self.connection.concurrency)
         # a loop of its own: the caller may be within one, as in a notebook
@@ -111,7 +111,8 @@ class LoadedServed(LoadedModel):
             raise NoCompletion(f"{text!r} for a text")
         return text
 
-    async def _pace(self, _request: Any) -> None:
+    async def _prepare(self, request: Any) -> None:
+        self.connection.bare(request)
         now = time.monotonic()
         at = max(self._next, now)
         self._next = at + self.interval

@@ -15,6 +15,8 @@ NO_KEY = "none"
 OWN = "https://api.openai.com/v1"
 PREFIX = "PLMTASKS_OPENAI_"
 KEPT = "what was answered is kept: the same command goes on from there"
+SENT = ("host", "connection", "accept-encoding", "content-type", "content-length", "transfer-encoding")
+"""The headers that a request to an address in a name keeps: all else may come from the environment, and be a secret."""
 FACTS = ("id", "root", "owned_by", "max_model_len")
 """What of a server's word on a model stays the same from one asking to the next; vLLM's `created` is the time of asking."""
 HINTS = {
@@ -33,6 +35,8 @@ class Connection:
 
     address: str
     key: str = field(repr=False)
+    named: bool
+    """Whether the address stands in a model's name: names come with others' suites, so it is sent nothing of the environment."""
     concurrency: int
     """Requests of a process under way at once."""
     per_minute: float
@@ -57,7 +61,10 @@ class Connection:
         import openai
 
         try:
-            with openai.OpenAI(base_url=self.address, api_key=self.key or NO_KEY, timeout=60, max_retries=2) as client:
+            http = openai.DefaultHttpxClient(event_hooks={"request": [self.bare]})
+            with openai.OpenAI(
+                base_url=self.address, api_key=self.key or NO_KEY, timeout=60, max_retries=2, http_client=http
+            ) as client:
                 listed = {found.id: found.model_dump() for found in client.models.list()}
         except (ValueError, TypeError, AttributeError):
             return {}  # no list: some servers have none
@@ -66,6 +73,13 @@ class Connection:
                 return {}
             self.refuse(e)
         return {name: listed[model][name] for name in FACTS if name in listed.get(model, {})}
+
+    def bare(self, request: Any) -> None:
+        """Takes from a request, as it is about to be sent, what only the user's own server may see."""
+        if self.named:
+            for name in set(request.headers) - {*SENT}:
+                del request.headers[name]
+            request.headers.update({"accept": "application/json", "authorization": f"Bearer {NO_KEY}", "user-agent": "plmtasks"})
 
     def refuse(self, error: "openai.OpenAIError") -> NoReturn:
         """raises: ModelError that says what the server said, without the key"""
@@ -90,7 +104,7 @@ class Connection:
 def connection(address: str | None) -> Connection:
     """By the environment, which is no part of a run's identity.
 
-    A key goes only where the environment says, never to an address in a name: names come with others' suites.
+    Key, organization, project and further headers go only where the environment says, never to an address in a name.
 
     raises: InputError
     """
@@ -107,7 +121,7 @@ def connection(address: str | None) -> Connection:
             "for a server of your own: openai:MODEL@http://HOST:PORT/v1",
         )
     return Connection(
-        address=at.rstrip("/"), key=key or "", concurrency=int(_number("CONCURRENCY", 16, least=1)),
+        address=at.rstrip("/"), key=key or "", named=address is not None, concurrency=int(_number("CONCURRENCY", 16, least=1)),
         per_minute=_number("REQUESTS_PER_MINUTE", 0), timeout=_number("TIMEOUT", 600), retries=int(_number("RETRIES", 8)),
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from plmtasks.errors import InputError
 from plmtasks.model import LoadedModel, Model, Provider
@@ -54,6 +55,11 @@ class Served(Model):
             },
         }  # fmt: skip
 
+    def unsafe(self, settings: "ModelSettings") -> Sequence[str]:
+        """An address of another machine, which would read the questions; `model_args` are fields of a request."""
+        host = urlsplit(self.address).hostname or "" if self.address else "localhost"
+        return [] if host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) else [f"the address {self.address}"]
+
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
         from .asking import shown
 
@@ -73,7 +79,7 @@ class Served(Model):
 class Servers(Provider):
     """`openai:MODEL` and `openai:MODEL@ADDRESS`."""
 
-    scheme = "openai"
+    scheme, inert = "openai", True
     description = "a model of a server of the OpenAI protocol at OPENAI_BASE_URL; NAME@http://HOST:PORT/v1: at that address"
 
     def make(self, name: str) -> Served:

@@ -35,7 +35,7 @@ class Synonyms(WordPerturbation):
 class SynonymFiles(Provider):
     """`synonyms:FILE`."""
 
-    scheme = "synonyms"
+    scheme, inert = "synonyms", True
     description = "synonyms of a file: a word, a tab, words that mean the same with commas between"
 
     def make(self, name: str) -> Synonyms:

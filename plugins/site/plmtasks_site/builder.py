@@ -143,7 +143,7 @@ class Builder:
     def _examples(self, task: TaskTables, name: str, run: Run) -> Mapping[str, str]:
         try:
             rows = [[p["id"], p.get("inputs", {}), p["reference"], p["slices"]] for p in run.result.predictions()]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, PlmtasksError):
             return {}
         return scripts.scripts(f"data/{task.slug}/{name}", name, rows)
 

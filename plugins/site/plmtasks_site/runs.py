@@ -40,7 +40,7 @@ class Run:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        return self.result.config() if (self.result.folder / "config.json").exists() else {}
+        return self.result.config()
 
     @property
     def page(self) -> str:

@@ -37,8 +37,8 @@ EXAMINED = {
         },
     },
     "calibration": {
-        "of": ["accuracy", "accuracy"], "examples": 80, "ece": 0.123, "low": 0.061, "high": 0.198, "bins": BINS,
-        "equal_mass": {"ece": 0.1, "low": 0.05, "high": 0.2, "bins": BINS},
+        "of": ["accuracy", "accuracy"], "examples": 80, "ece": 0.123, "low": 0.061, "high": 0.198, "chance": 0.05, "bins": BINS,
+        "equal_mass": {"ece": 0.1, "low": 0.05, "high": 0.2, "chance": 0.05, "bins": BINS},
     },
     "overlap": {"train": "train", "exact": 2, "ngram": 3, "examples": 80, "n": 8, "short": 5},
 }  # fmt: skip

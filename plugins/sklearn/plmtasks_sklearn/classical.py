@@ -109,7 +109,7 @@ MODELS: Mapping[str, Classical] = {
 class Folders(Provider):
     """`sklearn:FOLDER`, or the folder alone: what one of these models has learned."""
 
-    scheme = "sklearn"
+    scheme, inert = "sklearn", True
     description = "a folder that plmtasks train wrote of tfidf-linear or majority; its path alone will do"
 
     def owns(self, name: str) -> bool:

@@ -37,7 +37,7 @@ UNLIMITED = 10**6
 class BertScores(Provider):
     """`bertscore:PATH`, with a folder or a name on the hub, and `bertscore:PATH#LAYER`."""
 
-    scheme = "bertscore"
+    scheme, inert = "bertscore", True
 
     def make(self, name: str) -> "BertScore":
         path, _, layer = name.partition("#")
@@ -165,7 +165,7 @@ def _checkpoint(path: str, layer: int | None) -> Checkpoint:
 
     folder = _folder(path)
     try:
-        layers = AutoConfig.from_pretrained(folder).get_text_config().num_hidden_layers
+        layers = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config().num_hidden_layers
     except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
         said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
@@ -189,8 +189,8 @@ def _encoder(path: str, layer: int | None) -> Encoder:
     checkpoint = _checkpoint(path, layer)
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
-        module = AutoModel.from_pretrained(checkpoint.folder, use_safetensors=True).eval()
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
+        module = AutoModel.from_pretrained(checkpoint.folder, use_safetensors=True, trust_remote_code=False).eval()
     except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
         said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e

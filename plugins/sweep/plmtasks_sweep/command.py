@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="DIR", help="Results, and failures.json; default: the suite's, else results.")
 @click.option("--checkpoints", metavar="DIR", help="Models that are trained on the way; default: the suite's, else checkpoints.")
 @click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Of each run; default: the suite's, else 1.")
+@click.option("--trust-remote-code", is_flag=True, help="Run code that the suite or a file that it names asks for.")
 @click.option("--quiet", is_flag=True, help="Print the table and the summary only.")
-def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, **values: Any) -> None:
+def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_code: bool, **values: Any) -> None:
     """Run tasks × models × seeds as a suite's file says.
 
     What is there is not run again, and what fails stops nothing else: it is kept in failures.json, and --retry runs it again.
@@ -43,7 +44,7 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, **values: Any)
     from .suites import read_suite
     from .sweeping import look, plan, sweep
 
-    registry = load_registry()
+    registry = load_registry(trusting=trust_remote_code)
     live = sys.stderr.isatty() and not quiet
     given = {name: value for name, value in values.items() if value is not None}
     cells = plan(read_suite(suite), registry, **given, quiet=quiet or live, yes=True)

@@ -2,11 +2,11 @@
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from plmtasks import distributed, job, results, session
 from plmtasks.config import RunConfig, Source
@@ -17,7 +17,7 @@ from plmtasks.registry import Registry
 from plmtasks.requests import to_json
 from plmtasks.results import Result
 
-from .suites import Suite
+from .suites import Entry, Suite
 
 FAILURES = "failures.json"
 """In the output folder: which runs failed, and why; a run that succeeds is taken out."""
@@ -73,12 +73,14 @@ def plan(suite: Suite, registry: Registry, **options: Any) -> list[Cell]:
 
     options: what goes before the suite's file
 
-    raises: InputError for a name that nobody registered
+    raises: InputError for a name that nobody registered; for what runs code that is not installed, or is written outside of
+        the folder of the suite and the one in which the command is given, if the caller did not say so
     """
-    for kind, entries in (("task", suite.tasks), ("model", suite.models)):
+    kinds: tuple[tuple[Literal["task", "model"], Sequence[Entry]], ...] = (("task", suite.tasks), ("model", suite.models))
+    for kind, entries in kinds:
         for entry in entries:
             try:
-                getattr(registry, kind)(entry.name)
+                registry.named(kind, entry.name, entry.where)
             except (UnknownNameError, PluginError) as e:
                 raise InputError(f"{entry.where}: {e.message}", *e.hints) from e
     cells = []
@@ -86,8 +88,20 @@ def plan(suite: Suite, registry: Registry, **options: Any) -> list[Cell]:
         for model in suite.models:
             state = EXCLUDED if suite.excludes(task, model) else WAITING
             configs = suite.configs(task, model, **options)
+            registry.check(configs[0], model.where)
+            _check_folders(suite, configs[0], options)
             cells += [Cell(task=task.label, model=model.label, config=config, state=state) for config in configs]
     return cells
+
+
+def _check_folders(suite: Suite, config: RunConfig, options: Mapping[str, Any]) -> None:
+    """raises: InputError"""
+    for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
+        place = Path(folder).resolve()
+        if name not in options and not any(place.is_relative_to(within) for within in (Path.cwd(), suite.path.resolve().parent)):
+            raise InputError(
+                f"{suite.path}: {name} = {folder!r} lies outside of this folder and the suite's", f"--{name} DIR says where"
+            )
 
 
 def look(cells: Sequence[Cell], registry: Registry, *, retry: bool = False) -> list[Cell]:

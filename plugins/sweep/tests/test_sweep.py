@@ -322,4 +322,4 @@ def test_a_damaged_list_of_failures_is_an_error(tmp_path):
     (tmp_path / "results" / "failures.json").write_text("{1")
     done = sweep(tmp_path)
     assert done.returncode == 2
-    assert "results/failures.json: expected the failures of a sweep, found JSONDecodeError" in done.stderr
+    assert "results/failures.json:1:2: expected the failures of a sweep: JSON, found Expecting property name" in done.stderr

@@ -91,6 +91,8 @@ def add(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
 def load(module: Any, folder: Path) -> Any:
     """Puts saved adapters into their base in memory; returns peft's model around it, whose adapters can learn on."""
     peft = _peft()
+    if _read(folder / CONFIG).get("megatron_config") is not None:  # with it, peft imports the module that the file names
+        raise ModelError(f"{CONFIG} in {folder} is for Megatron, and would have a module imported", "remove its megatron_config")
     return peft.PeftModel.from_pretrained(module, folder, is_trainable=True, autocast_adapter_dtype=False)
 
 
@@ -182,6 +184,8 @@ def _config(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
     unknown = [name for name in training.peft_args if name not in fields_of[method]]
     if unknown:
         raise InputError(f"{training.peft} takes no {unknown[0]!r}", f"it takes: {', '.join(sorted(fields_of[method]))}")
+    if training.peft_args.get("megatron_config") is not None:
+        raise InputError("--peft-args takes no 'megatron_config': peft would import what it names")
     kind, module = PeftType(method), parts.module
     defaults: dict[str, Any] = {"task_type": _task_type(parts.family, form), "modules_to_save": _whole(parts, form) or None}
     known = getattr(PEFT_TYPE_TO_TUNER_MAPPING[kind], "target_module_mapping", None)

@@ -16,6 +16,17 @@ from .architectures import ANSWERS, family_of, has_head, head_of, memory_of
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
 
+SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
+"""Of `from_pretrained`, whose texts lead nowhere, but for kernels of the hub: "owner/name"."""
+SAFE_IF = {
+    "use_safetensors": True,
+    "weights_only": True,
+    "use_kernels": False,
+    "allow_all_kernels": False,
+    "trust_remote_code": False,
+}
+"""And those that are safe with one value alone. All other numbers and truth values are taken for the configuration's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Model):
@@ -93,6 +104,9 @@ class Checkpoint(Model):
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser())
 
+    def unsafe(self, settings: "ModelSettings") -> Sequence[str]:
+        return unsafe(settings)
+
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
         from .loading import prompt_of
 
@@ -150,7 +164,7 @@ class Checkpoint(Model):
 class Hub(Provider):
     """Any hub id (`owner/name`, with an optional `@revision`) and any folder."""
 
-    scheme = "transformers"
+    scheme, inert = "transformers", True
     default = True
 
     def make(self, name: str) -> Checkpoint:
@@ -170,6 +184,18 @@ class Hub(Provider):
 
 def _pickles(settings: "ModelSettings") -> bool:
     return settings.model_args.get("use_safetensors") is False
+
+
+def unsafe(settings: "ModelSettings") -> list[str]:
+    """Remote code, pickles, kernels of the hub, and texts, lists and objects that are not known to be harmless."""
+
+    def harmless(name: str, value: Any) -> bool:
+        if name in SAFE_IF:
+            return value is SAFE_IF[name]
+        return isinstance(value, (int, float)) or (name in SAFE_ARGS and "/" not in str(value))
+
+    said = [f"{name}={value!r:.40}" for name, value in settings.model_args.items() if not harmless(name, value)]
+    return [*(["trust_remote_code"] if settings.trust_remote_code else []), *said]
 
 
 def label(folder: str) -> str:

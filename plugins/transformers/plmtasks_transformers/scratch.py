@@ -14,7 +14,7 @@ from plmtasks.requests import Request
 
 from . import files
 from .architectures import ANSWERS, ENCODER, SEQUENCE_TO_SEQUENCE, family_of
-from .checkpoint import Checkpoint, label
+from .checkpoint import Checkpoint, label, unsafe
 from .loaded import save_checkpoint
 from .prompts import PREFIXED
 
@@ -49,7 +49,7 @@ class FromScratch(Model):
             config, tokenizer = self.parts(texts)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                module = transformers.AutoModel.from_config(config)
+                module = transformers.AutoModel.from_config(config, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as e:
             raise ModelError(f"{self.name!r} cannot be made: {str(e).strip().splitlines()[0]}") from e
         save_checkpoint(module, tokenizer, folder)
@@ -61,6 +61,9 @@ class FromScratch(Model):
 
     def saved(self, folder: Path) -> Checkpoint:
         return Checkpoint(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
+
+    def unsafe(self, settings: "ModelSettings") -> list[str]:
+        return unsafe(settings)
 
     def fresh(self, form: Request) -> bool:
         return True
@@ -105,7 +108,7 @@ class Scratch(FromScratch):
         with reading(self.name, self.path.parent):
             config = transformers.AutoConfig.for_model(**self.config)
             if self.tokenizer_files:
-                tokenizer = transformers.AutoTokenizer.from_pretrained(str(self.path.parent))
+                tokenizer = transformers.AutoTokenizer.from_pretrained(str(self.path.parent), trust_remote_code=False)
                 config.vocab_size = max(config.vocab_size, len(tokenizer))
                 fit(config, tokenizer, self.config.get("decoder_start_token_id"))
                 return config, tokenizer
@@ -147,7 +150,7 @@ def fit(config: Any, tokenizer: Any, start: int | None = None) -> None:
 class Configurations(Provider):
     """`scratch:PATH`, a config.json of the transformers library or a folder that has one, with tokenizer files or without."""
 
-    scheme = "scratch"
+    scheme, inert = "scratch", True
 
     def make(self, name: str) -> Scratch:
         path = Path(name.removeprefix(f"{self.scheme}:")).expanduser()

@@ -51,7 +51,7 @@ class Renderer:
         self.name, self.given = name, {**known, "chat_template": template, "add_generation_prompt": True}
         # its own errors would stand between the lines of a run
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(BYTES), str(LETTERS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-P", "-c", PROGRAM, str(BYTES), str(LETTERS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._there = False

@@ -69,7 +69,7 @@ BUILT: Mapping[str, tuple[str, Callable[[Form], Dataset] | None]] = {
 class Pairs(Provider):
     """`translation/wmt22-zh-en`: a set and two languages."""
 
-    scheme = "translation/"
+    scheme, inert = "translation/", True
     description = (
         "SET-FROM-TO, as in wmt22-zh-en: text (your own, any languages), opus100, multi30k, or a test set of sacrebleu's: "
         "wmt08 to wmt24, iwslt17, mtedx/test, mtnt2019, …"

@@ -125,7 +125,7 @@ class Bleu(Sacrebleu):
 class BleuByTokenizer(Provider):
     """`bleu:flores200`: BLEU over the words of any tokenizer of sacrebleu's."""
 
-    scheme = "bleu"
+    scheme, inert = "bleu", True
     description = f"BLEU with a tokenizer: {', '.join(TOKENIZERS)}"
 
     def make(self, name: str) -> Bleu:

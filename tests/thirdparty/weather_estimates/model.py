@@ -91,6 +91,7 @@ class Trained(Provider):
 
     scheme = "word-sums"
     description = "a folder that `plmtasks train` wrote"
+    inert = True
 
     def make(self, name: str) -> Model:
         return Checkpoint(name=f"{self.scheme}:{Path(name).name}", folder=Path(name))
