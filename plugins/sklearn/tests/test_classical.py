@@ -309,7 +309,7 @@ def test_what_cannot_be_learned_or_asked(folder: Path, tmp_path: Path) -> None:
         registry.model(f"sklearn:{tmp_path}")
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "sklearn.json").write_text('{"kind": "forest"}')
+    (broken / "sklearn.json").write_text('{"kind": "forest", "labels": ["a"], "multi_label": false, "pairs": false}')
     with pytest.raises(ModelError, match="'forest'\n  there are: tfidf-linear, majority"):
         registry.model(str(broken))
     (broken / "sklearn.json").write_bytes((folder / "sklearn.json").read_bytes())
