@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from . import given, robustness
-from .config import RunConfig
+from .config import RunConfig, Source
 from .data import Dataset, draw
 from .errors import InputError, MismatchError, PlmtasksError
 from .examples import Example, Prediction
@@ -253,15 +253,14 @@ def _words(request: Request, answer: Answer) -> str:
     return str(getattr(answer, "text", ""))
 
 
-def data_name(data: Dataset, split: str) -> str:
-    """What a result calls the data of a split: a published name, or, of a user's own files, a name of their content.
+def data_name(data: Dataset, split: str, source: Source) -> str:
+    """What a result calls the data of a split: its published name, or, of a user's own files, a name of their content.
 
     How files and folders are called is each user's own affair; a result has the same bytes whatever it is.
     """
-    own = split == "train" and data.train_name is not None
-    name = data.train_name if own and data.train_name else data.name
-    if name.startswith("hf://") or (data.published and not own):
-        return name
+    named = (source.train_data if split == "train" else None) or source.data
+    if named is None or named.startswith("hf://"):
+        return named or data.name
     return content_name(data.fingerprint(split))
 
 

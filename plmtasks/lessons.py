@@ -164,7 +164,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
         chosen = None
     chosen = None if chosen == "none" else chosen
     facts = {
-        "name": data_name(job.data, "train"),
+        "name": data_name(job.data, "train", job.config.source),
         "split": "train",
         "examples": len(examples),
         "fingerprint": fingerprint(examples),

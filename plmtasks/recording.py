@@ -37,7 +37,7 @@ def write(job: Job, folder: Path, parts: Mapping[str, Any], outcome: Outcome) ->
     scored = scoring.score(job.metrics, job.examples, predictions)
     found: dict[str, Any] = {}
     if job.config.overlap:
-        seen = overlap.find(job.examples, job.data["train"], data_name(job.data, "train"))
+        seen = overlap.find(job.examples, job.data["train"], data_name(job.data, "train", job.config.source))
         examples, found["overlap"] = seen.sliced(examples), seen.record()
     files = {
         "predictions.jsonl": results.prediction_lines(examples, predictions).encode("utf-8", "surrogatepass"),

@@ -154,7 +154,7 @@ def identity(job: Job) -> dict[str, Any]:
         "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
         "data": {
-            "name": data_name(job.data, job.split), "split": job.split, "fingerprint": fingerprint(job.examples),
+            "name": data_name(job.data, job.split, c.source), "split": job.split, "fingerprint": fingerprint(job.examples),
             "of": job.of, **({"left_out": left} if (left := job.data.left_out(job.split)) else {}),
         },
         "model": {

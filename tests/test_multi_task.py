@@ -89,11 +89,11 @@ def test_the_epoch_is_chosen_by_distances_not_by_sums_of_units() -> None:
 
 
 def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path: Path, registry: Registry) -> None:
-    toml = 'name = "own/styles"\ndescription = "?"\nmetrics = ["summary_style"]\n[columns]\nreference = "reference"\n'
-    toml += '[Generate]\ntext = "{text}"\n'
-    (tmp_path / "styles.toml").write_text(toml)
+    (tmp_path / "styles.toml").write_text(
+        'name = "own/styles"\nmetrics = ["summary_style"]\n[columns]\nreference = "summary"\n[Generate]\ntext = "{text}"\n'
+    )
     for split in ("train", "validation"):
-        (tmp_path / f"{split}.jsonl").write_text('{"text": "a red kite flew", "reference": "a kite"}\n')
+        (tmp_path / f"{split}.jsonl").write_text('{"text": "a red kite flew", "summary": "a kite"}\n')
     some = TrainSettings(epochs=1, limit=1)
     [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
     [questions] = configs("tiny-t5", "qa/sample", training=some)

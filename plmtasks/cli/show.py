@@ -65,7 +65,9 @@ def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
 
     try:
         data = task.load(Source(**values))
-        return task.bind(data), data, ""
+        bound = task.bind(data)
+        data[data.default_split()]  # splits are read when they are asked for
+        return bound, data, ""
     except InputError as e:
         if any(values.values()):  # the data that the user named must be there
             raise

@@ -40,11 +40,13 @@ class Choice:
 def choose(requests: "Sequence[Classify]", truth: "NDArray[Any]", *, multi: bool) -> Choice:
     """What gives parts of the data that were left out the highest likelihood, which moves less by chance than accuracy does.
 
-    Of several labels F1 counts instead: it is what they are judged by, and the likelihood of rare ones names none.
+    F1 of several labels would take what is sure of itself, and so the worse features.
 
     truth: bool, (requests, labels)
     """
-    drawn = _drawn(requests, truth.shape[1])
+    import numpy as np
+
+    drawn = _drawn(requests, min(truth.shape[1], LABELS) if multi else truth.shape[1])
     problems = list(_problems(truth[drawn], multi=multi))
     if not problems:
         return Choice()
@@ -52,7 +54,7 @@ def choose(requests: "Sequence[Classify]", truth: "NDArray[Any]", *, multi: bool
     worth: dict[tuple[Sequence[str], float], float] = {}
     for look in LOOKS:
         matrix = _condensed(Features.learned(asked, look).matrix(asked))
-        found: Any = sum(_worth(matrix[rows], classes, multi=multi) for rows, classes in problems)
+        found = np.sum([_worth(matrix[rows], classes) for rows, classes in problems], axis=0)
         worth |= {(look, C): float(value) for C, value in zip(STRENGTHS, found, strict=True)}
     views, strength = max(worth, key=lambda one: worth[one])
     return Choice(views=views, C=strength, examples=len(problems[0][0]))
@@ -91,13 +93,14 @@ def _condensed(matrix: Any) -> Any:
     return csr_matrix(hstack([matrix[:, ~alone], diags(own)]))
 
 
-def _worth(matrix: Any, classes: "NDArray[Any]", *, multi: bool) -> "NDArray[Any]":
-    """By each strength, the mean log-likelihood (or F1) of the parts that were left out. (strengths)"""
+def _worth(matrix: Any, classes: "NDArray[Any]") -> "NDArray[Any]":
+    """By each strength, the mean log-likelihood of the parts that were left out. (strengths)"""
+    import numpy as np
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
 
     model = LogisticRegressionCV(
-        Cs=STRENGTHS, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0), scoring="f1" if multi else "neg_log_loss",
+        Cs=STRENGTHS, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0), scoring="neg_log_loss",
         max_iter=ITERATIONS, tol=TOLERANCE, refit=False, l1_ratios=(0.0,), use_legacy_attributes=False,
     )  # fmt: skip
-    return model.fit(matrix, classes).scores_.mean(axis=0).reshape(len(STRENGTHS))
+    return np.asarray(model.fit(matrix, classes).scores_.mean(axis=0).reshape(len(STRENGTHS)))
