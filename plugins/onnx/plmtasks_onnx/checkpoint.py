@@ -30,7 +30,7 @@ HEADED = {"architectures?": (list, _NONE), "id2label?": (dict, _NONE), "problem_
 class Exported(Model):
     """An encoder with a head for its labels, as the transformers library writes it; it is exported when it is first loaded."""
 
-    version = 2
+    version = 3
     name: str
     source: str
     """A folder, or owner/name of the hub with an optional @revision."""

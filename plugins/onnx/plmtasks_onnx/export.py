@@ -40,7 +40,7 @@ def graph_of(checkpoint: "Exported", *, int8: bool) -> Path:
     from .checkpoint import WEIGHTS
 
     made_by = {name: version(name) for name in ("torch", "transformers", "onnxscript", "onnxruntime")}
-    text = json.dumps([checkpoint.hashes(WEIGHTS), made_by, PLACES], sort_keys=True)
+    text = json.dumps([checkpoint.hashes(WEIGHTS), made_by, checkpoint.version], sort_keys=True)
     place = cache_folder() / (hashlib.sha256(text.encode()).hexdigest()[:32] + "-int8" * int8)
     place.parent.mkdir(parents=True, exist_ok=True)
     source = graph_of(checkpoint, int8=False) if int8 else None
