@@ -203,7 +203,7 @@ def fingerprint_changes_with_the_data(subject: TaskSubject) -> None:
     for split, examples in subject.examples.items():
         first = examples[0]
         changed = {
-            "id": replace(first, id=f"{first.id} "), "inputs": replace(first, inputs={**first.inputs, "": ""}),
+            "id": replace(first, id=f"{first.id} "), "inputs": replace(first, inputs={**first.inputs, "": "another"}),
             "reference": replace(first, reference=[first.reference]),
         }  # fmt: skip
         prints = {
