@@ -89,6 +89,8 @@ def test_score(environment, place, ran):
     scored = json.loads(
         environment.run("plmtasks", "score", "--task", TASK, "--predictions", str(predictions), "--format", "json", cwd=place)
     )
+    signatures = {metric: {score.pop("signature") for score in scores.values()} for metric, scores in scored.items()}
+    assert signatures == {metric: {signature} for metric, signature in ran["signatures"].items()}
     assert scored == ran["scores"]
 
 

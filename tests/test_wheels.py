@@ -92,7 +92,7 @@ def test_what_is_imported_is_required(wheels, distribution):
 def test_all_is_what_most_users_want(wheels):
     wanted = [Requirement(text) for text in EXTRAS["all"]]
     assert {r.name for r in wanted} == {"plmtasks", *PLUGINS}
-    assert next(r.extras for r in wanted if r.name == "plmtasks") == {"run", "store", "site"}
+    assert next(r.extras for r in wanted if r.name == "plmtasks") == {"excel", "run", "store", "site"}
 
 
 @pytest.mark.parametrize("plugin", sorted(PLUGINS))

@@ -44,7 +44,8 @@ class Folder:
             made = read_object(manifest, {"groups": {...: {"digest": str, "files": [str]}}})
             groups: dict[str, Any] = made["groups"]
             for entry in groups.values():
-                _ = str(entry["digest"]), [self._inside(name) for name in entry["files"]]
+                for name in entry["files"]:
+                    self._inside(name).exists()  # a name that no system takes is found now, and not when it is deleted
         except (OSError, ValueError, DataError) as e:
             hint = f"delete {self.path}: it is made anew"
             raise DataError(str(manifest), "what a build left", str(e), hint) from e

@@ -34,9 +34,9 @@ def find_flaw(spans: Iterable[Span], length: int) -> str | None:
     """What keeps these from being disjoint spans of `length` words; None: nothing."""
     taken: set[int] = set()
     for span in spans:
-        words = set(range(span.start, span.end))
         if not (0 <= span.start < span.end <= length):
             return f"{list(span)} in a sentence of {length} words"
+        words = set(range(span.start, span.end))
         if words & taken:
             return f"{list(span)}, which overlaps another"
         taken |= words

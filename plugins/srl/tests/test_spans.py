@@ -209,3 +209,7 @@ def test_an_argument_around_the_predicate_goes_on_behind_it():
     assert lay_flat([Span("ARG1", 0, 5), Span("V", 2, 3), Span("ARG2", 4, 6)]) == (
         (Span("ARG1", 0, 2), Span("V", 2, 3), Span("C-ARG1", 3, 5)), 1,
     )  # fmt: skip
+
+
+def test_a_span_of_more_words_than_any_memory_has_is_told():
+    assert find_flaw([Span("x", 3, 2**63)], 5) == f"['x', 3, {2**63}] in a sentence of 5 words"

@@ -139,7 +139,7 @@ def test_a_model_is_asked_how_much_it_takes(registry, example, tmp_path, kind, p
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataWarning)
         metric.statistics(predictions("a " * (places - 2)), [short])
-    with pytest.warns(DataWarning, match="1 texts are longer than the model takes"):
+    with pytest.warns(DataWarning, match="1 text is longer than the model takes"):
         metric.statistics(predictions("a " * (places - 1)), [short])
 
 
