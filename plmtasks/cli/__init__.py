@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -191,6 +191,8 @@ def main() -> None:
     except KeyboardInterrupt as e:
         _interrupted(e)
     except Exception as e:
+        if Ended.number is not None:  # a library may make another error of what the signal raised
+            _interrupted(Ended(Ended.number))
         from ..loading import blame
 
         blamed = None if debug else blame(e)
@@ -201,6 +203,9 @@ def main() -> None:
 
 class Ended(KeyboardInterrupt):
     """A signal asks to end, as Ctrl-C does; its number."""
+
+    number: ClassVar[int | None] = None
+    """Of the signal that came."""
 
 
 def _take_signals() -> None:
@@ -217,6 +222,7 @@ def _take_signals() -> None:
 
 def _end(number: int, _: object) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+    Ended.number = number
     raise Ended(number)
 
 
