@@ -126,7 +126,7 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
         ) from e
     wrong = [a for r, a in zip(requests, answers, strict=False) if not isinstance(a, r.answer_type)]
     if len(answers) != len(requests) or wrong:
-        found = f"{counted(len(answers), 'answer')}" if not wrong else repr(wrong[0])
+        found = counted(len(answers), "answer") if not wrong else repr(wrong[0])
         raise PlmtasksError(f"a model was asked {len(requests)} requests of kind {requests[0].kind()}, and gave {found}")
     for request, answer in zip(requests, answers, strict=True):
         for text, tokens in _scored(request, answer):

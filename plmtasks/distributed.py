@@ -243,7 +243,8 @@ def joined() -> Iterator[Processes]:
         raise
     finally:
         stop.set()
-        watcher.join()  # in the store while Python ends, it would end the process with SIGABRT
+        # in the store while Python ends, it would end the process with SIGABRT; a cut network may hold it there for good
+        watcher.join(5.0)
 
 
 def _attempt() -> str:
