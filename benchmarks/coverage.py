@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from frame import RESULTS, say  # the folder is no package
 
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.statistics import bootstrap, compare, rank
 
 LABELS = ("negative", "neutral", "positive")

@@ -283,9 +283,9 @@ class Ours:
     """plmtasks' own engine on given requests, in this process: planned, computed, journalled and collected each time."""
 
     def __init__(self, model: str, requests: Sequence[Any], options: Options, **settings: Any) -> None:
-        from plmtasks import environment
         from plmtasks.config import run_config
-        from plmtasks.registry import load_registry
+        from plmtasks.execution import environment
+        from plmtasks.hooks import load_registry
 
         config = run_config("none", model, **{"dtype": "float32", "threads": options.threads, **settings})
         self.settings = environment.resolve(config, 1).settings
@@ -295,7 +295,7 @@ class Ours:
 
     def __call__(self) -> list[Any]:
         """The answers, in the order of the requests."""
-        from plmtasks.distributed import alone
+        from plmtasks.execution import alone
 
         with tempfile.TemporaryDirectory() as folder:
             return self.over(alone(), Path(folder))
@@ -305,9 +305,7 @@ class Ours:
 
         folder: where all of them write their answers down
         """
-        from plmtasks import answering
-        from plmtasks.journal import Journal
-        from plmtasks.progress import Progress
+        from plmtasks.execution import Journal, Progress, answering
 
         work = answering.plan(self.loaded, self.requests, self.settings)
         with Journal(folder, work.hash, processes.rank) as journal:

@@ -21,8 +21,9 @@ def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: b
     import numpy as np
 
     from plmtasks.examples import Prediction
-    from plmtasks.registry import load_registry
-    from plmtasks.results import dump, identity_hash, prediction_lines, run_folder, statistics_bytes
+    from plmtasks.files import dump
+    from plmtasks.hooks import load_registry
+    from plmtasks.results import identity_hash, prediction_lines, run_folder, statistics_bytes
     from plmtasks.scoring import score
 
     registry = load_registry()

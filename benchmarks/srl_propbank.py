@@ -65,7 +65,7 @@ def arg_max(folder: str, threads: int, limit: int | None) -> Any:
 
     from plmtasks.config import ModelSettings, Source
     from plmtasks.data import draw
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
     from plmtasks.requests import TagAnswer
     from plmtasks.scoring import score
 

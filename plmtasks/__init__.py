@@ -8,13 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pluggy
+
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
-from .hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from .results import Result
 
 __version__ = "0.1.0"
+
+hookimpl = pluggy.HookimplMarker("plmtasks")
+"""Marks what a plugin gives for a hook of `plmtasks.hooks.hookspecs`."""
+
 __all__ = [
     "Generation", "ModelSettings", "RunConfig", "Source", "TrainSettings", "hookimpl", "predict", "run", "run_config", "train",
 ]  # fmt: skip
@@ -27,7 +32,7 @@ def run(task: str, model: str, **options: Any) -> "Result":
 
     raises: PlmtasksError
     """
-    from .session import run
+    from .evaluation import run
 
     return run([run_config(task, model, **options)])[0]
 
@@ -40,7 +45,7 @@ def train(task: str | Mapping[str, Mapping[str, Any]], model: str, output: str, 
 
     raises: PlmtasksError
     """
-    from .session import train
+    from .evaluation import train
 
     tasks = {task: {}} if isinstance(task, str) else task
     return train([run_config(name, model, **{**options, **source}) for name, source in tasks.items()], output)
@@ -62,6 +67,6 @@ def predict(
 
     raises: PlmtasksError
     """
-    from .session import answers
+    from .evaluation import answers
 
     return answers(run_config(task, model, **options), inputs, output)

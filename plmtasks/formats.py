@@ -11,7 +11,7 @@ from .errors import InputError
 from .results import Result
 
 if TYPE_CHECKING:
-    from .registry import Registry
+    from .hooks import Registry
 
 __all__ = ["Format", "Written"]
 

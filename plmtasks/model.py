@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .batching import Cost
-from .documents import CHECKSUM, file_hash, is_sealed, read_object, read_text
 from .errors import DataError, InputError, ModelError, PlmtasksError
+from .files import CHECKSUM, file_hash, is_sealed, read_object, read_text
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
@@ -65,6 +65,29 @@ def reading(name: str, folder: Path) -> Iterator[None]:
         said = str(e).strip().split("\n")[0][:300]
         first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
         raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What one request costs a model."""
+
+    group: str = ""
+    """Only requests of one group share a batch."""
+    rows: int = 1
+    """Sequences that the request becomes (windows, choices)."""
+    width: int
+    """Tokens of its longest sequence, to which a batch's other sequences are padded."""
+    bare: int | None = None
+    """Tokens that it computes where nothing is padded; None: its sequences are padded to the widest of the batch."""
+    near: bytes = b""
+    """Requests that are near each other in this order share a batch before those of like width do."""
+    cut: int = 0
+    """Tokens that truncation takes away."""
+
+    @property
+    def tokens(self) -> int:
+        """What it computes alone."""
+        return self.rows * self.width if self.bare is None else self.bare
 
 
 class Model(ABC):

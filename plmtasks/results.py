@@ -1,6 +1,5 @@
 """What a run gave, and its files."""
 
-import ast
 import errno
 import hashlib
 import json
@@ -9,16 +8,14 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from .data import DataWarning
-from .documents import Shape, dump, is_sealed, parse, read_object, read_text, sealed
-from .errors import DataError, InputError, OutputError, PlmtasksError
+from .errors import DataError, DataWarning, InputError
 from .examples import Example, Prediction
+from .files import Shape, dump, here, is_sealed, parse, place, reached, read_array, read_object, read_text, safe_name, sealed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,7 +189,7 @@ class Result:
 
         path = self.folder / "statistics.npy"
         try:
-            array: NDArray[Any] = _array(part(self.folder, "statistics.npy").read_bytes())
+            array: NDArray[Any] = read_array(part(self.folder, "statistics.npy").read_bytes())
         except (OSError, ValueError) as e:
             raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
         if CLUSTER not in (array.dtype.names or ()):
@@ -219,48 +216,6 @@ def _prediction(where: str, line: str) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in found["slices"]):
         raise DataError(f"{where}: slices", "a list of texts", f"{found['slices']!r:.80}")
     return found
-
-
-def _array(content: bytes) -> "NDArray[Any]":
-    """The array in a file of numpy's format; thousands of files have the same header, which takes longer than all else.
-
-    raises: ValueError
-    """
-    import numpy as np
-
-    start = 12 + int.from_bytes(content[8:12], "little")
-    count, dtype = _header(content[:start])
-    if len(content) - start != count * dtype.itemsize:
-        raise ValueError(f"{len(content) - start} bytes for {count} rows of {dtype.itemsize}")
-    return np.frombuffer(content, dtype, offset=start).copy()
-
-
-@lru_cache(maxsize=1000)
-def _header(content: bytes) -> tuple[int, Any]:
-    """Rows and type of an array of named numbers.
-
-    raises: ValueError if it is no header of such a file
-    """
-    import io
-
-    import numpy as np
-
-    version = np.lib.format.read_magic(io.BytesIO(content))
-    if version < (2, 0):
-        raise ValueError(f"format {version[0]}.{version[1]}")
-    # 3.0 is 2.0 in UTF-8, and numpy reads it by a private function alone
-    text = content[12:].decode("utf-8")
-    try:
-        described = ast.literal_eval(text)
-        (count,) = described["shape"]
-        dtype = np.lib.format.descr_to_dtype(described["descr"])
-    # what literal_eval says that it raises, and what is not as numpy writes it
-    except (ValueError, TypeError, LookupError, AttributeError, SyntaxError, MemoryError, RecursionError) as e:
-        raise ValueError(f"no header of named numbers: {type(e).__name__}: {e}"[:200]) from e
-    kinds = {str(field[0]) for field in (dtype.fields or {}).values()}
-    if type(count) is not int or count < 0 or not kinds <= {"float64", "int64"}:
-        raise ValueError(f"{count!r:.40} rows of {dtype}"[:200])
-    return count, dtype
 
 
 def is_part(name: str) -> bool:
@@ -290,61 +245,9 @@ def identity_hash(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(dump(parts).encode()).hexdigest()[:32]
 
 
-def place(address: str | os.PathLike[str]) -> Path:
-    """A file or folder by its address: a path of this machine, or one that fsspec opens (`s3://…`, `hf://…`, `memory://…`).
-
-    What lies elsewhere has the methods of a path, but is no `pathlib.Path`.
-
-    raises: InputError if nothing that is installed opens such an address
-    """
-    if not (isinstance(address, str) and "://" in address):
-        return cast(Path, address) if hasattr(address, "rglob") else Path(address)
-    try:
-        from upath import UPath
-
-        path = UPath(address)
-        _ = path.fs
-    except (ImportError, ValueError, OSError) as e:
-        said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
-        raise InputError(f"{address}: cannot be opened", said) from e
-    return cast(Path, path)
-
-
-def here(path: Path) -> bool:
-    """Whether a place is a path of this machine."""
-    return isinstance(path, Path)
-
-
-@contextmanager
-def reached(path: Path) -> Iterator[None]:
-    """What goes wrong at a place that is not of this machine, as an error of ours.
-
-    raises: InputError
-    """
-    try:
-        yield
-    except PlmtasksError:
-        raise
-    except Exception as e:  # every library behind fsspec has errors of its own
-        if here(path) and not isinstance(e, OSError):
-            raise
-        raise InputError(f"{path}: cannot be reached: {e}") from e
-
-
 def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: str) -> Path:
     """`root/<task>/<model>/<identity>`."""
     return place(root).joinpath(*(safe_name(part) for part in task.split("/")), safe_name(model), identity)
-
-
-def safe_name(name: str) -> str:
-    """A name as part of a path, on any system: at most 200 bytes, and none that Windows keeps for devices."""
-    made = re.sub(r"[^\w.@+-]+", "--", name.strip("./")) or "_"
-    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", made, re.IGNORECASE):
-        made = f"_{made}"
-    if len(made.encode()) > 200:
-        digest = hashlib.sha256(made.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        made = f"{made.encode()[:180].decode('utf-8', 'ignore')}-{digest}"
-    return made
 
 
 def stored(folder: Path) -> Result | None:
@@ -449,70 +352,6 @@ def _schema() -> Callable[[Any], Any]:
     text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
     checked: Callable[[Any], Any] = fastjsonschema.compile(open_to_more(json.loads(text)))
     return checked
-
-
-def open_folder(folder: Path) -> None:
-    """Makes a run's folder and proves that it can be written to.
-
-    raises: OutputError
-    """
-    if not here(folder):
-        raise OutputError(
-            f"{folder}: a run writes to folders of this machine", "plmtasks results merge copies what is finished to an address"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"x")
-        probe.unlink()
-    except OSError as e:
-        raise OutputError(f"{folder}: cannot be written: {e.strerror}", "choose another folder with --output DIR") from e
-
-
-def lock(folder: Path, what: str) -> AbstractContextManager[Any]:
-    """Held while one process is at a folder; the system lets go of it when the process ends.
-
-    raises: OutputError if another process holds it
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        return FileLock(folder / ".lock", timeout=0).acquire()
-    except Timeout as e:
-        raise OutputError(
-            f"{folder}: another process is at this very {what}", "wait for it; what it makes will be yours too"
-        ) from e
-    except OSError as e:  # a link is not followed
-        raise OutputError(f"{folder / '.lock'}: cannot be locked: {e.strerror}") from e
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a whole file or nothing.
-
-    raises: OutputError
-    """
-    write_bytes(path, text.encode("utf-8", "surrogatepass"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """The same, of bytes.
-
-    raises: OutputError
-    """
-    if not here(path):  # elsewhere a whole file is written at once
-        with reached(path):
-            path.write_bytes(content)
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as e:
-        temporary.unlink(missing_ok=True)
-        hints = (
-            ["what was finished is kept; make room and run again"] if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else []
-        )
-        raise OutputError(f"{path}: cannot be written: {e.strerror}", *hints) from e
 
 
 def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:

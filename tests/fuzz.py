@@ -217,7 +217,7 @@ def prepare(root: Path, *, heavy: bool) -> None:
     os.environ.setdefault("HF_HOME", str(root / "hub"))
     import importlib
 
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     load_registry()
     for name in LIGHT + HEAVY * heavy:

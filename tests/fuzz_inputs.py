@@ -297,7 +297,7 @@ def _sample(i: int) -> dict[str, Any]:
 def _predictions(folder: Path) -> None:
     """Solved answers of every sample, in JSON lines; and formats of some fields."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     registry = load_registry()
     solved: dict[str, list[dict[str, Any]]] = {}

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks import hookimpl
-from plmtasks.batching import Cost
 from plmtasks.config import ModelSettings, Source
 from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo
-from plmtasks.model import LoadedModel, Model, TrainableModel
+from plmtasks.model import Cost, LoadedModel, Model, TrainableModel
 from plmtasks.requests import (
     Answer,
     Classify,

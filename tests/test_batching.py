@@ -4,7 +4,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plmtasks.batching import Cost, cut_batches, padded_tokens
+from plmtasks.execution import padded_tokens
+from plmtasks.execution.batching import cut_batches
+from plmtasks.model import Cost
 
 COST = st.builds(
     Cost,

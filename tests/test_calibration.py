@@ -8,9 +8,9 @@ import toy
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from plmtasks.calibration import record
 from plmtasks.examples import Example, Prediction
 from plmtasks.scoring import score
+from plmtasks.scoring.calibration import record
 
 METRICS = [toy.ToyAccuracy()]
 

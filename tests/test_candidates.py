@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plmtasks.candidates import LETTERS, Cell, predicted, settle
-from plmtasks.data import Dataset, DataWarning
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import LETTERS, Cell, Dataset, labels_found, labels_named, predicted, refuse_unknown, settle
+from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
-from plmtasks.labels import labels_found, labels_named, refuse_unknown
 from plmtasks.reading import named
 
 DIGITS = ("1", "2", "3", "4")
@@ -126,7 +124,7 @@ texts = st.lists(st.sampled_from(["A", "B", "C", "0", "1", "2", "3", "x", "Rome"
 ROWS = st.lists(st.tuples(texts, st.integers(0, 3)), min_size=1, max_size=5)
 
 
-@pytest.mark.filterwarnings("ignore::plmtasks.data.DataWarning")
+@pytest.mark.filterwarnings("ignore::plmtasks.errors.DataWarning")
 @given(rows=ROWS, way=st.sampled_from(["text", "letter", "index", "number"]))
 def test_a_file_written_in_one_way_is_read_so_or_refused_unless_texts_fit_too(rows, way):
     rows = [(its, at % len(its)) for its, at in rows]

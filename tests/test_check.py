@@ -12,7 +12,7 @@ from test_broken_plugins import CLASHING, FAULTS, install
 from plmtasks.cli import cli
 from plmtasks.config import Source
 from plmtasks.errors import InputError, PlmtasksError
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.testing import DATA_CHECKS, CheckFailed, NotApplicable, TaskSubject
 
 WORDS = ("a lamp", "the piano", "one glass", "my letter", "her basket", "his violin", "our bread", "their chair")

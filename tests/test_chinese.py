@@ -12,11 +12,11 @@ import pytest
 
 from plmtasks import TrainSettings, run_config
 from plmtasks.config import RunConfig
-from plmtasks.distributed import alone
-from plmtasks.environment import resolve
-from plmtasks.job import prepare
-from plmtasks.registry import Registry, load_registry
-from plmtasks.runner import run
+from plmtasks.evaluation import run
+from plmtasks.evaluation.job import prepare
+from plmtasks.execution import alone
+from plmtasks.execution.environment import resolve
+from plmtasks.hooks import Registry, load_registry
 
 FEW = TrainSettings(limit=4, epochs=1, batch_size=4)
 BERT, GPT, T5 = "tiny-bert", "tiny-gpt", "tiny-t5"

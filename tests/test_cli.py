@@ -91,7 +91,7 @@ def test_train_run_and_table(tmp_path: Path) -> None:
 def test_shots_make_a_prompt_that_is_shared(tmp_path: Path) -> None:
     """k-shot on a decoder; per-example shots are another identity."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     registry = load_registry()
     texts = [text for e in registry.task("qa/sample").load(Source())["train"][:100] for text in e.inputs.values()]

@@ -15,17 +15,17 @@ from click.testing import CliRunner
 
 from plmtasks import hookimpl
 from plmtasks.cli.compare import command
-from plmtasks.comparing import Comparison, compare, reasons, rows
 from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.data import Dataset
-from plmtasks.distributed import alone
 from plmtasks.errors import DataError, InputError
+from plmtasks.evaluation import run
+from plmtasks.evaluation import run as run_all
 from plmtasks.examples import Example
-from plmtasks.registry import Registry, load_registry
+from plmtasks.execution import alone
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result
-from plmtasks.runner import run
-from plmtasks.session import run as run_all
+from plmtasks.store import Comparison, compare, reasons, rows
 
 SIZE = 12
 

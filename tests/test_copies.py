@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from plmtasks import run
 from plmtasks.cli import cli
-from plmtasks.comparing import reasons
 from plmtasks.leaderboard.boards import make_boards
 from plmtasks.results import Result
 from plmtasks.statistics import rank
+from plmtasks.store import reasons
 
 TEXTS = [("a good film", "yes"), ("a bad film", "no"), ("good", "yes"), ("bad", "no"), ("so bad it is bad", "no")]
 

@@ -8,25 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plmtasks.config import Source
-from plmtasks.data import (
-    Dataset,
-    DataWarning,
-    HubData,
-    column,
-    draw,
-    hub_dataset,
-    open_dataset,
-    read_json,
-    read_json_lines,
-    read_lines,
-    read_predictions,
-    read_records,
-    read_table,
-    split_files,
-    warn_flaws,
-)
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import Dataset, HubData, draw, hub_dataset, open_dataset, read_predictions, split_files, warn_flaws
+from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example, fingerprint
+from plmtasks.files import column, read_json, read_json_lines, read_lines, read_records, read_table
 
 
 def example(id_):

@@ -9,16 +9,15 @@ from types import ModuleType
 import pytest
 
 import plmtasks
-from plmtasks.comparing import task_of
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
 from plmtasks.declared import DeclaredTask, task
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose, ExtractSpanAnswer, GenerateAnswer, Shot, Span
 from plmtasks.results import read_results
 from plmtasks.scoring import bound_metrics, main_score
+from plmtasks.store import task_of
 from plmtasks.testing import TASK_CHECKS, NotApplicable, TaskSubject
 
 MOOD = """

@@ -8,17 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from plmtasks.registry import load_registry
-from plmtasks.statistics import (
-    bootstrap,
-    bootstrap_computed,
-    compare,
-    holm,
-    mcnemar,
-    randomization,
-    rank,
-    spread,
-)
+from plmtasks.hooks import load_registry
+from plmtasks.statistics import bootstrap, bootstrap_computed, compare, holm, mcnemar, randomization, rank, spread
 
 DATA = Path(os.environ.get("PLMTASKS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

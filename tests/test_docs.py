@@ -12,8 +12,8 @@ import click
 import pytest
 from blocks import Block, Command, alike, run_page
 
-from plmtasks import hookspecs
 from plmtasks.cli import cli
+from plmtasks.hooks import hookspecs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

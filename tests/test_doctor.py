@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from test_broken_plugins import install
 
-from plmtasks.examining import Finding, examine
-from plmtasks.registry import load_registry
+from plmtasks.cli.doctor import Finding, examine
+from plmtasks.hooks import load_registry
 
 
 def found(tmp_path: Path) -> dict[tuple[str, str], Finding]:

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from plmtasks import environment
 from plmtasks.config import run_config
+from plmtasks.execution import environment
 
 
 @pytest.mark.parametrize(("room", "budget"), [(None, 1024), (10**9, 1024), (1024, 1024), (900, 512), (1, 1), (0, 1)])
@@ -71,7 +71,7 @@ def test_a_slow_data_type_is_named():
 
 GROWTH = """
 import ctypes, torch
-from plmtasks.environment import set_threads
+from plmtasks.execution.environment import set_threads
 
 class Used(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in "arena a b c mmapped d e used free f".split()]

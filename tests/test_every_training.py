@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from trainings import KINDS, configs
 
-from plmtasks.registry import Registry, load_registry
-from plmtasks.session import train
-from plmtasks.training import RECORD
+from plmtasks.evaluation import train
+from plmtasks.hooks import Registry, load_registry
+from plmtasks.training.checkpoint import RECORD
 
 SCRIPT = str(Path(__file__).with_name("trainings.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from plmtasks.cli import cli
 from plmtasks.config import run_config
 from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.evaluation import run
 from plmtasks.formats import Format, Written
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.results import read_results
-from plmtasks.session import run
 
 
 class Inward(Format):

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plmtasks.data import DataWarning, read_json, read_records
-from plmtasks.documents import check, parse
-from plmtasks.errors import DataError
-from plmtasks.progress import printable
-from plmtasks.results import Result, read_results, safe_name
+from plmtasks.errors import DataError, DataWarning
+from plmtasks.execution import printable
+from plmtasks.files import check, parse, read_json, read_records, safe_name
+from plmtasks.results import Result, read_results
 
 COUNT = 100
 

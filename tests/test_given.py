@@ -12,13 +12,13 @@ from jsonschema import Draft202012Validator
 
 import plmtasks
 from plmtasks.config import RunConfig, Source, run_config
-from plmtasks.distributed import alone
 from plmtasks.errors import InputError, MetricError, UnknownNameError
+from plmtasks.evaluation import run
+from plmtasks.execution import alone
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import render
 from plmtasks.leaderboard.boards import make_boards
-from plmtasks.registry import Registry, load_registry
 from plmtasks.results import Result
-from plmtasks.runner import run
 from plmtasks.scoring import Submission, score_file
 
 

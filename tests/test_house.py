@@ -35,10 +35,10 @@ def modules_after(code):
     "code",
     [
         "import plmtasks",
-        "import plmtasks.registry",
-        "from plmtasks.registry import load_registry; assert not any(p.error for p in load_registry().plugins)",
+        "import plmtasks.hooks.registry",
+        "from plmtasks.hooks import load_registry; assert not any(p.error for p in load_registry().plugins)",
         "import plmtasks.leaderboard, plmtasks.results, plmtasks.statistics, plmtasks.data",
-        "import plmtasks.session, plmtasks.training",
+        "import plmtasks.evaluation.session, plmtasks.training",
     ],
     ids=["package", "registry", "plugins", "tables", "session"],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 
 WANTED = "google-bert/bert-base-uncased"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from plmtasks.errors import JournalError, OutputError
-from plmtasks.journal import Journal, MemoryJournal, plan_hash
+from plmtasks.execution import Journal, MemoryJournal
+from plmtasks.execution.journal import plan_hash
 from plmtasks.requests import ClassifyAnswer, GenerateAnswer
 
 

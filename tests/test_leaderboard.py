@@ -11,10 +11,10 @@ from markdown_it import MarkdownIt
 
 from plmtasks.config import run_config
 from plmtasks.errors import DataError, InputError
+from plmtasks.evaluation import run
+from plmtasks.hooks import load_registry
 from plmtasks.leaderboard import make_boards, render
-from plmtasks.registry import load_registry
 from plmtasks.results import Result, identity_hash, read_results
-from plmtasks.session import run
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
 

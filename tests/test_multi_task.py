@@ -12,15 +12,15 @@ import pytest
 from plmtasks import TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.config import RunConfig
-from plmtasks.distributed import alone
-from plmtasks.environment import resolve
 from plmtasks.errors import InputError
-from plmtasks.learning import Learning, Lesson
+from plmtasks.evaluation import run, train
+from plmtasks.execution import alone
+from plmtasks.execution.environment import resolve
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.metric import ScoreInfo
-from plmtasks.registry import Registry, load_registry
-from plmtasks.runner import run
-from plmtasks.session import train
-from plmtasks.training import RECORD
+from plmtasks.training import Lesson
+from plmtasks.training.checkpoint import RECORD
+from plmtasks.training.trainer import Learning
 
 TASKS = ("classification/sample", "qa/sample")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plmtasks.authoring import LICENSES, New, create
+from plmtasks.cli.new import LICENSES, New, create
 from plmtasks.errors import InputError, OutputError
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("task", "model", "metric")

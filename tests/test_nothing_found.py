@@ -7,7 +7,7 @@ import pytest
 
 from plmtasks.config import Source
 from plmtasks.examples import Prediction
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 
 NOTHING = {
     "classification/sample": "", "language_modeling/sample": "", "qa/sample": "", "summarization/sample": "",

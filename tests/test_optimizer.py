@@ -5,7 +5,7 @@ import torch
 
 from plmtasks import TrainSettings
 from plmtasks.errors import InputError
-from plmtasks.optimizer import Course, factor, make_optimizer
+from plmtasks.training.optimizer import Course, factor, make_optimizer
 
 
 def rates(t: TrainSettings, updates: int = 100) -> list[float]:

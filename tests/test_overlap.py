@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from plmtasks.config import Source
 from plmtasks.examples import Example
+from plmtasks.hooks import load_registry
 from plmtasks.leaderboard import Row
-from plmtasks.overlap import Overlap, find
-from plmtasks.registry import load_registry
 from plmtasks.results import Result
+from plmtasks.scoring import find
+from plmtasks.scoring.overlap import Overlap
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -27,14 +27,13 @@ from hypothesis import strategies as st
 import plmtasks
 from plmtasks.cli import cli
 from plmtasks.config import Source, run_config
-from plmtasks.data import DataWarning, read_records
-from plmtasks.distributed import alone
-from plmtasks.errors import DataError, InputError, OutputError
-from plmtasks.output import Kept
-from plmtasks.predicting import PredictConfig, answers, predict
-from plmtasks.questions import PATIENCE, Lines, hint, read_question
-from plmtasks.records import write_rows
-from plmtasks.registry import Registry, load_registry
+from plmtasks.errors import DataError, DataWarning, InputError, OutputError
+from plmtasks.evaluation import PredictConfig, answers, predict
+from plmtasks.evaluation.output import Kept
+from plmtasks.evaluation.questions import PATIENCE, Lines, hint, read_question
+from plmtasks.execution import alone
+from plmtasks.files import read_records, write_rows
+from plmtasks.hooks import Registry, load_registry
 
 HERE = Path(__file__).parent
 SETTINGS: dict[str, Any] = {"batch_tokens": 30, "threads": 1, "dtype": "float32", "quiet": True}
@@ -123,7 +122,7 @@ def test_lines_are_cut_at_line_feeds_whatever_the_pieces(content: bytes, most: i
     lines = Lines(f"/dev/fd/{here}")
     os.close(here)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("plmtasks.questions.PIECE", piece)
+        patch.setattr("plmtasks.evaluation.questions.PIECE", piece)
         found = list(itertools.takewhile(bool, (lines.take(most) for _ in range(200))))
     lines.close()
     expected = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -243,7 +242,7 @@ def test_a_question_with_fields_of_its_own_is_asked_directly(
 def test_what_is_over_the_limit_is_told(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from plmtasks.batching import Cost
+    from plmtasks.model import Cost
 
     monkeypatch.setattr(toy.LoadedToy, "costs", lambda self, requests: [Cost(width=4, cut=len(r.text) - 4) for r in requests])
     file = tmp_path / "in.txt"

@@ -17,15 +17,15 @@ from plmtasks.cli import cli
 from plmtasks.cli.recommend import MEMORY, PARAMETERS
 from plmtasks.config import ModelSettings, of_seeds, run_config
 from plmtasks.errors import InputError
-from plmtasks.leaderboard.advice import as_json, as_text
+from plmtasks.evaluation import run
+from plmtasks.hooks import Registry, load_registry
+from plmtasks.leaderboard import Limits, as_json, as_text, recommend
 from plmtasks.leaderboard.boards import Row
 from plmtasks.leaderboard.costs import costs
-from plmtasks.leaderboard.recommending import Advice, Limits, recommend
+from plmtasks.leaderboard.recommendation import Advice
 from plmtasks.model import LoadedModel
-from plmtasks.registry import Registry, load_registry
 from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.results import Result, read_results
-from plmtasks.session import run
 from plmtasks.statistics import seeds_apart
 
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 import plmtasks
 from plmtasks.cli.options import Pairs
 from plmtasks.config import Source
-from plmtasks.data import DataWarning, Layout, column, kind_of, laid_out, open_dataset, read_lines, read_records, row_aside
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import open_dataset
+from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
+from plmtasks.files import WRITTEN, Layout, column, kind_of, laid_out, read_lines, read_records, row_aside, write_rows
 from plmtasks.leaderboard import render
-from plmtasks.records import WRITTEN, write_rows
 from plmtasks.results import Result
 
 FRAME = pandas.DataFrame({"text": ["a fine film", 'he said "no",\nand left', "é; 中|\t."], "label": ["pos", "neg", "pos"]})

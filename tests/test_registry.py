@@ -5,10 +5,11 @@ import pluggy
 import pytest
 import toy
 
-from plmtasks import hookimpl, hookspecs
+from plmtasks import hookimpl
 from plmtasks.errors import PluginError, UnknownNameError
+from plmtasks.hooks import hookspecs, load_registry
+from plmtasks.hooks.registry import _returned
 from plmtasks.model import Provider
-from plmtasks.registry import _returned, load_registry
 from plmtasks.requests import Classify, ClassifyAnswer, Request
 
 

@@ -13,18 +13,17 @@ import toy_chain
 from click.testing import CliRunner
 from trainings import KINDS
 
-from plmtasks import environment
 from plmtasks.cli.reproduce import command
 from plmtasks.config import run_config
-from plmtasks.distributed import alone
 from plmtasks.errors import DataError, InputError
-from plmtasks.registry import load_registry
-from plmtasks.reproducing import FILES, Moved, config_of, differences
+from plmtasks.evaluation import Moved, config_of, differences, run, train
+from plmtasks.evaluation import run as run_all
+from plmtasks.evaluation.reproduction import FILES
+from plmtasks.execution import alone, environment
+from plmtasks.files import dump
+from plmtasks.hooks import load_registry
 from plmtasks.requests import ClassifyAnswer
-from plmtasks.results import Result, dump, read_result
-from plmtasks.runner import run
-from plmtasks.session import run as run_all
-from plmtasks.session import train
+from plmtasks.results import Result, read_result
 
 TOYS: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
 

@@ -18,13 +18,13 @@ import toy
 
 from plmtasks import RunConfig
 from plmtasks.config import ModelSettings
-from plmtasks.distributed import alone
 from plmtasks.errors import InputError, PluginError, UnknownNameError
+from plmtasks.evaluation import run
 from plmtasks.examples import Example
-from plmtasks.leaderboard.findings import summary
+from plmtasks.execution import alone
+from plmtasks.hooks import Registry, load_registry
+from plmtasks.leaderboard import summary
 from plmtasks.perturbation import Perturbation
-from plmtasks.registry import Registry, load_registry
-from plmtasks.runner import run
 
 SCHEMA = json.loads((files("plmtasks") / "result.schema.json").read_text())
 

@@ -9,19 +9,15 @@ from typing import Any
 import pytest
 import toy
 
-from plmtasks import RunConfig, Source, answering
-from plmtasks.batching import Cost
+from plmtasks import RunConfig, Source
 from plmtasks.config import ModelSettings, run_config
-from plmtasks.distributed import alone
 from plmtasks.errors import InputError, MismatchError, OutputError, PlmtasksError
-from plmtasks.journal import Journal
-from plmtasks.model import LoadedModel
-from plmtasks.progress import Progress
-from plmtasks.registry import Registry, load_registry
+from plmtasks.evaluation import fitting, run
+from plmtasks.execution import Journal, Progress, alone, answering
+from plmtasks.hooks import Registry, load_registry
+from plmtasks.model import Cost, LoadedModel
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request, Score, ScoreAnswer
 from plmtasks.results import Result, read_results
-from plmtasks.runner import run
-from plmtasks.session import fitting
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plmtasks.config import Source
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 
 MODELS = ("tiny-bert", "tiny-gpt", "tiny-t5")
 TASKS = ("classification/sample", "qa/sample")

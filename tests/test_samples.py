@@ -1,6 +1,6 @@
 import pytest
 
-from plmtasks.samples import MANNERS, SPLIT_SIZES, events
+from plmtasks.data import MANNERS, SPLIT_SIZES, events
 
 
 def test_splits_have_their_sizes_and_share_no_sentence():

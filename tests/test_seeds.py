@@ -11,10 +11,10 @@ from test_leaderboard import validate
 
 from plmtasks.cli import cli
 from plmtasks.config import of_seeds, run_config
+from plmtasks.evaluation import run
+from plmtasks.hooks import load_registry
 from plmtasks.leaderboard import make_boards, render
-from plmtasks.registry import load_registry
 from plmtasks.results import read_results
-from plmtasks.session import run
 from plmtasks.statistics import spread
 
 LITTLE = ["--train-limit", "160", "--epochs", "3", "--limit", "40", "--threads", "1", "--quiet"]

@@ -8,8 +8,8 @@ import pytest
 from plmtasks import RunConfig
 from plmtasks.config import run_config
 from plmtasks.errors import InputError
-from plmtasks.job import Job, prepare
-from plmtasks.registry import load_registry
+from plmtasks.evaluation.job import Job, prepare
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose
 
 ROWS = [(f"film {i} was {'fine' if i % 2 else 'poor'}", "pos" if i % 2 else "neg") for i in range(12)]

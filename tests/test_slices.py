@@ -10,11 +10,11 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plmtasks.breakdown import record
+from plmtasks.data import GENDER, Groups, by_count, by_length, dimension, read_groups, texts
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.scoring import score
-from plmtasks.slices import GENDER, Groups, by_count, by_length, dimension, read_groups, texts
+from plmtasks.scoring.breakdown import record
 from plmtasks.statistics import resampled, resampled_parts
 
 

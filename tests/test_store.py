@@ -13,17 +13,18 @@ import toy
 import toy_chain
 from click.testing import CliRunner
 
-from plmtasks import environment, results, store
+from plmtasks import results, store
 from plmtasks.cli.results import command
-from plmtasks.comparing import compare
 from plmtasks.config import RunConfig, run_config
-from plmtasks.distributed import alone
 from plmtasks.errors import InputError, OutputError
+from plmtasks.evaluation import run
+from plmtasks.execution import alone, environment
+from plmtasks.files import place
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import render
-from plmtasks.registry import Registry, load_registry
 from plmtasks.requests import ClassifyAnswer
-from plmtasks.results import Result, place, read_result, read_results
-from plmtasks.runner import run
+from plmtasks.results import Result, read_result, read_results
+from plmtasks.store import compare
 
 
 @pytest.fixture
@@ -383,7 +384,7 @@ def test_a_run_of_other_weights_is_not_superseded(here: Path, registry: Registry
 
 def test_a_model_that_learned_again_with_a_later_version(tmp_path: Path) -> None:
     """Its weights are others, as they must be; what it started from and learned from is the same."""
-    from plmtasks.session import run as run_all
+    from plmtasks.evaluation import run as run_all
 
     places = {"output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c")}
     options: dict[str, Any] = {"epochs": 1, "train_limit": 16, "limit": 8, "select_split": "none", "threads": 1, "quiet": True}

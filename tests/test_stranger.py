@@ -18,11 +18,12 @@ from click.testing import CliRunner
 
 from plmtasks.cli import cli
 from plmtasks.config import run_config
-from plmtasks.distributed import alone
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.registry import load_registry
-from plmtasks.results import dump, read_results
-from plmtasks.runner import run
+from plmtasks.evaluation import run
+from plmtasks.execution import alone
+from plmtasks.files import dump
+from plmtasks.hooks import load_registry
+from plmtasks.results import read_results
 
 SONG = "import os\nopen(os.environ['CANARY'], 'a').write(__name__ + chr(10))\n"
 """Python that tells that it was run."""

@@ -9,7 +9,7 @@ import toy
 import toy_chain
 
 from plmtasks.examples import Example, Prediction
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import (
     ChooseAnswer,
     ClassifyAnswer,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from plmtasks.errors import DataError, InputError
-from plmtasks.toml import line_of, read_toml
+from plmtasks.files import read_toml
+from plmtasks.files.toml import line_of
 
 TEXT = '''# a comment
 name = "x"

@@ -16,18 +16,16 @@ import pytest
 from click.testing import CliRunner
 
 from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
-from plmtasks.batching import Cost
 from plmtasks.cli import cli
-from plmtasks.distributed import alone
 from plmtasks.errors import DataError, InputError, OutputError
-from plmtasks.learning import Teacher, clipped, lasting_gradients
-from plmtasks.model import LoadedModel, Model
-from plmtasks.progress import Progress
-from plmtasks.registry import Registry, load_registry
+from plmtasks.evaluation import estimate, run, train
+from plmtasks.execution import Progress, alone
+from plmtasks.hooks import Registry, load_registry
+from plmtasks.model import Cost, LoadedModel, Model
 from plmtasks.requests import Answer, ClassifyAnswer, Request
-from plmtasks.runner import run
-from plmtasks.session import estimate, train
-from plmtasks.training import RECORD, _make
+from plmtasks.training import Teacher
+from plmtasks.training.checkpoint import RECORD, _make
+from plmtasks.training.trainer import clipped, lasting_gradients
 
 LITTLE = TrainSettings(epochs=2, limit=256, batch_size=16, learning_rate=2e-3)
 
@@ -125,7 +123,7 @@ def test_without_a_train_split_it_is_refused(tmp_path: Path, registry: Registry)
 
 
 def _settled(config: RunConfig) -> RunConfig:
-    from plmtasks.environment import resolve
+    from plmtasks.execution.environment import resolve
 
     return resolve(config, 1)
 
@@ -252,9 +250,9 @@ def test_weights_that_are_split_have_their_conditions(
 
 def test_the_prompt_holds_for_every_task_that_has_one(tmp_path: Path, registry: Registry) -> None:
     """Also where the first of them has none."""
-    from plmtasks.lessons import plan
-    from plmtasks.progress import Progress
-    from plmtasks.session import _jobs
+    from plmtasks.evaluation.lessons import plan
+    from plmtasks.evaluation.session import _jobs
+    from plmtasks.execution import Progress
 
     tasks = ("language_modeling/sample", "qa/sample")
     jobs = _jobs([_settled(replace(config(tmp_path, prompt="raw"), task=task, model="tiny-gpt")) for task in tasks], registry)
@@ -321,7 +319,8 @@ def test_tensorboard_follows(tmp_path: Path, registry: Registry) -> None:
 
 
 def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) -> None:
-    from plmtasks.publishing import model_card, publish
+    from plmtasks.training import publish
+    from plmtasks.training.publication import model_card
 
     record = json.loads((once / RECORD).read_text())
     card = model_card("me/mine", record)

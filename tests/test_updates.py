@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plmtasks import TrainSettings
-from plmtasks.batching import Cost, padded_tokens
 from plmtasks.errors import InputError
-from plmtasks.updates import epoch_updates, pieces
+from plmtasks.execution import padded_tokens
+from plmtasks.model import Cost
+from plmtasks.training.updates import epoch_updates, pieces
 
 SIZES = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 60), min_size=1, max_size=4)
 

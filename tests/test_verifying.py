@@ -18,15 +18,15 @@ from plmtasks import results
 from plmtasks.cli.results import command
 from plmtasks.config import run_config
 from plmtasks.data import Dataset
-from plmtasks.distributed import alone
+from plmtasks.evaluation import run
+from plmtasks.evaluation import run as run_all
 from plmtasks.examples import Example
+from plmtasks.execution import alone
+from plmtasks.files import dump, sealed
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard.boards import make_boards
-from plmtasks.registry import Registry, load_registry
-from plmtasks.results import Result, dump, identity_hash, read_result, sealed
-from plmtasks.runner import run
-from plmtasks.session import run as run_all
-from plmtasks.store import find
-from plmtasks.verifying import Finding, verify
+from plmtasks.results import Result, identity_hash, read_result
+from plmtasks.store import Finding, find, verify
 
 
 @pytest.fixture(scope="module")

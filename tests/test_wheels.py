@@ -156,7 +156,7 @@ def test_the_core_and_the_task_plugins_score_without_torch(light, task, tmp_path
 from plmtasks.config import Source
 from plmtasks.data import write_predictions
 from plmtasks.examples import Prediction
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 task = load_registry().task({task!r})
 examples = (data := task.load(Source()))[data.default_split()]
 task = task.bind(data)

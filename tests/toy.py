@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks import hookimpl
-from plmtasks.batching import Cost
 from plmtasks.config import ModelSettings, Source
 from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
 from plmtasks.formats import Format, Written
+from plmtasks.hooks import Registry
 from plmtasks.metric import Metric, ScoreInfo
-from plmtasks.model import LoadedModel, Model
+from plmtasks.model import Cost, LoadedModel, Model
 from plmtasks.perturbation import Perturbation, WordPerturbation
-from plmtasks.registry import Registry
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 from plmtasks.results import Result, read_result
 from plmtasks.task import Task

@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from plmtasks import RunConfig, TrainSettings, distributed, run_config, session
-from plmtasks.registry import load_registry
+from plmtasks import RunConfig, TrainSettings, run_config
+from plmtasks.evaluation import session
+from plmtasks.execution import joined
+from plmtasks.hooks import load_registry
 
 KINDS = {
     "Classify": (["classification/sample"], "tiny-bert"),
@@ -56,7 +58,7 @@ def killed(folder: Path) -> None:
 def together(folder: Path) -> None:
     """All trainings, one after the other, over the processes of a launcher."""
     registry = load_registry()
-    with distributed.joined() as processes:
+    with joined() as processes:
         for kind in KINDS:
             session._train(configs(kind), folder / kind, processes.within(kind), registry)
 

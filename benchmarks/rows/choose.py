@@ -29,7 +29,7 @@ def one_token(options: Options) -> Comparison:
 def questions(count: int) -> list[Any]:
     """The requests of RACE's dev and test questions whose texts are shortest, in the order of their ids."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     task = load_registry().task("qa/race")
     data = task.load(Source(data=str(DATA / "race_middle")))

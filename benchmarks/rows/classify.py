@@ -69,7 +69,7 @@ def _compare(dtype: str, requests: Sequence[Any], peer: "Predictor", options: Op
 def sentences(options: Options) -> list[Any]:
     """The requests of SST-2's dev and test sentences, in the order of the data."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     task = load_registry().task("classification/sst2")
     data = task.load(Source(data=str(DATA / "sst2")))

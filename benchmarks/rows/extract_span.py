@@ -47,7 +47,7 @@ def float32(options: Options) -> Comparison:
 def questions(count: int) -> list[Any]:
     """So many of the questions that the model does not learn from, evenly chosen."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     task = load_registry().task("qa/squad_v2")
     with tempfile.TemporaryDirectory() as place:

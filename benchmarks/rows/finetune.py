@@ -97,7 +97,7 @@ class Part:
 @contextmanager
 def _part(task: str, updates: int) -> Iterator[Part]:
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     count = updates * BATCH
     with tempfile.TemporaryDirectory() as place:

@@ -51,7 +51,7 @@ def prompts(options: Options) -> tuple[list[Any], list[Any]]:
     """Requests to go on with the beginnings of WikiText-2's articles; their lengths and stop texts go round. And half of them,
     of all lengths and stop texts, for the peer."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
     from plmtasks.requests import Generate
 
     data = load_registry().task("language_modeling/wikitext2").load(Source(data=str(DATA / "wikitext2")))

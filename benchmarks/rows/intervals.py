@@ -16,7 +16,7 @@ def bleu(options: Options) -> Comparison:
     from lm_eval.api.metrics import bootstrap_stderr
 
     from plmtasks.examples import Example, Prediction
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
     from plmtasks.statistics import bootstrap, resample_totals
 
     pairs = _pairs()

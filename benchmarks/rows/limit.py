@@ -85,7 +85,7 @@ def _choose(options: Options) -> Any:
 
 def _score(options: Options) -> Any:
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     task = load_registry().task("language_modeling/wikitext2")
     examples = sorted(task.load(Source(data=str(DATA / "wikitext2")))["test"], key=lambda e: e.id)

@@ -13,7 +13,7 @@ ARTICLES = 24
 def rolling(options: Options) -> Comparison:
     """Both predict each token once, in windows of 1,024 tokens that begin where the one before ended."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     task = load_registry().task("language_modeling/wikitext2")
     examples = task.load(Source(data=str(DATA / "wikitext2")))["test"]

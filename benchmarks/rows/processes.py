@@ -60,7 +60,7 @@ def _two(processes: Any, pairs: int, count: int) -> dict[str, Any]:
 
 
 def _devices(processes: Any, pairs: int, count: int) -> dict[str, Any]:
-    from plmtasks import answering
+    from plmtasks.execution import answering
 
     asked = lines(count)
     engine = Ours(fine_tuned(), asked, Options(threads=1), batch_tokens=BATCH_TOKENS)
@@ -97,8 +97,8 @@ def _measured(processes: Any, pairs: int, ours: Callable[[Any, Path], Any], peer
 
 def _device(slow: float) -> Any:
     """A model that waits for its batches' padded tokens."""
-    from plmtasks.batching import Cost, padded_tokens
-    from plmtasks.model import LoadedModel
+    from plmtasks.execution import padded_tokens
+    from plmtasks.model import Cost, LoadedModel
     from plmtasks.requests import ClassifyAnswer
 
     class Device(LoadedModel):
@@ -113,7 +113,7 @@ def _device(slow: float) -> Any:
 
 
 def main(row: str, pairs: str, size: str) -> None:
-    from plmtasks.distributed import joined
+    from plmtasks.execution import joined
 
     with joined() as processes:
         found = (_two if row == "two" else _devices)(processes, int(pairs), int(size))

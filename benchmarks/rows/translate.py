@@ -45,7 +45,7 @@ def _compare(row: str, count: int, options: Options) -> Comparison:
 def sentences(options: Options) -> list[Any]:
     """The requests of the test of 2016, in the order of the data, each with the same room for its translation."""
     from plmtasks.config import Source
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     task = load_registry().task("translation/multi30k")
     data = task.load(Source(data=str(DATA / "multi30k_en_de")))

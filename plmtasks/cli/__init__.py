@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from .. import __version__
-from ..distributed import LAUNCHED
 from ..errors import PlmtasksError, PluginError
+from ..execution import LAUNCHED
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -159,7 +159,7 @@ def cli(ctx: click.Context, debug: bool, disable: tuple[str, ...]) -> None:
     """
     ctx.obj = {"debug": debug}
     if disable:  # in the environment, so that a run's further processes know of it
-        from ..loading import DISABLED_VARIABLE
+        from ..hooks import DISABLED_VARIABLE
 
         os.environ[DISABLED_VARIABLE] = ",".join([*disable, os.environ.get(DISABLED_VARIABLE, "")])
 
@@ -193,7 +193,7 @@ def main() -> None:
     except Exception as e:
         if Ended.number is not None:  # a library may make another error of what the signal raised
             _interrupted(Ended(Ended.number))
-        from ..loading import blame
+        from ..hooks import blame
 
         blamed = None if debug else blame(e)
         if blamed is None:
@@ -250,17 +250,16 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
 
 def _stop(text: str, code: int) -> None:
     sys.stdout.flush()
-    from ..progress import printable
+    from ..execution import printable
 
     sys.stderr.write(printable(text, lines=True) + "\n")
     sys.exit(code)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    from ..data import DataWarning
-    from ..distributed import speaks
-    from ..loading import PluginWarning
-    from ..progress import printable
+    from ..errors import DataWarning
+    from ..execution import printable, speaks
+    from ..hooks import PluginWarning
 
     if issubclass(category, (DataWarning, PluginWarning)) and speaks():
         sys.stderr.write(printable(f"warning: {message}", lines=True) + "\n")

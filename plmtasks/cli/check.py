@@ -15,8 +15,8 @@ from .options import DATA, TRUST, item
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from ..checking import Checker, Finding, State
-    from ..registry import Registry
+    from ..hooks import Registry
+    from ..testing import Checker, Finding, State
 
 LINES, CHARACTERS = 25, 200
 """Of an example that shows what is wrong, and of each text in it."""
@@ -40,8 +40,8 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, tru
     A name, a TOML file that declares a task, a plugin's file, folder or project, or an installed distribution. Of a task's data
     it also tells what may be wrong with it (!). Exits with 1 if a law is broken.
     """
-    from ..checking import Checker
     from ..config import Source
+    from ..testing import Checker
 
     registry, found = _looked_up(names, trust_remote_code)
     checker = Checker(registry=registry, source=Source(**values), task=task, limit=limit)
@@ -56,8 +56,8 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, tru
 
 def _looked_up(names: tuple[str, ...], trusting: bool) -> "tuple[Registry, list[tuple[str, Any]]]":
     """What the names stand for, each with its kind; of a plugin's path, the plugins."""
-    from ..checking import plugin_modules
-    from ..registry import load_registry
+    from ..hooks import load_registry
+    from ..testing import plugin_modules
 
     paths = {name: plugin_modules(Path(name)) for name in names if name.endswith(".py") or Path(name).is_dir()}
     registry = load_registry(trusting=trusting)
@@ -90,7 +90,7 @@ def _by_item(findings: "Iterator[Finding]") -> "Iterator[list[Finding]]":
 
 
 def _print(findings: "list[Finding]") -> None:
-    from ..checking import ABSENT
+    from ..testing import ABSENT
 
     first, counts = findings[0], Counter(finding.state for finding in findings)
     if first.check == ABSENT and first.state == "skipped":

@@ -8,8 +8,8 @@ from .options import TRUST
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from ..comparing import Changed, Comparison
     from ..statistics import Difference
+    from ..store import Changed, Comparison
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
@@ -27,13 +27,13 @@ def command(run_a: str, run_b: str, examples: int, form: str, trust_remote_code:
     A run is its folder or the result.json in it, here or at an address (s3://, hf://, …). Exits with 2 if the two cannot be
     compared, and says why.
     """
-    from ..comparing import compare
-    from ..registry import load_registry
+    from ..hooks import load_registry
     from ..results import read_result
+    from ..store import compare
 
     made = compare(read_result(run_a), read_result(run_b), load_registry(trusting=trust_remote_code))
     if form == "json":
-        from ..results import dump
+        from ..files import dump
 
         say_json(dump(_json(made, examples)))
     else:
@@ -58,7 +58,7 @@ HEADER = ("A", "B", "B less A", "p bootstrap", "p randomization", "p McNemar", "
 
 
 def _table(made: "Comparison", examples: int) -> str:
-    from ..progress import printable
+    from ..execution import printable
     from .texts import table
 
     data, (metric, score) = made.first.record["data"], made.first.record["main"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..wording import counted
+from ..errors import counted
 from .options import TRUST, item
 from .texts import say
 
@@ -44,7 +44,7 @@ def command(
 
 
 def _write(paths: tuple[str, ...], to: str, output: str, trusting: bool) -> None:
-    from ..registry import load_registry
+    from ..hooks import load_registry
     from ..results import read_results
 
     registry = load_registry(trusting=trusting)
@@ -54,7 +54,7 @@ def _write(paths: tuple[str, ...], to: str, output: str, trusting: bool) -> None
 
 
 def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: str) -> None:
-    from ..registry import load_registry
+    from ..hooks import load_registry
 
     form = load_registry().format(source)
     for path in paths:

@@ -21,9 +21,9 @@ def command(output: str, processes: int | None) -> None:
     Needs no network. The test examples do not occur in training; every pair must reach the threshold.
     """
     from ..errors import PlmtasksError
+    from ..evaluation import fitting, run
+    from ..hooks import load_registry
     from ..leaderboard import render
-    from ..registry import load_registry
-    from ..session import fitting, run
     from .options import configs
 
     registry = load_registry()

@@ -22,8 +22,8 @@ def command(model: str, task: str, output: str, **values: Any) -> None:
     --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
     from ..errors import OutputError
-    from ..job import any_form
-    from ..registry import load_registry
+    from ..evaluation import any_form
+    from ..hooks import load_registry
     from ..training import write_record
 
     folder = Path(output)

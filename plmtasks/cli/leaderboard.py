@@ -10,7 +10,7 @@ from .options import TRUST
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..hooks import Registry
     from ..results import Result
 
 
@@ -25,9 +25,10 @@ def command(
     results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool, trust_remote_code: bool
 ) -> None:
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
+    from ..files import write_text
+    from ..hooks import load_registry
     from ..leaderboard import render
-    from ..registry import load_registry
-    from ..results import read_results, write_text
+    from ..results import read_results
 
     if opened and site is None:
         raise click.UsageError("--open shows a site: name its folder with --site DIR")

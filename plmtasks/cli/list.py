@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from ..formats import Format
-    from ..loading import Plugin
-    from ..registry import Registry
+    from ..hooks import Plugin, Registry
 
 KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
@@ -25,7 +24,7 @@ KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: of plugins alone.")
 def command(what: str, form: str) -> None:
     """What is installed."""
-    from ..registry import load_registry
+    from ..hooks import load_registry
 
     registry = load_registry()
     if form == "json":
@@ -71,7 +70,7 @@ def _ways(form: "Format") -> str:
 
 def _state(plugin: "Plugin", registry: "Registry") -> str:
     """What a plugin brings and hooks into, or why it does nothing."""
-    from ..loading import SLOW
+    from ..hooks import SLOW
 
     if plugin.error or plugin.disabled:
         return f"failed to load: {plugin.error}" if plugin.error else "disabled"
@@ -87,7 +86,7 @@ def _brought(plugin: "Plugin", registry: "Registry") -> Counter[str]:
 
 def _provided(plugin: "Plugin", registry: "Registry") -> list[str]:
     """What the names begin with that its providers make something of."""
-    from ..loading import owner
+    from ..hooks import owner
 
     return [p.beginning for providers in registry.providers.values() for p in providers if owner(p) == plugin.distribution]
 

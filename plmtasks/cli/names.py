@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..registry import Registry
+    from ..hooks import Registry
 
 NAMES_SHOWN = 8
 """Of a list that `plmtasks list` shows whole."""

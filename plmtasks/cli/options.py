@@ -59,7 +59,7 @@ def item(kind: str, *names: str, metavar: str = "", **more: Any) -> Decorator:
     """An option that names something installed; it completes to such names, and where none begins so, to paths."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ..registry import load_registry
+        from ..hooks import load_registry
 
         found = [CompletionItem(name) for name in load_registry().items[kind] if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]

@@ -39,8 +39,7 @@ def command(
     A blank line gives a blank line. Lines are answered in blocks, and at once where the writer pauses; typed at a terminal, each.
     --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
-    from ..predicting import BLOCK, PredictConfig
-    from ..session import predict
+    from ..evaluation import BLOCK, PredictConfig, predict
 
     run = configs((task,), (model,), values)[0]
     predict(PredictConfig(run=run, input=input_, output=output, form=form, block=block or BLOCK))

@@ -46,9 +46,8 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     The best score within the limits and all that it is not told from, the cheapest of them, the Pareto front of score, speed,
     memory and parameters, and what these data cannot decide. What is unknown is said to be, and keeps no limit.
     """
-    from ..leaderboard.advice import as_json, as_text
-    from ..leaderboard.recommending import Limits, recommend
-    from ..registry import load_registry
+    from ..hooks import load_registry
+    from ..leaderboard import Limits, as_json, as_text, recommend
     from ..results import read_results
 
     found = [result for path in results for result in read_results(Path(path))]

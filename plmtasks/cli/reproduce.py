@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..progress import printable
+from ..execution import printable
 from .options import TRUST
 from .texts import say
 
 if TYPE_CHECKING:
-    from ..registry import Registry
-    from ..reproducing import Reproduction, Unlike
+    from ..evaluation import Reproduction, Unlike
+    from ..hooks import Registry
     from ..results import Result
 
 
@@ -36,7 +36,7 @@ def command(run: str, output: str | None, checkpoints: str | None, **options: An
     cannot be run here.
     """
     from ..errors import PlmtasksError
-    from ..registry import load_registry
+    from ..hooks import load_registry
     from ..results import read_result
 
     try:
@@ -54,7 +54,7 @@ def _reproduce(
 ) -> bool:
     from dataclasses import replace
 
-    from ..reproducing import Moved, config_of, differences, reproduce
+    from ..evaluation import Moved, config_of, differences, reproduce
 
     config = replace(config_of(result, Moved(**moved), output or "", checkpoints or ""), quiet=quiet)
     found = differences(result, config, registry)

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..progress import printable
-from ..wording import counted
+from ..errors import counted
+from ..execution import printable
 from .options import TRUST
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from ..store import Run
-    from ..verifying import Finding
+    from ..store import Finding, Run
 
 FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 
@@ -100,7 +99,7 @@ def _cell(row: dict[str, Any], name: str) -> str:
 
 
 def _size(count: int) -> str:
-    from ..progress import size
+    from ..execution import size
 
     return size(count)
 
@@ -160,7 +159,7 @@ def _indented(name: str, value: Any, depth: int) -> "list[str]":
 
 
 def _print(value: Any) -> None:
-    from ..results import dump
+    from ..files import dump
 
     say_json(dump(value))
 
@@ -211,9 +210,9 @@ def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bo
 
     Files are held against the hashes in result.json, the identity against its parts, scores against the statistics.
     """
-    from ..registry import load_registry
+    from ..hooks import load_registry
     from ..store import find
-    from ..verifying import verify as verified
+    from ..store import verify as verified
 
     registry = load_registry(trusting=trust_remote_code)
     altered, reports = 0, []

@@ -53,11 +53,10 @@ def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, seeds
     A model whose head would be fresh is trained on the task's train split first. The same run is never computed twice.
     """
     from ..config import of_seeds
-    from ..distributed import speaks
-    from ..leaderboard import render
-    from ..leaderboard.findings import summary
-    from ..registry import load_registry
-    from ..session import fitting, run
+    from ..evaluation import fitting, run
+    from ..execution import speaks
+    from ..hooks import load_registry
+    from ..leaderboard import render, summary
 
     registry = load_registry(trusting=values["trust_remote_code"])
     made = configs(tasks, models, values)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..wording import counted
+from ..errors import counted
 from .options import METRICS, SKIP, TRUST, Pairs, item
 from .texts import say, say_json
 
@@ -25,14 +25,14 @@ from .texts import say, say_json
 def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
     """Score somebody else's predictions."""
     from ..config import Source
-    from ..registry import load_registry
+    from ..hooks import load_registry
     from ..scoring import Submission, score_file
 
     registry = load_registry(trusting=values.pop("trust_remote_code"))
     source = Source(data=references, columns=columns, skip_bad_rows=values.pop("skip_bad_rows"))
     scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
     if form == "json":
-        from ..results import dump
+        from ..files import dump
 
         signed = {
             metric: {name: {**score, "signature": scored.signatures[metric]} for name, score in scores.items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..wording import counted
+from ..errors import counted
 from .names import NAMES_SHOWN, find
 from .options import DATA, TRUST, item
 from .texts import say
@@ -25,7 +25,7 @@ def command(
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
     from ..config import ModelSettings
     from ..errors import InputError
-    from ..registry import load_registry
+    from ..hooks import load_registry
 
     registry = load_registry(trusting=trust_remote_code)
     kind, item = find(registry, name)

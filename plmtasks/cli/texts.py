@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..progress import STEERING, printable
+from ..execution import STEERING, printable
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:

@@ -37,10 +37,10 @@ def command(
     Several tasks are learned by one model, with a head for each or as text to text; `plmtasks export` writes one of them.
     Batches are computed in pieces of like length, with an evaluation each epoch; the best is kept.
     """
-    from ..distributed import speaks
-    from ..publishing import check_name, publish
-    from ..registry import load_registry
-    from ..session import estimate, train
+    from ..evaluation import estimate, train
+    from ..execution import speaks
+    from ..hooks import load_registry
+    from ..training import check_name, publish
 
     if (model is None) == (from_scratch is None):
         raise click.UsageError("give either --model or --from-scratch")

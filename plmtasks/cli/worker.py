@@ -6,6 +6,6 @@ import click
 @click.command("worker", hidden=True)
 def command() -> None:
     """Takes part in the work of the launcher that started it."""
-    from ..session import worker
+    from ..evaluation import worker
 
     worker()

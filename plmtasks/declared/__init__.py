@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UnknownNameError
+from ..files import TomlFile, meant
 from ..metric import Metric
-from ..toml import TomlFile, meant
 from .base import DeclaredTask
 from .file import Declaration, declare, read_declaration
 

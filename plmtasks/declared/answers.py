@@ -6,12 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from ..candidates import Cell, predicted, settle
-from ..data import Dataset, warn_flaws
+from ..data import Cell, Dataset, is_spaced, labels_found, labels_named, predicted, settle, warn_flaws
 from ..errors import DataError, InputError
 from ..examples import Example, Prediction
-from ..labels import labels_found, labels_named
-from ..languages import is_spaced
 from ..reading import by_choice, by_label, first_line, named, sure_choice, sure_label
 from ..requests import Answer, ChooseAnswer, Classify, ClassifyAnswer, GenerateAnswer, Request
 from .base import DeclaredTask

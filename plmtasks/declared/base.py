@@ -9,13 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from ..candidates import Cell
 from ..config import Source
-from ..data import Dataset, Layout, column, hub_file, laid_out, open_dataset, read_records, row_aside, split_files
+from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
+from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import Choose, Classify, ExtractSpan, Generate, Request, Score, Shot, Tag
-from ..slices import by_length
 from ..task import Task
 from .file import ALL_WORDS, SPLITS, Declaration
 from .templates import fill

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import DataError
-from ..toml import TomlFile, meant, read_toml
+from ..files import TomlFile, meant, read_toml
 from .templates import columns_in
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"

@@ -4,22 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from ..data import Dataset
+from ..data import Dataset, class_names, locate, read_answers
 from ..errors import DataError
 from ..examples import Example, Prediction
-from ..extracts import locate, read_answers
-from ..labels import class_names
-from ..requests import (
-    Answer,
-    ExtractSpan,
-    ExtractSpanAnswer,
-    GenerateAnswer,
-    Request,
-    Score,
-    ScoreAnswer,
-    Span,
-    TagAnswer,
-)
+from ..requests import Answer, ExtractSpan, ExtractSpanAnswer, GenerateAnswer, Request, Score, ScoreAnswer, Span, TagAnswer
 from .base import DeclaredTask
 
 UNANSWERABLE = "unanswerable"

@@ -6,15 +6,43 @@ from typing import TYPE_CHECKING
 from plmtasks.errors import InputError
 from plmtasks.results import Result
 
+from . import formats
+from .advice import as_json, as_text
 from .boards import Board, Row, make_boards, tested
+from .findings import summary
+from .formats import escape_markdown, higher, label, rank, shown_scores, with_interval
 from .overview import Overview, Standing, make_overview
+from .pairs import differences
+from .recommendation import Limits, recommend
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 FORMATS = ("table", "markdown", "csv", "json", "latex")
 
-__all__ = ["FORMATS", "Board", "Overview", "Row", "Standing", "make_boards", "make_overview", "render", "tested"]
+__all__ = [
+    "FORMATS",
+    "Board",
+    "Limits",
+    "Overview",
+    "Row",
+    "Standing",
+    "as_json",
+    "as_text",
+    "differences",
+    "escape_markdown",
+    "higher",
+    "label",
+    "make_boards",
+    "make_overview",
+    "rank",
+    "recommend",
+    "render",
+    "shown_scores",
+    "summary",
+    "tested",
+    "with_interval",
+]
 
 
 def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:
@@ -25,8 +53,6 @@ def render(results: Sequence[Result], form: str, registry: "Registry | None" = N
 
     raises: InputError for another form; DataError for a result that lacks what its schema demands
     """
-    from . import formats
-
     if form not in FORMATS:
         raise InputError(f"there is no format {form!r}", f"there are: {', '.join(FORMATS)}")
     write = {

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from plmtasks.progress import printable, size
+from plmtasks.execution import printable, size
 
 from .costs import count, number
-from .recommending import Advice, Candidate, Limits, shown
+from .recommendation import Advice, Candidate, Limits, shown
 
 
 def _facts(c: Candidate) -> str:

@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import IDENTITY_DIGITS, given, origin, reasons, terms
 from plmtasks.config import Generation, ModelSettings
-from plmtasks.errors import DataError, PlmtasksError
+from plmtasks.errors import DataError, PlmtasksError, counted
 from plmtasks.results import Result, content_name
 from plmtasks.statistics import Spread, spread
-from plmtasks.wording import counted
+from plmtasks.store import IDENTITY_DIGITS, given, origin, reasons, terms
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
     from plmtasks.statistics import Ranking
 
 ScoreName = tuple[str, str]

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from plmtasks.progress import printable
+from plmtasks.execution import printable
 
 from .boards import Board, Row, ScoreName
 from .overview import Overview, Standing

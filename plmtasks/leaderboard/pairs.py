@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import columns, rows
 from plmtasks.errors import DataError
 from plmtasks.results import CLUSTER, Result
+from plmtasks.store import columns, rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from plmtasks.hooks import Registry
     from plmtasks.metric import Metric
-    from plmtasks.registry import Registry
     from plmtasks.statistics import Ranking
 
 TOLERANCE = 1e-6

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .checks import CheckFailed, NotApplicable
 from .data import DATA_CHECKS
+from .kit import ABSENT, Checker, Finding, State, plugin_modules
 from .metrics import METRIC_CHECKS, Agreement, MetricSubject
 from .models import MODEL_CHECKS, ModelSubject
 from .solved import solved
@@ -19,8 +20,25 @@ if TYPE_CHECKING:
     from .conformance import MetricConformance, ModelConformance, TaskConformance
 
 __all__ = [
-    "DATA_CHECKS", "METRIC_CHECKS", "MODEL_CHECKS", "TASK_CHECKS", "Agreement", "CheckFailed", "MetricConformance",
-    "MetricSubject", "ModelConformance", "ModelSubject", "NotApplicable", "TaskConformance", "TaskSubject", "solved",
+    "ABSENT",
+    "DATA_CHECKS",
+    "METRIC_CHECKS",
+    "MODEL_CHECKS",
+    "TASK_CHECKS",
+    "Agreement",
+    "CheckFailed",
+    "Checker",
+    "Finding",
+    "MetricConformance",
+    "MetricSubject",
+    "ModelConformance",
+    "ModelSubject",
+    "NotApplicable",
+    "State",
+    "TaskConformance",
+    "TaskSubject",
+    "plugin_modules",
+    "solved",
 ]  # fmt: skip
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from ..config import ModelSettings, Source
 from ..examples import Example, Prediction
+from ..hooks import Registry, load_registry
 from ..metric import Metric
 from ..model import Model
-from ..registry import Registry, load_registry
 from ..requests import Answer, Request
 from ..task import Task
 from .checks import CheckFailed, NotApplicable

@@ -5,11 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..data import texts
 from ..examples import Example
-from ..overlap import WORD, find
 from ..requests import Generate, GenerateAnswer, Request
-from ..scoring import main_score
-from ..slices import texts
+from ..scoring import WORD, find, main_score
 from .checks import NotApplicable, expect
 from .tasks import TaskSubject, solve
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..config import Generation, ModelSettings, TrainSettings
+from ..data import events
 from ..errors import InputError
 from ..model import LoadedModel, Model
 from ..requests import (
@@ -31,7 +32,6 @@ from ..requests import (
     from_json,
     to_json,
 )
-from ..samples import events
 from ..training import resolve
 from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
 from .solved import all_solved

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ..data import MANNERS, Event, events
 from ..requests import (
     Answer,
     Choose,
@@ -20,7 +21,6 @@ from ..requests import (
     Tag,
     TagAnswer,
 )
-from ..samples import MANNERS, Event, events
 
 Pair = tuple[Request, Answer]
 

@@ -14,14 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ..config import Source
-from ..data import Dataset, draw
+from ..data import Dataset, draw, texts
 from ..errors import InputError, UnknownNameError
 from ..examples import Example, Prediction, fingerprint
+from ..hooks import Registry, load_registry
 from ..metric import Metric
-from ..registry import Registry, load_registry
 from ..requests import Answer, Request, from_json, to_json
 from ..scoring import main_score
-from ..slices import texts
 from ..task import Task
 from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 import plmtasks
 from plmtasks import hookimpl
-from plmtasks.batching import Cost
 from plmtasks.config import ModelSettings, Source
-from plmtasks.data import Dataset, open_dataset, read_records
+from plmtasks.data import Dataset, open_dataset
 from plmtasks.errors import DataError, ModelError, PlmtasksError
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import read_records
 from plmtasks.formats import Format, Written
+from plmtasks.hooks import Registry
 from plmtasks.metric import Metric, ScoreInfo
-from plmtasks.model import LoadedModel, Model, Provider
+from plmtasks.model import Cost, LoadedModel, Model, Provider
 from plmtasks.perturbation import Perturbation, WordPerturbation
-from plmtasks.registry import Registry
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request, from_json, to_json
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import Interval, bootstrap

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import plmtasks
 from plmtasks import hookimpl
-from plmtasks.batching import Cost
 from plmtasks.config import Source
 from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
-from plmtasks.model import LoadedModel, Provider
+from plmtasks.model import Cost, LoadedModel, Provider
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 from plmtasks.results import Result
 from plmtasks.task import Task

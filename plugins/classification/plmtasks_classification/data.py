@@ -6,25 +6,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.candidates import Cell, check_reading, settle
 from plmtasks.data import (
+    SPLIT_SIZES,
+    Cell,
     Dataset,
     HubData,
-    column,
+    by_length,
+    check_reading,
+    events,
     hub_file,
-    kind_of,
-    no_column,
-    read_lines,
-    read_records,
-    read_table,
-    row_aside,
+    labels_named,
+    settle,
     split_files,
-)  # fmt: skip
+)
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
-from plmtasks.labels import labels_named
-from plmtasks.samples import SPLIT_SIZES, events
-from plmtasks.slices import by_length
+from plmtasks.files import column, kind_of, no_column, read_lines, read_records, read_table, row_aside  # fmt: skip
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "text_a", "sentence1", "#1 String"),

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.candidates import Cell, predicted
-from plmtasks.data import column, read_lines, read_table, warn_flaws
+from plmtasks.data import Cell, predicted, warn_flaws
 from plmtasks.data import read_predictions as read_common
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import column, read_lines, read_table
 from plmtasks.reading import SURROUNDINGS, first_line, named
 
 if TYPE_CHECKING:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, open_dataset
+from plmtasks.data import Dataset, HubData, labels_found, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.labels import labels_found
 from plmtasks.reading import by_choice, by_label, sure_choice, sure_label
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task

@@ -9,10 +9,9 @@ import pytest
 from plmtasks_classification.catalog import TASKS
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning, HubData
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import HubData, refuse_unknown
+from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
-from plmtasks.labels import refuse_unknown
 
 TASK = {task.name.removeprefix("classification/"): task for task in TASKS}
 

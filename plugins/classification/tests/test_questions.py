@@ -7,8 +7,8 @@ import pytest
 from plmtasks_classification.catalog import TASKS
 
 from plmtasks.errors import DataError, InputError
+from plmtasks.evaluation.questions import read_question
 from plmtasks.examples import Prediction
-from plmtasks.questions import read_question
 from plmtasks.requests import ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Likelihood
 
 BY_NAME = {task.name.removeprefix("classification/"): task for task in TASKS}

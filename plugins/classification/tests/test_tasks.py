@@ -14,21 +14,12 @@ from plmtasks_classification.metrics import METRICS
 from plmtasks_classification.task import MULTI_LABEL
 
 from plmtasks.config import Source, run_config
-from plmtasks.data import Dataset, DataWarning
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import Dataset
+from plmtasks.errors import DataError, DataWarning, InputError
+from plmtasks.evaluation.job import prepare
 from plmtasks.examples import Example, Prediction
-from plmtasks.job import prepare
-from plmtasks.registry import load_registry
-from plmtasks.requests import (
-    ChooseAnswer,
-    Classify,
-    ClassifyAnswer,
-    Generate,
-    GenerateAnswer,
-    Likelihood,
-    from_json,
-    to_json,
-)
+from plmtasks.hooks import load_registry
+from plmtasks.requests import ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Likelihood, from_json, to_json
 from plmtasks.scoring import Submission, score_file
 from plmtasks.testing.tasks import TaskSubject, loading_twice_gives_the_same, solved_answers_are_best
 

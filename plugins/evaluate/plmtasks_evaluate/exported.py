@@ -14,8 +14,8 @@ from .tags import spans_of
 if TYPE_CHECKING:
     import evaluate
 
+    from plmtasks.hooks import Registry
     from plmtasks.metric import Metric
-    from plmtasks.registry import Registry
     from plmtasks.task import Task
 
 FORMS: Mapping[str, str] = {"ExtractSpan": "answers", "Tag": "spans", "Classify": "labels", "Choose": "labels", "Score": "text"}
@@ -37,7 +37,7 @@ def as_evaluate(metric: "str | Metric", task: "str | Task | None" = None, labels
     import evaluate
     from datasets import Features, Value
 
-    from plmtasks.registry import load_registry
+    from plmtasks.hooks import load_registry
 
     registry = load_registry()
     of = registry.metric(metric) if isinstance(metric, str) else metric

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from plmtasks.hooks import load_registry
 from plmtasks.metric import Metric
-from plmtasks.registry import load_registry
 from plmtasks.task import Task
 from plmtasks.testing import MetricConformance
 

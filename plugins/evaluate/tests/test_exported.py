@@ -8,7 +8,7 @@ import pytest
 from plmtasks_evaluate import as_evaluate
 
 from plmtasks.errors import MetricError, UnknownNameError
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.results import read_results
 
 SST2 = "classification/sst2"

@@ -10,7 +10,7 @@ import pytest
 import plmtasks
 from plmtasks.errors import InputError, MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.results import read_results
 
 Script = Callable[[str], str]

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import read_json
-from plmtasks.documents import check
 from plmtasks.errors import DataError
+from plmtasks.files import check, read_json
 
 from .samples import Samples, read_samples
 

@@ -8,7 +8,7 @@ from plmtasks.formats import Format, Written
 from plmtasks.results import Result
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 
 class ModelCard(Format):

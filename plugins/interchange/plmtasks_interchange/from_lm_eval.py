@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.results import (
-    SCHEMA_VERSION,
-    Result,
-    identity_hash,
-    open_folder,
-    prediction_lines,
-    run_folder,
-    sealed,
-    statistics_bytes,
-    write_bytes,
-    write_text,
-)
+from plmtasks.files import open_folder, sealed, write_bytes, write_text
+from plmtasks.results import SCHEMA_VERSION, Result, identity_hash, prediction_lines, run_folder, statistics_bytes
 
 from .evaluated import ASKED, ORIGIN, Evaluated, read_tasks
 from .lm_eval_scores import metric_name, scored

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import task_of
 from plmtasks.errors import UnknownNameError
 from plmtasks.leaderboard import Row
 from plmtasks.results import Result
+from plmtasks.store import task_of
 
 from .commands import command
 from .scales import scaled
@@ -18,7 +18,7 @@ from .scales import scaled
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 HUB = re.compile(r"hf://(?P<repo>[^@#]+)(@(?P<revision>[^#]+))?(#(?P<config>.+))?")
 """A data set's name, if it lies on the hub."""

@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plmtasks.candidates import whole
-from plmtasks.data import column, read_json_lines
+from plmtasks.data import whole
 from plmtasks.errors import DataError
+from plmtasks.files import column, read_json_lines
 
 NEEDED = ("doc_id", "doc", "target", "filtered_resps", "doc_hash", "target_hash")
 

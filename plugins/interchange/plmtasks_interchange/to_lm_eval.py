@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError
-from plmtasks.results import Result, open_folder, write_text
+from plmtasks.files import open_folder, write_text
+from plmtasks.results import Result
 
 from .scales import scaled
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 NAMES = {"accuracy": "acc", "accuracy_bytes": "acc_bytes", "accuracy_norm_bytes": "acc_bytes", "matthews": "mcc"}
 """Our scores that lm-eval has under another name."""

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError
-from plmtasks.leaderboard.formats import escape_markdown
-from plmtasks.results import Result, open_folder, write_text
+from plmtasks.files import open_folder, write_text
+from plmtasks.leaderboard import escape_markdown
+from plmtasks.results import Result
 
 from .hub_results import by_run, hub_results, identity, same_figures
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
 
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 BEGIN, END = "<!-- results of plmtasks: begin -->", "<!-- results of plmtasks: end -->"
 """Between them stands what is written anew."""

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plmtasks.comparing import task_of
-from plmtasks.data import DataWarning
-from plmtasks.errors import DataError, InputError, OutputError
+from plmtasks.errors import DataError, DataWarning, InputError, OutputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.results import Result, open_folder, write_text
+from plmtasks.files import open_folder, write_text
+from plmtasks.results import Result
+from plmtasks.store import task_of
 from plmtasks.task import Task
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 
 def write(results: Sequence[Result], path: Path, registry: "Registry") -> list[Path]:

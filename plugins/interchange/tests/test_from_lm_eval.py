@@ -15,10 +15,10 @@ from plmtasks_interchange.formats import LmEval, ModelCard
 
 import plmtasks
 from plmtasks.config import Source
-from plmtasks.documents import CHECKSUM
 from plmtasks.errors import DataError, InputError
+from plmtasks.files import CHECKSUM
+from plmtasks.hooks import load_registry
 from plmtasks.leaderboard import make_boards, render
-from plmtasks.registry import load_registry
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import wilson
 
@@ -280,7 +280,7 @@ def test_runs_of_ours_stand_apart(tmp_path):
     import toy
 
     from plmtasks.config import run_config
-    from plmtasks.session import run
+    from plmtasks.evaluation import run
 
     registry = load_registry([toy], installed=False)
     [ours] = run([run_config(*config, output=str(tmp_path / "ours"), threads=1, quiet=True)], registry)

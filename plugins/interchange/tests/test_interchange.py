@@ -20,11 +20,12 @@ from plmtasks.cli.options import configs
 from plmtasks.cli.run import command as run_command
 from plmtasks.config import RunConfig, Source, TrainSettings, run_config
 from plmtasks.errors import DataError, InputError, OutputError
+from plmtasks.evaluation import run
 from plmtasks.examples import Prediction
-from plmtasks.registry import Registry, load_registry
-from plmtasks.results import Result, dump, read_results, sealed
+from plmtasks.files import dump, sealed
+from plmtasks.hooks import Registry, load_registry
+from plmtasks.results import Result, read_results
 from plmtasks.scoring import Submission, bound_metrics, score_file
-from plmtasks.session import run
 
 FORMATS = {form.name: form for form in register_formats()}
 

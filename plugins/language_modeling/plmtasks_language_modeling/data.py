@@ -7,11 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, is_records, no_column, read_lines, read_records, row_aside
+from plmtasks.data import by_count, events
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
-from plmtasks.samples import events
-from plmtasks.slices import by_count
+from plmtasks.files import column, is_records, no_column, read_lines, read_records, row_aside
 
 from .words import split_last_word
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, hub_dataset, open_dataset
+from plmtasks.data import SPLIT_SIZES, Dataset, HubData, hub_dataset, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Score, ScoreAnswer
-from plmtasks.samples import SPLIT_SIZES
 from plmtasks.task import Task
 
 from . import data

@@ -183,8 +183,8 @@ def test_wikitext_in_gpt2s_own_vocabulary(real_data, tmp_path):
 @pytest.mark.parametrize("family", ["encoder", "sequence-to-sequence"])
 def test_pretrained_from_scratch_then_tuned(family, write, tmp_path):
     """The recipe on the smallest scale: unlabelled sentences, then the last word; two tables for two kinds of likelihood."""
+    from plmtasks.data import events
     from plmtasks.leaderboard.boards import make_boards
-    from plmtasks.samples import events
 
     write("train.txt", "\n".join(e.english() for e in events("train", 64)))
     shape = write("shape.json", {**SMALL[family], "vocab_size": 400})

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.documents import read_document, read_object
 from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.files import read_document, read_object
 from plmtasks.model import RECORD, LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Classify, Request
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from plmtasks.batching import Cost
 from plmtasks.errors import InputError
-from plmtasks.model import LoadedModel, reading
+from plmtasks.model import Cost, LoadedModel, reading
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 if TYPE_CHECKING:

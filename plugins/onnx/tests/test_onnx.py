@@ -14,7 +14,7 @@ from plmtasks_onnx.classify import limit_of
 import plmtasks
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Classify
 
 TASK = {"task": "classification/sample", "limit": 40, "threads": 1, "quiet": True}

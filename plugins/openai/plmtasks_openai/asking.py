@@ -8,9 +8,8 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.batching import Cost
 from plmtasks.errors import ModelError
-from plmtasks.model import LoadedModel
+from plmtasks.model import Cost, LoadedModel
 from plmtasks.prompts import before, plain, raw, turns
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 

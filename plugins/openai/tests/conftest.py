@@ -24,8 +24,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder with random weights and a chat template, as the transformers library writes it."""
     import transformers
 
-    from plmtasks.registry import load_registry
-    from plmtasks.samples import events
+    from plmtasks.data import events
+    from plmtasks.hooks import load_registry
 
     place = tmp_path_factory.mktemp("served") / "tiny"
     load_registry().model("tiny-gpt").make([e.english() for e in events("train")], 0, place)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from plmtasks.hooks import load_registry
 from plmtasks.model import Model
-from plmtasks.registry import load_registry
 from plmtasks.testing import ModelConformance
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Generate
 
 ASKED = Generate(instruction="", shots=(), text="who?", max_new_tokens=2)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import plmtasks
-from plmtasks import journal
 from plmtasks.config import Generation, ModelSettings
+from plmtasks.data import events
 from plmtasks.errors import InputError, ModelError
-from plmtasks.registry import load_registry
+from plmtasks.execution import journal
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Generate, GenerateAnswer, Request, Shot
-from plmtasks.samples import events
 
 SHOT = Shot(text="ann opened the door .", answer="ann")
 
@@ -143,7 +143,7 @@ def test_the_key_goes_to_its_own_server_alone_and_nowhere_else(proxy: Any, monke
 
 
 def test_a_batch_is_some_thirty_questions_on_every_machine() -> None:
-    from plmtasks.batching import cut_batches
+    from plmtasks.execution.batching import cut_batches
 
     model = load_registry().model("openai:tiny@http://127.0.0.1:1/v1")
     assert model.tokens_within(2**40, "bfloat16") == model.tokens_within(2**20, "float32") == 1024

@@ -1,6 +1,6 @@
 """The tasks by name, with their data."""
 
-from plmtasks.candidates import LETTERS
+from plmtasks.data import LETTERS
 
 from .data import conversations, hub
 from .task import FreeAnswers, MultipleChoice, QuestionAnswering

@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.candidates import LETTERS, settle
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, HubData, hub_dataset, open_dataset
+from plmtasks.data import LETTERS, SPLIT_FILES, SPLIT_SIZES, Dataset, HubData, hub_dataset, locate, open_dataset, settle
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.extracts import locate
 from plmtasks.requests import (
     Answer,
     Choose,
@@ -27,7 +25,6 @@ from plmtasks.requests import (
     Request,
     Span,
 )
-from plmtasks.samples import SPLIT_SIZES
 from plmtasks.task import Task
 
 from .data.choices import choices, lettered, read_choices

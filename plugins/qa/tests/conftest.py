@@ -10,7 +10,7 @@ import pytest
 
 from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
-from plmtasks.registry import Registry, load_registry
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.task import Task
 
 

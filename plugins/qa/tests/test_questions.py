@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from plmtasks.errors import InputError
+from plmtasks.evaluation.questions import read_question
 from plmtasks.examples import Example, Prediction
-from plmtasks.questions import read_question
 from plmtasks.requests import Choose, Classify, ExtractSpan, ExtractSpanAnswer, Generate, GenerateAnswer, Span
 
 EXTRACTIVE = ("squad", "squad_v2", "sample", "xquad.en", "xquad.zh", "xquad.de", "cmrc2018", "coqa", "quac")

@@ -9,7 +9,7 @@ from plmtasks_qa.data.extractive import locate
 from plmtasks_qa.data.rows import question_word
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
+from plmtasks.errors import DataWarning
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
     Choose,

@@ -5,8 +5,8 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from plmtasks.data import read_lines
 from plmtasks.errors import DataError
+from plmtasks.files import read_lines
 from plmtasks.model import Provider
 from plmtasks.perturbation import WordPerturbation
 

@@ -17,8 +17,8 @@ from plmtasks_robustness.words import core, like
 from plmtasks.config import Source
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
+from plmtasks.hooks import load_registry
 from plmtasks.perturbation import Perturbation
-from plmtasks.registry import load_registry
 
 INSTALLED = load_registry()
 REGISTRY = load_registry([plmtasks_robustness], installed=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plmtasks.config import Source
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.results import read_results
 
 TASKS = ("qa/sample", "srl/sample")

@@ -19,7 +19,7 @@ from .runs import Run, named
 from .tables import Table, TaskTables, by_task
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 HERE = Path(__file__).parent
 

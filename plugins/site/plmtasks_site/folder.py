@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError
-from plmtasks.results import dump, open_folder, write_bytes, write_text
+from plmtasks.files import dump, open_folder, read_object, write_bytes, write_text
 
 MANIFEST = "manifest.json"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks.leaderboard.formats import higher, label, rank, with_interval
+from plmtasks.leaderboard import higher, label, rank, with_interval
 
 from .runs import readable
 

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plmtasks.results import Result, dump
+from plmtasks.files import dump
+from plmtasks.results import Result
 
 from .folder import digest
 

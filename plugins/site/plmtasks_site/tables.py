@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.comparing import metric_of, rows
 from plmtasks.errors import PlmtasksError
-from plmtasks.leaderboard import Board, Row
-from plmtasks.leaderboard.formats import label, shown_scores
-from plmtasks.leaderboard.pairs import differences
-from plmtasks.results import safe_name
+from plmtasks.files import safe_name
+from plmtasks.leaderboard import Board, Row, differences, label, shown_scores
+from plmtasks.store import metric_of, rows
 
 from .plots import Axes, Point
 from .runs import Run
 
 if TYPE_CHECKING:
-    from plmtasks.registry import Registry
+    from plmtasks.hooks import Registry
 
 Difference = tuple[float, float | None, float | None, float]
 """Value, the interval's ends, p."""

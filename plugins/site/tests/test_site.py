@@ -16,10 +16,11 @@ from plmtasks_site.runs import Run
 import plmtasks
 from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError
+from plmtasks.files import dump
+from plmtasks.hooks import load_registry
 from plmtasks.leaderboard.boards import Row
 from plmtasks.leaderboard.costs import costs
-from plmtasks.registry import load_registry
-from plmtasks.results import Result, dump, identity_hash, read_results
+from plmtasks.results import Result, identity_hash, read_results
 
 CHROMIUM = "/usr/bin/chromium"
 SCRIPT = "<script>document.title='stolen'</script>"

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.files import read_object
 from plmtasks.model import LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.documents import read_object
+from plmtasks.files import read_object
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.batching import Cost
 from plmtasks.errors import DataError, InputError, ModelError
-from plmtasks.model import LoadedModel
+from plmtasks.model import Cost, LoadedModel
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 from .choosing import ITERATIONS, Choice, choose

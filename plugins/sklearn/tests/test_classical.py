@@ -14,11 +14,11 @@ from plmtasks_sklearn.features import VIEWS
 
 import plmtasks
 from plmtasks.config import ModelSettings, TrainSettings, run_config
+from plmtasks.data import events
 from plmtasks.errors import InputError, ModelError
-from plmtasks.registry import load_registry
+from plmtasks.evaluation import estimate
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Classify, ClassifyAnswer
-from plmtasks.samples import events
-from plmtasks.session import estimate
 from plmtasks.testing.solved import KINDS
 
 SETTINGS = ModelSettings(threads=1)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from plmtasks.hooks import load_registry
 from plmtasks.model import Model
-from plmtasks.registry import load_registry
 from plmtasks.testing import ModelConformance
 
 

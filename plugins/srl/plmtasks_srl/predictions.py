@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from plmtasks.data import counted, warn_flaws
-from plmtasks.errors import DataError
+from plmtasks.data import warn_flaws
+from plmtasks.errors import DataError, counted
 from plmtasks.examples import Example, Prediction
 
 from .data.columns import UNKNOWN

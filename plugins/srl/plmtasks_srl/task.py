@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, holds_objects, hub_dataset, read_lines, warn_flaws
+from plmtasks.data import SPLIT_SIZES, TEXT_LENGTHS, Dataset, HubData, by_count, holds_objects, hub_dataset, warn_flaws
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
-from plmtasks.samples import SPLIT_SIZES
-from plmtasks.slices import TEXT_LENGTHS, by_count
 from plmtasks.task import Task
 
 from .brackets import read_text, show, write_text

@@ -10,8 +10,7 @@ from plmtasks_srl.metrics import ConllEval
 from plmtasks_srl.predictions import Written
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import DataError
+from plmtasks.errors import DataError, DataWarning
 
 ROLES, PREDICATES, ENTITIES = (
     next(task for task in (*PROPOSITIONS, *TAGGING) if task.name == name)

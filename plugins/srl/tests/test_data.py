@@ -6,8 +6,7 @@ from plmtasks_srl.data.sentences import role_name
 from plmtasks_srl.spans import spans_of, write_tags
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import DataError, DataWarning, InputError
 
 EWT = """# sent_id = a-1
 doc\t0\t0\tWe\tPRP\t(S*\t-\t-\t(ARG0*)\t*

@@ -11,8 +11,7 @@ from plmtasks_srl.spans import Span, plain, read_brackets, read_tags, spans_of, 
 from plmtasks_srl.words import split_words
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Generate, GenerateAnswer, Tag, TagAnswer
 from plmtasks.testing.tasks import TaskSubject, solved_answers_are_best

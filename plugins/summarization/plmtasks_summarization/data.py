@@ -6,20 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import (
-    SPLIT_FILES,
-    Dataset,
-    column,
-    hub_file,
-    no_column,
-    read_lines,
-    read_records,
-    row_aside,
-    warn_flaws,
-)  # fmt: skip
+from plmtasks.data import DOCUMENT_LENGTHS, SPLIT_FILES, Dataset, by_length, hub_file, warn_flaws
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
-from plmtasks.slices import DOCUMENT_LENGTHS, by_length
+from plmtasks.files import column, no_column, read_lines, read_records, row_aside  # fmt: skip
 
 from .sentences import unmarked
 from .words import RougeWords

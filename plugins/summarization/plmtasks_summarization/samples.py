@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from plmtasks.data import Dataset
+from plmtasks.data import SPLIT_SIZES, Dataset, Event, events
 from plmtasks.examples import Example
-from plmtasks.samples import SPLIT_SIZES, Event, events
 
 
 def english(event: Event) -> tuple[str, str]:

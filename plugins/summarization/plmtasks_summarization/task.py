@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, open_dataset, read_lines
+from plmtasks.data import Dataset, Event, open_dataset
 from plmtasks.errors import DataError
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
-from plmtasks.samples import Event
 from plmtasks.task import Task
 
 from .data import COLUMNS, FILES, Form, Hub, story_folders

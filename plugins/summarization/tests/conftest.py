@@ -10,8 +10,8 @@ import pytest
 
 from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.metric import Metric
-from plmtasks.registry import Registry, load_registry
 
 
 @pytest.fixture(scope="session")

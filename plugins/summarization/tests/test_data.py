@@ -1,8 +1,7 @@
 import pytest
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import DataError, DataWarning, InputError
 
 STORY = "(CNN) A dog barked.\n\nIt ran.\n\n@highlight\n\nA dog  barked\n\n@highlight\n\nIt ran away\n"
 

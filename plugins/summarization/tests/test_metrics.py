@@ -11,8 +11,7 @@ from plmtasks_summarization.words import RougeWords, words
 from rouge_score.rouge_scorer import RougeScorer
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import MetricError
+from plmtasks.errors import DataWarning, MetricError
 from plmtasks.examples import Example, Prediction
 
 WORDS = st.lists(st.sampled_from(["the", "cats", "cat", "running", "Runs", "über", "mat's", "3", "dog", "."]), max_size=9).map(
@@ -143,7 +142,7 @@ JOINS = {
 """How data sets and systems put sentences in one line."""
 
 
-@pytest.mark.filterwarnings("ignore::plmtasks.data.DataWarning")
+@pytest.mark.filterwarnings("ignore::plmtasks.errors.DataWarning")
 @pytest.mark.parametrize("join", JOINS.values(), ids=JOINS)
 @pytest.mark.parametrize("count", [3, 4])
 def test_sentences_in_one_line_score_as_lines_cut_by_hand(join, count, score, example):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plmtasks.cli.texts import say
-from plmtasks.wording import counted
+from plmtasks.errors import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,8 +38,8 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_c
     if dry_run:
         os.environ["HF_HUB_OFFLINE"] = "1"  # looking must not download
     from plmtasks.errors import PlmtasksError
+    from plmtasks.hooks import load_registry
     from plmtasks.leaderboard import render
-    from plmtasks.registry import load_registry
 
     from .suites import read_suite
     from .sweeping import look, plan, sweep

@@ -8,7 +8,7 @@ from typing import Any
 
 from plmtasks.config import RunConfig, of_seeds, option_types, run_config
 from plmtasks.errors import DataError, InputError
-from plmtasks.toml import TomlFile, fits, meant, read_toml
+from plmtasks.files import TomlFile, fits, meant, read_toml
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Options that stand at the top alone."""

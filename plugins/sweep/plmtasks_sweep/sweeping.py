@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from plmtasks import distributed, job, results, session
+from plmtasks import results
 from plmtasks.config import RunConfig, Source
 from plmtasks.data import Dataset
-from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError, PluginError, UnknownNameError
-from plmtasks.registry import Registry
+from plmtasks.evaluation import job, session
+from plmtasks.execution import started_by_launcher
+from plmtasks.files import dump, open_folder, read_object, write_text
+from plmtasks.hooks import Registry
 from plmtasks.requests import to_json
 from plmtasks.results import Result
 
@@ -118,7 +120,7 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
 
     retry: what failed before too
     """
-    if distributed.started_by_launcher():
+    if started_by_launcher():
         raise InputError("a sweep starts its processes itself", "plmtasks sweep SUITE --processes N, without a launcher")
     swept, look = list(cells), _Look(registry=registry, retry=retry)
     for number, cell in enumerate(swept):
@@ -195,8 +197,8 @@ def _keep(cell: Cell) -> None:
             "task": cell.task, "model": cell.model, "seed": cell.config.seed, "error": cell.note, "at": at,
         }  # fmt: skip
     if failures:
-        results.open_folder(folder)
-        results.write_text(folder / FAILURES, results.dump(failures))
+        open_folder(folder)
+        write_text(folder / FAILURES, dump(failures))
     elif said:
         (folder / FAILURES).unlink()
 

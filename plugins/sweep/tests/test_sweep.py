@@ -16,7 +16,7 @@ from plmtasks_sweep.suites import read_suite
 from plmtasks_sweep.sweeping import plan
 
 from plmtasks.errors import InputError
-from plmtasks.registry import Registry, load_registry
+from plmtasks.hooks import Registry, load_registry
 from plmtasks.results import read_results
 
 SUITES = sorted((Path(__file__).parents[3] / "benchmarks" / "suites").glob("*.toml"))

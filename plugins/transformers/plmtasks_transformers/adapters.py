@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.documents import read_object
 from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.files import read_object
 
 from . import files
 from .architectures import DECODER, HEADS, SEQUENCE_TO_SEQUENCE

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 from .architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plmtasks.batching import Cost
 from plmtasks.config import TrainSettings
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, Request, Score
 
 from .likelihood import Sequences, read, token_values

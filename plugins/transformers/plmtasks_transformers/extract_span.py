@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from plmtasks.batching import Cost
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, ExtractSpan, ExtractSpanAnswer, Request, Span
 
 from .architectures import ENCODER

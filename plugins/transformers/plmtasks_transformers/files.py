@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks.documents import file_hash, read_object
 from plmtasks.errors import DataError, ModelError
+from plmtasks.files import file_hash, read_object
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 ADAPTERS = "adapter_model.safetensors"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
+from plmtasks.data import LANGUAGES, base_language
 from plmtasks.errors import ModelError
-from plmtasks.languages import LANGUAGES, base_language
 
 
 def language_token(tokenizer: Any, code: str) -> tuple[str, int]:

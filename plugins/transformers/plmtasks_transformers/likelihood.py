@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+from plmtasks.model import Cost
 
 from .packing import ROW, Prefix, common, groups_of, inputs_of, shared_prefixes, tree_of
 from .readout import Found, Places, found, logits_at, tallies, token_log_likelihoods

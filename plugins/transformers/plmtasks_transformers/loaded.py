@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from plmtasks.batching import Cost
     from plmtasks.config import ModelSettings, TrainSettings
+    from plmtasks.model import Cost
 
     State = Mapping[str, torch.Tensor]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks.data import language_name
 from plmtasks.errors import InputError, ModelError
-from plmtasks.languages import language_name
 from plmtasks.prompts import Prompted, plain, purpose_of, raw, turns
 from plmtasks.requests import Shot
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plmtasks.batching import Cost
 from plmtasks.config import TrainSettings
 from plmtasks.errors import ModelError
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, Request, Score
 
 from .architectures import ENCODER

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.batching import Cost
 from plmtasks.errors import InputError
+from plmtasks.model import Cost
 from plmtasks.requests import Answer, Request, Score, ScoreAnswer
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.documents import read_object
 from plmtasks.errors import ModelError
+from plmtasks.files import read_object
 from plmtasks.model import LoadedModel, Model, Provider, reading
 from plmtasks.requests import Request
 

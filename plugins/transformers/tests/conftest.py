@@ -10,11 +10,8 @@ from plmtasks_transformers.loaded import Loaded
 from plmtasks_transformers.tiny import TINY
 
 from plmtasks.config import ModelSettings
-from plmtasks.requests import (
-    Answer,
-    Request,
-)  # fmt: skip
-from plmtasks.samples import events
+from plmtasks.data import events
+from plmtasks.requests import Answer, Request  # fmt: skip
 from plmtasks.testing import solved
 
 PAIRS = [

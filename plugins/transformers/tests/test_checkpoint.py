@@ -19,7 +19,7 @@ from plmtasks_transformers.checkpoint import Checkpoint, Hub
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import DataError, ModelError, UnknownNameError
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Tag
 
 CLASSIFY = Classify(text="the nurse", labels=("a", "b"))
@@ -307,7 +307,7 @@ def hub(tiny, tmp_path):
 
 USE = """
 from plmtasks.config import ModelSettings
-from plmtasks.registry import load_registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Classify
 form, settings = Classify(text="the nurse", labels=("a", "b")), ModelSettings(dtype="float32")
 for name in {names}:

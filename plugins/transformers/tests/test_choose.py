@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from plmtasks.data import events
 from plmtasks.errors import InputError
 from plmtasks.requests import Choose, ChooseAnswer, Likelihood, Shot
-from plmtasks.samples import events
 
 TEXTS = [e.english() for e in events("train", 4)]
 REQUESTS = [

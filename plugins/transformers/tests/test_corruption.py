@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from plmtasks_transformers.corruption import corrupted, sentinels
 
 from plmtasks.config import TrainSettings
+from plmtasks.data import events
 from plmtasks.requests import Score
-from plmtasks.samples import events
 
 TEXTS = [e.english() for e in events("train", 40)]
 SHORT = Score(text=TEXTS[0])

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers.extract_span import ANSWER, Window, best_spans, target
 
+from plmtasks.data import events
 from plmtasks.errors import InputError
 from plmtasks.requests import ExtractSpan, ExtractSpanAnswer, Span
-from plmtasks.samples import events
 
 SENTENCES = [e.english() for e in events("train", 60)]
 LONG = ExtractSpan(question="who found the lamp ?", context="  " + "\n".join(SENTENCES) + " ")

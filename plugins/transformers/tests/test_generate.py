@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from plmtasks.batching import cut_batches
 from plmtasks.config import Generation, ModelSettings
+from plmtasks.data import events
 from plmtasks.errors import InputError
+from plmtasks.execution.batching import cut_batches
 from plmtasks.requests import Generate, GenerateAnswer, Shot
-from plmtasks.samples import events
 
 TEXTS = [e.english() for e in events("train", 6)]
 REQUESTS = [Generate(text=t[: 20 + 9 * i], max_new_tokens=6) for i, t in enumerate(TEXTS)]

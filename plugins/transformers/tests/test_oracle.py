@@ -14,9 +14,9 @@ import pytest
 from hypothesis import strategies as st
 from plmtasks_transformers.checkpoint import Hub
 
-from plmtasks.answering import plan
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
+from plmtasks.execution.answering import plan
 from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Shot, Tag
 
 WITHIN = 1e-4

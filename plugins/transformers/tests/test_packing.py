@@ -12,7 +12,7 @@ from plmtasks_transformers import kernels, likelihood
 from plmtasks_transformers.likelihood import Sequences, read, token_values
 from plmtasks_transformers.packing import PACKED_TYPES, Prefix, groups_of, packs, shared_prefixes, tree_of
 
-from plmtasks.batching import cut_batches
+from plmtasks.execution.batching import cut_batches
 from plmtasks.requests import Choose, Shot
 
 SMALL = {

@@ -9,8 +9,8 @@ from plmtasks_transformers.loaded import Parts
 from plmtasks_transformers.prompts import Prompts
 
 from plmtasks.config import ModelSettings
+from plmtasks.data import LANGUAGES
 from plmtasks.errors import InputError, ModelError
-from plmtasks.languages import LANGUAGES
 from plmtasks.requests import Choose, Generate, Shot
 
 LIMIT = Limit(256, "of a test")

@@ -9,9 +9,9 @@ from plmtasks_transformers.pseudo import Window, chosen, spread
 from plmtasks_transformers.score import windows
 
 from plmtasks.config import ModelSettings, TrainSettings
+from plmtasks.data import events
 from plmtasks.errors import InputError
 from plmtasks.requests import Score
-from plmtasks.samples import events
 
 TEXTS = [e.english() for e in events("train", 40)]
 SHORT = Score(text=TEXTS[0])

@@ -12,9 +12,9 @@ from plmtasks_transformers import files, vocabulary
 from plmtasks_transformers.scratch import Configurations
 
 from plmtasks.config import ModelSettings, TrainSettings
+from plmtasks.data import events
 from plmtasks.errors import DataError, ModelError
 from plmtasks.requests import Generate, Score
-from plmtasks.samples import events
 
 SHAPES = {
     "encoder": {
@@ -36,7 +36,7 @@ FORM = Score(text=TEXTS[0])
 
 MAKE = """
 import sys, pathlib
-from plmtasks.samples import events
+from plmtasks.data import events
 from plmtasks_transformers.scratch import Configurations
 texts = [t for e in events("train", 200) for t in (e.english(), e.chinese())]
 for path in sys.argv[2:]:

@@ -9,13 +9,13 @@ from plmtasks_transformers import files
 from plmtasks_transformers.tiny import TINY
 
 from plmtasks.config import ModelSettings
+from plmtasks.data import events
 from plmtasks.errors import ModelError
 from plmtasks.requests import Score
-from plmtasks.samples import events
 
 MAKE = """
 import sys, pathlib
-from plmtasks.samples import events
+from plmtasks.data import events
 from plmtasks_transformers.tiny import TINY
 texts = [t for e in events("train") for t in (e.english(), e.chinese())]
 for tiny in TINY:

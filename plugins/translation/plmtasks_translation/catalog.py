@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from plmtasks.data import Dataset, HubData
+from plmtasks.data import LANGUAGES, Dataset, HubData, language_name
 from plmtasks.errors import UnknownNameError
-from plmtasks.languages import LANGUAGES, language_name
 from plmtasks.model import Provider
 
 from .data import Form, from_hub, sample

@@ -6,23 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import (
-    Dataset,
-    HubData,
-    column,
-    counted,
-    hub_dataset,
-    is_records,
-    no_column,
-    read_lines,
-    read_records,
-    row_aside,
-    warn_flaws,
-)  # fmt: skip
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import SPLIT_SIZES, Dataset, HubData, by_length, events, hub_dataset, warn_flaws
+from plmtasks.errors import (
+    DataError,
+    InputError,
+    counted,  # fmt: skip
+)
 from plmtasks.examples import Example
-from plmtasks.samples import SPLIT_SIZES, events
-from plmtasks.slices import by_length
+from plmtasks.files import column, is_records, no_column, read_lines, read_records, row_aside
 
 from .files import references
 

@@ -1,6 +1,6 @@
 """How languages are cut into words."""
 
-from plmtasks.languages import UNSPACED, base_language
+from plmtasks.data import UNSPACED, base_language
 
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 """Language → sacrebleu's tokenizer for it alone."""

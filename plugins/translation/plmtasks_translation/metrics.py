@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.data import warn_flaws
+from plmtasks.data import base_language, language_name, warn_flaws
 from plmtasks.errors import InputError, MetricError, UnknownNameError
 from plmtasks.examples import Example, Prediction
-from plmtasks.languages import base_language, language_name
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import Provider
 

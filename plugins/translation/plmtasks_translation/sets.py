@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from plmtasks.data import Dataset, read_lines
+from plmtasks.data import Dataset
 from plmtasks.errors import InputError
 from plmtasks.examples import Example
+from plmtasks.files import read_lines
 
 from .data import Form
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, counted, open_dataset, read_lines
-from plmtasks.documents import parse
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import SPLIT_FILES, Dataset, language_name, open_dataset
+from plmtasks.errors import DataError, InputError, counted
 from plmtasks.examples import Example, Prediction
-from plmtasks.languages import language_name
+from plmtasks.files import parse, read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
 

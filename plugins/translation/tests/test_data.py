@@ -4,8 +4,7 @@ from plmtasks_translation.sets import SETS
 from sacrebleu.dataset import DATASETS
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import DataError, InputError
+from plmtasks.errors import DataError, DataWarning, InputError
 
 EN, DE = "The kite is red.\nIt flies.\n", "Der Drachen ist rot.\nEr fliegt.\n"
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from plmtasks_translation.metrics import TOKENIZERS, Bleu, Chrf, Ter
 
 from plmtasks.config import Source
-from plmtasks.data import DataWarning
-from plmtasks.errors import InputError, MetricError, UnknownNameError
+from plmtasks.errors import DataWarning, InputError, MetricError, UnknownNameError
 from plmtasks.examples import Example, Prediction
 
 METRICS = {

@@ -11,12 +11,10 @@ from plmtasks_translation.sets import SETS
 from sacrebleu.dataset import DATASETS
 
 from plmtasks.config import Source
-from plmtasks.data import draw
+from plmtasks.data import draw, events, language_name
 from plmtasks.errors import DataError, InputError, UnknownNameError
 from plmtasks.examples import Example, Prediction
-from plmtasks.languages import language_name
 from plmtasks.requests import GenerateAnswer
-from plmtasks.samples import events
 
 # task, path under the real data, split → examples
 DATA = [

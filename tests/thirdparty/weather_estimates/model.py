@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.batching import Cost
 from plmtasks.errors import ModelError
-from plmtasks.model import LoadedModel, Model, Provider, TrainableModel
+from plmtasks.model import Cost, LoadedModel, Model, Provider, TrainableModel
 from plmtasks.requests import Answer, Request
 
 from .requests import Estimate, EstimateAnswer

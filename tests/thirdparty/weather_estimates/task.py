@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, column, open_dataset, read_records
+from plmtasks.data import Dataset, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import column, read_records
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Task
 

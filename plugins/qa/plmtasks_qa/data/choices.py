@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from plmtasks.candidates import LETTERS, Cell
-from plmtasks.data import column, read_records, row_aside
+from plmtasks.data import DOCUMENT_LENGTHS, LETTERS, Cell, by_length
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
-from plmtasks.slices import DOCUMENT_LENGTHS, by_length
+from plmtasks.files import column, read_records, row_aside
 
 from .rows import Form, Rows, get, get_id, get_lists, get_object, get_text, paragraph, question_word, shown, under
 

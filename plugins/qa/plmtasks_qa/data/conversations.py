@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import read_records, row_aside
+from plmtasks.data import DOCUMENT_LENGTHS, by_length, read_answers
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
-from plmtasks.extracts import read_answers
-from plmtasks.slices import DOCUMENT_LENGTHS, by_length
+from plmtasks.files import read_records, row_aside
 
 from .extractive import misplaced, paragraphs, read_document, warn_misplaced
 from .rows import Form, Rows, get, get_lists, get_object, get_text, paragraph, question_word, under

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, count_row, current_layout, kind_of, read_json, read_lines, read_records, row_aside, warn_flaws
-from plmtasks.documents import parse
+from plmtasks.data import DOCUMENT_LENGTHS, by_length, locate, read_answers, warn_flaws
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
-from plmtasks.extracts import locate, read_answers
-from plmtasks.slices import DOCUMENT_LENGTHS, by_length
+from plmtasks.files import column, count_row, current_layout, kind_of, parse, read_json, read_lines, read_records, row_aside
 
 from .rows import Form, Rows, get, get_field, get_id, get_object, paragraph, question_word, shown, under
 

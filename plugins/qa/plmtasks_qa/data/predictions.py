@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from plmtasks.candidates import LETTERS, predicted
-from plmtasks.data import read_json, read_json_lines, read_lines
-from plmtasks.documents import parse
+from plmtasks.data import LETTERS, predicted
 from plmtasks.errors import DataError
 from plmtasks.examples import Prediction
+from plmtasks.files import parse, read_json, read_json_lines, read_lines
 
 from .choices import cell
 from .conversations import CANNOT_ANSWER

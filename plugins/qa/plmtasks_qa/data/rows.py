@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plmtasks.data import column
 from plmtasks.errors import DataError
+from plmtasks.files import column
 
 Rows = Iterable[tuple[str, Mapping[str, Any]]]
 """(where, row) pairs; where is "file:line" or "file: path.in[0].the.document"."""

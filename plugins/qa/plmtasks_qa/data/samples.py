@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from plmtasks.data import Event, events
 from plmtasks.examples import Example
-from plmtasks.samples import Event, events
 
 
 def sample(split: str) -> Iterator[Example]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, read_lines, split_files
+from plmtasks.data import SPLIT_FILES, Dataset, open_dataset, split_files
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
+from plmtasks.files import read_lines
 
 Reader = Callable[[Path], Iterable[Example]]
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import column, counted, kind_of, read_records, row_aside
-from plmtasks.errors import DataError, InputError
-from plmtasks.labels import class_names
+from plmtasks.data import class_names
+from plmtasks.errors import DataError, InputError, counted
+from plmtasks.files import column, kind_of, read_records, row_aside
 
 from ..spans import SCHEMES, Where, count_misfits, is_tag, misfits, scheme_of, told
 from .columns import UNKNOWN, Block, blocks, is_row

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from plmtasks.data import counted
-from plmtasks.errors import DataError
+from plmtasks.errors import DataError, counted
 
 KEYS = ("label", "labels", "entities", "spans")
 """Under which they have the spans, beside "text"."""

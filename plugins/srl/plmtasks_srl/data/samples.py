@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from plmtasks.samples import SPLIT_SIZES, Event, events
+from plmtasks.data import SPLIT_SIZES, Event, events
 
 from ..spans import Span
 from .sentences import VERB, Proposition, Sentence

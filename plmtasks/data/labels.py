@@ -1,0 +1,128 @@
+"""The labels that data have: named beside them, found in them, or unknown where a model learns."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..examples import Example
+from ..files import read_lines
+from .candidates import HIDDEN, whole
+from .dataset import Dataset, warn_flaws
+
+__all__ = ["class_names", "labels_found", "labels_named", "refuse_unknown"]
+
+
+def labels_named(path: Path, columns: Iterable[str]) -> list[str]:
+    """The labels in the order of their numbers, where a file `labels.txt` beside the data or its own schema names them.
+
+    columns: those that may hold the labels
+
+    raises: DataError
+    """
+    beside = path.parent / "labels.txt"
+    if not beside.is_file():
+        return class_names(path, columns) if path.name.endswith(".parquet") else []
+    names = "\n".join(line.strip() for line in read_lines(beside)).rstrip().split("\n")
+    if len(set(names)) < len(names):
+        raise DataError(str(beside), "each label once", f"{len(names) - len(set(names))} of {len(names)} lines again")
+    if "" in names:
+        raise DataError(f"{beside}:{names.index('') + 1}", "a label a line", "none")
+    return names
+
+
+def class_names(path: Path, columns: Iterable[str]) -> list[str]:
+    """The class names that datasets writes into the schema of a Parquet file, of the first of these columns that has any.
+
+    raises: DataError
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    except (pyarrow.ArrowException, OSError) as e:
+        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
+    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    for name in columns:
+        feature = features.get(name, {})
+        # a list of classes is spelled in two ways by different versions of datasets
+        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        if feature.get("names"):
+            return list(feature["names"])
+    return []
+
+
+def labels_found(data: Dataset) -> list[str]:
+    """The labels of the training data, without any those of all data at hand, and those that the files name; in their order.
+
+    raises: DataError if there are fewer than two
+    """
+    splits = ["train"] if "train" in data.splits else data.splits
+    found = {label for split in splits for e in data[split] for label in _labels(e)} | set(data.labels())
+    if len(found) < 2:
+        raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)) or "none")
+    numbers = all(label.isascii() and label.isdigit() for label in found)
+    return sorted(found, key=lambda label: (int(label) if numbers else 0, label))
+
+
+def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
+    """Stops where a split has references that cannot be predicted; of tagged spans it counts them, if some can be.
+
+    raises: DataError that counts them and guesses what is meant
+    """
+    known = set(labels)
+    if not known:
+        return
+    rows = [(set(_labels(e)), _is_spans(e.reference)) for e in data[split]]
+    counts = Counter(label for its, _ in rows for label in its - known)
+    if not counts:
+        return
+    strange, where = sum(bool(its - known) for its, _ in rows), f"{data.name}, split {split}"
+    if all(spans for _, spans in rows) and any(its & known for its, _ in rows):
+        warn_flaws(
+            where, strange, f"of {len(rows)} sentences have labels that are not learned: {_listed(counts)}; they count as missed"
+        )
+        return
+    expected = f"labels of the training data: {', '.join(labels[:20])}{', …' * (len(labels) > 20)}"
+    if strange == len(rows) and set(counts) == {"-1"}:
+        raise DataError(where, expected, f"-1, which stands for none, in all {strange} rows", *HIDDEN)
+    likely = [f"{label!r} for {guess!r}" for label in counts if (guess := _like(label, labels)) is not None]
+    raise DataError(
+        where, expected, f"others in {strange} of {len(rows)} rows: {_listed(counts)}",
+        *([f"is it {', '.join(likely[:5])}?"] if likely else []),
+        "write labels alike in all splits; a label that the training data lack is known once labels.txt beside the data,"
+        " or the task's file, names all of them",
+    )  # fmt: skip
+
+
+def _labels(example: Example) -> Collection[str]:
+    reference = example.reference
+    if isinstance(reference, str):
+        return [reference]
+    if _is_spans(reference):
+        return [span[0] for span in reference]
+    return reference if isinstance(reference, list) and all(isinstance(label, str) for label in reference) else []
+
+
+def _is_spans(reference: Any) -> bool:
+    return isinstance(reference, list) and all(
+        isinstance(s, (list, tuple)) and len(s) == 3 and isinstance(s[0], str) for s in reference
+    )
+
+
+def _listed(counts: Counter[str]) -> str:
+    shown = ", ".join(f"{label!r:.40} in {n}" for label, n in counts.most_common(5))
+    return shown + f" and {len(counts) - 5} more" * (len(counts) > 5)
+
+
+def _like(label: str, known: Sequence[str]) -> str | None:
+    """The known label that another spelling probably stands for."""
+    if (number := whole(label)) is not None:
+        return next((one for one in known if whole(one) == number), None)
+    folded = {one.casefold().strip(): one for one in reversed(known)}
+    close = get_close_matches(label.casefold().strip(), folded, n=1, cutoff=0.8)
+    return folded[close[0]] if close else None

@@ -1,0 +1,132 @@
+"""Named subsets of the examples: `dimension=value`."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..examples import Example
+from ..files import read_toml
+from .languages import is_spaced
+
+__all__ = ["DOCUMENT_LENGTHS", "TEXT_LENGTHS", "by_count", "by_length"]
+
+TEXT_LENGTHS = (10, 20, 40)
+"""What parts sentences by their words; twice as many characters where words are not set apart."""
+
+DOCUMENT_LENGTHS = (100, 200, 400)
+"""The same, of paragraphs and articles."""
+
+
+def dimension(name: str) -> str:
+    """What a slice's name says before its first "="."""
+    return name.partition("=")[0]
+
+
+def by_count(dimension: str, count: int, bounds: Sequence[int]) -> str:
+    """The slice of a count: bounds 10 and 20 give 0-10, 11-20 and 21-."""
+    low = next((b + 1 for b in reversed(bounds) if count > b), 0)
+    high = next((b for b in bounds if count <= b), None)
+    return f"{dimension}={low}" if low == high else f"{dimension}={low}-{'' if high is None else high}"
+
+
+def by_length(text: str, language: str, bounds: Sequence[int] = TEXT_LENGTHS) -> str:
+    """The slice of a text's length: words between white space, or characters where the language sets no words apart."""
+    if is_spaced(language):
+        return by_count("words", len(text.split()), bounds)
+    return by_count("characters", len(text), [2 * b for b in bounds])
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Words by which a text is told to be about one group of people or another."""
+
+    terms: Mapping[str, Mapping[str, Sequence[str]]]
+    """dimension → group → its words; case does not matter"""
+
+    @cached_property
+    def _patterns(self) -> Mapping[str, Mapping[str, re.Pattern[str]]]:
+        return {d: {group: _any_of(words) for group, words in groups.items()} for d, groups in self.terms.items()}
+
+    def of(self, texts: Sequence[str]) -> list[str]:
+        """The slices of an example: of each dimension the group whose words it has; none where it has several groups' or none."""
+        found = []
+        for name, groups in self._patterns.items():
+            named = [group for group, pattern in groups.items() if any(pattern.search(text) for text in texts)]
+            found += [f"{name}={named[0]}"] if len(named) == 1 else []
+        return found
+
+    def sliced(self, examples: Iterable[Example], fields: Sequence[str] | None) -> list[Example]:
+        """The examples, each with the slices that the texts of these inputs (None: of all) put it in."""
+        return [replace(e, slices=(*e.slices, *self.of(texts(e, fields)))) for e in examples]
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(self.terms, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _any_of(words: Sequence[str]) -> re.Pattern[str]:
+    """Any of the words as a whole word; what is no ASCII stands between no spaces in some languages, and may stand anywhere."""
+    bounded = [rf"\b{re.escape(w)}\b" if w.isascii() else re.escape(w) for w in words]
+    return re.compile("|".join(bounded), re.IGNORECASE)
+
+
+def texts(example: Example, fields: Sequence[str] | None = None) -> list[str]:
+    """The texts of these inputs, of all if none are named; a list of texts is one, its parts with spaces between."""
+    found = []
+    for value in (example.inputs.get(name) for name in (example.inputs if fields is None else fields)):
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found.append(" ".join(_strings(value)))
+    return found
+
+
+def _strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+GENDER = Groups(
+    {
+        "gender": {
+            "female": (
+                "she", "her", "hers", "herself", "woman", "women", "girl", "girls", "female", "mother", "mom", "daughter",
+                "sister", "wife", "aunt", "niece", "grandmother", "lady", "ladies", "queen", "actress", "heroine", "mrs", "ms",
+            ),
+            "male": (
+                "he", "him", "his", "himself", "man", "men", "boy", "boys", "male", "father", "dad", "son", "brother", "husband",
+                "uncle", "nephew", "grandfather", "gentleman", "gentlemen", "king", "actor", "hero", "mr",
+            ),
+        }
+    }
+)  # fmt: skip
+"""What is looked for where the user names no words, in English texts in which the people do not matter to the answer."""
+
+
+def read_groups(path: Path) -> Groups:
+    """Groups from a TOML file: a table a dimension, in it a list of words a group.
+
+    raises: InputError if there is no such file; DataError if it is something else
+    """
+    terms = read_toml(path, "--groups names a TOML file").content
+    for name, groups in terms.items():
+        if not isinstance(groups, dict) or len(groups) < 2:
+            raise DataError(f"{path}: {name}", "a table of at least two groups", repr(groups)[:80], *_EXAMPLE)
+        for group, words in groups.items():
+            if not (isinstance(words, list) and words and all(isinstance(w, str) and w.strip() for w in words)):
+                raise DataError(f"{path}: {name}.{group}", "a list of words", repr(words)[:80], *_EXAMPLE)
+    if not terms:
+        raise DataError(str(path), "groups", "none", *_EXAMPLE)
+    return Groups(terms)
+
+
+_EXAMPLE = ("[age]", 'young = ["teenager", "student"]', 'old = ["pensioner", "grandparent"]')

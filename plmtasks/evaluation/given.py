@@ -1,0 +1,74 @@
+"""Another run's predictions in the place of what the data gives."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..config import RunConfig
+from ..data import Dataset
+from ..errors import DataError, InputError
+from ..examples import Example, Prediction, fingerprint
+from ..files import place
+from ..hooks import Registry
+from ..results import Result, read_results
+from ..task import Task
+
+
+def take(
+    config: RunConfig, task: Task, data: Dataset, split: str, registry: Registry
+) -> tuple[Sequence[Example], dict[str, str]]:
+    """The examples that follow from the predictions of the run `config.given`, with the references of the split's.
+
+    returns: them, and what a result tells of that run
+
+    raises: InputError if it is no whole run of the task that this one follows, on the same data; DataError
+    """
+    assert config.given is not None
+    if task.follows is None:
+        raise InputError(f"task {task.name!r} follows no other: no run can be given to it", "leave out --given")
+    result = _result(place(config.given), task)
+    followed = registry.task(task.follows).load(config.source)
+    examples = followed[split]
+    _check(result, split, examples, followed.name)
+    predictions = _predictions(result, examples)
+    derived = [d for e in examples if (p := predictions[e.id]) is not None for d in task.derive(e.hidden(), p)]
+    return task.match(data[split], derived), {"task": result.task, "model": result.model, "identity": result.identity}
+
+
+def _result(folder: Path, task: Task) -> Result:
+    if (folder / "config.json").exists() and not (folder / "result.json").exists():
+        raise InputError(f"{folder}: the run is not finished", "run its command again: it goes on")
+    found = read_results(folder)
+    if len(found) > 1:
+        raise InputError(f"{folder}: {len(found)} runs are there", "name the folder of one: the one that has its result.json")
+    if found[0].task != task.follows:
+        raise InputError(f"{folder} is a run of {found[0].task!r}", f"{task.name} follows {task.follows}")
+    return found[0]
+
+
+def _check(result: Result, split: str, examples: Sequence[Example], name: str) -> None:
+    """raises: InputError if the run did not answer just these examples"""
+    data = result.record["data"]
+    if data["split"] != split:
+        raise InputError(f"{result.folder} is a run on the split {data['split']!r}, not {split!r}", f"--split {data['split']}")
+    if data["limit"] is not None:
+        raise InputError(
+            f"{result.folder} answered {data['examples']} of {data['of']} examples", "run it again without --limit"
+        )  # fmt: skip
+    if data["fingerprint"] != fingerprint(examples):
+        raise InputError(
+            f"{result.folder} was run on other examples than those of {name}, split {split}",
+            "give both runs the same --data and --columns",
+        )
+
+
+def _predictions(result: Result, examples: Sequence[Example]) -> Mapping[str, Prediction | None]:
+    """What was predicted of each example; None where it was skipped."""
+    rows = {row["id"]: row for row in result.predictions()}
+    missing = [e.id for e in examples if e.id not in rows]
+    if missing:
+        where = str(result.folder / "predictions.jsonl")
+        raise DataError(where, "a prediction for every example", f"none for {len(missing)}, {missing[0]!r} first")
+    return {
+        e.id: None if (row := rows[e.id]).get("skipped") else Prediction(value=row["prediction"], scores=row["scores"])
+        for e in examples
+    }

@@ -1,0 +1,266 @@
+"""A stored run, run again: what differs before it starts, and whether the same bytes came out."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from .. import training
+from ..config import RunConfig
+from ..errors import DataError, InputError, OutputError
+from ..execution import Progress, alone, environment
+from ..files import check, dump
+from ..hooks import Registry
+from ..requests import from_json, to_json
+from ..results import Result, part
+from . import lessons, runner, session
+from .job import prepare
+
+FILES = ("result.json", "predictions.jsonl", "statistics.npy")
+"""What has the same bytes for the same identity on the same class of machine."""
+
+WORDS = {
+    "format": "how plmtasks makes results",
+    "task": "of the task: the", "ask": "the kind of request", "requests": "what is asked: texts, prompts, shots or labels",
+    "data": "of the data: the", "data fingerprint": "the examples", "data of": "the number of examples of the whole split",
+    "model": "of the model: the", "model files": "of the model: the file",
+    "model version": "the version of how the model is asked",
+    "settings": "the setting", "metrics": "the metric", "allow_untrained": "whether weights are fresh",
+    "given": "of the run that is given: the", "trained": "of the training: the",
+    "trained start": "of the model before its training: the", "trained learned": "of what is learned: the",
+    "trained learned data fingerprint": "the examples of the train split", "trained learned data": "of the train split: the",
+    "trained learned pairs": "what is learned: questions and their answers",
+    "trained learned selecting": "of what chooses the epoch: the", "trained training": "the training's setting",
+    "trained processes": "the number of processes that train", "device": "the device", "processor": "the maker of the processor",
+    "cpu_capability": "the processor's instructions", "versions": "the version of",
+}  # fmt: skip
+"""Parts of the identity and of environment.json, as a user knows them; a longer name holds before a shorter one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """Where things lie now; None: where the run's settings say."""
+
+    data: str | None = None
+    train_data: str | None = None
+    model: str | None = None
+    given: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """One thing that is not as it was when the run was made."""
+
+    what: str
+    then: str
+    now: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """A run and what came of running it again."""
+
+    result: Result
+    files: Mapping[str, bool]
+    """Whether each has the same bytes."""
+    scores: Mapping[str, tuple[float | None, float | None]]
+    """"metric/score" → then and now, of those that differ"""
+    predictions: int
+    """Examples with another prediction, or without one."""
+    examples: int
+
+    @property
+    def same(self) -> bool:
+        return all(self.files.values())
+
+
+def config_of(result: Result, moved: Moved, output: str, checkpoints: str) -> RunConfig:
+    """How a run is run again: its own settings, all automatic choices made, in another folder.
+
+    raises: InputError if its settings are not there, or not known here
+    """
+    said, parts = _stored(result)
+    known = to_json(RunConfig(task="", model=""))
+    unknown = [name for name in _names(said) if name not in set(_names(known))]
+    if unknown:
+        raise InputError(f"{result.folder} was run with settings that are not known here: {', '.join(unknown)}", _version(result))
+    try:
+        config: RunConfig = from_json(RunConfig, _filled(known, said))
+    except (KeyError, TypeError, ValueError) as e:
+        raise DataError(str(result.folder / "config.json"), "the settings of a run", str(e)) from e
+    source = replace(
+        config.source, data=moved.data or config.source.data, train_data=moved.train_data or config.source.train_data
+    )  # fmt: skip
+    return replace(
+        config, source=source, given=moved.given or config.given, model=moved.model or config.model, output=output,
+        checkpoints=checkpoints, training=replace(config.training, track=()), retry_oom=False, yes=True,
+        # how many processes answer changes nothing, how many train does
+        processes=parts.get("trained", {}).get("parts", {}).get("processes", 1),
+    )  # fmt: skip
+
+
+def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was asked, and the parts of the identity.
+
+    raises: DataError
+    """
+    try:
+        found = result.config()
+        if not found:
+            raise DataError(str(result.folder / "config.json"), "settings and identity of the run", "no such file")
+        check(str(result.folder / "config.json"), found, {"config": {}, "identity": {"task": {}, "model": {}}})
+    except DataError as e:
+        raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
+    return found["config"], found["identity"]
+
+
+def _names(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The names of all settings; what is handed on to libraries has names of its own."""
+    for name, inner in value.items():
+        yield above + name
+        if isinstance(inner, Mapping) and name in ("source", "settings", "generation", "training"):
+            yield from _names(inner, f"{above}{name}.")
+
+
+def _filled(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said, and the defaults of settings that are newer."""
+    nested = {
+        name for name, value in known.items() if isinstance(value, Mapping) and value and isinstance(said.get(name), Mapping)
+    }
+    return {**known, **said, **{name: _filled(known[name], said[name]) for name in nested}}
+
+
+def _version(result: Result) -> str:
+    then = _environment(result).get("versions", {}).get("plmtasks", "?")
+    return f"it was run with plmtasks {then}"
+
+
+# ── before it starts ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def differences(result: Result, config: RunConfig, registry: Registry) -> list[Unlike]:
+    """What of data, weights, settings, versions and hardware is not as it was.
+
+    raises: InputError and its kinds if it cannot be run here at all
+    """
+    _, then = _stored(result)
+    device = alone().device()
+    try:
+        registry.check(config, str(result.folder))
+        now = _parts_now(config, registry, device, then)
+    except InputError as e:
+        raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
+    found = list(_unlike(then, now))
+    described, was = environment.describe(device), _environment(result)
+    if not was:
+        return [
+            *found,
+            Unlike(what="the machine", then="not known: there is no environment.json", now=str(described["processor"])),
+        ]
+    machine = {name: described[name] for name in environment.MACHINE}
+    return [*found, *_unlike({name: was.get(name) for name in environment.MACHINE}, machine)]
+
+
+def _parts_now(config: RunConfig, registry: Registry, device: str, then: dict[str, Any]) -> dict[str, Any]:
+    """The parts of the identity as far as they are known before it starts; `then` keeps the same ones."""
+    job = prepare(config, registry)
+    learns = lessons.must_learn(job)
+    now = runner.identity(job)
+    if learns:  # what it will have learned is not known, but from what
+        processes = replace(alone(), count=config.processes)
+        model, learned, teacher = lessons.plan([job], processes, Progress(quiet=True), device, free=False)
+        now["trained"] = training.recipe(model, learned, teacher)
+        then["trained"] = then["trained"].get("parts", {})
+        for parts in (then, now):
+            parts["model"] = {"name": parts["model"]["name"]}
+    return dict(json.loads(dump(now)))
+
+
+def _elsewhere(config: RunConfig) -> Iterator[str]:
+    """What to do about each path of the settings at which nothing lies."""
+    paths = {
+        "--data": config.source.data, "--train-data": config.source.train_data, "--given": config.given, "--model": config.model,
+    }  # fmt: skip
+    for option, path in paths.items():
+        if path and (option != "--model" or path.startswith((".", "/", "~"))) and "://" not in path and not Path(path).exists():
+            begun = "" if Path(path).is_absolute() else ", from the folder where it was started"
+            yield f"the run was told {option} {path}{begun}: {option} PATH says where that lies now"
+
+
+def _environment(result: Result) -> Mapping[str, Any]:
+    try:
+        return result.environment()
+    except DataError:
+        return {}
+
+
+def _unlike(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[Unlike]:
+    """Where two trees of JSON differ, leaf by leaf."""
+    if (isinstance(then, dict) and isinstance(now, dict | None)) or (isinstance(now, dict) and then is None):
+        then, now = then or {}, now or {}
+        for name in sorted({*then, *now}):
+            yield from _unlike(then.get(name), now.get(name), (*path, name))
+    elif isinstance(then, list) and isinstance(now, list) and any(isinstance(item, dict) for item in (*then, *now)):
+        for a, b in zip_longest(then, now):
+            yield from _unlike(a, b, path)
+    elif then != now:
+        yield Unlike(what=_words(path), then=_short(then), now=_short(now))
+
+
+def _words(path: Sequence[str]) -> str:
+    for length in range(len(path), 0, -1):
+        if (words := WORDS.get(" ".join(path[:length]))) is not None:
+            return " ".join([words, *(name.replace("_", " ") for name in path[length:])])
+    return " ".join(path)
+
+
+def _short(value: Any) -> str:
+    if value is None or value == {}:
+        return "none"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    is_hash = len(text) in (32, 64) and set(text) <= set("0123456789abcdef")
+    return text[:8] if is_hash else text if len(text) <= 60 else f"{text[:59]}…"
+
+
+# ── and after ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def reproduce(result: Result, config: RunConfig, registry: Registry) -> Reproduction:
+    """Runs it again, and compares what came out.
+
+    raises: OutputError if the folder holds a finished run, which would be taken for the new one; whatever stops a run
+    """
+    output = Path(config.output)
+    if output.exists() and any(output.rglob("result.json")):
+        raise OutputError(f"{output} holds a run that is finished", "choose a new or empty folder with --output DIR")
+    registry.check(config, str(result.folder))
+    [again] = session.run([config], registry)
+    names = {*result.scores(), *again.scores()}
+    pairs = {name: (result.scores().get(name), again.scores().get(name)) for name in sorted(names)}
+    changed, examples = _predictions(result, again)
+    return Reproduction(
+        result=again, files={name: _bytes_are(result, again, name) for name in FILES},
+        scores={name: (then, now) for name, (then, now) in pairs.items() if then != now}, predictions=changed, examples=examples,
+    )  # fmt: skip
+
+
+def _bytes_are(result: Result, again: Result, name: str) -> bool:
+    """Whether a file has the same bytes; one that does not lie beside the stored result is known by its hash."""
+    now = (again.folder / name).read_bytes()
+    try:
+        return part(result.folder, name).read_bytes() == now
+    except OSError:
+        return bool(result.record["files"].get(name) == hashlib.sha256(now).hexdigest())
+
+
+def _predictions(result: Result, again: Result) -> tuple[int, int]:
+    """How many examples have another prediction now, and how many there are."""
+    now = {row["id"]: row["prediction"] for row in again.predictions()}
+    try:
+        then = {row["id"]: row["prediction"] for row in result.predictions()}
+    except DataError:
+        then = {}
+    return sum(then.get(id_) != value or id_ not in then for id_, value in now.items()), len(now)

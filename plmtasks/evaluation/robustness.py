@@ -1,0 +1,128 @@
+"""How a model answers the same examples put in another way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import InputError
+from ..examples import Example, Prediction
+from ..hooks import Registry
+from ..metric import Metric
+from ..perturbation import Perturbation
+from ..requests import Request
+from ..results import identity_hash, prediction_lines
+from ..scoring import Scored, brief, main_score, proportions, score
+from ..statistics import SLICE_RESAMPLES, compare
+from ..task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perturbed:
+    """The examples that a perturbation changes, and what is asked of them instead."""
+
+    perturbation: Perturbation
+    examples: Sequence[Example]
+    """Changed, under the ids that they had and with their references."""
+    requests: Sequence[Request] = ()
+
+    @property
+    def name(self) -> str:
+        return self.perturbation.name
+
+    def identity(self) -> dict[str, str]:
+        """What of it is in a run's identity."""
+        return {
+            "signature": self.perturbation.signature(),
+            "requests": identity_hash({"keys": [[e.id, r.key()] for e, r in zip(self.examples, self.requests, strict=True)]}),
+        }
+
+
+def perturb(names: Sequence[str], task: Task, examples: Sequence[Example], registry: Registry) -> list[Perturbed]:
+    """What each perturbation makes of the examples; it does not see their references.
+
+    raises: UnknownNameError, PluginError; InputError if the task has nothing that it may change
+    """
+    found = []
+    for perturbation in {p.name: p for p in map(registry.perturbation, names)}.values():
+        if not perturbation.fields(task):
+            raise InputError(
+                f"{task.name} cannot be perturbed by {perturbation.name!r}: {_why(perturbation, task)}", _fitting(task, registry)
+            )
+        changed = ((e, perturbation.change(e.hidden(), task)) for e in examples)
+        found.append(
+            Perturbed(
+                perturbation=perturbation,
+                examples=[replace(c, reference=e.reference, slices=e.slices) for e, c in changed if c is not None],
+            )
+        )
+    return found
+
+
+def _why(perturbation: Perturbation, task: Task) -> str:
+    if perturbation.languages and task.language not in perturbation.languages:
+        return f"it changes texts in {', '.join(perturbation.languages)}, and these are in {task.language}"
+    if perturbation.exchanges_people and task.texts:
+        return "its answers depend on who a text speaks of"
+    return "none of its inputs may be put in another way"
+
+
+def _fitting(task: Task, registry: Registry) -> str:
+    fitting = [name for name, p in registry.items["perturbation"].items() if p.fields(task)]
+    return f"those that fit it: {', '.join(fitting) or 'none'}   (plmtasks list perturbations)"
+
+
+def record(
+    metrics: Sequence[Metric],
+    examples: Sequence[Example],
+    scored: Scored,
+    perturbed: Mapping[str, tuple[Sequence[Example], Mapping[str, Prediction]]],
+) -> dict[str, Any]:
+    """What a result tells of each perturbation: scores of the examples that it changed, and how far the main score moved on them.
+
+    examples, scored: as they were unperturbed
+    perturbed: perturbation → its examples and their predictions
+    """
+    return {name: _record(metrics, examples, scored, *changed) for name, changed in perturbed.items()}
+
+
+def _record(
+    metrics: Sequence[Metric], examples: Sequence[Example], scored: Scored, changed: Sequence[Example],
+    predictions: Mapping[str, Prediction],
+) -> dict[str, Any]:  # fmt: skip
+    after = score(metrics, changed, predictions, resamples=SLICE_RESAMPLES)
+    return {
+        "examples": len(changed),
+        "scores": {metric: brief(scores) for metric, scores in after.scores.items()} if changed else {},
+        "difference": _difference(metrics[0], examples, scored, changed, after),
+    }
+
+
+def _difference(
+    metric: Metric, examples: Sequence[Example], scored: Scored, changed: Sequence[Example], after: Scored
+) -> dict[str, Any] | None:
+    """The main score after less before, on the examples that were answered both times; None where it is not defined."""
+    import numpy as np
+
+    place = {e.id: i for i, e in enumerate(examples)}
+    before, rows = scored.of(metric)[[place[e.id] for e in changed]], after.of(metric)
+    both = ~(np.isnan(before).any(axis=1) | np.isnan(rows).any(axis=1))
+    if both.sum() < 2:
+        return None
+    clusters = [changed[i].cluster or changed[i].id for i in np.flatnonzero(both).tolist()]
+    found = compare(
+        rows[both], before[both], metric.reduce, clusters=clusters if len(set(clusters)) < len(clusters) else None,
+        proportions=proportions(metric), resamples=SLICE_RESAMPLES,
+    ).get(main_score(metric))  # fmt: skip
+    if found is None:
+        return None
+    return {"value": found.value, "low": found.low, "high": found.high, "p": found.p_randomization, "examples": int(both.sum())}
+
+
+def lines(perturbed: Mapping[str, tuple[Sequence[Example], Mapping[str, Prediction]]]) -> str:
+    """The text of `perturbed.jsonl`: as `predictions.jsonl`, with the perturbation behind a ~ in the id."""
+    return "".join(
+        prediction_lines(
+            [replace(e, id=f"{e.id}~{name}") for e in examples], {f"{id_}~{name}": p for id_, p in predictions.items()}
+        )
+        for name, (examples, predictions) in perturbed.items()
+    )

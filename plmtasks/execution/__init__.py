@@ -1,0 +1,31 @@
+"""Requests dealt to processes, answered, and written down so that a crash loses nothing."""
+
+from . import answering, environment, launcher
+from .batching import padded_tokens
+from .environment import describe
+from .journal import Journal, MemoryJournal, on_disk
+from .processes import LAUNCHED, Processes, alone, check_count, joined, speaks, started_by_launcher
+from .progress import STEERING, Progress, duration, printable, size
+
+__all__ = [
+    "LAUNCHED",
+    "STEERING",
+    "Journal",
+    "MemoryJournal",
+    "Processes",
+    "Progress",
+    "alone",
+    "answering",
+    "check_count",
+    "describe",
+    "duration",
+    "environment",
+    "joined",
+    "launcher",
+    "on_disk",
+    "padded_tokens",
+    "printable",
+    "size",
+    "speaks",
+    "started_by_launcher",
+]

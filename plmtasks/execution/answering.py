@@ -1,0 +1,176 @@
+"""Requests planned, dealt, answered and collected."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..config import ModelSettings
+from ..errors import JournalError, OutOfMemoryError, PlmtasksError, counted
+from ..model import Cost, LoadedModel
+from ..requests import Answer, Choose, ChooseAnswer, Request, Score, ScoreAnswer
+from .batching import cut_batches, padded_tokens
+from .journal import Journal, plan_hash
+from .processes import Processes
+from .progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which requests are computed together; the same in all processes."""
+
+    requests: Mapping[str, Request]
+    """key → request; what is asked twice is computed once"""
+    keys: Sequence[str]
+    """of the requests that are computed"""
+    costs: Sequence[Cost]
+    batches: Sequence[Sequence[int]]
+    """positions in `keys`"""
+    skipped: frozenset[str]
+    """keys of requests over the model's limit, left out by policy"""
+    cut: frozenset[str]
+    """keys of requests that truncation shortens"""
+
+    @property
+    def hash(self) -> str:
+        return plan_hash(self.keys, self.batches)
+
+    def batch_keys(self, batch: int) -> list[str]:
+        return [self.keys[i] for i in self.batches[batch]]
+
+    def batch_tokens(self, batch: int) -> int:
+        return padded_tokens([self.costs[i] for i in self.batches[batch]])
+
+
+def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettings, beside: Sequence[Request] = ()) -> Plan:
+    """Cuts the requests into batches.
+
+    beside: asked too, in batches of their own, so that those of the others are what they would be without
+
+    raises: InputError if a text is over the model's limit and the policy is `error`
+    """
+    first = _plan(loaded, {request.key(): request for request in requests}, settings)
+    others = {key: request for request in beside if (key := request.key()) not in first.requests}
+    if not others:
+        return first
+    more, offset = _plan(loaded, others, settings), len(first.keys)
+    return Plan(
+        requests={**first.requests, **more.requests}, keys=[*first.keys, *more.keys], costs=[*first.costs, *more.costs],
+        batches=[*first.batches, *([offset + i for i in batch] for batch in more.batches)], skipped=first.skipped | more.skipped,
+        cut=first.cut | more.cut,
+    )  # fmt: skip
+
+
+def _plan(loaded: LoadedModel, unique: Mapping[str, Request], settings: ModelSettings) -> Plan:
+    keys = sorted(unique)
+    costs = loaded.costs([unique[key] for key in keys])
+    over = {key for key, cost in zip(keys, costs, strict=True) if cost.cut}
+    skip = settings.truncation == "skip"
+    kept = [i for i, key in enumerate(keys) if not (skip and key in over)]
+    keys, costs = [keys[i] for i in kept], [costs[i] for i in kept]
+    batches = cut_batches(keys, costs, settings.batch_tokens)
+    none: frozenset[str] = frozenset()
+    return Plan(
+        requests=unique,
+        keys=keys,
+        costs=costs,
+        batches=batches,
+        skipped=frozenset(over) if skip else none,
+        cut=none if skip else frozenset(over),
+    )
+
+
+def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress) -> dict[str, Answer]:
+    """Every planned request's answer by its key, in the main process; nothing in the others.
+
+    Batches that the journal holds are not computed again; the others are dealt one at a time to whoever is free.
+
+    raises: JournalError; PlmtasksError if a model does not answer what it was asked
+    """
+    if len({str(h) for h in processes.gather("plan", work.hash)}) > 1:
+        raise PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
+    have = set[int]().union(*processes.gather("have", sorted(journal.read())))
+    left = [batch for batch in range(len(work.batches)) if batch not in have]
+    counted = sum(len(work.batches[batch]) for batch in have)
+    with progress.bar("answering", len(work.keys), "examples") as bar:
+        bar.begin_at(counted)
+        tokens = 0
+        while (turn := processes.add("turn") - 1) < len(left):
+            batch = left[turn]
+            journal.write(batch, _answer(loaded, work, batch))
+            done = processes.add("done", len(work.batches[batch]))
+            tokens = processes.add("tokens", work.batch_tokens(batch))
+            bar.update(counted + done, f"{_per_second(bar.seconds(), tokens)} tokens/s")
+        while processes.main and (done := processes.add("done", 0)) < len(work.keys) - counted:
+            time.sleep(0.05)
+            bar.update(counted + done, f"{_per_second(bar.seconds(), processes.add('tokens', 0))} tokens/s")
+    processes.barrier("answered")
+    return _collect(work, processes, journal)
+
+
+def _per_second(seconds: float, count: int) -> str:
+    return f"{count / max(seconds, 1e-9):,.0f}"
+
+
+def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
+    keys = work.batch_keys(batch)
+    requests = [work.requests[key] for key in keys]
+    try:
+        answers = loaded.answer(requests)
+    except (RuntimeError, MemoryError) as e:
+        if not _is_shortage(e):
+            raise
+        raise OutOfMemoryError(
+            f"a batch of {len(requests)} requests, {work.batch_tokens(batch)} padded tokens, does not fit into memory",
+            "a smaller --batch-tokens makes smaller batches, in another run; --retry-oom halves it until they fit",
+        ) from e
+    wrong = [a for r, a in zip(requests, answers, strict=False) if not isinstance(a, r.answer_type)]
+    if len(answers) != len(requests) or wrong:
+        found = counted(len(answers), "answer") if not wrong else repr(wrong[0])
+        raise PlmtasksError(f"a model was asked {len(requests)} requests of kind {requests[0].kind()}, and gave {found}")
+    for request, answer in zip(requests, answers, strict=True):
+        for text, tokens in _scored(request, answer):
+            if text and not tokens:
+                raise PlmtasksError(f"a model gave {text[:80]!r} a likelihood, and has no token for it")
+    return dict(zip(keys, answers, strict=True))
+
+
+def _scored(request: Request, answer: Answer) -> Iterator[tuple[str, int]]:
+    """Each text of which the answer is a likelihood, and how many tokens that is of."""
+    if isinstance(request, Score) and isinstance(answer, ScoreAnswer):
+        yield request.text, answer.tokens
+    if isinstance(request, Choose) and isinstance(answer, ChooseAnswer):
+        yield from ((text, found.tokens) for text, found in zip(request.choices, answer.choices, strict=True))
+
+
+def _is_shortage(error: BaseException) -> bool:
+    """Whether torch or Python could not get memory; on a CPU torch says so in words alone."""
+    said = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in said)
+
+
+def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:
+    """Brings the batches that stand in other nodes' folders to the main process, and reads all."""
+    held = processes.gather("held", sorted(journal.read()))
+    missing = sorted(set(range(len(work.batches))) - set(held[0]))
+    for batch in missing:
+        holder = next((rank for rank, batches in enumerate(held) if batch in batches), None)
+        if holder is None:
+            raise JournalError(f"{journal.folder}: batch {batch} was answered and is gone")
+        if holder == processes.rank:
+            processes.send(f"batch/{batch}", journal.raw(batch))
+    if not processes.main:
+        return {}
+    for batch in missing:
+        journal.adopt(processes.receive(f"batch/{batch}"))
+        processes.forget(f"batch/{batch}")
+    journal.read()
+    answers: dict[str, Answer] = {}
+    for batch in range(len(work.batches)):
+        keys = work.batch_keys(batch)
+        found = journal.answers(batch, work.requests[keys[0]].answer_type)
+        if list(found) != keys:
+            raise JournalError(
+                f"{journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
+            )
+        answers.update(found)
+    return answers

@@ -1,0 +1,214 @@
+"""The machine: automatic choices for it, and what a result tells of it."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..config import RunConfig
+
+BATCH_TOKENS = {"cpu": 1024, "gpu": 32768}
+"""Padded tokens of a batch where memory sets no limit: more would keep no device busier."""
+
+SHARE = 0.7
+"""Of the memory that a process may have, what arithmetic gives to weights and batches; the rest is for what it does not count."""
+
+worked = False
+"""Whether this process has trained a model or answered: the peak of its memory tells of that too."""
+
+Fits = Callable[[int, str], int | None]
+"""(bytes, data type) → the most padded tokens that fit; None: unknown."""
+
+
+def resolve(config: RunConfig, processes_here: int, fits: Fits = lambda memory, dtype: None) -> RunConfig:
+    """The config with every automatic choice made: threads, data type, kernels and token budget.
+
+    Made once, by the launcher or the main process, before the identity is taken.
+
+    processes_here: processes of the run on this machine
+    fits: of the model that is to answer
+    """
+    s = config.settings
+    gpu = _has_gpu() if "auto" in (s.dtype, s.kernels, config.training.dtype) or not s.batch_tokens else False
+    dtype = s.dtype if s.dtype != "auto" else _gpu_dtype() if gpu else "float32"
+    settings = replace(
+        s, dtype=dtype, threads=s.threads or _threads(processes_here),
+        batch_tokens=s.batch_tokens or _budget(gpu, processes_here, lambda memory: fits(memory, str(dtype))),
+        kernels=s.kernels if s.kernels != "auto" else "plain" if gpu else _cpu_kernels(dtype),
+    )  # fmt: skip
+    return replace(config, settings=settings)
+
+
+def _threads(processes_here: int) -> int:
+    """OMP_NUM_THREADS, by which users and schedulers say what a process may take; else an equal share of the cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    # torchrun says 1 where nobody said anything
+    if said.isdigit() and int(said) and "TORCHELASTIC_RUN_ID" not in os.environ:
+        return int(said)
+    return max(1, _cores() // processes_here)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def _gpu_dtype() -> Any:
+    import torch
+
+    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+
+
+def _budget(gpu: bool, processes_here: int, fits: Callable[[int], int | None]) -> int:
+    """Padded tokens of a batch: as many as the device likes, or as fit into its memory, down to a power of two."""
+    most = BATCH_TOKENS["gpu" if gpu else "cpu"]
+    room = fits(int(SHARE * _memory(gpu, processes_here)))
+    return most if room is None or room >= most else 2 ** max(0, room.bit_length() - 1)
+
+
+def _memory(gpu: bool, processes_here: int) -> int:
+    """All the bytes that a process may have: what is free at a moment would make another identity at another."""
+    if gpu:
+        import torch
+
+        return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 2**63
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // processes_here
+    except (ValueError, OSError, AttributeError):  # not a POSIX system
+        return 2**63
+
+
+def _cpu_kernels(dtype: str) -> Any:
+    """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have."""
+    import torch
+
+    there = torch._C._has_mkldnn and platform.machine() in ("x86_64", "AMD64")
+    return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "plain"
+
+
+def _has_bfloat16() -> bool:
+    """Whether oneDNN has products of bfloat16 for this processor."""
+    import torch
+
+    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def slow(dtype: str, device: str) -> str:
+    """A word to whoever chose a data type that is slow on this machine; empty where there is nothing to say."""
+    if dtype != "bfloat16" or device != "cpu" or _has_bfloat16():
+        return ""
+    return "this processor has no products of bfloat16, and takes several times as long as in float32: --dtype float32 is faster"
+
+
+def set_threads(threads: int) -> None:
+    """Gives torch so many CPU threads, and says what memory its libraries are to keep."""
+    import torch
+
+    for name, count in PREPARED.items():
+        os.environ.setdefault(name, count)
+    torch.set_num_threads(threads)
+    _keep_freed_memory()
+
+
+PREPARED = {"LRU_CACHE_CAPACITY": "16", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
+"""How many products oneDNN and what stands before it in torch keep prepared, read with the first. Each holds a quarter of a
+megabyte in both, for each number of tokens that a layer was given; both would keep 1,024."""
+
+
+def _keep_freed_memory() -> None:
+    """Lets glibc hand out again what was freed, however large: else it goes back to the system, which clears each page anew."""
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # another C library
+    mallopt(mmap_threshold, 2**30)
+    mallopt(trim_threshold, 2**31 - 1)
+
+
+MACHINE = ("device", "processor", "cpu_capability", "versions")
+"""Of what a result tells of its machine: what gives the same bytes for the same identity."""
+
+
+def machine_class(device: str) -> str:
+    """The class of this machine; see `class_of`."""
+    return class_of(describe(device))
+
+
+def class_of(described: Mapping[str, Any]) -> str:
+    """A hash of what gives the same bytes for the same identity: device, processor path, library versions. 8 digits."""
+    import hashlib
+    import json
+
+    kept = {name: described.get(name) for name in MACHINE}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def describe(device: str) -> dict[str, Any]:
+    """Versions, processor, device and peak memory; the class of machine that a result comes from."""
+    import importlib.metadata
+
+    import torch
+
+    def version(name: str) -> str | None:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    packages = ("plmtasks", "torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "scikit-learn", "sacrebleu")
+    gpu = device.startswith("cuda")
+    return {
+        "device": torch.cuda.get_device_name(device) if gpu else device,
+        "processor": _said_of_processor("vendor_id"), "processor_name": _said_of_processor("model name"), "cores": _cores(),
+        "cpu_capability": _capability(),
+        "system": platform.platform(), "python": platform.python_version(),
+        "versions": {name: found for name in packages if (found := version(name))}, **peaks(device),
+    }  # fmt: skip
+
+
+def _said_of_processor(what: str) -> str:
+    """Who made the processor ("vendor_id"; libraries take other ways on each), or its "model name"."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
+            found = next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
+    except OSError:
+        found = ""
+    return found or platform.processor() or platform.machine()
+
+
+def _capability() -> str:
+    """The instructions by which torch and oneDNN choose how a product is summed."""
+    import torch
+
+    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    more = [*(["bfloat16"] if _has_bfloat16() else []), *(["AMX"] if tiles else [])]
+    return "+".join([torch.backends.cpu.get_cpu_capability(), *more])
+
+
+def peaks(device: str) -> dict[str, int]:
+    """The fields of `environment.json` on memory so far: the machine's, and a GPU's, else 0."""
+    gpu = device.startswith("cuda")
+    return {"peak_memory_bytes": peak_memory("cpu"), "peak_device_memory_bytes": peak_memory(device) if gpu else 0}
+
+
+def peak_memory(device: str) -> int:
+    """The most bytes that this process has held: of the GPU's memory, or the machine's."""
+    import resource
+
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,106 @@
+"""Starts the processes of a run on this machine, and ends them all when one fails or the launcher is told to end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import PlmtasksError, ProcessError
+from .processes import LAUNCHED, RESUME, silence
+
+SCOPE = "plmtasks/0"
+"""Under which name the processes find the work in the store, and the launcher what became of it: that of a first attempt."""
+
+
+def launch(work: str, count: int, threads: int) -> str:
+    """Runs `plmtasks worker` as `count` processes on this machine, until all have ended well.
+
+    Work and what came of it go through the store, so that nothing is left on the disk whichever way the launcher ends.
+
+    work: what the processes receive under that name
+    threads: CPU threads a process
+    returns: what the main one sent under the name "done"
+
+    raises: the error of the first process that failed, as it was raised there if on purpose, else ProcessError with
+        its traceback
+    """
+    from torch.distributed import PrefixStore, TCPStore
+
+    silence()  # what is wrong with it is said once
+    server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = PrefixStore(SCOPE, server)
+    store.set("work", work)
+    environment = {
+        **os.environ, LAUNCHED: str(os.getpid()), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.port),
+        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
+    }  # fmt: skip
+    command, children = [sys.executable, *_path(), "-m", "plmtasks", "worker"], []
+    try:
+        for i in range(count):
+            children.append(subprocess.Popen(command, env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}))
+        failed = _first_failure(children)
+        if failed is not None:
+            _raise(store, failed, children[failed].returncode)
+        return store.get("done").decode()
+    except KeyboardInterrupt:
+        for child in children:  # they have nothing to tell
+            child.terminate()
+        raise
+    finally:
+        _stop(children)
+
+
+def _path() -> list[str]:
+    """What keeps modules in the current folder, which may be a stranger's, from being imported where they would not be here."""
+    here = Path.cwd()
+    return [] if any(Path(place).resolve() == here for place in sys.path) else ["-P"]
+
+
+def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:
+    """The number of the first child that ends badly; None once all have ended well."""
+    while True:
+        codes = [child.poll() for child in children]
+        for i, code in enumerate(codes):
+            if code:
+                return i
+        if all(code == 0 for code in codes):
+            return None
+        time.sleep(0.05)
+
+
+def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Ends what still runs: a moment to end by itself, then SIGTERM, then SIGKILL."""
+    for end, seconds in ((None, 2.0), ("terminate", 2.0), ("kill", None)):
+        for child in children:
+            if end and child.poll() is None:
+                getattr(child, end)()
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while any(child.poll() is None for child in children) and (deadline is None or time.monotonic() < deadline):
+            time.sleep(0.02)
+
+
+def _raise(store: Any, rank: int, code: int) -> None:
+    if not _told_within(store, 1.0):
+        cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        raise ProcessError(f"process {rank} ended by {cause}", RESUME)
+    told = json.loads(store.get("failure"))
+    if told["expected"]:
+        error = PlmtasksError(told["message"], *told["hints"])
+        error.exit_code = told["exit_code"]
+        raise error
+    raise ProcessError(f"process {told['rank']} failed:\n{told['traceback']}", RESUME)
+
+
+def _told_within(store: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not store.check(["failure"]):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,60 @@
+"""Files and folders: rows, JSON and TOML read with errors that name the line; files written whole or not at all."""
+
+from .arrays import read_array
+from .columns import column, no_column
+from .documents import CHECKSUM, Shape, check, dump, file_hash, is_sealed, parse, read_document, read_object, read_text, sealed
+from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_text
+from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
+from .rows import is_records, kind_of, read_records
+from .tables import read_table
+from .text import read_json, read_json_line, read_json_lines, read_lines
+from .toml import TomlFile, fits, meant, read_toml
+from .writing import TEXTS, WRITTEN, cells_text, row_text, write_rows
+
+__all__ = [
+    "CHECKSUM",
+    "TEXTS",
+    "WRITTEN",
+    "Layout",
+    "Shape",
+    "TomlFile",
+    "bad_rows_aside",
+    "cells_text",
+    "check",
+    "column",
+    "count_row",
+    "current_layout",
+    "dump",
+    "file_hash",
+    "fits",
+    "here",
+    "is_records",
+    "is_sealed",
+    "kind_of",
+    "laid_out",
+    "lock",
+    "meant",
+    "no_column",
+    "open_folder",
+    "parse",
+    "place",
+    "reached",
+    "read_array",
+    "read_document",
+    "read_json",
+    "read_json_line",
+    "read_json_lines",
+    "read_lines",
+    "read_object",
+    "read_records",
+    "read_table",
+    "read_text",
+    "read_toml",
+    "row_aside",
+    "row_text",
+    "safe_name",
+    "sealed",
+    "write_bytes",
+    "write_rows",
+    "write_text",
+]

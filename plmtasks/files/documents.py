@@ -1,0 +1,182 @@
+"""JSON files: those that somebody else wrote, whose mistakes are told with file, line and column, and our own, sealed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+
+DEPTH = 100
+"""Lists and objects within one another; what walks through a document has to come to an end."""
+
+DIGITS = 300
+"""Of a whole number: more than a floating-point number can hold."""
+
+BYTES = 2**28
+"""Of a document: more than any that is written here, and less than would fill a machine's memory."""
+
+
+def parse(where: str, text: str, *, line: str = "", finite: bool = False) -> Any:
+    """What a text of JSON says.
+
+    where: the file; or "file:line", where the text is one line of many
+    line: what such a line is expected to be
+    finite: no NaN and no infinity, which JSON does not know and some writers write
+
+    raises: DataError for what is no JSON, lies too deep, has too many digits or half a character
+    """
+    try:
+        value = json.loads(text, parse_int=_integer)
+        if finite or "\\ud" in text.lower():  # an escape may be half a character: JSON, but no text
+            json.dumps(value, ensure_ascii=False, allow_nan=not finite).encode()
+    except json.JSONDecodeError as e:
+        place = f"{where}:{e.colno}" if line else f"{where}:{e.lineno}:{e.colno}"
+        raise DataError(place, line or "JSON", e.msg) from e
+    except UnicodeEncodeError as e:
+        raise DataError(where, "whole characters", f"the half character {e.object[e.start]!a}") from e
+    except RecursionError as e:
+        raise _too_deep(where) from e
+    except ValueError as e:
+        raise DataError(where, "numbers that are finite" if "JSON compliant" in str(e) else "JSON", str(e)) from e
+    if text.count("[") + text.count("{") > DEPTH:
+        _check_depth(where, value)
+    return value
+
+
+def read_document(path: Path, *, finite: bool = True) -> Any:
+    """The JSON document in a file.
+
+    raises: FileNotFoundError; DataError, also for what is no file
+    """
+    return parse(str(path), read_text(path), finite=finite)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, with its line ends as they are.
+
+    raises: FileNotFoundError; DataError, also for what is no file
+    """
+    check_file(path)
+    try:
+        if path.stat().st_size > BYTES:
+            raise DataError(str(path), f"a document of at most {BYTES >> 20} MiB", f"{path.stat().st_size:,} bytes")
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as e:
+        raise DataError(str(path), "a file that can be read", e.strerror or str(e)) from e
+    except UnicodeDecodeError as e:
+        raise DataError(str(path), "UTF-8 text", f"byte 0x{e.object[e.start]:02x} at position {e.start}") from e
+
+
+def check_file(path: Path) -> None:
+    """raises: DataError if there is something else than a file: a pipe would be waited for, and a device has no end"""
+    if isinstance(path, Path) and path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(str(path), "a file", "a device, pipe or socket")
+
+
+def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    raises: FileNotFoundError; DataError, also if it has not that shape
+    """
+    found: dict[str, Any] = read_document(path)
+    if not isinstance(found, dict):
+        raise DataError(str(path), "a JSON object", type(found).__name__)
+    check(str(path), found, shape)
+    return found
+
+
+def dump(value: Any) -> str:
+    """JSON with sorted keys; the same value gives the same bytes.
+
+    raises: ValueError for nan and infinity, which JSON does not know
+    """
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+CHECKSUM = "checksum"
+"""Under which a record holds the hash of all else that stands in it."""
+
+
+def sealed(record: Mapping[str, Any]) -> str:
+    """The text of a record with the SHA-256 of its text without that line."""
+    bare = {key: value for key, value in record.items() if key != CHECKSUM}
+    return dump({**bare, CHECKSUM: hashlib.sha256(dump(bare).encode("utf-8", "surrogatepass")).hexdigest()})
+
+
+def is_sealed(text: str, record: Mapping[str, Any]) -> bool:
+    """Whether a record's text is, byte for byte, the one that was sealed; it is not parsed and written again for that."""
+    line = f' "{CHECKSUM}": "{record.get(CHECKSUM)}",\n'
+    bare = text.replace(line, "", 1).encode("utf-8", "surrogatepass")
+    return line in text and hashlib.sha256(bare).hexdigest() == record[CHECKSUM]
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file's bytes, read once a process."""
+    state = path.stat()
+    return _file_hash(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _file_hash(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _integer(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"a whole number of {len(text)} digits, more than {DIGITS}")
+    return int(text)
+
+
+def _check_depth(where: str, value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH + 1):
+        holders = [holder for holder in level if isinstance(holder, (dict, list))]
+        level = [inner for holder in holders for inner in (holder.values() if isinstance(holder, dict) else holder)]
+        if not holders:
+            return
+    raise _too_deep(where)
+
+
+def _too_deep(where: str) -> DataError:
+    return DataError(where, f"lists and objects at most {DEPTH} deep", "deeper ones")
+
+
+Shape = Any
+"""What a value should be: a type or several, `[shape]` for a list of such, either of these or None in a tuple,
+`{"name": shape, "perhaps?": shape}` for an object, in which `...` stands for every other name."""
+
+NUMBER = (int, float)
+NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
+
+
+def check(where: str, value: Any, shape: Shape) -> None:
+    """raises: DataError, with the path within the document, for a value that has another shape"""
+    if shape is Any or (value is None and isinstance(shape, tuple) and type(None) in shape):
+        return
+    if isinstance(shape, tuple) and isinstance(shape[0], (list, dict)):
+        shape = shape[0]
+    kinds: Any = type(shape) if isinstance(shape, (dict, list)) else shape
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds in (int, NUMBER)):
+        several = kinds if isinstance(kinds, tuple) else (kinds,)
+        words = ["null" if kind is type(None) else NAMES.get(kind, kind.__name__) for kind in several]
+        said = " or ".join(words).replace("a whole number or a number", "a number")
+        raise DataError(where, said, f"{value!r:.80}")
+    if isinstance(shape, list):
+        for number, one in enumerate(value):
+            check(f"{where}[{number}]", one, shape[0])
+    elif isinstance(shape, dict):
+        inside = where if where.endswith(": ") else f"{where}." if ": " in where else f"{where}: "
+        for name, inner in shape.items():
+            if name is ...:
+                for other in value.keys() - {str(n).rstrip("?") for n in shape}:
+                    check(f"{inside}{other}"[:200], value[other], inner)
+            elif name.rstrip("?") in value:
+                check(f"{inside}{name.rstrip('?')}", value[name.rstrip("?")], inner)
+            elif not name.endswith("?"):
+                raise DataError(where, f"a key {name!r}", ", ".join(map(str, value))[:200] or "none")

@@ -1,0 +1,128 @@
+"""Files and folders, here or at an address: written whole or not at all."""
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import InputError, OutputError, PlmtasksError
+
+
+def place(address: str | os.PathLike[str]) -> Path:
+    """A file or folder by its address: a path of this machine, or one that fsspec opens (`s3://…`, `hf://…`, `memory://…`).
+
+    What lies elsewhere has the methods of a path, but is no `pathlib.Path`.
+
+    raises: InputError if nothing that is installed opens such an address
+    """
+    if not (isinstance(address, str) and "://" in address):
+        return cast(Path, address) if hasattr(address, "rglob") else Path(address)
+    try:
+        from upath import UPath
+
+        path = UPath(address)
+        _ = path.fs
+    except (ImportError, ValueError, OSError) as e:
+        said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
+        raise InputError(f"{address}: cannot be opened", said) from e
+    return cast(Path, path)
+
+
+def here(path: Path) -> bool:
+    """Whether a place is a path of this machine."""
+    return isinstance(path, Path)
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """What goes wrong at a place that is not of this machine, as an error of ours.
+
+    raises: InputError
+    """
+    try:
+        yield
+    except PlmtasksError:
+        raise
+    except Exception as e:  # every library behind fsspec has errors of its own
+        if here(path) and not isinstance(e, OSError):
+            raise
+        raise InputError(f"{path}: cannot be reached: {e}") from e
+
+
+def safe_name(name: str) -> str:
+    """A name as part of a path, on any system: at most 200 bytes, and none that Windows keeps for devices."""
+    made = re.sub(r"[^\w.@+-]+", "--", name.strip("./")) or "_"
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", made, re.IGNORECASE):
+        made = f"_{made}"
+    if len(made.encode()) > 200:
+        digest = hashlib.sha256(made.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        made = f"{made.encode()[:180].decode('utf-8', 'ignore')}-{digest}"
+    return made
+
+
+def open_folder(folder: Path) -> None:
+    """Makes a run's folder and proves that it can be written to.
+
+    raises: OutputError
+    """
+    if not here(folder):
+        raise OutputError(
+            f"{folder}: a run writes to folders of this machine", "plmtasks results merge copies what is finished to an address"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as e:
+        raise OutputError(f"{folder}: cannot be written: {e.strerror}", "choose another folder with --output DIR") from e
+
+
+def lock(folder: Path, what: str) -> AbstractContextManager[Any]:
+    """Held while one process is at a folder; the system lets go of it when the process ends.
+
+    raises: OutputError if another process holds it
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        return FileLock(folder / ".lock", timeout=0).acquire()
+    except Timeout as e:
+        raise OutputError(
+            f"{folder}: another process is at this very {what}", "wait for it; what it makes will be yours too"
+        ) from e
+    except OSError as e:  # a link is not followed
+        raise OutputError(f"{folder / '.lock'}: cannot be locked: {e.strerror}") from e
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file or nothing.
+
+    raises: OutputError
+    """
+    write_bytes(path, text.encode("utf-8", "surrogatepass"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same, of bytes.
+
+    raises: OutputError
+    """
+    if not here(path):  # elsewhere a whole file is written at once
+        with reached(path):
+            path.write_bytes(content)
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as e:
+        temporary.unlink(missing_ok=True)
+        hints = (
+            ["what was finished is kept; make room and run again"] if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else []
+        )
+        raise OutputError(f"{path}: cannot be written: {e.strerror}", *hints) from e

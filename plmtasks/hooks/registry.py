@@ -1,0 +1,256 @@
+"""Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
+
+import re
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+import pluggy
+
+from .. import declared, requests
+from ..config import RunConfig
+from ..errors import InputError, PluginError, UnknownNameError
+from ..formats import Format, apart
+from ..metric import Metric
+from ..model import Model, Provider
+from ..perturbation import Perturbation
+from ..requests import Request
+from ..task import Task
+from . import hookspecs
+from .loading import Plugin, PluginWarning, load_plugins, reason
+
+if TYPE_CHECKING:
+    from ..results import Result
+
+__all__ = ["Registry", "load_registry"]
+
+KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
+
+TRUST = "--trust-remote-code on this command's own line lets it"
+
+NAME = re.compile(r"[\w][\w.+@/-]*")
+"""Of whatever a plugin registers: what stands in paths and on command lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """What the plugins registered."""
+
+    plugins: tuple[Plugin, ...] = ()
+    items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """"task", "model", "metric", "perturbation", "format" → name → the item"""
+    owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
+    """(kind, name) → who brought it"""
+    providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
+    clashes: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """(kind, name) → the distributions that both claim it"""
+    requests: Mapping[str, type[Request]] = field(default_factory=dict)
+    manager: pluggy.PluginManager | None = None
+    trusting: bool = False
+    """Whether what files name may run code that is not installed: a flag on the command's own line said so."""
+
+    def task(self, name: str) -> Task:
+        """The task of that name; "qa" alone is the first that its plugin registered, a path that ends in .toml declares one.
+
+        raises: UnknownNameError, PluginError; InputError, DataError for a file that declares no task
+        """
+        if name.endswith(".toml"):
+            return self._declared(name)
+        if "/" not in name:
+            name = next((n for n in self.items["task"] if n.split("/")[0] == name), name)
+        task: Task = self._get("task", name)
+        return task
+
+    def _declared(self, path: str) -> Task:
+        made = declared.task(path, lambda name: self.named("metric", name, path))
+        installed = self.items["task"].get(made.name)
+        if installed is not None and installed.facts() != made.facts():
+            raise InputError(f"{path}: another task {made.name!r} is installed", "give the file's task a name of its own")
+        return made
+
+    def model(self, name: str) -> Model:
+        """The model of that name, or the one that a provider makes of it.
+
+        raises: UnknownNameError, PluginError, ModelError
+        """
+        model: Model = self._get("model", name)
+        return model
+
+    def metric(self, name: str) -> Metric:
+        """raises: UnknownNameError, PluginError"""
+        metric: Metric = self._get("metric", name)
+        return metric
+
+    def named(self, kind: Literal["task", "model", "metric", "perturbation"], name: str, file: str) -> Any:
+        """The item that a file names, which a stranger may have written.
+
+        raises: InputError if it may run code that is not installed, and nobody said that it may; as `task` and the others
+        """
+        provider = None if name in self.items[kind] else self._provider(kind, name)
+        if provider is not None and not provider.inert and not self.trusting:
+            raise InputError(f"{file} names the {kind} {name!r}, which may run code that is not installed: {TRUST}")
+        return getattr(self, kind)(name)
+
+    def check(self, config: RunConfig, file: str) -> None:
+        """raises: InputError if a run that a file describes may run code that is not installed, and nobody said that it may"""
+        self.named("task", config.task, file)
+        for metric in config.metrics:
+            self.named("metric", metric, file)
+        for perturbation in config.perturb:
+            self.named("perturbation", perturbation, file)
+        unsafe = [*self.named("model", config.model, file).unsafe(config.settings)]
+        unsafe += [f"--given {config.given}"] if config.given is not None and "://" in config.given else []
+        if unsafe and not self.trusting:
+            what = "which may run code that is not installed, or lead elsewhere"
+            raise InputError(f"{file} asks {config.model!r} with {', '.join(unsafe)}, {what}: {TRUST}")
+
+    def perturbation(self, name: str) -> Perturbation:
+        """raises: UnknownNameError, PluginError, and whatever a provider finds wrong"""
+        perturbation: Perturbation = self._get("perturbation", name)
+        return perturbation
+
+    def format(self, name: str) -> Format:
+        """raises: UnknownNameError, with what to install for a format of ours; PluginError"""
+        form: Format = self._get("format", name, *apart(name, self.items["format"]))
+        return form
+
+    def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
+        wanted = {kinds} if isinstance(kinds, str) else set(kinds)
+        return [name for name, model in self.items["model"].items() if wanted & set(model.answers)]
+
+    def report(self, result: "Result") -> None:
+        """Tells every plugin of a result; one that fails at it is warned of, and stops nothing."""
+        if self.manager is None:
+            return
+        for implementation in self.manager.hook.report.get_hookimpls():
+            try:
+                implementation.function(*({"result": result}[name] for name in implementation.argnames))
+            except Exception as e:  # noqa: BLE001  the result is written
+                owner = next(p for p in self.plugins if p.name == implementation.plugin_name)
+                warnings.warn(f"plugin {owner.distribution} failed at a result: {reason(e)}", PluginWarning, stacklevel=2)
+
+    def _get(self, kind: str, name: str, *hints: str) -> Any:
+        if (kind, name) in self.clashes:
+            raise PluginError(
+                f"{kind} {name!r} is claimed by more than one plugin: {', '.join(self.clashes[kind, name])}",
+                "uninstall one of them",
+            )
+        if name in self.items[kind]:
+            return self.items[kind][name]
+        provider = self._provider(kind, name)
+        if provider is not None:
+            return provider.make(name.removeprefix(provider.beginning))
+        broken = [f"{p.distribution} failed to load: {p.error}" for p in self.plugins if p.error]
+        raise UnknownNameError(kind, name, self.items[kind], *broken, *hints)
+
+    def _provider(self, kind: str, name: str) -> Provider | None:
+        """What makes an item of a name that nobody registered."""
+        providers = self.providers[kind]
+        schemes = (p for p in providers if name.startswith(p.beginning))
+        return next(chain(schemes, (p for p in providers if p.owns(name)), (p for p in providers if p.default)), None)
+
+
+def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool = True, trusting: bool = False) -> Registry:
+    """Asks every plugin what it brings.
+
+    modules: further plugins beside the installed ones, as modules or their names
+    installed: whether to look for installed plugins (and those that PLMTASKS_PLUGINS names) at all
+    trusting: whether what files name may run code that is not installed
+
+    A plugin that cannot be loaded is kept with its reason, and a warning tells of it; nothing is raised for it here.
+
+    raises: UnknownNameError if PLMTASKS_DISABLE names a plugin that is not there
+    """
+    manager = pluggy.PluginManager("plmtasks")
+    manager.add_hookspecs(hookspecs)
+    registry = _collect(manager, load_plugins(manager, modules, installed=installed))
+    for plugin in registry.plugins:
+        if plugin.error:
+            warnings.warn(f"plugin {plugin.distribution} failed to load: {plugin.error}", PluginWarning, stacklevel=2)
+    return replace(registry, trusting=trusting)
+
+
+def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Registry:
+    items: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    providers: dict[str, list[Provider]] = {kind: [] for kind in KINDS}
+    owners: dict[tuple[str, str], Plugin] = {}
+    clashes: dict[tuple[str, str], tuple[str, ...]] = {}
+    kinds_of_request: dict[str, type[Request]] = {r.kind(): r for r in requests.BUILT_IN}
+    for name, plugin in plugins.items():
+        if plugin.error or plugin.disabled:
+            continue
+        try:
+            brought = {kind: _brought(manager, name, f"register_{kind}s", form) for kind, form in KINDS.items()}
+            asked = _new_kinds(manager, name, kinds_of_request)
+        except (Exception, SystemExit) as e:  # noqa: BLE001  as above
+            manager.unregister(name=name)
+            plugins[name] = replace(plugin, error=reason(e))
+            continue
+        kinds_of_request |= asked
+        for kind, found in brought.items():
+            providers[kind] += [item for item in found if isinstance(item, Provider)]
+            for item in (item for item in found if not isinstance(item, Provider)):
+                key = (kind, item.name)
+                if key in owners:
+                    clashes[key] = (*clashes.get(key, (owners[key].distribution,)), plugin.distribution)
+                items[kind][item.name] = item
+                owners[key] = plugin
+    return Registry(
+        plugins=tuple(plugins.values()), items=items, owners=owners, clashes=clashes, requests=kinds_of_request,
+        providers={kind: tuple(p) for kind, p in providers.items()}, manager=manager,
+    )  # fmt: skip
+
+
+def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) -> list[Any]:
+    """The items and providers that one plugin's implementation of a hook returns; none if it has no such hook.
+
+    raises: TypeError, ValueError for what cannot be registered, and whatever the plugin raises
+    """
+    found = _returned(manager, plugin, hook)
+    for item in found:
+        if not isinstance(item, (form, Provider)):
+            raise TypeError(f"{hook} gave {item!r:.100}, which is no {form.__name__}")
+        name = getattr(item, "name", None)
+        if not isinstance(item, Provider) and not (isinstance(name, str) and NAME.fullmatch(name)):
+            raise ValueError(
+                f"{hook} gave a {type(item).__name__} of the name {name!r}; a name is a word such as 'plugin/variant'"
+            )
+    twice = [name for name, n in Counter(item.name for item in found if not isinstance(item, Provider)).items() if n > 1]
+    if twice:
+        raise ValueError(f"{hook} gave {twice[0]!r} more than once")
+    return found
+
+
+def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, type[Request]]) -> dict[str, type[Request]]:
+    """The kinds of request that one plugin brings.
+
+    raises: TypeError, ValueError, as above
+    """
+    found = _returned(manager, plugin, "register_requests")
+    for request in found:
+        if not (isinstance(request, type) and issubclass(request, Request)):
+            raise TypeError(f"register_requests gave {request!r}, which is no kind of Request")
+        if known.get(request.kind(), request) is not request:
+            raise ValueError(f"register_requests gave {request.kind()!r}, which is another kind already")
+    return {request.kind(): request for request in found}
+
+
+def _returned(manager: pluggy.PluginManager, plugin: str, hook: str, **given: Any) -> list[Any]:
+    """given: the hook's arguments, of which an implementation gets those that it names"""
+    # called one by one, and not as a hook: pluggy leaves out an implementation that forgot its `return`
+    found: list[Any] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name == plugin:
+            with redirect_stdout(sys.stderr):
+                returned = implementation.function(*(given[name] for name in implementation.argnames))
+                # a generator is run here too
+                found += returned if returned is not None else []
+            if returned is None:
+                raise TypeError(f"{hook} gave nothing; it is to return a list")
+    return found

@@ -1,0 +1,105 @@
+"""Scores of slices of the examples, and the gaps between them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..data import dimension
+from ..examples import Example
+from ..metric import Metric
+from ..statistics import SLICE_RESAMPLES, resampled_parts
+from .scores import Scored, main_score, score_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAST = 10
+"""Examples that a slice must have: of fewer the scores say next to nothing, and there may be more such slices than examples."""
+
+
+def record(metrics: Sequence[Metric], examples: Sequence[Example], scored: Scored) -> dict[str, Any]:
+    """What a result tells of the slices that its examples name and that are large enough.
+
+    returns: "slices", the scores of each, and "groups", the gap in the main score between the slices of each dimension
+    """
+    import numpy as np
+
+    kept = ~np.isnan(scored.rows).any(axis=1) if scored.rows.shape[1] else np.ones(len(examples), dtype=bool)
+    counts = Counter(name for e, answered in zip(examples, kept, strict=True) if answered for name in set(e.slices))
+    names = sorted(name for name, count in counts.items() if count >= LEAST)
+    members = {name: np.array([name in e.slices for e in examples], dtype=bool) & kept for name in names}
+    slices = {name: _slice(metrics, examples, scored, inside) for name, inside in members.items()}
+    groups = {}
+    for what in dict.fromkeys(map(dimension, names)):
+        value = {
+            name: s["scores"][metrics[0].name][main_score(metrics[0])]["value"]
+            for name, s in slices.items()
+            if dimension(name) == what
+        }
+        chosen = [name for name, v in value.items() if v is not None]
+        if len(chosen) > 1:
+            groups[what] = _gap(metrics[0], examples, scored, {name: members[name] for name in chosen})
+    return {"slices": slices, "groups": groups}
+
+
+def brief(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Scores as a part of the examples has them: without those of single labels, and without what the whole tells of them."""
+    return {
+        name: {key: s[key] for key in ("value", "low", "high", "interval")}
+        for name, s in scores.items()
+        if "[" not in name and s["unit"] != "kind"
+    }
+
+
+def _slice(metrics: Sequence[Metric], examples: Sequence[Example], scored: Scored, inside: "NDArray[Any]") -> dict[str, Any]:
+    import numpy as np
+
+    chosen, scores = [examples[i] for i in np.flatnonzero(inside).tolist()], {}
+    for metric in metrics:
+        rows = scored.of(metric)[inside]
+        summed = metric.reduce(rows.sum(axis=0))
+        found = score_rows(metric, rows, chosen, SLICE_RESAMPLES)
+        scores[metric.name] = brief({name: s for name, s in found.items() if name in summed})
+    return {"examples": len(chosen), "scores": scores}
+
+
+def _gap(metric: Metric, examples: Sequence[Example], scored: Scored, members: Mapping[str, "NDArray[Any]"]) -> dict[str, Any]:
+    """The best slice's main score less the worst's, with the interval of just this difference on the same resamples.
+
+    p: how often slices that differ by chance alone have between any two of them a gap as large, in its standard error, since
+        these two were picked for being the best and the worst; by the resamples' distances from what was found
+
+    source: Westfall and Young (1993) for the largest statistic of all pairs
+    """
+    import numpy as np
+
+    rows, score = np.nan_to_num(scored.of(metric)), main_score(metric)
+    sign = 1.0 if metric.scores()[score].higher_is_better else -1.0
+    values = np.array([float(metric.reduce(rows[inside].sum(axis=0))[score]) for inside in members.values()])
+    order = np.argsort(-sign * values, kind="stable")
+    best, worst = int(order[0]), int(order[-1])
+    clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
+    drawn = resampled_parts(rows, list(members.values()), metric.reduce, clusters=clusters, resamples=SLICE_RESAMPLES)[score]
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    gap, names = abs(float(values[best] - values[worst])), list(members)
+    found: dict[str, Any] = {"worst": names[worst], "best": names[best], "gap": gap, "low": None, "high": None, "p": None}
+    if len(drawn) < 2:
+        return found
+    between = sign * (drawn[:, best] - drawn[:, worst])
+    low, high = np.quantile(between, (0.025, 0.975))
+    error, largest = float(between.std()), _largest(drawn - values)
+    reached = (largest * error >= gap - 1e-9).sum() if gap else len(drawn)
+    return {**found, "low": float(low), "high": float(high), "p": float((reached + 1) / (len(drawn) + 1))}
+
+
+def _largest(deviations: "NDArray[Any]") -> "NDArray[Any]":
+    """The largest difference between any two columns of each row, in standard errors of that difference. (n, m) → (n,)"""
+    import numpy as np
+
+    largest = np.zeros(len(deviations))
+    for i in range(deviations.shape[1] - 1):
+        differences = np.abs(deviations[:, i + 1 :] - deviations[:, i : i + 1])
+        errors = (deviations[:, i + 1 :] - deviations[:, i : i + 1]).std(axis=0)
+        scaled = differences[:, errors > 1e-12] / errors[errors > 1e-12]
+        largest = np.maximum(largest, scaled.max(axis=1, initial=0.0))
+    return largest

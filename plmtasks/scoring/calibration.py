@@ -1,0 +1,133 @@
+"""Whether a model is right as often as its confidence says."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..examples import Example, Prediction
+from ..metric import Metric
+from ..statistics import SLICE_RESAMPLES, bootstrap
+from .scores import Scored, proportions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CONFIDENCE = "confidence"
+"""The score of a prediction that is the probability, 0 to 1, of its being right."""
+
+BINS = 15
+
+CHANCE_DRAWS = 500
+"""Of right and wrong at the predictions' own confidences."""
+
+
+def record(
+    metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], scored: Scored,
+    labels: Sequence[str],
+) -> dict[str, Any] | None:  # fmt: skip
+    """What a result tells of the predictions' confidences; None where they have none, or are not simply right or wrong.
+
+    All figures are shares, 0 to 1. "of" names the metric and score that say what is right.
+
+    source: Guo et al. (2017), arXiv 1706.04599, for the expected calibration error over bins of equal width; Nguyen and
+        O'Connor (2015), arXiv 1508.05154, for bins of equal size; Brier (1950), Monthly Weather Review 78, over all labels
+    """
+    import numpy as np
+
+    kept = [i for i, e in enumerate(examples) if e.id in predictions]
+    given = [predictions[examples[i].id] for i in kept]
+    right = _right(metrics, scored, kept)
+    if right is None or not given or not all(CONFIDENCE in p.scores for p in given):
+        return None
+    of, correct = right
+    confidence = np.array([p.scores[CONFIDENCE] for p in given])
+    clusters = [examples[i].cluster or examples[i].id for i in kept]
+    shared = clusters if len(set(clusters)) < len(clusters) else None
+    quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
+    found = {"of": of, "examples": len(given), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
+    found["equal_mass"] = _errors(confidence, correct, quantiles, shared)
+    brier = _brier([examples[i] for i in kept], given, labels)
+    if brier is not None:
+        ends = bootstrap(brier, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
+        found["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
+    return found
+
+
+def _right(metrics: Sequence[Metric], scored: Scored, kept: Sequence[int]) -> "tuple[list[str], NDArray[Any]] | None":
+    """The first score that is the mean of what is 0 or 1 of each prediction, and that."""
+    import numpy as np
+
+    for metric in metrics:
+        for name, column in proportions(metric).items():
+            values = scored.of(metric)[kept, column]
+            if np.isin(values, (0.0, 1.0)).all():
+                return [metric.name, name], values
+    return None
+
+
+def _errors(
+    confidence: "NDArray[Any]", correct: "NDArray[Any]", edges: "NDArray[Any]", clusters: Sequence[Any] | None
+) -> dict[str, Any]:
+    """The expected calibration error and the bins, those alone that hold an example.
+
+    A bin holds what lies above its lower edge and not above its upper. The edges stay where they are in every resample, so
+    the error is a function of sums: of each bin how much more often it was right than it said.
+    """
+    import numpy as np
+
+    n, place = len(confidence), np.searchsorted(edges[1:-1], confidence)
+    rows = np.zeros((n, BINS + 1))
+    rows[np.arange(n), place] = correct - confidence
+    rows[:, BINS] = 1
+    ends = bootstrap(rows, _ece, clusters=clusters, resamples=SLICE_RESAMPLES)["ece"]
+    bins = [
+        {
+            "low": float(edges[b]), "high": float(edges[b + 1]), "count": int(inside.sum()),
+            "confidence": float(confidence[inside].mean()), "accuracy": float(correct[inside].mean()),
+        }
+        for b in range(BINS)
+        if (inside := place == b).any()
+    ]  # fmt: skip
+    found = float(_ece(rows.sum(axis=0))["ece"])
+    return {"ece": found, "low": ends.low, "high": ends.high, "chance": _chance(confidence, place), "bins": bins}
+
+
+def _chance(confidence: "NDArray[Any]", place: "NDArray[Any]") -> float:
+    """The mean error of a model that has these confidences and keeps them: in a bin of few examples the share that is right
+    differs from the confidence by chance alone.
+
+    source: Bröcker and Smith (2007), Weather and Forecasting 22, consistency resampling, the confidences as they are
+    """
+    import numpy as np
+
+    random = np.random.Generator(np.random.SFC64(0))
+    errors = [
+        np.abs(np.bincount(place, (random.random(len(confidence)) < confidence) - confidence, BINS)).sum()
+        for _ in range(CHANCE_DRAWS)
+    ]
+    return float(np.mean(errors) / len(confidence))
+
+
+def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+    import numpy as np
+
+    return {"ece": np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1]}
+
+
+def _mean(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+    return {"mean": totals[..., 0] / totals[..., 1]}
+
+
+def _brier(examples: Sequence[Example], predictions: Sequence[Prediction], labels: Sequence[str]) -> "NDArray[Any] | None":
+    """Of each prediction the squared errors of its labels' probabilities, 0 to 2 where one label holds, and a 1. (n, 2)
+
+    None where predictions do not have "probability[LABEL]" for each label.
+    """
+    import numpy as np
+
+    names = [f"probability[{label}]" for label in labels]
+    if not names or not all(name in p.scores for p in predictions for name in names):
+        return None
+    given = np.array([[p.scores[name] for name in names] for p in predictions])
+    held = [e.reference if isinstance(e.reference, list) else [e.reference] for e in examples]
+    truth = np.array([[float(label in references) for label in labels] for references in held])
+    return np.stack([((given - truth) ** 2).sum(axis=1), np.ones(len(given))], axis=1)

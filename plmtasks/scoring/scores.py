@@ -1,0 +1,240 @@
+"""Predictions and references in, scores with their intervals out."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import Source
+from ..data import refuse_unknown, warn_flaws
+from ..errors import DataError, InputError, MetricError
+from ..examples import Example, Prediction
+from ..hooks import owner
+from ..metric import Metric
+from ..task import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..hooks import Registry
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What the metrics make of a run's predictions."""
+
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """metric → score → value, low, high, …: as in `result.json`"""
+    columns: Sequence[str]
+    """"metric:column" """
+    rows: "NDArray[Any]"
+    """(n, k): one row an example; nan where it was skipped"""
+    signatures: Mapping[str, str]
+    """metric → how it counted"""
+
+    def of(self, metric: Metric) -> "NDArray[Any]":
+        """The statistics of one of its metrics. (n, k)"""
+        return self.rows[:, [self.columns.index(f"{metric.name}:{column}") for column in metric.columns()]]
+
+
+def score(
+    metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], resamples: int = RESAMPLES
+) -> Scored:
+    """Every metric's scores on the examples that have a prediction.
+
+    resamples: of the bootstrap; 0: no intervals
+
+    raises: MetricError if a metric's statistics are not what it says
+    """
+    import numpy as np
+
+    kept = [i for i, e in enumerate(examples) if e.id in predictions]
+    chosen = [examples[i] for i in kept]
+    given = [predictions[e.id] for e in chosen]
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    columns: list[str] = []
+    blocks = []
+    for metric in metrics:
+        rows = _statistics(metric, given, chosen)
+        scores[metric.name] = score_rows(metric, rows, chosen, resamples, partial(_computed, metric, given, chosen))
+        columns += [f"{metric.name}:{column}" for column in metric.columns()]
+        block = np.full((len(examples), rows.shape[1]), np.nan)
+        block[kept] = rows
+        blocks.append(block)
+    return Scored(
+        scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)),
+        signatures={metric.name: metric.signature() for metric in metrics},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A file of somebody else's predictions, and how it is scored."""
+
+    path: Path
+    split: str | None = None
+    na_prob: str | None = None
+    """A file of no-answer probabilities, for a task that can read one."""
+    metrics: tuple[str, ...] = ()
+    """Further ones beside the task's own."""
+
+
+def score_file(registry: "Registry", name: str, source: Source, given: Submission) -> Scored:
+    """Scores of a file of predictions.
+
+    source: the references
+
+    Predictions of no example do not count, as with the official scripts; a warning tells how many there are.
+
+    raises: DataError for predictions that cannot be read or are missing
+    """
+    task, path = registry.task(name), given.path
+    data = task.load(source)
+    task = task.bind(data)
+    metrics = bound_metrics(task, given.metrics, registry)
+    split = given.split or data.default_split()
+    refuse_unknown(data, split, task.labels)
+    examples = data[split]
+    predictions = dict(task.read_predictions(path, examples))
+    missing = [e.id for e in examples if e.id not in predictions]
+    if missing:
+        raise DataError(
+            str(path), "a prediction for every example", f"none for {len(missing)} of {len(examples)}, {missing[0]!r} first"
+        )
+    strange = len(predictions.keys() - {e.id for e in examples})
+    one = "prediction is of no example, and does not count"
+    warn_flaws(str(path), strange, "predictions are of no example, and do not count", one)
+    if given.na_prob is not None:
+        predictions = _with_no_answer(task, examples, predictions, given.na_prob)
+    return score(metrics, examples, predictions)
+
+
+def _with_no_answer(
+    task: Task, examples: Sequence[Example], predictions: Mapping[str, Prediction], path: str
+) -> dict[str, Prediction]:
+    """The predictions with the probabilities of no answer in a file as their scores."""
+    reader = getattr(task, "read_no_answer_probabilities", None)
+    if reader is None or not getattr(task, "may_abstain", True):
+        raise InputError(f"task {task.name!r} knows no questions without an answer", "leave out --na-prob")
+    probabilities = reader(Path(path))
+    missing = [e.id for e in examples if e.id not in probabilities]
+    if missing:
+        raise DataError(path, "a probability for every example", f"none for {len(missing)}, {missing[0]!r} first")
+    return {
+        e.id: replace(predictions[e.id], scores={**predictions[e.id].scores, "no_answer": probabilities[e.id]}) for e in examples
+    }
+
+
+def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list[Metric]:
+    """The task's metrics and further ones, each once.
+
+    raises: UnknownNameError, PluginError, InputError if none gives the main score, and whatever a provider finds wrong
+    """
+    bound = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
+    metrics = list({metric.name: metric for metric in bound}.values())
+    return _led(metrics, task) if task.main else metrics
+
+
+def _led(metrics: Sequence[Metric], task: Task) -> list[Metric]:
+    """The metrics, the one first that gives the task's main score."""
+    first = next((metric for metric in metrics if task.main in metric.scores()), None)
+    if first is None:
+        known = ", ".join(name for metric in metrics for name in metric.scores())
+        raise InputError(f"{task.name}: none of its metrics gives its main score {task.main!r}", f"they give: {known}")
+    led = copy(first)
+    object.__setattr__(led, "main", task.main)  # a metric may be frozen; the copy is nobody else's yet
+    return [led, *(metric for metric in metrics if metric is not first)]
+
+
+def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
+    """The main score, by which checkpoints are chosen; nan where it is not defined."""
+    value = scored.scores[metrics[0].name][main_score(metrics[0])]["value"]
+    return math.nan if value is None else value
+
+
+def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    import numpy as np
+
+    k = len(metric.columns())
+    if not examples:
+        return np.zeros((0, k))
+    try:
+        rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+    except (TypeError, AttributeError, KeyError, IndexError) as e:
+        raise MetricError(
+            f"metric {metric.name!r} of {owner(metric)} cannot score such predictions: {type(e).__name__}: {e}",
+            f"a prediction: {predictions[0].value!r:.80}, its reference: {examples[0].reference!r:.80}",
+        ) from e
+    unknown = bool(np.isnan(rows).any())
+    if rows.shape != (len(examples), k) or unknown:
+        raise MetricError(
+            f"metric {metric.name!r} of {owner(metric)} gave statistics of shape {rows.shape}{' with nan' if unknown else ''}",
+            f"expected ({len(examples)}, {k}): one row a prediction, one column for each of {', '.join(metric.columns())}"[:300],
+        )
+    return rows
+
+
+def _computed(
+    metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example], positions: "NDArray[Any]"
+) -> Mapping[str, float]:
+    return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
+
+
+def main_score(metric: Metric) -> str:
+    """The score by which a metric ranks."""
+    return metric.main or next(iter(metric.scores()))
+
+
+def proportions(metric: Metric) -> dict[str, int]:
+    """The scores that are means of a column, with its position."""
+    columns = list(metric.columns())
+    return {name: columns.index(info.mean_of) for name, info in metric.scores().items() if info.mean_of is not None}
+
+
+def score_rows(
+    metric: Metric,
+    rows: "NDArray[Any]",
+    examples: Sequence[Example],
+    resamples: int,
+    anew: "Callable[[NDArray[Any]], Mapping[str, float]] | None" = None,
+) -> dict[str, dict[str, Any]]:
+    """The scores of these rows, one an example, each with value, ends and what it means.
+
+    anew: positions of examples → the scores that are no function of the rows
+    """
+    import numpy as np
+
+    from ..statistics import bootstrap, bootstrap_computed
+
+    infos = metric.scores()
+    clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
+    values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()}
+    further = anew(np.arange(len(examples))) if anew is not None and examples else {}
+    values.update(further)
+    intervals = {}
+    if resamples:
+        shared = clusters if len(set(clusters)) < len(clusters) else None
+        means = proportions(metric)
+        intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples, level=LEVEL)
+        if anew is not None and any(infos[name].resampled for name in further):
+            intervals |= bootstrap_computed(anew, len(examples), shared, level=LEVEL)
+    found = {}
+    for name, info in infos.items():
+        interval = intervals.get(name) if info.resampled else None
+        low, high, method = (interval.low, interval.high, interval.method) if interval else (None, None, "none")
+        found[name] = {
+            "value": _number(values.get(name)), "low": _number(low), "high": _number(high), "interval": method,
+            "unit": info.unit, "higher_is_better": info.higher_is_better, "best": info.best,
+        }  # fmt: skip
+    return found
+
+
+def _number(value: float | None) -> float | None:
+    """JSON knows neither nan nor infinity."""
+    return value if value is not None and math.isfinite(value) else None

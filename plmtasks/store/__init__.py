@@ -1,0 +1,40 @@
+"""Folders of runs: found, merged, tidied, verified, compared."""
+
+from .comparison import (
+    IDENTITY_DIGITS,
+    Changed,
+    Comparison,
+    columns,
+    compare,
+    given,
+    metric_of,
+    origin,
+    reasons,
+    rows,
+    task_of,
+    terms,
+)
+from .runs import Run, delete, find, merge, waste
+from .verification import Finding, verify
+
+__all__ = [
+    "IDENTITY_DIGITS",
+    "Changed",
+    "Comparison",
+    "Finding",
+    "Run",
+    "columns",
+    "compare",
+    "delete",
+    "find",
+    "given",
+    "merge",
+    "metric_of",
+    "origin",
+    "reasons",
+    "rows",
+    "task_of",
+    "terms",
+    "verify",
+    "waste",
+]

@@ -1,0 +1,256 @@
+"""Two runs on the same examples, and whether they are."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from ..declared import task_of_facts
+from ..errors import DataError, InputError, UnknownNameError
+from ..results import CLUSTER, Result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..hooks import Registry
+    from ..metric import Metric
+    from ..statistics import Difference
+    from ..task import Task
+
+IDENTITY_DIGITS = 6
+
+
+def task_of(result: Result, registry: "Registry") -> "Task":
+    """A result's task, as it was bound in the run.
+
+    raises: UnknownNameError
+    """
+    facts = result.record["task"]
+    declared = task_of_facts(facts)
+    if declared is None and result.task.endswith(".toml"):  # a path, which no run has for a name
+        raise UnknownNameError("task", result.task, registry.items["task"])
+    return (declared or registry.task(result.task)).as_run(facts)
+
+
+def terms(record: Mapping[str, Any]) -> list[Any]:
+    """What runs must have in common to be compared."""
+    task, data = [record["task"]["version"], record["task"].get("declared")], record["data"]
+    return [origin(record), task, data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+
+
+def origin(record: Mapping[str, Any]) -> str:
+    """Who asked and scored: another tool, or plmtasks."""
+    return str(record.get("origin", "plmtasks"))
+
+
+def given(record: Mapping[str, Any]) -> str:
+    """Whose predictions took the place of what the data gives."""
+    run = record["protocol"].get("given")
+    return f"given {run['task']} of {run['model']} ({run['identity'][:IDENTITY_DIGITS]})" if run else ""
+
+
+def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores that say what kind of figures the others are: a pseudo-likelihood is not compared with a likelihood."""
+    named = ((f"{metric} {name}", s) for metric, scores in record["scores"].items() for name, s in scores.items())
+    return {name: s["value"] for name, s in named if s["unit"] == "kind"}
+
+
+def reasons(one: Result, another: Result) -> list[str]:
+    """Why a run cannot be compared with the first: all that differs, one by one; empty if it can be."""
+    first, other = one.record, another.record
+    a, b = first["data"], other["data"]
+    found = []
+    if first["task"]["name"] != other["task"]["name"]:
+        return [f"another task: {other['task']['name']}"]
+    if origin(first) != origin(other):
+        return [f"scored by {origin(other)}"]
+    if a["name"] != b["name"] and one.data != another.data:
+        found.append(f"other data: {another.data}")
+    if a["split"] != b["split"]:
+        found.append(f"another split: {b['split']}")
+    if given(other) != given(first):
+        found.append(given(other) or "of what the data gives")
+    elif a["fingerprint"] != b["fingerprint"]:
+        found.append(f"other examples: {_other_examples(one, another)}")
+    if first["task"]["version"] != other["task"]["version"]:
+        found.append(f"another version of the task: {other['task']['version']}")
+    if (first["main"], first["signatures"]) != (other["main"], other["signatures"]):
+        found.append("scored in another way")
+    kinds, others = _kinds(first), _kinds(other)
+    found += [f"another kind of figures: {name} {value:g}" for name, value in others.items() if value != kinds.get(name)]
+    return found if terms(first) != terms(other) else []
+
+
+def _other_examples(one: Result, another: Result) -> str:
+    """How many examples of the second run are others than the first's, and which."""
+    a, b = one.record["data"], another.record["data"]
+    number = f"{b['examples']} of {b['of']}"
+    try:
+        first, other = (
+            {str(line["id"]): [line["inputs"], line["reference"], line.get("cluster")] for line in result.predictions()}
+            for result in (one, another)
+        )
+    except (DataError, OSError, ValueError, KeyError, TypeError):  # the counts have to do
+        return number
+    said = {
+        "differ": [id_ for id_, content in other.items() if id_ in first and first[id_] != content],
+        "have other ids": [id_ for id_ in other if id_ not in first],
+    }
+    found = [number] if (a["examples"], a["of"]) != (b["examples"], b["of"]) else []
+    for what, ids in said.items():
+        if ids:
+            found.append(f"{len(ids)} of {len(other)} {what} ({', '.join(ids[:3])}{', …' * (len(ids) > 3)})")
+    return ", ".join(found) or "the same in another order"
+
+
+def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
+    """The metric that gave a result's scores, as it was.
+
+    raises: InputError if it is not installed in the version that counted, or may run code that is not installed
+    """
+    signature = result.record["signatures"].get(name)
+    metric: Metric = registry.named("metric", name, str(result.folder)).bind(_told_of(result, registry))
+    if metric.signature() != signature:
+        raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
+    return metric
+
+
+def _told_of(result: Result, registry: "Registry") -> Any:
+    """What a metric needs to know of the task; of one that is not installed, what the result tells."""
+    try:
+        return task_of(result, registry)
+    except InputError:
+        facts = result.record["task"]
+        return SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """One metric's statistics of a run."""
+
+    metric: "Metric"
+    values: "NDArray[Any]"
+    """(n, k); nan where an example was skipped"""
+    clusters: "NDArray[Any] | None"
+    """Of each example; None: all are independent"""
+
+
+def rows(result: Result, name: str, registry: "Registry") -> Rows:
+    """The statistics of a run's examples by one of its metrics.
+
+    raises: InputError if the metric is not installed in the version that counted; DataError for a file that is not the result's
+    """
+    metric, array = metric_of(result, name, registry), result.statistics()
+    values = columns(array, name, metric.columns(), result)
+    clusters = array[CLUSTER]
+    return Rows(metric=metric, values=values, clusters=clusters if clusters.max(initial=-1) + 1 < len(clusters) else None)
+
+
+def columns(array: "NDArray[Any]", name: str, expected: Sequence[str], result: Result) -> "NDArray[Any]":
+    """One metric's columns of a run's statistics. (n, k)
+
+    raises: DataError if they are not there
+    """
+    import numpy as np
+
+    try:
+        return np.stack([array[f"{name}:{column}"] for column in expected], axis=1)
+    except ValueError as e:
+        path = result.folder / "statistics.npy"
+        raise DataError(str(path), f"columns of {name}: {', '.join(expected)}"[:200], str(e), "run again") from e
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """An example on which two runs differ."""
+
+    id: str
+    inputs: Mapping[str, Any]
+    reference: Any
+    predictions: tuple[Any, Any]
+    scores: tuple[float | None, float | None]
+    """The main score of this example alone; None where it is not defined."""
+    slices: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What sets two runs on the same examples apart."""
+
+    first: Result
+    second: Result
+    n: int
+    """Examples that both answered."""
+    differences: Mapping[str, Mapping[str, "Difference"]]
+    """metric → score → the second's less the first's"""
+    slices: Mapping[str, tuple[int, "Difference | None"]]
+    """slice → its examples, and the difference in the main score; None: it is not defined"""
+    changed: Sequence[Changed] = field(repr=False)
+    """The examples with another prediction; those that moved the main score farthest come first."""
+
+
+def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
+    """The paired tests of two runs, in all and on each slice, and the examples that changed.
+
+    raises: InputError if they are not comparable, or a metric is not installed; DataError for files that are not the results'
+    """
+    import numpy as np
+
+    from .. import statistics
+
+    why = reasons(first, second)
+    if why:
+        raise InputError(f"{second.folder} cannot be compared with {first.folder}", *why)
+    first.check_files()
+    second.check_files()
+    main, score = first.record["main"]
+    pairs = list(zip(first.predictions(), second.predictions(), strict=True))
+    differences, slices, changed, n = {}, {}, [], 0
+    for name in first.record["scores"]:
+        a, b = rows(first, name, registry), rows(second, name, registry)
+        metric, both = a.metric, ~(np.isnan(a.values).any(axis=1) | np.isnan(b.values).any(axis=1))
+        listed = list(metric.columns())
+        proportions = {s: listed.index(info.mean_of) for s, info in metric.scores().items() if info.mean_of is not None}
+        test = partial(_test, a, b, proportions)
+        differences[name] = test(both)
+        if name == main:
+            n = int(both.sum())
+            named = dict.fromkeys(s for pair in pairs for s in pair[0]["slices"])
+            for part in named:
+                inside = both & np.array([part in pair[0]["slices"] for pair in pairs])
+                slices[part] = (int(inside.sum()), test(inside, statistics.SLICE_RESAMPLES).get(score))
+            nothing = np.full(len(pairs), np.nan)  # the score is no function of rows
+            values = [np.asarray(metric.reduce(r.values).get(score, nothing)) for r in (a, b)]
+            changed = list(_changed(pairs, *values))
+    return Comparison(first=first, second=second, n=n, differences=differences, slices=slices, changed=changed)
+
+
+def _test(
+    a: Rows, b: Rows, proportions: Mapping[str, int], chosen: "NDArray[Any]", resamples: int = 10_000
+) -> "dict[str, Difference]":
+    from .. import statistics
+
+    if chosen.sum() < 2:
+        return {}
+    return statistics.compare(
+        b.values[chosen], a.values[chosen], a.metric.reduce, proportions=proportions, resamples=resamples,
+        clusters=a.clusters[chosen] if a.clusters is not None else None,
+    )  # fmt: skip
+
+
+def _changed(
+    pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]], before: "NDArray[Any]", after: "NDArray[Any]"
+) -> "Iterator[Changed]":
+    import numpy as np
+
+    moved = np.nan_to_num(np.abs(after - before))
+    for i in sorted(range(len(pairs)), key=lambda i: (-moved[i], i)):
+        a, b = pairs[i]
+        if json.dumps(a["prediction"], sort_keys=True) != json.dumps(b["prediction"], sort_keys=True):
+            scores = tuple(None if np.isnan(v[i]) else float(v[i]) for v in (before, after))
+            yield Changed(
+                id=a["id"], inputs=a["inputs"], reference=a["reference"], predictions=(a["prediction"], b["prediction"]),
+                scores=(scores[0], scores[1]), slices=a["slices"],
+            )  # fmt: skip

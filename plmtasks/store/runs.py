@@ -1,0 +1,306 @@
+"""Folders of runs: what is in them, merged, and tidied."""
+
+import fnmatch
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from ..errors import DataError, InputError, OutputError
+from ..execution import environment
+from ..files import Shape, here, lock, place, reached, read_object, write_bytes
+from ..results import CONFIG, ENVIRONMENT, FILES, Result, is_part, part, run_folder, stored
+
+IDENTITY = re.compile("[0-9a-f]{32}")
+
+FOLDER = re.compile(rf"{IDENTITY.pattern}(@[0-9a-f]{{8}})?")
+"""The name of a run's folder: its identity, and the class of machine where another class has the plain name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run's folder, finished or not."""
+
+    folder: Path
+    result: Result | None
+    """None: it is not finished, or cannot be read."""
+    damage: DataError | None = None
+    """Why the result cannot be read."""
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """`config.json`: "config", what was asked, and "identity", its parts; empty if there is none."""
+        return _json(self.folder, "config.json", CONFIG)
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """`environment.json`; empty if there is none."""
+        return _json(self.folder, "environment.json", ENVIRONMENT)
+
+    @cached_property
+    def files(self) -> dict[str, int]:
+        """Each file's bytes by its path within the folder; of what else lies there nothing is a part of a run."""
+        return _files(self.folder)
+
+    @property
+    def task(self) -> str:
+        return self.result.task if self.result else str(self.config.get("identity", {}).get("task", {}).get("name", "?"))
+
+    @property
+    def model(self) -> str:
+        return self.result.model if self.result else str(self.config.get("identity", {}).get("model", {}).get("name", "?"))
+
+    @property
+    def state(self) -> Literal["finished", "unfinished", "damaged"]:
+        return "damaged" if self.damage else "finished" if self.result else "unfinished"
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.files.values())
+
+    @property
+    def machine(self) -> str:
+        """The class of machine that it was run on: 8 digits."""
+        return environment.class_of(self.environment)
+
+
+def _json(folder: Path, name: str, shape: Shape) -> Mapping[str, Any]:
+    try:
+        return read_object(part(folder, name), shape)
+    except (FileNotFoundError, DataError):
+        return {}
+
+
+def _files(folder: Path) -> dict[str, int]:
+    if here(folder):
+        found = {}
+        for name in sorted([*FILES, *(f"journal/{path.name}" for path in (folder / "journal").glob("*.jsonl"))]):
+            with suppress(FileNotFoundError):
+                found[name] = part(folder, name).stat().st_size
+        return found
+    there = cast(Any, folder)
+    listed: Mapping[str, Any] = there.fs.find(there.path, detail=True)
+    # some file systems begin their paths with a slash, and some leave it out
+    within = f"{there.path.strip('/')}/"
+    sizes = {name.lstrip("/").removeprefix(within): info["size"] for name, info in listed.items()}
+    return {name: size for name, size in sorted(sizes.items()) if is_part(name)}
+
+
+def find(address: str | Path, task: str | None = None, model: str | None = None) -> list[Run]:
+    """The runs at or below a path or an address, in the order of their folders.
+
+    task, model: names, in which `*` stands for anything; "qa" means all tasks that begin with "qa/"
+
+    raises: InputError if there is no such place
+    """
+    root = place(address)
+    with reached(root):
+        if not root.exists():
+            raise InputError(f"{address}: no such file or folder")
+        if root.is_file():
+            root = root.parent
+        finished = {path.parent for path in root.rglob("result.json")}
+        begun = {path.parent for path in root.rglob("config.json")} - finished
+        found = [_open(folder) for folder in sorted(finished | {f for f in begun if FOLDER.fullmatch(f.name)})]
+    runs = [run for run in found if run.state != "unfinished" or {"config", "identity"} <= run.config.keys()]
+    return [run for run in runs if _named(run.task, task, "/") and _named(run.model, model, "")]
+
+
+def _open(folder: Path) -> Run:
+    try:
+        return Run(folder=folder, result=stored(folder))
+    except DataError as e:
+        return Run(folder=folder, result=None, damage=e)
+
+
+def _named(name: str, wanted: str | None, below: str) -> bool:
+    return wanted is None or fnmatch.fnmatchcase(name, wanted) or (bool(below) and name.startswith(wanted + below))
+
+
+# ── merging ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What became of one run."""
+
+    folder: Path
+    into: Path | None
+    """None: it was left out."""
+    what: Literal["copied", "beside", "there", "left out"]
+    """beside: of another class of machine than the run that has the plain name; there: the same bytes were there already"""
+    why: str = ""
+
+
+def merge(sources: Iterable[str | Path], into: str | Path) -> Iterator[Merged]:
+    """Copies the finished runs of some stores into another, one after the other.
+
+    Nothing is overwritten, and a folder's `result.json` is copied last: what was interrupted can be repeated. Only the files
+    that a run writes are copied, and nothing is written outside of the store.
+
+    raises: InputError if a place is not there; OutputError
+    """
+    runs = [run for source in sources for run in find(source)]
+    return (_merge(run, place(into)) for run in runs)
+
+
+def _merge(run: Run, into: Path) -> Merged:
+    left_out = _unfit(run)
+    if left_out or run.result is None:
+        return Merged(folder=run.folder, into=None, what="left out", why=left_out)
+    content = part(run.folder, "result.json").read_bytes()
+    plain = run_folder(into, run.task, run.model, run.result.identity)
+    beside = plain.with_name(f"{plain.name}@{run.machine}")
+    for folder, what in ((plain, "copied"), (beside, "beside")):
+        other = folder / "result.json"
+        if other.exists() and other.read_bytes() == content:
+            return Merged(folder=run.folder, into=folder, what="there")
+        if not other.exists() and _room(folder, run):
+            _copy(run, folder)
+            return Merged(folder=run.folder, into=folder, what=cast(Any, what))
+        if other.exists() and Run(folder=folder, result=None).machine == run.machine:
+            break
+    why = f"{folder} is of the same identity and class of machine, and has other bytes: plmtasks results verify"
+    return Merged(folder=run.folder, into=None, what="left out", why=why)
+
+
+def _unfit(run: Run) -> str:
+    """Why a run is not to be merged; empty if it is."""
+    if run.result is None:
+        return run.damage.message if run.damage else "not finished"
+    if not IDENTITY.fullmatch(run.result.identity):
+        return f"its identity is none: {run.result.identity!r:.80}"
+    altered = [name for name, written, found in run.result.hashes() if found != written]
+    return f"altered since it was run: {', '.join(altered)}" if altered else ""
+
+
+def _room(folder: Path, run: Run) -> bool:
+    """Whether a folder holds nothing but what would be copied there: a merge that was interrupted leaves such a one."""
+    if not folder.exists():
+        return True
+    there = _files(folder)
+    if not there.items() <= run.files.items():
+        return False
+    return all((folder / name).read_bytes() == part(run.folder, name).read_bytes() for name in there)
+
+
+def _copy(run: Run, folder: Path) -> None:
+    there = _files(folder) if folder.exists() else {}
+    for name in sorted(run.files.keys() - there.keys(), key=lambda name: (name == "result.json", name)):
+        target = folder / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise OutputError(f"{target.parent}: cannot be written: {e.strerror}", "merge into another folder") from e
+        write_bytes(target, part(run.folder, name).read_bytes())
+
+
+# ── tidying ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Kind = Literal["unfinished", "superseded", "journals"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waste:
+    """A folder that could go."""
+
+    kind: Kind
+    folder: Path
+    """Of a run, or of its journal."""
+    bytes: int
+    why: str
+
+
+def waste(address: str | Path, kinds: Sequence[Kind]) -> list[Waste]:
+    """What could be deleted below an address; a folder comes once.
+
+    raises: InputError if there is no such place
+    """
+    runs = find(address)
+    found = []
+    newest = _newest(runs)
+    for run in runs:
+        later = newest.get(_asked(run))
+        if run.state == "unfinished" and "unfinished" in kinds and not _busy(run):
+            answers = sum(size for name, size in run.files.items() if name.startswith("journal/"))
+            why = f"not finished; its command would go on from {answers:,} bytes of answers" if answers else "not finished"
+            found.append(Waste(kind="unfinished", folder=run.folder, bytes=run.bytes, why=why))
+        elif run.result and "superseded" in kinds and later is not None and _versions(run) < _versions(later):
+            why = f"run again with later versions: {later.folder}"
+            found.append(Waste(kind="superseded", folder=run.folder, bytes=run.bytes, why=why))
+        elif run.result and "journals" in kinds:
+            size = sum(size for name, size in run.files.items() if name.startswith("journal/"))
+            why = "its run is finished; `verify --deep` reads it"
+            if size:
+                found.append(Waste(kind="journals", folder=run.folder / "journal", bytes=size, why=why))
+    return found
+
+
+def delete(waste: Waste) -> None:
+    """Deletes the folder, and the folders above that it leaves empty.
+
+    raises: OutputError
+    """
+    folder = waste.folder
+    if not here(folder):
+        there = cast(Any, folder)
+        with reached(folder):
+            there.fs.rm(there.path, recursive=True)
+        return
+    try:
+        shutil.rmtree(folder)
+        for above in list(folder.parents)[:3] if waste.kind != "journals" else ():
+            if any(above.iterdir()):
+                break
+            above.rmdir()
+    except OSError as e:
+        raise OutputError(f"{folder}: cannot be deleted: {e.strerror}") from e
+
+
+def _busy(run: Run) -> bool:
+    """Whether a process of this machine is at the run."""
+    if not here(run.folder):
+        return False
+    try:
+        with lock(run.folder, "run"):
+            return False
+    except OutputError:
+        return True
+
+
+def _newest(runs: Sequence[Run]) -> dict[str, Run]:
+    """Of the finished runs that asked for the same, one with the latest versions."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        if run.result and ((other := found.get(_asked(run))) is None or _versions(other) < _versions(run)):
+            found[_asked(run)] = run
+    return found
+
+
+def _asked(run: Run) -> str:
+    """What was asked, whatever the versions of the code that answered, the machine, and where things lay."""
+    config, parts = run.config.get("config", {}), run.config.get("identity", {})
+    where = ("output", "checkpoints", "source", "given", "processes", "retry_oom", "yes", "quiet")
+    given = {k: v for k, v in parts.get("given", {}).items() if k != "identity"}
+    asked = {k: v for k, v in config.items() if k not in where}
+    return json.dumps([asked, parts.get("data"), given, *_weights(parts)], sort_keys=True)
+
+
+def _weights(parts: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The model without its version; of one that learned on the way what it started from, and what from."""
+    model, trained = parts.get("model", {}), parts.get("trained", {})
+    on_the_way = trained and trained.get("model") == model.get("name")
+    starts = trained["parts"]["start"] if on_the_way else [model]
+    learned = [lesson["data"] for lesson in trained["parts"]["learned"]] if on_the_way else []
+    return [{k: v for k, v in start.items() if k != "version"} for start in starts], learned
+
+
+def _versions(run: Run) -> tuple[int, ...]:
+    parts = run.config.get("identity", {})
+    numbers = [parts.get("format"), *(parts.get(part, {}).get("version") for part in ("task", "model"))]
+    return tuple(number if isinstance(number, int) else 0 for number in numbers)

@@ -1,0 +1,64 @@
+"""A trained checkpoint on the hub."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+
+
+def check_name(repo: str) -> None:
+    """raises: OutputError if the hub has no such names"""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as e:
+        raise OutputError(f"--push-to-hub {repo!r} is no name of a repository on the hub", "it is owner/name") from e
+
+
+def publish(folder: Path, repo: str, record: Mapping[str, Any]) -> str:
+    """Uploads a checkpoint's folder, with a card of what it learned if it has none; returns its address.
+
+    raises: OutputError if the hub does not take it
+    """
+    from huggingface_hub import HfApi
+
+    check_name(repo)
+    card = folder / "README.md"
+    if not card.exists():
+        card.write_text(model_card(repo, record), encoding="utf-8")
+    try:
+        api = HfApi()
+        address = api.create_repo(repo, exist_ok=True)
+        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Trained with plmtasks")
+    except Exception as e:  # the client raises what its HTTP library does, and that has changed twice
+        first = str(e).strip().split("\n")[0] or type(e).__name__
+        raise OutputError(
+            f"{repo!r} on the hub did not take the checkpoint: {first}", f"it is kept: {folder}",
+            "log in with: hf auth login; then: " + f"hf upload {repo} {folder}",
+        ) from e  # fmt: skip
+    return str(address)
+
+
+def model_card(repo: str, record: Mapping[str, Any]) -> str:
+    """What the hub shows of a checkpoint: what it learned, how, and how to evaluate it."""
+    training = record["parts"]["training"]
+    said = "\n".join(
+        f"- {task}: {facts['examples']:,} examples of {facts['name']}, split {facts['split']}"
+        for task, facts in record["tasks"].items()
+    )
+    rows = "\n".join(
+        f"| {entry['epoch']} | {entry['loss']:.4f} | {'' if entry.get('score') is None else format(entry['score'], '.2f')} |"
+        for entry in record["history"]
+    )
+    settings = {k: training[k] for k in ("epochs", "learning_rate", "batch_size", "optimizer", "schedule", "seed", "dtype")}
+    commands = "\n".join(f"    plmtasks run --task {task} --model {repo}" for task in record["tasks"])
+    return (
+        f"---\nlibrary_name: transformers\ntags:\n- plmtasks\n---\n# {repo.split('/')[-1]}\n\n"
+        f"{record['model']}, trained with plmtasks on\n\n{said}\n\n"
+        f"| epoch | loss | score |\n| --- | --- | --- |\n{rows}\n\n"
+        f"Settings: `{json.dumps(settings)}`\n\n{commands}\n"
+    )
