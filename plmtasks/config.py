@@ -91,7 +91,7 @@ class ModelSettings:
         generates, prompted = hasattr(form, "max_new_tokens"), hasattr(form, "shots")
         return replace(
             self, generation=self.generation if generates else Generation(), prompt=self.prompt if prompted else "plain",
-            stride=self.stride if form.kind() == "Score" else 0,
+            stride=self.stride if form.kind() == "LogLikelihood" else 0,
         )  # fmt: skip
 
 
@@ -198,7 +198,8 @@ class RunConfig:
 def run_config(task: str, model: str, *, train_limit: int | None = None, **options: Any) -> RunConfig:
     """A RunConfig from one flat set of options: each goes to the part that has a field of that name.
 
-    `seed` draws the shots, the sampled tokens, fresh weights and the order of training; `dtype` and `batch_tokens` hold for
+    `seed` draws the shots, the sampled tokens, newly initialized weights and the order of training; `dtype` and
+    `batch_tokens` hold for
     answering and for training. `training=TrainSettings(…)` overrides what training takes from the others.
 
     raises: InputError for a name that no part has, or a value that its field does not take
@@ -231,7 +232,7 @@ def run_config(task: str, model: str, *, train_limit: int | None = None, **optio
 
 
 def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
-    """The same run for each seed, which draws shots, sampled tokens, fresh weights and the order of training."""
+    """The same run for each seed, which draws shots, sampled tokens, newly initialized weights and the order of training."""
     return [
         replace(config, seed=s, settings=replace(config.settings, seed=s), training=replace(config.training, seed=s))
         for s in seeds

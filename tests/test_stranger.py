@@ -158,7 +158,7 @@ def _plant_runs(store: Path, honest: list[Path]) -> None:
         def change(record: dict[str, Any], config: dict[str, Any]) -> None:
             record["scores"][metric] = record["scores"].pop("toy_accuracy")
             record["signatures"] = {metric: f"{metric} v1"}
-            record["main"] = [metric, "accuracy"]
+            record["primary_metric"] = [metric, "accuracy"]
             record["task"]["version"] = 100 + NAMES.index(metric)  # a board of its own
             config["config"]["metrics"] = [metric]
 

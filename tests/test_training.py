@@ -424,7 +424,7 @@ class AtOnce(Model):
     def share(self) -> float | None:
         return float((Path(self.source) / "share").read_text()) if self.source else None
 
-    def fresh(self, form: Request) -> bool:
+    def newly_initialized(self, form: Request) -> bool:
         return self.source is None
 
     def training_record(self) -> Any:

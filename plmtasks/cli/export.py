@@ -31,8 +31,8 @@ def command(model: str, task: str, output: str, **values: Any) -> None:
         raise OutputError(f"{folder} holds something already", "choose a new or empty folder with --output DIR")
     [config] = configs((task,), (model,), {**values, "limit": 1})
     registry = load_registry(trusting=config.settings.trust_remote_code)
-    form, checkpoint = any_form(config, registry), registry.model(config.model)
-    checkpoint.export(form, config.settings.that_matter(form), folder)
+    example_request, checkpoint = any_form(config, registry), registry.model(config.model)
+    checkpoint.export(example_request, config.settings.that_matter(example_request), folder)
     if (record := checkpoint.training_record()) is not None:
         write_record(folder, record)
-    say(f"{folder}: {checkpoint.name}, which answers {form.kind()}")
+    say(f"{folder}: {checkpoint.name}, which answers {example_request.kind()}")

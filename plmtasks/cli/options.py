@@ -139,7 +139,7 @@ PROCESSES = chain(
         metavar="N",
         help="CPU threads a process; default: OMP_NUM_THREADS, else cores / processes.",
     ),
-    click.option("--seed", type=int, default=0, help="Draws shots, samples and fresh weights."),
+    click.option("--seed", type=int, default=0, help="Draws shots, samples and newly initialized weights."),
     click.option("--yes", is_flag=True, help="Ask nothing."),
     click.option("--quiet", is_flag=True, help="Print the result only."),
 )

@@ -34,9 +34,12 @@ from .texts import say
 @click.option("--overlap", is_flag=True, help="Look for the examples in the train split, even if nothing is learned from it.")
 @click.option("--slices", is_flag=True, help="Print the worst slice of each kind.")
 @click.option(
-    "--train", type=click.Choice(["auto", "never", "always"]), default="auto", help="auto: where the head would be fresh."
+    "--train",
+    type=click.Choice(["auto", "never", "always"]),
+    default="auto",
+    help="auto: where the head would be newly initialized.",
 )
-@click.option("--allow-untrained", is_flag=True, help="Evaluate fresh weights; the result says so.")
+@click.option("--allow-untrained", is_flag=True, help="Evaluate newly initialized weights; the result says so.")
 @MODEL
 @GENERATION
 @TRAINING
@@ -50,7 +53,8 @@ from .texts import say
 def command(tasks: tuple[str, ...], models: tuple[str, ...], slices: bool, seeds: int | None, **values: Any) -> None:
     """Evaluate models on tasks, and print the table.
 
-    A model whose head would be fresh is trained on the task's train split first. The same run is never computed twice.
+    A model whose head would be newly initialized is trained on the task's train split first. The same run is never computed
+    twice.
     """
     from ..config import of_seeds
     from ..evaluation import fitting, run
