@@ -12,8 +12,8 @@ import pytest
 
 from plmtasks import TrainSettings, run_config
 from plmtasks.config import RunConfig
-from plmtasks.evaluation import run
 from plmtasks.evaluation.job import prepare
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry

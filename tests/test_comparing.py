@@ -18,8 +18,8 @@ from plmtasks.cli.compare import command
 from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.data import Dataset
 from plmtasks.errors import DataError, InputError
-from plmtasks.evaluation import run
 from plmtasks.evaluation import run as run_all
+from plmtasks.evaluation.runner import run
 from plmtasks.examples import Example
 from plmtasks.execution import alone
 from plmtasks.hooks import Registry, load_registry

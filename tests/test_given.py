@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 import plmtasks
 from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.errors import InputError, MetricError, UnknownNameError
-from plmtasks.evaluation import run
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import render

@@ -13,7 +13,8 @@ from plmtasks import TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.config import RunConfig
 from plmtasks.errors import InputError
-from plmtasks.evaluation import run, train
+from plmtasks.evaluation import train
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry

@@ -12,7 +12,8 @@ import toy
 from plmtasks import RunConfig, Source
 from plmtasks.config import ModelSettings, run_config
 from plmtasks.errors import InputError, MismatchError, OutputError, PlmtasksError
-from plmtasks.evaluation import fitting, run
+from plmtasks.evaluation import fitting
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import Journal, Progress, alone, answering
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import Cost, LoadedModel

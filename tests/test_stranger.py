@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from plmtasks.cli import cli
 from plmtasks.config import run_config
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.evaluation import run
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry

@@ -18,8 +18,8 @@ from plmtasks import results
 from plmtasks.cli.results import command
 from plmtasks.config import run_config
 from plmtasks.data import Dataset
-from plmtasks.evaluation import run
 from plmtasks.evaluation import run as run_all
+from plmtasks.evaluation.runner import run
 from plmtasks.examples import Example
 from plmtasks.execution import alone
 from plmtasks.files import dump, sealed
