@@ -372,7 +372,7 @@ def losses_add_up(subject: ModelSubject) -> None:
 
 
 def saved_and_loaded_it_answers_the_same(subject: ModelSubject) -> None:
-    """Saved and loaded, what has learned answers as in memory, by its name, and with another identity; no weight is newly initialized."""
+    """Saved and loaded, it answers as in memory, by its name, with another identity and no newly initialized weight."""
     for kind in subject.questions:
         lesson, example_request = subject.lesson(kind), subject.example_request(kind)
         expect(lesson.saved.name == subject.ready.name, f"{kind}: saved, it is called {lesson.saved.name!r}")
