@@ -10,6 +10,9 @@ __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
 ]  # fmt: skip
 
+LAUNCHED = "PLMTASKS_LAUNCHED"
+"""Environment variable: the number of our own launcher in the processes that it started; it prints what went wrong."""
+
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Kernels = Literal["auto", "plain", "onednn"]
