@@ -94,7 +94,7 @@ def reasons(one: Result, another: Result) -> list[str]:
 def _other_examples(one: Result, another: Result) -> str:
     """How many examples of the second run are others than the first's, and which."""
     a, b = one.record["data"], another.record["data"]
-    number = f"{b['examples']} of {b['of']}"
+    number = f"{b['examples']} of {b['total']}"
     try:
         first, other = (
             {str(line["id"]): [line["inputs"], line["reference"], line.get("cluster")] for line in result.predictions()}
