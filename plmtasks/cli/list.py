@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import brought, whose
+from . import brought
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from ..formats import Format
-    from ..hooks import Plugin, Registry
+    from ..hooks import EntryPoint, Plugin, Registry
 
 KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
@@ -36,7 +34,7 @@ def command(what: str, form: str) -> None:
     kind = what.removesuffix("s")
     if what == "plugins":
         rows = [(p.name, p.distribution, _state(p, registry)) for p in registry.plugins]
-        rows += [(name, whose(entry), f"command (plmtasks {name})") for name, entry in brought().items()]
+        rows += [(name, entry.distribution, f"command (plmtasks {name})") for name, entry in brought().items()]
     elif what == "tasks":
         rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
     elif what == "models":
@@ -102,6 +100,6 @@ def _told(plugin: "Plugin", registry: "Registry") -> dict[str, object]:
 def _told_of_command(name: str, entry: "EntryPoint") -> dict[str, object]:
     """A command has no hooks, and is imported when it is called."""
     return {
-        "name": name, "distribution": whose(entry), "hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0,
+        "name": name, "distribution": entry.distribution, "hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0,
         "error": None, "disabled": False,
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,6 +25,8 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence
 
     right: the columns that end at their right edge
     """
+    import shutil
+
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +85,8 @@ class Exported(Model):
         return {f.name: _sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(files)}
 
     def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
+        from importlib.metadata import version
+
         return {
             "version": self.version, "files": self.hashes(), "int8": self.int8, "onnxruntime": version("onnxruntime"),
             "settings": {"truncation": settings.truncation},

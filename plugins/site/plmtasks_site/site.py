@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plmtasks.formats import Format, Written
-from plmtasks.results import Result
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
+    from plmtasks.results import Result
 
 
 class Site(Format):
@@ -17,7 +17,7 @@ class Site(Format):
     name = "site"
     description = "pages of tables, runs and pairs in a folder, which is brought up to date"
 
-    def write(self, results: Sequence[Result], path: Path, registry: "Registry") -> Written:
+    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
         from .builder import build
 
         built = build(results, path, registry)

@@ -15,8 +15,6 @@ from plmtasks.requests import Request
 from . import files
 from .architectures import ANSWERS, ENCODER, SEQUENCE_TO_SEQUENCE, family_of
 from .checkpoint import Checkpoint, label, unsafe
-from .loaded import save_checkpoint
-from .prompts import PREFIXED
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
@@ -42,6 +40,8 @@ class FromScratch(Model):
         """
         import torch
         import transformers
+
+        from .loaded import save_checkpoint
 
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
@@ -121,6 +121,7 @@ class Scratch(FromScratch):
 def learned(texts: Iterable[str], family: str, config: Any) -> Any:
     """A tokenizer of the size that the configuration says: word pieces for encoders, byte pairs for the others."""
     from . import vocabulary
+    from .prompts import PREFIXED
 
     size = config.vocab_size
     if family == ENCODER:

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -115,6 +114,8 @@ def _check_package() -> None:
 
 @cache
 def _load(checkpoint: Path) -> Any:
+    import logging
+
     import comet
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
