@@ -188,7 +188,7 @@ def test_a_young_file_is_read_each_time(sites: tuple[Path, Path], monkeypatch: p
 def test_files_are_not_read_again(sites: tuple[Path, Path]) -> None:
     install(sites[0])
     code = (
-        "import sys; from plmtasks import entrypoints; entrypoints.YOUNG = 0\n"
+        "import sys; from plmtasks.hooks import entrypoints; entrypoints.YOUNG = 0\n"
         "print('a' in [e.name for e in entrypoints.entry_points('plmtasks')], 'importlib.metadata' in sys.modules)"
     )
 
@@ -247,7 +247,7 @@ def test_processes_that_write_at_once_disturb_nobody(sites: tuple[Path, Path]) -
         install(sites[0], f"many-{number}", entries=f"[plmtasks]\ne{number} = many_{number}\n")
     time.sleep(0.1)
     code = (
-        "from plmtasks import entrypoints; entrypoints.YOUNG = 0\n"
+        "from plmtasks.hooks import entrypoints; entrypoints.YOUNG = 0\n"
         "for turn in range(40):\n"
         "    found = entrypoints.entry_points('plmtasks')\n"
         "    assert [e.module for e in found if e.distribution.startswith('many-')] == [f'many_{n}' for n in EXPECTED]\n"
