@@ -325,8 +325,10 @@ def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) 
 
     record = json.loads((once / RECORD).read_text())
     card = model_card("me/mine", record)
-    assert "- classification/sample: 256 examples" in card
-    assert "plmtasks run --task classification/sample --model me/mine" in card
+    assert (card.data.library_name, card.data.tags) == ("transformers", ["plmtasks"])
+    assert card.text.startswith("# mine\n")
+    assert "- classification/sample: 256 examples" in card.text
+    assert "plmtasks run --task classification/sample --model me/mine" in card.text
     with pytest.raises(OutputError, match="did not take the checkpoint") as error:
         publish(once, "me/mine", record)
     assert f"it is kept: {once}" in str(error.value)

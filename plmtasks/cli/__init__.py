@@ -241,15 +241,15 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
 
 def _stop(text: str, code: int) -> None:
     sys.stdout.flush()
-    from ..execution import printable
+    from ..errors import printable
 
     sys.stderr.write(printable(text, lines=True) + "\n")
     sys.exit(code)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    from ..errors import DataWarning
-    from ..execution import printable, speaks
+    from ..errors import DataWarning, printable
+    from ..execution import speaks
     from ..hooks import PluginWarning
 
     if issubclass(category, (DataWarning, PluginWarning)) and speaks():

@@ -58,7 +58,7 @@ HEADER = ("A", "B", "B less A", "p bootstrap", "p randomization", "p McNemar", "
 
 
 def _table(made: "Comparison", examples: int) -> str:
-    from ..execution import printable
+    from ..errors import printable
     from .texts import table
 
     data, (metric, score) = made.first.record["data"], made.first.record["primary_metric"]

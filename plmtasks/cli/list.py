@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from . import brought
 from .texts import say, say_json
 
@@ -72,7 +73,7 @@ def _state(plugin: "Plugin", registry: "Registry") -> str:
 
     if plugin.error or plugin.disabled:
         return f"failed to load: {plugin.error}" if plugin.error else "disabled"
-    counts = [f"{n} {kind}{'s' * (n != 1)}" for kind, n in _brought(plugin, registry).items()]
+    counts = [counted(n, kind) for kind, n in _brought(plugin, registry).items()]
     made = [f"any {beginning}NAME" for beginning in _provided(plugin, registry)]
     slow = f"; took {plugin.seconds:.1f} s to import" if plugin.seconds >= SLOW else ""
     return f"{', '.join([*counts, *made]) or 'nothing'} ({', '.join(plugin.hooks) or 'no hooks'}){slow}"

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import counted
-from ..execution import printable
+from ..errors import counted, printable
+from ..execution import size
+from ..files import as_text
 from .options import TRUST
 from .texts import say, say_json
 
@@ -42,7 +43,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
     columns = ["task", "model", "protocol", "score", "examples", "finished", "size", "folder"]
     lines = [[_score(row) if name == "score" else _cell(row, name) for name in columns] for row in rows]
     say(table(columns, lines, right=("examples", "size")), nl=False)
-    say(f"{counted(len(rows), 'run')}, {_size(sum(row['bytes'] for row in rows))}")
+    say(f"{counted(len(rows), 'run')}, {size(sum(row['bytes'] for row in rows))}")
 
 
 @command.command("show")
@@ -92,16 +93,10 @@ def _score(row: dict[str, Any]) -> str:
 
 def _cell(row: dict[str, Any], name: str) -> str:
     if name == "size":
-        return _size(row["bytes"])
+        return size(row["bytes"])
     if name == "finished":
         return str(row["finished"] or "–")[:16].replace("T", " ")
     return str(row.get(name, "–"))
-
-
-def _size(count: int) -> str:
-    from ..execution import size
-
-    return size(count)
 
 
 def _everything(run: "Run") -> dict[str, Any]:
@@ -149,13 +144,10 @@ def _asked(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _indented(name: str, value: Any, depth: int) -> "list[str]":
-    import json
-
     if isinstance(value, dict) and value:
         inner = [line for key, part in value.items() for line in _indented(key, part, depth + 1)]
         return [f"{'  ' * depth}{name}:", *inner]
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return [f"{'  ' * depth}{name}: {text}"]
+    return [f"{'  ' * depth}{name}: {as_text(value)}"]
 
 
 def _print(value: Any) -> None:
@@ -264,6 +256,6 @@ def prune(stores: tuple[str, ...], kinds: tuple[Any, ...], yes: bool) -> None:
     for one in found:
         if yes:
             delete(one)
-        say(printable(f"{_size(one.bytes):>8}  {one.folder}: {one.why}"))
-    total = f"{len(found)} folders, {_size(sum(one.bytes for one in found))}"
+        say(printable(f"{size(one.bytes):>8}  {one.folder}: {one.why}"))
+    total = f"{len(found)} folders, {size(sum(one.bytes for one in found))}"
     say(f"{total}: deleted" if yes else f"{total}: nothing was deleted; --yes deletes it" if found else "nothing to delete")

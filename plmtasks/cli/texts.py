@@ -1,13 +1,13 @@
 """Tables and texts of others on a terminal."""
 
 import io
-import json
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
-from ..execution import STEERING, printable
+from ..errors import escaped, printable
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -17,7 +17,7 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 def say_json(text: str) -> None:
     """Writes JSON for a program to read; a person may look at it too."""
-    click.echo(STEERING.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text), nl=False)
+    click.echo(escaped(text), nl=False)
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
@@ -25,7 +25,6 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence
 
     right: the columns that end at their right edge
     """
-    import shutil
 
     from rich import box
     from rich.console import Console
@@ -44,6 +43,7 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence
 
 def shortened(value: Any, width: int) -> str:
     """A text, or JSON, on one line of at most so many characters."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = printable(" ".join(text.split()))
+    from ..files import as_text
+
+    text = printable(" ".join(as_text(value).split()))
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -10,7 +10,7 @@ from . import formats
 from .advice import as_json, as_text
 from .boards import Board, Row, make_boards, tested
 from .findings import summary
-from .formats import escape_markdown, higher, label, rank, shown_scores, with_interval
+from .formats import escape_markdown, higher, label, markdown_table, rank, shown_scores, with_interval
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, recommend
@@ -35,6 +35,7 @@ __all__ = [
     "label",
     "make_boards",
     "make_overview",
+    "markdown_table",
     "rank",
     "recommend",
     "render",

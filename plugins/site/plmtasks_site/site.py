@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plmtasks.errors import counted
 from plmtasks.formats import Format, Written
 
 if TYPE_CHECKING:
@@ -21,6 +22,6 @@ class Site(Format):
         from .builder import build
 
         built = build(results, path, registry)
-        runs, tasks = (f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((built.runs, "run"), (built.tasks, "task")))
+        runs, tasks = counted(built.runs, "run"), counted(built.tasks, "task")
         said = f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were"
         return Written(files=[built.index], said=said)

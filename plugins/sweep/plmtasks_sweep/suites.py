@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import RunConfig, of_seeds, option_types, run_config
-from plmtasks.errors import DataError, InputError
-from plmtasks.files import TomlFile, fits, meant, read_toml
+from plmtasks.errors import DataError, InputError, did_you_mean
+from plmtasks.files import TomlFile, fits, read_toml
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Options that stand at the top alone."""
@@ -138,7 +138,7 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
     if table and key in FOR_ALL:
         return ["it stands at the top, before the first [[table]], for all runs"]
     tables = [] if table else ["seeds", "tasks", "models", "exclude"]
-    return meant(key, [*known, *tables])
+    return did_you_mean(key, [*known, *tables])
 
 
 def _label(entry: Entry, all_: Sequence[Entry]) -> str:

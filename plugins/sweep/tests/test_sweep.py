@@ -41,7 +41,7 @@ def suite(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = \n", r"suite\.toml: expected TOML, found .*line 1"),
+        ("x = \n", r"suite\.toml:1: expected TOML, found .*line 1"),
         ("", r"suite\.toml: expected at least one \[\[tasks\]\], found none"),
         ('tasks = "qa"\n', r"suite\.toml:1: expected tables \[\[tasks\]\], found 'qa'"),
         (PAIR + "lerning_rate = 1\n", r"suite\.toml:5: expected an option of a run in \[\[models\]\], found 'lerning_rate'\n"

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import ModelError
+from plmtasks.errors import ModelError, summary_of
 from plmtasks.files import read_object
 from plmtasks.model import LoadedModel, Model, Provider, reading
 from plmtasks.requests import Request
@@ -51,7 +51,7 @@ class FromScratch(Model):
                 torch.manual_seed(seed)
                 module = transformers.AutoModel.from_config(config, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as e:
-            raise ModelError(f"{self.name!r} cannot be made: {str(e).strip().splitlines()[0]}") from e
+            raise ModelError(f"{self.name!r} cannot be made: {summary_of(e)}") from e
         save_checkpoint(module, tokenizer, folder)
         return self.saved(folder)
 
