@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plmtasks.data.dataset import has_script, tokens, words
+from plmtasks.data import has_script, tokens, words
 
 
 @pytest.mark.parametrize(

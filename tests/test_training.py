@@ -22,10 +22,10 @@ from plmtasks.evaluation import estimate, train
 from plmtasks.evaluation.runner import run
 from plmtasks.execution import Progress, alone
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.model import Cost, LoadedModel, Model
+from plmtasks.model import RECORD, Cost, LoadedModel, Model
 from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.training import Teacher
-from plmtasks.training.checkpoint import RECORD, _make
+from plmtasks.training.checkpoint import _make
 from plmtasks.training.trainer import clipped, lasting_gradients
 
 LITTLE = TrainSettings(epochs=2, limit=256, batch_size=16, learning_rate=2e-3)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from plmtasks_language_modeling.metrics import LastWordAccuracy, OpenEnded, Perplexity, repetition
 from rouge_score.rouge_scorer import RougeScorer
 
-from plmtasks.data.dataset import words
+from plmtasks.data import words
 from plmtasks.examples import Example, Prediction
 
 WORDS = st.lists(st.sampled_from(["a", "red", "kite", "flew", "Kite", "boat", ".", "isn't", "x-y"]), min_size=1, max_size=12)
