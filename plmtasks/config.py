@@ -15,7 +15,7 @@ LAUNCHED = "PLMTASKS_LAUNCHED"
 
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
-Kernels = Literal["auto", "plain", "onednn"]
+Kernels = Literal["auto", "plain", "torch", "onednn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +74,9 @@ class ModelSettings:
     threads: int = 0
     """CPU threads a process; 0: chosen by the launcher."""
     kernels: Kernels = "auto"
-    """plain: torch's own; onednn: weights laid out for oneDNN once, on x86 processors; auto: chosen by the launcher. Training
-    goes by torch's own."""
+    """plain: the model's library alone, its own forward and generate; torch: what prompts share computed once, nothing padded, by
+    torch's products; onednn: the same by weights laid out for oneDNN once, on x86 processors; auto: chosen by the launcher.
+    Training goes by `torch`."""
     truncation: Truncation = "auto"
     """What happens to a text over the model's limit; auto: windows for spans, tags and scores, right for
     classification, and for prompts shots go first, then the left of the text, or the right of one to be summarized."""

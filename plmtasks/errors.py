@@ -55,6 +55,10 @@ class DataWarning(UserWarning):
     """A data set has a flaw that is no error; the message counts it."""
 
 
+class ModelWarning(UserWarning):
+    """A model goes a slower way than it could; its answers stay."""
+
+
 class UnknownNameError(InputError):
     """A task, model, metric or plugin that nobody registered."""
 

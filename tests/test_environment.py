@@ -34,13 +34,13 @@ def test_choices_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_has_gpu", lambda: False)
     chosen = environment.resolve(run_config("t", "m"), 1)
     assert chosen.settings.dtype == "float32"
-    assert chosen.settings.kernels in ("plain", "onednn")
+    assert chosen.settings.kernels in ("torch", "onednn")
     assert chosen.settings.threads >= 1
     assert environment.resolve(chosen, 7) == chosen
     assert environment.resolve(run_config("t", "m", kernels="plain"), 1).settings.kernels == "plain"
-    assert environment.resolve(run_config("t", "m", dtype="float16"), 1).settings.kernels == "plain"
+    assert environment.resolve(run_config("t", "m", dtype="float16"), 1).settings.kernels == "torch"
     monkeypatch.setattr(environment, "_has_gpu", lambda: True)
-    assert environment.resolve(run_config("t", "m", dtype="float32", batch_tokens=9), 1).settings.kernels == "plain"
+    assert environment.resolve(run_config("t", "m", dtype="float32", batch_tokens=9), 1).settings.kernels == "torch"
 
 
 def test_threads_are_those_that_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def _by_letter(request: Any) -> Any:
 
 def _compare(row: str, requests: Sequence[Any], options: Options, part: float) -> Comparison:
     """part: of the questions, what the peer is given."""
-    from plmtasks_transformers.prompts import Prompts
+    from plmtasks_transformers.answering.prompts import Prompts
 
     model = models.decoder()
     engine = Ours(model, requests, options)

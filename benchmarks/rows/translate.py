@@ -24,7 +24,7 @@ def beams(options: Options) -> Comparison:
 
 def _compare(row: str, count: int, options: Options) -> Comparison:
     """count: of beams"""
-    from plmtasks_transformers.prompts import Prompts
+    from plmtasks_transformers.answering.prompts import Prompts
 
     requests = sentences(options)
     engine = Ours(taught(), requests, options, beams=count)

@@ -248,9 +248,9 @@ def _stop(text: str, code: int) -> None:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    from ..errors import DataWarning, printable
+    from ..errors import DataWarning, ModelWarning, printable
     from ..execution import speaks
     from ..hooks import PluginWarning
 
-    if issubclass(category, (DataWarning, PluginWarning)) and speaks():
+    if issubclass(category, (DataWarning, ModelWarning, PluginWarning)) and speaks():
         sys.stderr.write(printable(f"warning: {message}", lines=True) + "\n")

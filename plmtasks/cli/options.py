@@ -101,8 +101,9 @@ MODEL = chain(
     click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto"),
     click.option("--batch-tokens", type=click.IntRange(min=1), metavar="N", help="The most padded tokens computed together."),
     click.option(
-        "--kernels", type=click.Choice(["auto", "plain", "onednn"]), default="auto",
-        help="How a CPU multiplies: torch's own way, or weights laid out for oneDNN once; auto: the faster.",
+        "--kernels", type=click.Choice(["auto", "plain", "torch", "onednn"]), default="auto",
+        help="plain: the model's library alone; torch: what prompts share computed once, nothing padded; onednn: the same, "
+        "with weights laid out for oneDNN; auto: the fastest.",
     ),
     click.option(
         "--truncation", type=click.Choice(["auto", "error", "left", "right", "window", "skip"]), default="auto",

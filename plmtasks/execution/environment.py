@@ -38,7 +38,7 @@ def resolve(config: RunConfig, processes_here: int, fits: Fits = lambda memory, 
     settings = replace(
         s, dtype=dtype, threads=s.threads or _threads(processes_here),
         batch_tokens=s.batch_tokens or _budget(gpu, processes_here, lambda memory: fits(memory, str(dtype))),
-        kernels=s.kernels if s.kernels != "auto" else "plain" if gpu else _cpu_kernels(dtype),
+        kernels=s.kernels if s.kernels != "auto" else "torch" if gpu else _cpu_kernels(dtype),
     )  # fmt: skip
     return replace(config, settings=settings)
 
@@ -91,7 +91,7 @@ def _memory(gpu: bool, processes_here: int) -> int:
 def _cpu_kernels(dtype: str) -> Any:
     """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have."""
     there = _has_onednn() and platform.machine() in ("x86_64", "AMD64")
-    return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "plain"
+    return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "torch"
 
 
 def _has_onednn() -> bool:
@@ -104,7 +104,9 @@ def _has_bfloat16() -> bool:
     """Whether oneDNN has products of bfloat16 for this processor."""
     import torch
 
-    return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # torch has no public name for it; without this one, nobody says so
+    said = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return _has_onednn() and said is not None and bool(said())
 
 
 def slow(dtype: str, device: str) -> str:

@@ -207,14 +207,14 @@ class Learning:
 
     def _step(self, count: float) -> None:
         """Divides the summed gradients, clips, and steps."""
-        import torch
 
         if not sharding.own_steps(self.accelerator):
             self.accelerator.unscale_gradients(self.optimizer)
             gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
             factor = clipped(gradients, self.teacher.processes.count / count, self.teacher.training.clip)
-            torch._foreach_mul_(gradients, factor)
+            for gradient in gradients:
+                gradient.mul_(factor)
         self.optimizer.step()
         self.course.after()
         self.optimizer.zero_grad(set_to_none=True)

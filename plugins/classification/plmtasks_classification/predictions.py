@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from plmtasks.data import Cell, predicted, warn_flaws
 from plmtasks.data import read_predictions as read_common
@@ -11,16 +11,28 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.files import column, read_lines, read_table
 from plmtasks.reading import SURROUNDINGS, first_line, named
 
-if TYPE_CHECKING:
-    from .task import Classification
+from .data import Format
 
 
-def write_labels(labels: Sequence[str], task: "Classification") -> str:
+class Labelled(Protocol):
+    """What reading and writing labels looks at of a task."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def form(self) -> Format: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def multi_label(self) -> bool: ...
+
+
+def write_labels(labels: Sequence[str], task: Labelled) -> str:
     """The text that stands for these labels: `read_label` reads it back."""
     return _separator(task).join(labels) or _nothing(task)
 
 
-def read_label(text: str, task: "Classification") -> str | list[str] | None:
+def read_label(text: str, task: Labelled) -> str | list[str] | None:
     """The label that a generated text names; for several labels their sorted list.
 
     The text's first line counts. It may have quotes and the like around the label, any case, and more words after it.
@@ -37,7 +49,7 @@ def read_label(text: str, task: "Classification") -> str | list[str] | None:
     return sorted({named(part, task.labels) or part.strip() for part in parts})
 
 
-def read_file(path: Path, examples: Sequence[Example], task: "Classification") -> dict[str, Prediction]:
+def read_file(path: Path, examples: Sequence[Example], task: Labelled) -> dict[str, Prediction]:
     """Predictions in GLUE's `index<TAB>prediction`, or in one of the core's formats; labels by word, number or code.
 
     What is no label stays as it is and counts as wrong, with a counted warning.
@@ -80,7 +92,7 @@ def _read_glue(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]
     return found
 
 
-def _told(value: Any, task: "Classification") -> list[Any] | None:
+def _told(value: Any, task: Labelled) -> list[Any] | None:
     """What a prediction says, by the labels' own words where it names them in others; None: nothing."""
     if value is None:
         return None
@@ -93,10 +105,10 @@ def _told(value: Any, task: "Classification") -> list[Any] | None:
     return [(named(item, task.labels) or item.strip()) if isinstance(item, str) else item for item in items]
 
 
-def _separator(task: "Classification") -> str:
+def _separator(task: Labelled) -> str:
     return next((s for s in (", ", "; ", " | ") if not any(s.strip() in label for label in task.labels)), "\t")
 
 
-def _nothing(task: "Classification") -> str:
+def _nothing(task: Labelled) -> str:
     taken = {label.strip(SURROUNDINGS).casefold() for label in task.labels}
     return next(word for word in ("none", "no label", "nothing of these") if word not in taken)

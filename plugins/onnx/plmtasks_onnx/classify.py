@@ -7,12 +7,12 @@ from plmtasks.errors import InputError
 from plmtasks.model import Cost, LoadedModel, reading
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
+from .files import Checkpoint
+
 if TYPE_CHECKING:
     import numpy as np
 
     from plmtasks.config import ModelSettings
-
-    from .checkpoint import Exported
 
 UNLIMITED = 10**9
 """More tokens than any text has."""
@@ -29,7 +29,7 @@ class Encoding(NamedTuple):
 class Classifier(LoadedModel):
     """Softmax over the labels, or a sigmoid for each where several may hold; long texts are cut as the policy says."""
 
-    def __init__(self, checkpoint: "Exported", session: Any, settings: "ModelSettings", places: int | None) -> None:
+    def __init__(self, checkpoint: Checkpoint, session: Any, settings: "ModelSettings", places: int | None) -> None:
         """places: the tokens that the model has embeddings of places for"""
         import transformers
 

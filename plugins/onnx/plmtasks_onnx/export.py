@@ -14,12 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plmtasks.errors import ModelError, summary_of
 
-if TYPE_CHECKING:
-    from .checkpoint import Exported
+from .files import WEIGHTS, Checkpoint
 
 GRAPH = "model.onnx"
 PLACES = "places.json"
@@ -30,20 +29,19 @@ PROBE = ("this one is as short as that", "this is another one , and it is a good
 """Texts of uneven length, in another number than the two that are exported with."""
 
 
-def graph_of(checkpoint: "Exported", *, int8: bool) -> Path:
+def graph_of(checkpoint: Checkpoint, answers: int, *, int8: bool) -> Path:
     """The file of the graph: exported now, or found where the same weights were exported by the same versions.
 
+    answers: the version of the model's answers
     raises: ModelError
     """
     from filelock import FileLock
 
-    from .checkpoint import WEIGHTS
-
     made_by = {name: version(name) for name in ("torch", "transformers", "onnxscript", "onnxruntime")}
-    text = json.dumps([checkpoint.hashes(WEIGHTS), made_by, checkpoint.version], sort_keys=True)
+    text = json.dumps([checkpoint.hashes(WEIGHTS), made_by, answers], sort_keys=True)
     place = cache_folder() / (hashlib.sha256(text.encode()).hexdigest()[:32] + "-int8" * int8)
     place.parent.mkdir(parents=True, exist_ok=True)
-    source = graph_of(checkpoint, int8=False) if int8 else None
+    source = graph_of(checkpoint, answers, int8=False) if int8 else None
     with FileLock(f"{place}.lock"):
         if not place.is_dir():
             with tempfile.TemporaryDirectory(dir=place.parent) as new, quiet():
@@ -62,7 +60,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plmtasks" / "onnx"
 
 
-def export(checkpoint: "Exported", graph: Path) -> None:
+def export(checkpoint: Checkpoint, graph: Path) -> None:
     """raises: ModelError if the library cannot export such a model, or its graph computes something else"""
     import torch
     import transformers

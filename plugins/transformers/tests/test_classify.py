@@ -3,7 +3,7 @@
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.classify import FIRST_TOKEN_TYPES, first_token_alone
+from plmtasks_transformers.fast.readout import FIRST_TOKEN_TYPES, first_token_alone
 
 from plmtasks.errors import InputError
 from plmtasks.requests import Classify, ClassifyAnswer
@@ -60,7 +60,7 @@ def test_of_a_pair_the_longer_text_is_cut(load):
 
 
 def test_a_decoder_with_a_classification_head(load, tiny, tmp_path):
-    from plmtasks_transformers.checkpoint import Hub
+    from plmtasks_transformers.models import Hub
 
     loaded = load("decoder", SHORT)
     loaded.save(tmp_path)

@@ -1,5 +1,5 @@
 import pytest
-from plmtasks_transformers.tiny import TINY
+from plmtasks_transformers.models.tiny import TINY
 
 from plmtasks.testing import ModelConformance
 

@@ -6,10 +6,11 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers import kernels
-from plmtasks_transformers.beams import BeamDecoding, Search, highest, log_softmax
-from plmtasks_transformers.decoding import Decoding, End, StopTexts, covers, pieces
-from plmtasks_transformers.packing import Prefix
+from plmtasks_transformers.answering.stopping import StopTexts
+from plmtasks_transformers.fast import kernels, micro_batches
+from plmtasks_transformers.fast.beams import BeamDecoding, Search, highest, log_softmax
+from plmtasks_transformers.fast.decoding import Decoding, End, covers
+from plmtasks_transformers.fast.trees import Prefix
 
 SMALL = {
     "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -69,8 +70,8 @@ def test_the_library_s_tokens(name, processed):
     settings = {"do_sample": False, **processed}
     with torch.inference_mode():
         wanted = [alone(module, p, e, **settings) for p, e in zip(PROMPTS, ENDS, strict=True)]
-        for piece in (0, 8, 1):
-            own = Decoding(ENDS, StopTexts(say), piece)
+        for most in (0, 8, 1):
+            own = Decoding(ENDS, StopTexts(say), most)
             assert module.generate(**padded(module), max_new_tokens=12, custom_generate=own, **settings) == wanted
     assert len({len(row) for row in wanted}) > 3
 
@@ -86,8 +87,8 @@ def test_the_library_s_beams(name, search):
         start = 1 if module.config.is_encoder_decoder else given["input_ids"].shape[1]
         words = {"num_beams": search.beams, "length_penalty": search.length_penalty, "early_stopping": search.early_stopping}
         wanted = module.generate(**given, **settings, **words)[:, start:].tolist()
-        for piece in (0, 8):
-            own = BeamDecoding(search, ends, StopTexts(say), piece)
+        for most in (0, 8):
+            own = BeamDecoding(search, ends, StopTexts(say), most)
             found = module.generate(**given, **settings, custom_generate=own)
             assert [say(row) for row in found] == [say(row) for row in wanted]
     assert len({len(row) for row in found}) > 1
@@ -103,9 +104,9 @@ def test_what_all_prompts_begin_with_is_read_once(name):
     with torch.inference_mode():
         wanted = [alone(module, begin + p, e) for p, e in zip(PROMPTS, ENDS, strict=True)]
         prefix = Prefix(np.array(begin))
-        for piece, tables in ((0, [(1, 9), (6, 7)]), (8, [(1, 5), (2, 3), (1, 7), (2, 4)])):
+        for most, tables in ((0, [(1, 9), (6, 7)]), (8, [(1, 5), (2, 3), (1, 7), (2, 4)])):
             read.clear()
-            own = Decoding(ENDS, StopTexts(say), piece, prefix)
+            own = Decoding(ENDS, StopTexts(say), most, prefix)
             assert module.generate(**given, max_new_tokens=12, custom_generate=own) == wanted
             assert read[: len(tables)] == tables
 
@@ -149,7 +150,7 @@ def test_the_highest_are_those_of_topk(width):
 
 
 @given(st.lists(st.integers(1, 9), min_size=1), st.integers(0, 30))
-def test_pieces_hold_all_in_turn_within_the_budget(lengths, tokens):
-    found = pieces(lengths, tokens)
+def test_micro_batches_hold_all_in_turn_within_the_budget(lengths, tokens):
+    found = micro_batches(lengths, tokens)
     assert [n for some in found for n in lengths[some]] == lengths
     assert all(len(lengths[some]) == 1 or not tokens or len(lengths[some]) * max(lengths[some]) <= tokens for some in found)

@@ -6,7 +6,7 @@ import peft
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.checkpoint import Hub
+from plmtasks_transformers.models import Hub
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import ModelError
@@ -104,7 +104,7 @@ def test_what_adapters_leave_alone_stays_tied(bases, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_cannot_be_exported_leaves_nothing(bases, tmp_path, monkeypatch):
-    from plmtasks_transformers import adapters
+    from plmtasks_transformers.training import adapters
 
     model = adapted(bases["decoder"], LogLikelihood(text=""), tmp_path / "adapters", target_modules=["wte"])
     monkeypatch.setattr(adapters, "_untie", lambda model: False)  # as peft merges them

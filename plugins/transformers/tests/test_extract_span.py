@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers.extract_span import ANSWER, Window, best_spans, target
+from plmtasks_transformers.answering.extract_span import ANSWER, Window, best_spans, target
 
 from plmtasks.data import events
 from plmtasks.errors import InputError

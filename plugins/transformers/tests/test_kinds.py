@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.checkpoint import Hub
-from plmtasks_transformers.kinds import kind_of
+from plmtasks_transformers.answering import kind_of
+from plmtasks_transformers.models import Hub
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
@@ -16,7 +16,7 @@ from plmtasks.requests import Classify, LogLikelihood, Request
 def test_the_library_loads_what_was_saved(load, tiny, examples, tmp_path, family, kind):
     requests, _ = examples(kind, 1)
     load(family, requests[0]).save(tmp_path)
-    library_class = getattr(transformers, kind_of(requests[0], family).heads[family])
+    library_class = getattr(transformers, kind_of(requests[0], family).head)
     _, info = library_class.from_pretrained(tmp_path, output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
@@ -74,7 +74,7 @@ def test_a_tokenizer_without_offsets(load, examples, kind):
     loaded = load("encoder", requests[0])
     slow = replace(loaded.parts, tokenizer=transformers.CanineTokenizer())
     with pytest.raises(ModelError, match=f"which {kind} needs"):
-        type(loaded)(slow, requests[0])
+        type(loaded)(loaded.kind, slow, requests[0], loaded.ways)
 
 
 def test_windows_are_no_way_to_cut_a_prompt(tiny, examples):

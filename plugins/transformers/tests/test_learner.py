@@ -8,8 +8,8 @@ import pytest
 import torch
 import transformers
 from click.testing import CliRunner
-from plmtasks_transformers.checkpoint import Hub
-from plmtasks_transformers.loaded import of_view
+from plmtasks_transformers.checkpoints import view_state
+from plmtasks_transformers.models import Hub
 
 from plmtasks.cli import cli
 from plmtasks.config import ModelSettings, TrainSettings
@@ -184,7 +184,7 @@ def test_the_state_of_the_views_comes_back(encoder, lessons, tmp_path, method):
     for file in (tmp_path / "own").rglob("*.*"):
         if file.is_file():
             assert file.read_bytes() == (tmp_path / "given" / file.relative_to(tmp_path / "own")).read_bytes(), file
-    assert set(of_view(state, 0)) == set(views[0].module.state_dict())
+    assert set(view_state(state, 0)) == set(views[0].module.state_dict())
 
 
 def test_training_twice_gives_the_same_losses(encoder, lessons):
@@ -216,7 +216,7 @@ def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, plac
     views[0].save(tmp_path / "all")
     requests, _ = lessons[place]
     encoder.saved(tmp_path / "all").export(example_requests[place], SETTINGS, tmp_path / "one")
-    library_class = getattr(transformers, type(views[place]).heads["encoder"])
+    library_class = getattr(transformers, views[place].kind.head)
     module, info = library_class.from_pretrained(tmp_path / "one", output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.limits import UNLIMITED, limits_of
+from plmtasks_transformers.checkpoints.limits import UNLIMITED, limits_of
 from transformers import CONFIG_MAPPING
 
 SMALL = {

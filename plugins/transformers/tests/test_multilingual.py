@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.checkpoint import Hub
+from plmtasks_transformers.models import Hub
 from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES as M2M100_CODES
 from transformers.models.mbart.modeling_mbart import shift_tokens_right
 from transformers.models.mbart.tokenization_mbart import FAIRSEQ_LANGUAGE_CODES

@@ -12,7 +12,7 @@ import hypothesis
 import oracle
 import pytest
 from hypothesis import strategies as st
-from plmtasks_transformers.checkpoint import Hub
+from plmtasks_transformers.models import Hub
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         folder, plain = kept[case, head]
         key = case, kind, "loaded"
         if key not in kept:
-            wanted = ModelSettings(**{"dtype": "float32", "kernels": "plain", "threads": 1, "batch_tokens": 400, **settings})
+            wanted = ModelSettings(**{"dtype": "float32", "kernels": "torch", "threads": 1, "batch_tokens": 400, **settings})
             kept[key] = Hub().make(str(folder)).load(example_request, wanted, "cpu"), wanted
         return plain, *kept[key]
 

@@ -8,9 +8,10 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers import kernels, likelihood
-from plmtasks_transformers.likelihood import Sequences, read, token_values
-from plmtasks_transformers.packing import PACKED_TYPES, Prefix, groups_of, packs, shared_prefixes, tree_of
+from plmtasks_transformers.answering import sequences
+from plmtasks_transformers.answering.sequences import Sequences, read, token_values
+from plmtasks_transformers.fast import Ways, kernels
+from plmtasks_transformers.fast.trees import PACKED_TYPES, Prefix, groups_of, packs, shared_prefixes, tree_of
 
 from plmtasks.execution.batching import cut_batches
 from plmtasks.requests import Choose, Shot
@@ -60,7 +61,7 @@ class Bare:
     """What `token_values` uses of a loaded model."""
 
     def __init__(self, module):
-        self.module, self.pad_id, self.device, self.packs = module, 0, torch.device("cpu"), False
+        self.module, self.pad_id, self.device, self.ways = module, 0, torch.device("cpu"), Ways(places=True)
 
     def inputs(self, rows):
         width = max(map(len, rows))
@@ -102,9 +103,9 @@ def test_trees_give_what_rows_give(model_type, monkeypatch):
     with torch.inference_mode():
         wanted = token_values(loaded, whole).numpy()
         assert np.array_equal(token_values(loaded, trimmed).numpy(), wanted)
-        loaded.packs = True
+        loaded.ways = Ways(places=True, trees=True)
         for batch, most in ((whole, 512), (trimmed, 512), (trimmed, 30), (whole, 1)):
-            monkeypatch.setattr(likelihood, "ROW", most)
+            monkeypatch.setattr(sequences, "ROW", most)
             assert np.allclose(read(loaded, batch).values, wanted, atol=2e-4), (model_type, most)
         kernels.lay_out(module)
         assert np.allclose(read(loaded, trimmed).values, wanted, atol=2e-4)

@@ -2,11 +2,11 @@
 
 import pytest
 import transformers
-from plmtasks_transformers import templates
-from plmtasks_transformers.languages import language_token
-from plmtasks_transformers.limits import Limit
-from plmtasks_transformers.loaded import Parts
-from plmtasks_transformers.prompts import Prompts
+from plmtasks_transformers.answering import templates
+from plmtasks_transformers.answering.languages import language_token
+from plmtasks_transformers.answering.prompts import Prompts
+from plmtasks_transformers.checkpoints import Parts
+from plmtasks_transformers.checkpoints.limits import Limit
 
 from plmtasks.config import ModelSettings
 from plmtasks.data import LANGUAGES

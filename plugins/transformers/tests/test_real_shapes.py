@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.checkpoint import Hub
-from plmtasks_transformers.readout import logits_at
+from plmtasks_transformers.fast.readout import logits_at
+from plmtasks_transformers.models import Hub
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.requests import (

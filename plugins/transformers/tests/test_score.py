@@ -5,8 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers.pseudo import Window, chosen, spread
-from plmtasks_transformers.score import windows
+from plmtasks_transformers.answering.log_likelihood import windows
+from plmtasks_transformers.answering.pseudo import spread
+from plmtasks_transformers.answering.targets import hidden_places
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.data import events
@@ -236,9 +237,8 @@ def test_masked_words_are_restored_from_the_others(load):
 def test_the_share_that_is_to_be_restored(sizes, rate, whole, seed):
     words = np.repeat(np.arange(len(sizes)), sizes)
     count = len(words)
-    window = Window(np.arange(count + 2), np.zeros(count + 2), np.arange(1, count + 1), words)
     torch.manual_seed(seed)
-    places = chosen(window, TrainSettings(mask_rate=rate, whole_words=whole))
+    places = hidden_places(np.arange(1, count + 1), words, TrainSettings(mask_rate=rate, whole_words=whole))
     wanted = max(1, round(rate * count))
     assert len(set(places)) == len(places)
     assert set(places) <= set(range(1, count + 1))

@@ -8,8 +8,9 @@ import sys
 import pytest
 import torch
 import transformers
-from plmtasks_transformers import files, vocabulary
-from plmtasks_transformers.scratch import Configurations
+from plmtasks_transformers.checkpoints import files
+from plmtasks_transformers.models import vocabulary
+from plmtasks_transformers.models.scratch import Configurations
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.data import events
@@ -37,7 +38,7 @@ FORM = LogLikelihood(text=TEXTS[0])
 MAKE = """
 import sys, pathlib
 from plmtasks.data import events
-from plmtasks_transformers.scratch import Configurations
+from plmtasks_transformers.models.scratch import Configurations
 texts = [t for e in events("train", 200) for t in (e.english(), e.chinese())]
 for path in sys.argv[2:]:
     Configurations().make(path).make(iter(texts), 5, pathlib.Path(sys.argv[1]) / pathlib.Path(path).stem)

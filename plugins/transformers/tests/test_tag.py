@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers.tag import MARK, best_labels
+from plmtasks_transformers.answering.tag import MARK, best_labels
 
 from plmtasks.errors import InputError
 from plmtasks.requests import LogLikelihood, Tag, TagAnswer

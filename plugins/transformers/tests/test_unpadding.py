@@ -3,9 +3,9 @@
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.dropout import dropped
-from plmtasks_transformers.kernels import rounded
-from plmtasks_transformers.unpadding import ANSWERING, UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
+from plmtasks_transformers.fast.dropout import dropped
+from plmtasks_transformers.fast.kernels import rounded
+from plmtasks_transformers.fast.unpadding import ANSWERING, UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
 
 SMALL = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 50,
@@ -94,7 +94,7 @@ def test_first_tokens_come_in_the_order_of_the_batch():
 
 
 def test_a_model_with_another_attention_is_left_alone():
-    from plmtasks_transformers.unpadding import unpads
+    from plmtasks_transformers.fast.unpadding import unpads
 
     assert unpads(encoder("bert"))
     chosen = encoder("bert")

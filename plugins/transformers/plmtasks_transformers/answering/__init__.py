@@ -1,0 +1,10 @@
+"""Requests answered and learned: one module a kind of request, with encode, cost, compute and loss side by side.
+
+The door is light: what a kind says to the identity is known without torch. Its modules import torch, and are imported by `load`.
+"""
+
+from .class_weights import weights_by_label
+from .kinds import kind_of
+from .opening import load, opened, prompt_of
+
+__all__ = ["kind_of", "load", "opened", "prompt_of", "weights_by_label"]

@@ -1,0 +1,245 @@
+"""How instruction, shots and text become one prompt."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from plmtasks.data import language_name
+from plmtasks.errors import InputError, ModelError
+from plmtasks.prompts import Prompted, plain, purpose_of, raw, turns
+from plmtasks.requests import Shot
+
+from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
+from .languages import language_token
+from .templates import Renderer
+
+
+class Target(NamedTuple):
+    """What a decoder behind an encoder reads and is to write."""
+
+    ids: list[int]
+    """With all special tokens: what it starts from comes first, the end last."""
+    first: int
+    """Where the text's own tokens begin,"""
+    end: int
+    """and where they end: a special token that the text spells is among them."""
+
+    @property
+    def own(self) -> list[int]:
+        return self.ids[self.first : self.end]
+
+
+class Prompts:
+    """Makes prompts for one model.
+
+    plain: instruction, shots and text, a blank line between; the answer follows after a space
+    raw: shots and text, as they are, a blank line between; the answer follows after a space. The instruction is left out.
+    chat: the tokenizer's template, shots as turns
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.name = parts.name
+        self.limited = parts.limit.told
+        self.tokenizer = parts.tokenizer
+        self.style = parts.settings.prompt
+        self.policy = parts.settings.truncation
+        self.reads = parts.family == SEQUENCE_TO_SEQUENCE
+        """Whether an encoder reads the prompt, and the answer starts anew."""
+        self._codes: dict[str, tuple[str, int]] = {}
+        self.multilingual = hasattr(self.tokenizer, "src_lang")
+        own = getattr(self.tokenizer, "src_lang", None)
+        self._own = self._spoken = (own, getattr(self.tokenizer, "tgt_lang", None) or own)
+        """What a multilingual tokenizer calls the languages of the texts."""
+        self.model_type = parts.module.config.model_type
+        self.bare = self.reads and self.model_type not in PREFIXED
+        self.delimiter = "" if self.reads or self.style == "chat" else " "
+        """What stands between prompt and answer."""
+        if self.style == "chat" and not self.tokenizer.chat_template:
+            raise ModelError(f"{self.name!r} has no chat template", "leave out --chat")
+
+    def render(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
+        """The prompt, without the answer.
+
+        raises: InputError if the model takes a text alone, and there are shots
+        """
+        if self.style == "chat":
+            return self._chat(request, shots, text)
+        if self.bare:
+            if shots:
+                raise InputError(f"{self.name!r} takes the text alone, and can be shown no examples", "leave out --shots")
+            return text
+        if self.style == "raw":
+            return raw(shots, text)
+        source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
+        if self.reads and not shots and source and target:
+            return f"translate {language_name(source)} to {language_name(target)}: {text}"
+        purpose = purpose_of(request)
+        if self.reads and not shots and purpose:
+            return f"{purpose}: {text}"
+        return plain(request, shots, text)
+
+    def _chat(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
+        return self._renderer.render(turns(request, shots, text))
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        template = self.tokenizer.get_chat_template()
+        return Renderer(self.name, template, self.tokenizer.special_tokens_map)
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids as a prompt has them: for an encoder with all special tokens, for a decoder without an end."""
+        if not texts:
+            return []
+        self._tell_languages()
+        # a chat template has its special tokens in it
+        special = self.reads or self.style != "chat"
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
+        behind = self._around[1] if special and not self.reads else 0
+        return [row[: len(row) - behind] for row in rows]
+
+    @cached_property
+    def _around(self) -> tuple[int, int]:
+        """How many special tokens the tokenizer puts before a text that is read, and behind it."""
+        return special_around(self.tokenizer, "text")
+
+    @cached_property
+    def _around_target(self) -> tuple[int, int]:
+        """The same of a text that is written."""
+        return special_around(self.tokenizer, "text_target")
+
+    def fit(self, requests: Sequence[Any], room: Sequence[int]) -> list[tuple[str, int]]:
+        """For each request its prompt, at most `room` tokens of it, and how many tokens it lost.
+
+        Shots go first, those in front before the others; then the text is cut at its left, or at its right under the policy
+        `right`, and by itself if it is to be summarized: what comes first says most.
+
+        raises: InputError under the policy `error`, or if no text would be left
+        """
+        whole = [self.render(r, r.shots, r.text) for r in requests]
+        lengths = [len(row) for row in self.ids(whole)]
+        return [
+            (prompt, 0) if n <= most else self._shorten(r, n, most)
+            for r, prompt, n, most in zip(requests, whole, lengths, room, strict=True)
+        ]
+
+    def _shorten(self, request: Any, length: int, room: int) -> tuple[str, int]:
+        if self.policy == "error":
+            raise InputError(
+                f"a prompt has {length} tokens, {self.name!r} takes {room}: {' '.join(request.text.split()[:8])[:80]!r} …",
+                f"the limit: {self.limited}",
+                "--truncation auto, left, right or skip says what is to happen to it",
+            )
+        for kept in range(1, len(request.shots) + 1):
+            prompt = self.render(request, request.shots[kept:], request.text)
+            n = len(self.ids([prompt])[0])
+            if n <= room:
+                return prompt, length - n
+        text = request.text
+        at_right = self.policy == "right" or (self.policy == "auto" and purpose_of(request) == "summarize")
+        while text:
+            prompt = self.render(request, (), text)
+            n = len(self.ids([prompt])[0])
+            if n <= room:
+                return prompt, length - n
+            surplus = max(1, len(text) * (n - room) // n)  # characters, about; never more than are there
+            text = text[:-surplus] if at_right else text[surplus:]
+        raise InputError(
+            f"{self.name!r} takes {max(room, 0)} tokens here, and the instruction alone has more: {request.instruction[:80]!r}"
+        )
+
+    def continuations(
+        self, prompts: Sequence[str], answers: Sequence[str], *, space_moves: bool = True
+    ) -> list[tuple[list[int], list[int]]]:
+        """Token ids of each prompt and of the answer after it, as a decoder reads them on end.
+
+        Both are encoded together, as one text. Where the tokenizer joins the end of the prompt to the answer, so that the answer
+        has no tokens of its own or not all of them, each is encoded by itself.
+
+        space_moves: white space at the end of a prompt is counted to the answer, to which most tokenizers would join it
+        """
+        tails = [self.delimiter + a for a in answers]
+        if space_moves:
+            prompts, tails = without_space(prompts, tails)
+        starts = self.ids(prompts)
+        rows = self.ids([p + t for p, t in zip(prompts, tails, strict=True)])
+        joined = [row[: len(start)] != start or len(row) == len(start) for start, row in zip(starts, rows, strict=True)]
+        apart = iter(self.bare_ids([t for t, j in zip(tails, joined, strict=True) if j]))
+        own = [next(apart) if j else row[len(start) :] for start, row, j in zip(starts, rows, joined, strict=True)]
+        return [(start or [self.beginning], ids) for start, ids in zip(starts, own, strict=True)]
+
+    def bare_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids without special tokens but those that the texts spell."""
+        if not texts:
+            return []
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return rows
+
+    @property
+    def beginning(self) -> int:
+        """The token before a text that nothing precedes."""
+        t = self.tokenizer
+        return next((int(i) for i in (t.bos_token_id, t.eos_token_id, t.cls_token_id) if i is not None), 0)
+
+    def targets(self, answers: Sequence[str], start: int) -> list[Target]:
+        """What a decoder behind an encoder reads and is to write.
+
+        start: the token from which the decoder starts; of the first mBART's it is the language, which its tokenizer puts last
+        """
+        self._tell_languages()
+        front, behind = self._around_target
+        made = []
+        for row in self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]:
+            last = self._language_last(row)
+            ids = [row[-1], *row[:-1]] if last else [start, *row]
+            made.append(Target(ids, 1 + front, len(ids) - behind + last))
+        return made
+
+    def _language_last(self, target: Sequence[int]) -> bool:
+        """NLLB's old tokenizer has it there too, but its decoder starts with the end."""
+        return self.model_type == "mbart" and len(target) > 1 and target[-2] == self.tokenizer.eos_token_id
+
+    def speak(self, source: str | None, target: str | None) -> dict[str, int | None]:
+        """The languages of the texts that come; what a multilingual model must be told to write in the target's.
+
+        Without languages they are those that the tokenizer came with.
+        """
+        self._spoken = self._own
+        if not self.multilingual or not (source and target):
+            return {}
+        for code in (source, target):
+            if code not in self._codes:
+                self._codes[code] = language_token(self.tokenizer, code)
+        target_name, token = self._codes[target]
+        self._spoken = self._codes[source][0], target_name
+        if self.targets([""], -1)[0].ids[0] == token:
+            return {"decoder_start_token_id": token, "forced_bos_token_id": None}
+        return {"forced_bos_token_id": token}
+
+    def _tell_languages(self) -> None:
+        # a tokenizer may be that of several views, each with its own languages
+        if self.multilingual:
+            self.tokenizer.src_lang, self.tokenizer.tgt_lang = self._spoken
+
+
+def without_space(prompts: Sequence[str], answers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The same, with the white space at the end of each prompt before its answer.
+
+    source: `_encode_pair` of lm-evaluation-harness
+    """
+    heads = [p.rstrip() for p in prompts]
+    return heads, [p[len(h) :] + a for p, h, a in zip(prompts, heads, answers, strict=True)]
+
+
+def special_around(tokenizer: Any, side: str) -> tuple[int, int]:
+    """How many special tokens the tokenizer puts before a text, and behind it.
+
+    side: "text" for one that is read, "text_target" for one that is written
+
+    Told by a text that spells none: those of another text may stand in the text itself.
+    """
+    for probe in ("a", *tokenizer.get_vocab()):
+        own, whole = (tokenizer(**{side: probe}, add_special_tokens=added)["input_ids"] for added in (False, True))
+        if own:
+            front = next((i for i in range(len(whole)) if whole[i : i + len(own)] == own), len(whole) - len(own))
+            return front, len(whole) - front - len(own)
+    return 0, 0

@@ -1,0 +1,208 @@
+"""How likely a language model finds given tokens; the vocabulary is projected only where a token is scored."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from plmtasks.config import ModelSettings
+from plmtasks.errors import InputError
+from plmtasks.model import Cost
+
+from ..fast import (
+    ROW,
+    Found,
+    Places,
+    Prefix,
+    common,
+    found,
+    groups_of,
+    inputs_of,
+    logits_at,
+    shared_prefixes,
+    tallies,
+    token_log_likelihoods,
+    tree_of,
+)  # fmt: skip
+from .loaded import Loaded
+from .prompts import Prompts
+
+NEAR = 64
+"""Tokens by which requests that begin alike are brought together."""
+
+
+class Sequences(NamedTuple):
+    """What one request asks of a language model."""
+
+    rows: Sequence[np.ndarray]
+    """Token ids that a decoder reads."""
+    wants: Sequence[tuple[int, np.ndarray]]
+    """(row, token ids): the tokens to be predicted at the last places of that row."""
+    source: np.ndarray | None = None
+    """What the encoder before it reads, once for all rows."""
+    cut: int = 0
+    prefix: Prefix | None = None
+    """What the rows begin with; they go on from there."""
+
+    @property
+    def width(self) -> int:
+        return max(len(r) for r in self.rows)
+
+    @property
+    def trunk(self) -> int:
+        """How many tokens all its rows begin with."""
+        return min((common(self.rows[0], r) for r in self.rows[1:]), default=0)
+
+    @property
+    def first(self) -> int:
+        """The first place that predicts a wanted token, counted in its row."""
+        return min(len(self.rows[row]) - len(ids) for row, ids in self.wants)
+
+
+class LanguageModel(Loaded):
+    """What is shared by all whose prompts are texts, and by those that read likelihoods off sequences."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.prompts = Prompts(self.parts)
+
+    def cost(self, encoding: Any) -> Cost:
+        """What it costs to answer: what its rows begin with is computed once, where the model can."""
+        if encoding.source is not None or not self.ways.trees:
+            return LanguageModel.learning_cost(self, encoding)
+        shared = encoding.trunk
+        tokens = shared + sum(len(r) - shared for r in encoding.rows)
+        near = encoding.rows[0][:NEAR].astype(">i4").tobytes()
+        group = encoding.prefix.name if encoding.prefix else ""
+        return Cost(group=group, rows=len(encoding.rows), width=encoding.width, bare=tokens, near=near, cut=encoding.cut)
+
+    def learning_cost(self, encoding: Any) -> Cost:
+        """Rows are learned from one by one."""
+        if encoding.source is not None:
+            return Cost(width=len(encoding.source) + len(encoding.rows) * encoding.width, cut=encoding.cut)
+        return Cost(rows=len(encoding.rows), width=encoding.width, cut=encoding.cut)
+
+
+def share_prefixes(requests: Sequence[Any], asked: Sequence[Sequences]) -> list[Sequences]:
+    """The same, without the tokens that all requests with the same instruction and shots begin with."""
+    named = [(r.instruction, r.shots) if s.source is None and not s.cut else None for r, s in zip(requests, asked, strict=True)]
+    prefixes = shared_prefixes([s.rows for s in asked], [s.first for s in asked], named)
+    return [
+        s if prefix is None else s._replace(rows=[r[len(prefix) :] for r in s.rows], prefix=prefix)
+        for s, prefix in zip(asked, prefixes, strict=True)
+    ]
+
+
+def step(settings: ModelSettings, limit: int) -> int:
+    """Tokens by which a window moves on.
+
+    raises: InputError if it would leave tokens out
+    """
+    if settings.stride > limit:
+        raise InputError(f"--stride {settings.stride} is more than the {limit} tokens that the model takes", "leave it out")
+    return settings.stride or limit // 2
+
+
+def log_likelihoods(loaded: Loaded, batch: Sequence[Sequences]) -> list[float]:
+    """The summed log-likelihood of every want of every request in turn."""
+    lengths = [len(ids) for s in batch for _, ids in s.wants]
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    return [tally.log_likelihood for tally in tallies(read(loaded, batch), owners, len(lengths))]
+
+
+def read(loaded: Loaded, batch: Sequence[Sequences]) -> Found:
+    """What is found of every wanted token in turn, without gradients."""
+    wants = _wants(batch)
+    starts = np.cumsum([0, *(len(ids) for _, ids in wants)])
+    values, likeliest = np.zeros(starts[-1], np.float32), np.zeros(starts[-1], bool)
+    for where, inputs in _forwards(loaded, batch):
+        # of these rows: which tokens, and where they are predicted
+        here = [
+            (np.arange(start, start + len(ids)), where[row][-len(ids) :])
+            for (row, ids), start in zip(wants, starts, strict=False)
+            if row in where and len(ids)
+        ]
+        if here:
+            tokens, places = (np.concatenate(x) for x in zip(*here, strict=True))
+            targets = np.concatenate([ids for row, ids in wants if row in where])
+            values[tokens], likeliest[tokens] = found(_places(loaded, inputs, places, targets))
+    return Found(values, likeliest)
+
+
+def token_values(loaded: Loaded, batch: Sequence[Sequences], smoothing: float = 0.0) -> torch.Tensor:
+    """The log-likelihood of every wanted token in turn, (tokens,), float32, with gradient: for learning."""
+    where, inputs = _in_rows(loaded, batch)
+    wants = _wants(batch)
+    places = np.concatenate([where[row][len(where[row]) - len(ids) :] for row, ids in wants])
+    return token_log_likelihoods(_places(loaded, inputs, places, np.concatenate([ids for _, ids in wants])), smoothing)
+
+
+def _wants(batch: Sequence[Sequences]) -> list[tuple[int, np.ndarray]]:
+    """The wants of all requests in turn, their rows counted through the batch."""
+    made = []
+    first = 0
+    for s in batch:
+        made += [(first + row, ids) for row, ids in s.wants]
+        first += len(s.rows)
+    return made
+
+
+def _places(loaded: Loaded, inputs: dict[str, Any], places: np.ndarray, targets: np.ndarray) -> Places:
+    """A forward pass. Where two tokens are predicted in one place, its logits are computed once."""
+    unique, at = np.unique(places, return_inverse=True)
+    which, here, wanted = (torch.from_numpy(x.astype(np.int64)).to(loaded.device) for x in (unique, at, targets))
+    return Places(logits_at(loaded.module, inputs, which, loaded.ways.places), here, wanted)
+
+
+Layout = tuple[Mapping[int, "np.ndarray"], dict[str, Any]]
+"""Row of the batch → the place of each of its tokens, row * width + column of what `forward` takes; and that."""
+
+
+def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
+    """What is computed at once: on a CPU one tree, which needs no padding and keeps it busy, on a GPU a whole batch of them."""
+    if not loaded.ways.trees:
+        yield _in_rows(loaded, batch)
+        return
+    rows, prefix = [r for s in batch for r in s.rows], batch[0].prefix
+    groups = [*groups_of(rows, ROW)]
+    together = 1 if loaded.device.type == "cpu" else max(1, loaded.settings.batch_tokens // ROW)
+    for i in range(0, len(groups), together):
+        some = groups[i : i + together]
+        trees = [tree_of([rows[j] for j in group], len(prefix) if prefix is not None else 0) for group in some]
+        if prefix is None and all(len(group) == 1 for group in some):
+            inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
+        else:
+            inputs = inputs_of(trees, prefix, loaded.module, loaded.pad_id)
+        width = inputs["input_ids"].shape[1]
+        where = {
+            j: number * width + places
+            for number, (group, tree) in enumerate(zip(some, trees, strict=True))
+            for j, places in zip(group, tree.places, strict=True)
+        }
+        yield where, inputs
+
+
+def _in_rows(loaded: Loaded, batch: Sequence[Sequences]) -> Layout:
+    """Each row by itself."""
+    rows = [r if s.prefix is None else np.concatenate([s.prefix.ids, r]) for s in batch for r in s.rows]
+    width = max(len(r) for r in rows)
+    return {i: i * width + np.arange(len(r)) for i, r in enumerate(rows)}, _inputs(loaded, batch, rows)
+
+
+def _inputs(loaded: Loaded, batch: Sequence[Sequences], rows: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Decoders read right-padded rows: what follows a token cannot change it."""
+    sources = [s.source for s in batch if s.source is not None]
+    if not sources:
+        return loaded.inputs(rows) | {"use_cache": False}
+    inputs = loaded.inputs(sources)
+    encoder = loaded.module.get_encoder()
+    encoded = encoder(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], return_dict=True)
+    repeats = torch.tensor([len(s.rows) for s in batch], device=loaded.device)
+    encoded.last_hidden_state = encoded.last_hidden_state.repeat_interleave(repeats, 0)
+    return {
+        "encoder_outputs": encoded,
+        "attention_mask": inputs["attention_mask"].repeat_interleave(repeats, 0),
+        "decoder_input_ids": loaded.rows(rows, loaded.pad_id),
+        "use_cache": False,
+    }

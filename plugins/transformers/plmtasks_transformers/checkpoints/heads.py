@@ -1,0 +1,108 @@
+"""Several heads over one base model: sharing it in memory, and the folder that holds it once."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plmtasks.errors import InputError
+
+from . import files
+from .saving import State, writing
+
+WEIGHTS = files.WEIGHTS[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """Modules, each with a head of its own, over one and the same base model.
+
+    What belongs to whom is noted when they come together: wrappers for several processes rename and replace weights.
+    """
+
+    modules: Sequence[Any]
+    owner: int
+    """The module whose base model became that of all."""
+    names: Sequence[Sequence[str]]
+    """The names of each head's weights."""
+
+    @property
+    def shared(self) -> Any:
+        """That module."""
+        return self.modules[self.owner]
+
+    def save(self, folder: Path, states: Sequence[State]) -> None:
+        """Writes the base model as an ordinary folder, and each head with its own configuration and weights.
+
+        states: the weights of each module
+        """
+        from safetensors.torch import save_file
+
+        whole = self.shared
+        prefix, base = f"{whole.base_model_prefix}.", whole.base_model
+        own = {name.removeprefix(prefix): v for name, v in states[self.owner].items() if name.startswith(prefix)}
+        with writing(folder):
+            base.save_pretrained(folder, state_dict=own)
+            bare = copy.deepcopy(base.config)
+            bare.num_labels, bare.problem_type = 2, None  # nobody's labels
+            bare.save_pretrained(folder)
+            for number, (module, names) in enumerate(zip(self.modules, self.names, strict=True)):
+                place = folder / files.HEADS / str(number)
+                place.mkdir(parents=True, exist_ok=True)
+                config = copy.deepcopy(module.config)
+                config.architectures = [type(module).__name__]
+                config.save_pretrained(place)
+                save_file({name: states[number][name].contiguous() for name in names}, place / WEIGHTS, {"format": "pt"})
+                if module.can_generate():
+                    module.generation_config.save_pretrained(folder)
+
+
+def share_base(modules: Sequence[Any]) -> Heads:
+    """Makes the modules use one and the same base model.
+
+    raises: InputError if the architecture has no base model apart from its heads
+    """
+    if any(m.base_model is m for m in modules):
+        names = ", ".join(dict.fromkeys(type(m).__name__ for m in modules))
+        raise InputError(f"{names} share no base model, and cannot be learned together", "learn them one after the other")
+    # some heads read a pooled state that other heads' base models lack
+    owner = max(range(len(modules)), key=lambda i: len(list(modules[i].base_model.parameters())))
+    donor = modules[owner].base_model
+    for module in modules:
+        base = module.base_model
+        for name, child in donor.named_children():
+            if getattr(base, name, None) is not None:
+                setattr(base, name, child)
+        for name, p in donor.named_parameters(recurse=False):
+            if hasattr(base, name):
+                setattr(base, name, p)
+        module.tie_weights()
+    return Heads(modules=modules, owner=owner, names=[_head_names(m) for m in modules])
+
+
+def read_head(module: Any, folder: Path) -> set[str]:
+    """Reads a saved head into the model; returns the names of its weights.
+
+    raises: ValueError if the folder holds another head
+    """
+    from safetensors.torch import load_file
+
+    weights = load_file(folder / WEIGHTS)
+    expected = _head_names(module)
+    if set(weights) != set(expected):
+        raise ValueError(f"the head in {folder} has {', '.join(sorted(weights))}, expected {', '.join(expected)}")
+    module.load_state_dict(weights, strict=False)
+    base = {id(p) for p in module.base_model.state_dict(keep_vars=True).values()}
+    return {name for name, value in module.state_dict(keep_vars=True).items() if id(value) not in base}
+
+
+def _head_names(module: Any) -> list[str]:
+    """The names of the weights that are not the base model's, each once."""
+    seen = {id(p) for p in module.base_model.state_dict(keep_vars=True).values()}
+    names = []
+    for name, value in sorted(module.state_dict(keep_vars=True).items()):
+        if id(value) not in seen:
+            seen.add(id(value))
+            names.append(name)
+    return names

@@ -1,0 +1,142 @@
+"""Tokens made one after another: rows that are done leave at once, and what is attended to stays where it lies."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from .micro_batches import micro_batches
+from .static_cache import StaticCacheLayer, closed_up, keep, keep_inputs, keep_lengths
+from .trees import Prefix
+
+Stops = Callable[[Sequence[int], Sequence[str]], bool]
+"""(token ids, stop texts) → whether they stop with the last token."""
+
+
+class End(NamedTuple):
+    """When a row is done, apart from the model's own end of a text."""
+
+    new: int
+    """Tokens to make at most."""
+    stop: Sequence[str]
+    """Texts after which nothing counts."""
+
+
+def covers(module: Any) -> bool:
+    """Whether `Decoding` can keep what such a model attends to, which is all keys and values of every layer."""
+    wanted = module.generation_config
+    # these hold something of each row of their own, or want the tokenizer
+    bound = wanted.guidance_scale, wanted.encoder_repetition_penalty, wanted.encoder_no_repeat_ngram_size, wanted.stop_strings
+    if any(bound) or wanted.use_cache is False or wanted.cache_implementation or not module._supports_default_dynamic_cache():
+        return False
+    made = DynamicCache(config=module.config.get_text_config(decoder=True))
+    return all(type(layer) is DynamicLayer for layer in made.layers)
+
+
+class Decoding:
+    """A way of decoding that `generate` of transformers takes in place of its own: the likeliest tokens, or drawn ones.
+
+    The library makes ready the inputs, what is done to the logits and what ends a text; the loop is this one.
+    """
+
+    def __init__(self, ends: Sequence[End], stops: Stops, micro_batch: int, prefix: Prefix | None = None) -> None:
+        """
+        micro_batch: padded tokens of prompts that are read at once, 0 for all
+        prefix: what all prompts of a decoder begin with, and go on from
+        """
+        self.ends, self.stops, self.micro_batch, self.prefix = ends, stops, micro_batch, prefix
+        self.made: list[list[int]] = [[] for _ in ends]
+
+    def __call__(
+        self, module: Any, input_ids: torch.Tensor, logits_processor: Any, stopping_criteria: Any, generation_config: Any,
+        **inputs: Any,
+    ) -> list[list[int]]:  # fmt: skip
+        """The tokens made for each row.
+
+        input_ids: what the decoder begins with, (rows, tokens), padded on the left
+        inputs: what else `forward` takes
+        """
+        ids, rows = input_ids, list(range(len(input_ids)))
+        logits = self._begin(module, ids, inputs)
+        while True:
+            scores = logits_processor(ids, logits.float())
+            # max finds the place three times as fast as argmax
+            tokens = torch.multinomial(scores.softmax(-1), 1)[:, 0] if generation_config.do_sample else scores.max(-1).indices
+            ids = torch.cat([ids, tokens[:, None]], 1)
+            over = stopping_criteria(ids, None).tolist()
+            for row, token in zip(rows, tokens.tolist(), strict=True):
+                self.made[row].append(token)
+            going = [not end and self._goes_on(row) for row, end in zip(rows, over, strict=True)]
+            if not all(going):
+                order = closed_up(going)
+                rows = [rows[i] for i in order]
+                if not rows:
+                    return self.made
+                which = torch.tensor(order, device=ids.device)
+                ids = keep(ids, which)
+                inputs["cache"].batch_select_indices(which)
+                keep_inputs(inputs, which, len(going))
+                keep_lengths(logits_processor, which)
+            given = module.prepare_inputs_for_generation(ids, next_sequence_length=1, **inputs)
+            logits = forward(module, given, inputs)
+
+    def _goes_on(self, row: int) -> bool:
+        made, end = self.made[row], self.ends[row]
+        return len(made) < end.new and not self.stops(made, end.stop)
+
+    def _begin(self, module: Any, ids: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
+        """The logits after what is given, (rows, vocabulary); `inputs` has keys and values from then on."""
+        most = ids.shape[1] + max(end.new for end in self.ends)
+        kept = inputs["cache"]
+        if module.config.is_encoder_decoder:
+            source = inputs["encoder_outputs"].last_hidden_state.shape[1]
+            for part, tokens in ((kept.self_attention_cache, most), (kept.cross_attention_cache, source)):
+                part.layers = [StaticCacheLayer(len(ids), tokens) for _ in part.layers]
+            return forward(module, module.prepare_inputs_for_generation(ids, is_first_iteration=True, **inputs), inputs)
+        mask = inputs.get("attention_mask")
+        mask = torch.ones_like(ids) if mask is None else mask
+        static = [StaticCacheLayer(len(ids), most) for _ in kept.layers]
+        given = 0 if self.prefix is None else len(self.prefix)
+        counts = mask.sum(1) - given
+        lengths = counts.tolist()
+        logits = []
+        for some in micro_batches(lengths, self.micro_batch):
+            width = max(lengths[some])
+            own = self._cache(module, len(lengths[some]))
+            rest = torch.arange(width, device=ids.device) >= width - counts[some, None]
+            read = {
+                "attention_mask": torch.cat([mask.new_ones(len(rest), given), rest.to(mask)], 1), "cache": own,
+                "position_ids": _corner(inputs.get("position_ids"), some, width),
+            }  # fmt: skip
+            started = module.prepare_inputs_for_generation(ids[some, -width:], is_first_iteration=True, **{**inputs, **read})
+            outputs = module(**started, return_dict=True)
+            for place, layer in zip(static, own.layers, strict=True):
+                place.put(some, (layer.keys, layer.values), lengths[some], ids.shape[1])
+            logits.append(outputs.logits[:, -1])
+        inputs.update(module._update_model_kwargs_for_generation(outputs, inputs))
+        kept.layers = static
+        inputs["cache"] = kept
+        return torch.cat(logits)
+
+    def _cache(self, module: Any, rows: int) -> Any:
+        """For prompts that are to be read, with what they begin with."""
+        if self.prefix is not None:
+            return self.prefix.cache(module, rows)
+        return DynamicCache(config=module.config.get_text_config(decoder=True))
+
+
+def forward(module: Any, given: dict[str, Any], inputs: dict[str, Any]) -> torch.Tensor:
+    """The logits of the last place, (rows, vocabulary); `inputs` are then those of the next."""
+    outputs = module(**given, return_dict=True)
+    inputs.update(
+        module._update_model_kwargs_for_generation(outputs, inputs, is_encoder_decoder=module.config.is_encoder_decoder)
+    )
+    logits: torch.Tensor = outputs.logits[:, -1]
+    return logits
+
+
+def _corner(table: torch.Tensor | None, some: slice, width: int) -> torch.Tensor | None:
+    """The last columns of some rows; a single row stands for all."""
+    return None if table is None else table[some if len(table) > 1 else slice(None), -width:]

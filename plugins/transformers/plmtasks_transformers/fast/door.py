@@ -1,0 +1,245 @@
+"""Which faster ways a model takes, and a look at each before it is taken."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from plmtasks.errors import ModelWarning
+
+from . import kernels, readout, trees, unpadding
+
+SHOWN = (0, 1, 2), (0, 1, 4, 6, 8)
+"""The two made-up rows that a model is shown: which of the tokens that mean nothing to it. They begin alike."""
+LENGTHS = tuple(map(len, SHOWN))
+NEW = 3
+"""Tokens that it makes of each."""
+
+
+class Ways(NamedTuple):
+    """The faster ways that a model in memory takes. What it does not take goes through the library's own forward and generate."""
+
+    unpadded: bool = False
+    """Rows are computed without their padding."""
+    trees: bool = False
+    """What rows begin with is computed once."""
+    places: bool = False
+    """Logits are computed where they are read alone."""
+    first_token: bool = False
+    """The last layer goes over a classifier's first token alone."""
+    decoding: bool = False
+    """Tokens are made by a loop of ours."""
+
+
+PLAIN = Ways()
+"""None of them."""
+
+
+def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
+    """Makes a model ready for the faster ways, in place.
+
+    named: what the settings say: "plain" none of them, "torch" by torch's products, "onednn" by oneDNN's on a CPU
+    wanted: the fields of `Ways` that its kind of request has a use for
+
+    What is decided follows from the model's files, the settings and the library's version, and so from the identity and the class
+    of machine: every process decides the same. Where a way is open to such a model and yet fails, because a library no longer has
+    what it needs, the plain one is taken, with a warning.
+    """
+    if named == "plain":
+        return PLAIN
+    ways = Ways(**{name: name in wanted and _holds(name, module) for name in Ways._fields})
+    if ways.unpadded:
+        unpadding.make_unpadded(module)
+    if named == "onednn" and module.device.type == "cpu" and _holds("onednn", module):
+        kernels.lay_out(module)
+    return ways
+
+
+def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Sequence[str]]], *how: Any) -> Any:
+    """What `generate` is given as `custom_generate`.
+
+    beams: (beams, length penalty, early stopping), None for one text at a time
+    ends: for each row the most tokens and its stop texts; how: what `Decoding` takes besides
+    """
+    from .beams import BeamDecoding, Search
+    from .decoding import Decoding, End
+
+    rows = [End(*end) for end in ends]
+    return Decoding(rows, *how) if beams is None else BeamDecoding(Search(*beams), rows, *how)
+
+
+_SEEN: dict[tuple[Any, ...], bool] = {}
+"""What was found, for each way and shape of model: its weights change nothing about it."""
+
+
+def _holds(name: str, module: Any) -> bool:
+    """Whether such a model takes a way; False without a word if the way is not open to it."""
+    is_open, look = LOOKS[name]
+    why, found = "it gives other numbers", False
+    seen = name, type(module), module.config.to_json_string(), module.dtype, module.device.type
+    try:
+        if not is_open(module):
+            return False
+        if seen not in _SEEN:
+            with torch.inference_mode(), torch.random.fork_rng(devices=[]), _answering(module):
+                found = look(module)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise  # the run ends: other processes may have had enough
+    except Exception as e:  # noqa: BLE001  a library may do without a private name in any way
+        why = f"{type(e).__name__}: {e}".split("\n")[0][:200]
+    if seen not in _SEEN:
+        _SEEN[seen] = found
+        if not found:
+            warnings.warn(_told(name, module, why), ModelWarning, stacklevel=3)
+    return _SEEN[seen]
+
+
+def _told(name: str, module: Any, why: str) -> str:
+    import transformers
+
+    return (
+        f"the faster way {name!r} is not taken for {module.config.model_type}: {why} (transformers {transformers.__version__}, "
+        f"torch {torch.__version__}); answers take longer. --kernels plain does without all of them, and says nothing"
+    )
+
+
+def _rows(module: Any) -> list[np.ndarray]:
+    config = module.config.get_text_config()
+    named = [getattr(config, f"{name}_token_id", None) for name in ("pad", "bos", "eos")]
+    special = {i for one in named for i in (one if isinstance(one, list) else [one])}
+    ids = np.array([i for i in range(min(config.vocab_size, 40)) if i not in special], np.int64)
+    return [ids[np.array(row) % len(ids)] for row in SHOWN]
+
+
+def _padded(module: Any, rows: Sequence[np.ndarray], *, left: bool = False) -> dict[str, Any]:
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for line, real, row in zip(ids, mask, rows, strict=True):
+        own = slice(-len(row), None) if left else slice(len(row))
+        line[own], real[own] = torch.from_numpy(row), 1
+    return {"input_ids": ids.to(module.device), "attention_mask": mask.to(module.device)}
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    within = 1e-3 if one.dtype in (torch.float32, torch.float64) else 0.1
+    scale = max(1.0, float(one.float().abs().max()))
+    return torch.allclose(one.float() / scale, other.float() / scale, rtol=within, atol=within, equal_nan=True)
+
+
+def _unpadded(module: Any) -> bool:
+    inputs = _padded(module, _rows(module))
+    real, base = inputs["attention_mask"].bool(), module.base_model
+    expected = base(**inputs)[0][real]
+    same = False
+    try:
+        unpadding.make_unpadded(module)
+        layout = unpadding.layout_of(LENGTHS, module.device, unpadding.ANSWERING)
+        same = _same(expected, base(**inputs, layout=layout)[0][real])
+    finally:
+        if not same:
+            unpadding.undo(module)
+    return same
+
+
+def _trees(module: Any) -> bool:
+    rows = _rows(module)
+    expected = module(**_padded(module, rows), use_cache=False).logits
+    prefix = trees.Prefix(rows[0][:1])
+    tree = trees.tree_of([row[1:] for row in rows], 1)
+    logits = module(**trees.inputs_of([tree], prefix, module, 0)).logits[0]
+    return all(
+        _same(e[1 : len(row)], logits[torch.from_numpy(at)]) for e, row, at in zip(expected, rows, tree.places, strict=True)
+    )
+
+
+def _places(module: Any) -> bool:
+    inputs = _padded(module, _rows(module))
+    if module.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = inputs["input_ids"]
+    at = torch.tensor([1, LENGTHS[1] + 2], device=module.device)
+    return _same(readout.logits_at(module, inputs, at, alone=False), readout.logits_at(module, inputs, at))
+
+
+def _first_token(module: Any) -> bool:
+    inputs = _padded(module, _rows(module))
+    plain = module(**inputs).logits
+    with readout.first_token_alone(module, None):
+        return _same(plain, module(**inputs).logits)
+
+
+def _covers(module: Any) -> bool:
+    from .decoding import covers
+
+    return covers(module)
+
+
+def _decoding(module: Any) -> bool:
+    """Each token made must be the likeliest by a forward pass over all that stands before it."""
+    rows, apart = _rows(module), module.config.is_encoder_decoder
+    inputs = _padded(module, rows, left=not apart)
+    with _unruled(module):
+        made = []
+        for beams, prefix in ((None, None if apart else trees.Prefix(rows[0][:1])), ((2, 1.0, False), None)):
+            own = own_loop(beams, [(NEW, ())] * len(rows), lambda made, stop: False, 0, prefix)
+            made.append(module.generate(**inputs, max_new_tokens=NEW, do_sample=False, custom_generate=own))
+        return all(_likeliest(module, row, new) for row, new in zip(rows, made[0], strict=True))
+
+
+def _likeliest(module: Any, row: np.ndarray, made: Sequence[int]) -> bool:
+    apart = module.config.is_encoder_decoder
+    before = [module.generation_config.decoder_start_token_id] if apart else row.tolist()
+    ids = torch.tensor([[*before, *made[:-1]]], device=module.device)
+    read = {"input_ids": torch.from_numpy(row[None]).to(module.device), "decoder_input_ids": ids} if apart else {"input_ids": ids}
+    logits = module(**read).logits[0, len(before) - 1 :].float()
+    return _same(logits.amax(-1), logits.gather(1, torch.tensor(made, device=logits.device)[:, None])[:, 0])
+
+
+@contextmanager
+def _answering(module: Any) -> Iterator[None]:
+    """Inside, nothing is dropped: adapters come in the mode of learning."""
+    learning = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in learning:
+            part.training = True
+
+
+@contextmanager
+def _unruled(module: Any) -> Iterator[None]:
+    """Inside, nothing but its logits says what a model writes."""
+    import transformers
+
+    kept = module.generation_config
+    start = getattr(kept, "decoder_start_token_id", None)
+    start = next((i for i in (start, kept.bos_token_id, kept.pad_token_id) if i is not None), 0)
+    module.generation_config = transformers.GenerationConfig(decoder_start_token_id=start, pad_token_id=0, bos_token_id=start)
+    try:
+        yield
+    finally:
+        module.generation_config = kept
+
+
+def _products(module: Any) -> bool:
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(64, 64, dtype=module.dtype)
+    laid = torch.nn.Sequential(plain)
+    x = torch.randn(10, 64, dtype=module.dtype)
+    expected = plain(x)
+    kernels.lay_out(laid)
+    return _same(expected, laid(x))
+
+
+LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
+    "unpadded": (unpadding.unpads, _unpadded),
+    "trees": (lambda module: trees.packs(module.config), _trees),
+    "places": (lambda module: True, _places),
+    "first_token": (lambda module: module.config.model_type in readout.FIRST_TOKEN_TYPES, _first_token),
+    "decoding": (_covers, _decoding),
+    "onednn": (lambda module: module.dtype in (torch.float32, torch.bfloat16), _products),
+}
+"""Way → whether it is open to a model, and whether the model gives the same on it."""

@@ -1,0 +1,177 @@
+"""Token sequences as a tree: what several of them begin with is computed once, and nothing is padded."""
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .kernels import rounded
+
+PACKED_TYPES = frozenset((
+    "apertus", "arcee", "biogpt", "codegen", "cohere", "diffllama", "ernie4_5", "gemma", "glm", "glm4", "gpt2", "gpt_bigcode",
+    "gpt_neox", "gptj", "granite", "granitemoe", "helium", "hunyuan_v1_dense", "llama", "mistral", "mixtral", "nemotron", "olmo",
+    "olmo2", "olmoe", "opt", "persimmon", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "seed_oss",
+    "smollm3", "stablelm", "starcoder2",
+))  # fmt: skip
+"""Decoders that heed positions and a mask of one's own; a test holds each to what it answers row by row."""
+
+ROW = 320
+"""Tokens of a tree at most, unless a row alone has more: its mask grows with their square, and so does the attention."""
+
+
+def packs(config: Any) -> bool:
+    """Whether such a model can be given trees: every layer sees as far back as the mask says, and takes any mask."""
+    if config.model_type not in PACKED_TYPES or config._attn_implementation != "sdpa":
+        return False
+    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
+    return layers == {"full_attention"} and not getattr(config, "sliding_window", None)
+
+
+class Tree(NamedTuple):
+    """Rows of tokens that were merged where they begin alike."""
+
+    ids: np.ndarray
+    """(tokens,)"""
+    positions: np.ndarray
+    """How many tokens each has before it, (tokens,)."""
+    sees: np.ndarray
+    """Which tokens each comes after, itself among them, (tokens, tokens), bool."""
+    places: Sequence[np.ndarray]
+    """For each row the tree's tokens that are its own, in turn, (length of the row,)."""
+
+
+def tree_of(rows: Sequence[np.ndarray], given: int = 0) -> Tree:
+    """rows: token ids, each (length,)
+
+    given: tokens that stand before all of them
+    """
+    # in the order of their tokens, so that those that begin alike are neighbours
+    order = sorted(range(len(rows)), key=lambda i: rows[i].astype(">i4").tobytes())
+    places: dict[int, np.ndarray] = {}
+    pieces, starts, parents = [], [], []
+    count, last = 0, None
+    for i in order:
+        same = 0 if last is None else common(rows[last], rows[i])
+        before = places[last][:same] if last is not None else np.zeros(0, np.int64)
+        own = rows[i][same:]
+        if len(own):
+            pieces.append(own)
+            starts.append((count, same))
+            parents.append(before[-1] if same else -1)
+        places[i] = np.concatenate([before, np.arange(count, count + len(own))])
+        count, last = count + len(own), i
+    sees = np.zeros((count, count), bool)
+    positions = np.zeros(count, np.int64)
+    for own, (start, same), parent in zip(pieces, starts, parents, strict=True):
+        end = start + len(own)
+        if parent >= 0:
+            sees[start:end, : parent + 1] = sees[parent, : parent + 1]
+        sees[start:end, start:end] = np.tri(len(own), dtype=bool)
+        positions[start:end] = np.arange(given + same, given + same + len(own))
+    ids = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
+    return Tree(ids, positions, sees, [places[i] for i in range(len(rows))])
+
+
+def groups_of(rows: Sequence[np.ndarray], most: int) -> Iterator[list[int]]:
+    """Neighbouring rows whose tree has no more tokens than that, or a single row."""
+    group: list[int] = []
+    room = most
+    for i, row in enumerate(rows):
+        own = len(row) - (common(rows[i - 1], row) if group else 0)
+        if group and own > room:
+            yield group
+            group, room, own = [], most, len(row)
+        group.append(i)
+        room -= own
+    if group:
+        yield group
+
+
+def common(a: np.ndarray, b: np.ndarray) -> int:
+    """How many tokens both begin with."""
+    n = min(len(a), len(b))
+    differ = (a[:n] != b[:n]).nonzero()[0]
+    return int(differ[0]) if len(differ) else n
+
+
+class Prefix:
+    """Tokens that many requests begin with, and what the model made of them: computed once."""
+
+    def __init__(self, ids: np.ndarray) -> None:
+        self.ids = ids
+        self.name = hashlib.sha256(ids.astype(">i4").tobytes()).hexdigest()[:16]
+        self._states: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def cache(self, module: Any, rows: int) -> Any:
+        """A cache that begins with the prefix, for so many rows."""
+        from transformers import DynamicCache
+
+        if self._states is None:
+            ids = torch.from_numpy(self.ids[None].astype("int64")).to(module.device)
+            made = module.base_model(input_ids=ids, use_cache=True)
+            held = made["cache"] if "cache" in made else made["past_key_values"]
+            self._states = [(layer.keys, layer.values) for layer in held.layers]
+        return DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in self._states])
+
+
+def shared_prefixes(rows: Sequence[Sequence[np.ndarray]], firsts: Sequence[int], names: Sequence[Any]) -> list[Prefix | None]:
+    """The prefix that each request shares with the others of its name.
+
+    rows: of each request; firsts: the token of its rows before which the prefix must end
+    names: what tells which may share, None where none may
+
+    A function of all these together; requests that have no prefix worth it get None.
+    """
+    groups: dict[Any, list[int]] = {}
+    for i, name in enumerate(names):
+        groups.setdefault(name, []).append(i)
+    found: list[Prefix | None] = [None] * len(rows)
+    for name, members in groups.items():
+        if name is None:
+            continue
+        first = rows[members[0]][0]
+        length = min(firsts[i] for i in members)
+        for i in members:
+            for row in rows[i]:
+                length = min(length, common(first[:length], row[:length]))
+        if len(members) >= 2 and length >= WORTH:
+            prefix = Prefix(first[:length].copy())
+            for i in members:
+                found[i] = prefix
+    return found
+
+
+WORTH = 8
+"""Tokens from which a prefix is kept."""
+
+
+def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int) -> dict[str, Any]:
+    """What `forward` takes for trees side by side, each padded to the largest (see `kernels.rounded`); each sees the prefix."""
+    given, width = len(prefix) if prefix is not None else 0, rounded(max(len(t.ids) for t in trees))
+    ids = np.full((len(trees), width), fill, np.int64)
+    positions = np.zeros((len(trees), width), np.int64)
+    sees = np.zeros((len(trees), 1, width, given + width), bool)
+    sees[..., :given] = True
+    for i, t in enumerate(trees):
+        n = len(t.ids)
+        ids[i, :n], positions[i, :n], sees[i, 0, :n, given : given + n] = t.ids, t.positions, t.sees
+        padding = np.arange(n, width)
+        sees[i, 0, padding, given + padding] = True  # a token that sees nothing is no number
+    made: dict[str, Any] = {
+        name: torch.from_numpy(x).to(module.device, non_blocking=True)
+        for name, x in (("input_ids", ids), ("position_ids", positions), ("attention_mask", sees))
+    }
+    # as numbers that are added, which each layer would make of it anew
+    hidden = torch.zeros(sees.shape, dtype=module.dtype, device=module.device)
+    made["attention_mask"] = hidden.masked_fill_(~made["attention_mask"], torch.finfo(module.dtype).min)
+    if prefix is None:
+        return made | {"use_cache": False}
+    accepted = inspect.signature(type(module).forward).parameters
+    name = "cache" if "cache" in accepted else "past_key_values"  # its name until transformers 5.23
+    return made | {name: prefix.cache(module, len(trees)), "use_cache": True}

@@ -1,0 +1,12 @@
+"""Models by name: aliases, hub ids and folders, and models that are made from a configuration.
+
+Light to import: a model's files are looked at when it is asked for them, torch is imported when it is loaded.
+"""
+
+from .aliases import alias_models
+from .hub import Hub
+from .pretrained import Pretrained
+from .scratch import Configurations
+from .tiny import TINY
+
+__all__ = ["TINY", "Configurations", "Hub", "Pretrained", "alias_models"]

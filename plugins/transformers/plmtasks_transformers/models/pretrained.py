@@ -1,0 +1,86 @@
+"""A checkpoint as a model: it answers, learns, and is exported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from plmtasks.config import ModelSettings, TrainSettings
+from plmtasks.errors import InputError, ModelError
+from plmtasks.model import LoadedModel, Model, TrainableModel, read_training
+from plmtasks.requests import Request
+
+from ..answering import kind_of, load, prompt_of
+from ..checkpoints import ANSWERS, Checkpoint, memory_of
+from .safety import unsafe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained(Checkpoint, Model):  # type: ignore[override]  # its family is read when it is asked for
+    """A model whose weights are in a folder or on the hub."""
+
+    version = 4
+    description: str = ""
+    recommended: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @cached_property
+    def answers(self) -> Sequence[str]:  # type: ignore[override]  # read when asked for, if the family is not stated
+        answers = ANSWERS[self.family]
+        if self.stated_family or "Classify" in answers:
+            return answers
+        heads = [h for config in self.configs().values() for h in config.get("architectures") or []]
+        return ("Classify", *answers) if any(h.endswith("ForSequenceClassification") for h in heads) else answers
+
+    def saved(self, folder: Path) -> "Pretrained":
+        return replace(self, source=str(folder), revision=None)
+
+    def identity(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            **self.file_identity(example_request, settings),
+            "settings": {
+                "truncation": settings.truncation,
+                "model_args": dict(settings.model_args),
+                "trust_remote_code": settings.trust_remote_code,
+                # the seed of a head that the checkpoint does not have
+                "head_seed": settings.seed if self.newly_initialized(example_request) else None,
+                **kind_of(example_request, self.family).identity(settings),
+            },
+        }
+
+    def training_record(self) -> Mapping[str, Any] | None:
+        return read_training(Path(self.source).expanduser())
+
+    def unsafe(self, settings: ModelSettings) -> Sequence[str]:
+        return unsafe(settings)
+
+    def rendered(self, request: Request, settings: ModelSettings) -> str:
+        return prompt_of(self, request, settings)
+
+    def tokens_within(self, memory: int, dtype: str) -> int | None:
+        try:
+            config = self.configs(download=False)[""]
+        except ModelError:
+            return None  # not at hand
+        weights, token = memory_of(config, 4 if dtype == "float32" else 2)
+        return max(0, memory - weights) // token
+
+    def load(self, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
+        return load(self, example_request, settings, device)
+
+    def learner(
+        self, example_requests: Sequence[Request], settings: ModelSettings, training: TrainSettings, device: str
+    ) -> Sequence[TrainableModel]:
+        from ..training import learn
+
+        return learn(self, example_requests, settings, training, device)
+
+    def export(self, example_request: Request, settings: ModelSettings, folder: Path) -> None:
+        from ..training import export
+
+        if self.newly_initialized(example_request):
+            raise InputError(
+                f"{self.name!r} has no head for such a {example_request.kind()} request", *self.instead(example_request)
+            )
+        export(self, example_request, settings, folder)
