@@ -372,7 +372,7 @@ def record() -> dict[str, Any]:
         },
         "settings": {
             "dtype": "float32", "batch_tokens": 1, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,
-            "generation": {"beams": 1, "temperature": 0, "top_p": 1, "length_penalty": 1, "max_new_tokens": None},
+            "generation": {"num_beams": 1, "temperature": 0, "top_p": 1, "length_penalty": 1, "max_new_tokens": None},
             "model_args": {}, "trust_remote_code": False,
         },
         "scores": {"accuracy": {"accuracy": {

@@ -18,8 +18,8 @@ from plmtasks.cli.compare import command
 from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.data import Dataset
 from plmtasks.errors import DataError, InputError
-from plmtasks.evaluation import run
 from plmtasks.evaluation import run as run_all
+from plmtasks.evaluation.runner import run
 from plmtasks.examples import Example
 from plmtasks.execution import alone
 from plmtasks.hooks import Registry, load_registry
@@ -298,8 +298,11 @@ def test_real_models_of_two_families(tmp_path: Path) -> None:
     """A trained encoder and a decoder that is asked without training, on the same questions in different ways."""
     common: dict[str, Any] = {"threads": 1, "quiet": True, "output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c")}
     learned, chance = (
-        run_all([run_config("qa/sample", model, **common, limit=40, epochs=epochs, train_limit=limit, select_split="none")])[0]
-        for model, epochs, limit in (("tiny-bert", 6, 600), ("tiny-t5", 1, 16))
+        run_all([run_config("qa/sample", model, **common, limit=40, select_split="none", training=training)])[0]
+        for model, training in (
+            ("tiny-bert", {"num_train_epochs": 6, "max_train_samples": 600}),
+            ("tiny-t5", {"num_train_epochs": 1, "max_train_samples": 16}),
+        )
     )
     registry = load_registry()
     made = compare(chance, learned, registry)

@@ -682,7 +682,7 @@ def test_labels_that_came_from_data_are_those_of_the_checkpoint(tmp_path: Path) 
     data = tmp_path / "train.jsonl"
     rows = [{"text": f"{word} {i}", "label": label} for i in range(40) for word, label in (("red", "warm"), ("blue", "cold"))]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    training = plmtasks.TrainSettings(epochs=6, learning_rate=1e-3, select_split="none", seed=0)
+    training = plmtasks.TrainSettings(num_train_epochs=6, learning_rate=1e-3, select_split="none", seed=0)
     plmtasks.train(
         "classification/custom", "tiny-bert", str(tmp_path / "model"), data=str(data), training=training, quiet=True, threads=1
     )

@@ -288,13 +288,13 @@ def test_a_run_at_an_address(stored: Result) -> None:
 
 
 def trained(task: str, model: str, folder: Path, **options: Any) -> Result:
-    common = {"epochs": 2, "train_limit": 48, "select_split": "none", "limit": 16, "threads": 1, "quiet": True}
+    common = {"num_train_epochs": 2, "max_train_samples": 48, "select_split": "none", "limit": 16, "threads": 1, "quiet": True}
     places = {"output": str(folder / "results"), "checkpoints": str(folder / "checkpoints")}
     return run_all([run_config(task, model, **{**common, **places, **options})])[0]
 
 
 def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = trained("classification/sample", "tiny-bert", tmp_path, select_split="validation", train_limit=32)
+    made = trained("classification/sample", "tiny-bert", tmp_path, select_split="validation", max_train_samples=32)
     done = called(made.folder)
     assert done.exit_code == 0, done.exception
     assert done.output.endswith(NOTHING + SAME)
@@ -302,7 +302,7 @@ def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, mo
     assert done.exit_code == 0, done.exception
     assert not (tmp_path / "new" / "checkpoints").exists()
     config = config_of(made, Moved(), "o", "c")
-    assert (config.processes, config.training.epochs, config.limit) == (1, 2, 16)
+    assert (config.processes, config.training.num_train_epochs, config.limit) == (1, 2, 16)
     recipe = made.folder / "config.json"
     asked = json.loads(recipe.read_text())
     asked["config"]["training"]["learning_rate"] = 0.5
@@ -312,7 +312,13 @@ def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, mo
 
 
 def test_a_model_that_was_trained_before(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"epochs": 1, "train_limit": 32, "select_split": "none", "threads": 1, "quiet": True}
+    options: dict[str, Any] = {
+        "num_train_epochs": 1,
+        "max_train_samples": 32,
+        "select_split": "none",
+        "threads": 1,
+        "quiet": True,
+    }
     folder = train(run_config("classification/sample", "tiny-bert", **options), str(tmp_path / "mine"))
     [made] = run_all([
         run_config("classification/sample", str(folder), output=str(tmp_path / "r"), limit=16, threads=1, quiet=True)

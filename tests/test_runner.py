@@ -250,11 +250,11 @@ def test_results_are_read_back(config: RunConfig, registry: Registry, tmp_path: 
 
 
 def test_flat_options_find_their_part() -> None:
-    config = run_config("t", "m", data="x", columns={"text": "a"}, beams=4, dtype="bfloat16", seed=3, processes=2)
+    config = run_config("t", "m", data="x", columns={"text": "a"}, num_beams=4, dtype="bfloat16", seed=3, processes=2)
     assert config.source == Source(data="x", columns={"text": "a"})
-    assert config.settings.generation.beams == 4
+    assert config.settings.generation.num_beams == 4
     assert (config.settings.dtype, config.settings.seed, config.seed, config.training.seed) == ("bfloat16", 3, 3, 3)
-    learned = run_config("t", "m", epochs=2, train_limit=8, batch_tokens=99).training
+    learned = run_config("t", "m", num_train_epochs=2, max_train_samples=8, batch_tokens=99).training
     assert (learned.epochs, learned.limit, learned.batch_tokens) == (2, 8, 99)
 
 
@@ -265,7 +265,7 @@ def test_flat_options_find_their_part() -> None:
         ({"train": "maybe"}, "train is one of auto, never, always, not 'maybe'"),
         ({"dtype": "int8"}, "dtype is one of auto, float32, bfloat16, float16, not 'int8'"),
         ({"limit": -3}, "limit is a number of at least 0, not -3"),
-        ({"beams": "4"}, "beams is a number of at least 1, not '4'"),
+        ({"num_beams": "4"}, "beams is a number of at least 1, not '4'"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], said: str) -> None:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import TRUST
+from . import options
+from .options import TRUST, choice, section
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -15,14 +16,19 @@ WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
 
 
-@click.command("compare")
+@options.command("compare")
 @click.argument("run_a", metavar="RUN_A")
 @click.argument("run_b", metavar="RUN_B")
-@click.option("--examples", type=click.IntRange(min=0), default=10, metavar="N", help="So many that changed; default 10.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-@TRUST
+@section(
+    "What is shown",
+    click.option("--examples", type=click.IntRange(min=0), default=10, metavar="N", help="So many that changed; default 10."),
+    choice("format", "table", "json", help="json: all that is known of each difference."),
+)
+@section("Others", TRUST)
 def command(run_a: str, run_b: str, examples: int, form: str, trust_remote_code: bool) -> None:
     """What sets run B apart from run A, on the same examples: its scores less those of A.
+
+    p is of the test by which tables are ranked; other tests stand in the JSON.
 
     A run is its folder or the result.json in it, here or at an address (s3://, hf://, …). Exits with 2 if the two cannot be
     compared, and says why.
@@ -54,7 +60,7 @@ def _json(made: "Comparison", examples: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-HEADER = ("A", "B", "B less A", "p bootstrap", "p randomization", "p McNemar", "effect")
+HEADER = ("A", "B", "B less A", "p", "effect")
 
 
 def _table(made: "Comparison", examples: int) -> str:
@@ -78,7 +84,7 @@ def _table(made: "Comparison", examples: int) -> str:
     ]
     blocks.append(table(["score", *HEADER], rows, right=HEADER) if rows else "too few examples for a test\n")
     if made.slices:
-        rows = [[name, str(n), *(_cells(d) if d else ["–"] * 5)] for name, (n, d) in made.slices.items()]
+        rows = [[name, str(n), *(_cells(d) if d else ["–"] * 3)] for name, (n, d) in made.slices.items()]
         blocks.append(table([f"slice, {metric}/{score}", "examples", *HEADER[2:]], rows, right=("examples", *HEADER[2:])))
     shown = made.changed[:examples]
     what = f", first those that moved {metric}/{score} farthest:" if shown else ""
@@ -91,13 +97,9 @@ def _cells(d: "Difference") -> list[str]:
     interval = f" [{d.low:+.2f}, {d.high:+.2f}]" if d.low is not None and d.high is not None else ""
     between = f" [{d.effect_low:+.2f}, {d.effect_high:+.2f}]" if d.effect_low is not None and d.effect_high is not None else ""
     return [
-        f"{d.value:+.2f}{interval}", _p(d.p_bootstrap), _p(d.p_randomization), _p(d.p_mcnemar),
+        f"{d.value:+.2f}{interval}", f"{d.p:.4f}" if d.p >= 0.0001 else f"{d.p:.0e}",
         "–" if d.effect is None else f"{d.effect:+.2f}{between}",
     ]  # fmt: skip
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}" if value >= 0.0001 else f"{value:.0e}"
 
 
 def _number(value: float | None) -> str:

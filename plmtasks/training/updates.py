@@ -28,7 +28,7 @@ def epoch_updates(tasks: Mapping[str, int], t: TrainSettings, epoch: int) -> lis
 
     raises: InputError if the mixing is none, or names no task
     """
-    size = (t.batch_size or 1) * t.accumulation
+    size = (t.train_batch_size or 1) * t.gradient_accumulation_steps
     counts = _shares(tasks, t.mixing, size)
     turns = [number for number, count in enumerate(counts) for _ in range(count)]
     if len(tasks) > 1:
@@ -80,7 +80,7 @@ def _weights(tasks: Mapping[str, int], mixing: str) -> list[float]:
     except (ValueError, ZeroDivisionError, OverflowError):
         weights = [0.0]
     if not all(0 < w < float("inf") for w in weights):
-        raise InputError(f"--mixing takes size, temperature:T, or task=weight,… above 0, not {mixing!r}")
+        raise InputError(f"mixing takes size, temperature:T, or task=weight,… above 0, not {mixing!r}")
     return weights
 
 

@@ -170,9 +170,15 @@ def parsed(line: str) -> RunConfig:
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"data": "my data/x.tsv", "columns": {"text": "a", "label": "b"}, "limit": 7, "shots": 2, "shots_from": "per-example"},
-    {"prompt": "chat", "beams": 2, "top_p": 0.5, "max_new_tokens": 9, "stride": 4, "model_args": {"x": [1]}},
+    {"prompt": "chat", "num_beams": 2, "top_p": 0.5, "max_new_tokens": 9, "stride": 4, "model_args": {"x": [1]}},
     {"prompt": "raw", "metrics": ("accuracy", "f1"), "ask": "Choose", "train": "never", "allow_untrained": True, "seed": 3},
-    {"epochs": 2.0, "train_limit": 50, "freeze": ("base", "layers:2"), "optimizer_args": {"momentum": 0.9}, "whole_words": True},
+    {
+        "num_train_epochs": 2.0,
+        "max_train_samples": 50,
+        "freeze": ("base", "layers:2"),
+        "optim_args": {"momentum": 0.9},
+        "whole_word_mask": True,
+    },
 ]
 
 
@@ -193,7 +199,10 @@ def test_the_command_gives_the_same_config(result, tmp_path, options):
 @pytest.mark.slow
 def test_the_command_makes_the_same_run_again(tmp_path):
     """One that trains first, with a token budget that is chosen."""
-    registry, options = load_registry(), {"train_limit": 8, "epochs": 1.0, "limit": 5, "threads": 1, "quiet": True}
+    registry, options = (
+        load_registry(),
+        {"max_train_samples": 8, "num_train_epochs": 1.0, "limit": 5, "threads": 1, "quiet": True},
+    )
     folders = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
     [first] = run([run_config("classification/sample", "tiny-bert", **options, **folders)], registry)
     [again] = run([replace(parsed(command(first)), **folders, quiet=True)], registry)

@@ -197,7 +197,7 @@ def test_the_identity_holds_what_is_asked_of_whom(server: str, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"generation": Generation(beams=2)}, "no beams"),
+        ({"generation": Generation(num_beams=2)}, "no beams"),
         ({"truncation": "left"}, "--truncation left"),
         ({"model_args": {"api_key": "sk-secret"}}, "OPENAI_API_KEY"),
     ],

@@ -251,7 +251,7 @@ def test_any_number_of_processes_gives_the_same_bytes(count: str, alone: Path, t
 
 
 def test_threads_change_nothing_that_is_learned(tmp_path: Path, folder: Path) -> None:
-    again = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "moods"), train_limit=100, threads=2, quiet=True)
+    again = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "moods"), max_train_samples=100, threads=2, quiet=True)
     assert files(Path(again)) == files(folder)
 
 
@@ -271,7 +271,7 @@ def test_what_was_interrupted_begins_anew(tmp_path: Path, folder: Path) -> None:
     half = tmp_path / "moods"
     (half / "training").mkdir(parents=True)
     (half / "terms.json").write_text("{")
-    plmtasks.train(TASK, "tfidf-linear", str(half), train_limit=100, quiet=True)
+    plmtasks.train(TASK, "tfidf-linear", str(half), max_train_samples=100, quiet=True)
     assert files(half) == files(folder)
 
 
@@ -288,10 +288,10 @@ def test_a_checkpoint_is_a_model_by_its_path_and_tells_what_it_learned(folder: P
 
 
 def test_learning_again_forgets_what_was_learned(folder: Path, tmp_path: Path) -> None:
-    again = plmtasks.train(TASK, str(folder), str(tmp_path / "again"), train_limit=50, quiet=True)
+    again = plmtasks.train(TASK, str(folder), str(tmp_path / "again"), max_train_samples=50, quiet=True)
     record = json.loads((Path(again) / "plmtasks.json").read_text())
     assert record["before"] == []
-    new = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "new"), train_limit=50, quiet=True)
+    new = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "new"), max_train_samples=50, quiet=True)
     assert (Path(new) / "weights.safetensors").read_bytes() == (Path(again) / "weights.safetensors").read_bytes()
 
 

@@ -109,7 +109,7 @@ def test_a_model_goes_before_a_task_and_a_task_before_the_top(tmp_path, registry
     """
     first, second, third, _ = plan(read_suite(suite(tmp_path, text)), registry, output="b")
     c = first.config
-    assert (c.training.epochs, c.limit, c.training.learning_rate, c.output) == (3, 20, 1, "b")
+    assert (c.training.num_train_epochs, c.limit, c.training.learning_rate, c.output) == (3, 20, 1, "b")
     assert (c.training.freeze, c.settings.model_args) == (("base",), {"x": 1})
     assert [(c.seed, c.training.seed) for c in (first.config, second.config)] == [(3, 3), (5, 5)]
     assert third.config.training.limit == 7

@@ -141,13 +141,13 @@ def sentinels(tokenizer: Any) -> list[int]:
 def corrupted(ids: Sequence[int], marks: Sequence[int], training: TrainSettings) -> tuple[list[int], list[int]]:
     """What the encoder reads, a sentinel in place of each lost span, and what the decoder writes: sentinels and lost spans.
 
-    The lost spans have `training.span_length` tokens in the mean and never stand side by side.
+    The lost spans have `training.mean_noise_span_length` tokens in the mean and never stand side by side.
     """
     if not ids:
         return [], []
     count = len(ids)
-    lost = min(max(1, round(training.mask_rate * count)), max(1, count - 1))
-    spans = max(1, min(round(lost / training.span_length), lost, count - lost, len(marks) - 1))
+    lost = min(max(1, round(training.mlm_probability * count)), max(1, count - 1))
+    spans = max(1, min(round(lost / training.mean_noise_span_length), lost, count - lost, len(marks) - 1))
     source: list[int] = []
     target: list[int] = []
     at = 0

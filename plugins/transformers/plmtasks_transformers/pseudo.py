@@ -187,8 +187,8 @@ def chosen(window: Window, training: TrainSettings) -> list[int]:
 
     if not len(window.places):
         return []
-    count = max(1, round(training.mask_rate * len(window.places)))
-    if not training.whole_words:
+    count = max(1, round(training.mlm_probability * len(window.places)))
+    if not training.whole_word_mask:
         return window.places[torch.randperm(len(window.places))[:count].numpy()].tolist()
     _, word = np.unique(window.words, return_inverse=True)
     rank = torch.randperm(int(word.max()) + 1).numpy()[word]

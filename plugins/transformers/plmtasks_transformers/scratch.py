@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SENTINELS = 100
 """As T5 has them; a small vocabulary has fewer."""
-RECOMMENDED = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32}
+RECOMMENDED = {"num_train_epochs": 10, "learning_rate": 5e-4, "train_batch_size": 32}
 
 
 class FromScratch(Model):

@@ -457,7 +457,7 @@ def mean_loss(model, examples, kind, **training):
     ("sequence-to-sequence", "Generate"),
 ])  # fmt: skip
 def test_smoothing_is_a_mean_of_the_right_target_and_all(tiny, examples, whose, asked):
-    losses = [mean_loss(tiny[whose], examples, asked, label_smoothing=s)[0] for s in (0.0, 0.2, 0.4, 1.0)]
+    losses = [mean_loss(tiny[whose], examples, asked, label_smoothing_factor=s)[0] for s in (0.0, 0.2, 0.4, 1.0)]
     assert losses[1] - losses[0] == pytest.approx(0.2 * (losses[3] - losses[0]), rel=1e-3)
     assert losses[2] - losses[0] == pytest.approx(0.4 * (losses[3] - losses[0]), rel=1e-3)
     # cross-entropy against an even spread is never below that of the even spread itself, and is not the plain loss
@@ -466,7 +466,7 @@ def test_smoothing_is_a_mean_of_the_right_target_and_all(tiny, examples, whose, 
 
 def test_smoothing_does_not_reach_the_answers(load, tiny, examples):
     requests, _ = examples("Choose", 3)
-    [view] = learners(tiny["decoder"], requests[:1], label_smoothing=0.5)
+    [view] = learners(tiny["decoder"], requests[:1], label_smoothing_factor=0.5)
     assert view.answer(requests) == load("decoder", requests[0], seed=3).answer(requests)
 
 

@@ -225,7 +225,7 @@ def test_masked_words_are_restored_from_the_others(load):
     torch.manual_seed(0)
     assert loaded.loss(requests, [])[0].item() == losses[0][0].item()
     assert loaded.loss([Score(text="a")], [])[1] == 1
-    loaded.training = TrainSettings(mask_rate=0.5)
+    loaded.training = TrainSettings(mlm_probability=0.5)
     assert 0.4 < loaded.loss(requests, [])[1] / total < 0.6
 
 
@@ -238,7 +238,7 @@ def test_the_share_that_is_to_be_restored(sizes, rate, whole, seed):
     count = len(words)
     window = Window(np.arange(count + 2), np.zeros(count + 2), np.arange(1, count + 1), words)
     torch.manual_seed(seed)
-    places = chosen(window, TrainSettings(mask_rate=rate, whole_words=whole))
+    places = chosen(window, TrainSettings(mlm_probability=rate, whole_word_mask=whole))
     wanted = max(1, round(rate * count))
     assert len(set(places)) == len(places)
     assert set(places) <= set(range(1, count + 1))
