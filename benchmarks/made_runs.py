@@ -75,7 +75,7 @@ def _record(task: str, model: int, identity: str, scores: Any, signature: str, e
     return {
         "schema_version": 1, "identity": identity, "task": {"name": task, "version": 1, "language": "en", "labels": list(LABELS)},
         "model": {"name": f"model-{model:03}", "family": FAMILIES[model % 3], "ask": "Classify"},
-        "protocol": {"how": "trained elsewhere", "shots": 0, "fresh_weights": [], "trained_on": []},
+        "protocol": {"how": "trained elsewhere", "shots": 0, "newly_initialized": [], "trained_on": []},
         "data": {"split": "test", "examples": examples, "of": examples, "limit": None, "skipped": 0, "truncated": 0},
         "settings": {
             "dtype": "float32", "batch_tokens": 1024, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,

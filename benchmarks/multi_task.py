@@ -54,7 +54,7 @@ def measure(tasks: list[str], recipe: dict[str, Any], threads: int) -> dict[str,
         scores = {}
         for task in tasks:
             result = plmtasks.run(task, str(model), split="test", output=f"{folder}/results", **TASKS[task], **common)
-            metric, name = result.record["main"]
+            metric, name = result.record["primary_metric"]
             score = result.record["scores"][metric][name]
             scores[task] = {k: score[k] for k in ("value", "low", "high")}
         size = sum(p.stat().st_size for p in Path(model).rglob("*.safetensors"))

@@ -13,6 +13,9 @@ __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
 ]  # fmt: skip
 
+LAUNCHED = "PLMTASKS_LAUNCHED"
+"""Environment variable: the number of our own launcher in the processes that it started; it prints what went wrong."""
+
 Truncation = Literal["auto", "error", "left", "right", "window", "skip"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Kernels = Literal["auto", "plain", "onednn"]
@@ -92,7 +95,7 @@ class ModelSettings:
     stride: int = 0
     """Tokens by which the window over a long text that is scored moves on; 0: half of the model's limit."""
     seed: int = 0
-    """Draws sampled tokens and fresh weights."""
+    """Draws sampled tokens and newly initialized weights."""
     model_args: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the library that loads the weights, as from_pretrained: device_map, attn_implementation, …"""
     trust_remote_code: bool = False
@@ -103,7 +106,7 @@ class ModelSettings:
         generates, prompted = hasattr(form, "max_new_tokens"), hasattr(form, "shots")
         return replace(
             self, generation=self.generation if generates else Generation(), prompt=self.prompt if prompted else "plain",
-            stride=self.stride if form.kind() == "Score" else 0,
+            stride=self.stride if form.kind() == "LogLikelihood" else 0,
         )  # fmt: skip
 
 
@@ -209,7 +212,7 @@ class RunConfig:
     processes: int = 0
     """Processes on this machine; default: as many as a launcher started, else one."""
     seed: int = 0
-    """Draws shots, sampled tokens, fresh weights and the order of training."""
+    """Draws shots, sampled tokens, newly initialized weights and the order of training."""
     output: str = "results"
     """The folder of results."""
     checkpoints: str = "checkpoints"
@@ -232,9 +235,9 @@ PARTS: Mapping[str, type] = {"source": Source, "settings": ModelSettings, "run":
 def run_config(task: str, model: str, **settings: Any) -> RunConfig:
     """A RunConfig from its settings by their names, whichever part they belong to.
 
-    `seed` draws the shots, the sampled tokens, fresh weights and the order of training; `dtype` and `batch_tokens` hold for
-    answering and for training. Those of training and generation may also come together, as `training=` and `generation=`: a
-    mapping, or a whole TrainSettings or Generation, which takes nothing from the others.
+    `seed` draws the shots, the sampled tokens, newly initialized weights and the order of training; `dtype` and `batch_tokens`
+    hold for answering and for training. Those of training and generation may also come together, as `training=` and
+    `generation=`: a mapping, or a whole TrainSettings or Generation, which takes nothing from the others.
 
     raises: InputError for a name that no part has, or a value that its field does not take
     """
@@ -321,7 +324,7 @@ def _values(part: Any) -> dict[str, Any]:
 
 
 def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
-    """The same run for each seed, which draws shots, sampled tokens, fresh weights and the order of training."""
+    """The same run for each seed, which draws shots, sampled tokens, newly initialized weights and the order of training."""
     return [
         replace(config, seed=s, settings=replace(config.settings, seed=s), training=replace(config.training, seed=s))
         for s in seeds

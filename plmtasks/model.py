@@ -93,7 +93,7 @@ class Cost:
 class Model(ABC):
     """A model by name: what it answers and where its weights are. Light: nothing is loaded before `load`.
 
-    It knows nothing of tasks. A `form` is any request of the kind to be answered: it shows the label set from which a
+    It knows nothing of tasks. A `example_request` is any request of the kind to be answered: it shows the label set from which a
     head is made.
     """
 
@@ -126,7 +126,7 @@ class Model(ABC):
         raise TypeError(f"{self.name} cannot be trained")
 
     @abstractmethod
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         """All of the model that can change an answer: hashes of weights, configuration and tokenizer. Loads nothing.
 
         It holds the seed of the settings if answers depend on it: a run on which no seed acts is made once for all seeds.
@@ -134,8 +134,8 @@ class Model(ABC):
         raises: ModelError if there is no such checkpoint
         """
 
-    def fresh(self, form: Request) -> bool:
-        """Whether weights that answer such a request would be freshly initialized: then it must learn first."""
+    def newly_initialized(self, example_request: Request) -> bool:
+        """Whether weights that answer such a request would be newly initialized: then it must learn first."""
         return False
 
     def heads(self) -> Sequence[str]:
@@ -167,15 +167,15 @@ class Model(ABC):
         return None
 
     @abstractmethod
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> "LoadedModel":
-        """The model in memory, ready to answer requests like `form`.
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> "LoadedModel":
+        """The model in memory, ready to answer requests like `example_request`.
 
         device: as torch spells it: "cpu", "cuda:1"
         raises: ModelError
         """
 
     def learner(
-        self, forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
+        self, example_requests: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
     ) -> "Sequence[TrainableModel]":
         """The model in memory, ready to learn: one view of the same weights for each form.
 
@@ -184,10 +184,10 @@ class Model(ABC):
 
         raises: ModelError; InputError for what this model cannot learn, or not together
         """
-        loaded = self.load(forms[0], settings, device)
+        loaded = self.load(example_requests[0], settings, device)
         if not isinstance(loaded, TrainableModel):
             raise InputError(f"model {self.name!r} cannot be trained")
-        if len(forms) > 1:
+        if len(example_requests) > 1:
             raise InputError(f"model {self.name!r} learns one task at a time")
         return [loaded]
 
@@ -201,7 +201,7 @@ class Model(ABC):
         """
         raise TypeError(f"{self.name} does not learn from all examples at once")
 
-    def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
+    def export(self, example_request: Request, settings: "ModelSettings", folder: Path) -> None:
         """Writes what answers such requests as a folder that the model's own library loads whole, adapters merged.
 
         raises: ModelError, OutputError; InputError if it has no such weights
@@ -212,7 +212,7 @@ class Model(ABC):
 class LoadedModel(ABC):
     """A model in memory."""
 
-    fresh_weights: Sequence[str] = ()
+    newly_initialized: Sequence[str] = ()
     """Names of weights that the checkpoint did not have."""
     parameters: int | None = None
     """How many weights it has; None: nobody can know."""

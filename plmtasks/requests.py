@@ -146,7 +146,7 @@ class Choose(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreAnswer(Answer):
+class LogLikelihoodAnswer(Answer):
     log_likelihood: float
     """Natural logarithm, summed over the tokens of `text`."""
     tokens: int
@@ -159,10 +159,10 @@ class ScoreAnswer(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(Request):
+class LogLikelihood(Request):
     """How likely is this text, after its context?"""
 
-    answer_type = ScoreAnswer
+    answer_type = LogLikelihoodAnswer
     text: str
     context: str = ""
 
@@ -190,7 +190,7 @@ class Generate(Request):
     """One word for what is wanted, where models were taught one: "summarize"."""
 
 
-BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, Score, Generate)
+BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, LogLikelihood, Generate)
 
 
 def to_json(value: Any) -> Any:

@@ -89,7 +89,7 @@ class Result:
     @property
     def score(self) -> float | None:
         """The task's main score."""
-        metric, name = self.record["main"]
+        metric, name = self.record["primary_metric"]
         value: float | None = self.record["scores"][metric][name]["value"]
         return value
 
@@ -331,9 +331,9 @@ def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
     except JsonSchemaValueException as e:
         keys, told = list(map(str, e.path or [])), e.message.removeprefix(str(e.name)).strip()
         return ".".join(keys[1:])[:100] or "the whole", told[:200], f"{e.value!r:.80}"
-    main, scores = record["main"], record["scores"]
+    main, scores = record["primary_metric"], record["scores"]
     if main[1] not in scores.get(main[0], {}):
-        return "main", "metric and name of one of its scores", f"{main!r:.80}"
+        return "primary_metric", "metric and name of one of its scores", f"{main!r:.80}"
     return None
 
 

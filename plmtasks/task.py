@@ -146,6 +146,6 @@ class Task(ABC):
         """
         raise TypeError(f"{self.name} follows no other task")
 
-    def facts(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """What of the task belongs in a run's identity."""
         return {"name": self.name, "version": self.version, "language": self.language, "labels": list(self.labels)}

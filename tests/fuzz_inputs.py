@@ -364,10 +364,10 @@ def record() -> dict[str, Any]:
     """The least that a result.json may hold."""
     return {
         "schema_version": 1, "identity": "0" * 32, "task": {"name": "t", "version": 1, "language": "en", "labels": []},
-        "model": {"name": "m", "family": "f", "ask": "Classify"}, "files": {}, "main": ["accuracy", "accuracy"],
-        "protocol": {"how": "zero-shot", "shots": 0, "fresh_weights": [], "trained_on": []},
+        "model": {"name": "m", "family": "f", "ask": "Classify"}, "files": {}, "primary_metric": ["accuracy", "accuracy"],
+        "protocol": {"how": "zero-shot", "shots": 0, "newly_initialized": [], "trained_on": []},
         "data": {
-            "name": "d", "split": "test", "fingerprint": "0" * 64, "examples": 1, "of": 1, "limit": None, "skipped": 0,
+            "name": "d", "split": "test", "fingerprint": "0" * 64, "examples": 1, "total": 1, "limit": None, "skipped": 0,
             "truncated": 0,
         },
         "settings": {

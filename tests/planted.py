@@ -201,7 +201,7 @@ class ScoresAsList(Found):
 
 
 class LabelsUntold(Found):
-    def facts(self):
+    def config(self):
         return {"name": self.name, "version": self.version, "language": self.language}
 
 
@@ -215,8 +215,8 @@ class FactsOfNoField(Found):
         object.__setattr__(bound, "size", len(data["train"]))
         return bound
 
-    def facts(self):
-        return {**super().facts(), "size": self.size}
+    def config(self):
+        return {**super().config(), "size": self.size}
 
 
 class NamedByName(Dataset):
@@ -305,26 +305,26 @@ class Bag(Model):
     def saved(self, folder: Path) -> Model:
         return replace(self, folder=folder)
 
-    def fresh(self, form: Request) -> bool:
+    def newly_initialized(self, example_request: Request) -> bool:
         return self.folder is None
 
-    def identity(self, form: Request, settings: ModelSettings) -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
         return {"seed": settings.seed} if self.folder is None else {"weights": zlib.crc32(self.file().read_bytes())}
 
     def file(self) -> Path:
         assert self.folder is not None
         return self.folder / "weights.safetensors"
 
-    def load(self, form: Request, settings: ModelSettings, device: str) -> LoadedModel:
-        return LoadedBag(self, form, self.weights(form, settings))
+    def load(self, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
+        return LoadedBag(self, example_request, self.weights(example_request, settings))
 
-    def weights(self, form: Request, settings: ModelSettings) -> Any:
+    def weights(self, example_request: Request, settings: ModelSettings) -> Any:
         import torch
         from safetensors.torch import load_file
 
         if self.folder is not None:
             return load_file(self.file())["weight"]
-        return torch.randn(BUCKETS, len(form.labels), generator=torch.Generator().manual_seed(settings.seed))
+        return torch.randn(BUCKETS, len(example_request.labels), generator=torch.Generator().manual_seed(settings.seed))
 
     # what faults change
 
@@ -358,13 +358,13 @@ def words(request: Request) -> Sequence[str]:
 
 
 class LoadedBag(TrainableModel):
-    def __init__(self, model: Bag, form: Request, weight: Any) -> None:
+    def __init__(self, model: Bag, example_request: Request, weight: Any) -> None:
         import torch
 
-        self.model, self.labels = model, form.labels
+        self.model, self.labels = model, example_request.labels
         self.module = torch.nn.Linear(BUCKETS, len(self.labels), bias=False)
         self.module.weight.data = weight.T.contiguous()
-        self.fresh_weights = ("weight",) if model.folder is None else ()
+        self.newly_initialized = ("weight",) if model.folder is None else ()
 
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
         return [Cost(width=width) for width in self.model.widths(requests)]
@@ -441,30 +441,30 @@ class ListsInAnswers(Bag):
 class Unseeded(Bag):
     drawn: ClassVar[list[int]] = [0]
 
-    def weights(self, form, settings):
+    def weights(self, example_request, settings):
         self.drawn[0] += self.folder is None
-        return super().weights(form, replace(settings, seed=self.drawn[0]))
+        return super().weights(example_request, replace(settings, seed=self.drawn[0]))
 
 
 class SeedUntold(Bag):
-    def identity(self, form, settings):
-        return super().identity(form, replace(settings, seed=0))
+    def identity(self, example_request, settings):
+        return super().identity(example_request, replace(settings, seed=0))
 
 
 class IdentityByHash(Bag):
-    def identity(self, form, settings):
-        return {**super().identity(form, settings), "name": hash(self.name)}
+    def identity(self, example_request, settings):
+        return {**super().identity(example_request, settings), "name": hash(self.name)}
 
 
 class HeavyIdentity(Bag):
-    def identity(self, form, settings):
+    def identity(self, example_request, settings):
         import torch
 
-        return {**super().identity(form, settings), "threads": torch.__version__}
+        return {**super().identity(example_request, settings), "threads": torch.__version__}
 
 
 class FreshUntold(Bag):
-    def fresh(self, form):
+    def newly_initialized(self, example_request):
         return False
 
 
@@ -507,10 +507,10 @@ class Echo(Model):
     name: str = "planted-echo"
     answers: Sequence[str] = ("Generate",)
 
-    def identity(self, form: Request, settings: ModelSettings) -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
         return {"version": self.version}
 
-    def load(self, form: Request, settings: ModelSettings, device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
         return LoadedEcho(self)
 
     def cut(self, request: Generate, text: str) -> str:
@@ -551,7 +551,7 @@ MODELS: Sequence[tuple[type[Model], str]] = (
     (SeedUntold, "identity_holds_the_seed"),
     (IdentityByHash, "identity_is_the_same_everywhere"),
     (HeavyIdentity, "importing_is_light"),
-    (FreshUntold, "fresh_weights_are_told"),
+    (FreshUntold, "newly_initialized_weights_are_told"),
     (PromisesMore, "every_promised_kind_is_answered"),
     (AnyLengthCosts, "longer_texts_cost_more"),
     (FirstPays, "costs_depend_on_the_requests_alone"),

@@ -12,8 +12,8 @@ import pytest
 
 from plmtasks import TrainSettings, run_config
 from plmtasks.config import RunConfig
-from plmtasks.evaluation import run
 from plmtasks.evaluation.job import prepare
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry
@@ -104,7 +104,7 @@ def test_every_family_learns_and_answers(case: Case, config: Callable[[Case, str
         assert len({row["id"] for row in answered}) == 4
         assert all(row["prediction"] is not None for row in answered)
         assert math.isfinite(result.score)
-        assert result.record["protocol"]["fresh_weights"] == []
+        assert result.record["protocol"]["newly_initialized"] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.task)

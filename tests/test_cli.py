@@ -48,7 +48,7 @@ def test_show_renders_a_real_request(tmp_path: Path) -> None:
     assert '"question": "' in shown
     assert "solved:" in shown
     assert "metric squad:" in shown
-    assert "answers: Choose, Score, Generate" in plmtasks(tmp_path, "show", "tiny-gpt").stdout
+    assert "answers: Choose, LogLikelihood, Generate" in plmtasks(tmp_path, "show", "tiny-gpt").stdout
     assert "higher is better" in plmtasks(tmp_path, "show", "squad").stdout
 
 

@@ -225,11 +225,11 @@ def test_a_task_is_bound_again_as_its_result_tells(name: str) -> None:
     installed = load_registry()
     task = installed.task(name)
     bound = task.bind(task.load(Source()))
-    again = task.as_run(json.loads(json.dumps(bound.facts())))
-    assert again.facts() == bound.facts()
+    again = task.as_run(json.loads(json.dumps(bound.config())))
+    assert again.config() == bound.config()
     signatures = [[installed.metric(metric).bind(t).signature() for metric in t.metrics] for t in (bound, again)]
     assert signatures[0] == signatures[1]
-    assert task.as_run(task.facts()) is task
+    assert task.as_run(task.config()) is task
 
 
 # ── the command ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,7 +306,7 @@ def test_real_models_of_two_families(tmp_path: Path) -> None:
     )
     registry = load_registry()
     made = compare(chance, learned, registry)
-    main, score = learned.record["main"]
+    main, score = learned.record["primary_metric"]
     found = made.differences[main][score]
     assert learned.score is not None
     assert chance.score is not None

@@ -162,7 +162,7 @@ tags = ["O", "O", "I-PERSON"]
 TEXTS = """
 name = "verses/likelihood"
 metrics = ["perplexity"]
-[Score]
+[LogLikelihood]
 text = "{verse}"
 [[data.test]]
 verse = "the rain in Spain"
@@ -444,11 +444,11 @@ def test_labels_may_come_from_the_data(tmp_path):
 
 def test_the_files_content_is_in_the_identity_and_its_place_is_not(tmp_path):
     (tmp_path / "other").mkdir()
-    facts = task(written(tmp_path, MOOD)).facts()
-    assert task(written(tmp_path / "other", MOOD)).facts() == facts
-    assert task(written(tmp_path, MOOD.replace("good or bad?", "fine?"))).facts() == facts  # a description asks nothing
-    assert task(written(tmp_path, MOOD.replace("It is", "It was"))).facts() != facts
-    assert task(written(tmp_path, MOOD.replace('neg = "bad"', 'neg = "poor"'))).facts() != facts
+    facts = task(written(tmp_path, MOOD)).config()
+    assert task(written(tmp_path / "other", MOOD)).config() == facts
+    assert task(written(tmp_path, MOOD.replace("good or bad?", "fine?"))).config() == facts  # a description asks nothing
+    assert task(written(tmp_path, MOOD.replace("It is", "It was"))).config() != facts
+    assert task(written(tmp_path, MOOD.replace('neg = "bad"', 'neg = "poor"'))).config() != facts
     assert json.loads(json.dumps(facts)) == facts
 
 
@@ -475,7 +475,7 @@ def test_it_runs_by_its_path(tmp_path, registry):
     path.unlink()  # a result tells what its task was
     again = task_of(read_results(result.folder)[0], registry)
     assert isinstance(again, DeclaredTask)
-    assert again.facts() == result.record["task"]
+    assert again.config() == result.record["task"]
     assert command(tmp_path, "results", "verify", "--deep", "results").endswith("1 run, none altered\n")
     assert "ranked by f1_micro" in command(tmp_path, "leaderboard", "results")
 
@@ -493,7 +493,7 @@ def test_a_package_registers_it_in_a_line(tmp_path):
     plugin.register_tasks = plmtasks.hookimpl(lambda: [task(path)])
     registry = load_registry([plugin], installed=False)
     assert [p.error for p in registry.plugins] == [None]
-    assert registry.task("hotels/mood").facts() == task(path).facts()
+    assert registry.task("hotels/mood").config() == task(path).config()
 
 
 def test_a_name_that_an_installed_task_has(tmp_path, registry):

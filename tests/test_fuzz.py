@@ -124,7 +124,7 @@ def test_what_steers_a_terminal() -> None:
 def test_one_damaged_run_is_left_out(tmp_path: Path) -> None:
     from fuzz_inputs import record
 
-    changes = {"a": {}, "b": {"scores": []}, "c": {"main": ["accuracy", "other"]}, "d": {"identity": "../../x"}}
+    changes = {"a": {}, "b": {"scores": []}, "c": {"primary_metric": ["accuracy", "other"]}, "d": {"identity": "../../x"}}
     for name, change in changes.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text(json.dumps({**record(), **change}))

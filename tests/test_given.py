@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 import plmtasks
 from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.errors import InputError, MetricError, UnknownNameError
-from plmtasks.evaluation import run
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import render
@@ -50,7 +50,7 @@ def test_what_is_predicted_takes_the_place_of_what_the_data_gives(config: RunCon
     given = {"task": "toy/find", "model": "toy-model", "identity": found.identity}
     assert result.record["protocol"]["given"] == given
     data = result.record["data"]
-    assert (data["examples"], data["of"], data["limit"]) == (len(rows), len(rows), None)
+    assert (data["examples"], data["total"], data["limit"]) == (len(rows), len(rows), None)
     Draft202012Validator(json.loads((Path(plmtasks.__file__).parent / "result.schema.json").read_text())).validate(result.record)
 
 
@@ -71,7 +71,7 @@ def test_a_limit_is_of_what_follows(config: RunConfig, found: Result, registry: 
     result = run(replace(config, given=str(found.folder), limit=3), registry, alone())
     data = result.record["data"]
     assert (data["examples"], data["limit"]) == (3, 3)
-    assert data["of"] > 3
+    assert data["total"] > 3
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_further_metric_stands_beside_the_tasks_own(config: RunConfig, registr
     plain = run(config, registry, alone())
     more = run(replace(config, metrics=("toy_lengths", "toy_accuracy", "toy_lengths")), registry, alone())
     assert list(more.scores()) == ["toy_accuracy/accuracy", "toy_lengths/accuracy"]
-    assert more.record["main"] == plain.record["main"] == ["toy_accuracy", "accuracy"]
+    assert more.record["primary_metric"] == plain.record["primary_metric"] == ["toy_accuracy", "accuracy"]
     assert more.identity != plain.identity
     values = [row["prediction"] for row in more.predictions()]
     assert more.scores()["toy_lengths/accuracy"] == pytest.approx(100 * sum(map(len, values)) / len(values))

@@ -35,9 +35,9 @@ def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, m
         "schema_version": 1, "identity": identity or identity_hash({"model": model, "value": value}),
         "task": {"name": task, "version": parts.get("version", 1), "language": "en", "labels": []},
         "model": {"name": model, "family": "encoder", "ask": parts.get("ask", "Classify")},
-        "protocol": {"how": "fine-tuned", "shots": 0, "fresh_weights": [], "trained_on": []} | parts.get("protocol", {}),
+        "protocol": {"how": "fine-tuned", "shots": 0, "newly_initialized": [], "trained_on": []} | parts.get("protocol", {}),
         "data": {
-            "name": "set", "split": "test", "fingerprint": "a" * 64, "examples": 872, "of": 872, "limit": None, "skipped": 0,
+            "name": "set", "split": "test", "fingerprint": "a" * 64, "examples": 872, "total": 872, "limit": None, "skipped": 0,
             "truncated": 0,
         } | parts.get("data", {}),
         "settings": {
@@ -45,7 +45,7 @@ def result(model="m", value=50.0, *, identity=None, task="t/one", scores=None, m
             "generation": GENERATION, "model_args": {},
             "trust_remote_code": False,
         } | parts.get("settings", {}),
-        "scores": scores or {"a": {"acc": score(value)}}, "main": list(main),
+        "scores": scores or {"a": {"acc": score(value)}}, "primary_metric": list(main),
         "signatures": {"a": "a v1"} | parts.get("signatures", {}), "files": {},
     }  # fmt: skip
     return Result(record=record, folder=Path("results") / model)
@@ -127,7 +127,7 @@ def test_one_identity_with_other_bytes_stands_twice_and_says_so():
 @pytest.mark.parametrize(
     ("parts", "mark"),
     [
-        ({"protocol": {"how": "untrained", "fresh_weights": ["head.weight"]}}, "untrained head"),
+        ({"protocol": {"how": "untrained", "newly_initialized": ["head.weight"]}}, "untrained head"),
         ({"data": {"limit": 436, "examples": 436}}, "limit 436"),
         ({"data": {"truncated": 7}}, "truncated 7"),
         ({"data": {"truncated": 7, "too_long": "8 tokens, its own"}}, "truncated 7 (8 tokens, its own)"),

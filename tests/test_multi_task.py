@@ -13,7 +13,8 @@ from plmtasks import TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.config import RunConfig
 from plmtasks.errors import InputError
-from plmtasks.evaluation import run, train
+from plmtasks.evaluation import train
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry
@@ -60,7 +61,7 @@ def test_the_checkpoint_serves_every_task(both: Path, tmp_path: Path, registry: 
         result = run(resolve(config, 1), registry, alone())
         assert result.record["protocol"]["how"] == f"fine-tuned with {other}"
         assert [t["task"] for t in result.record["protocol"]["trained_on"]] == list(TASKS)
-        assert result.record["protocol"]["fresh_weights"] == []
+        assert result.record["protocol"]["newly_initialized"] == []
 
 
 def test_what_it_says_on_validation_is_what_it_answers_later(both: Path, tmp_path: Path, registry: Registry) -> None:
@@ -131,7 +132,7 @@ def test_text_to_text_models_learn_tasks_together(model: str, tmp_path: Path, re
     assert set(record(folder)["history"][0]["losses"]) == set(TASKS)
     for task in TASKS:
         [config] = configs(str(folder), task, split="test", limit=4, output=str(tmp_path / "results"), train="never")
-        assert run(resolve(config, 1), registry, alone()).record["protocol"]["fresh_weights"] == []
+        assert run(resolve(config, 1), registry, alone()).record["protocol"]["newly_initialized"] == []
 
 
 def test_a_task_is_learned_once(tmp_path: Path, registry: Registry) -> None:

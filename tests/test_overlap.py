@@ -86,7 +86,7 @@ def test_the_examples_are_sliced_by_it() -> None:
 def test_a_table_says_so() -> None:
     record: Any = {
         "overlap": {"exact": 1, "ngram": 3, "n": 8, "examples": 20},
-        "data": {"limit": None, "of": 20, "skipped": 0, "truncated": 0},
+        "data": {"limit": None, "total": 20, "skipped": 0, "truncated": 0},
         "settings": {"dtype": "float32"},
     }  # fmt: skip
     marks = ["1 of 20 stand in train", "3 of 20 share 8 words in a row with train"]

@@ -28,8 +28,9 @@ import plmtasks
 from plmtasks.cli import cli
 from plmtasks.config import Source, run_config
 from plmtasks.errors import DataError, DataWarning, InputError, OutputError
-from plmtasks.evaluation import PredictConfig, answers, predict
+from plmtasks.evaluation import PredictConfig
 from plmtasks.evaluation.output import Kept
+from plmtasks.evaluation.prediction import answers, predict
 from plmtasks.evaluation.questions import PATIENCE, Lines, hint, read_question
 from plmtasks.execution import alone
 from plmtasks.files import read_records, write_rows

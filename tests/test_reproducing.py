@@ -16,9 +16,10 @@ from trainings import KINDS
 from plmtasks.cli.reproduce import command
 from plmtasks.config import run_config
 from plmtasks.errors import DataError, InputError
-from plmtasks.evaluation import Moved, config_of, differences, run, train
+from plmtasks.evaluation import Moved, config_of, differences, train
 from plmtasks.evaluation import run as run_all
 from plmtasks.evaluation.reproduction import FILES
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone, environment
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry

@@ -12,11 +12,12 @@ import toy
 from plmtasks import RunConfig, Source
 from plmtasks.config import ModelSettings, run_config
 from plmtasks.errors import InputError, MismatchError, OutputError, PlmtasksError
-from plmtasks.evaluation import fitting, run
+from plmtasks.evaluation import fitting
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import Journal, Progress, alone, answering
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import Cost, LoadedModel
-from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request, Score, ScoreAnswer
+from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, LogLikelihood, LogLikelihoodAnswer, Request
 from plmtasks.results import Result, read_results
 
 
@@ -96,7 +97,7 @@ def test_equal_requests_are_computed_once(config: RunConfig, registry: Registry,
 def test_limit_draws_by_id_and_is_said(config: RunConfig, registry: Registry) -> None:
     result = run(replace(config, limit=5), registry, alone())
     assert result.record["data"]["examples"] == 5
-    assert result.record["data"]["of"] == 23
+    assert result.record["data"]["total"] == 23
     assert result.record["data"]["limit"] == 5
 
 
@@ -136,7 +137,7 @@ def test_a_model_that_answers_too_little_fails(config: RunConfig, registry: Regi
 @pytest.mark.parametrize(
     ("request_", "answer"),
     [
-        (Score(text="好", context="很"), ScoreAnswer(log_likelihood=0.0, tokens=0, words=1, bytes=3)),
+        (LogLikelihood(text="好", context="很"), LogLikelihoodAnswer(log_likelihood=0.0, tokens=0, words=1, bytes=3)),
         (
             Choose(text="很", choices=("好", "x")),
             ChooseAnswer(choices=tuple(Likelihood(log_likelihood=-n, tokens=n, bytes=n) for n in (0, 1))),
@@ -203,7 +204,7 @@ def test_a_pair_that_does_not_fit(config: RunConfig, registry: Registry, monkeyp
     )
 
 
-def test_fresh_weights_are_refused(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newly_initialized_are_refused(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
     with pytest.raises(InputError, match="--train never forbids training"):
         run(replace(config, train="never"), registry, alone())
@@ -212,20 +213,20 @@ def test_fresh_weights_are_refused(config: RunConfig, registry: Registry, monkey
     assert "--train-data PATH" in str(error.value)
 
 
-def test_fresh_weights_that_were_allowed_are_shown(
+def test_newly_initialized_that_were_allowed_are_shown(
     config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
-    monkeypatch.setattr(toy.LoadedToy, "fresh_weights", ("head.weight",))
+    monkeypatch.setattr(toy.LoadedToy, "newly_initialized", ("head.weight",))
     result = run(replace(config, train="never", allow_untrained=True), registry, alone())
     assert result.record["protocol"]["how"] == "untrained"
-    assert result.record["protocol"]["fresh_weights"] == ["head.weight"]
+    assert result.record["protocol"]["newly_initialized"] == ["head.weight"]
 
 
 def test_a_checkpoint_that_lacks_weights_is_found_out(
     config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy.LoadedToy, "fresh_weights", ("head.weight",))
+    monkeypatch.setattr(toy.LoadedToy, "newly_initialized", ("head.weight",))
     with pytest.raises(InputError, match=r"lacks weights that Classify needs: head\.weight"):
         run(config, registry, alone())
     assert not list(Path(config.output).rglob("result.json"))

@@ -11,10 +11,10 @@ def test_splits_have_their_sizes_and_share_no_sentence():
 
 
 def test_even_the_largest_splits_share_no_event():
-    def facts(split):
+    def config(split):
         return {(e.agent, e.verb, e.thing, e.place, e.time, e.sentiment) for e in events(split, 1000)}
 
-    assert len(facts("train") | facts("validation") | facts("test")) == 3000
+    assert len(config("train") | config("validation") | config("test")) == 3000
 
 
 def test_ids_are_unique():

@@ -66,7 +66,9 @@ def test_the_seeds_spread_is_apart_from_the_sampling_interval(folder, monkeypatc
     shown = row.score(row.main)
     assert shown["value"] == pytest.approx(expected.mean)
     assert shown["low"] == pytest.approx(sum(s["low"] for s in scores) / 3)
-    line = next(r for r in csv.DictReader(io.StringIO(render(results, "csv"))) if r["seeds"] == "3" and r["main"] == "True")
+    line = next(
+        r for r in csv.DictReader(io.StringIO(render(results, "csv"))) if r["seeds"] == "3" and r["primary_metric"] == "True"
+    )
     assert float(line["seed_deviation"]) == pytest.approx(expected.deviation)
     cell = f"3: ±{expected.deviation:.2g} [{expected.low:.4g}, {expected.high:.4g}]"
     for form in ("table", "markdown", "latex"):

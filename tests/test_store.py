@@ -17,7 +17,7 @@ from plmtasks import results, store
 from plmtasks.cli.results import command
 from plmtasks.config import RunConfig, run_config
 from plmtasks.errors import InputError, OutputError
-from plmtasks.evaluation import run
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone, environment
 from plmtasks.files import place
 from plmtasks.hooks import Registry, load_registry

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from plmtasks.cli import cli
 from plmtasks.config import run_config
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.evaluation import run
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import alone
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry
@@ -158,7 +158,7 @@ def _plant_runs(store: Path, honest: list[Path]) -> None:
         def change(record: dict[str, Any], config: dict[str, Any]) -> None:
             record["scores"][metric] = record["scores"].pop("toy_accuracy")
             record["signatures"] = {metric: f"{metric} v1"}
-            record["main"] = [metric, "accuracy"]
+            record["primary_metric"] = [metric, "accuracy"]
             record["task"]["version"] = 100 + NAMES.index(metric)  # a board of its own
             config["config"]["metrics"] = [metric]
 

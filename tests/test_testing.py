@@ -17,7 +17,7 @@ from plmtasks.requests import (
     Generate,
     GenerateAnswer,
     Likelihood,
-    ScoreAnswer,
+    LogLikelihoodAnswer,
     Span,
     TagAnswer,
 )
@@ -153,8 +153,8 @@ def test_a_perfect_answer_is_well_formed(kind):
         ("Choose", ChooseAnswer(choices=()), "2 choices have 0 likelihoods"),
         ("Choose", ChooseAnswer(choices=(Likelihood(log_likelihood=0.5, tokens=1, bytes=8),) * 2), "log-likelihood of 0.5"),
         ("Choose", ChooseAnswer(choices=(Likelihood(log_likelihood=-1.0, tokens=1, bytes=3),) * 2), "has 8 bytes, not 3"),
-        ("Score", ScoreAnswer(log_likelihood=-1.0, tokens=9, words=3, bytes=64), "12 words, not 3"),
-        ("Score", ScoreAnswer(log_likelihood=-1.0, tokens=9, words=12, bytes=64, likeliest=10), "10 of 9 tokens"),
+        ("LogLikelihood", LogLikelihoodAnswer(log_likelihood=-1.0, tokens=9, words=3, bytes=64), "12 words, not 3"),
+        ("LogLikelihood", LogLikelihoodAnswer(log_likelihood=-1.0, tokens=9, words=12, bytes=64, likeliest=10), "10 of 9 tokens"),
     ],
 )  # fmt: skip
 def test_a_malformed_answer(kind, answer, complaint):

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError, OutputError
-from plmtasks.evaluation import estimate, run, train
+from plmtasks.evaluation import estimate, train
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import Progress, alone
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import Cost, LoadedModel, Model
@@ -431,7 +432,7 @@ class AtOnce(Model):
     def share(self) -> float | None:
         return float((Path(self.source) / "share").read_text()) if self.source else None
 
-    def fresh(self, form: Request) -> bool:
+    def newly_initialized(self, form: Request) -> bool:
         return self.source is None
 
     def training_record(self) -> Any:

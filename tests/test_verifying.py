@@ -18,8 +18,8 @@ from plmtasks import results
 from plmtasks.cli.results import command
 from plmtasks.config import run_config
 from plmtasks.data import Dataset
-from plmtasks.evaluation import run
 from plmtasks.evaluation import run as run_all
+from plmtasks.evaluation.runner import run
 from plmtasks.examples import Example
 from plmtasks.execution import alone
 from plmtasks.files import dump, sealed
@@ -199,7 +199,7 @@ def test_an_altered_result_is_found(copy: Path, registry: Registry, change: Any,
         (lambda r: r["protocol"].update(how="fine-tuned"), "how the model came to the task"),
         (lambda r: r["protocol"].update(shots=5), "how the model came to the task"),
         (lambda r: r["protocol"]["trained_on"].append({"task": "toy/even"}), "how the model came to the task"),
-        (lambda r: r["protocol"].update(fresh_weights=["head"]), "newly initialized weights"),
+        (lambda r: r["protocol"].update(newly_initialized=["head"]), "newly initialized weights"),
         (lambda r: r["model"].update(family="encoder"), "model"),
         (lambda r: r["slices"].clear(), "slices from the predictions"),
         (lambda r: r["slices"].popitem()[1].update(examples=1), "slices from the predictions"),

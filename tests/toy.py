@@ -94,10 +94,10 @@ class ToyModel(Model):
     family: str = "toy"
     answers: Sequence[str] = ("Classify",)
 
-    def identity(self, form: Request, settings: ModelSettings) -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
         return {"weights": "none"}
 
-    def load(self, form: Request, settings: ModelSettings, device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
         return LoadedToy()
 
 

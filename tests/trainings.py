@@ -19,8 +19,8 @@ KINDS = {
     "Generate, decoder": (["summarization/sample"], "tiny-gpt"),
     "Generate, sequence-to-sequence": (["translation/sample"], "tiny-t5"),
     "Choose": (["classification/sample"], "tiny-gpt"),
-    "Score, masks": (["language_modeling/sample"], "tiny-bert"),
-    "Score, spans": (["language_modeling/sample"], "tiny-t5"),
+    "LogLikelihood, masks": (["language_modeling/sample"], "tiny-bert"),
+    "LogLikelihood, spans": (["language_modeling/sample"], "tiny-t5"),
 }
 """request → tasks, and a model that learns them"""
 

@@ -89,7 +89,7 @@ def _score(options: Options) -> Any:
 
     task = load_registry().task("language_modeling/wikitext2")
     examples = sorted(task.load(Source(data=str(DATA / "wikitext2")))["test"], key=lambda e: e.id)
-    asked = [task.ask(example.hidden(), "Score") for example in examples]
+    asked = [task.ask(example.hidden(), "LogLikelihood") for example in examples]
     return asked[:: len(asked) // options.count(4, 2)][: options.count(4, 2)], models.decoder(), _of_decoder, {"stride": 1024}
 
 
@@ -97,7 +97,7 @@ WORKS = {
     "Classify MiniLM": _classify_minilm,
     "Classify BERT-base": _classify_bert,
     "Choose GPT-2": _choose,
-    "Score GPT-2": _score,
+    "LogLikelihood GPT-2": _score,
 }
 
 

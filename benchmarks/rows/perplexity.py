@@ -17,7 +17,7 @@ def rolling(options: Options) -> Comparison:
 
     task = load_registry().task("language_modeling/wikitext2")
     examples = task.load(Source(data=str(DATA / "wikitext2")))["test"]
-    asked = [task.ask(example.hidden(), "Score") for example in sorted(examples, key=lambda e: e.id)]
+    asked = [task.ask(example.hidden(), "LogLikelihood") for example in sorted(examples, key=lambda e: e.id)]
     requests = asked[:: len(asked) // options.count(ARTICLES, 3)]
     model = models.decoder()
     engine = Ours(model, requests, options, stride=1024)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from .. import __version__
+from ..config import LAUNCHED
 from ..errors import PlmtasksError, PluginError
-from ..execution import LAUNCHED
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

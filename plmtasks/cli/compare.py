@@ -53,7 +53,7 @@ def _json(made: "Comparison", examples: int) -> dict[str, Any]:
     return {
         "runs": [{"folder": str(r.folder), "identity": r.identity, "model": r.model, "scores": r.scores()} for r in runs],
         "task": made.first.task, "data": made.first.data, "split": made.first.record["data"]["split"],
-        "main": made.first.record["main"], "examples": made.n,
+        "primary_metric": made.first.record["primary_metric"], "examples": made.n,
         "differences": {m: {s: asdict(d) for s, d in scores.items()} for m, scores in made.differences.items()},
         "slices": {name: {"examples": n, "difference": asdict(d) if d else None} for name, (n, d) in made.slices.items()},
         "changed": len(made.changed), "changed_examples": [asdict(c) for c in made.changed[:examples]],
@@ -67,7 +67,7 @@ def _table(made: "Comparison", examples: int) -> str:
     from ..execution import printable
     from .texts import table
 
-    data, (metric, score) = made.first.record["data"], made.first.record["main"]
+    data, (metric, score) = made.first.record["data"], made.first.record["primary_metric"]
     blocks = [
         printable(f"{made.first.task} on {made.first.data}, split {data['split']}: {made.n} of {data['examples']} examples"),
         *(

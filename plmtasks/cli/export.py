@@ -38,8 +38,8 @@ def command(model: str | None, task: str | None, config: "Suite | None", output:
         raise OutputError(f"{folder} holds something already", "choose a new or empty folder with --output DIR")
     run = one(task, model, config, {**values, "limit": 1})
     registry = load_registry(trusting=run.settings.trust_remote_code)
-    form, checkpoint = any_form(run, registry), registry.model(run.model)
-    checkpoint.export(form, run.settings.that_matter(form), folder)
+    example_request, checkpoint = any_form(run, registry), registry.model(run.model)
+    checkpoint.export(example_request, run.settings.that_matter(example_request), folder)
     if (record := checkpoint.training_record()) is not None:
         write_record(folder, record)
-    say(f"{folder}: {checkpoint.name}, which answers {form.kind()}")
+    say(f"{folder}: {checkpoint.name}, which answers {example_request.kind()}")

@@ -72,11 +72,11 @@ def _row(run: "Run") -> dict[str, Any]:
         "damage": run.damage.message if run.damage else None,
     }  # fmt: skip
     if record is not None:
-        metric, name = record["main"]
+        metric, name = record["primary_metric"]
         score, data = record["scores"][metric][name], record["data"]
         row |= {
             "identity": record["identity"], "protocol": record["protocol"]["how"], "metric": metric, "score": name,
-            **{end: score[end] for end in ("value", "low", "high")}, "examples": data["examples"], "of": data["of"],
+            **{end: score[end] for end in ("value", "low", "high")}, "examples": data["examples"], "total": data["total"],
         }  # fmt: skip
     return row
 

@@ -10,7 +10,7 @@ from ..metric import Metric
 from .base import DeclaredTask
 from .file import Declaration, declare, read_declaration
 
-__all__ = ["DeclaredTask", "task", "task_of_facts"]
+__all__ = ["DeclaredTask", "task", "task_of_config"]
 
 
 def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> DeclaredTask:
@@ -40,7 +40,7 @@ def _check_metrics(declared: Declaration, metric: Callable[[str], Metric]) -> No
         raise DataError(declared.file.where("main"), f"a score of its metrics: {known}", said, *meant(declared.main, scores))
 
 
-def task_of_facts(facts: Mapping[str, Any]) -> DeclaredTask | None:
+def task_of_config(facts: Mapping[str, Any]) -> DeclaredTask | None:
     """The task that a run tells these facts of, as it was declared then; None if it was not declared in a file."""
     content = facts.get("declared")
     return _made(declare(TomlFile(Path(f"{facts['name']}.toml"), "", content))) if content is not None else None

@@ -14,7 +14,7 @@ from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
-from ..requests import Choose, Classify, ExtractSpan, Generate, Request, Score, Shot, Tag
+from ..requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Request, Shot, Tag
 from ..task import Task
 from .file import ALL_WORDS, SPLITS, Declaration
 from .templates import fill
@@ -59,8 +59,8 @@ class DeclaredTask(Task):
     def as_run(self, facts: Mapping[str, Any]) -> "DeclaredTask":
         return self.labelled(facts["labels"])
 
-    def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "declared": self.declared.facts()}
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "declared": self.declared.config()}
 
     # ── data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -286,7 +286,7 @@ class DeclaredTask(Task):
         if kind == "Tag":
             marked = tuple(inputs[said.marked]) if said.marked else ()
             return Tag(words=tuple(inputs[said.words]), labels=self.tags(), marked=marked)
-        return Score(text=fill(said.text, values), context=fill(said.context, values))
+        return LogLikelihood(text=fill(said.text, values), context=fill(said.context, values))
 
     def all_words(self) -> str:
         """The words of all labels, for an instruction."""

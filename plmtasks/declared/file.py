@@ -93,14 +93,14 @@ class TagTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreTable:
+class LogLikelihoodTable:
     text: str
     context: str = ""
 
 
-KINDS = ("Classify", "Choose", "Generate", "ExtractSpan", "Tag", "Score")
+KINDS = ("Classify", "Choose", "Generate", "ExtractSpan", "Tag", "LogLikelihood")
 
-TOGETHER = (("Classify", "Choose", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("Score",))
+TOGETHER = (("Classify", "Choose", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("LogLikelihood",))
 """Kinds that can ask for the same."""
 
 TEMPLATES = ("text", "text_pair", "instruction", "choices", "question", "context", "words", "marked")
@@ -134,7 +134,7 @@ class Declaration:
     Generate: GenerateTable | None = None
     ExtractSpan: ExtractSpanTable | None = None
     Tag: TagTable | None = None
-    Score: ScoreTable | None = None
+    LogLikelihood: LogLikelihoodTable | None = None
     file: TomlFile = field(init=False, repr=False, compare=False)
 
     @property
@@ -147,7 +147,7 @@ class Declaration:
         """What the reference is."""
         if self.ExtractSpan:
             return "spans"
-        if self.Tag or self.Score:
+        if self.Tag or self.LogLikelihood:
             return "tags" if self.Tag else "likelihoods"
         if self.Choose and self.Choose.choices is not None:
             return "choices"
@@ -168,7 +168,7 @@ class Declaration:
         used = [name for kind in self.asks for one in written(self, kind) for name in one.names()]
         return {name: name for name in used if name != ALL_WORDS}
 
-    def facts(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """What of the file can change an answer: all but its description, and the data, which have a hash of their own."""
         return {key: value for key, value in self.file.content.items() if key not in ("description", "data")}
 
@@ -217,7 +217,7 @@ def declare(file: TomlFile) -> Declaration:
 
 def _check_values(declared: Declaration, file: TomlFile) -> None:
     try:
-        json.dumps(declared.facts(), allow_nan=False)
+        json.dumps(declared.config(), allow_nan=False)
     except (TypeError, ValueError) as e:
         raise DataError(str(file.path), "texts, whole and finite numbers, lists and tables", str(e)) from e
 

@@ -7,7 +7,17 @@ from typing import Any, ClassVar, cast
 from ..data import Dataset, class_names, locate, read_answers
 from ..errors import DataError
 from ..examples import Example, Prediction
-from ..requests import Answer, ExtractSpan, ExtractSpanAnswer, GenerateAnswer, Request, Score, ScoreAnswer, Span, TagAnswer
+from ..requests import (
+    Answer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    GenerateAnswer,
+    LogLikelihood,
+    LogLikelihoodAnswer,
+    Request,
+    Span,
+    TagAnswer,
+)
 from .base import DeclaredTask
 
 UNANSWERABLE = "unanswerable"
@@ -192,15 +202,15 @@ class Likelihoods(DeclaredTask):
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """The log-likelihood; scores: "tokens", "words", "bytes", "likeliest" and "pseudo", 1 for a pseudo-likelihood."""
-        assert isinstance(answer, ScoreAnswer)
+        assert isinstance(answer, LogLikelihoodAnswer)
         names = ("tokens", "words", "bytes", "likeliest", "pseudo")
         return Prediction(value=answer.log_likelihood, scores={name: float(getattr(answer, name)) for name in names})
 
     def solve(self, example: Example, request: Request) -> Answer:
-        assert isinstance(request, Score)
+        assert isinstance(request, LogLikelihood)
         words = len(request.text.split())
         count = len(request.text.encode())
-        return ScoreAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=count, likeliest=words)
+        return LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=count, likeliest=words)
 
 
 def _list(value: Any) -> list[Any]:

@@ -52,7 +52,7 @@ def _check(result: Result, split: str, examples: Sequence[Example], name: str) -
         raise InputError(f"{result.folder} is a run on the split {data['split']!r}, not {split!r}", f"--split {data['split']}")
     if data["limit"] is not None:
         raise InputError(
-            f"{result.folder} answered {data['examples']} of {data['of']} examples", "run it again without --limit"
+            f"{result.folder} answered {data['examples']} of {data['total']} examples", "run it again without --limit"
         )  # fmt: skip
     if data["fingerprint"] != fingerprint(examples):
         raise InputError(

@@ -37,9 +37,9 @@ class Job:
     examples: Sequence[Example]
     requests: Sequence[Request]
     """One for each example."""
-    form: Request
+    example_request: Request
     """Any of them: it shows the label set."""
-    of: int
+    total: int
     """How many examples there are without a limit."""
     learned: bool = False
     """Whether the model was trained for this run."""
@@ -73,8 +73,8 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data
     whole, taken = given.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
     examples = draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
-    form = task.ask(data[split][0].hidden(), kind)
-    config = replace(config, settings=config.settings.that_matter(form))
+    example_request = task.ask(data[split][0].hidden(), kind)
+    config = replace(config, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     perturbed = [
         replace(p, requests=asker.ask(p.examples, originals))
@@ -82,7 +82,7 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data
     ]
     return Job(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
-        requests=asker.ask(examples), form=form, of=len(whole), given=taken,
+        requests=asker.ask(examples), example_request=example_request, total=len(whole), given=taken,
         perturbed=perturbed, groups=_groups(task, config),
     )  # fmt: skip
 
@@ -135,10 +135,10 @@ def any_form(config: RunConfig, registry: Registry) -> Request:
     kind = choose_kind(task, model, config.ask, registry)
     try:
         task = knowing(task, model, config)
-        form = task.ask(made_up(task).hidden(), kind)
+        example_request = task.ask(made_up(task).hidden(), kind)
     except InputError:
-        return prepare(config, registry).form
-    return form if getattr(form, "labels", None) != () else prepare(config, registry).form
+        return prepare(config, registry).example_request
+    return example_request if getattr(example_request, "labels", None) != () else prepare(config, registry).example_request
 
 
 def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:

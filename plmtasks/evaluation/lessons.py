@@ -20,18 +20,18 @@ from .job import Job, data_name, read
 
 
 def must_learn(job: Job) -> bool:
-    """Whether the model has to be trained before this run: its head would be fresh, or the user wants it.
+    """Whether the model has to be trained before this run: its head would be newly initialized, or the user wants it.
 
     raises: InputError if it may not be trained, or there is nothing to train on
     """
     c, name = job.config, job.model.name
-    fresh = job.model.from_scratch or job.model.fresh(job.form)
-    if c.train == "always" or (fresh and c.train == "auto"):
+    newly_initialized = job.model.from_scratch or job.model.newly_initialized(job.example_request)
+    if c.train == "always" or (newly_initialized and c.train == "auto"):
         _check_train_split(job)
         return True
     if job.model.from_scratch:
         raise InputError(f"{name!r} is made and trained on the spot, and --train never forbids it", "leave --train out")
-    if fresh and not c.allow_untrained:
+    if newly_initialized and not c.allow_untrained:
         raise InputError(
             f"{name!r} has no weights that answer such a {job.kind} request, and --train never forbids training",
             *_labels_beside(job),
@@ -42,7 +42,7 @@ def must_learn(job: Job) -> bool:
 
 def _labels_beside(job: Job) -> list[str]:
     """What the model has weights for, beside what is asked of it."""
-    labels = getattr(job.form, "labels", ())
+    labels = getattr(job.example_request, "labels", ())
     has = [f"it has weights for {head}" for head in job.model.heads()]
     return [*has, f"{job.task.name} asks {job.kind}" + (f" with the labels {', '.join(labels)}" if labels else "")] if has else []
 
@@ -179,7 +179,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
             job=job, examples=asked, requests=[job.task.ask(e.hidden(), job.kind) for e in asked], processes=processes
         )
         selecting = {
-            "data": fingerprint(asked), "task": job.task.facts(), "metrics": {m.name: m.signature() for m in job.metrics},
+            "data": fingerprint(asked), "task": job.task.config(), "metrics": {m.name: m.signature() for m in job.metrics},
             "settings": to_json(job.config.settings),
         }  # fmt: skip
     score = scoring.main_score(job.metrics[0])

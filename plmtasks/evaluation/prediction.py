@@ -88,7 +88,7 @@ class Stage:
         c = self.config
         shots = [c.shots, c.shots_from, c.seed, self.data.fingerprint("train")] if c.shots else []
         settings = to_json(c.settings)
-        return {"task": self.task.facts(), "model": self.model.name, "ask": self.kind, "shots": shots, "settings": settings}
+        return {"task": self.task.config(), "model": self.model.name, "ask": self.kind, "shots": shots, "settings": settings}
 
     def open(self, example: Example) -> LoadedModel:
         """The model in memory; called in all processes.
@@ -98,15 +98,15 @@ class Stage:
         form = Asker(self.task, self.kind, self.data, self.config).ask([example])[0]
         if getattr(form, "labels", None) == ():
             raise InputError(f"the labels of {self.task.name!r} are not known", "name data that has them with --data PATH")
-        if self.model.fresh(form):
+        if self.model.newly_initialized(form):
             raise _untrained(self.config, self.task, self.model, f"has no weights that answer {self.task.name} by {self.kind}")
         self.config = replace(self.config, settings=self.config.settings.that_matter(form))
         self.opened(self.task.name, self.model.identity(form, self.config.settings))
         device = self.processes.device()
         self.loaded = self.model.load(form, self.config.settings, device)
-        if self.loaded.fresh_weights:
+        if self.loaded.newly_initialized:
             raise _untrained(
-                self.config, self.task, self.model, f"lacks weights: {', '.join(sorted(self.loaded.fresh_weights)[:3])}"
+                self.config, self.task, self.model, f"lacks weights: {', '.join(sorted(self.loaded.newly_initialized)[:3])}"
             )
         self.machine = self.processes.share("machine", lambda: environment.machine_class(device))
         return self.loaded

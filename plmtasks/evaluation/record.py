@@ -25,7 +25,7 @@ class Outcome:
 
     work: answering.Plan
     answers: Mapping[str, Answer]
-    fresh: Sequence[str]
+    newly_initialized: Sequence[str]
     """Names of weights that were never trained."""
     limited: str
     """The model's limit, in words."""
@@ -77,37 +77,39 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
     keys = [request.key() for request in job.requests]
     return {
         "schema_version": results.SCHEMA_VERSION, "identity": results.identity_hash(parts), "task": parts["task"],
-        "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind}, "protocol": _protocol(job, outcome.fresh),
+        "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind},
+        "protocol": _protocol(job, outcome.newly_initialized),
         "data": {
             **parts["data"], "examples": len(job.examples),
-            "limit": len(job.examples) if len(job.examples) < parts["data"]["of"] else None,
+            "limit": len(job.examples) if len(job.examples) < parts["data"]["total"] else None,
             **({"empty": empty} if (empty := sum(map(is_empty, job.examples))) else {}),
             "skipped": sum(key in outcome.work.skipped for key in keys),
             "truncated": sum(key in outcome.work.cut for key in keys),
             **({"too_long": outcome.limited} if outcome.limited and (outcome.work.cut or outcome.work.skipped) else {}),
         },
-        "settings": parts["settings"], "scores": scored.scores, "main": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
+        "settings": parts["settings"], "scores": scored.scores,
+        "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": {m.name: m.signature() for m in job.metrics}, **_seed(job, parts),
     }  # fmt: skip
 
 
 def shots(job: Job) -> int:
     """Solved examples before each question."""
-    return job.config.shots or max(len(getattr(r, "shots", ())) for r in (job.form, *job.requests))
+    return job.config.shots or max(len(getattr(r, "shots", ())) for r in (job.example_request, *job.requests))
 
 
-def _protocol(job: Job, fresh: Sequence[str]) -> dict[str, Any]:
+def _protocol(job: Job, newly_initialized: Sequence[str]) -> dict[str, Any]:
     """How the model came to the task."""
-    untrained, record = bool(fresh) or job.model.fresh(job.form), job.model.training_record()
-    came = came_to(job.task.name, type(job.form), record, shots(job), untrained=untrained)
-    return {**came, "shots": shots(job), "fresh_weights": list(fresh), **given_to(job)}
+    untrained, record = bool(newly_initialized) or job.model.newly_initialized(job.example_request), job.model.training_record()
+    came = came_to(job.task.name, type(job.example_request), record, shots(job), untrained=untrained)
+    return {**came, "shots": shots(job), "newly_initialized": list(newly_initialized), **given_to(job)}
 
 
 def draws(job: Job) -> bool:
     """Whether the model's answers depend on the seed of its settings."""
     s = job.config.settings
-    forms = (job.model.identity(job.form, replace(s, seed=seed)) for seed in (s.seed, s.seed + 1))
-    return next(forms) != next(forms)
+    example_requests = (job.model.identity(job.example_request, replace(s, seed=seed)) for seed in (s.seed, s.seed + 1))
+    return next(example_requests) != next(example_requests)
 
 
 def _seed(job: Job, parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def _seed(job: Job, parts: Mapping[str, Any]) -> dict[str, Any]:
     bare = [replace(r, shots=()) for r in job.requests] if c.shots else job.requests  # type: ignore[call-arg]
     common = {
         **parts, "settings": to_json(settings), "requests": results.identity_hash({"keys": [r.key() for r in bare]}),
-        "model": [job.model.name, trained["recipe"] if trained else job.model.identity(job.form, settings)],
+        "model": [job.model.name, trained["recipe"] if trained else job.model.identity(job.example_request, settings)],
         "trained": None if trained else parts["trained"], "shots": pool,
     }  # fmt: skip
     return {"seed": {"value": seeds.pop(), "recipe": results.identity_hash(common)}}

@@ -28,7 +28,7 @@ WORDS = {
     "data": "of the data: the", "data fingerprint": "the examples", "data of": "the number of examples of the whole split",
     "model": "of the model: the", "model files": "of the model: the file",
     "model version": "the version of how the model is asked",
-    "settings": "the setting", "metrics": "the metric", "allow_untrained": "whether weights are fresh",
+    "settings": "the setting", "metrics": "the metric", "allow_untrained": "whether weights are newly initialized",
     "given": "of the run that is given: the", "trained": "of the training: the",
     "trained start": "of the model before its training: the", "trained learned": "of what is learned: the",
     "trained learned data fingerprint": "the examples of the train split", "trained learned data": "of the train split: the",

@@ -59,9 +59,9 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
             write_text(folder / "config.json", sealed({"config": to_json(config), "identity": parts}))
         worked, environment.worked = environment.worked, True
         resumed = any((folder / "journal").glob("*.jsonl"))
-        loaded = job.model.load(job.form, config.settings, device)
+        loaded = job.model.load(job.example_request, config.settings, device)
         loading = time.monotonic() - began
-        fresh = _check_fresh(job, loaded)
+        newly_initialized = _check_initialized(job, loaded)
         beside = [request for p in job.perturbed for request in p.requests]
         work = answering.plan(loaded, job.requests, config.settings, beside)
         # answers of another class of machine, or of other versions, are never mixed with these
@@ -74,7 +74,14 @@ def run(config: RunConfig, registry: Registry, processes: Processes, *, any_thre
                 "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
                 **environment.peaks(device),
             }  # fmt: skip
-            outcome = Outcome(work=work, answers=answers, fresh=fresh, limited=loaded.limited, device=device, measured=measured)
+            outcome = Outcome(
+                work=work,
+                answers=answers,
+                newly_initialized=newly_initialized,
+                limited=loaded.limited,
+                device=device,
+                measured=measured,
+            )
             write(job, folder, parts, outcome)
         processes.barrier("written")
     # a node of its own may not see the main process's folder
@@ -148,18 +155,18 @@ def identity(job: Job) -> dict[str, Any]:
     c = job.config
     settings = c.settings if draws(job) else replace(c.settings, seed=0)
     return {
-        "format": FORMAT, "task": job.task.facts(), "ask": job.kind,
+        "format": FORMAT, "task": job.task.config(), "ask": job.kind,
         "requests": results.identity_hash({"keys": [r.key() for r in job.requests]}),
         "data": {
             "name": data_name(job.data, job.split, c.source), "split": job.split, "fingerprint": fingerprint(job.examples),
-            "of": job.of, **({"left_out": left} if (left := job.data.left_out(job.split)) else {}),
+            "total": job.total, **({"left_out": left} if (left := job.data.left_out(job.split)) else {}),
         },
         "model": {
             "name": job.model.name, "family": job.model.family, "version": job.model.version,
-            **job.model.identity(job.form, settings),
+            **job.model.identity(job.example_request, settings),
         },
         "shots": shots(job), "settings": to_json(settings), "metrics": {m.name: m.signature() for m in job.metrics},
-        "allow_untrained": c.allow_untrained and job.model.fresh(job.form),
+        "allow_untrained": c.allow_untrained and job.model.newly_initialized(job.example_request),
         "trained": _trained(job.model), **given_to(job),
         "slices": results.identity_hash({"of": [list(e.slices) for e in job.sliced()]}),
         "overlap": fingerprint(job.data["train"]) if c.overlap else None,
@@ -183,13 +190,13 @@ def _compared_with_train(job: Job, untrained: Job) -> Job:
     return replace(job, config=replace(job.config, overlap=wanted))
 
 
-def _check_fresh(job: Job, loaded: LoadedModel) -> list[str]:
-    """The names of freshly initialized weights, which the user must have allowed."""
-    fresh = sorted(loaded.fresh_weights)
-    if fresh and not job.config.allow_untrained:
-        some = ", ".join(fresh[:3]) + (", …" if len(fresh) > 3 else "")
+def _check_initialized(job: Job, loaded: LoadedModel) -> list[str]:
+    """The names of newly initialized weights, which the user must have allowed."""
+    newly_initialized = sorted(loaded.newly_initialized)
+    if newly_initialized and not job.config.allow_untrained:
+        some = ", ".join(newly_initialized[:3]) + (", …" if len(newly_initialized) > 3 else "")
         raise InputError(
             f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {some}",
             "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
         )
-    return fresh
+    return newly_initialized

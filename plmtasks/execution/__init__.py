@@ -4,11 +4,10 @@ from . import answering, environment, launcher
 from .batching import padded_tokens
 from .environment import describe
 from .journal import Journal, MemoryJournal, on_disk
-from .processes import LAUNCHED, Processes, alone, check_count, joined, speaks, started_by_launcher
+from .processes import Processes, alone, check_count, joined, speaks, started_by_launcher
 from .progress import STEERING, Progress, duration, printable, size
 
 __all__ = [
-    "LAUNCHED",
     "STEERING",
     "Journal",
     "MemoryJournal",

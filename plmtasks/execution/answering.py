@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..config import ModelSettings
 from ..errors import JournalError, OutOfMemoryError, PlmtasksError, counted
 from ..model import Cost, LoadedModel
-from ..requests import Answer, Choose, ChooseAnswer, Request, Score, ScoreAnswer
+from ..requests import Answer, Choose, ChooseAnswer, LogLikelihood, LogLikelihoodAnswer, Request
 from .batching import cut_batches, padded_tokens
 from .journal import Journal, plan_hash
 from .processes import Processes
@@ -136,7 +136,7 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
 
 def _scored(request: Request, answer: Answer) -> Iterator[tuple[str, int]]:
     """Each text of which the answer is a likelihood, and how many tokens that is of."""
-    if isinstance(request, Score) and isinstance(answer, ScoreAnswer):
+    if isinstance(request, LogLikelihood) and isinstance(answer, LogLikelihoodAnswer):
         yield request.text, answer.tokens
     if isinstance(request, Choose) and isinstance(answer, ChooseAnswer):
         yield from ((text, found.tokens) for text, found in zip(request.choices, answer.choices, strict=True))

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config import LAUNCHED
 from ..errors import PlmtasksError, ProcessError
-from .processes import LAUNCHED, RESUME, silence
+from .processes import RESUME, silence
 
 SCOPE = "plmtasks/0"
 """Under which name the processes find the work in the store, and the launcher what became of it: that of a first attempt."""

@@ -1,4 +1,4 @@
-"""One run over several processes: deal, collect, fail together.
+"""One run over several processes, each on its device: deal, collect, fail together.
 
 Evaluation needs no process group: the deal, the waits and the failure notice all live in the rendezvous store of
 `torch.distributed`. Training asks for a group (`Processes.join_group`).
@@ -15,13 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ..config import LAUNCHED
 from ..errors import InputError, PlmtasksError
 
 if TYPE_CHECKING:
     from torch.distributed import Store as TorchStore
-
-LAUNCHED = "PLMTASKS_LAUNCHED"
-"""Environment variable: the number of our own launcher in the processes that it started; it prints what went wrong."""
 
 SILENCE = "PLMTASKS_NODE_TIMEOUT"
 """Environment variable: seconds without a sign of life after which a process of another machine counts as dead; 60."""

@@ -70,7 +70,7 @@ class Registry:
     def _declared(self, path: str) -> Task:
         made = declared.task(path, lambda name: self.named("metric", name, path))
         installed = self.items["task"].get(made.name)
-        if installed is not None and installed.facts() != made.facts():
+        if installed is not None and installed.config() != made.config():
             raise InputError(f"{path}: another task {made.name!r} is installed", "give the file's task a name of its own")
         return made
 

@@ -34,7 +34,7 @@ def _said(limits: Limits) -> str:
 def as_text(advice: Advice) -> str:
     """The advice in lines, its reasons below each."""
     data, within = advice.board.record["data"], [c for c in advice.candidates if c.within]
-    of = f"{data['examples']} of {data['of']}" if data["examples"] < data["of"] else f"{data['of']}"
+    of = f"{data['examples']} of {data['total']}" if data["examples"] < data["total"] else f"{data['total']}"
     lines = [
         f"{advice.board.task}: {advice.board.rows[0].result.data}, split {data['split']}, {of} examples",
         f"limits: {_said(advice.limits)}; {len(within)} of {len(advice.candidates)} models within",
@@ -71,9 +71,9 @@ def as_json(advice: Advice) -> str:
             "reasons": taken.get(id(c), []),
         }  # fmt: skip
 
-    data = {k: advice.board.record["data"][k] for k in ("name", "split", "fingerprint", "examples", "of")}
+    data = {k: advice.board.record["data"][k] for k in ("name", "split", "fingerprint", "examples", "total")}
     content = {
-        "task": advice.board.task, "data": data, "main": list(advice.board.main), "limits": asdict(advice.limits),
+        "task": advice.board.task, "data": data, "primary_metric": list(advice.board.main), "limits": asdict(advice.limits),
         "models": [one(c) for c in advice.candidates], "undecided": list(advice.undecided), "not_compared": list(advice.others),
     }  # fmt: skip
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"

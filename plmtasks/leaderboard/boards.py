@@ -61,9 +61,9 @@ class Row:
         return int(self.record["data"]["examples"] - self.record["data"]["skipped"])
 
     @property
-    def of(self) -> int:
+    def total(self) -> int:
         """Examples of the whole split."""
-        return int(self.record["data"]["of"])
+        return int(self.record["data"]["total"])
 
     @cached_property
     def protocol(self) -> str:
@@ -79,9 +79,9 @@ class Row:
         marks = {
             "altered since it was written": any(result.altered for result in self.results),
             f"scored by {origin(self.record)}": "origin" in self.record,
-            "untrained head": self.record["protocol"]["fresh_weights"],
+            "untrained head": self.record["protocol"]["newly_initialized"],
             **dict.fromkeys(self._seen_before(), True),
-            f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["of"],
+            f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["total"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
             f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
@@ -119,7 +119,7 @@ class Row:
 
     @property
     def main(self) -> ScoreName:
-        metric, score = self.record["main"]
+        metric, score = self.record["primary_metric"]
         return metric, score
 
     @property

@@ -12,7 +12,7 @@ def summary(result: Result) -> str:
 
 
 def _slices(result: Result) -> Iterator[str]:
-    metric, score = result.record["main"]
+    metric, score = result.record["primary_metric"]
     for group in result.record.get("groups", {}).values():
         worst, best = (result.record["slices"][group[name]] for name in ("worst", "best"))
         low, high = (s["scores"][metric][score]["value"] for s in (worst, best))
@@ -23,7 +23,7 @@ def _slices(result: Result) -> Iterator[str]:
 
 
 def _perturbations(result: Result) -> Iterator[str]:
-    metric, score = result.record["main"]
+    metric, score = result.record["primary_metric"]
     for name, found in result.record.get("perturbations", {}).items():
         said = f"{name} changes {found['examples']} of {result.record['data']['examples']} examples"
         difference = found["difference"]

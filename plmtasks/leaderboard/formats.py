@@ -122,8 +122,9 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
     file = io.StringIO()
     columns = [
         "task", "data", "split", "apart", "rank", "rank_low", "rank_high", "tier", "seeds", "model", "family",
-        "ask", "protocol", "shots", "prompt", "examples", "of",
-        "marks", "metric", "score", "main", "value", "low", "high", "interval", "seed_deviation", "seed_low", "seed_high", "unit",
+        "ask", "protocol", "shots", "prompt", "examples", "total",
+        "marks", "metric", "score", "primary_metric",
+        "value", "low", "high", "interval", "seed_deviation", "seed_low", "seed_high", "unit",
         "higher_is_better", "identity",
     ]  # fmt: skip
     writer = csv_module.DictWriter(file, columns, lineterminator="\n")
@@ -145,7 +146,7 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
                 for name, score in scores.items():
                     main = (metric, name) == board.main
                     fields = {k: v for k, v in score.items() if k in columns}
-                    line = {**shared, "metric": metric, "score": name, "main": main, **fields}
+                    line = {**shared, "metric": metric, "score": name, "primary_metric": main, **fields}
                     writer.writerow({column: _no_formula(value) for column, value in line.items()})
     return file.getvalue()
 
@@ -159,8 +160,8 @@ def json(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """All that the tables rest on."""
     made = [
         {
-            "task": board.task, "data": {k: board.record["data"][k] for k in ("name", "split", "fingerprint", "of")},
-            "apart": board.apart, "main": list(board.main), "higher_is_better": board.higher_is_better,
+            "task": board.task, "data": {k: board.record["data"][k] for k in ("name", "split", "fingerprint", "total")},
+            "apart": board.apart, "primary_metric": list(board.main), "higher_is_better": board.higher_is_better,
             "smallest_difference": board.smallest, "untested": board.untested, "runs": [_run(row) for row in board.rows],
         }
         for board in boards
@@ -187,7 +188,7 @@ def _run(row: Row) -> dict[str, Any]:
     return {
         "rank": row.rank, "rank_low": low, "rank_high": high, "tier": row.tier, "model": model["name"], "family": model["family"],
         "ask": model["ask"], "protocol": row.protocol, "shots": row.record["protocol"]["shots"],
-        "prompt": row.record["settings"]["prompt"], "examples": row.examples, "of": row.of, "marks": row.marks,
+        "prompt": row.record["settings"]["prompt"], "examples": row.examples, "total": row.total, "marks": row.marks,
         "identity": row.result.identity, "seeds": len(row.results), "identities": [r.identity for r in row.results],
         "scores": {m: {s: _scored(row, (m, s)) for s in scores} for m, scores in row.record["scores"].items()},
     }  # fmt: skip
@@ -229,7 +230,7 @@ def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
     for row in board.rows:
         record = row.record
         who = [record["model"]["name"], record["model"]["family"], row.protocol]
-        count = str(row.of) if row.examples == row.of else f"{row.examples} of {row.of}"
+        count = str(row.total) if row.examples == row.total else f"{row.examples} of {row.total}"
         marks = [escape("; ".join(row.marks))] if marked else []
         tier = [str(row.tier or "–")] if tested else []
         main, *rest = (with_interval(row.score(name)) for name in shown)

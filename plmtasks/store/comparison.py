@@ -7,7 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..declared import task_of_facts
+from ..declared import task_of_config
 from ..errors import DataError, InputError, UnknownNameError
 from ..results import CLUSTER, Result
 
@@ -28,7 +28,7 @@ def task_of(result: Result, registry: "Registry") -> "Task":
     raises: UnknownNameError
     """
     facts = result.record["task"]
-    declared = task_of_facts(facts)
+    declared = task_of_config(facts)
     if declared is None and result.task.endswith(".toml"):  # a path, which no run has for a name
         raise UnknownNameError("task", result.task, registry.items["task"])
     return (declared or registry.task(result.task)).as_run(facts)
@@ -37,7 +37,15 @@ def task_of(result: Result, registry: "Registry") -> "Task":
 def terms(record: Mapping[str, Any]) -> list[Any]:
     """What runs must have in common to be compared."""
     task, data = [record["task"]["version"], record["task"].get("declared")], record["data"]
-    return [origin(record), task, data["split"], data["fingerprint"], record["main"], record["signatures"], _kinds(record)]
+    return [
+        origin(record),
+        task,
+        data["split"],
+        data["fingerprint"],
+        record["primary_metric"],
+        record["signatures"],
+        _kinds(record),
+    ]
 
 
 def origin(record: Mapping[str, Any]) -> str:
@@ -76,7 +84,7 @@ def reasons(one: Result, another: Result) -> list[str]:
         found.append(f"other examples: {_other_examples(one, another)}")
     if first["task"]["version"] != other["task"]["version"]:
         found.append(f"another version of the task: {other['task']['version']}")
-    if (first["main"], first["signatures"]) != (other["main"], other["signatures"]):
+    if (first["primary_metric"], first["signatures"]) != (other["primary_metric"], other["signatures"]):
         found.append("scored in another way")
     kinds, others = _kinds(first), _kinds(other)
     found += [f"another kind of figures: {name} {value:g}" for name, value in others.items() if value != kinds.get(name)]
@@ -86,7 +94,7 @@ def reasons(one: Result, another: Result) -> list[str]:
 def _other_examples(one: Result, another: Result) -> str:
     """How many examples of the second run are others than the first's, and which."""
     a, b = one.record["data"], another.record["data"]
-    number = f"{b['examples']} of {b['of']}"
+    number = f"{b['examples']} of {b['total']}"
     try:
         first, other = (
             {str(line["id"]): [line["inputs"], line["reference"], line.get("cluster")] for line in result.predictions()}
@@ -98,7 +106,7 @@ def _other_examples(one: Result, another: Result) -> str:
         "differ": [id_ for id_, content in other.items() if id_ in first and first[id_] != content],
         "have other ids": [id_ for id_ in other if id_ not in first],
     }
-    found = [number] if (a["examples"], a["of"]) != (b["examples"], b["of"]) else []
+    found = [number] if (a["examples"], a["total"]) != (b["examples"], b["total"]) else []
     for what, ids in said.items():
         if ids:
             found.append(f"{len(ids)} of {len(other)} {what} ({', '.join(ids[:3])}{', …' * (len(ids) > 3)})")
@@ -205,7 +213,7 @@ def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
         raise InputError(f"{second.folder} cannot be compared with {first.folder}", *why)
     first.check_files()
     second.check_files()
-    main, score = first.record["main"]
+    main, score = first.record["primary_metric"]
     pairs = list(zip(first.predictions(), second.predictions(), strict=True))
     differences, slices, changed, n = {}, {}, [], 0
     for name in first.record["scores"]:

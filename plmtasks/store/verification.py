@@ -137,10 +137,10 @@ def _protocol(record: Mapping[str, Any], parts: Mapping[str, Any], registry: "Re
     if form is None:
         yield Finding(what=what, state="not checked", found=f"no plugin that is installed brings {parts['ask']}")
         return
-    untrained = bool(told["fresh_weights"]) or (told["how"] == "untrained" and parts["allow_untrained"])
+    untrained = bool(told["newly_initialized"]) or (told["how"] == "untrained" and parts["allow_untrained"])
     came = came_to(record["task"]["name"], form, parts["trained"], parts["shots"], untrained=untrained)
     yield _same(what, {**came, "shots": parts["shots"]}, {**dict.fromkeys(came), **{k: told.get(k) for k in (*came, "shots")}})
-    yield _same("newly initialized weights", True, parts["allow_untrained"] or not told["fresh_weights"])
+    yield _same("newly initialized weights", True, parts["allow_untrained"] or not told["newly_initialized"])
 
 
 def _scores(result: Result, registry: "Registry") -> Iterator[Finding]:
@@ -237,7 +237,7 @@ class _Again:
         """
         was = self.result.record["task"]
         task = comparison.task_of(self.result, self.registry)
-        now = to_json(task.facts())
+        now = to_json(task.config())
         if now != was:
             other = [
                 f"{name} {now.get(name)}, not {was.get(name)}" for name in sorted({*was, *now}) if was.get(name) != now.get(name)

@@ -24,9 +24,9 @@ from ..requests import (
     Generate,
     GenerateAnswer,
     Likelihood,
+    LogLikelihood,
+    LogLikelihoodAnswer,
     Request,
-    Score,
-    ScoreAnswer,
     Tag,
     TagAnswer,
     from_json,
@@ -63,7 +63,7 @@ class ModelSubject:
     def requests(self, kind: str) -> list[Request]:
         return [request for request, _ in self.questions[kind]]
 
-    def form(self, kind: str) -> Request:
+    def example_request(self, kind: str) -> Request:
         return self.questions[kind][0][0]
 
     @cached_property
@@ -85,7 +85,7 @@ class ModelSubject:
 
     def load(self, kind: str, **changes: Any) -> LoadedModel:
         """The model in memory once more, with other settings."""
-        return self.ready.load(self.form(kind), replace(self.settings, **changes), self.device)
+        return self.ready.load(self.example_request(kind), replace(self.settings, **changes), self.device)
 
     def loaded(self, kind: str) -> LoadedModel:
         """The model in memory, loaded once."""
@@ -122,8 +122,8 @@ class ModelSubject:
 
     @cached_property
     def elsewhere(self) -> dict[str, Any]:
-        forms = [self.form(kind) for kind in self.questions]
-        return elsewhere((self.ready, forms, self.settings), identities)
+        example_requests = [self.example_request(kind) for kind in self.questions]
+        return elsewhere((self.ready, example_requests, self.settings), identities)
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,10 @@ def _teach_at_once(subject: ModelSubject, kind: str, training: TrainSettings) ->
 
 def identities(given: tuple[Model, Sequence[Request], ModelSettings]) -> list[dict[str, Any]]:
     """The model's identity for each form, as JSON."""
-    model, forms, settings = given
-    found: list[dict[str, Any]] = json.loads(json.dumps([model.identity(form, settings) for form in forms]))
+    model, example_requests, settings = given
+    found: list[dict[str, Any]] = json.loads(
+        json.dumps([model.identity(example_request, settings) for example_request in example_requests])
+    )
     return found
 
 
@@ -201,9 +203,9 @@ def importing_is_light(subject: ModelSubject) -> None:
 
 def identity_is_the_same_everywhere(subject: ModelSubject) -> None:
     """Its identity is JSON, and the same in another process."""
-    forms = [subject.form(kind) for kind in subject.questions]
+    example_requests = [subject.example_request(kind) for kind in subject.questions]
     try:
-        here = identities((subject.ready, forms, subject.settings))
+        here = identities((subject.ready, example_requests, subject.settings))
     except TypeError as e:
         raise CheckFailed(f"identity() is no JSON: {e}") from e
     there = subject.elsewhere["seen"]
@@ -211,23 +213,26 @@ def identity_is_the_same_everywhere(subject: ModelSubject) -> None:
 
 
 def identity_holds_the_seed(subject: ModelSubject) -> None:
-    """Where another seed gives other answers, fresh weights' or drawn tokens', it gives another identity."""
+    """Where another seed gives other answers, newly initialized weights' or drawn tokens', it gives another identity."""
     for kind in subject.questions:
         drawn = [Generation(), Generation(temperature=1.0)] if kind == Generate.kind() else [Generation()]
         for generation in drawn:
             settings = [replace(subject.settings, generation=generation, seed=seed) for seed in (1, 2)]
-            one, two = (subject.ready.identity(subject.form(kind), s) for s in settings)
+            one, two = (subject.ready.identity(subject.example_request(kind), s) for s in settings)
             if one != two:
                 continue
-            answers = [subject.ready.load(subject.form(kind), s, subject.device).answer(subject.requests(kind)) for s in settings]
+            answers = [
+                subject.ready.load(subject.example_request(kind), s, subject.device).answer(subject.requests(kind))
+                for s in settings
+            ]
             expect(answers[0] == answers[1], f"{kind}: seeds 1 and 2 give other answers and the same identity", one)
 
 
-def fresh_weights_are_told(subject: ModelSubject) -> None:
-    """Where weights are freshly initialized, `fresh` says so before anything is loaded."""
+def newly_initialized_weights_are_told(subject: ModelSubject) -> None:
+    """Where weights are newly initialized, `newly_initialized` says so before anything is loaded."""
     for kind in subject.questions:
-        told, names = subject.ready.fresh(subject.form(kind)), list(subject.loaded(kind).fresh_weights)
-        expect(told or not names, f"{kind}: fresh() says no, and these weights are fresh: {', '.join(names)}")
+        told, names = subject.ready.newly_initialized(subject.example_request(kind)), list(subject.loaded(kind).newly_initialized)
+        expect(told or not names, f"{kind}: fresh() says no, and these weights are newly initialized: {', '.join(names)}")
 
 
 # ── answering ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -367,17 +372,23 @@ def losses_add_up(subject: ModelSubject) -> None:
 
 
 def saved_and_loaded_it_answers_the_same(subject: ModelSubject) -> None:
-    """What has learned, saved and loaded answers as in memory, has its name, no fresh weight, and another identity."""
+    """Saved and loaded, it answers as in memory, by its name, with another identity and no newly initialized weight."""
     for kind in subject.questions:
-        lesson, form = subject.lesson(kind), subject.form(kind)
+        lesson, example_request = subject.lesson(kind), subject.example_request(kind)
         expect(lesson.saved.name == subject.ready.name, f"{kind}: saved, it is called {lesson.saved.name!r}")
-        expect(not lesson.saved.fresh(form), f"{kind}: saved, its weights are fresh")
-        loaded = lesson.saved.load(form, subject.settings, subject.device)
-        expect(not loaded.fresh_weights, f"{kind}: saved and loaded, weights are fresh", list(loaded.fresh_weights))
+        expect(not lesson.saved.newly_initialized(example_request), f"{kind}: saved, its weights are newly initialized")
+        loaded = lesson.saved.load(example_request, subject.settings, subject.device)
+        expect(
+            not loaded.newly_initialized,
+            f"{kind}: saved and loaded, weights are newly initialized",
+            list(loaded.newly_initialized),
+        )
         for request, one, two in zip(subject.requests(kind), lesson.answers, loaded.answer(subject.requests(kind)), strict=True):
             shown = {"request": to_json(request), "in memory": to_json(one), "loaded": to_json(two)}
             expect(one == two, f"{kind}: saved and loaded, it gives another answer", shown)
-        same = lesson.saved.identity(form, subject.settings) == subject.ready.identity(form, subject.settings)
+        same = lesson.saved.identity(example_request, subject.settings) == subject.ready.identity(
+            example_request, subject.settings
+        )
         expect(not same, f"{kind}: it has learned, and its identity is the same as before")
 
 
@@ -427,7 +438,7 @@ def _choose(request: Choose, answer: ChooseAnswer) -> str:
     return next(filter(None, map(_likelihood, request.choices, answer.choices)), "")
 
 
-def _likelihood(text: str, found: Likelihood | ScoreAnswer) -> str:
+def _likelihood(text: str, found: Likelihood | LogLikelihoodAnswer) -> str:
     if not found.log_likelihood <= 1e-6:
         return f"a log-likelihood of {found.log_likelihood}"
     if found.bytes != len(text.encode()):
@@ -435,7 +446,7 @@ def _likelihood(text: str, found: Likelihood | ScoreAnswer) -> str:
     return "" if found.tokens > 0 else "a text of no tokens"
 
 
-def _score(request: Score, answer: ScoreAnswer) -> str:
+def _score(request: LogLikelihood, answer: LogLikelihoodAnswer) -> str:
     if answer.words != len(request.text.split()):
         return f"the text has {len(request.text.split())} words, not {answer.words}"
     if not 0 <= answer.likeliest <= answer.tokens:
@@ -448,7 +459,8 @@ def _generate(request: Generate, answer: GenerateAnswer) -> str:
 
 
 WELL_FORMED: Mapping[str, Callable[[Any, Any], str]] = {
-    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "Score": _score, "Generate": _generate,
+    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "LogLikelihood": _score,
+    "Generate": _generate,
 }  # fmt: skip
 """kind → what is wrong with an answer; nothing if it is well-formed"""
 
@@ -483,7 +495,7 @@ def _alike(one: Any, two: Any, tolerance: float) -> bool:
 MODEL_CHECKS: Mapping[str, Callable[[ModelSubject], None]] = {
     check.__name__: check
     for check in (
-        importing_is_light, identity_is_the_same_everywhere, identity_holds_the_seed, fresh_weights_are_told,
+        importing_is_light, identity_is_the_same_everywhere, identity_holds_the_seed, newly_initialized_weights_are_told,
         every_promised_kind_is_answered, answers_are_well_formed, answers_survive_json, neighbours_change_nothing,
         order_changes_nothing, the_same_batch_gives_the_same_bytes, generated_texts_end_in_time,
         costs_depend_on_the_requests_alone, longer_texts_cost_more, loss_falls, losses_add_up,

@@ -14,9 +14,9 @@ from ..requests import (
     Generate,
     GenerateAnswer,
     Likelihood,
+    LogLikelihood,
+    LogLikelihoodAnswer,
     Request,
-    Score,
-    ScoreAnswer,
     Span,
     Tag,
     TagAnswer,
@@ -64,8 +64,8 @@ def _choose(event: Event) -> Pair:
 def _score(event: Event) -> Pair:
     text = event.english()
     words = len(text.split())
-    answer = ScoreAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)
-    return Score(text=text), answer
+    answer = LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)
+    return LogLikelihood(text=text), answer
 
 
 def _generate(event: Event) -> Pair:
@@ -74,7 +74,8 @@ def _generate(event: Event) -> Pair:
 
 
 KINDS: Mapping[str, Callable[[Event], Pair]] = {
-    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "Score": _score, "Generate": _generate,
+    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "LogLikelihood": _score,
+    "Generate": _generate,
 }  # fmt: skip
 
 

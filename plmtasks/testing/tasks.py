@@ -120,7 +120,7 @@ def seen(given: tuple[Task, Source, int]) -> dict[str, Any]:
             f"{split}, {kind}": [subject.bound.ask(e.hidden(), kind).key() for e in subject.examples[split]]
             for split in subject.examples for kind in subject.bound.asks
         },
-        "facts": json.loads(json.dumps(subject.bound.facts())),
+        "facts": json.loads(json.dumps(subject.bound.config())),
     }  # fmt: skip
 
 
@@ -219,20 +219,20 @@ def fingerprint_changes_with_the_data(subject: TaskSubject) -> None:
 def facts_tell_what_it_is(subject: TaskSubject) -> None:
     """What goes into a run's identity is JSON, names the task, and is another with other labels."""
     task = subject.bound
-    facts = task.facts()
-    expect(_survives(facts), "facts() come back from JSON as something else", repr(facts))
-    expect(facts.get("name") == task.name and "version" in facts, "facts() tell name and version", facts)
+    facts = task.config()
+    expect(_survives(facts), "config() come back from JSON as something else", repr(facts))
+    expect(facts.get("name") == task.name and "version" in facts, "config() tell name and version", facts)
     if task.labels:
         others = {"turned": task.labels[::-1], "fewer": task.labels[:-1]}
         told = {how: task.labelled(labels) for how, labels in others.items() if labels != task.labels}
-        same = [how for how, other in told.items() if other.labels == others[how] and other.facts() == facts]
-        expect(not same, f"facts() stay when the labels are {' or '.join(same)}", facts)
+        same = [how for how, other in told.items() if other.labels == others[how] and other.config() == facts]
+        expect(not same, f"config() stay when the labels are {' or '.join(same)}", facts)
 
 
 def facts_give_the_task_back(subject: TaskSubject) -> None:
     """The facts that stand in a result make the bound task of the task alone, as reading a result does."""
-    facts = json.loads(json.dumps(subject.bound.facts()))
-    back = json.loads(json.dumps(subject.task.as_run(facts).facts()))
+    facts = json.loads(json.dumps(subject.bound.config()))
+    back = json.loads(json.dumps(subject.task.as_run(facts).config()))
     lost = {name: [value, back.get(name)] for name, value in facts.items() if back.get(name) != value}
     expect(not lost, f"as_run(facts) gives a task with other facts: {', '.join(lost)}", lost)
 

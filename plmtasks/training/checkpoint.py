@@ -12,7 +12,7 @@ from ..errors import DataError, InputError, OutputError, counted
 from ..execution import Processes, environment
 from ..files import lock, open_folder, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
-from ..requests import Answer, Score, to_json
+from ..requests import Answer, LogLikelihood, to_json
 from ..results import identity_hash
 from .record import learned, write_record
 from .trainer import Learning, Lesson, Teacher
@@ -58,7 +58,7 @@ def recipe(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[st
     t, s = teacher.training, teacher.settings
     if t.dtype == "float16" and teacher.device == "cpu":
         raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
-    # how texts are generated changes no weight, and the seed of a fresh head is the training's
+    # how texts are generated changes no weight, and the seed of a newly initialized head is the training's
     neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
     return {
         "start": [_start(model, lesson, neutral) for lesson in lessons], "learned": [_learned(lesson) for lesson in lessons],
@@ -75,9 +75,11 @@ def _start(model: Model, lesson: Lesson, settings: ModelSettings) -> dict[str, A
 
 def _learned(lesson: Lesson) -> dict[str, Any]:
     pairs = [[r.key(), to_json(a)] for r, a in zip(lesson.requests, lesson.answers, strict=True)]
-    form = lesson.requests[0]
+    example_request = lesson.requests[0]
     return {
-        "task": lesson.task, "kind": form.kind(), "plain": isinstance(form, Score) and not form.context, "data": lesson.facts,
+        "task": lesson.task, "kind": example_request.kind(),
+        "plain": isinstance(example_request, LogLikelihood) and not example_request.context,
+        "data": lesson.facts,
         "selecting": lesson.selecting, "pairs": identity_hash({"pairs": pairs}),
     }  # fmt: skip
 
@@ -111,9 +113,9 @@ def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Pa
     if model.from_scratch:
         teacher.processes.share("made", lambda: _make(model, lessons, teacher, scratch))
         model = model.saved(scratch)
-    forms = [lesson.requests[0] for lesson in lessons]
+    example_requests = [lesson.requests[0] for lesson in lessons]
     settings = replace(teacher.settings, dtype="float32", seed=teacher.training.seed)
-    return model.learner(forms, settings, teacher.training, teacher.device)
+    return model.learner(example_requests, settings, teacher.training, teacher.device)
 
 
 def _make(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> bool:
@@ -198,7 +200,7 @@ def _texts(answer: Answer) -> Iterator[str]:
 
 
 def _of_seed_zero(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:
-    """The recipe with seed 0 wherever it holds a seed: order, fresh weights, and how an epoch is chosen."""
+    """The recipe with seed 0 wherever it holds a seed: order, newly initialized weights, and how an epoch is chosen."""
     asked = [
         lesson if lesson.selecting is None
         else replace(lesson, selecting={**lesson.selecting, "settings": {**lesson.selecting["settings"], "seed": 0}})

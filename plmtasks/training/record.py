@@ -43,7 +43,7 @@ def came_to(
         how = "untrained"
     elif record:
         how = _learned(task, record)
-    elif "shots" in {f.name for f in dataclasses.fields(form)} or form.kind() == "Score":
+    elif "shots" in {f.name for f in dataclasses.fields(form)} or form.kind() == "LogLikelihood":
         how = f"{shots}-shot" if shots else "zero-shot"
     else:
         how = "trained elsewhere"

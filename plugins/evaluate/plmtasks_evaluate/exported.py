@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from plmtasks.metric import Metric
     from plmtasks.task import Task
 
-FORMS: Mapping[str, str] = {"ExtractSpan": "answers", "Tag": "spans", "Classify": "labels", "Choose": "labels", "Score": "text"}
+FORMS: Mapping[str, str] = {
+    "ExtractSpan": "answers",
+    "Tag": "spans",
+    "Classify": "labels",
+    "Choose": "labels",
+    "LogLikelihood": "text",
+}
 """A kind of request → what its tasks' predictions and references are; others are texts with several references."""
 
 

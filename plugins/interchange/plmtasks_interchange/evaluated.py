@@ -16,7 +16,12 @@ from .samples import Samples, read_samples
 
 ORIGIN = "lm-eval"
 
-ASKED = {"multiple_choice": "Choose", "loglikelihood": "Score", "loglikelihood_rolling": "Score", "generate_until": "Generate"}
+ASKED = {
+    "multiple_choice": "Choose",
+    "loglikelihood": "LogLikelihood",
+    "loglikelihood_rolling": "LogLikelihood",
+    "generate_until": "Generate",
+}
 """lm-eval's kind of request → ours"""
 
 NO_SCORES = ("name", "alias", "sample_len", "sample_count")

@@ -77,14 +77,14 @@ def _record(task: Evaluated, name: str, scores: Mapping[str, Any]) -> dict[str, 
             "ask": ASKED.get(task.kind, "Generate"),
         },
         "protocol": {
-            "how": f"{task.shots}-shot" if task.shots else "zero-shot", "shots": task.shots, "fresh_weights": [],
+            "how": f"{task.shots}-shot" if task.shots else "zero-shot", "shots": task.shots, "newly_initialized": [],
             "trained_on": [],
         },
         "data": {
             "name": task.data_name, "split": task.split, "fingerprint": task.fingerprint, "examples": task.examples,
-            "of": task.of_split, "limit": limit, "skipped": 0, "truncated": None,
+            "total": task.of_split, "limit": limit, "skipped": 0, "truncated": None,
         },
-        "settings": _settings(task), "scores": scores, "main": [metric_name(applied), score],
+        "settings": _settings(task), "scores": scores, "primary_metric": [metric_name(applied), score],
         "signatures": {metric: _signature(task, metric) for metric in scores},
     }  # fmt: skip
 

@@ -28,7 +28,7 @@ def hub_results(result: Result, registry: "Registry") -> "list[EvalResult]":
     """The defined scores, the main one first; not those of single labels, which have brackets in their names."""
     from huggingface_hub import EvalResult
 
-    record, data, main = result.record, result.record["data"], tuple(result.record["main"])
+    record, data, main = result.record, result.record["data"], tuple(result.record["primary_metric"])
     hub = HUB.fullmatch(data["name"])
     found = [(name, s) for name, s in scaled(record).items() if "[" not in s.name and s.score["unit"] != "kind"]
     found.sort(key=lambda item: (item[1].metric, item[1].name) != main)
@@ -54,7 +54,7 @@ def hub_results(result: Result, registry: "Registry") -> "list[EvalResult]":
 def _rests_on(result: Result) -> dict[str, Any]:
     row, data = Row(result), result.record["data"]
     return {
-        "task": result.task, "data": row.result.data, "split": data["split"], "examples": row.examples, "of": row.of,
+        "task": result.task, "data": row.result.data, "split": data["split"], "examples": row.examples, "total": row.total,
         "fingerprint": data["fingerprint"], "protocol": row.protocol, "asked_by": result.record["model"]["ask"],
         "marks": row.marks, "command": command(result),
     }  # fmt: skip

@@ -48,6 +48,6 @@ def scaled(record: Mapping[str, Any], renamed: Mapping[str, str] | None = None) 
     found = [Scaled(metric, name, s) for metric, scores in record["scores"].items() for name, s in scores.items()]
     known = {id(s): (renamed or {}).get(s.name, s.name) for s in found}
     times = Counter(known.values())
-    main = record["main"][0]
+    main = record["primary_metric"][0]
     named = {known[id(s)] if times[known[id(s)]] == 1 or s.metric == main else f"{s.metric}_{s.name}": s for s in found}
     return {name: s for name, s in named.items() if s.score["value"] is not None}

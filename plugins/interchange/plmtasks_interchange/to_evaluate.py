@@ -51,9 +51,11 @@ def _content(result: Result, made: datetime) -> dict[str, Any]:
     } if took else {}  # fmt: skip
     return {
         **scores, **speed,
-        "model": result.model, "task": result.task, "data": result.data, "split": data["split"], "examples": n, "of": data["of"],
+        "model": result.model, "task": result.task, "data": result.data, "split": data["split"], "examples": n,
+        "total": data["total"],
         "fingerprint": data["fingerprint"], "protocol": record["protocol"]["how"], "shots": record["protocol"]["shots"],
-        "fresh_weights": record["protocol"]["fresh_weights"], "settings": record["settings"], "signatures": record["signatures"],
+        "newly_initialized": record["protocol"]["newly_initialized"],
+        "settings": record["settings"], "signatures": record["signatures"],
         "identity": result.identity,
         "_timestamp": made.isoformat(), "_git_commit_hash": None, "_evaluate_version": None,
         "_python_version": surroundings.get("python"), "_interpreter_path": None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAMES = {"accuracy": "acc", "accuracy_bytes": "acc_bytes", "accuracy_norm_bytes": "acc_bytes", "matthews": "mcc"}
 """Our scores that lm-eval has under another name."""
 
-OUTPUT_TYPES = {"Choose": "multiple_choice", "Score": "loglikelihood_rolling"}
+OUTPUT_TYPES = {"Choose": "multiple_choice", "LogLikelihood": "loglikelihood_rolling"}
 """What lm-eval calls our kinds of request; all others give text or labels."""
 
 
@@ -64,7 +64,7 @@ def _content(tasks: Mapping[str, Result], date: float) -> dict[str, Any]:
             for task, record in records.items()
         },
         "n-samples": {
-            task: {"original": record["data"]["of"], "effective": _counted(record)} for task, record in records.items()
+            task: {"original": record["data"]["total"], "effective": _counted(record)} for task, record in records.items()
         },
         "git_hash": None, "date": date, "task_hashes": {},
     }  # fmt: skip

@@ -94,7 +94,7 @@ def _cells(run: Mapping[str, Any], found: "EvalResult") -> list[str]:
     return [
         run["task"], f"{run['data']}, {run['split']}", name if args["unit"] == "points" else f"{name} ({args['unit']})",
         f"{found.metric_value:.{decimals}f}", ends,
-        str(run["of"]) if run["examples"] == run["of"] else f"{run['examples']} of {run['of']}",
+        str(run["total"]) if run["examples"] == run["total"] else f"{run['examples']} of {run['total']}",
         run["protocol"], "; ".join(run["marks"]),
     ]  # fmt: skip
 

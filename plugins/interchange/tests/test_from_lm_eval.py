@@ -111,7 +111,8 @@ def test_each_task_becomes_a_run(tmp_path):
     assert record["origin"] == "lm-eval"
     assert record["model"] == {"name": "owner/model", "family": "hf", "ask": "Choose"}
     assert record["data"] == {
-        "name": "allenai/ai2_arc#ARC-Easy", "split": "test", "fingerprint": record["data"]["fingerprint"], "examples": 4, "of": 4,
+        "name": "allenai/ai2_arc#ARC-Easy", "split": "test", "fingerprint": record["data"]["fingerprint"], "examples": 4,
+        "total": 4,
         "limit": None, "skipped": 0, "truncated": None,
     }  # fmt: skip
     assert record["settings"]["dtype"] == "bfloat16"
@@ -139,7 +140,7 @@ def test_intervals_come_from_standard_errors(tmp_path):
     strict = both["lm-eval:strict"]["exact_match"]
     assert (strict["value"], strict["interval"]) == (25.0, "standard error")
     assert (strict["low"], strict["high"]) == pytest.approx((25 - 19.59964, 25 + 19.59964))
-    assert found["lm-eval/math"].record["main"] == ["lm-eval:strict", "exact_match"]
+    assert found["lm-eval/math"].record["primary_metric"] == ["lm-eval:strict", "exact_match"]
     ppl = found["lm-eval/wiki"].record["scores"]["lm-eval"]["word_perplexity"]
     assert (ppl["value"], ppl["interval"], ppl["unit"], ppl["higher_is_better"]) == (20.5, "none", "perplexity", False)
 

@@ -239,7 +239,7 @@ def test_a_card_has_the_hub_s_metadata(result, registry, tmp_path):
     assert (found.task_name, found.dataset_name, found.dataset_split) == ("toy/even", "toy", "test")
     args = found.metric_args
     assert {k: args[k] for k in ("low", "high", "interval")} == {k: score[k] for k in ("low", "high", "interval")}
-    assert (args["examples"], args["of"], args["protocol"], args["identity"]) == (23, 23, "trained elsewhere", result.identity)
+    assert (args["examples"], args["total"], args["protocol"], args["identity"]) == (23, 23, "trained elsewhere", result.identity)
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -249,7 +249,7 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def test_a_card_shows_what_the_scores_rest_on(result, registry, tmp_path):
-    limited = changed(result, tmp_path / "limited", data={"limit": 23, "of": 50}, identity="f" * 32)
+    limited = changed(result, tmp_path / "limited", data={"limit": 23, "total": 50}, identity="f" * 32)
     [path] = write([result, limited], "model-card", tmp_path, registry)
     s = result.record["scores"]["toy_accuracy"]["accuracy"]
     shown = ["toy/even", "toy, test", "accuracy", f"{s['value']:.2f}", f"{s['low']:.2f} to {s['high']:.2f}, wilson"]
@@ -404,7 +404,9 @@ def test_a_file_as_lm_eval_writes_it(result, registry, tmp_path):
         "bleu": {"bleu": score(30.0, 28.0, 32.0)},
         "more": {"accuracy": score(10.0), "ppl": score(7.0, 6.0, 8.0, unit="perplexity"), "none": score(None)},
     }
-    shown = changed(result, tmp_path / "x", scores=scores, protocol={"how": "2-shot", "shots": 2}, data={"limit": 23, "of": 50})
+    shown = changed(
+        result, tmp_path / "x", scores=scores, protocol={"how": "2-shot", "shots": 2}, data={"limit": 23, "total": 50}
+    )
     [path] = write([shown], "lm-eval", tmp_path / "out", registry)
     assert path.parent == tmp_path / "out" / "toy-model"
     said = json.loads(path.read_text())

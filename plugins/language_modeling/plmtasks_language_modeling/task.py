@@ -12,7 +12,7 @@ from plmtasks.config import Source
 from plmtasks.data import SPLIT_SIZES, Dataset, HubData, hub_dataset, open_dataset
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Score, ScoreAnswer
+from plmtasks.requests import Answer, Generate, GenerateAnswer, LogLikelihood, LogLikelihoodAnswer, Request
 from plmtasks.task import Task
 
 from . import data
@@ -66,7 +66,7 @@ class LanguageModeling(TextTask):
     Whole documents are scored; those of the train split are cut into blocks.
     """
 
-    asks: Sequence[str] = ("Score",)
+    asks: Sequence[str] = ("LogLikelihood",)
     metrics: Sequence[str] = ("perplexity",)
     file_reader: Callable[[Path, Mapping[str, str]], Iterable[Example]] = data.read_documents
     row_reader: Callable[[data.Rows, Mapping[str, str]], Iterable[Example]] = data.documents
@@ -81,15 +81,15 @@ class LanguageModeling(TextTask):
         return [block for example in reader() for block in data.blocks(example)] if split == "train" else reader()
 
     def ask(self, example: Example, kind: str) -> Request:
-        return Score(text=example.inputs["text"])
+        return LogLikelihood(text=example.inputs["text"])
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """The log-likelihood; scores: "tokens", "words", "bytes", "likeliest" and "pseudo", 1 for a pseudo-likelihood."""
-        assert isinstance(answer, ScoreAnswer)
+        assert isinstance(answer, LogLikelihoodAnswer)
         return Prediction(value=answer.log_likelihood, scores={name: float(getattr(answer, name)) for name in COUNTS})
 
     def solve(self, example: Example, request: Request) -> Answer:
-        assert isinstance(request, Score)
+        assert isinstance(request, LogLikelihood)
         return certain(request.text)
 
     def show(self, example: Example, prediction: Prediction) -> str:
@@ -126,7 +126,7 @@ class LastWord(TextTask):
     where not, it is empty, for another word comes before it.
     """
 
-    asks: Sequence[str] = ("Score",)
+    asks: Sequence[str] = ("LogLikelihood",)
     metrics: Sequence[str] = ("last_word",)
     built_in: bool = False
     """Its own data are the built-in samples."""
@@ -150,18 +150,18 @@ class LastWord(TextTask):
 
     def ask(self, example: Example, kind: str) -> Request:
         before, word = split_last_word(example.inputs["text"])
-        return Score(text=word, context=before)
+        return LogLikelihood(text=word, context=before)
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """scores: "log_likelihood" of the word, and "pseudo", 1 for a pseudo-likelihood"""
-        assert isinstance(request, Score)
-        assert isinstance(answer, ScoreAnswer)
+        assert isinstance(request, LogLikelihood)
+        assert isinstance(answer, LogLikelihoodAnswer)
         right = answer.likeliest == answer.tokens > 0
         scores = {"log_likelihood": answer.log_likelihood, "pseudo": float(answer.pseudo)}
         return Prediction(value=request.text.strip() if right else "", scores=scores)
 
     def solve(self, example: Example, request: Request) -> Answer:
-        assert isinstance(request, Score)
+        assert isinstance(request, LogLikelihood)
         return certain(request.text)
 
     def show(self, example: Example, prediction: Prediction) -> str:
@@ -224,10 +224,10 @@ class OpenEnded(TextTask):
         return _texts(path, super().read_predictions(path, examples))
 
 
-def certain(text: str) -> ScoreAnswer:
+def certain(text: str) -> LogLikelihoodAnswer:
     """What a model answers that had no doubt."""
     words = len(text.split())
-    return ScoreAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)
+    return LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)
 
 
 def _perplexity(log_likelihood: float, count: float) -> str:

@@ -8,7 +8,7 @@ import plmtasks
 from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
-from plmtasks.requests import Generate, GenerateAnswer, Score, ScoreAnswer
+from plmtasks.requests import Generate, GenerateAnswer, LogLikelihood, LogLikelihoodAnswer
 from plmtasks.testing.tasks import TaskSubject, ids_are_unique, solved_answers_are_best
 
 CHINESE = "护士在花园里找到了红色的灯，飞行员把它卖掉了。"
@@ -56,9 +56,9 @@ def test_solved_answers_of_own_rows_are_the_best(registry, write, rows):
 def test_a_document_is_asked_whole_and_read_with_its_counts(registry):
     task = registry.task("language_modeling/text")
     example = Example(id="1", inputs={"text": "the red kite"})
-    request = task.ask(example, "Score")
-    assert request == Score(text="the red kite")
-    answer = ScoreAnswer(log_likelihood=-12.0, tokens=4, words=3, bytes=12, likeliest=1, pseudo=True)
+    request = task.ask(example, "LogLikelihood")
+    assert request == LogLikelihood(text="the red kite")
+    answer = LogLikelihoodAnswer(log_likelihood=-12.0, tokens=4, words=3, bytes=12, likeliest=1, pseudo=True)
     prediction = task.read(example, request, answer)
     assert prediction.value == -12.0
     assert prediction.scores == {"tokens": 4, "words": 3, "bytes": 12, "likeliest": 1, "pseudo": 1}
@@ -68,10 +68,12 @@ def test_a_document_is_asked_whole_and_read_with_its_counts(registry):
 def test_the_last_word_is_right_where_all_its_tokens_are_the_likeliest(registry):
     task = registry.task("language_modeling/lambada")
     example = Example(id="1", inputs={"text": "the red kite"}, reference="kite")
-    request = task.ask(example.hidden(), "Score")
-    assert request == Score(text=" kite", context="the red")
+    request = task.ask(example.hidden(), "LogLikelihood")
+    assert request == LogLikelihood(text=" kite", context="the red")
     read = [
-        task.read(example.hidden(), request, ScoreAnswer(log_likelihood=-1.0, tokens=2, words=1, bytes=5, likeliest=n)).value
+        task.read(
+            example.hidden(), request, LogLikelihoodAnswer(log_likelihood=-1.0, tokens=2, words=1, bytes=5, likeliest=n)
+        ).value
         for n in (1, 2)
     ]
     assert read == ["", "kite"]

@@ -85,16 +85,16 @@ class Exported(Model):
         files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD and f.is_file()}
         return {f.name: _sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(files)}
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         return {
             "version": self.version, "files": self.hashes(), "int8": self.int8, "onnxruntime": version("onnxruntime"),
             "settings": {"truncation": settings.truncation},
         }  # fmt: skip
 
-    def fresh(self, form: Request) -> bool:
-        assert isinstance(form, Classify)
+    def newly_initialized(self, example_request: Request) -> bool:
+        assert isinstance(example_request, Classify)
         several = self.config.get("problem_type") == "multi_label_classification"
-        return sorted(self.labels) != sorted(form.labels) or several != form.multi_label
+        return sorted(self.labels) != sorted(example_request.labels) or several != example_request.multi_label
 
     def heads(self) -> Sequence[str]:
         return [f"Classify with the labels {', '.join(self.labels)}"] if self.labels else []
@@ -102,14 +102,14 @@ class Exported(Model):
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(self.folder)
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .classify import Classifier
         from .export import PLACES, graph_of, session_of
 
-        assert isinstance(form, Classify)
-        if self.fresh(form):
+        assert isinstance(example_request, Classify)
+        if self.newly_initialized(example_request):
             raise ModelError(
-                f"{self.name!r} has no head for the labels {', '.join(form.labels)}, and onnxruntime trains nothing",
+                f"{self.name!r} has no head for the labels {', '.join(example_request.labels)}, and onnxruntime trains nothing",
                 f"it has: {', '.join(self.heads()) or 'none'}",
                 "plmtasks train --model CHECKPOINT makes one that can then be asked as onnx:FOLDER",
             )

@@ -81,7 +81,7 @@ def test_several_labels_may_hold(folder: Path, tmp_path: Path) -> None:
     found, _ = answers(f"onnx:{several}", requests)
     assert found == [pytest.approx(w, abs=1e-4) for w in answers(str(several), requests)[0]]
     assert found != answers(f"onnx:{folder}", asked(folder)[:3])[0]
-    assert load_registry().model(f"onnx:{several}").fresh(asked(several)[0])
+    assert load_registry().model(f"onnx:{several}").newly_initialized(asked(several)[0])
 
 
 def test_another_graph_than_the_models_is_not_kept(folder: Path) -> None:

@@ -44,7 +44,7 @@ class Served(Model):
         """What the server says of the model, asked once."""
         return self.connection.said_of(self.model)
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         """What is asked of whom. Weights are not in it: the server does not show them."""
         check(settings)
         return {
@@ -69,7 +69,7 @@ class Served(Model):
         """The same on every machine, whatever it has: a batch is what an interruption may lose."""
         return BATCH_TOKENS
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .asking import LoadedServed
 
         check(settings)

@@ -200,8 +200,8 @@ class QuestionAnswering(Task):
         """
         return read_probabilities(path)
 
-    def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "may_abstain": self.may_abstain}
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "may_abstain": self.may_abstain}
 
 
 @dataclass(frozen=True, kw_only=True)

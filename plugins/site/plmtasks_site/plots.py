@@ -1,4 +1,4 @@
-"""Score against speed, memory and size, with the runs that no other beats in both."""
+"""LogLikelihood against speed, memory and size, with the runs that no other beats in both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -48,7 +48,7 @@ class Classical(Model):
         """
         return _read(Path(self.source).expanduser() / CONFIG) if self.source is not None else {}
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         folder = Path(self.source or "").expanduser()
         there = [folder / name for name in FILES if (folder / name).is_file()] if self.config else []
         return {
@@ -56,10 +56,14 @@ class Classical(Model):
             "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there},
         }  # fmt: skip
 
-    def fresh(self, form: Request) -> bool:
-        assert isinstance(form, Classify)
+    def newly_initialized(self, example_request: Request) -> bool:
+        assert isinstance(example_request, Classify)
         config = self.config
-        return not config or sorted(config["labels"]) != sorted(form.labels) or config["multi_label"] != form.multi_label
+        return (
+            not config
+            or sorted(config["labels"]) != sorted(example_request.labels)
+            or config["multi_label"] != example_request.multi_label
+        )
 
     def heads(self) -> Sequence[str]:
         config = self.config
@@ -69,28 +73,29 @@ class Classical(Model):
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser()) if self.source is not None else None
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .linear import Linear
 
-        assert isinstance(form, Classify)
-        if self.fresh(form):
-            return Linear.untrained(form)
+        assert isinstance(example_request, Classify)
+        if self.newly_initialized(example_request):
+            return Linear.untrained(example_request)
         assert self.source is not None
         return Linear.read(Path(self.source).expanduser(), self.config)
 
     def learn(self, requests: Sequence[Request], answers: Sequence[Answer], training: "TrainSettings", folder: Path) -> None:
         from . import linear
 
-        form, *_ = asked = cast("Sequence[Classify]", requests)
-        if any(sorted(r.labels) != sorted(form.labels) for r in asked):
+        example_request, *_ = asked = cast("Sequence[Classify]", requests)
+        if any(sorted(r.labels) != sorted(example_request.labels) for r in asked):
             raise InputError(f"{self.name!r} learns from requests that all have the same labels")
         held = [
-            [score > 0.5 for score in _in_order(form, r, a)] for r, a in zip(asked, cast("Any", answers), strict=True)
+            [score > 0.5 for score in _in_order(example_request, r, a)] for r, a in zip(asked, cast("Any", answers), strict=True)
         ]  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         choice = linear.learn(asked, held, folder, features=self.kind == "tfidf-linear")
         config = {
-            "kind": self.kind, "version": self.version, "labels": list(form.labels), "multi_label": form.multi_label,
+            "kind": self.kind, "version": self.version, "labels": list(example_request.labels),
+            "multi_label": example_request.multi_label,
             "pairs": any(r.text_pair is not None for r in asked), **(asdict(choice) if choice else {}),
         }  # fmt: skip
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -125,10 +130,10 @@ class Folders(Provider):
         return replace(MODELS[kind], name=path.name, source=name)
 
 
-def _in_order(form: Classify, request: Classify, answer: ClassifyAnswer) -> list[float]:
+def _in_order(example_request: Classify, request: Classify, answer: ClassifyAnswer) -> list[float]:
     """The answer's scores in the order of the form's labels."""
     scores = dict(zip(request.labels, answer.scores, strict=True))
-    return [scores[label] for label in form.labels]
+    return [scores[label] for label in example_request.labels]
 
 
 def _read(file: Path) -> Mapping[str, Any]:

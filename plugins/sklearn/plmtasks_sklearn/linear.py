@@ -32,14 +32,18 @@ class Linear(LoadedModel):
     features: Features | None = None
     pairs: bool = True
     """Whether it knows what to do with a second text."""
-    fresh_weights: Sequence[str] = ()
+    newly_initialized: Sequence[str] = ()
 
     @classmethod
-    def untrained(cls, form: Classify) -> "Linear":
+    def untrained(cls, example_request: Classify) -> "Linear":
         """All labels are as likely."""
         import numpy as np
 
-        return cls(labels=form.labels, intercept=np.zeros(len(form.labels)), fresh_weights=("weights", "intercept"))
+        return cls(
+            labels=example_request.labels,
+            intercept=np.zeros(len(example_request.labels)),
+            newly_initialized=("weights", "intercept"),
+        )
 
     @classmethod
     def read(cls, folder: Path, config: Mapping[str, Any]) -> "Linear":

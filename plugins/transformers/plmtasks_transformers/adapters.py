@@ -68,7 +68,7 @@ def identity(folder: Path) -> dict[str, Any]:
     }
 
 
-def add(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
+def add(parts: "Parts", example_request: "Request", training: "TrainSettings") -> Any:
     """Puts adapters into the model in memory, and freezes all else but its head; returns peft's model around it.
 
     raises: InputError for a method or its arguments that peft does not know, or that fits no such model
@@ -77,7 +77,7 @@ def add(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
 
     peft = _peft()
     try:
-        config = _config(parts, form, training)
+        config = _config(parts, example_request, training)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             return peft.get_peft_model(parts.module, config, autocast_adapter_dtype=False)
@@ -169,7 +169,7 @@ def _untie(model: Any) -> bool:
     return True
 
 
-def _config(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
+def _config(parts: "Parts", example_request: "Request", training: "TrainSettings") -> Any:
     """The method's configuration, with defaults for what the user left open."""
     from dataclasses import fields
 
@@ -187,34 +187,37 @@ def _config(parts: "Parts", form: "Request", training: "TrainSettings") -> Any:
     if training.peft_args.get("megatron_config") is not None:
         raise InputError("--peft-args takes no 'megatron_config': peft would import what it names")
     kind, module = PeftType(method), parts.module
-    defaults: dict[str, Any] = {"task_type": _task_type(parts.family, form), "modules_to_save": _whole(parts, form) or None}
+    defaults: dict[str, Any] = {
+        "task_type": _task_type(parts.family, example_request),
+        "modules_to_save": _whole(parts, example_request) or None,
+    }
     known = getattr(PEFT_TYPE_TO_TUNER_MAPPING[kind], "target_module_mapping", None)
     if known is not None and module.config.model_type not in known and method != "LN_TUNING":
         defaults["target_modules"] = _linear(module)
     return PEFT_TYPE_TO_CONFIG_MAPPING[kind](**{**defaults, **training.peft_args})
 
 
-def _task_type(family: str, form: "Request") -> str | None:
+def _task_type(family: str, example_request: "Request") -> str | None:
     """What peft calls a model with such a head."""
-    if type(form) in HEADS:
-        return {"Classify": "SEQ_CLS", "Tag": "TOKEN_CLS", "ExtractSpan": "QUESTION_ANS"}[form.kind()]
+    if type(example_request) in HEADS:
+        return {"Classify": "SEQ_CLS", "Tag": "TOKEN_CLS", "ExtractSpan": "QUESTION_ANS"}[example_request.kind()]
     return {DECODER: "CAUSAL_LM", SEQUENCE_TO_SEQUENCE: "SEQ_2_SEQ_LM"}.get(family)
 
 
-def _whole(parts: "Parts", form: "Request") -> list[str]:
-    """The modules that learn as they are: the head over the base model, and whatever has fresh weights.
+def _whole(parts: "Parts", example_request: "Request") -> list[str]:
+    """The modules that learn as they are: the head over the base model, and whatever has newly initialized weights.
 
     What shares a weight with the base model cannot be among them: its copy would go its own way.
 
     raises: InputError if such a thing would have to learn
     """
     module, base = parts.module, parts.module.base_model
-    fresh = {id(module.get_parameter(name)): name for name in parts.fresh_weights}
-    heads = [name for name, child in module.named_children() if child is not base] if type(form) in HEADS else []
+    fresh = {id(module.get_parameter(name)): name for name in parts.newly_initialized}
+    heads = [name for name, child in module.named_children() if child is not base] if type(example_request) in HEADS else []
     tied = {id(p) for p in base.parameters()}.difference(fresh)
     found: list[str] = []
     learned: set[int] = set()
-    for name in dict.fromkeys([*heads, *(name.rpartition(".")[0] for name in parts.fresh_weights)]):
+    for name in dict.fromkeys([*heads, *(name.rpartition(".")[0] for name in parts.newly_initialized)]):
         weights = {id(p) for p in module.get_submodule(name).parameters()}
         if weights - learned and tied.isdisjoint(weights):
             found.append(name)

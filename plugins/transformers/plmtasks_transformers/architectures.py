@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, ExtractSpan, Request, Score, Tag
+from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Request, Tag
 
 ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
 
 ANSWERS = {
-    ENCODER: ("Classify", "Tag", "ExtractSpan", "Score"),
-    DECODER: ("Choose", "Score", "Generate"),
-    SEQUENCE_TO_SEQUENCE: ("Choose", "Score", "Generate"),
+    ENCODER: ("Classify", "Tag", "ExtractSpan", "LogLikelihood"),
+    DECODER: ("Choose", "LogLikelihood", "Generate"),
+    SEQUENCE_TO_SEQUENCE: ("Choose", "LogLikelihood", "Generate"),
 }
 
 ENCODER_TYPES = frozenset((
@@ -78,23 +78,23 @@ def labels_of(config: Mapping[str, Any]) -> list[str]:
     return [] if all(name == f"LABEL_{i}" for i, name in enumerate(labels)) else labels
 
 
-def same_labels(config: Mapping[str, Any], form: Request) -> bool:
+def same_labels(config: Mapping[str, Any], example_request: Request) -> bool:
     """Whether its head gives just the labels that the request names, in whatever order."""
-    if not isinstance(form, (Classify, Tag)):
+    if not isinstance(example_request, (Classify, Tag)):
         return True
     labels = labels_of(config)
-    if sorted(labels) != sorted(form.labels):
+    if sorted(labels) != sorted(example_request.labels):
         return False
     multi_label = config.get("problem_type") == "multi_label_classification"
-    return not isinstance(form, Classify) or form.multi_label == multi_label
+    return not isinstance(example_request, Classify) or example_request.multi_label == multi_label
 
 
-def has_head(config: Mapping[str, Any], form: Request) -> bool:
+def has_head(config: Mapping[str, Any], example_request: Request) -> bool:
     """Whether it was saved with a head that answers such a request."""
     heads = config.get("architectures") or []
-    wanted = HEADS.get(type(form))
+    wanted = HEADS.get(type(example_request))
     if wanted is not None:
-        return any(h.endswith(wanted) for h in heads) and same_labels(config, form)
+        return any(h.endswith(wanted) for h in heads) and same_labels(config, example_request)
     if family_of(config) != ENCODER:
         return any(h.endswith(SEQUENCE_HEADS) for h in heads)
     # ELECTRA's pretraining head tells replaced words from others; it predicts none
@@ -105,13 +105,15 @@ def head_of(config: Mapping[str, Any]) -> str:
     """What it was saved to answer, in words; nothing for a bare model."""
     heads = config.get("architectures") or []
     labels = labels_of(config)
-    for form, ending in HEADS.items():
+    for example_request, ending in HEADS.items():
         if any(h.endswith(ending) for h in heads):
-            among = f" with the labels {', '.join(labels)}" if labels and form is not ExtractSpan else ""
-            return f"{form.kind()}{among}" if labels or form is ExtractSpan else ""
-    if not has_head(config, Score(text="")):
+            among = f" with the labels {', '.join(labels)}" if labels and example_request is not ExtractSpan else ""
+            return f"{example_request.kind()}{among}" if labels or example_request is ExtractSpan else ""
+    if not has_head(config, LogLikelihood(text="")):
         return ""
-    return ", ".join(kind for kind in ANSWERS[family_of(config)] if kind not in {form.kind() for form in HEADS})
+    return ", ".join(
+        kind for kind in ANSWERS[family_of(config)] if kind not in {example_request.kind() for example_request in HEADS}
+    )
 
 
 def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:

@@ -59,10 +59,10 @@ class Checkpoint(Model):
     def saved(self, folder: Path) -> "Checkpoint":
         return replace(self, source=str(folder), revision=None)
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         from .kinds import kind_of
 
-        folder, head = self.folder(settings), self.head(form)
+        folder, head = self.folder(settings), self.head(example_request)
         hub = folder.parent.name == "snapshots"
         return {
             "version": self.version,
@@ -75,13 +75,13 @@ class Checkpoint(Model):
                 "model_args": dict(settings.model_args),
                 "trust_remote_code": settings.trust_remote_code,
                 # the seed of a head that the checkpoint does not have
-                "head_seed": settings.seed if self.fresh(form) else None,
-                **kind_of(form, self.family).facts(settings),
+                "head_seed": settings.seed if self.newly_initialized(example_request) else None,
+                **kind_of(example_request, self.family).identity(settings),
             },
         }
 
-    def fresh(self, form: Request) -> bool:
-        return self.head(form) is None
+    def newly_initialized(self, example_request: Request) -> bool:
+        return self.head(example_request) is None
 
     def heads(self) -> Sequence[str]:
         try:
@@ -90,16 +90,16 @@ class Checkpoint(Model):
             return ()  # not at hand
         return [said for config in configs.values() if (said := head_of(config))]
 
-    def instead(self, form: Request) -> list[str]:
+    def instead(self, example_request: Request) -> list[str]:
         """What it has and what was asked of it, for an error."""
-        labels = getattr(form, "labels", ())
+        labels = getattr(example_request, "labels", ())
         has = [f"it has: {head}" for head in self.heads()] or ["it has no head at all"]
-        return [*has, f"wanted: {form.kind()}" + (f" with the labels {', '.join(labels)}" if labels else "")]
+        return [*has, f"wanted: {example_request.kind()}" + (f" with the labels {', '.join(labels)}" if labels else "")]
 
-    def head(self, form: Request) -> str | None:
+    def head(self, example_request: Request) -> str | None:
         """The folder within the checkpoint of the head that answers such a request, "" for its own; None if it has none."""
         configs = files.find_configs(self.source, self.revision).items()
-        return next((folder for folder, config in configs if has_head(config, form)), None)
+        return next((folder for folder, config in configs if has_head(config, example_request)), None)
 
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser())
@@ -120,38 +120,40 @@ class Checkpoint(Model):
         weights, token = memory_of(config, 4 if dtype == "float32" else 2)
         return max(0, memory - weights) // token
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from . import unpadding
         from .kernels import lay_out
         from .kinds import kind_of
         from .loading import load_parts
 
-        kind = kind_of(form, self.family)
-        kind.check(settings, form.kind())
-        parts = load_parts(self, kind, form, settings, device)
+        kind = kind_of(example_request, self.family)
+        kind.check(settings, example_request.kind())
+        parts = load_parts(self, kind, example_request, settings, device)
         parameters = sum(p.numel() for p in parts.module.parameters())  # before some are laid out as something else
         bare = unpadding.unpads(parts.module)
         if bare:
             unpadding.make_unpadded(parts.module)
         if settings.kernels == "onednn" and device == "cpu":
             lay_out(parts.module)
-        loaded = kind(parts, form)
+        loaded = kind(parts, example_request)
         loaded.unpads, loaded.parameters = bare, parameters
         return loaded
 
     def learner(
-        self, forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
+        self, example_requests: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
     ) -> Sequence[TrainableModel]:
         from .learner import learn
 
-        return learn(self, forms, settings, training, device)
+        return learn(self, example_requests, settings, training, device)
 
-    def export(self, form: Request, settings: "ModelSettings", folder: Path) -> None:
+    def export(self, example_request: Request, settings: "ModelSettings", folder: Path) -> None:
         from .exporting import export
 
-        if self.fresh(form):
-            raise InputError(f"{self.name!r} has no head for such a {form.kind()} request", *self.instead(form))
-        export(self, form, settings, folder)
+        if self.newly_initialized(example_request):
+            raise InputError(
+                f"{self.name!r} has no head for such a {example_request.kind()} request", *self.instead(example_request)
+            )
+        export(self, example_request, settings, folder)
 
     def folder(self, settings: "ModelSettings") -> Path:
         """Where its files are; downloads what is not there.

@@ -25,12 +25,12 @@ class Chooser(Loaded):
 
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
 
-    def __init__(self, parts: Parts, form: Request) -> None:
-        super().__init__(parts, form)
+    def __init__(self, parts: Parts, example_request: Request) -> None:
+        super().__init__(parts, example_request)
         self.prompts = Prompts(parts)
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> "dict[str, Any]":
+    def identity(cls, settings: "ModelSettings") -> "dict[str, Any]":
         return {"prompt": settings.prompt}
 
     def encode(self, requests: Sequence[Choose]) -> list[Sequences]:

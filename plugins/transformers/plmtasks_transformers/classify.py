@@ -32,8 +32,8 @@ class Classifier(Loaded):
 
     heads = dict.fromkeys((ENCODER, DECODER, SEQUENCE_TO_SEQUENCE), "AutoModelForSequenceClassification")
 
-    def __init__(self, parts: Parts, form: Request) -> None:
-        super().__init__(parts, form)
+    def __init__(self, parts: Parts, example_request: Request) -> None:
+        super().__init__(parts, example_request)
         if getattr(self.config, "pad_token_id", None) is None:
             self.config.pad_token_id = self.pad_id  # for whoever pads what is saved
 

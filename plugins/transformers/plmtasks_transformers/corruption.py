@@ -1,4 +1,4 @@
-"""Score by a model that restores spans (T5): the pseudo-log-likelihood of a text without a context, each token hidden in turn."""
+"""LogLikelihood by a model that restores spans (T5): of a text without a context, each token hidden in turn."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import TrainSettings
 from plmtasks.model import Cost
-from plmtasks.requests import Answer, Request, Score
+from plmtasks.requests import Answer, LogLikelihood, Request
 
 from .likelihood import Sequences, read, token_values
 from .loaded import Parts
@@ -44,15 +44,15 @@ class SpanRestorer(Scorer):
     A text without a context is scored as it is learned: its tokens are replaced by a sentinel, and the decoder restores them.
     """
 
-    def __init__(self, parts: Parts, form: Request) -> None:
-        super().__init__(parts, form)
+    def __init__(self, parts: Parts, example_request: Request) -> None:
+        super().__init__(parts, example_request)
         self.sentinels = sentinels(self.tokenizer)
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
-        return {**super().facts(settings), "piece": settings.batch_tokens or PIECE}
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
+        return {**super().identity(settings), "piece": settings.batch_tokens or PIECE}
 
-    def encode(self, requests: Sequence[Score]) -> list[Any]:
+    def encode(self, requests: Sequence[LogLikelihood]) -> list[Any]:
         alone = [not r.context.strip() and len(self.sentinels) > 1 for r in requests]
         others = [r for r, a in zip(requests, alone, strict=True) if not a]
         after = iter(super().encode(others) if others else [])
@@ -60,7 +60,7 @@ class SpanRestorer(Scorer):
         whole = iter(self.prompts.bare_ids(texts))
         return [self._windows(r, next(whole)) if a else next(after) for r, a in zip(requests, alone, strict=True)]
 
-    def _windows(self, request: Score, ids: Sequence[int]) -> Windows:
+    def _windows(self, request: LogLikelihood, ids: Sequence[int]) -> Windows:
         import numpy as np
 
         own = np.array(ids, np.int32)
@@ -84,7 +84,7 @@ class SpanRestorer(Scorer):
         cost = self.cost(encoding)
         return cost if isinstance(encoding, Sequences) else replace(cost, rows=len(encoding.windows))
 
-    def compute(self, requests: Sequence[Score], encodings: Sequence[Any]) -> list[Answer]:
+    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> list[Answer]:
         if isinstance(encodings[0], Sequences):
             return super().compute(requests, encodings)
         return [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, ExtractSpan, Request, Score, ScoreAnswer, Tag
+from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, LogLikelihoodAnswer, Request, Tag
 
 from . import adapters
 from .architectures import HEADS
@@ -31,13 +31,13 @@ TOLERANCE = {"float32": 1e-4, "float64": 1e-4}
 """By which a number may differ, beside as much of its own size; 0.05 in other types, where merging rounds."""
 
 
-def export(checkpoint: "Checkpoint", form: Request, settings: "ModelSettings", folder: Path) -> None:
+def export(checkpoint: "Checkpoint", example_request: Request, settings: "ModelSettings", folder: Path) -> None:
     """Writes what answers such requests, adapters merged; nothing is left of what answers otherwise than the checkpoint.
 
     raises: ModelError, OutputError; InputError if the adapters cannot be merged
     """
     # a language model is asked how likely a text is: of its other answers small faults change nothing
-    proof = form if type(form) in HEADS else Score(text="")
+    proof = example_request if type(example_request) in HEADS else LogLikelihood(text="")
     settings = replace(settings, kernels="plain", prompt="plain", truncation="auto", stride=0)
     kind = kind_of(proof, checkpoint.family)
     parts = load_parts(checkpoint, kind, proof, settings, "cpu")
@@ -56,14 +56,14 @@ def export(checkpoint: "Checkpoint", form: Request, settings: "ModelSettings", f
             new.rename(folder)
 
 
-def evidence(loaded: Loaded, form: Request) -> "np.ndarray":
+def evidence(loaded: Loaded, example_request: Request) -> "np.ndarray":
     """The logits of a head for a few texts, or their log-likelihoods after one another."""
     import numpy as np
     import torch
 
-    asked = _asked(form)
-    if type(form) not in HEADS:
-        found = [cast(ScoreAnswer, loaded.answer([request])[0]).log_likelihood for request in asked]
+    asked = _asked(example_request)
+    if type(example_request) not in HEADS:
+        found = [cast(LogLikelihoodAnswer, loaded.answer([request])[0]).log_likelihood for request in asked]
         return np.array(found, np.float64)
     loaded.module.eval()
     with torch.inference_mode():
@@ -72,14 +72,14 @@ def evidence(loaded: Loaded, form: Request) -> "np.ndarray":
     return torch.cat([part.flatten() for part in flat]).double().cpu().numpy()
 
 
-def _asked(form: Request) -> "Sequence[Request]":
-    if isinstance(form, Classify):
-        return [replace(form, text=text) for text in TEXTS]
-    if isinstance(form, Tag):
-        return [replace(form, words=tuple(text.split()), marked=()) for text in TEXTS]
-    if isinstance(form, ExtractSpan):
-        return [replace(form, question="Who?", context=text) for text in TEXTS]
-    return [Score(text=text, context=context) for context, text in zip(("", *TEXTS), TEXTS, strict=False)]
+def _asked(example_request: Request) -> "Sequence[Request]":
+    if isinstance(example_request, Classify):
+        return [replace(example_request, text=text) for text in TEXTS]
+    if isinstance(example_request, Tag):
+        return [replace(example_request, words=tuple(text.split()), marked=()) for text in TEXTS]
+    if isinstance(example_request, ExtractSpan):
+        return [replace(example_request, question="Who?", context=text) for text in TEXTS]
+    return [LogLikelihood(text=text, context=context) for context, text in zip(("", *TEXTS), TEXTS, strict=False)]
 
 
 def _hold_together(name: str, before: "np.ndarray", after: "np.ndarray", dtype: str) -> None:

@@ -59,7 +59,7 @@ class SpanExtractor(Loaded):
         return recipe if self.limit >= WINDOW else super().limited
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
         return {"window": WINDOW, "overlap": OVERLAP, "question": QUESTION, "answer": ANSWER, "best": BEST}
 
     def encode(self, requests: Sequence[ExtractSpan]) -> list[Encoding]:

@@ -50,8 +50,8 @@ class Generator(Loaded):
 
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
 
-    def __init__(self, parts: Parts, form: Request) -> None:
-        super().__init__(parts, form)
+    def __init__(self, parts: Parts, example_request: Request) -> None:
+        super().__init__(parts, example_request)
         self.prompts = Prompts(parts)
         wanted = self.settings.generation
         self.steps = covers(self.module) and (wanted.num_beams == 1 or wanted.temperature == 0)
@@ -61,7 +61,7 @@ class Generator(Loaded):
         self.stops = StopTexts(self._text, partial(self._text, special=True), special)
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
         from dataclasses import asdict
 
         seed = settings.seed if settings.generation.temperature > 0 else None

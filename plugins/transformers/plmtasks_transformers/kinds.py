@@ -16,21 +16,21 @@ MODULES = {
     "Tag": ("tag", "Tagger"),
     "ExtractSpan": ("extract_span", "SpanExtractor"),
     "Choose": ("choose", "Chooser"),
-    "Score": ("score", "Scorer"),
+    "LogLikelihood": ("score", "Scorer"),
     "Generate": ("generate", "Generator"),
 }
 SCORERS = {ENCODER: ("pseudo", "PseudoScorer"), SEQUENCE_TO_SEQUENCE: ("corruption", "SpanRestorer")}
-"""How families with a way of their own answer `Score`."""
+"""How families with a way of their own answer `LogLikelihood`."""
 
 
-def kind_of(form: Request, family: str) -> "type[Loaded]":
+def kind_of(example_request: Request, family: str) -> "type[Loaded]":
     """The class of loaded models that answer such requests.
 
     raises: ModelError
     """
-    if form.kind() not in MODULES:
-        raise ModelError(f"models of the transformers library answer {', '.join(MODULES)}, not {form.kind()}")
-    own = SCORERS.get(family) if form.kind() == "Score" else None
-    module, name = own or MODULES[form.kind()]
+    if example_request.kind() not in MODULES:
+        raise ModelError(f"models of the transformers library answer {', '.join(MODULES)}, not {example_request.kind()}")
+    own = SCORERS.get(family) if example_request.kind() == "LogLikelihood" else None
+    module, name = own or MODULES[example_request.kind()]
     found: type[Loaded] = getattr(importlib.import_module(f".{module}", __package__), name)
     return found

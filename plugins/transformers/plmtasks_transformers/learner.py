@@ -24,26 +24,33 @@ if TYPE_CHECKING:
 
 
 def learn(
-    checkpoint: "Checkpoint", forms: Sequence[Request], settings: "ModelSettings", training: "TrainSettings", device: str
+    checkpoint: "Checkpoint",
+    example_requests: Sequence[Request],
+    settings: "ModelSettings",
+    training: "TrainSettings",
+    device: str,
 ) -> list[Loaded]:
     """One view for each form. Forms that one head answers share it; the other heads share the base model.
 
     raises: ModelError; InputError for what cannot be learned, or not together
     """
     settings = replace(settings, dtype="float32", seed=training.seed)
-    kinds = [kind_of(form, checkpoint.family) for form in forms]
-    for kind, form in zip(kinds, forms, strict=True):
-        kind.check(settings, form.kind())
-    _check_class_weights(forms, training)
-    keys = [_head(kind.heads[checkpoint.family], form) for kind, form in zip(kinds, forms, strict=True)]
+    kinds = [kind_of(example_request, checkpoint.family) for example_request in example_requests]
+    for kind, example_request in zip(kinds, example_requests, strict=True):
+        kind.check(settings, example_request.kind())
+    _check_class_weights(example_requests, training)
+    keys = [
+        _head(kind.heads[checkpoint.family], example_request)
+        for kind, example_request in zip(kinds, example_requests, strict=True)
+    ]
     parts: dict[tuple[Any, ...], Parts] = {}
-    for key, kind, form in zip(keys, kinds, forms, strict=True):
+    for key, kind, example_request in zip(keys, kinds, example_requests, strict=True):
         if key not in parts:
-            parts[key] = load_parts(checkpoint, kind, form, settings, device)
+            parts[key] = load_parts(checkpoint, kind, example_request, settings, device)
     folder = checkpoint.folder(settings)
     if training.peft or adapters.there(folder):
-        parts = {keys[0]: _adapted(checkpoint, parts, forms[0], training, folder)}
-    views = [kind(parts[key], form) for key, kind, form in zip(keys, kinds, forms, strict=True)]
+        parts = {keys[0]: _adapted(checkpoint, parts, example_requests[0], training, folder)}
+    views = [kind(parts[key], example_request) for key, kind, example_request in zip(keys, kinds, example_requests, strict=True)]
     modules = [p.module for p in parts.values()]
     whole = _Whole(
         modules=modules, places=[keys.index(key) for key in parts], tokenizer=views[0].tokenizer,
@@ -92,15 +99,19 @@ class _Whole:
             save_checkpoint(self.modules[0], self.tokenizer, folder, states[0])
 
 
-def _head(library_class: str, form: Request) -> tuple[Any, ...]:
+def _head(library_class: str, example_request: Request) -> tuple[Any, ...]:
     """Equal for forms that the same head answers."""
-    if isinstance(form, Classify):
-        return library_class, tuple(sorted(form.labels)), form.multi_label
-    return library_class, *([tuple(sorted(form.labels))] if isinstance(form, Tag) else [])
+    if isinstance(example_request, Classify):
+        return library_class, tuple(sorted(example_request.labels)), example_request.multi_label
+    return library_class, *([tuple(sorted(example_request.labels))] if isinstance(example_request, Tag) else [])
 
 
 def _adapted(
-    checkpoint: "Checkpoint", parts: dict[tuple[Any, ...], Parts], form: Request, training: "TrainSettings", folder: Path
+    checkpoint: "Checkpoint",
+    parts: dict[tuple[Any, ...], Parts],
+    example_request: Request,
+    training: "TrainSettings",
+    folder: Path,
 ) -> Parts:
     """The model with adapters: new ones, or those that the checkpoint is."""
     export = f"plmtasks export --model {checkpoint.source} --task … --output … writes it as one model"
@@ -115,9 +126,9 @@ def _adapted(
                 f"leave out --peft, or: {export}",
             )
         return own
-    if checkpoint.head(form):
+    if checkpoint.head(example_request):
         raise InputError(f"{checkpoint.name!r} has several heads, and adapters need a base with one", export)
-    made = adapters.add(own, form, training)
+    made = adapters.add(own, example_request, training)
     return replace(own, adapters=made, module=made.get_base_model())
 
 
@@ -131,12 +142,17 @@ def _source(checkpoint: "Checkpoint", folder: Path) -> tuple[Path, str, str | No
     return folder, str(folder.resolve()), None
 
 
-def _check_class_weights(forms: Sequence[Request], training: "TrainSettings") -> None:
+def _check_class_weights(example_requests: Sequence[Request], training: "TrainSettings") -> None:
     if not training.class_weights:
         return
-    labels = [label for form in forms if isinstance(form, (Classify, Tag)) for label in form.labels]
+    labels = [
+        label
+        for example_request in example_requests
+        if isinstance(example_request, (Classify, Tag))
+        for label in example_request.labels
+    ]
     if not labels:
-        kinds = ", ".join(dict.fromkeys(form.kind() for form in forms))
+        kinds = ", ".join(dict.fromkeys(example_request.kind() for example_request in example_requests))
         raise InputError(f"--class-weights are for Classify and Tag; this is {kinds}")
     unknown = [label for label in weights_by_label(training.class_weights) if label not in labels]
     if unknown:

@@ -46,7 +46,7 @@ class Parts:
     """Of what it reads."""
     written: Limit
     """Of what a decoder behind an encoder writes; of other models the same."""
-    fresh_weights: tuple[str, ...] = ()
+    newly_initialized: tuple[str, ...] = ()
     adapters: Any = None
     """The peft model around the module, if it has adapters."""
 
@@ -67,15 +67,17 @@ class Loaded(TrainableModel):
     saver: "Callable[[Path, State | None], None] | None" = None
     """Writes the whole checkpoint, where this is one view of it."""
 
-    def __init__(self, parts: Parts, form: Request) -> None:
+    def __init__(self, parts: Parts, example_request: Request) -> None:
         if self.needs_offsets and not parts.tokenizer.is_fast:
-            raise ModelError(f"the tokenizer of {parts.name!r} does not tell where its tokens stand, which {form.kind()} needs")
+            raise ModelError(
+                f"the tokenizer of {parts.name!r} does not tell where its tokens stand, which {example_request.kind()} needs"
+            )
         self.parts = parts
         self.module: Any = parts.module
         self.tokenizer = parts.tokenizer
         self.settings = parts.settings
         self.limit, self.written = parts.limit.tokens, parts.written.tokens
-        self.fresh_weights = parts.fresh_weights
+        self.newly_initialized = parts.newly_initialized
         self.parameters: int | None = sum(p.numel() for p in self.module.parameters())
         self.config: Any = self.module.config
         self.packs = parts.family == DECODER and packs(self.config)
@@ -87,7 +89,7 @@ class Loaded(TrainableModel):
         self._encodings: dict[Request, Any] = {}
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
         """What else can change an answer of this kind: it goes into the identity."""
         return {}
 

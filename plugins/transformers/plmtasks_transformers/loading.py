@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint
 
 
-def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, settings: "ModelSettings", device: str) -> Parts:
-    """A checkpoint in memory with the head for requests like `form`.
+def load_parts(
+    checkpoint: "Checkpoint", kind: type[Loaded], example_request: Request, settings: "ModelSettings", device: str
+) -> Parts:
+    """A checkpoint in memory with the head for requests like `example_request`.
 
     A head that the checkpoint does not have is initialized from `settings.seed` alone: every process makes the same.
 
@@ -31,19 +33,19 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder, head = checkpoint.folder(settings), checkpoint.head(form)
+    folder, head = checkpoint.folder(settings), checkpoint.head(example_request)
     trusted = {"trust_remote_code": settings.trust_remote_code}
     dtype = "float32" if settings.dtype == "auto" else settings.dtype
     args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
     with reading(checkpoint.name, folder):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
         config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
-        if isinstance(form, (Classify, Tag)):
-            _relabel(config, form)
+        if isinstance(example_request, (Classify, Tag)):
+            _relabel(config, example_request)
         loader = _loader(kind.heads[checkpoint.family], config)
         base = folder
         if adapters.there(folder):
-            base = _base_of(checkpoint, folder, form)
+            base = _base_of(checkpoint, folder, example_request)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             module, info = loader.from_pretrained(
@@ -51,7 +53,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
             )
             shapes = {name: (tuple(found), tuple(wanted)) for name, found, wanted in info["mismatched_keys"]}
             fresh = {*info["missing_keys"], *shapes}
-            if type(form) in HEADS and head is None:
+            if type(example_request) in HEADS and head is None:
                 fresh |= _renew_head(module)
         if head:
             fresh -= read_head(module, folder / head)
@@ -66,7 +68,7 @@ def load_parts(checkpoint: "Checkpoint", kind: type[Loaded], form: Request, sett
     limit, written = limits_of(module, tokenizer)
     return Parts(
         name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings,
-        limit=limit, written=written, fresh_weights=tuple(sorted(fresh)), adapters=adapted,
+        limit=limit, written=written, newly_initialized=tuple(sorted(fresh)), adapters=adapted,
     )  # fmt: skip
 
 
@@ -80,9 +82,12 @@ def _loader(name: str, config: Any) -> Any:
     return transformers.AutoModelForImageTextToText if alone and name == "AutoModelForCausalLM" else loader
 
 
-def _base_of(checkpoint: "Checkpoint", folder: Path, form: Request) -> Path:
-    if checkpoint.fresh(form):
-        raise ModelError(f"the adapters in {folder} have no head for such a {form.kind()} request", *checkpoint.instead(form))
+def _base_of(checkpoint: "Checkpoint", folder: Path, example_request: Request) -> Path:
+    if checkpoint.newly_initialized(example_request):
+        raise ModelError(
+            f"the adapters in {folder} have no head for such a {example_request.kind()} request",
+            *checkpoint.instead(example_request),
+        )
     return adapters.base_of(folder)
 
 
@@ -112,13 +117,13 @@ def prompt_of(checkpoint: "Checkpoint", request: Request, settings: "ModelSettin
     return Prompts(parts).render(prompted, prompted.shots, prompted.text)
 
 
-def _relabel(config: Any, form: Classify | Tag) -> None:
+def _relabel(config: Any, example_request: Classify | Tag) -> None:
     """Names the head's columns: as the checkpoint does, or as the request does where it has no head for these labels."""
     labels = names_of(config.id2label)
-    if not same_labels({"id2label": config.id2label, "problem_type": config.problem_type}, form):
-        labels = list(form.labels)
-        if isinstance(form, Classify):
-            config.problem_type = "multi_label_classification" if form.multi_label else "single_label_classification"
+    if not same_labels({"id2label": config.id2label, "problem_type": config.problem_type}, example_request):
+        labels = list(example_request.labels)
+        if isinstance(example_request, Classify):
+            config.problem_type = "multi_label_classification" if example_request.multi_label else "single_label_classification"
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}  # a checkpoint's own may say something else, or nothing
 

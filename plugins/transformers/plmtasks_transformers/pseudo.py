@@ -1,4 +1,4 @@
-"""Score by an encoder: the pseudo-log-likelihood of a text, each token hidden in turn."""
+"""LogLikelihood by an encoder: the pseudo-log-likelihood of a text, each token hidden in turn."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from plmtasks.config import TrainSettings
 from plmtasks.errors import ModelError
 from plmtasks.model import Cost
-from plmtasks.requests import Answer, Request, Score
+from plmtasks.requests import Answer, LogLikelihood, Request
 
 from .architectures import ENCODER
 from .likelihood import step
@@ -53,17 +53,17 @@ class PseudoScorer(Loaded):
     policies = ("auto", "window", "error", "skip")
     needs_offsets = True
 
-    def __init__(self, parts: Parts, form: Request) -> None:
-        super().__init__(parts, form)
+    def __init__(self, parts: Parts, example_request: Request) -> None:
+        super().__init__(parts, example_request)
         if self.tokenizer.mask_token_id is None:
             raise ModelError(f"{parts.name!r} has no mask token, and cannot score a text")
         self.step = step(parts.settings, self.limit)
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
         return {"piece": settings.batch_tokens or PIECE, "stride": settings.stride or "half of the model's limit"}
 
-    def encode(self, requests: Sequence[Score]) -> list[Encoding]:
+    def encode(self, requests: Sequence[LogLikelihood]) -> list[Encoding]:
         """Windows of each text, each after the end of the context, which takes at most half."""
         most = self.limit // 2
         contexts = self.tokenize([r.context for r in requests], add_special_tokens=False, return_offsets_mapping=True)
@@ -106,7 +106,7 @@ class PseudoScorer(Loaded):
         """Tokens are hidden many at a time, where an answer hides each alone."""
         return replace(self.cost(encoding), rows=len(encoding.windows))
 
-    def compute(self, requests: Sequence[Score], encodings: Sequence[Encoding]) -> list[Answer]:
+    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Encoding]) -> list[Answer]:
         return [
             scored(request.text, total([t for w in encoding.windows for t in self._tally(w)]), pseudo=True)
             for request, encoding in zip(requests, encodings, strict=True)

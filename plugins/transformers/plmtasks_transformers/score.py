@@ -1,11 +1,11 @@
-"""Score: the log-likelihood of a text, over windows of a long one."""
+"""LogLikelihood: the log-likelihood of a text, over windows of a long one."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.requests import Answer, Request, Score, ScoreAnswer
+from plmtasks.requests import Answer, LogLikelihood, LogLikelihoodAnswer, Request
 
 from .architectures import DECODER, SEQUENCE_TO_SEQUENCE
 from .likelihood import Sequences, cost, learning_cost, read, step, token_values
@@ -30,17 +30,17 @@ class Scorer(Loaded):
     heads = {DECODER: "AutoModelForCausalLM", SEQUENCE_TO_SEQUENCE: "AutoModelForSeq2SeqLM"}
     policies = ("auto", "window", "error", "skip")
 
-    def __init__(self, parts: Parts, form: Request) -> None:
-        super().__init__(parts, form)
+    def __init__(self, parts: Parts, example_request: Request) -> None:
+        super().__init__(parts, example_request)
         self.prompts = Prompts(parts)
         self.prompts.delimiter = ""
         self.step = step(parts.settings, self.written)
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
         return {"stride": settings.stride or "half of the model's limit"}
 
-    def encode(self, requests: Sequence[Score]) -> list[Any]:
+    def encode(self, requests: Sequence[LogLikelihood]) -> list[Any]:
         made = []
         for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
             scorable(request.text, len(own), self.parts.name)
@@ -55,7 +55,7 @@ class Scorer(Loaded):
             made.append(Sequences([row for row, _ in pieces], [(i, ids) for i, (_, ids) in enumerate(pieces)], read, cut))
         return made
 
-    def _tokens(self, requests: Sequence[Score]) -> "Iterator[tuple[np.ndarray | None, list[int], list[int]]]":
+    def _tokens(self, requests: Sequence[LogLikelihood]) -> "Iterator[tuple[np.ndarray | None, list[int], list[int]]]":
         """What the encoder reads, what the decoder is given, and what it is to predict."""
         import numpy as np
 
@@ -74,7 +74,7 @@ class Scorer(Loaded):
     def learning_cost(self, encoding: Any) -> Cost:
         return learning_cost(encoding)
 
-    def compute(self, requests: Sequence[Score], encodings: Sequence[Any]) -> list[Answer]:
+    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> list[Answer]:
         import numpy as np
 
         lengths = [sum(len(ids) for _, ids in e.wants) for e in encodings]
@@ -94,9 +94,9 @@ def scorable(text: str, tokens: int, name: str) -> None:
         raise InputError(f"the text {text[:80]!r} has no token for {name!r}, and so no likelihood", "leave it out of the data")
 
 
-def scored(text: str, tally: Tally, *, pseudo: bool = False) -> ScoreAnswer:
+def scored(text: str, tally: Tally, *, pseudo: bool = False) -> LogLikelihoodAnswer:
     """The answer for a text, whose words are what white space sets apart."""
-    return ScoreAnswer(**tally._asdict(), words=len(text.split()), bytes=len(text.encode()), pseudo=pseudo)
+    return LogLikelihoodAnswer(**tally._asdict(), words=len(text.split()), bytes=len(text.encode()), pseudo=pseudo)
 
 
 def windows(start: Sequence[int], own: Sequence[int], limit: int, step: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":

@@ -65,10 +65,10 @@ class FromScratch(Model):
     def unsafe(self, settings: "ModelSettings") -> list[str]:
         return unsafe(settings)
 
-    def fresh(self, form: Request) -> bool:
+    def newly_initialized(self, example_request: Request) -> bool:
         return True
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         raise ModelError(f"{self.name!r} has no weights until it is made and trained", "plmtasks run --train auto does both")
 
 
@@ -98,7 +98,7 @@ class Scratch(FromScratch):
     def tokenizer_files(self) -> list[Path]:
         return sorted(f for f in self.path.parent.iterdir() if files.TOKENIZER.fullmatch(f.name))
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         hashes = {f.name: files.sha256(f) for f in self.tokenizer_files}
         return {"version": self.version, "from_scratch": dict(self.config), "tokenizer": hashes}
 

@@ -44,7 +44,7 @@ class Tagger(Loaded):
     needs_offsets = True
 
     @classmethod
-    def facts(cls, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(cls, settings: "ModelSettings") -> dict[str, Any]:
         return {"mark": MARK, "overlap": "a quarter of the window"}
 
     def encode(self, requests: Sequence[Tag]) -> list[Encoding]:

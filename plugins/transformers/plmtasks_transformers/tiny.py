@@ -29,7 +29,7 @@ class Tiny(FromScratch):
     """Words or tokens to learn at most."""
     description: str = ""
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         return {"version": self.version, "from_scratch": self.name, "shape": dict(self.shape), "vocabulary": self.vocabulary}
 
     def parts(self, texts: Iterable[str]) -> tuple[Any, Any]:

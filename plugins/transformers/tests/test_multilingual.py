@@ -66,8 +66,8 @@ def made(request, tmp_path, real_data):
     return Hub().make(str(tmp_path)), names, not start
 
 
-def load(model, form):
-    return model.load(form, ModelSettings(dtype="float32"), "cpu")
+def load(model, example_request):
+    return model.load(example_request, ModelSettings(dtype="float32"), "cpu")
 
 
 def test_the_loss_is_the_library_s_own(made):

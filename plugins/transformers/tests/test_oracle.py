@@ -17,7 +17,7 @@ from plmtasks_transformers.checkpoint import Hub
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
 from plmtasks.execution.answering import plan
-from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, Score, Shot, Tag
+from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Shot, Tag
 
 WITHIN = 1e-4
 ENCODERS, DECODERS, WRITERS = ([c for c in oracle.CASES if c.family == family] for family in (oracle.E, oracle.D, oracle.S))
@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Plain transformers and plmtasks over one folder, each loaded once."""
     kept: dict[Any, Any] = {}
 
-    def made(case: oracle.Case, kind: str, form: Any, **settings: Any) -> Any:
+    def made(case: oracle.Case, kind: str, example_request: Any, **settings: Any) -> Any:
         head = kind if kind in oracle.LABELS else "language"
         if (case, head) not in kept:
             folder = tmp_path_factory.mktemp(f"{case.model_type}-{head}")
@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         key = case, kind, "loaded"
         if key not in kept:
             wanted = ModelSettings(**{"dtype": "float32", "kernels": "plain", "threads": 1, "batch_tokens": 400, **settings})
-            kept[key] = Hub().make(str(folder)).load(form, wanted, "cpu"), wanted
+            kept[key] = Hub().make(str(folder)).load(example_request, wanted, "cpu"), wanted
         return plain, *kept[key]
 
     return made
@@ -141,8 +141,8 @@ def test_extract_span(made: Callable[..., Any], case: oracle.Case, one: str, two
 @drawn
 @hypothesis.given(texts, texts)
 def test_pseudo_likelihood(made: Callable[..., Any], case: oracle.Case, one: str, two: str) -> None:
-    requests = [Score(text=one), Score(text=two, context=one)]
-    plain, loaded, settings = made(case, "Score", requests[0])
+    requests = [LogLikelihood(text=one), LogLikelihood(text=two, context=one)]
+    plain, loaded, settings = made(case, "LogLikelihood", requests[0])
     # over the limit a context is cut and a text is scored in windows, which tests of their own look at
     fits = [
         len(plain.bare(r.context)) <= plain.limit // 2 and len(plain.bare(r.context + r.text)) < plain.limit - 8 for r in requests
@@ -151,7 +151,7 @@ def test_pseudo_likelihood(made: Callable[..., Any], case: oracle.Case, one: str
     held(case, loaded, settings, wanted)
 
 
-def held(case: oracle.Case, loaded: Any, settings: Any, wanted: dict[Score, tuple[float, int]]) -> None:
+def held(case: oracle.Case, loaded: Any, settings: Any, wanted: dict[LogLikelihood, tuple[float, int]]) -> None:
     """wanted: the likelihood of each text and how many tokens it has"""
     whole = [r for r, (_, tokens) in wanted.items() if tokens]
     for request in wanted.keys() - set(whole):
@@ -161,7 +161,7 @@ def held(case: oracle.Case, loaded: Any, settings: Any, wanted: dict[Score, tupl
         alike(case, request, {"": answer.log_likelihood, "tokens": answer.tokens}, {"": value, "tokens": tokens})
 
 
-def scored(plain: oracle.Oracle, request: Score) -> tuple[float, int]:
+def scored(plain: oracle.Oracle, request: LogLikelihood) -> tuple[float, int]:
     if plain.case.family == oracle.D:
         start, own = plain.split(request.context, request.text)
         return plain.likelihood(start, own), len(own)
@@ -175,8 +175,13 @@ def scored(plain: oracle.Oracle, request: Score) -> tuple[float, int]:
 @drawn
 @hypothesis.given(texts, texts, texts)
 def test_likelihood(made: Callable[..., Any], case: oracle.Case, one: str, two: str, three: str) -> None:
-    requests = [Score(text=one), Score(text=two, context=one), Score(text=three, context=two + " "), Score(text=long(three))]
-    plain, loaded, settings = made(case, "Score", requests[0])
+    requests = [
+        LogLikelihood(text=one),
+        LogLikelihood(text=two, context=one),
+        LogLikelihood(text=three, context=two + " "),
+        LogLikelihood(text=long(three)),
+    ]
+    plain, loaded, settings = made(case, "LogLikelihood", requests[0])
     held(case, loaded, settings, {r: scored(plain, r) for r in requests})
 
 

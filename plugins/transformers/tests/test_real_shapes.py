@@ -21,8 +21,8 @@ from plmtasks.requests import (
     Generate,
     GenerateAnswer,
     Likelihood,
-    Score,
-    ScoreAnswer,
+    LogLikelihood,
+    LogLikelihoodAnswer,
     Span,
     Tag,
     TagAnswer,
@@ -36,7 +36,7 @@ REQUESTS = {
     "Tag": Tag(words=tuple(TEXT.split()), labels=("O", "B-X", "I-X"), marked=(3,)),
     "ExtractSpan": ExtractSpan(question="Who found it?", context=TEXT * 30),
     "Choose": Choose(instruction="Good?", text=TEXT, choices=("yes", "not at all", "好")),
-    "Score": Score(text=TEXT),
+    "LogLikelihood": LogLikelihood(text=TEXT),
     "Generate": Generate(text=TEXT, max_new_tokens=5, stop=("\n",)),
 }
 
@@ -45,7 +45,7 @@ SOLVED = {
     "Classify": ClassifyAnswer(scores=(1.0, 0.0)),
     "ExtractSpan": ExtractSpanAnswer(spans=(Span(start=4, end=16, score=1.0),)),
     "Choose": ChooseAnswer(choices=tuple(Likelihood(log_likelihood=float(i == 1), tokens=1, bytes=1) for i in range(3))),
-    "Score": ScoreAnswer(log_likelihood=0.0, tokens=1, words=1, bytes=1),
+    "LogLikelihood": LogLikelihoodAnswer(log_likelihood=0.0, tokens=1, words=1, bytes=1),
     "Generate": GenerateAnswer(text="好 the lamp"),
 }
 """What a perfect model would answer; tags are as many as there are words."""
@@ -88,7 +88,7 @@ def learn(model, kinds):
     views[0].save(folder)
     for view, requests in zip(views, lessons, strict=True):
         again = Hub().make(str(folder)).load(requests[0], ModelSettings(dtype="float32"), "cpu")
-        assert again.fresh_weights == ()
+        assert again.newly_initialized == ()
         assert again.answer(requests) == view.answer(requests)
 
 
@@ -108,7 +108,7 @@ def check(load, close, model):
         assert close(loaded.answer([request, request])[1], answer)
         if isinstance(request, ExtractSpan):
             assert all(request.context == TEXT * 30 and request.context[s.start : s.end].strip() for s in answer.spans)
-        if isinstance(request, (Choose, Score)):
+        if isinstance(request, (Choose, LogLikelihood)):
             assert loaded.costs([request])[0].width < 120
         # probabilities that are met already would have no gradient
         wanted = ClassifyAnswer(scores=(1.0, 0.0)) if kind == "Classify" else answer
@@ -123,7 +123,11 @@ def test_bert(load, close, real_data, tmp_path, name):
     source = real_data / "tokenizers" / name
     config = transformers.BertConfig(**{**transformers.BertConfig.from_json_file(source / "bert_config.json").to_dict(), **SMALL})
     model = write(tmp_path, config, "BertForPreTraining", source, ["vocab.txt"])
-    assert (model.family, model.fresh(REQUESTS["Score"]), model.fresh(REQUESTS["Classify"])) == ("encoder", False, True)
+    assert (model.family, model.newly_initialized(REQUESTS["LogLikelihood"]), model.newly_initialized(REQUESTS["Classify"])) == (
+        "encoder",
+        False,
+        True,
+    )
     check(load, close, model)
     learn(model, model.answers)
 
@@ -131,7 +135,7 @@ def test_bert(load, close, real_data, tmp_path, name):
 def test_gpt2(load, close, real_data, tmp_path):
     config = transformers.GPT2Config(n_embd=16, n_layer=2, n_head=2)
     model = write(tmp_path, config, "GPT2LMHeadModel", real_data / "tokenizers" / "gpt2", ["vocab.json", "merges.txt"])
-    assert (model.family, model.fresh(REQUESTS["Choose"])) == ("decoder", False)
+    assert (model.family, model.newly_initialized(REQUESTS["Choose"])) == ("decoder", False)
     loaded = load(model, REQUESTS["Choose"])
     assert loaded.limit == 1024
     [(start, own)] = loaded.prompts.continuations(["The nurse found the"], ["lamp"])
@@ -144,7 +148,7 @@ def test_gpt2(load, close, real_data, tmp_path):
 def test_t5(load, close, real_data, tmp_path):
     config = transformers.T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2, decoder_start_token_id=0)
     model = write(tmp_path, config, "T5ForConditionalGeneration", real_data / "tokenizers" / "t5", ["spiece.model"])
-    assert (model.family, model.fresh(REQUESTS["Choose"])) == ("sequence-to-sequence", False)
+    assert (model.family, model.newly_initialized(REQUESTS["Choose"])) == ("sequence-to-sequence", False)
     loaded = load(model, REQUESTS["Choose"])
     [target] = loaded.prompts.targets(["the lamp"], loaded.decoder_start)
     assert loaded.tokenizer.convert_ids_to_tokens(target.ids) == ["<pad>", "▁the", "▁lamp", "</s>"]
@@ -190,9 +194,9 @@ def test_other_architectures(load, tiny, close, tmp_path, head):
     tokenizer.save_pretrained(tmp_path)
     model = write(tmp_path, getattr(transformers, name)(**shape), head)
     assert model.family == family
-    assert not model.fresh(REQUESTS["Score"])
+    assert not model.newly_initialized(REQUESTS["LogLikelihood"])
     check(load, close, model)
-    module = load(model, REQUESTS["Score"]).module
+    module = load(model, REQUESTS["LogLikelihood"]).module
     rows = torch.arange(5, 25).view(2, 10)
     inputs = {"input_ids": rows} | ({"decoder_input_ids": rows} if family == "sequence-to-sequence" else {})
     places = torch.tensor([3, 9, 10, 18])

@@ -1,4 +1,4 @@
-"""Score: windows, likelihood and pseudo-likelihood."""
+"""LogLikelihood: windows, likelihood and pseudo-likelihood."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from plmtasks_transformers.score import windows
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.data import events
 from plmtasks.errors import InputError
-from plmtasks.requests import Score
+from plmtasks.requests import LogLikelihood
 
 TEXTS = [e.english() for e in events("train", 40)]
-SHORT = Score(text=TEXTS[0])
-AFTER = Score(text="on Monday .", context="the nurse found the lamp ")
-LONG = Score(text=" ".join(TEXTS))
+SHORT = LogLikelihood(text=TEXTS[0])
+AFTER = LogLikelihood(text="on Monday .", context="the nurse found the lamp ")
+LONG = LogLikelihood(text=" ".join(TEXTS))
 
 
 @given(given=st.integers(1, 60), count=st.integers(0, 200), limit=st.integers(4, 40), data=st.data())
@@ -105,7 +105,7 @@ def likelihood_token_by_token(loaded, ids, stride):
 @pytest.mark.parametrize("stride", [1, 37, 0, 256])
 def test_a_long_text_goes_over_windows_that_move_on_by_the_stride(load, stride):
     loaded = load("decoder", SHORT, stride=stride)
-    request = LONG if stride != 1 else Score(text=" ".join(TEXTS[:23]))
+    request = LONG if stride != 1 else LogLikelihood(text=" ".join(TEXTS[:23]))
     ids = [loaded.tokenizer.bos_token_id, *loaded.tokenizer(request.text)["input_ids"]]
     assert len(ids) > loaded.limit
     [cost], [answer] = loaded.costs([request]), loaded.answer([request])
@@ -125,7 +125,7 @@ def test_another_stride_is_another_identity(tiny, load):
 
 def test_a_long_text_after_a_context_goes_over_windows_of_the_decoder_alone(load):
     loaded = load("sequence-to-sequence", AFTER)
-    request = Score(text=LONG.text, context="Monday")
+    request = LogLikelihood(text=LONG.text, context="Monday")
     pieces = loaded.encodings([request])[0]
     [answer] = loaded.answer([request])
     assert len(pieces.rows) > 2
@@ -161,7 +161,7 @@ def test_pseudo_likelihood_hides_each_token_in_turn(load):
 
 def test_pseudo_likelihood_of_a_long_text_scores_each_token_once(load):
     loaded = load("encoder", SHORT, batch_tokens=2048)
-    request = Score(text=LONG.text, context=LONG.text)
+    request = LogLikelihood(text=LONG.text, context=LONG.text)
     windows = loaded.encodings([request])[0].windows
     own = loaded.tokenizer(LONG.text, add_special_tokens=False)["input_ids"]
     assert [int(w.ids[p]) for w in windows for p in w.places] == own
@@ -182,7 +182,7 @@ def test_policies(load, family):
 
 @pytest.mark.parametrize(("family", "kept"), [("encoder", 128), ("sequence-to-sequence", 256)])
 def test_what_a_long_context_loses_is_counted(load, family, kept):
-    after = Score(text=SHORT.text, context=LONG.text)
+    after = LogLikelihood(text=SHORT.text, context=LONG.text)
     loaded = load(family, SHORT)
     tokens = loaded.tokenizer(LONG.text, add_special_tokens=family != "encoder")["input_ids"]
     assert [cost.cut for cost in loaded.costs([AFTER, after])] == [0, len(tokens) - kept]
@@ -202,21 +202,21 @@ def test_a_text_is_learned_at_once_though_it_is_scored_token_by_token(load, fami
 
 @pytest.mark.parametrize(("family", "tokens"), [("encoder", 0), ("decoder", 0), ("sequence-to-sequence", 1)])
 def test_a_text_without_tokens_teaches_its_end_at_most(load, family, tokens):
-    loss, count = load(family, SHORT).loss([Score(text="")], [])
+    loss, count = load(family, SHORT).loss([LogLikelihood(text="")], [])
     assert (loss.item() > 0, count) == (tokens > 0, tokens)
     loss.backward()
 
 
 @pytest.mark.parametrize("family", ["encoder", "decoder", "sequence-to-sequence"])
 def test_an_empty_text_has_no_token(load, family):
-    empty = Score(text="")
+    empty = LogLikelihood(text="")
     [answer, _] = load(family, empty).answer([empty, SHORT])
     assert (answer.log_likelihood, answer.tokens, answer.words, answer.bytes) == (0.0, 0, 0, 0)
 
 
 def test_masked_words_are_restored_from_the_others(load):
     loaded = load("encoder", SHORT)
-    requests = [Score(text=t) for t in TEXTS[:20]]
+    requests = [LogLikelihood(text=t) for t in TEXTS[:20]]
     total = sum(e.tokens for e in loaded.encodings(requests))
     torch.manual_seed(0)
     losses = [loaded.loss(requests, []) for _ in range(2)]
@@ -224,7 +224,7 @@ def test_masked_words_are_restored_from_the_others(load):
     assert losses[0][0].item() != losses[1][0].item()
     torch.manual_seed(0)
     assert loaded.loss(requests, [])[0].item() == losses[0][0].item()
-    assert loaded.loss([Score(text="a")], [])[1] == 1
+    assert loaded.loss([LogLikelihood(text="a")], [])[1] == 1
     loaded.training = TrainSettings(mlm_probability=0.5)
     assert 0.4 < loaded.loss(requests, [])[1] / total < 0.6
 
@@ -262,7 +262,7 @@ def test_of_the_hidden_tokens_four_in_five_are_masked(load, monkeypatch):
     monkeypatch.setattr(loaded, "_restored", look)
     torch.manual_seed(1)
     for _ in range(8):
-        loaded.loss([Score(text=t) for t in TEXTS], [])
+        loaded.loss([LogLikelihood(text=t) for t in TEXTS], [])
     shown, true = (torch.cat(x) for x in zip(*seen, strict=True))
     shares = [float((shown == loaded.tokenizer.mask_token_id).float().mean()), float((shown == true).float().mean())]
     assert shares == pytest.approx([0.8, 0.1], abs=0.04)

@@ -14,7 +14,7 @@ from plmtasks_transformers.scratch import Configurations
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.data import events
 from plmtasks.errors import DataError, ModelError
-from plmtasks.requests import Generate, Score
+from plmtasks.requests import Generate, LogLikelihood
 
 SHAPES = {
     "encoder": {
@@ -32,7 +32,7 @@ HEADS = {
     "sequence-to-sequence": transformers.AutoModelForSeq2SeqLM,
 }  # fmt: skip
 TEXTS = [t for e in events("train", 200) for t in (e.english(), e.chinese())]
-FORM = Score(text=TEXTS[0])
+FORM = LogLikelihood(text=TEXTS[0])
 
 MAKE = """
 import sys, pathlib
@@ -57,10 +57,15 @@ def config(tmp_path):
 @pytest.mark.parametrize("family", SHAPES)
 def test_it_learns_and_the_library_loads_it(config, tmp_path, family):
     model = Configurations().make(str(config(family)))
-    assert (model.name, model.family, model.from_scratch, model.fresh(FORM)) == (f"scratch:{family}", family, True, True)
+    assert (model.name, model.family, model.from_scratch, model.newly_initialized(FORM)) == (
+        f"scratch:{family}",
+        family,
+        True,
+        True,
+    )
     made = model.make(iter(TEXTS), 1, tmp_path / "made")
-    assert made.fresh(FORM)
-    requests = [Score(text=t) for t in TEXTS[:32]]
+    assert made.newly_initialized(FORM)
+    requests = [LogLikelihood(text=t) for t in TEXTS[:32]]
     [view] = made.learner([FORM], ModelSettings(), TrainSettings(), "cpu")
     optimizer = torch.optim.AdamW(view.module.parameters(), lr=5e-3)
     torch.manual_seed(0)
@@ -126,7 +131,7 @@ def test_a_vocabulary_beside_the_configuration_is_used(config, real_data, tmp_pa
     assert model.name == "scratch:shape"
     made = model.make([], 0, tmp_path / "made")
     loaded = made.load(FORM, ModelSettings(dtype="float32"), "cpu")
-    [answer] = loaded.answer([Score(text="The nurse found the lamp.")])
+    [answer] = loaded.answer([LogLikelihood(text="The nurse found the lamp.")])
     assert loaded.module.config.vocab_size == size
     assert answer.tokens == 6
     assert answer.log_likelihood < 0

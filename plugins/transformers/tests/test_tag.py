@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plmtasks_transformers.tag import MARK, best_labels
 
 from plmtasks.errors import InputError
-from plmtasks.requests import Score, Tag, TagAnswer
+from plmtasks.requests import LogLikelihood, Tag, TagAnswer
 
 LABELS = ("I-X", "O", "B-X", "B-Y", "I-Y", "I-Z")
 WORDS = ("the", "nurse", "happily", "found", "the", "lamp", "in", "the", "garden", "on", "Monday", ".")
@@ -89,7 +89,7 @@ def test_a_model_with_one_token_type_sees_a_mark(load, tiny, tmp_path):
 def test_words_are_spelt_as_in_running_text(load, tiny, tmp_path):
     import transformers
 
-    tokenizer = load("decoder", Score(text="")).tokenizer
+    tokenizer = load("decoder", LogLikelihood(text="")).tokenizer
     config = transformers.ModernBertConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
         pad_token_id=0, bos_token_id=1, eos_token_id=1, cls_token_id=1, sep_token_id=1,

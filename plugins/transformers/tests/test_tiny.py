@@ -11,7 +11,7 @@ from plmtasks_transformers.tiny import TINY
 from plmtasks.config import ModelSettings
 from plmtasks.data import events
 from plmtasks.errors import ModelError
-from plmtasks.requests import Score
+from plmtasks.requests import LogLikelihood
 
 MAKE = """
 import sys, pathlib
@@ -50,7 +50,7 @@ def test_the_library_loads_them_as_they_are(tiny, tmp_path):
     assert tokenizer.pad_token_id is not None
     other = tiny.make(texts, 2, tmp_path / "other")
     assert files.hashes(tmp_path)["model.safetensors"] != files.hashes(tmp_path / "other")["model.safetensors"]
-    assert other.fresh(Score(text=""))
+    assert other.newly_initialized(LogLikelihood(text=""))
 
 
 @pytest.mark.parametrize("tiny", TINY, ids=lambda t: t.name)
@@ -65,6 +65,6 @@ def test_han_is_read_character_by_character(tiny, tmp_path):
 
 def test_without_weights_nothing_is_answered():
     with pytest.raises(ModelError, match="no weights until it is made"):
-        TINY[0].load(Score(text=""), ModelSettings(), "cpu")
-    assert TINY[0].fresh(Score(text=""))
+        TINY[0].load(LogLikelihood(text=""), ModelSettings(), "cpu")
+    assert TINY[0].newly_initialized(LogLikelihood(text=""))
     assert TINY[0].from_scratch

@@ -107,8 +107,8 @@ class Translation(Task):
             return super().write_predictions(name, examples, predictions)
         return {name: "".join(f"{predictions[e.id].value}\n" for e in examples)}
 
-    def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "source": self.source, "references": self.references}
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "source": self.source, "references": self.references}
 
 
 def _is_record(line: str) -> bool:

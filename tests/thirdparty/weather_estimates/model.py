@@ -45,10 +45,10 @@ class WordSums(Model):
     def saved(self, folder: Path) -> Model:
         return Checkpoint(name=self.name, folder=folder)
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         return {"version": self.version}
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModel:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         raise ModelError(f"{self.name!r} knows no word until it is trained")
 
 
@@ -68,14 +68,14 @@ class Checkpoint(Model):
     def saved(self, folder: Path) -> Model:
         return Checkpoint(name=self.name, folder=folder)
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         return {"version": self.version, WORTH: hashlib.sha256(self._content()).hexdigest()}
 
     def training_record(self) -> Mapping[str, Any] | None:
         path = self.folder / "plmtasks.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> "LoadedWordSums":
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> "LoadedWordSums":
         return LoadedWordSums(json.loads(self._content()), device)
 
     def _content(self) -> bytes:
