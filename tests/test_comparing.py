@@ -252,7 +252,8 @@ def test_the_table_shows_the_difference_and_what_changed(two: tuple[str, str]) -
     assert done.output.startswith(f"toy/even on toy, split test: {SIZE} of {SIZE} examples\nA  toy-model, ")
     line = next(line for line in done.output.splitlines() if line.startswith("toy_accuracy/accuracy"))
     assert [*line.split()[:4]] == ["toy_accuracy/accuracy", "41.67", "75.00", "+33.33"]
-    assert "0.2188" in line
+    assert line.split()[6] == "0.1039", "of the test by which tables are ranked"
+    assert "randomization" not in done.output
     assert (
         "6 of 12 predictions differ, first those that moved toy_accuracy/accuracy farthest:\nn0\n  text: x 0\n  reference: yes\n"
         in done.output
@@ -263,7 +264,10 @@ def test_the_table_shows_the_difference_and_what_changed(two: tuple[str, str]) -
 
 def test_the_json_holds_the_same(two: tuple[str, str]) -> None:
     found = json.loads(called(*two, "--format", "json", "--examples", "3").output)
-    assert found["differences"]["toy_accuracy"]["accuracy"]["value"] == pytest.approx(100 / 3)
+    difference = found["differences"]["toy_accuracy"]["accuracy"]
+    assert (difference["value"], difference["p_mcnemar"]) == (pytest.approx(100 / 3), pytest.approx(0.21875))
+    assert difference["p"] == pytest.approx(0.1039, abs=1e-4)
+    assert difference.keys() >= {"p_bootstrap", "p_randomization", "effect"}
     assert (found["examples"], found["changed"], len(found["changed_examples"])) == (SIZE, 6, 3)
     first: Mapping[str, Any] = found["changed_examples"][0]
     assert (first["id"], first["inputs"], first["reference"], first["predictions"]) == (

@@ -72,7 +72,7 @@ def test_optimizers_by_name() -> None:
         ({"optim_args": {"lr": 1}}, "takes no 'lr'\n  it is --learning-rate"),
         ({"optim_args": {"weight_decay": 1}}, "takes no 'weight_decay'\n  it is --weight-decay"),
         ({"optim_args": {"fused": True, "foreach": True}}, "AdamW: .*foreach"),
-        ({"lr_scheduler_kwargs": {"power": 2}}, "linear takes no --schedule-args"),
+        ({"lr_scheduler_kwargs": {"power": 2}}, "linear takes no lr_scheduler_kwargs"),
         ({"lr_scheduler_type": "triangle"}, "'triangle' is none"),
         ({"lr_scheduler_type": "ReduceLROnPlateau"}, "'ReduceLROnPlateau' is none"),
         ({"lr_scheduler_type": "StepLR"}, "step_size"),

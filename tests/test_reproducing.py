@@ -265,12 +265,12 @@ def test_data_that_lies_elsewhere_now(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_run_of_given_predictions(tmp_path: Path) -> None:
     registry = load_registry([toy, toy_chain], installed=False)
     first = run(run_config("toy/find", "toy-model", output=str(tmp_path / "s"), **TOYS), registry, alone())
-    config = run_config("toy/follow", "toy-model", output=str(tmp_path / "s"), given=str(first.folder), **TOYS)
+    config = run_config("toy/follow", "toy-model", output=str(tmp_path / "s"), predictions_of=str(first.folder), **TOYS)
     second = run(config, registry, alone())
     assert called(second.folder).exit_code == 0
     moved = shutil.move(first.folder, tmp_path / "moved")
-    assert any("--given PATH says where that lies now" in hint for hint in refused(second.folder).hints)
-    assert called(second.folder, "--given", moved).exit_code == 0
+    assert any("--predictions-of PATH says where that lies now" in hint for hint in refused(second.folder).hints)
+    assert called(second.folder, "--predictions-of", moved).exit_code == 0
 
 
 def test_a_run_at_an_address(stored: Result) -> None:
@@ -346,7 +346,8 @@ def test_every_kind_of_request_gives_the_same_bytes(kind: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_training_takes_the_same_number_of_processes(tmp_path: Path) -> None:
-    common = ["--threads", "1", "--quiet", "--epochs", "1", "--train-limit", "32", "--select-split", "none", "--limit", "16"]
+    common = ["--threads", "1", "--quiet", "--limit", "16"]
+    common += ["--training", "num_train_epochs=1,max_train_samples=32,select_split=none"]
     asked = ["--task", "classification/sample", "--model", "tiny-bert", "--processes", "2"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
     subprocess.run([sys.executable, "-m", "plmtasks", "run", *asked, *common, *places], check=True, timeout=250)

@@ -131,7 +131,7 @@ def _settled(config: RunConfig) -> RunConfig:
 
 COMMAND = [
     "train", "--task", "classification/sample", "--model", "tiny-bert", "--threads", "1",
-    "--train-limit", "256", "--batch-size", "16", "--learning-rate", "0.002", "--quiet",
+    "--max-train-samples", "256", "--train-batch-size", "16", "--learning-rate", "0.002", "--quiet",
 ]  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, kilobytes: int) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, resource.RLIM_INFINITY))
 
-    command = [*COMMAND, "--epochs", "1", "--output", str(tmp_path / "model")]
+    command = [*COMMAND, "--num-train-epochs", "1", "--output", str(tmp_path / "model")]
     program = [sys.executable, "-m", "plmtasks", *command]
     done = subprocess.run(program, preexec_fn=limit, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
@@ -216,7 +216,7 @@ def test_training_ends_when_patience_is_over(tmp_path: Path, registry: Registry)
     still = replace(LITTLE, num_train_epochs=9, max_train_samples=64, learning_rate=1e-9, early_stopping_patience=2)
     folder = train(config(tmp_path, training=still), str(tmp_path / "model"), registry)
     assert len(json.loads((folder / RECORD).read_text())["history"]) == 3
-    with pytest.raises(InputError, match="--patience needs a split"):
+    with pytest.raises(InputError, match="early_stopping_patience needs a split"):
         train(config(tmp_path, training=replace(still, select_split="none")), str(tmp_path / "none"), registry)
 
 
@@ -291,7 +291,7 @@ def test_a_dry_run_tells_the_cost_and_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cli([*COMMAND, "--dry-run", "--epochs", "2"], standalone_mode=False)
+    cli([*COMMAND, "--dry-run", "--num-train-epochs", "2"], standalone_mode=False)
     told = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
     assert told["data"] == "256 examples of classification/sample"
     assert told["steps"] == "32 updates, 2 epochs"
@@ -322,7 +322,7 @@ def test_tensorboard_follows(tmp_path: Path, registry: Registry) -> None:
     assert len(events.Scalars("score/classification/sample")) == 2
     untracked = train(config(tmp_path, training=replace(some, report_to=())), str(tmp_path / "untracked"), registry)
     assert weights(untracked) == weights(folder)
-    with pytest.raises(InputError, match="--track nothing: it is not installed"):
+    with pytest.raises(InputError, match="report_to nothing: it is not installed"):
         train(config(tmp_path, training=replace(some, report_to=("nothing",))), str(tmp_path / "other"), registry)
 
 

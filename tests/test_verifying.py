@@ -295,7 +295,7 @@ def test_a_run_of_what_is_not_installed_is_not_checked_all_through(
 def test_a_run_of_given_predictions_passes_too(tmp_path: Path, registry: Registry) -> None:
     options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
     first = run(run_config("toy/find", "toy-model", output=str(tmp_path), **options), registry, alone())
-    config = run_config("toy/follow", "toy-model", output=str(tmp_path), given=str(first.folder), **options)
+    config = run_config("toy/follow", "toy-model", output=str(tmp_path), predictions_of=str(first.folder), **options)
     second = run(config, registry, alone())
     assert {f.state for f in findings(second.folder, registry, deep=True).values()} == {"as written"}
 

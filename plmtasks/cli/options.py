@@ -29,16 +29,16 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class Several(click.ParamType[tuple[Any, ...]]):
     """A list: A,B"""
 
-    def __init__(self, form: type = str) -> None:
-        self.form, self.name = form, "A,B"
+    def __init__(self, item: click.ParamType[Any] = click.STRING, name: str = "A,B") -> None:
+        """item: of what; name: an example"""
+        self.item, self.name = item, name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        if not isinstance(value, str):
-            return tuple(value)
         try:
-            return tuple(self.form(one) for one in values.several(value))
+            listed = values.several(value) if isinstance(value, str) else value
         except ValueError:
-            self.fail(f"expected a list such as {'0,1,2' if self.form is int else self.name}, found {value!r}", param, ctx)
+            self.fail(f"expected a list such as {self.name}, found {value!r}", param, ctx)
+        return tuple(self.item.convert(one, param, ctx) for one in listed)
 
 
 class Pairs(click.ParamType[Mapping[str, str]]):

@@ -7,16 +7,16 @@ import click
 
 from ..errors import counted
 from ..execution import printable
-from .options import TRUST
+from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..store import Finding, Run
 
-FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+FORMAT = choice("format", "table", "json")
 
 
-@click.group("results", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("results")
 def command() -> None:
     """The runs of a store: a folder, here or at any address that fsspec opens (s3://, hf://, gs://, …)."""
 
@@ -24,7 +24,7 @@ def command() -> None:
 # ── list and show ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command.command("list")
+@command.command("list", cls=Command)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option("--task", metavar="T", help="These alone; qa stands for all qa/…, * for anything.")
 @click.option("--model", metavar="M", help="These alone; * stands for anything.")
@@ -45,7 +45,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
     say(f"{counted(len(rows), 'run')}, {_size(sum(row['bytes'] for row in rows))}")
 
 
-@command.command("show")
+@command.command("show", cls=Command)
 @click.argument("run", metavar="RUN")
 @FORMAT
 def show(run: str, form: str) -> None:
@@ -167,7 +167,7 @@ def _print(value: Any) -> None:
 # ── merge ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command.command("merge")
+@command.command("merge", cls=Command)
 @click.argument("sources", nargs=-1, required=True, metavar="FROM…")
 @click.argument("into", metavar="INTO")
 def merge(sources: tuple[str, ...], into: str) -> None:
@@ -200,7 +200,7 @@ def merge(sources: tuple[str, ...], into: str) -> None:
 # ── verify ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command.command("verify")
+@command.command("verify", cls=Command)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option("--deep", is_flag=True, help="Also score the predictions again, and read them again from the journal.")
 @FORMAT
@@ -248,15 +248,15 @@ def _report(run: "Run", findings: "list[Finding]") -> None:
 KINDS = ("unfinished", "superseded", "journals")
 
 
-@command.command("prune")
+@command.command("prune", cls=Command)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option(
-    "--only", "kinds", multiple=True, type=click.Choice(KINDS),
+    "--only", "kinds", **LIST, type=Several(click.Choice(KINDS), ",".join(KINDS)),
     help="unfinished: runs without a result; superseded: run again with later versions; journals: the answers of finished runs. "
     "Default: all.",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Delete it.")
-def prune(stores: tuple[str, ...], kinds: tuple[Any, ...], yes: bool) -> None:
+def prune(stores: tuple[str, ...], kinds: tuple[Any, ...] | None, yes: bool) -> None:
     """Show what could go, and how much it is; delete it with --yes only."""
     from ..store import delete, waste
 

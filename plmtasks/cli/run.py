@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 @section(
     "Processes",
     settings("processes", "threads", "batch_tokens", "retry_oom"),
-    setting("seed", **LIST, type=Several(int), metavar="N,…", help="Draws shots, samples and training; a run for each."),
+    setting(
+        "seed", **LIST, type=Several(click.INT, "0,1,2"), metavar="N,…", help="Draws shots, samples and training; a run for each."
+    ),
 )
 @section(
     "Output",

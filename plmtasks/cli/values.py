@@ -62,7 +62,7 @@ def read(hint: Any, text: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return read(next(one for one in inner if one is not types.NoneType), text)
     if origin is tuple:
-        return tuple(read(inner[0], one) for one in several(text))
+        return several(text)
     if hint is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if origin is Mapping or hint is bool:
@@ -81,9 +81,9 @@ def read(hint: Any, text: str) -> Any:
 
 
 def written(value: Any) -> str:
-    """The text that is read as this value."""
-    if isinstance(value, (tuple, list)) and not any("," in one or one.startswith(JSON) for one in map(str, value)):
-        return ",".join(map(str, value))
-    if isinstance(value, str) and not value.startswith(JSON) and not NEXT.search(f"{value},"):
+    """The text that is read as this value; a tuple is a list of texts."""
+    if isinstance(value, tuple) and not any("," in one or one.startswith(JSON) for one in value):
+        return ",".join(value)
+    if isinstance(value, str) and value == read(Any, value) and not NEXT.search(value):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -83,7 +83,7 @@ def train(jobs: Sequence[Job], processes: Processes, progress: Progress, device:
     """The jobs' model after learning from the train split of each; its folder is named by its recipe if none is given."""
     model, lessons, teacher = plan(jobs, processes, progress, device, free=folder is not None)
     if idle := training.passed_over(jobs[0].config.training, model):
-        said = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        said = ", ".join(idle)
         progress.say(f"{model.name} learns from all examples at once, and does not go by {said}")
     if folder is None:
         folder = _own_folder(jobs[0], training.recipe(model, lessons, teacher))

@@ -161,8 +161,6 @@ def _of_run(path: Path) -> Suite:
     """raises: InputError, DataError"""
     try:
         config: RunConfig = from_json(RunConfig, read_json(path)["config"])
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror}") from e
     except (KeyError, TypeError, ValueError) as e:
         raise DataError(str(path), "the config.json of a run", str(e)) from e
     task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))

@@ -76,7 +76,7 @@ def _weights(tasks: Mapping[str, int], mixing: str) -> list[float]:
                 raise KeyError(next(iter(said)))
     except KeyError as e:
         wrong = f"no weight for {e.args[0]!r}" if e.args[0] in tasks else f"{e.args[0]!r} is not learned here"
-        raise InputError(f"--mixing {mixing!r}: {wrong}", f"the tasks: {', '.join(tasks)}") from None
+        raise InputError(f"mixing {mixing!r}: {wrong}", f"the tasks: {', '.join(tasks)}") from None
     except (ValueError, ZeroDivisionError, OverflowError):
         weights = [0.0]
     if not all(0 < w < float("inf") for w in weights):

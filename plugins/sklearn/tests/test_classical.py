@@ -232,9 +232,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run_here(place: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "plmtasks", "run", "--task", TASK, "--model", "majority", "--model", "tfidf-linear"]
-    more = ["--limit", "40", "--train-limit", "80", "--threads", "1", *options]
+def run_here(place: Path, *options: str, training: tuple[str, ...] = ()) -> str:
+    command = [sys.executable, "-m", "plmtasks", "run", "--task", TASK, "--model", "majority,tfidf-linear"]
+    more = ["--limit", "40", "--threads", "1", "--training", ",".join(("max_train_samples=80", *training)), *options]
     done = subprocess.run([*command, *more], cwd=place, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
@@ -257,14 +257,14 @@ def test_threads_change_nothing_that_is_learned(tmp_path: Path, folder: Path) ->
 
 def test_settings_of_updates_are_told_and_change_nothing(alone: Path) -> None:
     before = files(alone)
-    said = run_here(alone, "--epochs", "9", "--learning-rate", "0.1", "--class-weights", "balanced", "--seed", "7")
-    assert "tfidf-linear learns from all examples at once, and does not go by --epochs, --learning-rate, --class-weights" in said
+    said = run_here(alone, "--seed", "7", training=("num_train_epochs=9", "learning_rate=0.1", "class_weights=balanced"))
+    assert "tfidf-linear learns from all examples at once, and does not go by num_train_epochs, learning_rate, cl" in said
     assert "the same was run before" in said
     assert files(alone) == before
 
 
 def test_one_run_stands_for_all_seeds(alone: Path) -> None:
-    assert run_here(alone, "--seeds", "3").count("1 run stands for all 3") == 2
+    assert run_here(alone, "--seed", "0,1,2").count("1 run stands for all 3") == 2
 
 
 def test_what_was_interrupted_begins_anew(tmp_path: Path, folder: Path) -> None:

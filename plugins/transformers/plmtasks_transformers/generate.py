@@ -75,12 +75,12 @@ class Generator(Loaded):
         if min(room) < 1:
             raise InputError(
                 f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
-                "--max-new-tokens says how many an answer may have",
+                "--generation max_new_tokens=N says how many an answer may have",
             )
         if self.prompts.reads and self.parts.written.hard and max(new) > self.written:
             raise InputError(
                 f"{self.parts.name!r} writes {self.parts.written.told}, and is asked for {max(new)}",
-                "--max-new-tokens says how many an answer may have",
+                "--generation max_new_tokens=N says how many an answer may have",
             )
         fitted = self.prompts.fit(requests, room)
         made: dict[int, Encoding] = {}

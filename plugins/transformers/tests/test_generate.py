@@ -137,7 +137,7 @@ def test_shots_are_read_once_for_all(load):
 
 def test_no_room_for_a_prompt(load):
     request = Generate(text="the nurse", max_new_tokens=300)
-    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones\n  --max-new-tokens"):
+    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones\n  --generation max"):
         load("decoder", request).costs([request])
 
 

@@ -119,7 +119,7 @@ def test_another_stride_is_another_identity(tiny, load):
     for family in tiny:
         identities = [tiny[family].identity(SHORT, s) for s in ways]
         assert identities[0] != identities[1]
-        with pytest.raises(InputError, match=r"--stride 300 is more than the 256 tokens"):
+        with pytest.raises(InputError, match=r"stride 300 is more than the 256 tokens"):
             load(family, SHORT, stride=300)
 
 
