@@ -9,12 +9,18 @@ import click
 
 import plmtasks
 from plmtasks.cli import cli
+from plmtasks.cli.options import listed
+from plmtasks.config import GROUPS
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs for each page."""
     if "{{ commands }}" in markdown:
         markdown = markdown.replace("{{ commands }}", "\n".join(_group(cli, "plmtasks")))
+    for name, form in GROUPS.items():
+        rows = (f"| `{key}` | {default and f'`{default}`'} | {_cell(said)} |" for key, default, said in listed(form))
+        table = "\n".join(["| setting | default | |", "| --- | --- | --- |", *rows])
+        markdown = markdown.replace(f"{{{{ {name} }}}}", table)
     if "{{ schema }}" in markdown:
         schema = json.loads(Path(plmtasks.__file__).with_name("result.schema.json").read_text(encoding="utf-8"))
         markdown = markdown.replace("{{ schema }}", "\n".join(_schema(schema)))

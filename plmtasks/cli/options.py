@@ -70,7 +70,9 @@ class Settings(Pairs):
         try:
             known(pairs, types(self.form), f"setting of {option}")
         except InputError as e:
-            raise InputError(e.message, *e.hints, "there are:", *_listed(self.form)) from e
+            width = max(map(len, types(self.form)))
+            lines = (f"{name:{width}}  {text}" + f" (default: {value})" * bool(value) for name, value, text in listed(self.form))
+            raise InputError(e.message, *e.hints, "there are:", *lines) from e
         return {name: typed(types(self.form)[name], text, f"{option} {name}") for name, text in pairs.items()}
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -89,12 +91,9 @@ def typed(hint: Any, text: str, name: str) -> Any:
         raise InputError(f"{name}: expected {in_words(hint)}, found {text!r}") from e
 
 
-def _listed(form: type) -> Iterator[str]:
-    """The fields of a class with their defaults and what they mean, a line each."""
-    width = max(map(len, types(form)))
-    for name, default in _defaults(form).items():
-        said = f" (default: {default})" if default else ""
-        yield f"{name:{width}}  {documented(form).get(name, '')}{said}"
+def listed(form: type) -> Iterator[tuple[str, str, str]]:
+    """The settings of a class: name, default and what it means."""
+    return ((name, default, documented(form)[name]) for name, default in _defaults(form).items())
 
 
 def _defaults(form: type) -> dict[str, str]:
