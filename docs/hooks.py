@@ -9,8 +9,8 @@ import click
 
 import plmtasks
 from plmtasks.cli import cli
-from plmtasks.cli.options import listed
 from plmtasks.config import GROUPS
+from plmtasks.settings import meanings
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -18,7 +18,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     if "{{ commands }}" in markdown:
         markdown = markdown.replace("{{ commands }}", "\n".join(_group(cli, "plmtasks")))
     for name, form in GROUPS.items():
-        rows = (f"| `{key}` | {default and f'`{default}`'} | {_cell(said)} |" for key, default, said in listed(form))
+        rows = (f"| `{key}` | {default and f'`{default}`'} | {_cell(said)} |" for key, default, said in meanings(form))
         table = "\n".join(["| setting | default | |", "| --- | --- | --- |", *rows])
         markdown = markdown.replace(f"{{{{ {name} }}}}", table)
     if "{{ schema }}" in markdown:

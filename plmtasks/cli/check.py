@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .names import find
 from .options import DATA, TRUST, choice, item, section, source
 from .texts import say, say_json
 
@@ -58,7 +57,7 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, tru
 
 def _looked_up(names: tuple[str, ...], trusting: bool) -> "tuple[Registry, list[tuple[str, Any]]]":
     """What the names stand for, each with its kind; of a plugin's path, the plugins."""
-    from ..hooks import load_registry
+    from ..hooks import find, load_registry
     from ..testing import plugin_modules
 
     paths = {name: plugin_modules(Path(name)) for name in names if name.endswith(".py") or Path(name).is_dir()}

@@ -1,11 +1,8 @@
 """The options that commands share, and the configs that they make."""
 
-import ast
-import inspect
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields, replace
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -15,7 +12,7 @@ from click.shell_completion import CompletionItem
 from .. import config
 from ..config import GROUPS, RunConfig, known, setting_types, types
 from ..errors import InputError
-from . import values
+from ..settings import defaults, documented, meanings, read, several, split, typed
 
 if TYPE_CHECKING:
     from ..evaluation import Suite
@@ -35,7 +32,7 @@ class Several(click.ParamType[tuple[Any, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         try:
-            listed = values.several(value) if isinstance(value, str) else value
+            listed = several(value) if isinstance(value, str) else value
         except ValueError:
             self.fail(f"expected a list such as {self.name}, found {value!r}", param, ctx)
         return tuple(self.item.convert(one, param, ctx) for one in listed)
@@ -49,7 +46,7 @@ class Pairs(click.ParamType[Mapping[str, str]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, str]:
         if isinstance(value, Mapping):
             return value
-        pairs = values.split(value)
+        pairs = split(value)
         if not all(name for name, _ in pairs):
             self.fail(f"expected {self.name}, found {value!r}", param, ctx)
         return dict(pairs)
@@ -65,13 +62,15 @@ class Settings(Pairs):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, Any]:
         pairs = super().convert("help=" if value == "help" else value, param, ctx)
         if isinstance(value, Mapping) or self.form is None:
-            return {name: values.read(Any, text) if isinstance(text, str) else text for name, text in pairs.items()}
+            return {name: read(Any, text) if isinstance(text, str) else text for name, text in pairs.items()}
         option = param.opts[0] if param else ""
         try:
             known(pairs, types(self.form), f"setting of {option}")
         except InputError as e:
             width = max(map(len, types(self.form)))
-            lines = (f"{name:{width}}  {text}" + f" (default: {value})" * bool(value) for name, value, text in listed(self.form))
+            lines = (
+                f"{name:{width}}  {text}" + f" (default: {value})" * bool(value) for name, value, text in meanings(self.form)
+            )
             raise InputError(e.message, *e.hints, "there are:", *lines) from e
         return {name: typed(types(self.form)[name], text, f"{option} {name}") for name, text in pairs.items()}
 
@@ -79,41 +78,6 @@ class Settings(Pairs):
         before, comma, key = incomplete.rpartition(",")
         names = types(self.form) if self.form else ()
         return [CompletionItem(f"{before}{comma}{name}=") for name in names if name.startswith(key)]
-
-
-def typed(hint: Any, text: str, name: str) -> Any:
-    """raises: InputError if a text is no value of that type"""
-    from ..files import in_words
-
-    try:
-        return values.read(hint, text)
-    except ValueError as e:
-        raise InputError(f"{name}: expected {in_words(hint)}, found {text!r}") from e
-
-
-def listed(form: type) -> Iterator[tuple[str, str, str]]:
-    """The settings of a class: name, default and what it means."""
-    return ((name, default, documented(form)[name]) for name, default in _defaults(form).items())
-
-
-def _defaults(form: type) -> dict[str, str]:
-    found = {}
-    for f in fields(form):
-        value = f.default if f.default is not MISSING else ()
-        found[f.name] = "" if value is None or value is False or value in ((), "") else values.written(value)
-    return found
-
-
-@cache
-def documented(form: type) -> dict[str, str]:
-    """What stands under the fields of a class of settings."""
-    tree = ast.parse(inspect.getsource(config))
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == form.__name__)
-    found = {}
-    for field, text in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-            found[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
-    return found
 
 
 # ── options ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,9 +132,9 @@ def _help(name: str) -> str:
         .replace("; none: ", "; default: ")
         .replace("`", "")
     )
-    default = _defaults(form)[name]
+    default = defaults(form)[name]
     if name in GROUPS:
-        told = ", ".join(f"{one}={default}" if default else one for one, default in _defaults(GROUPS[name]).items())
+        told = ", ".join(f"{one}={default}" if default else one for one, default in defaults(GROUPS[name]).items())
         return f"{said}: {told}. `--{name} help` says what each means."
     shown = default not in ("", "0", "auto") and "efault: " not in said
     return f"{said}; default: {default}." if shown else said + "." * (not said.endswith("…"))
@@ -225,27 +189,27 @@ def chain(*decorators: Decorator) -> Decorator:
     return apply
 
 
-def item(kind: str, *names: str, several: bool = False, **more: Any) -> Decorator:
+def item(kind: str, *names: str, lists: bool = False, **more: Any) -> Decorator:
     """An option that names something installed; it completes to such names, and where none begins so, to paths.
 
-    several: it takes a list
+    lists: it takes several of them
     """
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from ..hooks import load_registry
 
-        before, comma, last = incomplete.rpartition(",") if several else ("", "", incomplete)
+        before, comma, last = incomplete.rpartition(",") if lists else ("", "", incomplete)
         found = [f"{before}{comma}{name}" for name in load_registry().items[kind] if name.startswith(last)]
         return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="file")]
 
     letter = kind[0].upper()
-    form = {**LIST, "type": Several(), "metavar": f"{letter},…"} if several else {"metavar": letter}
+    form = {**LIST, "type": Several(), "metavar": f"{letter},…"} if lists else {"metavar": letter}
     return click.option(*names, shell_complete=complete, **{**form, **more})
 
 
 DATA = settings("data", "train_data", "columns", "skip_bad_rows")
 TRUST = setting("trust_remote_code")
-METRICS = item("metric", "--metrics", several=True, cls=Setting, help="Further ones, beside the task's own.")
+METRICS = item("metric", "--metrics", lists=True, cls=Setting, help="Further ones, beside the task's own.")
 
 
 def choice(name: str, *forms: str, **more: Any) -> Decorator:
@@ -269,7 +233,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, text: str | None) -
         return None
     own = {p.opts[0].strip("-").replace("-", "_"): p for p in ctx.command.params if not isinstance(p, Setting) and p is not param}
     made, told = Suite(), {}
-    for name, said in values.split(text):
+    for name, said in split(text):
         if not name:
             made = read_suite(Path(said), own)
         else:

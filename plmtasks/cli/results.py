@@ -31,18 +31,17 @@ def command() -> None:
 @FORMAT
 def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: str) -> None:
     """All runs, finished or not."""
-    from ..store import find
+    from ..execution import size
+    from ..leaderboard import plain_table
+    from ..store import find, listing
 
-    rows = [_row(run) for store in stores for run in find(store, task, model)]
+    rows = [listing.row(run) for store in stores for run in find(store, task, model)]
     if form == "json":
         _print(rows)
         return
-    from .texts import table
-
-    columns = ["task", "model", "protocol", "score", "examples", "finished", "size", "folder"]
-    lines = [[_score(row) if name == "score" else _cell(row, name) for name in columns] for row in rows]
-    say(table(columns, lines, right=("examples", "size")), nl=False)
-    say(f"{counted(len(rows), 'run')}, {_size(sum(row['bytes'] for row in rows))}")
+    lines = [[listing.cell(row, name) for name in listing.COLUMNS] for row in rows]
+    say(plain_table(listing.COLUMNS, lines, right=("examples", "size")), nl=False)
+    say(f"{counted(len(rows), 'run')}, {size(sum(row['bytes'] for row in rows))}")
 
 
 @command.command("show", cls=Command)
@@ -51,111 +50,17 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 def show(run: str, form: str) -> None:
     """Everything of one run; RUN is its folder or its result.json."""
     from ..errors import InputError
-    from ..store import find
+    from ..store import find, listing
 
     found = find(run)
     if len(found) != 1:
         hints = ["name the folder of one, such as", str(found[0].folder)] if found else []
         raise InputError(f"{run}: {len(found) or 'no'} runs are there", *hints)
-    everything = _everything(found[0])
+    everything = listing.everything(found[0])
     if form == "json":
         _print(everything)
         return
-    say("\n".join(_lines(everything)))
-
-
-def _row(run: "Run") -> dict[str, Any]:
-    record = run.result.record if run.result else None
-    row = {
-        "folder": str(run.folder), "state": run.state, "task": run.task, "model": run.model, "machine": run.machine,
-        "finished": run.environment.get("finished"), "bytes": run.bytes,
-        "damage": run.damage.message if run.damage else None,
-    }  # fmt: skip
-    if record is not None:
-        metric, name = record["primary_metric"]
-        score, data = record["scores"][metric][name], record["data"]
-        row |= {
-            "identity": record["identity"], "protocol": record["protocol"]["how"], "metric": metric, "score": name,
-            **{end: score[end] for end in ("value", "low", "high")}, "examples": data["examples"], "total": data["total"],
-        }  # fmt: skip
-    return row
-
-
-def _score(row: dict[str, Any]) -> str:
-    if row["state"] != "finished":
-        return row["damage"] or "not finished"
-    if row["value"] is None:
-        return f"{row['score']} –"
-    interval = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
-    return f"{row['score']} {row['value']:.2f}{interval}"
-
-
-def _cell(row: dict[str, Any], name: str) -> str:
-    if name == "size":
-        return _size(row["bytes"])
-    if name == "finished":
-        return str(row["finished"] or "–")[:16].replace("T", " ")
-    return str(row.get(name, "–"))
-
-
-def _size(count: int) -> str:
-    from ..execution import size
-
-    return size(count)
-
-
-def _everything(run: "Run") -> dict[str, Any]:
-    return {
-        "folder": str(run.folder), "state": run.state, "machine": run.machine, "files": run.files,
-        "result": run.result.record if run.result else None, "config": run.config.get("config"),
-        "identity": run.config.get("identity"), "environment": run.environment,
-    }  # fmt: skip
-
-
-def _lines(everything: dict[str, Any]) -> list[str]:
-    """What a person reads of it; `--format json` has all."""
-
-    lines = [f"folder: {everything['folder']}", f"state: {everything['state']}", f"class of machine: {everything['machine']}"]
-    result = everything["result"] or {}
-    for metric, scores in result.get("scores", {}).items():
-        for name, s in scores.items():
-            interval = "no interval" if s["low"] is None else f"{s['low']:.4g} to {s['high']:.4g}, {s['interval']}"
-            value = "not defined" if s["value"] is None else f"{s['value']:.4f} {s['unit']} ({interval})"
-            lines.append(f"score {metric}/{name}: {value}")
-    asked, identity = everything["config"] or {}, everything["identity"] or {}
-    parts = {
-        **{name: value for name, value in result.items() if name not in ("scores", "files")},
-        "asked, where it is not the default": _asked(asked), "files of the model": identity.get("model", {}).get("files"),
-        "environment": everything["environment"],
-        "files": {name: f"{count:,} bytes" for name, count in everything["files"].items()},
-    }  # fmt: skip
-    for name, value in parts.items():
-        lines += list(_indented(name.replace("_", " "), value, 0))
-    return [printable(line) for line in lines]
-
-
-def _asked(config: dict[str, Any]) -> dict[str, Any]:
-    """What of the settings of a run is not at its default; those that the result repeats are left out."""
-    from ..config import RunConfig
-    from ..requests import to_json
-
-    defaults = to_json(RunConfig(task="", model=""))
-
-    def others(value: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-        nested = {k: others(v, default[k]) if isinstance(v, dict) and default.get(k) else v for k, v in value.items()}
-        return {k: v for k, v in nested.items() if v != default.get(k) and v != {}}
-
-    return others({k: v for k, v in config.items() if k != "settings"}, defaults)
-
-
-def _indented(name: str, value: Any, depth: int) -> "list[str]":
-    import json
-
-    if isinstance(value, dict) and value:
-        inner = [line for key, part in value.items() for line in _indented(key, part, depth + 1)]
-        return [f"{'  ' * depth}{name}:", *inner]
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return [f"{'  ' * depth}{name}: {text}"]
+    say("\n".join(listing.lines(everything)))
 
 
 def _print(value: Any) -> None:
@@ -258,12 +163,13 @@ KINDS = ("unfinished", "superseded", "journals")
 @click.option("--yes", is_flag=True, help="Delete it.")
 def prune(stores: tuple[str, ...], kinds: tuple[Any, ...] | None, yes: bool) -> None:
     """Show what could go, and how much it is; delete it with --yes only."""
+    from ..execution import size
     from ..store import delete, waste
 
     found = [one for store in stores for one in waste(store, kinds or KINDS)]
     for one in found:
         if yes:
             delete(one)
-        say(printable(f"{_size(one.bytes):>8}  {one.folder}: {one.why}"))
-    total = f"{len(found)} folders, {_size(sum(one.bytes for one in found))}"
+        say(printable(f"{size(one.bytes):>8}  {one.folder}: {one.why}"))
+    total = f"{len(found)} folders, {size(sum(one.bytes for one in found))}"
     say(f"{total}: deleted" if yes else f"{total}: nothing was deleted; --yes deletes it" if found else "nothing to delete")

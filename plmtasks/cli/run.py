@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @options.command("run")
 @section(
     "Task and data",
-    item("task", "--task", "tasks", several=True, help="Several make a matrix."),
+    item("task", "--task", "tasks", lists=True, help="Several make a matrix."),
     DATA,
     settings("split", "limit"),
     METRICS,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @section(
     "Model",
-    item("model", "--model", "models", several=True, help="Names, hub ids or folders; several make a matrix."),
+    item("model", "--model", "models", lists=True, help="Names, hub ids or folders; several make a matrix."),
     settings("model_args", "dtype", "truncation"),
     TRUST,
 )

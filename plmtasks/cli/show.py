@@ -7,7 +7,6 @@ import click
 
 from ..errors import counted
 from . import options
-from .names import NAMES_SHOWN, find
 from .options import DATA, TRUST, item, section, setting, settings, source
 from .texts import say
 
@@ -28,7 +27,7 @@ def command(
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
     from ..config import ModelSettings
     from ..errors import InputError
-    from ..hooks import load_registry
+    from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
     kind, item = find(registry, name)
@@ -138,6 +137,8 @@ def _show_plugin(plugin: Any, registry: Any) -> None:
 
 def _some(names: Sequence[str], what: str) -> str:
     """The first names, and how many more there are."""
+    from ..hooks import NAMES_SHOWN
+
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more (plmtasks list {what})" if more > 0 else "")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @options.command("train")
-@section("Task and data", item("task", "--task", "tasks", several=True, help="Several are learned together."), DATA)
+@section("Task and data", item("task", "--task", "tasks", lists=True, help="Several are learned together."), DATA)
 @section(
     "Model",
     item("model", "--model", help="A name, hub id or folder."),

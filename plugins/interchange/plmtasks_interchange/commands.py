@@ -6,10 +6,10 @@ from typing import Any
 
 from plmtasks.cli.options import Setting
 from plmtasks.cli.run import command as run
-from plmtasks.cli.values import written
 from plmtasks.config import GROUPS, RunConfig, all_settings
 from plmtasks.requests import from_json
 from plmtasks.results import Result
+from plmtasks.settings import written
 
 ELSEWHERE = ("split", "output", "checkpoints", "processes", "retry_oom", "yes", "quiet", "save_minutes", "mixing")
 """What does not change a result, is said first, or is for several tasks."""

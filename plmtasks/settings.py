@@ -1,11 +1,22 @@
-"""How values are written on the command line: lists as A,B and settings as KEY=VALUE,KEY=VALUE; both as JSON where need be."""
+"""Settings as text: how they are written on the command line, and what each means.
 
+Lists are written as A,B and settings as KEY=VALUE,KEY=VALUE; both as JSON where need be.
+"""
+
+import ast
+import inspect
+import itertools
 import json
 import re
-import types
+import types as kinds
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any
+
+from . import config
+from .errors import InputError
 
 NEXT = re.compile(r",(?=\s*[\w.-]+\s*=(?!=))")
 """The comma before another KEY=; one that stands in a value, as in join(',', words), parts nothing."""
@@ -59,8 +70,8 @@ def read(hint: Any, text: str) -> Any:
     raises: ValueError if it is none
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return read(next(one for one in inner if one is not types.NoneType), text)
+    if origin in (typing.Union, kinds.UnionType):
+        return read(next(one for one in inner if one is not kinds.NoneType), text)
     if origin is tuple:
         return several(text)
     if hint is bool and text.lower() in ("true", "false"):
@@ -87,3 +98,39 @@ def written(value: Any) -> str:
     if isinstance(value, str) and value == read(Any, value) and not NEXT.search(value):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def typed(hint: Any, text: str, name: str) -> Any:
+    """raises: InputError if a text is no value of that type"""
+    from .files import in_words
+
+    try:
+        return read(hint, text)
+    except ValueError as e:
+        raise InputError(f"{name}: expected {in_words(hint)}, found {text!r}") from e
+
+
+def meanings(form: type) -> Iterator[tuple[str, str, str]]:
+    """The settings of a class: name, default and what it means."""
+    return ((name, default, documented(form)[name]) for name, default in defaults(form).items())
+
+
+def defaults(form: type) -> dict[str, str]:
+    """The settings of a class with their defaults as text; empty where there is none."""
+    found = {}
+    for f in fields(form):
+        value = f.default if f.default is not MISSING else ()
+        found[f.name] = "" if value is None or value is False or value in ((), "") else written(value)
+    return found
+
+
+@cache
+def documented(form: type) -> dict[str, str]:
+    """What stands under the fields of a class of settings."""
+    tree = ast.parse(inspect.getsource(config))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == form.__name__)
+    found = {}
+    for field, text in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            found[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
+    return found
