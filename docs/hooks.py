@@ -10,7 +10,7 @@ import click
 import plmtasks
 from plmtasks.cli import cli
 from plmtasks.config import GROUPS
-from plmtasks.settings import meanings
+from plmtasks.files import values
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -18,7 +18,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     if "{{ commands }}" in markdown:
         markdown = markdown.replace("{{ commands }}", "\n".join(_group(cli, "plmtasks")))
     for name, form in GROUPS.items():
-        rows = (f"| `{key}` | {default and f'`{default}`'} | {_cell(said)} |" for key, default, said in meanings(form))
+        told, defaults = values.documented(form), values.defaults(form)
+        rows = (f"| `{key}` | {default and f'`{default}`'} | {_cell(told[key])} |" for key, default in defaults.items())
         table = "\n".join(["| setting | default | |", "| --- | --- | --- |", *rows])
         markdown = markdown.replace(f"{{{{ {name} }}}}", table)
     if "{{ schema }}" in markdown:

@@ -17,7 +17,7 @@ from plmtasks.cli.options import Pairs, Settings, suite
 from plmtasks.config import BOUNDS, GROUPS, PARTS, Generation, RunConfig, TrainSettings, all_settings, run_config, types
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import read_suite
-from plmtasks.settings import documented, read, split, written
+from plmtasks.files.values import documented, read, split, written
 
 LITTLE = "max_train_samples=16,num_train_epochs=1,select_split=none"
 RUN = ["run", "--task", "classification/sample", "--model", "tiny-bert", "--limit", "4", "--threads", "1", "--quiet"]

@@ -9,7 +9,7 @@ from .options import choice
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from ..execution.doctor import Finding
+    from ..execution import doctor
 
 
 @click.command("doctor")
@@ -30,7 +30,7 @@ def command(results: str, online: bool, form: str) -> None:
         raise SystemExit(1)
 
 
-def _print(found: "list[Finding]") -> None:
+def _print(found: "list[doctor.Finding]") -> None:
     width = max(len(finding.what) for finding in found)
     about = ""
     for finding in found:

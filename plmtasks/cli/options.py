@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from .. import config
 from ..config import GROUPS, RunConfig, known, setting_types, types
 from ..errors import InputError
-from ..settings import defaults, documented, meanings, read, several, split, typed
+from ..files import values
 
 if TYPE_CHECKING:
     from ..evaluation import Suite
@@ -32,7 +32,7 @@ class Several(click.ParamType[tuple[Any, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         try:
-            listed = several(value) if isinstance(value, str) else value
+            listed = values.several(value) if isinstance(value, str) else value
         except ValueError:
             self.fail(f"expected a list such as {self.name}, found {value!r}", param, ctx)
         return tuple(self.item.convert(one, param, ctx) for one in listed)
@@ -46,7 +46,7 @@ class Pairs(click.ParamType[Mapping[str, str]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, str]:
         if isinstance(value, Mapping):
             return value
-        pairs = split(value)
+        pairs = values.split(value)
         if not all(name for name, _ in pairs):
             self.fail(f"expected {self.name}, found {value!r}", param, ctx)
         return dict(pairs)
@@ -62,17 +62,13 @@ class Settings(Pairs):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, Any]:
         pairs = super().convert("help=" if value == "help" else value, param, ctx)
         if isinstance(value, Mapping) or self.form is None:
-            return {name: read(Any, text) if isinstance(text, str) else text for name, text in pairs.items()}
+            return {name: values.read(Any, text) if isinstance(text, str) else text for name, text in pairs.items()}
         option = param.opts[0] if param else ""
         try:
             known(pairs, types(self.form), f"setting of {option}")
         except InputError as e:
-            width = max(map(len, types(self.form)))
-            lines = (
-                f"{name:{width}}  {text}" + f" (default: {value})" * bool(value) for name, value, text in meanings(self.form)
-            )
-            raise InputError(e.message, *e.hints, "there are:", *lines) from e
-        return {name: typed(types(self.form)[name], text, f"{option} {name}") for name, text in pairs.items()}
+            raise InputError(e.message, *e.hints, "there are:", *values.meanings(self.form)) from e
+        return {name: values.typed(types(self.form)[name], text, f"{option} {name}") for name, text in pairs.items()}
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         before, comma, key = incomplete.rpartition(",")
@@ -126,15 +122,15 @@ class Setting(click.Option):
 def _help(name: str) -> str:
     form = next(form for form in (*config.PARTS.values(), *GROUPS.values()) if name in types(form))
     said = (
-        documented(form)[name]
+        values.documented(form)[name]
         .removesuffix(".")
         .replace("None: ", "Default: ")
         .replace("; none: ", "; default: ")
         .replace("`", "")
     )
-    default = defaults(form)[name]
+    default = values.defaults(form)[name]
     if name in GROUPS:
-        told = ", ".join(f"{one}={default}" if default else one for one, default in defaults(GROUPS[name]).items())
+        told = ", ".join(f"{one}={default}" if default else one for one, default in values.defaults(GROUPS[name]).items())
         return f"{said}: {told}. `--{name} help` says what each means."
     shown = default not in ("", "0", "auto") and "efault: " not in said
     return f"{said}; default: {default}." if shown else said + "." * (not said.endswith("…"))
@@ -233,12 +229,12 @@ def _read_config(ctx: click.Context, param: click.Parameter, text: str | None) -
         return None
     own = {p.opts[0].strip("-").replace("-", "_"): p for p in ctx.command.params if not isinstance(p, Setting) and p is not param}
     made, told = Suite(), {}
-    for name, said in split(text):
+    for name, said in values.split(text):
         if not name:
             made = read_suite(Path(said), own)
         else:
             hint = known({name: said}, setting_types(), "setting of a run") and setting_types()[name]
-            told[name] = typed(hint, said, f"--config {name}")
+            told[name] = values.typed(hint, said, f"--config {name}")
     ctx.default_map = {str(own[name].name): _cast(own[name], ctx, *found) for name, found in made.own.items()}
     return replace(made, settings=config.merged(made.settings, told))
 

@@ -1,5 +1,6 @@
 """Files and folders: rows, JSON and TOML read with errors that name the line; files written whole or not at all."""
 
+from . import values
 from .arrays import read_array
 from .columns import column, no_column
 from .documents import CHECKSUM, Shape, check, dump, file_hash, is_sealed, parse, read_document, read_object, read_text, sealed
@@ -55,6 +56,7 @@ __all__ = [
     "row_text",
     "safe_name",
     "sealed",
+    "values",
     "write_bytes",
     "write_rows",
     "write_text",

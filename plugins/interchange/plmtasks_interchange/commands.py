@@ -7,9 +7,9 @@ from typing import Any
 from plmtasks.cli.options import Setting
 from plmtasks.cli.run import command as run
 from plmtasks.config import GROUPS, RunConfig, all_settings
+from plmtasks.files import values
 from plmtasks.requests import from_json
 from plmtasks.results import Result
-from plmtasks.settings import written
 
 ELSEWHERE = ("split", "output", "checkpoints", "processes", "retry_oom", "yes", "quiet", "save_minutes", "mixing")
 """What does not change a result, is said first, or is for several tasks."""
@@ -48,11 +48,11 @@ def _words(settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"--{name.replace('_', '-')}"
         if settings[name] is not True:
             told = settings[name]
-            yield _pairs(told, name == "columns") if isinstance(told, Mapping) else written(told)
+            yield _pairs(told, name == "columns") if isinstance(told, Mapping) else values.written(told)
     if rest := {name: value for name, value in settings.items() if name not in options}:
         yield from ("--config", _pairs(rest))
 
 
 def _pairs(settings: Mapping[str, Any], plain: bool = False) -> str:
     """plain: the values are texts that are taken as they are"""
-    return ",".join(f"{name}={value if plain else written(value)}" for name, value in settings.items())
+    return ",".join(f"{name}={value if plain else values.written(value)}" for name, value in settings.items())

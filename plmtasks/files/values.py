@@ -8,6 +8,7 @@ import inspect
 import itertools
 import json
 import re
+import sys
 import types as kinds
 import typing
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,8 @@ from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
 
-from . import config
-from .errors import InputError
+from ..errors import InputError
+from .toml import in_words
 
 NEXT = re.compile(r",(?=\s*[\w.-]+\s*=(?!=))")
 """The comma before another KEY=; one that stands in a value, as in join(',', words), parts nothing."""
@@ -102,17 +103,17 @@ def written(value: Any) -> str:
 
 def typed(hint: Any, text: str, name: str) -> Any:
     """raises: InputError if a text is no value of that type"""
-    from .files import in_words
-
     try:
         return read(hint, text)
     except ValueError as e:
         raise InputError(f"{name}: expected {in_words(hint)}, found {text!r}") from e
 
 
-def meanings(form: type) -> Iterator[tuple[str, str, str]]:
-    """The settings of a class: name, default and what it means."""
-    return ((name, default, documented(form)[name]) for name, default in defaults(form).items())
+def meanings(form: type) -> Iterator[str]:
+    """A line for each setting of a class: its name, what it means, and its default."""
+    width = max(map(len, defaults(form)))
+    for name, default in defaults(form).items():
+        yield f"{name:{width}}  {documented(form)[name]}" + f" (default: {default})" * bool(default)
 
 
 def defaults(form: type) -> dict[str, str]:
@@ -127,7 +128,7 @@ def defaults(form: type) -> dict[str, str]:
 @cache
 def documented(form: type) -> dict[str, str]:
     """What stands under the fields of a class of settings."""
-    tree = ast.parse(inspect.getsource(config))
+    tree = ast.parse(inspect.getsource(sys.modules[form.__module__]))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == form.__name__)
     found = {}
     for field, text in itertools.pairwise(body):
