@@ -1,15 +1,16 @@
 """What `plmtasks doctor` looks at: what is there to run with, and what is missing for what."""
 
-import importlib.metadata
 import os
 import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..hooks import Plugin, Registry
 from .environment import describe
+
+if TYPE_CHECKING:
+    from ..hooks import Plugin, Registry
 
 LIBRARIES = (
     "torch",
@@ -44,7 +45,7 @@ class Finding(NamedTuple):
     """missing: something does without it; broken: nothing can"""
 
 
-def examine(registry: Registry, results: str, *, online: bool = False) -> list[Finding]:
+def examine(registry: "Registry", results: str, *, online: bool = False) -> list[Finding]:
     """Versions, plugins, devices, folders, processes; with `online`, whether the hub answers.
 
     results: where runs are to be kept
@@ -56,9 +57,11 @@ def examine(registry: Registry, results: str, *, online: bool = False) -> list[F
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return None
 
 
@@ -69,14 +72,16 @@ def _versions() -> Iterator[Finding]:
         yield Finding("versions", name, version or "not installed", "fine" if version else "missing")
 
 
-def _plugin(plugin: Plugin) -> Finding:
+def _plugin(plugin: "Plugin") -> Finding:
     if plugin.error:
         return Finding("plugins", plugin.name, f"{plugin.distribution} failed to load: {plugin.error}", "broken")
     return Finding("plugins", plugin.name, plugin.distribution + (", disabled" if plugin.disabled else ""))
 
 
-def _requirements(registry: Registry) -> Iterator[Finding]:
+def _requirements(registry: "Registry") -> Iterator[Finding]:
     """The requirements of plmtasks, its extras and the plugins that are not there in the version that they want."""
+    from importlib import metadata
+
     from packaging.requirements import Requirement
 
     wanted = [("plmtasks", extra, what) for extra, what in EXTRAS.items()]
@@ -86,8 +91,8 @@ def _requirements(registry: Registry) -> Iterator[Finding]:
     for distribution, extra, what in wanted:
         lacking = []
         try:
-            lines = importlib.metadata.requires(distribution) or []
-        except importlib.metadata.PackageNotFoundError:
+            lines = metadata.requires(distribution) or []
+        except metadata.PackageNotFoundError:
             continue  # a module that PLMTASKS_PLUGINS names
         for requirement in map(Requirement, lines):
             if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
