@@ -98,7 +98,7 @@ def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path
     [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
     [questions] = configs("tiny-t5", "qa/sample", training=some)
     said = "own/styles: length_ratio has no best value, so that no epoch can be chosen for several tasks"
-    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --select-split none"):
+    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --training select_split=none"):
         train([styles, questions], str(tmp_path / "model"), registry)
 
 

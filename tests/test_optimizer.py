@@ -29,9 +29,14 @@ def test_the_learning_rate_climbs_and_falls() -> None:
     assert factors[99] == pytest.approx(1 / 90)
 
 
+def test_a_warm_up_is_of_so_many_updates_or_a_share_of_them() -> None:
+    assert factor("linear", 5, 200, 10) == factor("linear", 5, 200, 0.05) == 0.5
+    assert factor("constant_with_warmup", 10, 200, 10) == 1.0
+
+
 def test_schedules_by_name() -> None:
     settings = {"learning_rate": 1.0, "warmup_steps": 0.0}
-    assert rates(TrainSettings(lr_scheduler_type="constant", **settings)) == [1.0] * 100  # type: ignore[arg-type]
+    assert rates(TrainSettings(lr_scheduler_type="constant_with_warmup", **settings)) == [1.0] * 100  # type: ignore[arg-type]
     cosine = rates(TrainSettings(lr_scheduler_type="cosine", **settings))  # type: ignore[arg-type]
     assert rates(TrainSettings(lr_scheduler_type="CosineAnnealingLR", **settings)) == pytest.approx(cosine)  # type: ignore[arg-type]
     steps = rates(TrainSettings(lr_scheduler_type="StepLR", lr_scheduler_kwargs={"step_size": 50}, **settings))  # type: ignore[arg-type]
@@ -69,8 +74,8 @@ def test_optimizers_by_name() -> None:
         ({"optim": "LBFGS"}, "'LBFGS' is none"),
         ({"optim": "SGD", "optim_args": {"betas": 1}}, "betas"),
         ({"optim": "SparseAdam"}, "'SparseAdam' is none"),
-        ({"optim_args": {"lr": 1}}, "takes no 'lr'\n  it is --learning-rate"),
-        ({"optim_args": {"weight_decay": 1}}, "takes no 'weight_decay'\n  it is --weight-decay"),
+        ({"optim_args": {"lr": 1}}, "takes no 'lr'\n  it is the setting learning_rate"),
+        ({"optim_args": {"weight_decay": 1}}, "takes no 'weight_decay'\n  it is the setting weight_decay"),
         ({"optim_args": {"fused": True, "foreach": True}}, "AdamW: .*foreach"),
         ({"lr_scheduler_kwargs": {"power": 2}}, "linear takes no lr_scheduler_kwargs"),
         ({"lr_scheduler_type": "triangle"}, "'triangle' is none"),

@@ -233,7 +233,7 @@ def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Regist
     assert curve(train(config(tmp_path, training=nothing), str(tmp_path / "model"), registry)) == [0.0]
     estimate(config(tmp_path, training=nothing), registry)
     with pytest.raises(InputError, match="a limit of 0 leaves nothing to learn from"):
-        train(config(tmp_path, training=replace(nothing, limit=0)), str(tmp_path / "none"), registry)
+        train(config(tmp_path, training=replace(nothing, max_train_samples=0)), str(tmp_path / "none"), registry)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Regist
         (
             {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"},
             "test",
-            "no split can choose the epoch\n  leave --select-split out",
+            "no split can choose the epoch\n  leave select_split out",
         ),
     ],
 )
