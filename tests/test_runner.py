@@ -262,8 +262,8 @@ def test_flat_options_find_their_part() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"num_beams": 4}, "no setting of a run is called 'beams'"),
-        ({"training": {"num_train_epochs": 4}}, "no setting of training is called 'epochs'"),
+        ({"beams": 4}, "no setting of a run is called 'beams'"),
+        ({"training": {"epochs": 4}}, "no setting of training is called 'epochs'"),
         ({"learning_rate": 0}, "learning_rate is a number above 0, not 0"),
         ({"generation": {"top_p": 1.5}}, "top_p is a number above 0 and at most 1, not 1.5"),
         ({"label_smoothing_factor": 1}, "label_smoothing_factor is a number of at least 0 and below 1, not 1"),
