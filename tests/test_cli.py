@@ -40,7 +40,7 @@ def test_list_says_what_is_installed(tmp_path: Path) -> None:
     assert "bert-base " in plmtasks(tmp_path, "list", "models").stdout
     assert "squad " in plmtasks(tmp_path, "list", "metrics").stdout
     assert "plmtasks-qa 0.1.0" in plmtasks(tmp_path, "list", "plugins").stdout
-    assert "ClassifyAnswer     Which of these labels?\n" in plmtasks(tmp_path, "list", "requests").stdout
+    assert "ClassifyAnswer       Which of these labels?\n" in plmtasks(tmp_path, "list", "requests").stdout
 
 
 def test_show_renders_a_real_request(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _check_class_weights(example_requests: Sequence[Request], training: "TrainSe
 
 def _checkpoint_gradients(module: Any, name: str) -> None:
     if not module.supports_gradient_checkpointing:
-        raise InputError(f"{name!r} cannot compute its activations again", "leave out --gradient-checkpointing")
+        raise InputError(f"{name!r} cannot compute its activations again", "leave out gradient_checkpointing")
     # the name since transformers 5.10, of which the other is a deprecated alias
     enable = getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
     enable({"use_reentrant": False})
