@@ -38,3 +38,17 @@ def source_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sequen
         return Source(data=str(path))
 
     return source
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a file: text as it is, several values as JSON lines, one value as a JSON document."""
+
+    def write(name: str, *values: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = values[0] if isinstance(values[0], str) else "\n".join(json.dumps(v, ensure_ascii=False) for v in values)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

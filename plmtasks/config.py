@@ -1,13 +1,12 @@
 """The settings of a run, made once and passed on whole."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from .errors import InputError
+from .errors import InputError, did_you_mean
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
@@ -305,10 +304,9 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[s
     names = list(names)
     for name in told:
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=3) or [full for full in names if name in full]
-            raise InputError(
-                f"no {what} is called {name!r}", *([f"did you mean {' or '.join(map(repr, close))}?"] if close else [])
-            )
+            longer = [f"did you mean {' or '.join(repr(full) for full in names if name in full)}?"]
+            hints = did_you_mean(name, names) or longer * any(name in full for full in names)
+            raise InputError(f"no {what} is called {name!r}", *hints)
     return told
 
 

@@ -1,6 +1,7 @@
-"""The errors that plmtasks raises on purpose."""
+"""The errors that plmtasks raises on purpose, and how what is said of them reads."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -38,6 +39,18 @@ class DataError(InputError):
         self.where, self.expected, self.found = where, expected, found
 
 
+def summary_of(error: BaseException) -> str:
+    """What an error of another library says, for a message of ours: its first line, at most 300 characters, or else its type."""
+    said = str(error).strip()
+    return " ".join(said.split("\n")[0].split())[:300] if said else type(error).__name__
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
+    """A hint, one line, that asks for the known names that are like one that nobody knows; no line if none is."""
+    close = difflib.get_close_matches(name, list(known), n=3)
+    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
+
+
 class DataWarning(UserWarning):
     """A data set has a flaw that is no error; the message counts it."""
 
@@ -47,9 +60,7 @@ class UnknownNameError(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *hints: str) -> None:
         known = sorted(known)
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        meant = [f"did you mean {' or '.join(repr(c) for c in close)}?"] if close else []
-        super().__init__(f"there is no {kind} {name!r}", *meant, *hints, f"plmtasks list {kind}s shows all")
+        super().__init__(f"there is no {kind} {name!r}", *did_you_mean(name, known), *hints, f"plmtasks list {kind}s shows all")
 
 
 class MismatchError(InputError):
@@ -110,3 +121,20 @@ def counted(count: float, what: str, plural: str = "") -> str:
     """
     number = f"{count:g}" if isinstance(count, float) else str(count)
     return f"{number} {what if count == 1 else plural or f'{what}s'}"
+
+
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
+"""What steers a terminal, ends a line or turns the writing's direction; and half characters, which cannot be written."""
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text of anybody's as a terminal may show it: no character of it steers the terminal.
+
+    lines: it has several, and its own ends and tabs stay
+    """
+    return STEERING.sub(lambda found: found[0] if lines and found[0] in "\n\t" else "�", text)
+
+
+def escaped(text: str) -> str:
+    """JSON that a terminal may show: what steers one is written \\uXXXX, which means the same; ends of lines stay."""
+    return STEERING.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)

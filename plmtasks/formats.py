@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
-from .results import Result
 
 if TYPE_CHECKING:
     from .hooks import Registry
+    from .results import Result
 
 __all__ = ["Format", "Written"]
 
@@ -52,7 +52,7 @@ class Format:
     def reads(self) -> bool:
         return type(self).read is not Format.read
 
-    def write(self, results: Sequence[Result], path: Path, registry: "Registry") -> Written:
+    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
         """Writes results, for `plmtasks convert --to`.
 
         path: a file or a folder, as the format wants
@@ -62,7 +62,7 @@ class Format:
         """
         raise InputError(f"format {self.name!r} is read and not written", "plmtasks list formats says which are written")
 
-    def read(self, path: Path, output: Path, tasks: Mapping[str, str]) -> list[Result]:
+    def read(self, path: Path, output: Path, tasks: Mapping[str, str]) -> "list[Result]":
         """Writes runs of what a path holds into a folder of results, for `plmtasks convert --from`.
 
         tasks: the format's name of a task → the name that it gets here; "": of the only one

@@ -80,3 +80,12 @@ class Metric(ABC):
     def signature(self) -> str:
         """What a reader needs to repeat the figure: library, version, options."""
         return f"{self.name} v{self.version}"
+
+
+def ratio(part: "NDArray[Any]", whole: "NDArray[Any]") -> "NDArray[Any]":
+    """part / whole of arrays whose shapes broadcast, in float64; nan where whole is 0: a score of nothing is not defined."""
+    import numpy as np
+
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    quotient: NDArray[Any] = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
+    return quotient

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .errors import DataError, InputError, ModelError, PlmtasksError
+from .errors import DataError, InputError, ModelError, PlmtasksError, summary_of
 from .files import CHECKSUM, file_hash, is_sealed, read_object, read_text
 from .requests import Answer, Request
 
@@ -62,7 +62,7 @@ def reading(name: str, folder: Path) -> Iterator[None]:
     except PlmtasksError:
         raise
     except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
-        said = str(e).strip().split("\n")[0][:300]
+        said = summary_of(e)
         first = said if isinstance(e, (OSError, ValueError, RuntimeError, ImportError)) else f"{type(e).__name__}: {said}"
         raise ModelError(f"{name!r} cannot be loaded: {first}", f"looked in {folder}") from e
 
@@ -88,6 +88,29 @@ class Cost:
     def tokens(self) -> int:
         """What it computes alone."""
         return self.rows * self.width if self.bare is None else self.bare
+
+
+def hub_snapshot(name: str, patterns: Sequence[str]) -> Path:
+    """The folder of a checkpoint of the hub: from its cache without asking the network, or downloaded.
+
+    name: owner/name, with @revision where it is not the main one
+    patterns: of the files that are wanted; without any of the first, what the cache holds is not the whole
+
+    raises: ModelError if the hub has none of that name, or cannot be reached
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    repo, _, revision = name.partition("@")
+    wanted: dict[str, Any] = {"revision": revision or None, "allow_patterns": list(patterns)}
+    try:
+        with suppress(LocalEntryNotFoundError):
+            folder = Path(snapshot_download(repo, local_files_only=True, **wanted))
+            if any(folder.glob(patterns[0])):
+                return folder
+        return Path(snapshot_download(repo, **wanted))
+    except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
+        raise ModelError(f"{name!r} is no folder, and the hub did not give it", f"{type(e).__name__}: {summary_of(e)}") from e
 
 
 class Model(ABC):

@@ -1,11 +1,13 @@
-"""What an answer says in few words: the label that a text names, the choice that is likeliest."""
+"""What an answer says in few words: the label that a text names, the choice that is likeliest, the spans that tags mark."""
 
 import math
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any, NamedTuple
 
-from .examples import Prediction
+from .errors import MetricError
+from .examples import Example, Prediction
 from .requests import ChooseAnswer, ClassifyAnswer, Likelihood
 
 WRONG = -1000.0
@@ -112,3 +114,75 @@ def sure_choice(choices: Sequence[str], right: Iterable[str]) -> ChooseAnswer:
             for choice in choices
         )
     )
+
+
+def compared_texts(prediction: Prediction, example: Example, metrics: str) -> tuple[str, list[str]]:
+    """The text that was written, and those that it is compared with: the reference, which is a text or a list of some.
+
+    metrics: their names, as the message says them: "bleu, chrf and ter are"
+
+    raises: MetricError if the task does not compare texts
+    """
+    found = [example.reference] if isinstance(example.reference, str) else example.reference
+    if not (isinstance(found, (list, tuple)) and found and all(isinstance(text, str) for text in (prediction.value, *found))):
+        raise MetricError(
+            f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
+            f"{metrics} for tasks whose answers and references are texts",
+        )
+    return prediction.value, list(found)
+
+
+OUTSIDE = "O"
+"""The tag of a word in no span."""
+
+
+class WordSpan(NamedTuple):
+    """Words [start, end) of a sentence, counted from 0, and what they are; in JSON the list [label, start, end]."""
+
+    label: str
+    start: int
+    end: int
+
+
+def bio_tags(labels: Iterable[str]) -> tuple[str, ...]:
+    """All tags of BIO (IOB2) for these labels: "O", then "B-label" and "I-label" of each."""
+    return (OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI"))
+
+
+def spans_to_tags(spans: Iterable[Sequence[Any]], length: int) -> list[str]:
+    """A tag for each word in BIO (IOB2): B- at the first word of a span, I- at its others, O outside of all.
+
+    spans: (label, start, end), disjoint, and within the sentence
+    length: words of the sentence
+    """
+    tags = [OUTSIDE] * length
+    for label, start, end in spans:
+        tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
+    return tags
+
+
+def tags_to_spans(tags: Iterable[str]) -> list[WordSpan]:
+    """The spans of tags in IOB1, IOB2 or IOBES, in the order of the words; any tags at all give disjoint spans.
+
+    An I- or E- that continues nothing opens a span, as in conlleval, the scorer of CoNLL-2000, and in seqeval's `get_entities`.
+
+    source: Tjong Kim Sang and Buchholz (2000), W00-0726
+    """
+    spans: list[WordSpan] = []
+    current = None  # the label of a span that may go on
+    for i, tag in enumerate(tags):
+        prefix, _, label = tag.partition("-")
+        if tag == OUTSIDE:
+            current = None
+            continue
+        if prefix in ("B", "S") or label != current:
+            spans.append(WordSpan(label, i, i + 1))
+        else:
+            spans[-1] = spans[-1]._replace(end=i + 1)
+        current = None if prefix in ("E", "S") else label
+    return spans
+
+
+def may_follow(before: str, tag: str) -> bool:
+    """Whether BIO (IOB2) has a tag behind another, "O" before the first word: an I- only behind a B- or I- of its label."""
+    return not tag.startswith("I-") or before in (tag, f"B-{tag[2:]}")

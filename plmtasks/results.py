@@ -15,7 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import DataError, DataWarning, InputError
 from .examples import Example, Prediction
-from .files import Shape, dump, here, is_sealed, parse, place, reached, read_array, read_object, read_text, safe_name, sealed
+from .files import (
+    Shape,
+    dump,
+    here,
+    is_sealed,
+    parse,
+    place,
+    reached,
+    read_array,
+    read_object,
+    read_text,
+    safe_name,
+    sealed,
+    value_hash,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -242,7 +256,7 @@ def _within(path: Path, folder: Path) -> bool:
 
 def identity_hash(parts: Mapping[str, Any]) -> str:
     """The hash under which a run is reused. 32 hexadecimal digits."""
-    return hashlib.sha256(dump(parts).encode()).hexdigest()[:32]
+    return value_hash(parts)
 
 
 def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: str) -> Path:

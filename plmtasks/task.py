@@ -1,6 +1,5 @@
 """What a task is."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .errors import InputError
 from .examples import Example, Prediction
+from .files import as_text
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Task(ABC):
 
     def show(self, example: Example, prediction: Prediction) -> str:
         """The prediction as a person reads it; line feeds are taken out by whoever prints it."""
-        return prediction.value if isinstance(prediction.value, str) else json.dumps(prediction.value, ensure_ascii=False)
+        return as_text(prediction.value)
 
     def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
         """The examples, without references, that follow from an example of the task `follows` and what is predicted of it."""

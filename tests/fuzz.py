@@ -29,6 +29,8 @@ from pathlib import Path
 from fuzz_inputs import TARGETS, Target, make
 from fuzz_mutations import mutate
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 SECONDS = 20
 BYTES = 4 << 30
 
@@ -69,7 +71,7 @@ class Done:
             return f"blamed plugin: {self.err.strip().splitlines()[0][:300]}"
         if self.code not in (0, 1, 2, 3, 4, 5):
             return f"exit code {self.code}"
-        if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", self.out + self.err):
+        if CONTROL.search(self.out + self.err):
             return f"control characters on the terminal: {_first_control(self.out + self.err)}"
         if "--format csv" in self.command:
             cells = [cell for row in csv.reader(self.out.splitlines()) for cell in row]
@@ -88,7 +90,7 @@ def _number(text: str) -> bool:
 
 
 def _first_control(text: str) -> str:
-    at = re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text).start()  # type: ignore[union-attr]
+    at = CONTROL.search(text).start()  # type: ignore[union-attr]
     return repr(text[max(0, at - 60) : at + 20])
 
 

@@ -86,6 +86,9 @@ def test_a_project_without_a_plugin(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n')
     with pytest.raises(InputError, match=r"names no plugin\n  expected \[project.entry-points.plmtasks\]"):
         CliRunner().invoke(cli, ["check", str(tmp_path)], catch_exceptions=False)
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = \n")
+    with pytest.raises(InputError, match=r"pyproject\.toml:2: expected TOML, found Invalid value"):
+        CliRunner().invoke(cli, ["check", str(tmp_path)], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

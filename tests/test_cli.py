@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from plmtasks.cli import COMMANDS, HIDDEN, OPTION, brought, cli, options_of, whose_option
+from plmtasks.cli import COMMANDS, OPTION, brought, cli, options_of, whose_option
+from plmtasks.data.candidates import HIDDEN
 
 
 def plmtasks(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from trainings import KINDS, configs
 
 from plmtasks.evaluation import train
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.training.checkpoint import RECORD
+from plmtasks.model import RECORD
 
 SCRIPT = str(Path(__file__).with_name("trainings.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plmtasks.errors import DataError, DataWarning
-from plmtasks.execution import printable
+from plmtasks.errors import DataError, DataWarning, printable
 from plmtasks.files import check, parse, read_json, read_records, safe_name
 from plmtasks.results import Result, read_results
 

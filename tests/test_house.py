@@ -20,7 +20,7 @@ SOURCES = sorted(
 HEAVY = {
     "jmespath", "openpyxl",
     "accelerate", "datasets", "evaluate", "jieba", "numpy", "onnx", "onnxruntime", "openai", "pandas", "peft", "pyarrow", "rich",
-    "rouge_score", "sacrebleu", "safetensors", "scipy", "seqeval", "sklearn", "tokenizers", "torch", "transformers",
+    "regex", "rouge_score", "sacrebleu", "safetensors", "scipy", "seqeval", "sklearn", "tokenizers", "torch", "transformers",
 }  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.metric import ScoreInfo
+from plmtasks.model import RECORD
 from plmtasks.training import Lesson
-from plmtasks.training.checkpoint import RECORD
 from plmtasks.training.trainer import Learning
 
 TASKS = ("classification/sample", "qa/sample")

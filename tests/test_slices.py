@@ -69,10 +69,11 @@ def test_groups_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("age", "expected TOML"), ("", "expected groups, found none"), ("age = 3", "a table of at least two groups, found 3"),
-        ('[age]\nyoung = ["a"]', "a table of at least two groups"),
-        ('[age]\nyoung = ["a"]\nold = "b"', "age.old: expected a list"),
-        ('[age]\nyoung = ["a"]\nold = [""]', "age.old: expected a list of words"),
+        ("age", "groups.toml:1: expected TOML"), ("", "expected groups, found none"),
+        ("age = 3", r"groups.toml:1: expected a table \[age\] of at least two groups, found 3"),
+        ('[age]\nyoung = ["a"]', r"a table \[age\] of at least two groups"),
+        ('[age]\nyoung = ["a"]\nold = "b"', "groups.toml:3: expected old = a list of words, found 'b'"),
+        ('[age]\nyoung = ["a"]\nold = [""]', "groups.toml:3: expected old = a list of words"),
     ],
 )  # fmt: skip
 def test_a_file_that_has_no_groups(content: str, said: str, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_tables_become_values(tmp_path):
         ('name = "x"\n\n[inner]\n', "x.toml:3: expected size = … in [inner]: a whole number, found none"),
         ('name = "x"\n[inner]\nsize = true\n', "x.toml:3: expected a whole number for 'size', found True"),
         ('name = "x"\n[inner]\nsize = 1\nwords = [1]\n', "x.toml:4: expected a list of texts for 'words', found [1]"),
-        ("name = \n", "x.toml: expected TOML, found Invalid value (at line 1, column 8)"),
+        ("name = \n", "x.toml:1: expected TOML, found Invalid value (at line 1, column 8)"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path, text, said):

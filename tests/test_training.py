@@ -22,10 +22,10 @@ from plmtasks.evaluation import estimate, train
 from plmtasks.evaluation.runner import run
 from plmtasks.execution import Progress, alone
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.model import Cost, LoadedModel, Model
+from plmtasks.model import RECORD, Cost, LoadedModel, Model
 from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.training import Teacher
-from plmtasks.training.checkpoint import RECORD, _make
+from plmtasks.training.checkpoint import _make
 from plmtasks.training.trainer import clipped, lasting_gradients
 
 LITTLE = TrainSettings(num_train_epochs=2, max_train_samples=256, train_batch_size=16, learning_rate=2e-3)
@@ -332,8 +332,10 @@ def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) 
 
     record = json.loads((once / RECORD).read_text())
     card = model_card("me/mine", record)
-    assert "- classification/sample: 256 examples" in card
-    assert "plmtasks run --task classification/sample --model me/mine" in card
+    assert (card.data.library_name, card.data.tags) == ("transformers", ["plmtasks"])
+    assert card.text.startswith("# mine\n")
+    assert "- classification/sample: 256 examples" in card.text
+    assert "plmtasks run --task classification/sample --model me/mine" in card.text
     with pytest.raises(OutputError, match="did not take the checkpoint") as error:
         publish(once, "me/mine", record)
     assert f"it is kept: {once}" in str(error.value)

@@ -10,16 +10,14 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import click
 
 from .. import __version__
 from ..config import LAUNCHED
 from ..errors import PlmtasksError, PluginError
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from ..hooks import EntryPoint, entry_points
 
 COMMANDS = {
     "run": "Evaluate models on tasks; train first where a model must.",
@@ -126,24 +124,17 @@ HINTED = ("run", "train", "predict", "score", "results", "convert", "leaderboard
 """Commands whose options hints name, the likeliest first."""
 
 
-def brought() -> "dict[str, EntryPoint]":
+def brought() -> dict[str, EntryPoint]:
     """The commands of other distributions; ours keep their names."""
-    from importlib.metadata import entry_points
-
-    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT) if entry.name not in COMMANDS}
+    return {entry.name: entry for entry in entry_points(ENTRY_POINT) if entry.name not in COMMANDS}
 
 
-def whose(entry: "EntryPoint") -> str:
-    """The distribution to blame, with its version."""
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-
-
-def _loaded(entry: "EntryPoint") -> click.Command:
+def _loaded(entry: EntryPoint) -> click.Command:
     """raises: PluginError"""
     try:
         command: click.Command = entry.load()
     except (Exception, SystemExit) as e:
-        raise PluginError(f"command {entry.name!r} ({whose(entry)}) cannot be loaded: {type(e).__name__}: {e}") from e
+        raise PluginError(f"command {entry.name!r} ({entry.distribution}) cannot be loaded: {type(e).__name__}: {e}") from e
     return command
 
 
@@ -250,15 +241,15 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
 
 def _stop(text: str, code: int) -> None:
     sys.stdout.flush()
-    from ..execution import printable
+    from ..errors import printable
 
     sys.stderr.write(printable(text, lines=True) + "\n")
     sys.exit(code)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    from ..errors import DataWarning
-    from ..execution import printable, speaks
+    from ..errors import DataWarning, printable
+    from ..execution import speaks
     from ..hooks import PluginWarning
 
     if issubclass(category, (DataWarning, PluginWarning)) and speaks():

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import brought, whose
+from ..errors import counted
+from . import brought
 from .texts import say, say_json
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from ..formats import Format
-    from ..hooks import Plugin, Registry
+    from ..hooks import EntryPoint, Plugin, Registry
 
 KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
@@ -36,7 +35,7 @@ def command(what: str, form: str) -> None:
     kind = what.removesuffix("s")
     if what == "plugins":
         rows = [(p.name, p.distribution, _state(p, registry)) for p in registry.plugins]
-        rows += [(name, whose(entry), f"command (plmtasks {name})") for name, entry in brought().items()]
+        rows += [(name, entry.distribution, f"command (plmtasks {name})") for name, entry in brought().items()]
     elif what == "tasks":
         rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
     elif what == "models":
@@ -74,7 +73,7 @@ def _state(plugin: "Plugin", registry: "Registry") -> str:
 
     if plugin.error or plugin.disabled:
         return f"failed to load: {plugin.error}" if plugin.error else "disabled"
-    counts = [f"{n} {kind}{'s' * (n != 1)}" for kind, n in _brought(plugin, registry).items()]
+    counts = [counted(n, kind) for kind, n in _brought(plugin, registry).items()]
     made = [f"any {beginning}NAME" for beginning in _provided(plugin, registry)]
     slow = f"; took {plugin.seconds:.1f} s to import" if plugin.seconds >= SLOW else ""
     return f"{', '.join([*counts, *made]) or 'nothing'} ({', '.join(plugin.hooks) or 'no hooks'}){slow}"
@@ -102,6 +101,6 @@ def _told(plugin: "Plugin", registry: "Registry") -> dict[str, object]:
 def _told_of_command(name: str, entry: "EntryPoint") -> dict[str, object]:
     """A command has no hooks, and is imported when it is called."""
     return {
-        "name": name, "distribution": whose(entry), "hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0,
+        "name": name, "distribution": entry.distribution, "hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0,
         "error": None, "disabled": False,
     }  # fmt: skip

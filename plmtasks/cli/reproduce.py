@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..execution import printable
+from ..errors import printable
 from . import options
 from .options import TRUST, section, setting
 from .texts import say

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import counted
-from ..execution import printable
+from ..errors import counted, printable
 from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 

@@ -2,7 +2,7 @@
 
 import click
 
-from ..execution import STEERING, printable
+from ..errors import escaped, printable
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -12,4 +12,4 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 def say_json(text: str) -> None:
     """Writes JSON for a program to read; a person may look at it too."""
-    click.echo(STEERING.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text), nl=False)
+    click.echo(escaped(text), nl=False)

@@ -13,12 +13,13 @@ from .dataset import (
     open_dataset,
     read_predictions,
     split_files,
+    texts_only,
     warn_flaws,
     write_predictions,
 )
 from .extracts import locate, read_answers
 from .labels import class_names, labels_found, labels_named, refuse_unknown
-from .languages import LANGUAGES, UNSPACED, base_language, is_spaced, language_name
+from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
 from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, read_groups, texts
 from .synthetic import MANNERS, SPLIT_SIZES, Event, events
 
@@ -32,6 +33,7 @@ __all__ = [
     "SPLIT_SIZES",
     "TEXT_LENGTHS",
     "UNSPACED",
+    "UNSPACED_LETTER",
     "Cell",
     "Dataset",
     "Event",
@@ -45,6 +47,7 @@ __all__ = [
     "dimension",
     "draw",
     "events",
+    "has_script",
     "holds_objects",
     "hub_dataset",
     "hub_file",
@@ -63,7 +66,10 @@ __all__ = [
     "settle",
     "split_files",
     "texts",
+    "texts_only",
+    "tokens",
     "warn_flaws",
     "whole",
+    "words",
     "write_predictions",
 ]

@@ -12,57 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Source
-from ..errors import DataError, DataWarning, InputError, counted
+from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from ..examples import Example, Prediction, fingerprint
 from ..files import (
     Layout,
     bad_rows_aside,
-    column,
-    count_row,
-    current_layout,
-    is_records,
-    kind_of,
     laid_out,
-    no_column,
-    read_json,
-    read_json_line,
     read_json_lines,
     read_lines,
     read_records,
-    read_table,
-    row_aside,
 )  # fmt: skip
 
 __all__ = [
     "SPLIT_FILES",
-    "DataWarning",
     "Dataset",
     "HubData",
-    "Layout",
     "Patterns",
     "Reader",
-    "bad_rows_aside",
-    "column",
-    "count_row",
-    "counted",
-    "current_layout",
     "draw",
     "hub_dataset",
     "hub_file",
-    "is_records",
-    "kind_of",
-    "laid_out",
-    "no_column",
     "open_dataset",
-    "read_json",
-    "read_json_line",
-    "read_json_lines",
-    "read_lines",
     "read_predictions",
-    "read_records",
-    "read_table",
-    "row_aside",
     "split_files",
+    "texts_only",
     "warn_flaws",
     "write_predictions",
 ]  # fmt: skip
@@ -278,7 +251,7 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
         raise InputError(
             f"data set {repo}@{revision}: {path} is not in the hub's cache, and the hub did not give it",
-            f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}",
+            f"{type(e).__name__}: {summary_of(e)}",
             "with no network, name files with --data PATH",
         ) from e
 
@@ -292,7 +265,7 @@ def _generic_hub_files(where: str) -> dict[str, Path]:
     try:
         loaded = datasets.load_dataset(name, config or None, revision=revision or None)
     except (OSError, ValueError) as e:
-        raise InputError(f"data set {where} cannot be read", f"{type(e).__name__}: {str(e).splitlines()[0]}") from e
+        raise InputError(f"data set {where} cannot be read", f"{type(e).__name__}: {summary_of(e)}") from e
     files = {}
     for split, rows in loaded.items():
         digest = hashlib.sha256(f"{where} {split} {rows._fingerprint}".encode()).hexdigest()[:16]
@@ -363,6 +336,19 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
     if len(lines) != len(examples):
         raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
     return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+
+
+def texts_only(path: Path, predictions: Mapping[str, Prediction], what: str = "a prediction") -> Mapping[str, Prediction]:
+    """The predictions of a file, each of which is a text.
+
+    what: a prediction in the task's words: "a summary"
+
+    raises: DataError for the first that is something else
+    """
+    for id_, prediction in predictions.items():
+        if not isinstance(prediction.value, str):
+            raise DataError(f"{path}: {id_}", f"{what} as text", repr(prediction.value))
+    return predictions
 
 
 def write_predictions(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, summary_of
 from ..examples import Example
 from ..files import read_lines
 from .candidates import HIDDEN, whole
@@ -45,7 +45,7 @@ def class_names(path: Path, columns: Iterable[str]) -> list[str]:
     try:
         metadata = pyarrow.parquet.read_schema(path).metadata or {}
     except (pyarrow.ArrowException, OSError) as e:
-        raise DataError(str(path), "a Parquet file", str(e).splitlines()[0]) from e
+        raise DataError(str(path), "a Parquet file", summary_of(e)) from e
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     for name in columns:
         feature = features.get(name, {})

@@ -1,4 +1,7 @@
-"""What languages are called, by their codes."""
+"""What languages are called, by their codes, and where their words begin and end, by Unicode's properties of characters."""
+
+from functools import cache
+from typing import Any
 
 LANGUAGES = {
     "af": ("Afrikaans", "afr_Latn"), "am": ("Amharic", "amh_Ethi"), "an": ("Aragonese", "arg_Latn"),
@@ -54,7 +57,43 @@ def language_name(code: str) -> str:
 UNSPACED = frozenset({"bo", "dz", "ja", "km", "lo", "my", "th", "zh"})
 """Languages that put no spaces between words."""
 
+UNSPACED_LETTER = r"[[\p{Han}\p{Hiragana}\p{Katakana}ーｰ\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]&&[\p{L}\p{N}]]"
+"""A letter or digit of a script that puts no spaces between words, as a set of the package regex (its version 1).
+
+The long vowel mark ー belongs to both kana, and so by Unicode's property Script to neither.
+source: Unicode Standard Annex 24, the property Script
+"""
+
+_WORD = rf"{UNSPACED_LETTER}\p{{M}}*|[[\p{{L}}\p{{N}}]--{UNSPACED_LETTER}][[\p{{L}}\p{{N}}\p{{M}}]--{UNSPACED_LETTER}]*"
+_SYMBOL = r"[^\s\p{L}\p{N}]\p{M}*"
+
 
 def is_spaced(code: str) -> bool:
     """Whether words are set apart by spaces."""
     return base_language(code) not in UNSPACED
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in any script: runs of letters and digits, and each letter of a script without spaces by itself.
+
+    Combining marks belong to the letter before them. Punctuation, symbols and the underscore are no words, and part words.
+    """
+    found: list[str] = _compiled(_WORD).findall(text)
+    return found
+
+
+def tokens(text: str) -> list[tuple[int, str]]:
+    """The words of a text, as `words` has them, and between them each other character but white space; with their offsets."""
+    return [(match.start(), match[0]) for match in _compiled(f"{_WORD}|{_SYMBOL}").finditer(text)]
+
+
+def has_script(text: str, *scripts: str) -> bool:
+    """Whether a character of a text is of one of these scripts, by Unicode's names: "Han", "Hiragana", "Thai"."""
+    return _compiled("[" + "".join(rf"\p{{{script}}}" for script in scripts) + "]").search(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    import regex
+
+    return regex.compile(pattern, regex.VERSION1)

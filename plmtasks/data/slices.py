@@ -1,7 +1,5 @@
 """Named subsets of the examples: `dimension=value`."""
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +9,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..examples import Example
-from ..files import read_toml
+from ..files import read_toml, value_hash
 from .languages import is_spaced
 
 __all__ = ["DOCUMENT_LENGTHS", "TEXT_LENGTHS", "by_count", "by_length"]
@@ -67,7 +65,7 @@ class Groups:
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(json.dumps(self.terms, sort_keys=True).encode()).hexdigest()[:32]
+        return value_hash(self.terms)
 
 
 def _any_of(words: Sequence[str]) -> re.Pattern[str]:
@@ -115,18 +113,18 @@ GENDER = Groups(
 def read_groups(path: Path) -> Groups:
     """Groups from a TOML file: a table a dimension, in it a list of words a group.
 
-    raises: InputError if there is no such file; DataError if it is something else
+    raises: InputError if there is no such file; DataError, which names file and line, if it is something else
     """
-    terms = read_toml(path, "--groups names a TOML file").content
-    for name, groups in terms.items():
+    file = read_toml(path, "--groups names a TOML file")
+    for name, groups in file.content.items():
         if not isinstance(groups, dict) or len(groups) < 2:
-            raise DataError(f"{path}: {name}", "a table of at least two groups", repr(groups)[:80], *_EXAMPLE)
+            raise DataError(file.where(name), f"a table [{name}] of at least two groups", repr(groups)[:80], *_EXAMPLE)
         for group, words in groups.items():
             if not (isinstance(words, list) and words and all(isinstance(w, str) and w.strip() for w in words)):
-                raise DataError(f"{path}: {name}.{group}", "a list of words", repr(words)[:80], *_EXAMPLE)
-    if not terms:
+                raise DataError(file.where(name, group), f"{group} = a list of words", repr(words)[:80], *_EXAMPLE)
+    if not file.content:
         raise DataError(str(path), "groups", "none", *_EXAMPLE)
-    return Groups(terms)
+    return Groups(file.content)
 
 
 _EXAMPLE = ("[age]", 'young = ["teenager", "student"]', 'old = ["pensioner", "grandparent"]')

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, UnknownNameError
-from ..files import TomlFile, meant
+from ..errors import DataError, UnknownNameError, did_you_mean
+from ..files import TomlFile
 from ..metric import Metric
 from .base import DeclaredTask
 from .file import Declaration, declare, read_declaration
@@ -37,7 +37,9 @@ def _check_metrics(declared: Declaration, metric: Callable[[str], Metric]) -> No
             ) from e
     if declared.main and declared.main not in scores:
         known, said = ", ".join(scores), repr(declared.main)
-        raise DataError(declared.file.where("main"), f"a score of its metrics: {known}", said, *meant(declared.main, scores))
+        raise DataError(
+            declared.file.where("main"), f"a score of its metrics: {known}", said, *did_you_mean(declared.main, scores)
+        )
 
 
 def task_of_config(facts: Mapping[str, Any]) -> DeclaredTask | None:

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ..errors import DataError
-from ..files import TomlFile, meant, read_toml
+from ..errors import DataError, did_you_mean
+from ..files import TomlFile, read_toml
 from .templates import columns_in
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
@@ -271,7 +271,7 @@ def _check_templates(declared: Declaration, file: TomlFile) -> None:
                 raise DataError(where(), said, repr(one.text))
             for name in names:
                 if known and name not in known and name != ALL_WORDS:
-                    raise DataError(where(), f"one of the inputs {', '.join(known)}", repr(name), *meant(name, known))
+                    raise DataError(where(), f"one of the inputs {', '.join(known)}", repr(name), *did_you_mean(name, known))
     if not declared.inputs:
         raise DataError(file.where(declared.asks[0]), "a column in braces: {text}", "none", "nothing of the examples is asked")
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from ..data import Dataset, class_names, locate, read_answers
 from ..errors import DataError
 from ..examples import Example, Prediction
+from ..reading import bio_tags, spans_to_tags, tags_to_spans
 from ..requests import (
     Answer,
     ExtractSpan,
@@ -141,7 +142,7 @@ class Tags(DeclaredTask):
         return task
 
     def tags(self) -> tuple[str, ...]:
-        return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
+        return bio_tags(self.labels)
 
     def input(self, where: str, name: str, value: Any) -> Any:
         said = self.declared.Tag
@@ -166,7 +167,7 @@ class Tags(DeclaredTask):
         tags = cell.split() if isinstance(cell, str) else _list(cell)
         if len(tags) != len(words):
             raise DataError(where, f"{len(words)} tags, one for each word", f"{len(tags)}")
-        return _spans([self._tag(where, tag) for tag in tags])
+        return [list(span) for span in tags_to_spans(self._tag(where, tag) for tag in tags)]
 
     def _tag(self, where: str, tag: Any) -> str:
         name = self.numbered[tag] if isinstance(tag, int) and 0 <= tag < len(self.numbered) else str(tag)
@@ -177,15 +178,12 @@ class Tags(DeclaredTask):
         return name
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
-        return Prediction(value=_spans(cast(TagAnswer, answer).labels))
+        return Prediction(value=[list(span) for span in tags_to_spans(cast(TagAnswer, answer).labels)])
 
     def solve(self, example: Example, request: Request) -> Answer:
         """Spans whose label the request does not have cannot be told."""
-        tags = ["O"] * len(cast(Any, request).words)
-        for label, start, end in example.reference:
-            if label in self.labels:
-                tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
-        return TagAnswer(labels=tuple(tags))
+        known = [span for span in example.reference if span[0] in self.labels]
+        return TagAnswer(labels=tuple(spans_to_tags(known, len(cast(Any, request).words))))
 
     def show(self, example: Example, prediction: Prediction) -> str:
         words = example.inputs[cast(Any, self.declared.Tag).words]
@@ -216,17 +214,3 @@ class Likelihoods(DeclaredTask):
 def _list(value: Any) -> list[Any]:
     """A cell as a list: nothing is none, one value is a list of it."""
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None or value == "" else [value]
-
-
-def _spans(tags: Sequence[str]) -> list[list[Any]]:
-    """[label, start, end] of the spans of tags; an I- that continues nothing opens one."""
-    spans: list[list[Any]] = []
-    before = "O"
-    for i, tag in enumerate(tags):
-        if tag != "O":
-            if tag[0] == "I" and before != "O" and before[2:] == tag[2:]:
-                spans[-1][2] = i + 1
-            else:
-                spans.append([tag[2:], i, i + 1])
-        before = tag
-    return spans

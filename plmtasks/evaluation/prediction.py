@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from ..config import RunConfig, Source
 from ..data import Dataset
-from ..errors import DataError, InputError, OutputError, counted
+from ..errors import DataError, InputError, OutputError, counted, printable
 from ..examples import Example, Prediction
-from ..execution import Journal, MemoryJournal, Processes, Progress, alone, answering, environment, printable
+from ..execution import Journal, MemoryJournal, Processes, Progress, alone, answering, environment
 from ..files import TEXTS, open_folder
 from ..hooks import Registry
 from ..model import LoadedModel, Model

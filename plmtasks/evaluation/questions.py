@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, counted
 from ..examples import Example
 from ..files import read_json_line
 from ..task import Task
@@ -166,5 +166,5 @@ def _cells(task: Task, text: str, where: str) -> dict[str, Any]:
     cells = [text] if len(fields) == 1 else text.split("\t")
     if len(cells) != len(fields):
         expected = " <TAB> ".join(fields) or f"a JSON object with {', '.join(task.more_fields)}"
-        raise DataError(where, expected, f"{len(cells)} cell{'s' * (len(cells) != 1)}: {text[:60]!r}")
+        raise DataError(where, expected, f"{counted(len(cells), 'cell')}: {text[:60]!r}")
     return dict(zip(fields, cells, strict=True))

@@ -1,15 +1,14 @@
 """Tasks × models × seeds: what is to be run, as the command line and a file say."""
 
 import fnmatch
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config import GROUPS, RunConfig, all_settings, merged, of_seeds, run_config, setting_types, types
-from ..errors import DataError, InputError, PluginError, UnknownNameError
-from ..files import TomlFile, fits, meant, read_json, read_toml
+from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
+from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
 from ..requests import from_json
 
@@ -248,7 +247,7 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
     if group is not None:
         return [f"{group}.{key} = … is the way"]
     inner = [f"{name}.{one}" for name, form in GROUPS.items() for one in types(form)]
-    return meant(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
+    return did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
 
 
 def _label(entry: Entry, all_: Sequence[Entry]) -> str:
@@ -256,14 +255,10 @@ def _label(entry: Entry, all_: Sequence[Entry]) -> str:
     alike = [_flat(e.settings) for e in all_ if e.name == entry.name]
     own = _flat(entry.settings)
     differ = [k for k in dict.fromkeys(k for settings in alike for k in settings) if any(s.get(k) != own.get(k) for s in alike)]
-    said = ", ".join(f"{k} {_said(own[k])}" for k in differ if k in own)
+    said = ", ".join(f"{k} {as_text(own[k])}" for k in differ if k in own)
     return f"{entry.name} ({said})" if said else entry.name
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     inner = [settings.get(name, {}) for name in GROUPS]
     return {name: value for part in (settings, *inner) for name, value in part.items() if name not in GROUPS}
-
-
-def _said(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

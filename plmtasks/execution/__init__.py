@@ -2,13 +2,12 @@
 
 from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
-from .environment import describe
+from .environment import describe, version
 from .journal import Journal, MemoryJournal, on_disk
 from .processes import Processes, alone, check_count, joined, speaks, started_by_launcher
-from .progress import STEERING, Progress, duration, printable, size
+from .progress import Progress, duration, size
 
 __all__ = [
-    "STEERING",
     "Journal",
     "MemoryJournal",
     "Processes",
@@ -24,8 +23,8 @@ __all__ = [
     "launcher",
     "on_disk",
     "padded_tokens",
-    "printable",
     "size",
     "speaks",
     "started_by_launcher",
+    "version",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .environment import describe
+from .environment import describe, version
 
 if TYPE_CHECKING:
     from ..hooks import Plugin, Registry
@@ -56,20 +56,11 @@ def examine(registry: "Registry", results: str, *, online: bool = False) -> list
     ]  # fmt: skip
 
 
-def _version(name: str) -> str | None:
-    from importlib import metadata
-
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _versions() -> Iterator[Finding]:
     yield Finding("versions", "python", platform.python_version())
     for name in ("plmtasks", *LIBRARIES):
-        version = _version(name)
-        yield Finding("versions", name, version or "not installed", "fine" if version else "missing")
+        found = version(name)
+        yield Finding("versions", name, found or "not installed", "fine" if found else "missing")
 
 
 def _plugin(plugin: "Plugin") -> Finding:
@@ -86,7 +77,7 @@ def _requirements(registry: "Registry") -> Iterator[Finding]:
 
     wanted = [("plmtasks", extra, what) for extra, what in EXTRAS.items()]
     wanted += [(name, "", name) for name in dict.fromkeys(p.distribution.split(" ")[0] for p in registry.plugins)]
-    if _version(other := "plmtasks-interchange") is None:
+    if version(other := "plmtasks-interchange") is None:
         yield Finding("requirements", "formats of other tools", f"needs {other}: pip install {other}", "missing")
     for distribution, extra, what in wanted:
         lacking = []
@@ -97,9 +88,9 @@ def _requirements(registry: "Registry") -> Iterator[Finding]:
         for requirement in map(Requirement, lines):
             if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
                 continue
-            version = _version(requirement.name)
-            if version is None or not requirement.specifier.contains(version, prereleases=True):
-                lacking.append(f"{requirement.name}{requirement.specifier}" + (f" (there is {version})" if version else ""))
+            found = version(requirement.name)
+            if found is None or not requirement.specifier.contains(found, prereleases=True):
+                lacking.append(f"{requirement.name}{requirement.specifier}" + (f" (there is {found})" if found else ""))
         if lacking:
             command = f"pip install '{distribution}[{extra}]'" if extra else f"pip install {distribution}"
             yield Finding("requirements", what, f"needs {', '.join(lacking)}: {command}", "missing" if extra else "broken")
@@ -108,7 +99,7 @@ def _requirements(registry: "Registry") -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    if _version("torch") is None:
+    if version("torch") is None:
         yield Finding("devices", "processor", platform.processor() or platform.machine())
         return
     import torch
@@ -138,7 +129,7 @@ def _folders(results: str) -> Iterator[Finding]:
 
 def _processes() -> Finding:
     """Whether the processes of a run would find each other."""
-    if _version("torch") is None:
+    if version("torch") is None:
         return Finding("processes", "rendezvous", "needs torch", "missing")
     from torch.distributed import TCPStore
 

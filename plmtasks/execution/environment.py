@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig
+from ..files import value_hash
 
 BATCH_TOKENS = {"cpu": 1024, "gpu": 32768}
 """Padded tokens of a batch where memory sets no limit: more would keep no device busier."""
@@ -89,17 +90,21 @@ def _memory(gpu: bool, processes_here: int) -> int:
 
 def _cpu_kernels(dtype: str) -> Any:
     """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have."""
+    there = _has_onednn() and platform.machine() in ("x86_64", "AMD64")
+    return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "plain"
+
+
+def _has_onednn() -> bool:
     import torch
 
-    there = torch._C._has_mkldnn and platform.machine() in ("x86_64", "AMD64")
-    return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "plain"
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def _has_bfloat16() -> bool:
     """Whether oneDNN has products of bfloat16 for this processor."""
     import torch
 
-    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def slow(dtype: str, device: str) -> str:
@@ -148,24 +153,22 @@ def machine_class(device: str) -> str:
 
 def class_of(described: Mapping[str, Any]) -> str:
     """A hash of what gives the same bytes for the same identity: device, processor path, library versions. 8 digits."""
-    import hashlib
-    import json
+    return value_hash({name: described.get(name) for name in MACHINE})[:8]
 
-    kept = {name: described.get(name) for name in MACHINE}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+def version(distribution: str) -> str | None:
+    """The version that is installed; None: there is none."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def describe(device: str) -> dict[str, Any]:
     """Versions, processor, device and peak memory; the class of machine that a result comes from."""
-    import importlib.metadata
-
     import torch
-
-    def version(name: str) -> str | None:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return None
 
     packages = ("plmtasks", "torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy", "scikit-learn", "sacrebleu")
     gpu = device.startswith("cuda")

@@ -1,6 +1,5 @@
 """What a run says while it runs."""
 
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -8,16 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
-"""What steers a terminal, ends a line or turns the writing's direction; and half characters, which cannot be written."""
-
-
-def printable(text: str, *, lines: bool = False) -> str:
-    """Text of anybody's as a terminal may show it: no character of it steers the terminal.
-
-    lines: it has several, and its own ends and tabs stay
-    """
-    return STEERING.sub(lambda found: found[0] if lines and found[0] in "\n\t" else "�", text)
+from ..errors import printable
 
 
 @dataclass

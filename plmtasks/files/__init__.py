@@ -3,13 +3,27 @@
 from . import values
 from .arrays import read_array
 from .columns import column, no_column
-from .documents import CHECKSUM, Shape, check, dump, file_hash, is_sealed, parse, read_document, read_object, read_text, sealed
+from .documents import (
+    CHECKSUM,
+    Shape,
+    as_text,
+    check,
+    dump,
+    file_hash,
+    is_sealed,
+    parse,
+    read_document,
+    read_object,
+    read_text,
+    sealed,
+    value_hash,
+)
 from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_text
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
-from .toml import TomlFile, fits, in_words, meant, read_toml
+from .toml import TomlFile, fits, in_words, read_toml
 from .writing import TEXTS, WRITTEN, cells_text, row_text, write_rows
 
 __all__ = [
@@ -19,6 +33,7 @@ __all__ = [
     "Layout",
     "Shape",
     "TomlFile",
+    "as_text",
     "bad_rows_aside",
     "cells_text",
     "check",
@@ -35,7 +50,6 @@ __all__ = [
     "kind_of",
     "laid_out",
     "lock",
-    "meant",
     "no_column",
     "open_folder",
     "parse",
@@ -56,6 +70,7 @@ __all__ = [
     "row_text",
     "safe_name",
     "sealed",
+    "value_hash",
     "values",
     "write_bytes",
     "write_rows",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, summary_of
 from .layout import current_layout
 
 Row = dict[str, Any]
@@ -60,8 +60,7 @@ def search(path: str, value: Any) -> Any:
     try:
         return _compiled(path).search(value)
     except JMESPathError as e:
-        told = " ".join(str(e).split("\n")[0].split())
-        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {told}") from e
+        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {summary_of(e)}") from e
 
 
 @lru_cache(maxsize=256)

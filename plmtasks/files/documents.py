@@ -98,6 +98,19 @@ def dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
+def value_hash(value: Any) -> str:
+    """The SHA-256 of a value's JSON, as 32 hexadecimal digits: half of it.
+
+    raises: ValueError for nan and infinity
+    """
+    return hashlib.sha256(dump(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def as_text(value: Any) -> str:
+    """A text as it is, and any other value as JSON on one line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 CHECKSUM = "checksum"
 """Under which a record holds the hash of all else that stands in it."""
 

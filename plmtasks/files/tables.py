@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, DataWarning, InputError, counted
+from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from .columns import Row, position_names
 from .documents import check_file
 from .layout import SEPARATORS, current_layout, row_aside
@@ -136,7 +136,7 @@ def read_sheet(path: Path) -> Rows:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         rows = [[_cell(v) for v in row] for row in book.worksheets[0].iter_rows(values_only=True)]
     except Exception as e:  # openpyxl hands on whatever zipfile, its XML parser and its own checks raise
-        raise DataError(str(path), "an Excel workbook", f"{type(e).__name__}: {e}".splitlines()[0]) from e
+        raise DataError(str(path), "an Excel workbook", f"{type(e).__name__}: {summary_of(e)}") from e
     if others := [sheet.title for sheet in book.worksheets[1:]]:
         told = f"{path}: its first sheet is read, {book.worksheets[0].title!r}, and not {', '.join(map(repr, others))}"
         warnings.warn(told, DataWarning, stacklevel=2)
@@ -165,4 +165,4 @@ def read_parquet(path: Path) -> Rows:
                 number += 1
     # a damaged text is a UnicodeDecodeError, a date out of all calendars an OverflowError
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as e:
-        raise DataError(str(path), "a Parquet file", f"a damaged one: {str(e).splitlines()[0]}") from e
+        raise DataError(str(path), "a Parquet file", f"a damaged one: {summary_of(e)}") from e

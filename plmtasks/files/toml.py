@@ -2,16 +2,16 @@
 
 import bisect
 import dataclasses
-import difflib
+import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, did_you_mean
 from .documents import check_file
 
 Key = str | int
@@ -59,7 +59,9 @@ class TomlFile:
         names = [f.name for f in fields]
         for key in table:
             if key not in names:
-                raise DataError(self.where(*keys, key), f"a key {place}: {', '.join(names)}", repr(key), *meant(key, names))
+                raise DataError(
+                    self.where(*keys, key), f"a key {place}: {', '.join(names)}", repr(key), *did_you_mean(key, names)
+                )
         for f in fields:
             needed = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
             if needed and f.name not in table:
@@ -84,11 +86,16 @@ def read_toml(path: Path, hint: str) -> TomlFile:
     check_file(path)
     try:
         text = path.read_text(encoding="utf-8")
-        return TomlFile(path, text, parsed(text))
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {e.strerror}", hint) from e
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+    except UnicodeDecodeError as e:
         raise DataError(str(path), "TOML", str(e)) from e
+    try:
+        return TomlFile(path, text, parsed(text))
+    except tomllib.TOMLDecodeError as e:
+        line = re.search(r"at line (\d+)", str(e))
+        number = f":{line[1]}" if line else f":{text.count(chr(10)) + 1}" if "at end of document" in str(e) else ""
+        raise DataError(f"{path}{number}", "TOML", str(e)) from e
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -129,12 +136,6 @@ def _leads(content: Any, keys: Sequence[Key]) -> bool:
         except (KeyError, IndexError, TypeError):
             return False
     return True
-
-
-def meant(key: str, known: Iterable[str]) -> list[str]:
-    """What a key that there is not may have meant, as a hint."""
-    close = difflib.get_close_matches(key, list(known), n=3)
-    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
 
 
 def fits(hint: Any, value: Any) -> bool:

@@ -1,7 +1,6 @@
 """Plugins: found, loaded or refused, and blamed."""
 
 import importlib
-import importlib.metadata
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ import pluggy
 from ..errors import UnknownNameError
 from ..examples import Example
 from . import hookspecs
+from .entrypoints import entry_points
 
 MODULES_VARIABLE = "PLMTASKS_PLUGINS"
 """Environment variable: further plugin modules, separated by commas (a plugin under development, a test's)."""
@@ -95,10 +95,9 @@ def _check_disabled(disabled: Collection[str], candidates: Iterable[_Candidate])
 def _candidates(modules: Iterable[ModuleType | str], installed: bool) -> Iterator[_Candidate]:
     if installed:
         entries = []
-        for entry in sorted(importlib.metadata.entry_points(group=hookspecs.ENTRY_POINT), key=lambda e: e.name):
-            distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+        for entry in sorted(entry_points(hookspecs.ENTRY_POINT), key=lambda e: e.name):
             entries.append(entry.module)
-            yield _Candidate(entry.name, distribution, entry.module, entry.load)
+            yield _Candidate(entry.name, entry.distribution, entry.module, entry.load)
         # one that is developed may be installed as well
         named = dict.fromkeys(m for m in os.environ.get(MODULES_VARIABLE, "").split(",") if m and m not in entries)
         modules = [*named, *modules]
@@ -148,7 +147,9 @@ def reason(error: BaseException) -> str:
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
     ours = isinstance(error, ImportError) and (error.name or "").split(".")[0] == "plmtasks"
     if ours or isinstance(error, pluggy.PluginValidationError):
-        return f"{text}: written for another version of plmtasks than {importlib.metadata.version('plmtasks')}"
+        from importlib.metadata import version
+
+        return f"{text}: written for another version of plmtasks than {version('plmtasks')}"
     return text
 
 

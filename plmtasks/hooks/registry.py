@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from .. import declared, requests
+from .. import requests
 from ..config import RunConfig
 from ..errors import InputError, PluginError, UnknownNameError
 from ..formats import Format, apart
@@ -68,6 +68,8 @@ class Registry:
         return task
 
     def _declared(self, path: str) -> Task:
+        from .. import declared
+
         made = declared.task(path, lambda name: self.named("metric", name, path))
         installed = self.items["task"].get(made.name)
         if installed is not None and installed.config() != made.config():

@@ -11,7 +11,7 @@ from .advice import as_json, as_text
 from .boards import Board, Row, make_boards, tested
 from .compared import compared_json, compared_text, plain_table
 from .findings import summary
-from .formats import escape_markdown, higher, label, rank, shown_scores, with_interval
+from .formats import escape_markdown, higher, label, markdown_table, rank, shown_scores, with_interval
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, recommend
@@ -38,6 +38,7 @@ __all__ = [
     "label",
     "make_boards",
     "make_overview",
+    "markdown_table",
     "plain_table",
     "rank",
     "recommend",

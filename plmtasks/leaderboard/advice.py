@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from plmtasks.execution import printable, size
+from plmtasks.errors import printable
+from plmtasks.execution import size
 
 from .costs import count, number
 from .recommendation import Advice, Candidate, Limits, shown

@@ -1,13 +1,13 @@
 """Two runs side by side, as text and for programs."""
 
 import io
-import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from plmtasks.execution import printable
+from plmtasks.errors import printable
+from plmtasks.files import as_text
 from plmtasks.statistics import Difference
 from plmtasks.store import Changed, Comparison
 
@@ -37,8 +37,7 @@ def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Se
 
 def _shortened(value: Any, width: int) -> str:
     """A text, or JSON, on one line of at most so many characters."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = printable(" ".join(text.split()))
+    text = printable(" ".join(as_text(value).split()))
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from plmtasks.errors import DataError
+from plmtasks.errors import DataError, counted
 from plmtasks.results import Result
 
 from .boards import Row
@@ -92,7 +92,7 @@ def place(machine: Machine | None) -> str:
     device, name, vendor, capability, cores, processes, threads = machine
     cpu = ", ".join(str(part) for part in (name or vendor, capability, f"{cores} cores" if cores else None) if part)
     what = cpu if device == "cpu" else f"{device}, {cpu}"
-    return f"{what}, {processes} process{'es' * (processes != 1)} of {threads} thread{'s' * (threads != 1)}"
+    return f"{what}, {counted(processes, 'process', 'processes')} of {counted(threads, 'thread')}"
 
 
 def count(count: float) -> str:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from plmtasks.execution import printable
+from plmtasks.errors import counted, printable
 
 from .boards import Board, Row, ScoreName
 from .overview import Overview, Standing
@@ -87,11 +87,11 @@ def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
         shown = shown_scores(board)
         header, lines = _cells(board, shown, escape_markdown)
         heading = [f"### {escape_markdown(board.task)}", "", escape_markdown(_about(board, shown)), ""]
-        blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
+        blocks.append("\n".join([*heading, *markdown_table(header, lines), ""]))
     if overview is not None:
         header, lines = _overview(overview, escape_markdown, scores=True)
         heading = ["### All tasks", "", escape_markdown(_about_all(overview)), ""]
-        blocks.append("\n".join([*heading, _line(header), _line(["---"] * len(header)), *map(_line, lines), ""]))
+        blocks.append("\n".join([*heading, *markdown_table(header, lines), ""]))
     return "\n".join(blocks)
 
 
@@ -209,7 +209,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     if any(row.others for row in board.rows):
         text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
     left_out = len(board.scores) - len(shown)
-    text += f"; {left_out} more score{'s' * (left_out > 1)} in the csv and json forms" if left_out else ""
+    text += f"; {counted(left_out, 'more score')} in the csv and json forms" if left_out else ""
     text += f"; apart from the table above: {board.apart}" if board.apart else ""
     if board.untested:
         return f"{text}; ranks are not tested: {board.untested}"
@@ -342,8 +342,9 @@ def with_interval(score: Mapping[str, Any]) -> str:
     return f"{score['value']:{long}} [{interval}]"
 
 
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table of GitHub's Markdown; its cells are escaped already."""
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *lines)]
 
 
 def escape_markdown(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from . import breakdown, calibration, overlap
 from .breakdown import brief
-from .overlap import WORD, find
+from .overlap import find
 from .scores import Scored, Submission, bound_metrics, main_score, main_value, proportions, score, score_file
 
 __all__ = [
-    "WORD",
     "Scored",
     "Submission",
     "bound_metrics",

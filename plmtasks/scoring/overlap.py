@@ -1,16 +1,11 @@
 """Which evaluated examples the train split has already."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data import texts
+from ..data import texts, words
 from ..examples import Example
-
-_UNSPACED = "\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-"""A run of letters and digits, or one character of a script that sets no words apart. Marks and white space are left out."""
 
 SHORTEST, LONGEST = 8, 13
 """Words that must be the same in a row."""
@@ -50,32 +45,32 @@ def find(examples: Sequence[Example], train: Iterable[Example], name: str) -> Ov
 
     source: Brown et al. (2020), arXiv 2005.14165, appendix C
     """
-    words = {e.id: list(_words(e)) for e in examples}
-    lengths = sorted(max(map(len, parts), default=0) for parts in words.values())
+    texts_of = {e.id: list(_words(e)) for e in examples}
+    lengths = sorted(max(map(len, parts), default=0) for parts in texts_of.values())
     n = min(max(lengths[len(lengths) // 20], SHORTEST), LONGEST) if lengths else LONGEST
     numbers: dict[str, int] = {}
-    for parts in words.values():
+    for parts in texts_of.values():
         for word in (word for part in parts for word in part):
             numbers.setdefault(word, len(numbers))
-    grams = {id_: set(_grams(parts, numbers, n)) for id_, parts in words.items()}
-    whole = {id_: hash(tuple(_numbered(parts, numbers))) for id_, parts in words.items()}
+    grams = {id_: set(_grams(parts, numbers, n)) for id_, parts in texts_of.items()}
+    whole = {id_: hash(tuple(_numbered(parts, numbers))) for id_, parts in texts_of.items()}
     wanted, wholes = set[int]().union(*grams.values()), set(whole.values())
     seen, seen_whole = set[int](), set[int]()
     for example in train:
         parts = list(_words(example))
         seen.update(wanted.intersection(_grams(parts, numbers, n)))
         seen_whole.update(wholes.intersection((hash(tuple(_numbered(parts, numbers))),)))
-    exact = frozenset(id_ for id_ in words if whole[id_] in seen_whole and any(words[id_]))
-    ngram = exact | {id_ for id_ in words if not grams[id_].isdisjoint(seen)}
+    exact = frozenset(id_ for id_ in texts_of if whole[id_] in seen_whole and any(texts_of[id_]))
+    ngram = exact | {id_ for id_ in texts_of if not grams[id_].isdisjoint(seen)}
     return Overlap(
-        train=name, n=n, exact=exact, ngram=frozenset(ngram), short=sum(not g for g in grams.values()), examples=len(words)
+        train=name, n=n, exact=exact, ngram=frozenset(ngram), short=sum(not g for g in grams.values()), examples=len(texts_of)
     )
 
 
 def _words(example: Example) -> Iterator[list[str]]:
     """The words of each input that has any."""
     for text in texts(example):
-        if found := WORD.findall(text.lower()):
+        if found := words(text.lower()):
             yield found
 
 

@@ -1,10 +1,11 @@
 """What a list of runs tells, and all that is known of one run."""
 
-import json
 from typing import Any
 
 from ..config import RunConfig
-from ..execution import printable, size
+from ..errors import printable
+from ..execution import size
+from ..files import as_text
 from ..requests import to_json
 from .runs import Run
 
@@ -95,5 +96,4 @@ def _indented(name: str, value: Any, depth: int) -> list[str]:
     if isinstance(value, dict) and value:
         inner = [line for key, part in value.items() for line in _indented(key, part, depth + 1)]
         return [f"{'  ' * depth}{name}:", *inner]
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return [f"{'  ' * depth}{name}: {text}"]
+    return [f"{'  ' * depth}{name}: {as_text(value)}"]

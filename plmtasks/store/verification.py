@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import scoring
-from ..errors import DataError, InputError, JournalError, PlmtasksError
+from ..errors import DataError, InputError, JournalError, PlmtasksError, summary_of
 from ..examples import Example, Prediction, fingerprint
 from ..execution import on_disk
 from ..files import is_sealed, parse, read_text
@@ -312,7 +312,7 @@ class _Again:
         except (PlmtasksError, ValueError) as e:
             state: Any = "altered" if isinstance(e, DataError | ValueError) else "not checked"
             for what in whats:
-                yield Finding(what=what, state=state, found=str(e).splitlines()[0])
+                yield Finding(what=what, state=state, found=summary_of(e))
             return
         if {*scored.columns, CLUSTER} != {*(array.dtype.names or ())}:
             yield _same(whats[0], sorted([*scored.columns, CLUSTER]), sorted(array.dtype.names or ()))

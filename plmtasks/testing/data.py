@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..data import texts
+from ..data import texts, words
+from ..errors import counted
 from ..examples import Example
 from ..requests import Generate, GenerateAnswer, Request
-from ..scoring import WORD, find, main_score
+from ..scoring import find, main_score
 from .checks import NotApplicable, expect
 from .tasks import TaskSubject, solve
 
@@ -99,7 +100,8 @@ def references_can_be_met(subject: TaskSubject) -> None:
             long = [a for a in asked if isinstance(a.answer, GenerateAnswer) and len(a.answer.text.split()) > _allowed(a.request)]
             if long:
                 lost.setdefault(
-                    f"{split}, {kind}: {_count(len(long))} longer than the {_allowed(long[0].request)} tokens allowed", long
+                    f"{split}, {kind}: {_count(len(long))} longer than the {_allowed(long[0].request)} tokens allowed",
+                    long,
                 )
             if metric is None or best is None or not asked:
                 continue
@@ -129,11 +131,11 @@ def _same(examples: Sequence[Example]) -> list[list[Example]]:
 
 
 def _words(text: str) -> int:
-    return sum(1 for _ in WORD.finditer(text))
+    return len(words(text))
 
 
 def _count(n: int) -> str:
-    return f"{n} example{'s' * (n != 1)}"
+    return counted(n, "example")
 
 
 def _first(found: Mapping[str, Sequence[Sequence[Example]]]) -> list[dict[str, Any]]:

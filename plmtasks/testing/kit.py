@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..config import Source
 from ..errors import InputError, PlmtasksError
+from ..files import read_toml
 from ..hooks import ENTRY_POINT, MODULES_VARIABLE, Plugin, Registry, blame
 from .checks import CheckFailed, NotApplicable
 from .data import DATA_CHECKS
@@ -165,12 +165,12 @@ def plugin_modules(path: Path) -> list[str]:
 
     returns: none if it is a folder of something else
 
-    raises: InputError if it is a project that names no plugin
+    raises: InputError if it is a project that names no plugin; DataError if its pyproject.toml is no TOML
     """
     if path.suffix == ".py":
         root, modules = path.parent, [path.stem]
     elif (path / "pyproject.toml").is_file():
-        project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        project = read_toml(path / "pyproject.toml", "it is a project's file").content.get("project", {})
         modules = list(project.get("entry-points", {}).get(ENTRY_POINT, {}).values())
         root = path / "src" if (path / "src").is_dir() else path
         if not modules:

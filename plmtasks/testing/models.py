@@ -13,6 +13,7 @@ from ..config import Generation, ModelSettings, TrainSettings
 from ..data import events
 from ..errors import InputError
 from ..model import LoadedModel, Model
+from ..reading import may_follow
 from ..requests import (
     Answer,
     Choose,
@@ -414,7 +415,7 @@ def _tag(request: Tag, answer: TagAnswer) -> str:
         return f"{strangers[0]!r} is none of the labels"
     begun = any(label.startswith("B-") for label in request.labels)
     for before, label in zip(("O", *answer.labels), answer.labels, strict=False):
-        if begun and label.startswith("I-") and before not in (label, f"B-{label[2:]}"):
+        if begun and not may_follow(before, label):
             return f"{label} behind {before}"
     return ""
 

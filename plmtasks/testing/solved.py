@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from ..data import MANNERS, Event, events
+from ..reading import bio_tags
 from ..requests import (
     Answer,
     Choose,
@@ -26,7 +27,7 @@ Pair = tuple[Request, Answer]
 
 SENTIMENTS = tuple(sorted(MANNERS))
 ROLES = tuple(role for _, role in events("train", 1)[0].phrases() if role)
-TAGS = ("O", *(f"{prefix}-{role}" for role in ROLES for prefix in "BI"))
+TAGS = bio_tags(ROLES)
 
 
 def solved(kind: str, count: int = 10) -> list[Pair]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Metric, ScoreInfo, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Accuracy(Metric):
         return np.column_stack([np.array(right, dtype=np.float64), np.ones(len(right))])
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        return {"accuracy": 100 * _ratio(totals[..., 0], totals[..., 1])}
+        return {"accuracy": 100 * ratio(totals[..., 0], totals[..., 1])}
 
 
 class AccuracyNorm(Metric):
@@ -70,8 +70,8 @@ class AccuracyNorm(Metric):
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
         return {
-            "accuracy_norm_bytes": 100 * _ratio(totals[..., 0], totals[..., 2]),
-            "accuracy_norm_tokens": 100 * _ratio(totals[..., 1], totals[..., 2]),
+            "accuracy_norm_bytes": 100 * ratio(totals[..., 0], totals[..., 2]),
+            "accuracy_norm_tokens": 100 * ratio(totals[..., 1], totals[..., 2]),
         }
 
 
@@ -147,12 +147,12 @@ class F1(LabelCounts):
 
         right, predicted, reference, outside, _ = self.parts(totals)
         occurs = predicted + reference > 0
-        f1 = 100 * _ratio(2 * right, predicted + reference)
-        precision = np.where(occurs & (predicted == 0), 0.0, 100 * _ratio(right, predicted))
-        recall = np.where(occurs & (reference == 0), 0.0, 100 * _ratio(right, reference))
+        f1 = 100 * ratio(2 * right, predicted + reference)
+        precision = np.where(occurs & (predicted == 0), 0.0, 100 * ratio(right, predicted))
+        recall = np.where(occurs & (reference == 0), 0.0, 100 * ratio(right, reference))
         scores = {
-            "f1_macro": _ratio(np.where(occurs, f1, 0).sum(-1), occurs.sum(-1)),
-            "f1_micro": 100 * _ratio(2 * right.sum(-1), predicted.sum(-1) + reference.sum(-1) + outside),
+            "f1_macro": ratio(np.where(occurs, f1, 0).sum(-1), occurs.sum(-1)),
+            "f1_micro": 100 * ratio(2 * right.sum(-1), predicted.sum(-1) + reference.sum(-1) + outside),
         }
         for i, label in enumerate(self.labels):
             scores |= {f"f1[{label}]": f1[..., i], f"precision[{label}]": precision[..., i], f"recall[{label}]": recall[..., i]}
@@ -179,7 +179,7 @@ class Matthews(LabelCounts):
         covariance = right.sum(-1) * examples - (predicted * reference).sum(-1)
         of_predictions = examples**2 - (predicted**2).sum(-1) - outside**2
         of_references = examples**2 - (reference**2).sum(-1)
-        correlation = np.where(of_predictions == 0, 0.0, _ratio(covariance, np.sqrt(of_predictions * of_references)))
+        correlation = np.where(of_predictions == 0, 0.0, ratio(covariance, np.sqrt(of_predictions * of_references)))
         return {"matthews": 100 * np.where(of_references == 0, np.nan, correlation)}
 
 
@@ -205,21 +205,12 @@ class MultiLabel(LabelCounts):
 
         right, predicted, reference, outside, ones = self.parts(super().statistics(predictions, examples))
         named = predicted.sum(-1) + outside + reference.sum(-1)
-        f1 = np.where(named == 0, 1.0, _ratio(2 * right.sum(-1), named))
+        f1 = np.where(named == 0, 1.0, ratio(2 * right.sum(-1), named))
         return np.column_stack([f1, named - 2 * right.sum(-1), ones])
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
         f1, wrong, examples = totals[..., 0], totals[..., 1], totals[..., 2]
-        return {"f1_samples": 100 * _ratio(f1, examples), "hamming_loss": 100 * _ratio(wrong, examples * len(self.labels))}
-
-
-def _ratio(part: "NDArray[Any]", whole: "NDArray[Any]") -> "NDArray[Any]":
-    """part / whole, nan where whole is 0."""
-    import numpy as np
-
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    quotient: NDArray[Any] = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
-    return quotient
+        return {"f1_samples": 100 * ratio(f1, examples), "hamming_loss": 100 * ratio(wrong, examples * len(self.labels))}
 
 
 METRICS = (Accuracy(), F1(), Matthews(), AccuracyNorm(), MultiLabel())

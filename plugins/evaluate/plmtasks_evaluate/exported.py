@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-
-from .tags import spans_of
+from plmtasks.reading import tags_to_spans
 
 if TYPE_CHECKING:
     import evaluate
@@ -146,7 +145,7 @@ def _spans(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
     if not all(isinstance(tag, str) for tag in (*prediction, *reference)):
         return _pair(prediction, reference)
     # what the words are does not matter, but how many
-    return _pair(spans_of(prediction), spans_of(reference), words=reference)
+    return _pair(*([list(span) for span in tags_to_spans(tags)] for tags in (prediction, reference)), words=reference)
 
 
 def _texts(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:

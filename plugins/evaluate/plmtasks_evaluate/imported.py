@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -134,6 +133,8 @@ class Imported(Metric):
         return {} if self.alone or not examples else self._found(predictions, examples)
 
     def signature(self) -> str:
+        from importlib.metadata import version
+
         return f"{self.name}|script {self.module._hash}|evaluate {version('evaluate')}"
 
     def _found(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:

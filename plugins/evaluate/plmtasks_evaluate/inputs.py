@@ -5,8 +5,7 @@ from typing import Any
 
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-
-from .tags import tags_of
+from plmtasks.reading import spans_to_tags
 
 TEXTS = ("the teacher kindly sold the old basket in the station .", "a pilot sadly lost the green lamp in the garden .")
 UNREADABLE = -1
@@ -145,7 +144,7 @@ def _strings(value: Any, example: Example, *, predicted: bool) -> list[str]:
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value) and (value or words is None):
         return list(value)
     if isinstance(value, (list, tuple)) and words is not None and all(len(item) == 3 for item in value):
-        return tags_of(value, len(words))
+        return spans_to_tags(value, len(words))
     if isinstance(value, str) and not predicted:
         return [value]
     raise Unfit("it takes lists of texts, or tags of words")

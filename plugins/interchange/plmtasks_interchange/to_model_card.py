@@ -1,12 +1,12 @@
 """Results in a model's card, as the hub's metadata and as a table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import open_folder, write_text
-from plmtasks.leaderboard import escape_markdown
+from plmtasks.leaderboard import escape_markdown, markdown_table
 from plmtasks.results import Result
 
 from .hub_results import by_run, hub_results, identity, same_figures
@@ -79,10 +79,10 @@ def _open(file: Path, model: str, results: Sequence[Result]) -> "ModelCard":
 
 def _section(runs: "Sequence[Sequence[EvalResult]]") -> str:
     """The table of results, and how to repeat them."""
-    rows = [_line(map(escape_markdown, _cells(run[0].metric_args or {}, found))) for run in runs for found in run]
+    rows = [[escape_markdown(cell) for cell in _cells(run[0].metric_args or {}, found)] for run in runs for found in run]
     commands = [args["command"] for run in runs if (args := run[0].metric_args or {}).get("command")]
     again = ["", "To make them again:", "", *(f"    {command}" for command in commands)] if commands else []
-    return "\n".join([BEGIN, "## Results", "", _line(HEADER), _line(["---"] * len(HEADER)), *rows, *again, END])
+    return "\n".join([BEGIN, "## Results", "", *markdown_table(HEADER, rows), *again, END])
 
 
 def _cells(run: Mapping[str, Any], found: "EvalResult") -> list[str]:
@@ -97,10 +97,6 @@ def _cells(run: Mapping[str, Any], found: "EvalResult") -> list[str]:
         str(run["total"]) if run["examples"] == run["total"] else f"{run['examples']} of {run['total']}",
         run["protocol"], "; ".join(run["marks"]),
     ]  # fmt: skip
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _with_section(text: str, section: str) -> str:

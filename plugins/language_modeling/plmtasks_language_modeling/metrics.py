@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.data import has_script, words
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
-
-from .words import HAN_CHARACTER, words
+from plmtasks.metric import Metric, ScoreInfo, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,12 +130,12 @@ class OpenEnded(Metric):
         return np.array(rows, dtype=float).reshape(-1, len(self.columns()))
 
     def _row(self, text: str, references: Sequence[str]) -> list[float]:
-        own = words(text)
+        own = words(text.lower())
         rouge = _rouge().score_multi(references, text)["rougeL"].fmeasure
-        bleu = _bleu("zh" if any(HAN_CHARACTER.search(r) for r in references) else "13a").corpus_score(
+        bleu = _bleu("zh" if any(has_script(r, "Han") for r in references) else "13a").corpus_score(
             [text], [[r] for r in references]
         )
-        lengths = [len(words(r)) for r in references]
+        lengths = [len(words(r.lower())) for r in references]
         nearest = min(lengths, key=lambda n: (abs(n - len(own)), n))
         long_ = float(len(own) >= ORDER)
         return [
@@ -150,16 +149,15 @@ class OpenEnded(Metric):
         rouge, examples, length, reference_length = np.moveaxis(totals[..., :4], -1, 0)
         matched, ngrams = totals[..., 4 : 4 + ORDER], totals[..., 4 + ORDER : 4 + 2 * ORDER]
         repeated, long_texts, own, reference_words = np.moveaxis(totals[..., 4 + 2 * ORDER :], -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return {
-                "rouge_l": 100 * rouge / examples, "bleu": bleu_from_sums(matched, ngrams, length, reference_length),
-                "repetition": 100 * repeated / long_texts, "length_ratio": own / reference_words,
-            }  # fmt: skip
+        return {
+            "rouge_l": 100 * ratio(rouge, examples), "bleu": bleu_from_sums(matched, ngrams, length, reference_length),
+            "repetition": 100 * ratio(repeated, long_texts), "length_ratio": ratio(own, reference_words),
+        }  # fmt: skip
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         found = {}
         for n in (1, 2):
-            grams = Counter(g for p in predictions for g in ngrams_of(words(p.value), n))
+            grams = Counter(g for p in predictions for g in ngrams_of(words(p.value.lower()), n))
             found[f"distinct_{n}"] = 100 * len(grams) / grams.total() if grams else float("nan")
         return found
 
@@ -206,7 +204,7 @@ class _Words:
     """The form in which rouge-score takes a tokenizer."""
 
     def tokenize(self, text: str) -> list[str]:
-        return words(text)
+        return words(text.lower())
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_SIZES, Dataset, HubData, hub_dataset, open_dataset
+from plmtasks.data import SPLIT_SIZES, Dataset, HubData, hub_dataset, open_dataset, texts_only
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, LogLikelihood, LogLikelihoodAnswer, Request
@@ -174,7 +174,7 @@ class LastWord(TextTask):
 
         raises: DataError
         """
-        return _texts(path, super().read_predictions(path, examples))
+        return texts_only(path, super().read_predictions(path, examples))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +221,7 @@ class OpenEnded(TextTask):
 
         raises: DataError
         """
-        return _texts(path, super().read_predictions(path, examples))
+        return texts_only(path, super().read_predictions(path, examples))
 
 
 def certain(text: str) -> LogLikelihoodAnswer:
@@ -233,10 +233,3 @@ def certain(text: str) -> LogLikelihoodAnswer:
 def _perplexity(log_likelihood: float, count: float) -> str:
     exponent = -log_likelihood / max(count, 1)
     return f"{math.exp(exponent):.2f}" if exponent < 20 else f"e^{exponent:.1f}"
-
-
-def _texts(path: Path, found: Mapping[str, Prediction]) -> Mapping[str, Prediction]:
-    wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
-    if wrong is not None:
-        raise DataError(f"{path}: {wrong}", "a text as the prediction", repr(found[wrong].value))
-    return found

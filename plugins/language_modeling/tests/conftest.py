@@ -1,9 +1,7 @@
 """What the tests of this plugin share."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import plmtasks_language_modeling
 import pytest
@@ -28,19 +26,6 @@ def load(registry: Registry) -> Callable[..., Dataset]:
         return registry.task(f"language_modeling/{task}").load(Source(data=str(path), columns=columns))
 
     return load
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a file: a text as it is, other values as JSON lines."""
-
-    def write(name: str, *values: Any) -> Path:
-        path = tmp_path / name
-        text = values[0] if isinstance(values[0], str) else "\n".join(json.dumps(v, ensure_ascii=False) for v in values)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,7 @@ def test_somebody_elses_words_and_texts_are_scored(registry, score, write):
     found = task.read_predictions(write("p.txt", "kite\nboat\n"), examples)
     assert score(task, [found[e.id] for e in examples], examples)["accuracy"] == 50
     for name in ("lambada", "story"):
-        with pytest.raises(DataError, match=r"p\.jsonl: a: expected a text as the prediction, found 3"):
+        with pytest.raises(DataError, match=r"p\.jsonl: a: expected a prediction as text, found 3"):
             registry.task(f"language_modeling/{name}").read_predictions(write("p.jsonl", {"id": "a", "prediction": 3}), examples)
 
 

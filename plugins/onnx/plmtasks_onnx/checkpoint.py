@@ -1,16 +1,15 @@
 """A checkpoint whose weights are computed by onnxruntime."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError, ModelError
-from plmtasks.files import read_document, read_object
-from plmtasks.model import RECORD, LoadedModel, Model, Provider, read_training
+from plmtasks.files import file_hash, read_document, read_object
+from plmtasks.model import RECORD, LoadedModel, Model, Provider, hub_snapshot, read_training
 from plmtasks.requests import Classify, Request
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Exported(Model):
         if not folder.is_dir():
             if not _is_hub_id(self.source):
                 raise ModelError(f"there is no folder {self.source!r}")
-            folder = _downloaded(self.source)
+            folder = hub_snapshot(self.source, FILES)
         if not (folder / "config.json").is_file():
             raise ModelError(f"{self.source!r} is no checkpoint: it has no config.json", f"looked in {folder}")
         whole = [file for file in folder.glob("model*.safetensors") if file.is_file()]
@@ -83,7 +82,7 @@ class Exported(Model):
     def hashes(self, patterns: Sequence[str] = FILES) -> dict[str, str]:
         """File name → sha256."""
         files = {f for pattern in patterns for f in self.folder.glob(pattern) if f.name != RECORD and f.is_file()}
-        return {f.name: _sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in sorted(files)}
+        return {f.name: file_hash(f) for f in sorted(files)}
 
     def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         return {
@@ -137,31 +136,5 @@ class Checkpoints(Provider):
         return Exported(name=f"{self.scheme}:{called}", source=name, int8=self.int8)
 
 
-@cache
-def _sha256(file: Path, size: int, modified: int) -> str:
-    """Read once a process; a file that changes is another."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _is_hub_id(source: str) -> bool:
     return not source.startswith((".", "/", "~")) and source.count("/") == 1
-
-
-def _downloaded(source: str) -> Path:
-    """What the hub's cache holds is taken as it is, without asking the network.
-
-    raises: ModelError
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    name, _, revision = source.partition("@")
-    wanted: dict[str, Any] = {"revision": revision or None, "allow_patterns": list(FILES)}
-    try:
-        try:
-            return Path(snapshot_download(name, local_files_only=True, **wanted))
-        except LocalEntryNotFoundError:
-            return Path(snapshot_download(name, **wanted))
-    except (OSError, HfHubHTTPError, HFValidationError) as e:
-        raise ModelError(f"{source!r} is no folder, and the hub did not give it: {str(e).strip().splitlines()[0]}") from e

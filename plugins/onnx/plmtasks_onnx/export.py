@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import ModelError
+from plmtasks.errors import ModelError, summary_of
 
 if TYPE_CHECKING:
     from .checkpoint import Exported
@@ -80,8 +80,7 @@ def export(checkpoint: "Exported", graph: Path) -> None:
             dynamic_shapes={name: {0: free, 1: free} for name in sample},
         )  # fmt: skip
     except Exception as e:  # exporting runs the library's code for any architecture: it may fail in any way
-        said = str(e.__cause__ or e).strip().splitlines()
-        raise ModelError(f"{checkpoint.name!r} cannot be exported: {said[0][:300] if said else type(e).__name__}") from e
+        raise ModelError(f"{checkpoint.name!r} cannot be exported: {summary_of(e.__cause__ or e)}") from e
     hold_together(checkpoint.name, graph, model, probe)
     (graph.parent / PLACES).write_text(json.dumps(places_of(model)), encoding="utf-8")
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Metric, ScoreInfo, ratio
 
 from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize
 
@@ -31,14 +31,11 @@ class Means(Metric):
         return [*self.means(), *dict.fromkeys(self.means().values())]
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        import numpy as np
-
         columns = list(self.columns())
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return {
-                score: 100 * totals[..., columns.index(score)] / totals[..., columns.index(count)]
-                for score, count in self.means().items()
-            }
+        return {
+            score: 100 * ratio(totals[..., columns.index(score)], totals[..., columns.index(count)])
+            for score, count in self.means().items()
+        }
 
     def rows(self, rows: Sequence[Mapping[str, float]]) -> "NDArray[Any]":
         """Named statistics as an array; what a row does not name is 0, and it counts as one example."""

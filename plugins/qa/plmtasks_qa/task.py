@@ -8,8 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import LETTERS, SPLIT_FILES, SPLIT_SIZES, Dataset, HubData, hub_dataset, locate, open_dataset, settle
-from plmtasks.errors import DataError, InputError
+from plmtasks.data import (
+    LETTERS,
+    SPLIT_FILES,
+    SPLIT_SIZES,
+    Dataset,
+    HubData,
+    hub_dataset,
+    locate,
+    open_dataset,
+    settle,
+    texts_only,
+)
+from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
     Answer,
@@ -174,11 +185,7 @@ class QuestionAnswering(Task):
 
         raises: DataError
         """
-        found = read_answers(path) or super().read_predictions(path, examples)
-        wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
-        if wrong is not None:
-            raise DataError(f"{path}: {wrong}", "an answer as text", repr(found[wrong].value))
-        return found
+        return texts_only(path, read_answers(path) or super().read_predictions(path, examples), "an answer")
 
     def write_predictions(
         self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]

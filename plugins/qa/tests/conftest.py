@@ -1,6 +1,5 @@
 """What the tests of this plugin share."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,19 +27,6 @@ def read(registry: Registry) -> Callable[..., tuple[Example, ...]]:
         return data[data.default_split()]
 
     return read
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a file: text as it is, several values as JSON lines, one value as a JSON document."""
-
-    def write(name: str, *values: Any) -> Path:
-        path = tmp_path / name
-        text = values[0] if isinstance(values[0], str) else "\n".join(json.dumps(v, ensure_ascii=False) for v in values)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,14 @@
 import random
 import re
 
+from plmtasks.data import has_script
 from plmtasks.perturbation import Perturbation
 
 from .words import like
 
 END = re.compile(r"\s*[.!?。！？…]+(\s*)$")
-WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]\s*$")
-"""A last letter after which a full stop is a wide one."""
+WIDE = ("Han", "Hiragana", "Katakana")
+"""Scripts whose full stop is a wide one."""
 
 AUXILIARIES = (
     "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "would", "could", "should", "must", "need", "might",
@@ -39,7 +40,7 @@ class Punctuation(Perturbation):
         if END.search(text):
             return END.sub(r"\1", text)
         body = text.rstrip()
-        return body + ("。" if WIDE.search(body) else ".") + text[len(body) :]
+        return body + ("。" if has_script(body[-1], *WIDE) else ".") + text[len(body) :]
 
 
 class Contractions(Perturbation):

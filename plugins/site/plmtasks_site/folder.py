@@ -1,20 +1,13 @@
 """The site's folder: what is written anew, and what is kept because nothing that it shows has changed."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from plmtasks.errors import DataError, InputError
-from plmtasks.files import dump, open_folder, read_object, write_bytes, write_text
+from plmtasks.files import dump, open_folder, read_object, value_hash, write_bytes, write_text
 
 MANIFEST = "manifest.json"
-
-
-def digest(value: Any) -> str:
-    """The hash of a value that JSON can hold. 32 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class Folder:
@@ -67,7 +60,7 @@ class Folder:
             made = make()
             for file, content in made.items():
                 self._write(file, content if isinstance(content, bytes) else content.encode())
-            found = {"digest": digest([self._maker, inputs]), "files": list(made)}
+            found = {"digest": value_hash([self._maker, inputs]), "files": list(made)}
             self.written += len(made)
         else:
             self.kept += len(found["files"])
@@ -81,13 +74,13 @@ class Folder:
             value = make()
             if value is None:
                 return None
-            found = {"digest": digest([self._maker, inputs]), "files": [], "value": value}
+            found = {"digest": value_hash([self._maker, inputs]), "files": [], "value": value}
         self._new[name] = found
         return found["value"]
 
     def _unchanged(self, name: str, inputs: Any) -> dict[str, Any] | None:
         old = self._old.get(name)
-        return old if old is not None and old["digest"] == digest([self._maker, inputs]) else None
+        return old if old is not None and old["digest"] == value_hash([self._maker, inputs]) else None
 
     def _write(self, file: str, content: bytes) -> None:
         if not self._begun:

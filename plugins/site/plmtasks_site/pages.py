@@ -1,11 +1,11 @@
 """The templates, and how they show numbers."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from plmtasks.files import as_text
 from plmtasks.leaderboard import higher, label, rank, with_interval
 
 from .runs import readable
@@ -25,7 +25,7 @@ class Pages:
         )  # fmt: skip
         self._made.filters |= {
             "number": with_interval, "rank": rank, "size": size, "decimals": decimals, "signed": signed, "p": p_value, "bar": bar,
-            "readable": readable, "shell": shlex.quote, "percent": percent, "plain": plain,
+            "readable": readable, "shell": shlex.quote, "percent": percent, "plain": as_text,
         }  # fmt: skip
         self._made.globals |= {"label": label, "higher": higher}
 
@@ -34,11 +34,6 @@ class Pages:
         root: the way from the page to the site's root, such as "../"
         """
         return self._made.get_template(template).render(root=root, **values)
-
-
-def plain(value: Any) -> str:
-    """A setting: texts as they are, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def size(value: float | None, unit: str = "") -> str:

@@ -8,10 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plmtasks.files import dump
+from plmtasks.files import dump, value_hash
 from plmtasks.results import Result
-
-from .folder import digest
 
 FILES = ("config.json", "environment.json", "predictions.jsonl", "statistics.npy")
 
@@ -27,12 +25,12 @@ class Run:
     @cached_property
     def state(self) -> str:
         """A hash that changes with any of its files; the large ones are not read for it."""
-        return digest([self.rows_state, [_stamp(self.result.folder / name) for name in FILES[:2]]])
+        return value_hash([self.rows_state, [_stamp(self.result.folder / name) for name in FILES[:2]]])
 
     @cached_property
     def rows_state(self) -> str:
         """The same of its scores and the files that hold its answers alone."""
-        return digest([self.result.record, [_stamp(self.result.folder / name) for name in FILES[2:]]])
+        return value_hash([self.result.record, [_stamp(self.result.folder / name) for name in FILES[2:]]])
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
@@ -79,8 +77,8 @@ def named(results: Iterable[Result]) -> dict[Path, Run]:
     """Each result's run, by its folder; of several results of one identity all but one get a longer key."""
     groups: dict[str, list[tuple[str, Result]]] = {}
     for result in results:
-        identity = result.identity if re.fullmatch("[0-9a-f]{32}", result.identity) else digest(result.identity)
-        groups.setdefault(identity, []).append((digest(result.record), result))
+        identity = result.identity if re.fullmatch("[0-9a-f]{32}", result.identity) else value_hash(result.identity)
+        groups.setdefault(identity, []).append((value_hash(result.record), result))
     runs = {}
     for identity, found in groups.items():
         for i, (content, result) in enumerate(sorted(found, key=lambda pair: pair[0])):

@@ -1,9 +1,10 @@
 """Data as scripts: the only data that a page opened from a disk may load."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from plmtasks.errors import escaped
 
 LIMIT = 1_000_000
 """Bytes of one script, about."""
@@ -28,8 +29,8 @@ def literal(value: Any) -> str:
     raises: ValueError for nan and infinity
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # no "</script>" or "<!--"; no line ends of old JavaScript; no half of a pair, which UTF-8 does not know
-    return re.sub("[<\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+    # no "</script>" or "<!--"; of what is escaped, line ends of old JavaScript and half characters would break a script
+    return escaped(text).replace("<", "\\u003c")
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[str]:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plmtasks.errors import counted
 from plmtasks.formats import Format, Written
-from plmtasks.results import Result
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
+    from plmtasks.results import Result
 
 
 class Site(Format):
@@ -17,10 +18,10 @@ class Site(Format):
     name = "site"
     description = "pages of tables, runs and pairs in a folder, which is brought up to date"
 
-    def write(self, results: Sequence[Result], path: Path, registry: "Registry") -> Written:
+    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
         from .builder import build
 
         built = build(results, path, registry)
-        runs, tasks = (f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((built.runs, "run"), (built.tasks, "task")))
+        runs, tasks = counted(built.runs, "run"), counted(built.tasks, "task")
         said = f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were"
         return Written(files=[built.index], said=said)

@@ -1,6 +1,5 @@
 """A classical model by name, and its folder."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from plmtasks.errors import DataError, InputError, ModelError
-from plmtasks.files import read_object
+from plmtasks.files import file_hash, read_object
 from plmtasks.model import LoadedModel, Model, Provider, read_training
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
@@ -53,7 +52,7 @@ class Classical(Model):
         there = [folder / name for name in FILES if (folder / name).is_file()] if self.config else []
         return {
             "version": self.version, "kind": self.kind,
-            "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there},
+            "files": {file.name: file_hash(file) for file in there},
         }  # fmt: skip
 
     def newly_initialized(self, example_request: Request) -> bool:

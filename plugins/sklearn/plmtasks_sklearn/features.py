@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plmtasks.data import tokens
 from plmtasks.files import read_object
 
 if TYPE_CHECKING:
@@ -14,22 +15,20 @@ if TYPE_CHECKING:
 
     from plmtasks.requests import Classify
 
-UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese, which put no blanks between words: there each character is one."""
+
+def _words(text: str) -> list[str]:
+    """Words and marks; in Thai, Japanese and others that put no blanks between words, each letter is one."""
+    return [token for _, token in tokens(text)]
+
+
 VIEWS: Mapping[str, Mapping[str, Any]] = {
-    "words 1-2": {"sublinear_tf": True, "ngram_range": (1, 2), "token_pattern": rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]"},
+    "words 1-2": {"sublinear_tf": True, "ngram_range": (1, 2), "tokenizer": _words, "token_pattern": None},
     "characters 1-5 in words": {
         "sublinear_tf": True,
         "ngram_range": (1, 5),
         "analyzer": "char_wb",
     },  # of what stands between blanks
     "characters 1-2": {"ngram_range": (1, 2), "analyzer": "char"},
-    "words": {
-        "sublinear_tf": True,
-        "ngram_range": (1, 2),
-        "token_pattern": r"\w+|[^\w\s]",
-    },  # these two are version 1's, which its folders have
-    "characters": {"sublinear_tf": True, "ngram_range": (2, 5), "analyzer": "char_wb"},
 }
 """What may be counted of a text, by name; in words and longer pieces, the logarithm of how often."""
 MOST = 200_000

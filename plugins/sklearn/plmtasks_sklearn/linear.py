@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WEIGHTS = "weights.safetensors"
-FORMER = ("words", "characters")
-"""The views of version 1, which chose none."""
 
 
 @dataclass(kw_only=True)
@@ -57,9 +55,7 @@ class Linear(LoadedModel):
             made = cls(labels=config["labels"], intercept=held["intercept"].astype(np.float64))
             if "weights" in held:
                 made.weights, made.pairs = held["weights"].astype(np.float64), config["pairs"]
-                made.features = Features.read(
-                    folder, {view: held[view] for view in config.get("views", FORMER)}, pairs=made.pairs
-                )
+                made.features = Features.read(folder, {view: held[view] for view in config["views"]}, pairs=made.pairs)
             made.check()
         except (OSError, ValueError, KeyError, DataError, SafetensorError) as e:
             raise ModelError(f"the weights in {folder} cannot be read: {e}") from e

@@ -140,24 +140,6 @@ def test_too_few_examples_choose_nothing(tmp_path: Path) -> None:
     assert scores(rare, asked(["odd one"], "abc"))[0].argmax() in (0, 1, 2)
 
 
-def test_a_folder_of_version_1_sees_what_it_learned_from(tmp_path: Path) -> None:
-    """Which names no views, and took what stands between blanks for a word in Chinese, too."""
-    from plmtasks_sklearn.features import Features
-    from safetensors.numpy import save_file
-
-    texts = ["股市上涨 银行", "电影明星 导演", "股市 银行利率", "导演 票房"]
-    learned = Features.learned(asked(texts, "ab"), ["words", "characters"])
-    weights = np.random.default_rng(0).normal(size=(learned.matrix(asked(texts, "ab")).shape[1], 2)).astype(np.float32)
-    learned.write(tmp_path)
-    save_file({"intercept": np.zeros(2, np.float32), "weights": weights, **learned.rarity}, tmp_path / "weights.safetensors")
-    told = {"kind": "tfidf-linear", "version": 1, "labels": ["a", "b"], "multi_label": False, "pairs": False}
-    (tmp_path / "sklearn.json").write_text(json.dumps(told))
-    wanted = np.exp(learned.matrix(asked(texts, "ab")) @ weights)
-    found = scores(load_registry().model(str(tmp_path)), asked(texts, "ab"))
-    assert found == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-5)
-    assert "股市上涨" in learned.vectorizers["words"].vocabulary_
-
-
 def test_columns_of_one_row_alone_are_one(tmp_path: Path) -> None:
     from plmtasks_sklearn.choosing import _condensed
     from scipy.sparse import random as sparse

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from .spans import Span
+from plmtasks.reading import WordSpan
 
 NOTHING = "none"
 """Stands for no spans at all."""
@@ -23,7 +23,7 @@ def spelled(word: str) -> str:
     return re.sub(r"\s", "_", word.replace("[", "-LSB-").replace("]", "-RSB-")) or "_"
 
 
-def write_text(spans: Iterable[Span], words: Sequence[str]) -> str:
+def write_text(spans: Iterable[WordSpan], words: Sequence[str]) -> str:
     """The text that stands for disjoint spans; their labels have no space or square bracket."""
     known = [spelled(word) for word in words]
     parts, reached = [], 0
@@ -40,11 +40,11 @@ def write_text(spans: Iterable[Span], words: Sequence[str]) -> str:
     return " ".join(parts) or NOTHING
 
 
-def read_text(text: str, words: Sequence[str]) -> list[Span]:
+def read_text(text: str, words: Sequence[str]) -> list[WordSpan]:
     """The spans that a text tells, disjoint and in the order of the sentence; what is not in the sentence is left out."""
     known = [spelled(word) for word in words]
     free = [True] * len(known)
-    spans: list[Span] = []
+    spans: list[WordSpan] = []
     reached = 0
     for label, run in _runs(text):
         start = _find(known, run, reached) if run else -1
@@ -55,7 +55,7 @@ def read_text(text: str, words: Sequence[str]) -> list[Span]:
             continue
         reached = end
         if label is not None:
-            spans.append(Span(label, start, end))
+            spans.append(WordSpan(label, start, end))
             free[start:end] = [False] * len(run)
     return sorted(spans, key=lambda s: s.start)
 
@@ -88,7 +88,7 @@ def _find(words: list[str], run: list[str], start: int) -> int:
     return start
 
 
-def show(spans: Iterable[Span], words: Sequence[str]) -> str:
+def show(spans: Iterable[WordSpan], words: Sequence[str]) -> str:
     """The whole sentence with its spans in brackets, for a person to read."""
     spans = sorted(spans, key=lambda s: s.start)
     parts, reached = [], 0

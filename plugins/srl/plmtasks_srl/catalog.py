@@ -1,6 +1,7 @@
 """The tasks by name, with their instructions and data."""
 
 from plmtasks.data import HubData
+from plmtasks.reading import bio_tags
 
 from .task import Entities, Predicates, Roles
 
@@ -16,7 +17,7 @@ ENTITY_INSTRUCTION = "Find the names in the sentence: each one in brackets, behi
 
 def _names(*types: str) -> dict[str, object]:
     told = f" ({', '.join(types)})"
-    tags = ("O", *(f"{prefix}-{label}" for label in types for prefix in "BI"))
+    tags = bio_tags(types)
     return {"labels": types, "tags": tags, "instruction": ENTITY_INSTRUCTION.format(told)}
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.data import warn_flaws
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Metric, ScoreInfo, ratio
+from plmtasks.reading import WordSpan, spans_to_tags
 
 from .predictions import TAGS_RIGHT
-from .spans import Span, spans_of, write_tags
+from .spans import spans_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class SpanScore(Metric):
         return label
 
     @abstractmethod
-    def items(self, spans: Iterable[Span]) -> set[Item]:
+    def items(self, spans: Iterable[WordSpan]) -> set[Item]:
         """What is compared: correct is what is the same in prediction and reference."""
 
     def more_counts(self, prediction: Prediction, example: Example) -> Mapping[str, float]:
@@ -101,7 +102,7 @@ class SpanScore(Metric):
         counted = np.array([label not in self.left_out for label in self.rows])
         scores = dict(zip(MEASURES, measures(counts[..., counted, :].sum(-2)), strict=True))
         for name, (part, whole) in self.more.items():
-            scores[name] = 100 * _ratio(totals[..., columns.index(part)], totals[..., columns.index(whole)])
+            scores[name] = 100 * ratio(totals[..., columns.index(part)], totals[..., columns.index(whole)])
         of_labels = measures(counts)
         for i, label in enumerate(self.rows):
             scores |= {f"{measure}[{label}]": values[..., i] for measure, values in zip(MEASURES, of_labels, strict=True)}
@@ -117,19 +118,10 @@ def measures(counts: "NDArray[Any]") -> "tuple[NDArray[Any], NDArray[Any], NDArr
 
     correct, excess, missed = counts[..., 0], counts[..., 1], counts[..., 2]
     occurs = correct + excess + missed > 0
-    precision = 100 * np.nan_to_num(_ratio(correct, correct + excess))
-    recall = 100 * np.nan_to_num(_ratio(correct, correct + missed))
-    f1 = np.nan_to_num(_ratio(2 * precision * recall, precision + recall))
+    precision = 100 * np.nan_to_num(ratio(correct, correct + excess))
+    recall = 100 * np.nan_to_num(ratio(correct, correct + missed))
+    f1 = np.nan_to_num(ratio(2 * precision * recall, precision + recall))
     return tuple(np.where(occurs, values, np.nan) for values in (f1, precision, recall))  # type: ignore[return-value]
-
-
-def _ratio(part: "NDArray[Any]", whole: "NDArray[Any]") -> "NDArray[Any]":
-    """part / whole, nan where whole is 0."""
-    import numpy as np
-
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    quotient: NDArray[Any] = np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole != 0)
-    return quotient
 
 
 class SrlEval(SpanScore):
@@ -150,7 +142,7 @@ class SrlEval(SpanScore):
     def label_of(self, label: str) -> str:
         return label.removeprefix("C-")
 
-    def items(self, spans: Iterable[Span]) -> set[Item]:
+    def items(self, spans: Iterable[WordSpan]) -> set[Item]:
         parts: list[tuple[str, list[tuple[int, int]]]] = []
         last: dict[str, list[tuple[int, int]]] = {}
         for label, start, end in sorted(spans, key=lambda s: s.start):
@@ -180,7 +172,7 @@ class ConllEval(SpanScore):
     version = 2
     more = {"accuracy": ("tags_right", "words")}
 
-    def items(self, spans: Iterable[Span]) -> set[Item]:
+    def items(self, spans: Iterable[WordSpan]) -> set[Item]:
         return {(label, (start, end)) for label, start, end in spans}
 
     def more_counts(self, prediction: Prediction, example: Example) -> Mapping[str, float]:
@@ -189,7 +181,7 @@ class ConllEval(SpanScore):
         if right is None:
             # a span that goes on behind the sentence is excess, and no word's tag
             inside = [span for span in spans_of(prediction.value) if span.end <= length]
-            pairs = zip(write_tags(inside, length), write_tags(spans_of(example.reference), length), strict=True)
+            pairs = zip(spans_to_tags(inside, length), spans_to_tags(spans_of(example.reference), length), strict=True)
             right = sum(a == b for a, b in pairs)
         return {"tags_right": right, "words": length}
 
@@ -210,7 +202,7 @@ class SeqEval(Metric):
         pairs = [(self._items(p.value), self._items(e.reference)) for p, e in zip(predictions, examples, strict=True)]
         return _count(pairs)
 
-    def _items(self, value: Any) -> set[Span]:
+    def _items(self, value: Any) -> set[WordSpan]:
         return {span for span in spans_of(value) if span.label != "V"}
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
@@ -242,7 +234,7 @@ class PredicateScore(Metric):
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
         found, sensed = measures(totals[..., :3]), measures(totals[..., 3:])
         scores = dict(zip((*MEASURES, *(f"sense_{name}" for name in MEASURES)), (*found, *sensed), strict=True))
-        return {**scores, "sense_accuracy": 100 * _ratio(totals[..., 3], totals[..., 0])}
+        return {**scores, "sense_accuracy": 100 * ratio(totals[..., 3], totals[..., 0])}
 
 
 def _count(pairs: "Sequence[tuple[set[Any], set[Any]]]") -> "NDArray[Any]":

@@ -9,11 +9,12 @@ from typing import Any, Protocol, TypeVar
 from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError, counted
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import OUTSIDE, spans_to_tags, tags_to_spans
 
 from .data.columns import UNKNOWN
 from .data.entities import Tagged
 from .data.sentences import has_words
-from .spans import OUTSIDE, Where, find_flaw, is_tag, plain, read_tags, spans_of, write_tags
+from .spans import Where, find_flaw, is_tag, plain, spans_of
 
 TAGS_RIGHT = "tags_right"
 """The score of a prediction given as tags: how many are the reference's, both as their files write them."""
@@ -181,10 +182,10 @@ def count_other_references(path: Path, paired: Sequence[tuple[Example, Tagged]])
     beside = [(e, s, s.before[-1]) for e, s in paired if s.before]
     if not all(is_tag(tag) for *_, tags in beside for tag in tags):
         return
-    labels = {span.label for *_, tags in beside for span in read_tags(tags)}
+    labels = {span.label for *_, tags in beside for span in tags_to_spans(tags)}
     if not labels & {span.label for e, _ in paired for span in spans_of(e.reference or ())}:
         return
-    wrong = [(e, s) for e, s, tags in beside if read_tags(tags) != sorted(spans_of(e.reference), key=lambda span: span.start)]
+    wrong = [(e, s) for e, s, tags in beside if tags_to_spans(tags) != sorted(spans_of(e.reference), key=lambda span: span.start)]
     if wrong:
         e, s = wrong[0]
         what = "sentences have other tags than the references in the column before the last, which does not count; the first"
@@ -194,7 +195,7 @@ def count_other_references(path: Path, paired: Sequence[tuple[Example, Tagged]])
 def tags_right(tags: Sequence[str], example: Example) -> int:
     """How many tags are the reference's, as conlleval counts them: letter for letter."""
     own = example.tags if isinstance(example, Written) and example.tags else None
-    wanted = own or write_tags(spans_of(example.reference or ()), len(example.inputs["words"]))
+    wanted = own or spans_to_tags(spans_of(example.reference or ()), len(example.inputs["words"]))
     return sum(a == b for a, b in zip(tags, wanted, strict=True))
 
 
@@ -212,7 +213,7 @@ def check_spans(path: Path, found: Mapping[str, Prediction], examples: Sequence[
             value = []
         if isinstance(value, list) and value and all(isinstance(tag, str) for tag in value):
             tags = _tags(where, value, len(words.get(id_, value)))
-            value = plain(read_tags(tags))
+            value = plain(tags_to_spans(tags))
             scores = {**scores, TAGS_RIGHT: tags_right(tags, known[id_])} if id_ in known else scores
         if not (isinstance(value, list) and all(_is_span(item) for item in value)):
             raise DataError(where, "a list of [label, start, end], or of a tag for each word", repr(value)[:80])

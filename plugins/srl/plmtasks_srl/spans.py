@@ -3,34 +3,27 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError
+from plmtasks.reading import OUTSIDE, WordSpan
 
 Where = Callable[[int], str]
 """The place in a file ("file:line") of a word of a sentence."""
 
 
-class Span(NamedTuple):
-    """Words [start, end) and what they are."""
-
-    label: str
-    start: int
-    end: int
-
-
-def spans_of(value: Iterable[Sequence[Any]]) -> tuple[Span, ...]:
+def spans_of(value: Iterable[Sequence[Any]]) -> tuple[WordSpan, ...]:
     """Spans from their JSON form, lists of label, start and end."""
-    return tuple(Span(*item) for item in value)
+    return tuple(WordSpan(*item) for item in value)
 
 
-def plain(spans: Iterable[Span]) -> list[list[Any]]:
+def plain(spans: Iterable[WordSpan]) -> list[list[Any]]:
     """The JSON form of spans, in the order of the words."""
     return [list(span) for span in sorted(spans, key=lambda s: (s.start, s.end, s.label))]
 
 
-def find_flaw(spans: Iterable[Span], length: int) -> str | None:
+def find_flaw(spans: Iterable[WordSpan], length: int) -> str | None:
     """What keeps these from being disjoint spans of `length` words; None: nothing."""
     taken: set[int] = set()
     for span in spans:
@@ -45,34 +38,7 @@ def find_flaw(spans: Iterable[Span], length: int) -> str | None:
 
 # ── tags ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-OUTSIDE = "O"
-
 SCHEMES = ("IOB1", "IOB2", "IOBES")
-
-
-def write_tags(spans: Iterable[Span], length: int) -> list[str]:
-    """IOB2: B- at the first word of a span, I- at its others, O outside."""
-    tags = [OUTSIDE] * length
-    for label, start, end in spans:
-        tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
-    return tags
-
-
-def read_tags(tags: Iterable[str]) -> list[Span]:
-    """The spans of tags in any of the schemes, cut as conlleval cuts them: an I- that continues nothing opens a span."""
-    spans: list[Span] = []
-    current = None  # the label of a span that may go on
-    for i, tag in enumerate(tags):
-        prefix, _, label = tag.partition("-")
-        if tag == OUTSIDE:
-            current = None
-            continue
-        if prefix in ("B", "S") or label != current:
-            spans.append(Span(label, i, i + 1))
-        else:
-            spans[-1] = Span(label, spans[-1].start, i + 1)
-        current = None if prefix in ("E", "S") else label
-    return spans
 
 
 def scheme_of(sentences: Iterable[Sequence[str]]) -> str:
@@ -127,7 +93,7 @@ CELL = re.compile(r"((?:\([^()*]+)*)\*((?:[^()*]*\))*)")
 """What opens at a word, a star for the word, what closes after it; a closing bracket may repeat the label."""
 
 
-def write_brackets(spans: Iterable[Span], length: int) -> list[str]:
+def write_brackets(spans: Iterable[WordSpan], length: int) -> list[str]:
     """One cell a word, as in CoNLL-2005 and 2012: `(ARG1*`, `*`, `*)`."""
     cells = ["*"] * length
     for label, start, end in spans:
@@ -136,12 +102,12 @@ def write_brackets(spans: Iterable[Span], length: int) -> list[str]:
     return cells
 
 
-def read_brackets(cells: Sequence[str], where: Where) -> list[Span]:
+def read_brackets(cells: Sequence[str], where: Where) -> list[WordSpan]:
     """The spans of a column of brackets; they may lie within one another.
 
     raises: DataError where a cell has another form or the brackets do not match
     """
-    spans: list[Span] = []
+    spans: list[WordSpan] = []
     opened: list[tuple[str, int]] = []
     for i, cell in enumerate(cells):
         if cell == "*":
@@ -156,7 +122,7 @@ def read_brackets(cells: Sequence[str], where: Where) -> list[Span]:
             label, start = opened.pop()
             if named not in ("", label):
                 raise DataError(where(i), f"the bracket of {label} to be closed", repr(cell))
-            spans.append(Span(label, start, i + 1))
+            spans.append(WordSpan(label, start, i + 1))
     if opened:
         label, start = opened[-1]
         raise DataError(where(start), "brackets that are closed within the sentence", f"({label}* open at its end")

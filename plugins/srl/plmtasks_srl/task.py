@@ -13,6 +13,7 @@ from plmtasks.data import SPLIT_SIZES, TEXT_LENGTHS, Dataset, HubData, by_count,
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
+from plmtasks.reading import OUTSIDE, WordSpan, bio_tags, spans_to_tags, tags_to_spans
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
 from plmtasks.task import Task
 
@@ -24,7 +25,7 @@ from .data.samples import sample
 from .data.sentences import CONTINUED_VERB, VERB, Proposition, Sentence, has_words
 from .data.writing import write_bio, write_props, write_tagged
 from .predictions import TAGS_RIGHT, Written, check_spans, count_other_references, find_words, in_order, tags_right
-from .spans import OUTSIDE, Span, plain, read_tags, spans_of, write_tags
+from .spans import plain, spans_of
 from .words import split_words
 
 MARK = "*"
@@ -77,7 +78,7 @@ class SpanTask(Task):
 
     @cached_property
     def tag_labels(self) -> tuple[str, ...]:
-        return (OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
+        return bio_tags(self.labels)
 
     def ask(self, example: Example, kind: str) -> Request:
         """raises: InputError if the file had no words"""
@@ -104,7 +105,7 @@ class SpanTask(Task):
             spans = read_text(answer.text, example.inputs["words"])
         return Prediction(value=plain(self.settled(example, spans)))
 
-    def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+    def settled(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         """The spans, with what is known of them beforehand."""
         return spans
 
@@ -116,15 +117,15 @@ class SpanTask(Task):
             return TagAnswer(labels=tuple(self.to_tags(known, len(request.words))))
         return GenerateAnswer(text=write_text(self.told(example, spans), example.inputs["words"]))
 
-    def told(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+    def told(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         """The spans that have to be written: those that are not known beforehand."""
         return spans
 
-    def to_tags(self, spans: Sequence[Span], length: int) -> list[str]:
-        return write_tags(spans, length)
+    def to_tags(self, spans: Sequence[WordSpan], length: int) -> list[str]:
+        return spans_to_tags(spans, length)
 
-    def from_tags(self, tags: Sequence[str]) -> list[Span]:
-        return read_tags(tags)
+    def from_tags(self, tags: Sequence[str]) -> list[WordSpan]:
+        return tags_to_spans(tags)
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """A sentence as "text", which is cut into words, or as a list of "words".
@@ -167,7 +168,7 @@ class SpanTask(Task):
         return self.write_columns(name, examples, {id_: spans_of(p.value) for id_, p in predictions.items()})
 
     @abstractmethod
-    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[WordSpan]]) -> Mapping[str, str]:
         """Files of the spans that were found, and of the references."""
 
 
@@ -184,10 +185,10 @@ class Propositions(SpanTask):
         """The examples that sentences give."""
 
     @abstractmethod
-    def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
+    def propositions(self, example: Example, spans: Sequence[WordSpan]) -> Iterable[Proposition]:
         """What these spans of an example say, in the terms of sentences."""
 
-    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[WordSpan]]) -> Mapping[str, str]:
         """Brackets, as srl-eval.pl reads them; tags where the name ends in .tsv, or the senses have to be told.
 
         The references stand in `….gold….` beside it; sentences without an example are in neither.
@@ -197,7 +198,7 @@ class Propositions(SpanTask):
         files = {name: found, f"{path.stem}.gold{path.suffix}": given}
         return {file: write(self.sentences(examples, spans)) for file, spans in files.items()}
 
-    def sentences(self, examples: Sequence[Example], spans: Mapping[str, Sequence[Span]]) -> list[Sentence]:
+    def sentences(self, examples: Sequence[Example], spans: Mapping[str, Sequence[WordSpan]]) -> list[Sentence]:
         made: dict[int, Sentence] = {}
         for e in examples:
             number, words = e.inputs["number"], tuple(e.inputs["words"])
@@ -253,7 +254,7 @@ class Roles(Propositions):
                 told = plain(p.roles)
                 yield Written(id=id_, inputs=inputs, reference=told, cluster=s.id, slices=(*_slices(s), *own), lemmas=s.lemmas)
 
-    def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
+    def propositions(self, example: Example, spans: Sequence[WordSpan]) -> Iterable[Proposition]:
         predicate = example.inputs["predicate"]
         # where that was not found, the id still tells it
         position = predicate if predicate is not None else int(example.id.rpartition(".")[2])
@@ -263,20 +264,20 @@ class Roles(Propositions):
         predicate = example.inputs["predicate"]
         return () if predicate is None else (predicate,)
 
-    def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+    def settled(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         """With V at the predicate, whatever else is said of it."""
         predicate = example.inputs["predicate"]
         if predicate is None:
             return []
         if any(s.label in (VERB, CONTINUED_VERB) and s.start <= predicate < s.end for s in spans):
             return spans
-        tags = write_tags(spans, len(example.inputs["words"]))
+        tags = spans_to_tags(spans, len(example.inputs["words"]))
         tags[predicate] = f"B-{VERB}"
-        return read_tags(tags)
+        return tags_to_spans(tags)
 
-    def told(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+    def told(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         predicate = example.inputs["predicate"]
-        return [span for span in spans if span != Span(VERB, predicate, predicate + 1)]
+        return [span for span in spans if span != WordSpan(VERB, predicate, predicate + 1)]
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """Also "predicate": the word, or where it comes more than once, its position from 0.
@@ -354,21 +355,21 @@ class Predicates(Propositions):
     def tag_labels(self) -> tuple[str, ...]:
         return (OUTSIDE, *self.labels)
 
-    def to_tags(self, spans: Sequence[Span], length: int) -> list[str]:
+    def to_tags(self, spans: Sequence[WordSpan], length: int) -> list[str]:
         tags = [OUTSIDE] * length
         for label, start, _ in spans:
             tags[start] = label
         return tags
 
-    def from_tags(self, tags: Sequence[str]) -> list[Span]:
-        return [Span(tag, i, i + 1) for i, tag in enumerate(tags) if tag != OUTSIDE]
+    def from_tags(self, tags: Sequence[str]) -> list[WordSpan]:
+        return [WordSpan(tag, i, i + 1) for i, tag in enumerate(tags) if tag != OUTSIDE]
 
-    def settled(self, example: Example, spans: Sequence[Span]) -> Sequence[Span]:
+    def settled(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         """One word each: the first."""
-        return [Span(label, start, start + 1) for label, start, _ in spans]
+        return [WordSpan(label, start, start + 1) for label, start, _ in spans]
 
-    def propositions(self, example: Example, spans: Sequence[Span]) -> Iterable[Proposition]:
-        return [Proposition(predicate=start, sense=sense, roles=(Span(VERB, start, end),)) for sense, start, end in spans]
+    def propositions(self, example: Example, spans: Sequence[WordSpan]) -> Iterable[Proposition]:
+        return [Proposition(predicate=start, sense=sense, roles=(WordSpan(VERB, start, end),)) for sense, start, end in spans]
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         sentences = read_sentences(path, predicted=True)
@@ -377,7 +378,7 @@ class Predicates(Propositions):
 
 def _senses(sentence: Sentence) -> list[list[Any]]:
     """The predicates of a sentence; those of two propositions once."""
-    return plain({p.predicate: Span(p.sense or VERB, p.predicate, p.predicate + 1) for p in sentence.propositions}.values())
+    return plain({p.predicate: WordSpan(p.sense or VERB, p.predicate, p.predicate + 1) for p in sentence.propositions}.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,7 +401,7 @@ class Entities(SpanTask):
     def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
             inputs = {"words": list(s.words), "number": number}
-            yield Written(id=s.id, inputs=inputs, reference=plain(read_tags(s.tags)), slices=(_long(s),), tags=s.tags)
+            yield Written(id=s.id, inputs=inputs, reference=plain(tags_to_spans(s.tags)), slices=(_long(s),), tags=s.tags)
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """The tag in the last column; a tag that continues nothing begins a span, as for conlleval.
@@ -411,15 +412,17 @@ class Entities(SpanTask):
         paired = in_order(path, sentences, examples)
         count_other_references(path, paired)
         return {
-            e.id: Prediction(value=plain(read_tags(s.tags)), scores={TAGS_RIGHT: tags_right(s.tags, e)}) for e, s in paired
+            e.id: Prediction(value=plain(tags_to_spans(s.tags)), scores={TAGS_RIGHT: tags_right(s.tags, e)}) for e, s in paired
         }  # fmt: skip
 
-    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[Span]]) -> Mapping[str, str]:
+    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[WordSpan]]) -> Mapping[str, str]:
         """The word, the reference's tag and the predicted one, with a space between: what conlleval reads."""
         text = ""
         for e in examples:
             words = e.inputs["words"]
-            text += write_tagged(words, *(write_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id])))
+            text += write_tagged(
+                words, *(spans_to_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id]))
+            )
         return {name: text}
 
 

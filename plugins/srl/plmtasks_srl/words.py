@@ -2,9 +2,8 @@
 
 import re
 
+from plmtasks.data import has_script
 from plmtasks.errors import InputError
-
-HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 WORD = re.compile(
     r"""
@@ -24,7 +23,7 @@ def split_words(text: str) -> list[str]:
     """
     found: list[str] = []
     for part in text.split():
-        found += _split_chinese(part) if HAN.search(part) else WORD.findall(part)
+        found += _split_chinese(part) if has_script(part, "Han") else WORD.findall(part)
     return found
 
 

@@ -29,17 +29,6 @@ def read(registry: Registry) -> Callable[..., tuple[Example, ...]]:
     return read
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, str], Path]:
-    def write(name: str, text: str) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
 @pytest.fixture(scope="session")
 def score(registry: Registry) -> Callable[..., dict[str, float]]:
     """The scores of predictions (or of bare values) under a task's metric, and its counts by column."""

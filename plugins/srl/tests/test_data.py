@@ -3,10 +3,11 @@ import json
 
 import pytest
 from plmtasks_srl.data.sentences import role_name
-from plmtasks_srl.spans import spans_of, write_tags
+from plmtasks_srl.spans import spans_of
 
 from plmtasks.config import Source
 from plmtasks.errors import DataError, DataWarning, InputError
+from plmtasks.reading import spans_to_tags
 
 EWT = """# sent_id = a-1
 doc\t0\t0\tWe\tPRP\t(S*\t-\t-\t(ARG0*)\t*
@@ -317,14 +318,14 @@ TAGS = ["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC", "O", "O", "O", "O"]
 def test_spans_of_characters_are_tags_of_words(row, read, write):
     [example] = read("tagging/text", write("test.jsonl", json.dumps(row) + "\n"))
     assert example.inputs["words"] == ["Anna", "Lee", "flew", "to", "New", "York", ",", "then", "home", "."]
-    assert write_tags(spans_of(example.reference), 10) == TAGS
+    assert spans_to_tags(spans_of(example.reference), 10) == TAGS
 
 
 def test_spans_of_chinese_are_tags_of_characters(read, write):
     row = {"content": "李雷在北京2024年", "mentions": [[0, 2, "PER"], [3, 5, "LOC"]]}
     [example] = read("tagging/text", write("test.jsonl", json.dumps(row)), words="content", tags="mentions")
     assert example.inputs["words"] == ["李", "雷", "在", "北", "京", "2024", "年"]
-    assert write_tags(spans_of(example.reference), 7) == ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O", "O"]
+    assert spans_to_tags(spans_of(example.reference), 7) == ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O", "O"]
 
 
 @pytest.mark.parametrize(
@@ -346,4 +347,4 @@ def test_spans_that_are_no_words_are_told(spans, said, read, write):
 
 def test_white_space_around_a_span_is_none_of_it(read, write):
     [example] = read("tagging/text", write("test.jsonl", json.dumps({"text": TEXT, "label": [[0, 9, "PER"]]})))
-    assert write_tags(spans_of(example.reference), 10)[:3] == ["B-PER", "I-PER", "O"]
+    assert spans_to_tags(spans_of(example.reference), 10)[:3] == ["B-PER", "I-PER", "O"]

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_srl.metrics import ConllEval, PredicateScore, SeqEval, SrlEval
-from plmtasks_srl.spans import plain, read_tags, write_tags
+from plmtasks_srl.spans import plain
 
 from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import spans_to_tags, tags_to_spans
 
 
 def figures(task, metric, references, predictions, score):
@@ -76,10 +77,10 @@ PAIRS = st.lists(
 def laid(pairs):
     """Predictions and examples of (predicted, reference) tags."""
     examples = [
-        Example(id=str(i), inputs={"words": ["w"] * len(wanted)}, reference=plain(read_tags(wanted)))
+        Example(id=str(i), inputs={"words": ["w"] * len(wanted)}, reference=plain(tags_to_spans(wanted)))
         for i, (_, wanted) in enumerate(pairs)
     ]
-    return [Prediction(value=plain(read_tags(found))) for found, _ in pairs], examples
+    return [Prediction(value=plain(tags_to_spans(found))) for found, _ in pairs], examples
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
@@ -93,7 +94,7 @@ def test_sums_give_seqeval_s_own_scores(pairs):
     lengths = [len(wanted) for _, wanted in pairs]
     # as the metric does, seqeval is given IOB2
     found, wanted = (
-        [write_tags(read_tags(pair[side]), n) for pair, n in zip(pairs, lengths, strict=True)] for side in (0, 1)
+        [spans_to_tags(tags_to_spans(pair[side]), n) for pair, n in zip(pairs, lengths, strict=True)] for side in (0, 1)
     )  # fmt: skip
     expected = [f(wanted, found, zero_division=0) for f in (f1_score, precision_score, recall_score)]
     assert np.nan_to_num([scores["f1"], scores["precision"], scores["recall"]]) / 100 == pytest.approx(expected)

@@ -6,20 +6,10 @@ from hypothesis import strategies as st
 from plmtasks_srl.brackets import NOTHING, read_text, show, write_text
 from plmtasks_srl.data.propositions import read_sentences
 from plmtasks_srl.data.sentences import lay_flat
-from plmtasks_srl.spans import (
-    Span,
-    find_flaw,
-    misfits,
-    plain,
-    read_brackets,
-    read_tags,
-    scheme_of,
-    spans_of,
-    write_brackets,
-    write_tags,
-)
+from plmtasks_srl.spans import find_flaw, misfits, plain, read_brackets, scheme_of, spans_of, write_brackets
 
 from plmtasks.errors import DataError
+from plmtasks.reading import WordSpan, spans_to_tags, tags_to_spans
 
 LABELS = st.sampled_from(["ARG0", "ARG1", "C-ARG1", "R-ARG1", "ARGM-TMP", "V", "creative-work"])
 # few different words, so that runs repeat; brackets, bars, spaces of all kinds and what the text itself uses
@@ -35,7 +25,7 @@ def sentences(draw, labels=LABELS):
     bounds = sorted(draw(st.sets(st.integers(0, len(words)))))
     pairs = list(pairwise(bounds))
     kept = [pair for pair in pairs if draw(st.booleans())]
-    return words, [Span(draw(labels), start, end) for start, end in kept]
+    return words, [WordSpan(draw(labels), start, end) for start, end in kept]
 
 
 def at(i):
@@ -46,8 +36,8 @@ def at(i):
 def test_spans_come_back_from_tags_brackets_text_and_json(sentence):
     words, spans = sentence
     length = len(words)
-    assert read_tags(write_tags(spans, length)) == spans
-    assert misfits(write_tags(spans, length), "IOB2") == []
+    assert tags_to_spans(spans_to_tags(spans, length)) == spans
+    assert misfits(spans_to_tags(spans, length), "IOB2") == []
     assert read_brackets(write_brackets(spans, length), at) == spans
     assert read_text(write_text(spans, words), words) == spans
     assert list(spans_of(plain(spans))) == spans
@@ -57,10 +47,10 @@ def test_spans_come_back_from_tags_brackets_text_and_json(sentence):
 @given(sentences())
 def test_one_writing_becomes_another_and_comes_back(sentence):
     words, spans = sentence
-    tags = write_tags(spans, len(words))
-    cells = write_brackets(read_tags(tags), len(words))
+    tags = spans_to_tags(spans, len(words))
+    cells = write_brackets(tags_to_spans(tags), len(words))
     text = write_text(read_brackets(cells, at), words)
-    assert write_tags(read_text(text, words), len(words)) == tags
+    assert spans_to_tags(read_text(text, words), len(words)) == tags
 
 
 @given(sentences())
@@ -83,9 +73,9 @@ SENTENCE = ["the", "cat", "saw", "the", "dog", "and", "the", "cat", "ran"]
 @pytest.mark.parametrize(
     ("spans", "text"),
     [
-        ([Span("ARG0", 0, 2), Span("ARG1", 3, 5)], "[ARG0 the cat] [ARG1 the dog]"),
-        ([Span("ARG0", 6, 8)], "and [ARG0 the cat]"),
-        ([Span("ARG0", 6, 7), Span("ARG1", 8, 9)], "and [ARG0 the] [ARG1 ran]"),
+        ([WordSpan("ARG0", 0, 2), WordSpan("ARG1", 3, 5)], "[ARG0 the cat] [ARG1 the dog]"),
+        ([WordSpan("ARG0", 6, 8)], "and [ARG0 the cat]"),
+        ([WordSpan("ARG0", 6, 7), WordSpan("ARG1", 8, 9)], "and [ARG0 the] [ARG1 ran]"),
         ([], NOTHING),
     ],
 )
@@ -110,7 +100,7 @@ def test_text_holds_only_the_words_that_it_takes(spans, text):
     ],
 )
 def test_of_a_text_that_is_no_such_text_is_read_what_can_be(text, spans):
-    assert read_text(text, SENTENCE) == [Span(*span) for span in spans]
+    assert read_text(text, SENTENCE) == [WordSpan(*span) for span in spans]
 
 
 @given(st.text(st.sampled_from("[] \nARG0thecats"), max_size=40))
@@ -119,7 +109,7 @@ def test_whatever_is_written_gives_disjoint_spans(text):
 
 
 def test_a_person_reads_the_whole_sentence():
-    assert show([Span("V", 2, 3), Span("ARG0", 0, 2)], SENTENCE[:6]) == "[ARG0: the cat] [V: saw] the dog and"
+    assert show([WordSpan("V", 2, 3), WordSpan("ARG0", 0, 2)], SENTENCE[:6]) == "[ARG0: the cat] [V: saw] the dog and"
 
 
 # ── tags ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,17 +134,10 @@ def as_scheme(spans, length, scheme):
 def test_all_schemes_are_read(sentence, scheme):
     words, spans = sentence
     tags = as_scheme(spans, len(words), scheme)
-    assert read_tags(tags) == spans
+    assert tags_to_spans(tags) == spans
     assert misfits(tags, scheme) == []
     found = scheme_of([tags])
     assert misfits(tags, found) == []
-
-
-@given(st.lists(st.sampled_from(["O", *(f"{letter}-{label}" for letter in "BIES" for label in "XY")]), max_size=10))
-def test_tags_are_cut_as_seqeval_cuts_them(tags):
-    from seqeval.metrics.sequence_labeling import get_entities
-
-    assert [(s.label, s.start, s.end - 1) for s in read_tags(tags)] == get_entities(tags)
 
 
 @pytest.mark.parametrize(
@@ -192,12 +175,12 @@ def test_brackets_that_do_not_match_are_errors(cells, message):
 
 
 def test_closing_brackets_may_name_their_label_and_lie_within_one_another():
-    assert read_brackets(["(A*", "(B*B)A)"], at) == [Span("A", 0, 2), Span("B", 1, 2)]
+    assert read_brackets(["(A*", "(B*B)A)"], at) == [WordSpan("A", 0, 2), WordSpan("B", 1, 2)]
 
 
 @given(st.lists(st.tuples(LABELS, st.integers(0, 8), st.integers(1, 4)), max_size=6))
 def test_overlapping_arguments_are_laid_flat(items):
-    spans = [Span(label, start, start + length) for label, start, length in items]
+    spans = [WordSpan(label, start, start + length) for label, start, length in items]
     kept, lost = lay_flat(spans)
     assert find_flaw(kept, 12) is None
     assert lost <= len(spans)
@@ -206,10 +189,10 @@ def test_overlapping_arguments_are_laid_flat(items):
 
 
 def test_an_argument_around_the_predicate_goes_on_behind_it():
-    assert lay_flat([Span("ARG1", 0, 5), Span("V", 2, 3), Span("ARG2", 4, 6)]) == (
-        (Span("ARG1", 0, 2), Span("V", 2, 3), Span("C-ARG1", 3, 5)), 1,
+    assert lay_flat([WordSpan("ARG1", 0, 5), WordSpan("V", 2, 3), WordSpan("ARG2", 4, 6)]) == (
+        (WordSpan("ARG1", 0, 2), WordSpan("V", 2, 3), WordSpan("C-ARG1", 3, 5)), 1,
     )  # fmt: skip
 
 
 def test_a_span_of_more_words_than_any_memory_has_is_told():
-    assert find_flaw([Span("x", 3, 2**63)], 5) == f"['x', 3, {2**63}] in a sentence of 5 words"
+    assert find_flaw([WordSpan("x", 3, 2**63)], 5) == f"['x', 3, {2**63}] in a sentence of 5 words"

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_srl.catalog import PROPOSITIONS, TAGGING
-from plmtasks_srl.spans import Span, plain, read_tags, write_tags
+from plmtasks_srl.spans import plain
 
 from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import WordSpan, spans_to_tags, tags_to_spans
 
 ROLES, PREDICATES, ENTITIES = (
     next(task for task in (*PROPOSITIONS, *TAGGING) if task.name == name)
@@ -63,7 +64,7 @@ def test_systems_on_wnut17_keep_their_official_figures(system, f1, registry, rea
     # what conlleval reads: the word, the reference's tag and the system's
     rows = [line.split(" ") for line in path.read_text().split("\n") if line]
     assert [row[1] for row in rows] == [
-        tag for e in examples for tag in write_tags((Span(*s) for s in e.reference), len(e.inputs["words"]))
+        tag for e in examples for tag in spans_to_tags((WordSpan(*s) for s in e.reference), len(e.inputs["words"]))
     ]
     assert {len(row) for row in rows} == {3}
 
@@ -82,7 +83,7 @@ def sentences(draw):
                 reference=[["V", predicate, predicate + 1]], cluster=str(number),
             )  # fmt: skip
             examples.append(e)
-            predictions[e.id] = Prediction(value=plain(read_tags(tags)))
+            predictions[e.id] = Prediction(value=plain(tags_to_spans(tags)))
     return examples, predictions
 
 
@@ -110,7 +111,7 @@ def test_any_senses_come_back(tmp_path_factory, drawn, sense):
         predicates.setdefault(e.cluster, []).append([sense, e.inputs["predicate"], e.inputs["predicate"] + 1])
     first = {e.cluster: e for e in drawn[0]}
     examples = [Example(id=key, inputs=e.inputs, reference=[], cluster=key) for key, e in first.items()]
-    predictions = {key: Prediction(value=plain(Span(*s) for s in spans)) for key, spans in predicates.items()}
+    predictions = {key: Prediction(value=plain(WordSpan(*s) for s in spans)) for key, spans in predicates.items()}
     path = saved(tmp_path_factory.mktemp("w"), PREDICATES.write_predictions("x.props", examples, predictions))
     assert dict(PREDICATES.read_predictions(path, examples)) == predictions
 

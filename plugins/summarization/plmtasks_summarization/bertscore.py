@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.data import warn_flaws
-from plmtasks.errors import InputError, ModelError
+from plmtasks.errors import InputError, ModelError, summary_of
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import file_hash
 from plmtasks.metric import ScoreInfo
-from plmtasks.model import Provider
+from plmtasks.model import Provider, hub_snapshot
 
 from .metrics import Ratios, texts, warn_markup
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+FILES = ("model*.safetensors", "*.json", "*.txt", "*.model")
 LAYERS: Mapping[str, int] = {
     "roberta-large": 17, "FacebookAI/roberta-large": 17, "bert-base-uncased": 9, "google-bert/bert-base-uncased": 9,
     "bert-base-chinese": 8, "google-bert/bert-base-chinese": 8, "bert-base-multilingual-cased": 9,
@@ -163,19 +165,18 @@ def _checkpoint(path: str, layer: int | None) -> Checkpoint:
     """
     from transformers import AutoConfig
 
-    folder = _folder(path)
+    folder = Path(path) if Path(path).is_dir() else hub_snapshot(path, FILES)
     try:
         layers = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config().num_hidden_layers
     except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
-        said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
+        said = f"{type(e).__name__}: {summary_of(e)}"
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
     chosen = layer or LAYERS.get(path) or max(1, round(0.75 * layers))
     if chosen > layers:
         raise InputError(f"bertscore: {path!r} has {layers} layers, not {chosen}")
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as f:
-            digest.update(hashlib.file_digest(f, "sha256").digest())
+        digest.update(bytes.fromhex(file_hash(file)))
     return Checkpoint(folder=folder, layer=chosen, hash=digest.hexdigest()[:16])
 
 
@@ -192,7 +193,7 @@ def _encoder(path: str, layer: int | None) -> Encoder:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=False)
         module = AutoModel.from_pretrained(checkpoint.folder, use_safetensors=True, trust_remote_code=False).eval()
     except Exception as e:  # tokenizers raises Exception itself, and a value of another type whatever its code comes to
-        said = f"{type(e).__name__}: {e}".splitlines()[0][:300]
+        said = f"{type(e).__name__}: {summary_of(e)}"
         raise ModelError(f"bertscore: {path!r} is no model that can be loaded", said) from e
     if module.config.is_encoder_decoder:
         module = module.get_encoder()
@@ -228,16 +229,3 @@ def _places(module: Any) -> int:
     with torch.inference_mode(), Watch():
         module(input_ids=ids, attention_mask=torch.ones_like(ids))
     return min(found)
-
-
-def _folder(path: str) -> Path:
-    """A folder itself, or that of a model of the hub, downloaded or from its cache."""
-    from huggingface_hub import snapshot_download
-
-    if Path(path).is_dir():
-        return Path(path)
-    try:
-        return Path(snapshot_download(path, allow_patterns=["*.json", "*.txt", "*.model", "model*.safetensors"]))
-    except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
-        reason = f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}"
-        raise ModelError(f"bertscore: {path!r} is no folder, and the hub did not give it", reason) from e

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from plmtasks.data import warn_flaws
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Metric, ScoreInfo, ratio
+from plmtasks.reading import compared_texts
 
 from .sentences import MARKUP, TAG, sentences, unmarked
 from .words import RougeWords, words
@@ -31,28 +32,18 @@ def texts(prediction: Prediction, example: Example) -> tuple[str, Sequence[str]]
 
     raises: MetricError if the task does not compare texts
     """
-    written, *references = map(unmarked, _raw(prediction, example))
-    return written, references
+    written, references = _raw(prediction, example)
+    return unmarked(written), list(map(unmarked, references))
 
 
-def _raw(prediction: Prediction, example: Example) -> list[str]:
-    found = [example.reference] if isinstance(example.reference, str) else example.reference
-    if not (
-        isinstance(prediction.value, str)
-        and isinstance(found, (list, tuple))
-        and found
-        and all(isinstance(r, str) for r in found)
-    ):
-        raise MetricError(
-            f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
-            "rouge, summary_style and bertscore are for tasks whose answers and references are texts",
-        )
-    return [prediction.value, *found]
+def _raw(prediction: Prediction, example: Example) -> tuple[str, Sequence[str]]:
+    return compared_texts(prediction, example, "rouge, summary_style and bertscore are")
 
 
 def warn_markup(predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
     """Says how many examples have markup of sentences, which counts as no word, and other, which may count."""
-    raw = [" ".join(_raw(p, e)) for p, e in zip(predictions, examples, strict=True)]
+    pairs = (_raw(p, e) for p, e in zip(predictions, examples, strict=True))
+    raw = [" ".join([written, *references]) for written, references in pairs]
     for pattern, what in (
         (MARKUP, "is taken for the end of a line and counts as no word"),
         (TAG, "may count as words; take it out if it is none"),
@@ -79,14 +70,11 @@ class Ratios(Metric):
         return list(dict.fromkeys([*(above for above, _ in pairs), *(below for _, below in pairs)]))
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        import numpy as np
-
         columns = list(self.columns())
         found = {}
         for score, (above, below) in self.ratios().items():
-            bottom = totals[..., columns.index(below)]
-            ratio = totals[..., columns.index(above)] / np.where(bottom == 0, np.nan, bottom)
-            found[score] = 100 * ratio if self.scores()[score].unit == "points" else ratio
+            value = ratio(totals[..., columns.index(above)], totals[..., columns.index(below)])
+            found[score] = 100 * value if self.scores()[score].unit == "points" else value
         return found
 
     def rows(self, rows: Sequence[Mapping[str, float]]) -> "NDArray[Any]":

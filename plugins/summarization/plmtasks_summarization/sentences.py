@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 MARKUP = re.compile(r"[ \t]*(?:</?(?:t|s|q|n|p|br|sep|bos|eos|sos|s_sep|sent)[ ]?/?>|\[(?:SEP|CLS|X_SEP)\])[ \t]*", re.IGNORECASE)
 """What data sets and systems put around or between sentences (<t> </t>, <s> </s>, <q>, <n>); it stands for a line feed."""
@@ -9,20 +11,17 @@ MARKUP = re.compile(r"[ \t]*(?:</?(?:t|s|q|n|p|br|sep|bos|eos|sos|s_sep|sent)[ ]
 TAG = re.compile(r"</?[A-Za-z][\w-]{0,11} ?/?>|\[(?:UNK|PAD|MASK|unused\d+)\]")
 """Any other markup: it may be a word."""
 
-EAST = r"\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Characters of Chinese and Japanese."""
+EAST = r"\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}"
+"""Characters of Chinese and Japanese, punctuation included, by Unicode's property Script_Extensions."""
 
-STOP = re.compile(
-    rf"""(?P<apart>\s)?
+STOP = rf"""(?P<apart>\s)?
     (?P<stop> (?:\.\s?){{2,}}(?<!\s) | …+ | [.!?]+ )
     (?P<quote> (?: \s?'' | \s?-rrb-(?!\S) | ["'”’»)\]] | \s["”’»)\]](?!\S) )* )
     (?: \s+ | (?<=[{EAST}][.!?])(?=[{EAST}]) )
     | [。！？｡]+(?![。！？｡”’」』）》])\s*
     | [。！？｡]+(?P<closed>[”’」』）]+)\s*
     | (?<![0-9０-９])．+(?![．”’」』）])\s*
-    | [।॥؟۔።။។։]+\s*""",
-    re.VERBOSE,
-)
+    | [।॥؟۔።။។։]+\s*"""
 """Where a sentence may end: a stop with its quotes before white space, or a mark that is nothing but a sentence's end."""
 
 OPENING = {"”": "“", "’": "‘", "」": "「", "』": "『", "）": "（"}
@@ -90,8 +89,15 @@ def sentences(text: str) -> list[str]:
     return lines if len(lines) > 1 else _cut(lines[0].strip()) if lines else []
 
 
+@cache
+def _stop() -> Any:
+    import regex
+
+    return regex.compile(STOP, regex.VERBOSE)
+
+
 def _cut(line: str) -> list[str]:
-    found = list(STOP.finditer(line))
+    found = list(_stop().finditer(line))
     small = _small(line, found)
     tokenized = re.search(r"\s[.!?](?!\S)", line) is not None
     cuts = [m.end() for m in found if _ends(line, m, small=small, tokenized=tokenized)]

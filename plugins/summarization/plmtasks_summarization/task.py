@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, Event, open_dataset
-from plmtasks.errors import DataError
+from plmtasks.data import Dataset, Event, open_dataset, texts_only
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
@@ -89,10 +88,7 @@ class Summarization(Task):
         if path.is_dir():
             files = sorted(p for p in path.iterdir() if p.is_file())
             return {p.stem: Prediction(value="\n".join(read_lines(p)).strip()) for p in files}
-        found = super().read_predictions(path, examples)
-        wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
-        if wrong is not None:
-            raise DataError(f"{path}: {wrong}", "a summary as text", repr(found[wrong].value))
+        found = texts_only(path, super().read_predictions(path, examples), "a summary")
         if path.suffix in (".jsonl", ".json"):
             return found
         return {id_: replace(p, value=LINE_FEEDS.sub("\n", p.value)) for id_, p in found.items()}

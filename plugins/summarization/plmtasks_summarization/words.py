@@ -5,21 +5,12 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-"""Scripts without spaces between words: each character, with the marks on it, is a word."""
-
-
-@cache
-def _word() -> Any:
-    import regex  # type: ignore[import-untyped]
-
-    return regex.compile(rf"(?V1){UNSPACED}\p{{M}}*|[[\p{{L}}\p{{N}}\p{{M}}]--{UNSPACED}]+")
+from plmtasks.data import languages
 
 
 def words(text: str) -> list[str]:
     """Runs of letters, digits and their marks in lower case; scripts without spaces character by character."""
-    found: list[str] = _word().findall(unicodedata.normalize("NFKC", text).lower())
-    return found
+    return languages.words(unicodedata.normalize("NFKC", text).lower())
 
 
 @cache
@@ -56,7 +47,7 @@ class RougeWords:
 
     def any_in(self, text: str) -> bool:
         """Whether there is a word at all; does not stem."""
-        return bool(re.search("[a-z0-9]", text.lower()) if self.language == "en" else _word().search(text))
+        return bool(re.search("[a-z0-9]", text.lower()) if self.language == "en" else words(text))
 
     def signature(self) -> str:
         return (

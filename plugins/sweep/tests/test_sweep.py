@@ -47,7 +47,7 @@ def cells(path: Path, registry: Registry, **line: Any) -> list[Cell]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = \n", r"suite\.toml: expected TOML, found .*line 1"),
+        ("x = \n", r"suite\.toml:1: expected TOML, found .*line 1"),
         ("", r"suite\.toml names no task\n  --task NAME, or task = \"NAME\" in a file"),
         ('tasks = "qa"\n', r"suite\.toml:1: expected tables \[\[tasks\]\], found 'qa'"),
         (PAIR + "lerning_rate = 1\n", r"suite\.toml:5: expected a setting in \[\[models\]\], found 'lerning_rate'\n"

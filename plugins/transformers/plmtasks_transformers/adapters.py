@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.errors import DataError, InputError, ModelError, summary_of
 from plmtasks.files import read_object
 
 from . import files
@@ -82,7 +82,7 @@ def add(parts: "Parts", example_request: "Request", training: "TrainSettings") -
             torch.manual_seed(training.seed)
             return peft.get_peft_model(parts.module, config, autocast_adapter_dtype=False)
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError, AssertionError) as e:
-        first = str(e).strip().split("\n")[0]
+        first = summary_of(e)
         raise InputError(
             f"{training.peft} does not fit {parts.name!r}: {first}", "peft_args takes what peft's configuration takes"
         ) from e

@@ -10,7 +10,7 @@ from plmtasks.errors import InputError, ModelError, UnknownNameError
 from plmtasks.model import LoadedModel, Model, Provider, TrainableModel, read_training
 from plmtasks.requests import Request
 
-from . import adapters, files
+from . import files
 from .architectures import ANSWERS, family_of, has_head, head_of, memory_of
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Checkpoint(Model):
         return replace(self, source=str(folder), revision=None)
 
     def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
+        from . import adapters
         from .kinds import kind_of
 
         folder, head = self.folder(settings), self.head(example_request)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import ModelError
+from plmtasks.errors import ModelError, summary_of
 from plmtasks.files import read_object
 from plmtasks.model import LoadedModel, Model, Provider, reading
 from plmtasks.requests import Request
@@ -15,8 +15,6 @@ from plmtasks.requests import Request
 from . import files
 from .architectures import ANSWERS, ENCODER, SEQUENCE_TO_SEQUENCE, family_of
 from .checkpoint import Checkpoint, label, unsafe
-from .loaded import save_checkpoint
-from .prompts import PREFIXED
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings
@@ -43,6 +41,8 @@ class FromScratch(Model):
         import torch
         import transformers
 
+        from .loaded import save_checkpoint
+
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         try:
@@ -51,7 +51,7 @@ class FromScratch(Model):
                 torch.manual_seed(seed)
                 module = transformers.AutoModel.from_config(config, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as e:
-            raise ModelError(f"{self.name!r} cannot be made: {str(e).strip().splitlines()[0]}") from e
+            raise ModelError(f"{self.name!r} cannot be made: {summary_of(e)}") from e
         save_checkpoint(module, tokenizer, folder)
         return self.saved(folder)
 
@@ -121,6 +121,7 @@ class Scratch(FromScratch):
 def learned(texts: Iterable[str], family: str, config: Any) -> Any:
     """A tokenizer of the size that the configuration says: word pieces for encoders, byte pairs for the others."""
     from . import vocabulary
+    from .prompts import PREFIXED
 
     size = config.vocab_size
     if family == ENCODER:

@@ -10,7 +10,6 @@ from .architectures import ENCODER
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-HAN = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -82,7 +81,7 @@ def byte_pairs(texts: Iterable[str], size: int, *, ends: bool = False, sentinels
     special = ["<pad>", "</s>", "<s>", *(f"<extra_id_{i}>" for i in range(sentinels))]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(HAN), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()

@@ -165,7 +165,7 @@ def test_a_checkpoint_that_lies_is_found(folder):
 
 
 @pytest.mark.parametrize("label2id", [{"b": 1, "a": 0}, None, {"LABEL_0": 0, "LABEL_1": 1}, {"a": 1, "b": 0}, {"a": 7}])
-@pytest.mark.parametrize("form", [CLASSIFY, Tag(words=("the", "lamp"), labels=("b", "a"))])
+@pytest.mark.parametrize("example_request", [CLASSIFY, Tag(words=("the", "lamp"), labels=("b", "a"))])
 def test_id2label_alone_names_the_columns(tiny, load, tmp_path, example_request, label2id):
     named = replace(example_request, labels=("a", "b"))
     load("encoder", named).save(tmp_path)

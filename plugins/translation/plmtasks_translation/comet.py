@@ -1,8 +1,6 @@
 """COMET with a model of the user's choice, where the package unbabel-comet is installed."""
 
-import hashlib
 import importlib.util
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.files import file_hash
+from plmtasks.metric import Metric, ScoreInfo, ratio
 from plmtasks.model import Provider
 
 if TYPE_CHECKING:
@@ -91,17 +90,13 @@ class Comet(Metric):
         return rows
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        import numpy as np
-
-        with np.errstate(invalid="ignore"):
-            return {"comet": totals[..., 0] / totals[..., 1]}
+        return {"comet": ratio(totals[..., 0], totals[..., 1])}
 
     def signature(self) -> str:
         from importlib.metadata import version
 
         _check_package()
-        with self.checkpoint.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        digest = file_hash(self.checkpoint)[:16]
         return f"comet|model:{Path(self.path).name}@{digest}|version:{version('unbabel-comet')}"
 
 
@@ -115,6 +110,8 @@ def _check_package() -> None:
 
 @cache
 def _load(checkpoint: Path) -> Any:
+    import logging
+
     import comet
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)

@@ -8,10 +8,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.data import base_language, language_name, warn_flaws
-from plmtasks.errors import InputError, MetricError, UnknownNameError
+from plmtasks.errors import InputError, UnknownNameError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Metric, ScoreInfo, ratio
 from plmtasks.model import Provider
+from plmtasks.reading import compared_texts
 
 from .languages import tokenizer
 
@@ -58,7 +59,7 @@ class Sacrebleu(Metric):
         """sacrebleu's counts. Private there, but what its bootstrap rests on: a test holds the sums to its `corpus_score`."""
         import numpy as np
 
-        references = [_texts(p, e) for p, e in zip(predictions, examples, strict=True)]
+        references = [compared_texts(p, e, "bleu, chrf and ter are")[1] for p, e in zip(predictions, examples, strict=True)]
         _warn_markup([p.value for p in predictions], references)
         # None stands for a reference that an example has not
         streams = list(zip_longest(*references))
@@ -200,11 +201,7 @@ class Ter(Sacrebleu):
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
         """totals: (..., 2); returns: points, (...); nan if there is no reference"""
-        import numpy as np
-
-        edits, expected = totals[..., 0], totals[..., 1]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return {"ter": np.where(expected > 0, 100 * edits / expected, np.nan)}
+        return {"ter": 100 * ratio(totals[..., 0], totals[..., 1])}
 
 
 METRICS = (
@@ -214,20 +211,6 @@ METRICS = (
     Chrf(name="chrf++", description="chrF2++ by sacrebleu: with n-grams of words", words=2),
     Ter(),
 )
-
-
-def _texts(prediction: Prediction, example: Example) -> Sequence[str]:
-    """The texts that a prediction is compared with.
-
-    raises: MetricError if the task does not compare texts
-    """
-    found = [example.reference] if isinstance(example.reference, str) else example.reference
-    if not (isinstance(found, list) and found and all(isinstance(text, str) for text in (prediction.value, *found))):
-        raise MetricError(
-            f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
-            "bleu, chrf and ter are for tasks whose answers and references are texts",
-        )
-    return found
 
 
 def _warn_markup(written: Sequence[str], references: Sequence[Sequence[str]]) -> None:

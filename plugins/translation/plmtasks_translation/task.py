@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, language_name, open_dataset
+from plmtasks.data import SPLIT_FILES, Dataset, language_name, open_dataset, texts_only
 from plmtasks.errors import DataError, InputError, counted
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import parse, read_lines
@@ -90,11 +90,7 @@ class Translation(Task):
         """
         lines = read_lines(path)
         if lines and _is_record(lines[0]):
-            found = super().read_predictions(path, examples)
-            wrong = next((id_ for id_, p in found.items() if not isinstance(p.value, str)), None)
-            if wrong is not None:
-                raise DataError(f"{path}: {wrong}", "a translation as text", repr(found[wrong].value))
-            return found
+            return texts_only(path, super().read_predictions(path, examples), "a translation")
         if len(lines) != len(examples):
             raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
         return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}

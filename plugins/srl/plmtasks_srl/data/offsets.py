@@ -1,16 +1,14 @@
 """Spans of characters, as annotation tools export them, as tags of words: doccano's, Prodigy's and spaCy's."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from plmtasks.data import tokens
 from plmtasks.errors import DataError, counted
+from plmtasks.reading import spans_to_tags
 
 KEYS = ("label", "labels", "entities", "spans")
 """Under which they have the spans, beside "text"."""
-
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+|[^\w\s]")
-"""A run of letters and digits, a mark, or a character of a script that puts no spaces between words."""
 
 
 def spans_in(row: Mapping[str, Any]) -> list[Any] | None:
@@ -27,8 +25,8 @@ def tagged(where: str, text: str, spans: Sequence[Any]) -> tuple[list[str], list
 
     raises: DataError for a span that is none, that begins or ends within a word, or that overlaps another
     """
-    words = [(m.start(), m.end()) for m in WORD.finditer(text)]
-    tags = ["O"] * len(words)
+    words = [(start, start + len(word)) for start, word in tokens(text)]
+    found: list[tuple[str, int, int]] = []
     for start, end, label in sorted(_triples(where, text, spans)):
         inner = [i for i, (a, b) in enumerate(words) if a < end and b > start]
         trimmed = text[start:end].strip()
@@ -36,11 +34,10 @@ def tagged(where: str, text: str, spans: Sequence[Any]) -> tuple[list[str], list
         if not inner or (words[inner[0]][0], words[inner[-1]][1]) != (first, first + len(trimmed)):
             cut = "".join(text[words[inner[0]][0] : words[inner[-1]][1]]) if inner else ""
             raise DataError(where, "spans that begin and end with a word", f"{text[start:end]!r} within {cut!r}")
-        if any(tags[i] != "O" for i in inner):
+        if found and inner[0] < found[-1][2]:
             raise DataError(where, "spans that do not overlap", f"{text[start:end]!r} as {label} over another")
-        for i in inner:
-            tags[i] = f"{'B' if i == inner[0] else 'I'}-{label}"
-    return [text[a:b] for a, b in words], tags
+        found.append((label, inner[0], inner[-1] + 1))
+    return [text[a:b] for a, b in words], spans_to_tags(found, len(words))
 
 
 def _triples(where: str, text: str, spans: Iterable[Any]) -> Iterator[tuple[int, int, str]]:

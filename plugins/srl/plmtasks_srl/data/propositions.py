@@ -7,8 +7,9 @@ from pathlib import Path
 
 from plmtasks.data import warn_flaws
 from plmtasks.errors import DataError
+from plmtasks.reading import tags_to_spans
 
-from ..spans import count_misfits, is_tag, read_brackets, read_tags
+from ..spans import count_misfits, is_tag, read_brackets
 from .columns import UNKNOWN, Block, blocks, conll_files, is_row
 from .sentences import Found, Parsed, Sentence, assemble, parallel
 from .universal import is_conllu, read_conllu, read_universal
@@ -156,7 +157,7 @@ def _read_bio(path: Path, kept: Sequence[Block]) -> Found:
         yield Parsed(
             block=block, key=block.name, words=block.column(1),
             rolesets=[None if roleset == "-" else roleset for roleset in block.column(3)],
-            columns=[read_tags(tags) for tags in columns],
+            columns=[tags_to_spans(tags) for tags in columns],
         )  # fmt: skip
     count_misfits(path, tagged, "IOB2")
     warn_flaws(str(path), left_out, LEFT_OUT)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from plmtasks.data import SPLIT_SIZES, Event, events
+from plmtasks.reading import WordSpan
 
-from ..spans import Span
 from .sentences import VERB, Proposition, Sentence
 
 Phrases = Sequence[tuple[str, str | None]]
@@ -33,7 +33,7 @@ def _sentence(event: Event, shape: int, language: str) -> Sentence:
     for phrase, role in (_english if language == "en" else _chinese)(event, shape):
         own = phrase.split()
         if role is not None:
-            roles.append(Span(role, len(words), len(words) + len(own)))
+            roles.append(WordSpan(role, len(words), len(words) + len(own)))
         words += own
     predicate = next(span.start for span in roles if span.label == VERB)
     proposition = Proposition(predicate=predicate, sense="01", roles=tuple(roles))

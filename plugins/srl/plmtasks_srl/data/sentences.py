@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from plmtasks.errors import DataError
+from plmtasks.reading import WordSpan
 
-from ..spans import Span, Where
+from ..spans import Where
 from .columns import UNKNOWN, Block
 
 VERB, CONTINUED_VERB = "V", "C-V"
@@ -26,7 +27,7 @@ class Proposition:
     """The number of its roleset ("01"), as far as the file tells."""
     lemma: str = ""
     """As far as the file tells."""
-    roles: tuple[Span, ...]
+    roles: tuple[WordSpan, ...]
     """Disjoint; the predicate's words have the role V."""
 
 
@@ -55,7 +56,7 @@ class Parsed:
     words: Sequence[str]
     rolesets: Sequence[str | None]
     """Of each word, such as "be.01"; None: it is no predicate."""
-    columns: Sequence[Sequence[Span]]
+    columns: Sequence[Sequence[WordSpan]]
     """The roles of each predicate, in their order."""
 
 
@@ -88,7 +89,7 @@ def assemble(parsed: Parsed, predicted: bool) -> tuple[Sentence, int]:
         raise DataError(block.where(0), expected, str(len(columns)))
     propositions, lost = [], 0
     for (position, roleset), column in zip(predicates, columns, strict=True):
-        named = [Span(role_name(label), start, end) for label, start, end in column]
+        named = [WordSpan(role_name(label), start, end) for label, start, end in column]
         if not predicted and not any(s.label in (VERB, CONTINUED_VERB) and s.start <= position < s.end for s in named):
             has = next((s.label for s in named if s.start <= position < s.end), "no role")
             raise DataError(block.where(position), f"the role V at the predicate {parsed.words[position]!r} of the column", has)
@@ -100,7 +101,7 @@ def assemble(parsed: Parsed, predicted: bool) -> tuple[Sentence, int]:
     return Sentence(id=parsed.key, words=words, propositions=tuple(propositions), where=block.where), lost
 
 
-def lay_flat(spans: Iterable[Span]) -> tuple[tuple[Span, ...], int]:
+def lay_flat(spans: Iterable[WordSpan]) -> tuple[tuple[WordSpan, ...], int]:
     """Disjoint spans, and how many were left out for it.
 
     An argument around the predicate becomes the part before and its continuation (C-) behind. Of two that overlap, the one
@@ -111,7 +112,7 @@ def lay_flat(spans: Iterable[Span]) -> tuple[tuple[Span, ...], int]:
         return tuple(spans), 0
     spans.sort(key=lambda s: (s.label not in (VERB, CONTINUED_VERB), s.start, -s.end))
     taken: dict[int, str] = {}
-    kept: list[Span] = []
+    kept: list[WordSpan] = []
     dropped = 0
     for span in spans:
         others = {taken[i] for i in range(span.start, span.end) if i in taken}
@@ -121,7 +122,7 @@ def lay_flat(spans: Iterable[Span]) -> tuple[tuple[Span, ...], int]:
         pieces = _pieces([i for i in range(span.start, span.end) if i not in taken])
         dropped += not pieces
         for number, (start, end) in enumerate(pieces):
-            kept.append(Span(f"C-{span.label}" if number else span.label, start, end))
+            kept.append(WordSpan(f"C-{span.label}" if number else span.label, start, end))
             taken |= dict.fromkeys(range(start, end), span.label)
     return tuple(sorted(kept, key=lambda s: s.start)), dropped
 

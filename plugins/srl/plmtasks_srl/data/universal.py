@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from plmtasks.errors import DataError
+from plmtasks.reading import WordSpan
 
-from ..spans import Span, is_tag
+from ..spans import is_tag
 from .columns import UNKNOWN, Block, blocks
 from .sentences import CONTINUED_VERB, VERB, Found, Parsed, parallel
 
@@ -44,7 +45,7 @@ def read_universal(path: Path, kept: Sequence[Block]) -> Found:
         numbers = {number: i for i, number in enumerate(block.column(at["ID"]))}
         rolesets = [None if p == "_" else p for p in block.column(at["UP:PRED"])]
         roles = [
-            [*_arguments(block, i, at[argument], numbers), Span(VERB, i, i + 1)]
+            [*_arguments(block, i, at[argument], numbers), WordSpan(VERB, i, i + 1)]
             for i, roleset in enumerate(rolesets) if roleset is not None
         ]  # fmt: skip
         yield Parsed(block=block, key=block.name, words=own, rolesets=rolesets, columns=roles)
@@ -78,7 +79,7 @@ def _treebank_words(path: Path, kept: Sequence[Block]) -> list[list[str]]:
     return words
 
 
-def _arguments(block: Block, row: int, column: int, numbers: dict[str, int]) -> set[Span]:
+def _arguments(block: Block, row: int, column: int, numbers: dict[str, int]) -> set[WordSpan]:
     """A cell's arguments; several heads of one span name it again."""
     cell = block.rows[row][column]
     found = set()
@@ -88,7 +89,7 @@ def _arguments(block: Block, row: int, column: int, numbers: dict[str, int]) -> 
         first, last = numbers.get(start), numbers.get(end or start)
         if not label or first is None or last is None or last < first:
             raise DataError(block.where(row), "arguments as LABEL:first-last or LABEL:word, with | between", repr(item))
-        found.add(Span(label, first, last + 1))
+        found.add(WordSpan(label, first, last + 1))
     return found
 
 
@@ -118,12 +119,12 @@ def read_conllu(path: Path, kept: Sequence[Block]) -> Found:
         rolesets = [None if cell in EMPTY else cell for cell in named]
         predicates = [i for i, roleset in enumerate(rolesets) if roleset is not None]
         columns = [
-            [Span(label, i, i + 1) for i, label in enumerate(block.column(c)) if label not in EMPTY]
+            [WordSpan(label, i, i + 1) for i, label in enumerate(block.column(c)) if label not in EMPTY]
             for c in range(at + 1, len(block.rows[0]))
         ]  # fmt: skip
         for i, column in zip(predicates, columns, strict=False):
             if not any(span.label in (VERB, CONTINUED_VERB) and span.start == i for span in column):
-                column.append(Span(VERB, i, i + 1))
+                column.append(WordSpan(VERB, i, i + 1))
         yield Parsed(block=block, key=block.name, words=block.column(1), rolesets=rolesets, columns=columns)
 
 

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from ..spans import Span, write_brackets, write_tags
+from plmtasks.reading import WordSpan, spans_to_tags
+
+from ..spans import write_brackets
 from .entities import DOCUMENT
 from .sentences import Sentence
 
@@ -15,7 +17,7 @@ def write_props(sentences: Iterable[Sentence]) -> str:
 
 def write_bio(sentences: Iterable[Sentence]) -> str:
     """A word a line: its number, itself, no part of speech, a predicate's word and sense, a column of IOB2 tags a predicate."""
-    return "".join(_block(s, _numbered(s), write_tags) for s in sentences)
+    return "".join(_block(s, _numbered(s), spans_to_tags) for s in sentences)
 
 
 def write_tagged(words: Sequence[str], *tags: Sequence[str]) -> str:
@@ -36,7 +38,7 @@ def _lemmas(sentence: Sentence) -> list[str]:
     return [re.sub(r"^-$|[*#=]", "_", cell(word)) if i in predicates else "-" for i, word in enumerate(sentence.words)]
 
 
-def _block(sentence: Sentence, head: Sequence[Sequence[str]], write: Callable[[Iterable[Span], int], list[str]]) -> str:
+def _block(sentence: Sentence, head: Sequence[Sequence[str]], write: Callable[[Iterable[WordSpan], int], list[str]]) -> str:
     """The lines of a sentence, the columns in the order of their predicates, and an empty line."""
     propositions = sorted(sentence.propositions, key=lambda p: p.predicate)
     columns = [write(p.roles, len(sentence.words)) for p in propositions]
