@@ -13,7 +13,7 @@ import click
 LABELS = ("negative", "positive")
 FAMILIES = ("encoder", "decoder", "sequence-to-sequence")
 WORDS = ("a", "bright", "but", "dull", "film", "funny", "long", "never", "quite", "scene", "story", "the", "was", "with")
-GENERATION = {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None}
+GENERATION = {"num_beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None}
 
 
 def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: bool = True, seed: int = 0) -> int:

@@ -70,7 +70,7 @@ def learned(name: str, task: str, model: str, data: str, **training: Any) -> str
     folder = folder_of(name)
     if not (folder / "plmtasks.json").exists():
         dtype: Any = "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
-        settings = plmtasks.TrainSettings(epochs=1, dtype=dtype, select_split="none", **training)
+        settings = plmtasks.TrainSettings(num_train_epochs=1, dtype=dtype, select_split="none", **training)
         plmtasks.train(task, model, str(folder), training=settings, data=data, threads=2, quiet=True, yes=True)
     return str(folder)
 

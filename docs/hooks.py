@@ -9,12 +9,19 @@ import click
 
 import plmtasks
 from plmtasks.cli import cli
+from plmtasks.config import GROUPS
+from plmtasks.files import values
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs for each page."""
     if "{{ commands }}" in markdown:
         markdown = markdown.replace("{{ commands }}", "\n".join(_group(cli, "plmtasks")))
+    for name, form in GROUPS.items():
+        told, defaults = values.documented(form), values.defaults(form)
+        rows = (f"| `{key}` | {default and f'`{default}`'} | {_cell(told[key])} |" for key, default in defaults.items())
+        table = "\n".join(["| setting | default | |", "| --- | --- | --- |", *rows])
+        markdown = markdown.replace(f"{{{{ {name} }}}}", table)
     if "{{ schema }}" in markdown:
         schema = json.loads(Path(plmtasks.__file__).with_name("result.schema.json").read_text(encoding="utf-8"))
         markdown = markdown.replace("{{ schema }}", "\n".join(_schema(schema)))

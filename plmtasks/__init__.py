@@ -25,19 +25,19 @@ __all__ = [
 ]  # fmt: skip
 
 
-def run(task: str, model: str, **options: Any) -> "Result":
+def run(task: str, model: str, **settings: Any) -> "Result":
     """Runs a task on a model; the same as `plmtasks run`.
 
-    options: the fields of `RunConfig`, `Source`, `ModelSettings`, `Generation` and, with `training=`, `TrainSettings`
+    settings: the fields of `RunConfig`, `Source`, `ModelSettings`, `Generation` and `TrainSettings`, as of `run_config`
 
     raises: PlmtasksError
     """
     from .evaluation import run
 
-    return run([run_config(task, model, **options)])[0]
+    return run([run_config(task, model, **settings)])[0]
 
 
-def train(task: str | Mapping[str, Mapping[str, Any]], model: str, output: str, **options: Any) -> Path:
+def train(task: str | Mapping[str, Mapping[str, Any]], model: str, output: str, **settings: Any) -> Path:
     """Trains a model on a task; the same as `plmtasks train`. Returns the checkpoint's folder.
 
     task: its name; or several tasks, learned together, each with the fields of its `Source`:
@@ -48,7 +48,7 @@ def train(task: str | Mapping[str, Mapping[str, Any]], model: str, output: str, 
     from .evaluation import train
 
     tasks = {task: {}} if isinstance(task, str) else task
-    return train([run_config(name, model, **{**options, **source}) for name, source in tasks.items()], output)
+    return train([run_config(name, model, **{**settings, **source}) for name, source in tasks.items()], output)
 
 
 def predict(
@@ -56,17 +56,19 @@ def predict(
     model: str,
     inputs: "str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]] | os.PathLike[str]",
     output: str | None = None,
-    **options: Any,
+    followed_model: str | None = None,
+    **settings: Any,
 ) -> Iterator[dict[str, Any]]:
     """Answers new questions, as they are asked for; the same as `plmtasks predict --format json`.
 
     inputs: texts, or the task's fields by name and perhaps "id"; one text, or one question's fields, gives one answer; or a
         `Path`: a file of such lines, or a table, whose columns are found as `plmtasks predict` finds them
     output: a file of JSON lines that keeps the answers; all are computed at once, and, interrupted, the same call goes on
-    options: as of `run`; `given="MODEL"` answers the task that this one follows
+    followed_model: answers the task that this one follows; None: the same model
+    settings: as of `run`
 
     raises: PlmtasksError
     """
     from .evaluation import answers
 
-    return answers(run_config(task, model, **options), inputs, output)
+    return answers(run_config(task, model, **settings), inputs, output, followed_model)

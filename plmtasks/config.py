@@ -1,10 +1,12 @@
 """The settings of a run, made once and passed on whole."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from .errors import InputError
+from .errors import InputError, did_you_mean
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
@@ -23,18 +25,18 @@ class Source:
     """Where examples come from, if not from the task's own data set."""
 
     data: str | None = None
-    """A file, a folder with one file a split, or `hf://owner/name` with an optional `@revision` and `#config`."""
+    """A file, a folder with a file a split, or `hf://owner/name` with an optional `@revision` and `#config`."""
     train_data: str | None = None
     """The same, for the train split alone."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """The task's field → the file's column: its name, its position from 0 in a file without a header, or a JMESPath. What is
-    given under the names `rows` and `separator` goes to these."""
+    """The task's fields in the file's columns, by name, by JMESPath, or by position from 0 in a file without a header:
+    text=review,label=stars. `rows` and `separator` may stand here too."""
     rows: str = ""
-    """The path to the rows that lie inside a document: "data[].paragraphs[].qas[]"."""
+    """The path to the rows that lie inside a document: data[].paragraphs[].qas[]"""
     separator: str = ""
     """What stands between cells: comma, semicolon, tab or pipe; none: what the first line shows."""
     skip_bad_rows: bool = False
-    """Rows that cannot be used are left out and counted; else they are an error that tells all of them."""
+    """Leave out rows that cannot be used, and count them; else they are an error that tells all of them."""
 
     def __post_init__(self) -> None:
         own = {name: self.columns[name] for name in ("rows", "separator") if name in self.columns}
@@ -50,18 +52,22 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """How `Generate` picks tokens: greedy unless beams or a temperature are named. All else that is not named here comes from the
-    checkpoint's generation configuration, and what that does not name either is as the library that loads it has it."""
+    """How `Generate` picks tokens, in the words of `transformers.GenerationConfig`: greedy unless beams or a temperature are set.
 
-    beams: int = 1
+    All else that is not named here comes from the checkpoint's generation configuration, and what that does not name either is as
+    the library that loads it has it.
+    """
+
+    num_beams: int = 1
+    """Texts that are followed side by side; 1 whatever the checkpoint says."""
     temperature: float = 0.0
-    """0 takes the likeliest token; above it, tokens are drawn."""
+    """0 takes the likeliest token, whatever the checkpoint says; above it, tokens are drawn."""
     top_p: float | None = None
-    """None: the checkpoint's."""
+    """The likeliest tokens of this share are drawn from; none: the checkpoint's."""
     length_penalty: float | None = None
-    """None: the checkpoint's."""
+    """Of beams; none: the checkpoint's."""
     max_new_tokens: int | None = None
-    """None: what the request says."""
+    """The most tokens that are written; none: what the task asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +75,11 @@ class ModelSettings:
     """What a model needs to know to answer; all of it can change an answer, so all of it is in the identity."""
 
     dtype: DType = "auto"
+    """Of the weights; in training bfloat16 and float16 mean autocast over float32 weights."""
     batch_tokens: int = 0
-    """The most padded tokens computed together; 0: chosen by the launcher."""
+    """The most padded tokens computed together; default: chosen by the memory that is there."""
     threads: int = 0
-    """CPU threads a process; 0: chosen by the launcher."""
+    """CPU threads a process; default: OMP_NUM_THREADS, else cores / processes."""
     kernels: Kernels = "auto"
     """plain: the model's library alone, its own forward and generate; torch: what prompts share computed once, nothing padded, by
     torch's products; onednn: the same by weights laid out for oneDNN once, on x86 processors; auto: chosen by the launcher.
@@ -81,14 +88,18 @@ class ModelSettings:
     """What happens to a text over the model's limit; auto: windows for spans, tags and scores, right for
     classification, and for prompts shots go first, then the left of the text, or the right of one to be summarized."""
     prompt: Literal["plain", "raw", "chat"] = "plain"
-    """How instruction, shots and text become one prompt; raw puts nothing between but what the task gives."""
+    """How instruction, shots and text become one prompt; chat: by the tokenizer's template; raw puts nothing between but what the
+    task gives, as other harnesses do."""
     generation: Generation = field(default_factory=Generation)
+    """How texts are written."""
     stride: int = 0
     """Tokens by which the window over a long text that is scored moves on; 0: half of the model's limit."""
     seed: int = 0
+    """Draws sampled tokens and newly initialized weights."""
     model_args: Mapping[str, Any] = field(default_factory=dict)
-    """Handed to the library that loads the weights."""
+    """Handed to the library that loads the weights, as from_pretrained: device_map, attn_implementation, …"""
     trust_remote_code: bool = False
+    """Run code that comes with a checkpoint, or that a file names: a metric's script."""
 
     def that_matter(self, form: Any) -> "ModelSettings":
         """These settings, with those at their defaults that no answer to such a request depends on."""
@@ -101,60 +112,63 @@ class ModelSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """How a model learns. None: what the model recommends for itself."""
+    """How a model learns, in the words of `transformers.TrainingArguments` where it has one. None: what the model recommends."""
 
-    epochs: float | None = None
+    num_train_epochs: float | None = None
+    """Times that the training examples are gone through; none: the model's, else 3."""
     learning_rate: float | None = None
-    warmup: float = 0.1
-    """Fraction of the steps in which the learning rate climbs."""
+    """Of the optimizer, at its highest; none: the model's, else 5e-5."""
+    warmup_steps: float = 0.1
+    """Updates in which the learning rate climbs; below 1: this share of all."""
     weight_decay: float = 0.01
     """Not on biases and normalization weights."""
-    batch_size: int | None = None
-    """Examples a batch, over all processes."""
+    train_batch_size: int | None = None
+    """Examples a batch over all processes: `per_device_train_batch_size` times their number; none: the model's, else 32."""
     batch_tokens: int = 0
     """The most padded tokens a process computes at once; a larger batch is computed in pieces. 0: chosen."""
-    accumulation: int = 1
+    gradient_accumulation_steps: int = 1
     """Batches an update."""
-    clip: float = 1.0
+    max_grad_norm: float = 1.0
     """The gradient's largest norm; 0: any."""
-    optimizer: str = "AdamW"
+    optim: str = "AdamW"
     """A class of `torch.optim`, by name."""
-    optimizer_args: Mapping[str, Any] = field(default_factory=dict)
-    """Handed to it, beside learning rate and weight decay."""
-    schedule: str = "linear"
-    """linear, cosine or constant after the warm-up, or a class of `torch.optim.lr_scheduler`, stepped once an update."""
-    schedule_args: Mapping[str, Any] = field(default_factory=dict)
+    optim_args: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to it, beside learning rate and weight decay: betas, momentum, …"""
+    lr_scheduler_type: str = "linear"
+    """linear, cosine or constant_with_warmup, or a class of `torch.optim.lr_scheduler`, stepped once an update."""
+    lr_scheduler_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Handed to that class."""
-    label_smoothing: float = 0.0
+    label_smoothing_factor: float = 0.0
     """The share of the target that is spread over all labels or tokens."""
     class_weights: str = ""
     """"balanced", or label=weight,…: what an example of each label counts for in `Classify` and `Tag`."""
     freeze: tuple[str, ...] = ()
-    """What does not learn: "embeddings", "base" (all but the head), "layers:N" (the lowest N), or a part of weights' names."""
+    """What does not learn: embeddings, base (all but the head), layers:N (the lowest N), or a part of weights' names."""
     gradient_checkpointing: bool = False
     """Activations are computed again on the way back: less memory, more time."""
     peft: str = ""
     """A method of the peft library that learns few weights beside the frozen ones: lora, ia3, …"""
     peft_args: Mapping[str, Any] = field(default_factory=dict)
     """Handed to its configuration: r, lora_alpha, target_modules, …"""
-    mask_rate: float = 0.15
+    mlm_probability: float = 0.15
     """The share of tokens that an encoder or a sequence-to-sequence model has to restore when it learns from plain text."""
-    whole_words: bool = False
+    whole_word_mask: bool = False
     """All tokens of a word are masked together."""
-    span_length: float = 3.0
+    mean_noise_span_length: float = 3.0
     """Mean tokens of a span that a sequence-to-sequence model has to restore."""
     mixing: str = "size"
-    """How often each of several tasks comes: "size", "temperature:T", or task=weight,…"""
-    patience: int | None = None
-    """Epochs without a better score on the selecting split after which training ends; None: all epochs."""
-    track: tuple[str, ...] = ()
+    """How often each of several tasks comes: size, temperature:T, or task=weight,…"""
+    early_stopping_patience: int | None = None
+    """Epochs without a better score on the selecting split after which training ends; none: all epochs."""
+    report_to: tuple[str, ...] = ()
     """Trackers of Accelerate that follow the training: tensorboard, wandb, mlflow, trackio, …"""
     seed: int = 0
+    """Draws the order of the examples and what is dropped or masked."""
     dtype: DType = "auto"
-    """bfloat16 and float16 mean autocast over float32 weights."""
+    """bfloat16 and float16 mean autocast over float32 weights; auto: as the model answers."""
     select_split: str | None = None
-    """The split that picks the best epoch, "none" for the last epoch; None: validation, unless it is the one reported."""
-    limit: int | None = None
+    """The split that picks the best epoch; "none": the last epoch; not named: validation, unless it is the one reported."""
+    max_train_samples: int | None = None
     """At most so many training examples, drawn by the hash of their ids."""
     save_minutes: float = 5.0
     """At least this often the state is kept, so that an interrupted training goes on."""
@@ -168,71 +182,144 @@ class RunConfig:
     model: str
     source: Source = field(default_factory=Source)
     split: str | None = None
+    """Whose examples are asked; none: validation, else test."""
     limit: int | None = None
+    """At most so many examples, drawn by the hash of their ids."""
     shots: int = 0
+    """Solved examples before a question, never it."""
     shots_from: Literal["fixed", "per-example"] = "fixed"
+    """The same for all, or drawn for each."""
     metrics: tuple[str, ...] = ()
-    """Further ones beside the task's own."""
+    """Further ones, beside the task's own."""
     perturb: tuple[str, ...] = ()
-    """Perturbations after each of which the examples that it changes are asked again."""
+    """Ask the examples again in another way: typos, case, …; see `plmtasks list perturbations`."""
     overlap: bool = False
-    """The examples are looked for in the train split, even where nothing else needs that."""
+    """Look for the examples in the train split, even where nothing else needs that."""
     groups: str | None = None
-    """A TOML file of the words that put a text into a group's slice."""
-    given: str | None = None
-    """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives."""
+    """A TOML file of the words that put a text into a group's slice; none: women, men."""
+    predictions_of: str | None = None
+    """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives (of
+    predicates for srl)."""
     ask: str | None = None
+    """The kind of request; none: the first of the task's that the model answers."""
     train: Literal["auto", "never", "always"] = "auto"
+    """Whether the model learns the task first; auto: where its head would be newly initialized."""
     allow_untrained: bool = False
+    """Evaluate newly initialized weights; the result says so."""
     settings: ModelSettings = field(default_factory=ModelSettings)
     training: TrainSettings = field(default_factory=TrainSettings)
+    """How the model learns."""
     processes: int = 0
-    """On this machine; 0: as many as a launcher started, else one."""
+    """Processes on this machine; default: as many as a launcher started, else one."""
     seed: int = 0
-    """Draws the shots."""
+    """Draws shots, sampled tokens, newly initialized weights and the order of training."""
     output: str = "results"
+    """The folder of results."""
     checkpoints: str = "checkpoints"
+    """The folder of models that were trained on the way."""
     retry_oom: bool = False
-    """A batch that does not fit into memory ends the run, and one with half the token budget begins."""
+    """Where a batch does not fit into memory, run again with half the token budget."""
     yes: bool = False
     """Ask nothing at the terminal."""
     quiet: bool = False
+    """Print the result only."""
 
 
-def run_config(task: str, model: str, *, train_limit: int | None = None, **options: Any) -> RunConfig:
-    """A RunConfig from one flat set of options: each goes to the part that has a field of that name.
+GROUPS: Mapping[str, type] = {"generation": Generation, "training": TrainSettings}
+"""The settings that stand together under one name, on the command line and in a file."""
 
-    `seed` draws the shots, the sampled tokens, newly initialized weights and the order of training; `dtype` and
-    `batch_tokens` hold for
-    answering and for training. `training=TrainSettings(…)` overrides what training takes from the others.
+PARTS: Mapping[str, type] = {"source": Source, "settings": ModelSettings, "run": RunConfig}
+"""Those that stand by themselves."""
+
+
+def run_config(task: str, model: str, **settings: Any) -> RunConfig:
+    """A RunConfig from its settings by their names, whichever part they belong to.
+
+    `seed` draws the shots, the sampled tokens, newly initialized weights and the order of training; `dtype` and `batch_tokens`
+    hold for answering and for training. Those of training and generation may also come together, as `training=` and
+    `generation=`: a mapping, or a whole TrainSettings or Generation, which takes nothing from the others.
 
     raises: InputError for a name that no part has, or a value that its field does not take
     """
-    homes: dict[str, Any] = {
-        "source": Source,
-        "generation": Generation,
-        "settings": ModelSettings,
-        "run": RunConfig,
-        "training": TrainSettings,
-    }
-    parts: dict[str, dict[str, Any]] = {home: {} for home in homes}
-    for name, value in options.items():
-        home = next((h for h, form in homes.items() if name not in homes and name in {f.name for f in fields(form)}), None)
-        home = "run" if name == "training" else home
-        if isinstance(value, str) and home is not None and get_origin(option_types().get(name)) is tuple:
-            value = (value,)  # one name, and not its letters
-        if home is None:
-            raise InputError(f"no setting of a run is called {name!r}")
+    told = grouped(settings)
+    parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for name, value in told.items():
+        if name in GROUPS:
+            continue
+        home = next(part for part, form in PARTS.items() if name in types(form))
         parts[home][name] = value
-    shared = {name: options[name] for name in ("seed", "batch_tokens") if name in options}
-    training = parts["run"].pop("training", None) or TrainSettings(**shared, **parts["training"], limit=train_limit)
-    config = RunConfig(
-        task=task, model=model, source=Source(**parts["source"]), training=training, seed=options.get("seed", 0), **parts["run"],
-        settings=ModelSettings(**parts["settings"], generation=Generation(**parts["generation"])),
-    )  # fmt: skip
+    shared: dict[str, Any] = {name: told[name] for name in ("seed", "batch_tokens") if name in told}
+    generation, training = told.get("generation", {}), told.get("training", {})
+    generation = _made(Generation, generation) if isinstance(generation, Mapping) else generation
+    training = _made(TrainSettings, {**shared, **training}) if isinstance(training, Mapping) else training
+    config: RunConfig = _made(RunConfig, {
+        **parts["run"], "task": task, "model": model, "source": _made(Source, parts["source"]), "training": training,
+        "settings": _made(ModelSettings, {**parts["settings"], "generation": generation}), "seed": told.get("seed", 0),
+    })  # fmt: skip
     for part in (config, config.settings, config.settings.generation, config.training):
         _check(part)
     return config
+
+
+def _made(form: Any, told: Mapping[str, Any]) -> Any:
+    """The part; one name for several is that name alone, and not its letters."""
+    lists = {name for name, hint in types(form).items() if get_origin(hint) is tuple}
+    several = {name: (told[name],) if isinstance(told[name], str) else tuple(told[name]) for name in lists & told.keys()}
+    return form(**{**told, **several})
+
+
+def grouped(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those of training and generation each together, as they stand on the command line and in a file.
+
+    raises: InputError for a name that is no setting
+    """
+    own: dict[str, Any] = {}
+    groups: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
+    whole = {}
+    for name, value in settings.items():
+        group = next((g for g, form in GROUPS.items() if name in types(form) and name not in setting_types()), None)
+        if group is not None:
+            groups[group][name] = value
+        elif name in GROUPS and isinstance(value, Mapping):
+            groups[name] = {**groups[name], **known(value, types(GROUPS[name]), f"setting of {name}")}
+        elif name in GROUPS:
+            whole[name] = value
+        else:
+            own |= known(
+                {name: value}, [*setting_types(), *(n for form in GROUPS.values() for n in types(form))], "setting of a run"
+            )
+    return {**own, **{name: together for name, together in groups.items() if together}, **whole}
+
+
+def merged(*told: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings from several places, of which the later go before the earlier."""
+    made: dict[str, Any] = {}
+    for settings in map(grouped, told):
+        together = {name: {**made.get(name, {}), **settings[name]} for name in GROUPS if name in settings}
+        made |= settings | together
+    return made
+
+
+def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[str, Any]:
+    """raises: InputError for a name that is not among those"""
+    names = list(names)
+    for name in told:
+        if name not in names:
+            longer = [f"did you mean {' or '.join(repr(full) for full in names if name in full)}?"]
+            hints = did_you_mean(name, names) or longer * any(name in full for full in names)
+            raise InputError(f"no {what} is called {name!r}", *hints)
+    return told
+
+
+def all_settings(config: RunConfig) -> dict[str, Any]:
+    """Every setting of a config, as `run_config` takes them."""
+    parts = (config.source, config.settings, config)
+    made = {f.name: getattr(part, f.name) for part in parts for f in fields(part) if f.name in setting_types()}
+    return made | {"generation": _values(config.settings.generation), "training": _values(config.training)}
+
+
+def _values(part: Any) -> dict[str, Any]:
+    return {f.name: getattr(part, f.name) for f in fields(part)}
 
 
 def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
@@ -243,30 +330,56 @@ def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
     ]  # fmt: skip
 
 
-def option_types() -> dict[str, Any]:
-    """What `run_config` takes beside task and model: name → type."""
-    parts = {"settings", "source", "generation", "training"}
-    hints = {"train_limit": int | None}
-    for part in (TrainSettings, RunConfig, ModelSettings, Generation, Source):
-        hints |= {name: hint for name, hint in get_type_hints(part).items() if name not in {*parts, "task", "model"}}
-    return hints
+@cache
+def types(form: type) -> Mapping[str, Any]:
+    """The settings of a part: name → type."""
+    return {name: hint for name, hint in get_type_hints(form).items() if name not in ("source", "settings", "task", "model")}
 
 
-MINIMA: Mapping[str, float] = {
-    "limit": 0, "shots": 0, "processes": 0, "threads": 0, "batch_tokens": 0, "beams": 1, "temperature": 0, "batch_size": 1,
-    "accumulation": 1, "warmup": 0, "weight_decay": 0, "clip": 0, "max_new_tokens": 1, "top_p": 0, "epochs": 0,
-    "learning_rate": 0, "patience": 1, "label_smoothing": 0, "mask_rate": 0, "span_length": 1, "stride": 0, "save_minutes": 0,
+@cache
+def setting_types() -> Mapping[str, Any]:
+    """What stands by itself on the command line and in a file: name → type; a group's type is its class."""
+    return {name: hint for form in reversed(list(PARTS.values())) for name, hint in types(form).items()}
+
+
+class Bounds(NamedTuple):
+    """Between which numbers a setting lies."""
+
+    least: float = 0
+    most: float = math.inf
+    above: bool = False
+    """More than the least."""
+    below: bool = False
+    """Less than the most."""
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        over = value > self.least if self.above else value >= self.least
+        return over and (value < self.most if self.below else value <= self.most)
+
+    def __str__(self) -> str:
+        most = "" if self.most == math.inf else f" and {'below' if self.below else 'at most'} {self.most:g}"
+        return f"{'above' if self.above else 'of at least'} {self.least:g}{most}"
+
+
+COUNT, AMOUNT, POSITIVE, SHARE = Bounds(1), Bounds(), Bounds(above=True), Bounds(0, 1, above=True)
+BOUNDS: Mapping[str, Bounds] = {
+    **dict.fromkeys(("limit", "shots", "processes", "threads", "batch_tokens", "stride", "max_train_samples"), AMOUNT),
+    **dict.fromkeys(("num_beams", "max_new_tokens", "train_batch_size", "gradient_accumulation_steps"), COUNT),
+    **dict.fromkeys(("early_stopping_patience", "mean_noise_span_length"), COUNT),
+    **dict.fromkeys(("temperature", "warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), AMOUNT),
+    **dict.fromkeys(("num_train_epochs", "learning_rate"), POSITIVE),
+    **dict.fromkeys(("top_p", "mlm_probability"), SHARE), "label_smoothing_factor": Bounds(0, 1, below=True),
 }  # fmt: skip
-"""The least that a field takes."""
+"""Setting → between which numbers it lies."""
 
 
 def _check(part: Any) -> None:
     """raises: InputError if a field holds what it does not take"""
-    hints = get_type_hints(type(part))
-    for f in fields(part):
-        value, least = getattr(part, f.name), MINIMA.get(f.name)
-        if get_origin(hints[f.name]) is Literal and value not in get_args(hints[f.name]):
-            choices = ", ".join(get_args(hints[f.name]))
-            raise InputError(f"{f.name} is one of {choices}, not {value!r}")
-        if least is not None and value is not None and not (isinstance(value, (int, float)) and value >= least):
-            raise InputError(f"{f.name} is a number of at least {least:g}, not {value!r}")
+    for name, hint in get_type_hints(type(part)).items():
+        value, bounds = getattr(part, name), BOUNDS.get(name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            raise InputError(f"{name} is one of {', '.join(get_args(hint))}, not {value!r}")
+        if bounds is not None and value is not None and value not in bounds:
+            raise InputError(f"{name} is a number {bounds}, not {value!r}")

@@ -201,13 +201,13 @@ CHECKPOINTS = [
     ], heavy=True),
     Target("gpt", "*", [
         "show classification/sample --model ./ --prompt chat", "show qa/sample --model ./ --prompt chat", "show ./",
-        "run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
-        "run --task qa/sample --model ./ --limit 2 --output out --threads 1 --max-new-tokens 3 --quiet",
-        "predict --task classification/sample --ask Choose --model ./ --chat --threads 1 --input ../classes/in.txt",
+        "run --task classification/sample --model ./ --limit 3 --ask Choose --prompt chat --output out --threads 1 --quiet",
+        "run --task qa/sample --model ./ --limit 2 --output out --threads 1 --generation max_new_tokens=3 --quiet",
+        "predict --task classification/sample --ask Choose --model ./ --prompt chat --threads 1 --input ../classes/in.txt",
     ], heavy=True),
     Target("gpt", "chat_template.jinja", [
         "show classification/sample --model ./ --prompt chat",
-        "run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
+        "run --task classification/sample --model ./ --limit 3 --ask Choose --prompt chat --output out --threads 1 --quiet",
     ], heavy=True),
     Target("lora", "*", [
         "show ./", f"run {CLASSIFY} --model ./ --limit 4 --output out --train never", "export --task classification/sample --model ./ --output out",
@@ -338,11 +338,11 @@ def _runs(root: Path, do: Do) -> None:
 def _checkpoints(root: Path, do: Do) -> None:
     import transformers
 
-    common = "--threads 1 --quiet --epochs 1 --train-limit 16 --select-split none"
+    common = "--threads 1 --quiet --training num_train_epochs=1,max_train_samples=16,select_split=none"
     do(f"train --task classification/sample --model tiny-bert {common} --output bert", root)
     do(f"train --task language_modeling/sample --model tiny-gpt {common} --output gpt", root)
-    do(f"train --task classification/sample --model ./bert --peft lora {common} --output lora", root)
-    do(f"train --task classification/sample --task qa/sample --model tiny-bert {common} --output heads", root)
+    do(f"train --task classification/sample --model ./bert {common},peft=lora --output lora", root)
+    do(f"train --task classification/sample,qa/sample --model tiny-bert {common} --output heads", root)
     (root / "gpt/chat_template.jinja").write_text(CHAT, encoding="utf-8")
     tokenizer = transformers.AutoTokenizer.from_pretrained(root / "gpt")
     tokenizer.chat_template = CHAT
@@ -372,7 +372,7 @@ def record() -> dict[str, Any]:
         },
         "settings": {
             "dtype": "float32", "batch_tokens": 1, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,
-            "generation": {"beams": 1, "temperature": 0, "top_p": 1, "length_penalty": 1, "max_new_tokens": None},
+            "generation": {"num_beams": 1, "temperature": 0, "top_p": 1, "length_penalty": 1, "max_new_tokens": None},
             "model_args": {}, "trust_remote_code": False,
         },
         "scores": {"accuracy": {"accuracy": {

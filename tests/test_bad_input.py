@@ -178,7 +178,8 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_a_text_longer_than_the_model_takes(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").write_text(GOOD * 8)
     (tmp_path / "dev.tsv").write_text(GOOD + "a very " * 300 + "long film\t1\n")
-    done = plmtasks(tmp_path, *SST2, ".", "--truncation", "error", "--epochs", "1", "--threads", "1", "--split", "validation")
+    common = [*SST2, ".", "--threads", "1", "--split", "validation", "--training", "num_train_epochs=1"]
+    done = plmtasks(tmp_path, *common, "--truncation", "error")
     assert done.returncode == 2, done.stderr
     assert "a text has 6" in done.stderr
     assert "'tiny-bert' takes 256" in done.stderr
@@ -188,7 +189,7 @@ def test_a_text_longer_than_the_model_takes(tmp_path: Path) -> None:
 
 def test_a_matrix_is_checked_before_its_first_run(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_text(GOOD)
-    common = ["--task", "classification/sample", "--task", "classification/sst2", "--threads", "1"]
+    common = ["--task", "classification/sample,classification/sst2", "--threads", "1"]
     done = plmtasks(tmp_path, "run", *common, "--model", "tiny-bert", "--data", "dev.tsv")
     assert done.returncode == 2
     assert "has no train split" in done.stderr

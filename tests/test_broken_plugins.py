@@ -200,7 +200,8 @@ def test_what_a_plugin_prints_is_not_our_output(site: Path) -> None:
 
 
 def test_a_run_that_does_not_need_them_goes_on(site: Path, tmp_path: Path) -> None:
-    small = ["--train-limit", "32", "--epochs", "1", "--limit", "8", "--select-split", "none", "--threads", "1", "--quiet"]
+    small = ["--training", "max_train_samples=32,num_train_epochs=1,select_split=none"]
+    small += ["--limit", "8", "--threads", "1", "--quiet"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
     done = call(site, "run", "--task", "qa/sample", "--model", "tiny-bert", *small, *places)
     assert done.returncode == 0, done.stderr
@@ -245,7 +246,7 @@ def test_of_several_processes_the_traceback_ends_with_the_plugin(site: Path, tmp
 
 
 def test_what_is_disabled_is_not_even_imported(site: Path) -> None:
-    done = call(site, "list", "plugins", "--disable", "talking", "--disable=broken-exit", "--debug")
+    done = call(site, "list", "plugins", "--disable", "talking,broken-exit", "--debug")
     assert "hello" not in done.stderr
     assert {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" disabled")} == {"talking", "exit"}
     assert "no licence" not in done.stdout + done.stderr

@@ -18,7 +18,7 @@ from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry
 
-FEW = TrainSettings(limit=4, epochs=1, batch_size=4)
+FEW = TrainSettings(max_train_samples=4, num_train_epochs=1, train_batch_size=4)
 BERT, GPT, T5 = "tiny-bert", "tiny-gpt", "tiny-t5"
 
 TEXTS = {

@@ -77,7 +77,7 @@ def test_train_run_and_table(tmp_path: Path) -> None:
     common = ["--task", "classification/sst2", "--data", "data", "--threads", "1"]
     done = plmtasks(tmp_path, "train", *common, "--model", "tiny-bert", "--output", "mine", "--quiet")
     assert done.returncode == 0, done.stderr
-    done = plmtasks(tmp_path, "run", *common, "--model", "./mine", "--model", "tiny-gpt")
+    done = plmtasks(tmp_path, "run", *common, "--model", "./mine,tiny-gpt")
     assert done.returncode == 0, done.stderr
     assert "rank" in done.stdout
     assert "mine" in done.stdout
@@ -100,7 +100,7 @@ def test_shots_make_a_prompt_that_is_shared(tmp_path: Path) -> None:
     common = ["run", "--task", "classification/sample", "--model", "./gpt", "--shots", "2", "--limit", "6", "--threads", "1"]
     common += ["--train", "never", "--allow-untrained", "--quiet"]
     for shots_from in ("fixed", "per-example"):
-        done = plmtasks(tmp_path, *common, "--shots-from", shots_from)
+        done = plmtasks(tmp_path, *common, "--config", f"shots_from={shots_from}")
         assert done.returncode == 0, done.stderr
         assert "untrained" in done.stdout
     found = [json.loads(p.read_text()) for p in tmp_path.rglob("result.json")]
@@ -110,14 +110,14 @@ def test_shots_make_a_prompt_that_is_shared(tmp_path: Path) -> None:
 
 def test_several_tasks_and_models_make_a_matrix_of_those_that_fit(tmp_path: Path) -> None:
     done = plmtasks(
-        tmp_path, "run", "--task", "qa/sample", "--task", "classification/sample", "--model", "tiny-bert", "--ask", "ExtractSpan",
-        "--train-limit", "16", "--epochs", "1", "--limit", "5", "--threads", "1",
+        tmp_path, "run", "--task", "qa/sample,classification/sample", "--model", "tiny-bert", "--ask", "ExtractSpan",
+        "--training", "max_train_samples=16,num_train_epochs=1", "--limit", "5", "--threads", "1",
     )  # fmt: skip
     assert done.returncode == 2, "a kind that one of the tasks does not know"
     assert "cannot be asked by 'ExtractSpan'" in done.stderr
     done = plmtasks(
-        tmp_path, "run", "--task", "qa/sample", "--model", "tiny-bert", "--model", "tiny-gpt", "--ask", "ExtractSpan",
-        "--train-limit", "16", "--epochs", "1", "--limit", "5", "--threads", "1",
+        tmp_path, "run", "--task", "qa/sample", "--model", "tiny-bert,tiny-gpt", "--ask", "ExtractSpan",
+        "--training", "max_train_samples=16,num_train_epochs=1", "--limit", "5", "--threads", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "qa/sample cannot be asked of tiny-gpt: left out" in done.stderr
@@ -262,7 +262,7 @@ def test_a_hint_names_options_of_the_command_or_the_command_that_has_them(comman
         else:
             other = every_option()[said.rpartition("(plmtasks ")[2].split()[0]]
             assert set(OPTION.findall(hint)) <= other
-    assert whose_option("plmtasks train --epochs 3", cli.get_command(click.Context(cli), command)) == "plmtasks train --epochs 3"
+    assert whose_option("plmtasks train --seed 3", cli.get_command(click.Context(cli), command)) == "plmtasks train --seed 3"
 
 
 def test_score_takes_its_references_by_the_name_that_hints_have(tmp_path: Path) -> None:

@@ -380,7 +380,7 @@ def test_shots_stand_solved_before_each_question(tmp_path, registry):
     # the user's own take their place, and what a result tells counts both
     run = {"train": "never", "ask": "Choose", "threads": 1, "quiet": True, "allow_untrained": True}
     made = plmtasks.train(
-        str(tmp_path / "mine.toml"), "tiny-gpt", str(tmp_path / "gpt"), ask="Choose", epochs=0.5, threads=1, quiet=True
+        str(tmp_path / "mine.toml"), "tiny-gpt", str(tmp_path / "gpt"), ask="Choose", num_train_epochs=0.5, threads=1, quiet=True
     )
     for count in (0, 2):
         output = str(tmp_path / "results")
@@ -466,7 +466,7 @@ def command(folder: Path, *arguments: str) -> str:
 def test_it_runs_by_its_path(tmp_path, registry):
     path = written(tmp_path, LED)
     folders = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}
-    result = plmtasks.run(str(path), "tiny-bert", epochs=60, threads=1, quiet=True, **folders)
+    result = plmtasks.run(str(path), "tiny-bert", num_train_epochs=60, threads=1, quiet=True, **folders)
     assert result.task == "hotels/mood"
     assert result.score == 100
     [checkpoint] = (tmp_path / "checkpoints").glob("hotels/mood/tiny-bert/*")

@@ -217,6 +217,16 @@ def test_equal_differences_on_all_examples_have_no_error_and_are_no_miracle():
     assert rank(many, mean, "mean").tier.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_p_is_that_of_the_ranking(seed):
+    """A pair is in one tier where its p is no less than the level, and Student's p of the pairs where many differ."""
+    random = np.random.default_rng(seed)
+    rows = np.stack([right(random, 200, p) for p in (0.7, 0.6)], axis=1)
+    found = compare(rows[:, 0], rows[:, 1], mean)["mean"]
+    assert (found.p < 0.05) == (rank(rows, mean, "mean").tier.tolist() == [1, 2])
+    assert found.p == pytest.approx(scipy.stats.ttest_rel(rows[:, 0, 0], rows[:, 1, 0]).pvalue)
+
+
 def test_several_seeds_are_ranked_by_their_mean():
     random = np.random.default_rng(5)
     rows = np.stack([right(random, 2000, p) for p in (0.9, 0.5, 0.72, 0.68)], axis=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_broken_plugins import install
 
-from plmtasks.cli.doctor import Finding, examine
+from plmtasks.execution.doctor import Finding, examine
 from plmtasks.hooks import load_registry
 
 

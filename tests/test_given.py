@@ -40,7 +40,7 @@ def found(config: RunConfig, registry: Registry) -> Result:
 
 def test_what_is_predicted_takes_the_place_of_what_the_data_gives(config: RunConfig, found: Result, registry: Registry) -> None:
     counts = {row["id"]: row["prediction"] for row in found.predictions()}
-    result = run(replace(config, given=str(found.folder)), registry, alone())
+    result = run(replace(config, predictions_of=str(found.folder)), registry, alone())
     rows = {row["id"]: row for row in result.predictions()}
     derived = {f"{id_}.{i}" for id_, count in counts.items() for i in range(count)}
     missed = {f"{id_}.0" for id_, count in counts.items() if not count}
@@ -56,8 +56,8 @@ def test_what_is_predicted_takes_the_place_of_what_the_data_gives(config: RunCon
 
 def test_it_is_another_run_in_another_table(config: RunConfig, found: Result, registry: Registry) -> None:
     plain = run(config, registry, alone())
-    given = run(replace(config, given=str(found.folder)), registry, alone())
-    again = run(replace(config, given=str(found.folder)), registry, alone())
+    given = run(replace(config, predictions_of=str(found.folder)), registry, alone())
+    again = run(replace(config, predictions_of=str(found.folder)), registry, alone())
     assert len({plain.identity, given.identity}) == 2
     assert again.folder == given.folder
     first, second = make_boards([plain, given])
@@ -68,7 +68,7 @@ def test_it_is_another_run_in_another_table(config: RunConfig, found: Result, re
 
 
 def test_a_limit_is_of_what_follows(config: RunConfig, found: Result, registry: Registry) -> None:
-    result = run(replace(config, given=str(found.folder), limit=3), registry, alone())
+    result = run(replace(config, predictions_of=str(found.folder), limit=3), registry, alone())
     data = result.record["data"]
     assert (data["examples"], data["limit"]) == (3, 3)
     assert data["total"] > 3
@@ -89,29 +89,29 @@ def test_a_run_that_does_not_fit_is_told(
 ) -> None:
     other = run(replace(config, **{"task": "toy/find", **made}), registry, alone())
     with pytest.raises(InputError, match=said):
-        run(replace(config, given=str(other.folder), **change), registry, alone())
+        run(replace(config, predictions_of=str(other.folder), **change), registry, alone())
 
 
 def test_a_run_that_is_not_whole_is_told(config: RunConfig, found: Result, registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
-        run(replace(config, given=str(tmp_path / "nowhere")), registry, alone())
+        run(replace(config, predictions_of=str(tmp_path / "nowhere")), registry, alone())
     run(config, registry, alone())
     with pytest.raises(InputError, match="2 runs are there"):
-        run(replace(config, given=str(tmp_path)), registry, alone())
+        run(replace(config, predictions_of=str(tmp_path)), registry, alone())
     lines = (found.folder / "predictions.jsonl").read_text().splitlines(keepends=True)
     (found.folder / "predictions.jsonl").write_text("".join(lines[1:]))
     with pytest.raises(InputError, match="expected a prediction for every example, found none for 1, 's0' first"):
-        run(replace(config, given=str(found.folder)), registry, alone())
+        run(replace(config, predictions_of=str(found.folder)), registry, alone())
     (found.folder / "result.json").unlink()
     with pytest.raises(InputError, match="the run is not finished"):
-        run(replace(config, given=str(found.folder)), registry, alone())
+        run(replace(config, predictions_of=str(found.folder)), registry, alone())
 
 
 def test_a_skipped_example_gives_nothing_to_ask(config: RunConfig, found: Result, registry: Registry) -> None:
     path = found.folder / "predictions.jsonl"
     rows = [{**row, "prediction": None, "skipped": True} for row in found.predictions()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    result = run(replace(config, given=str(found.folder)), registry, alone())
+    result = run(replace(config, predictions_of=str(found.folder)), registry, alone())
     assert [row["id"] for row in result.predictions()] == [f"s{i}.0" for i in range(12)]
 
 

@@ -58,7 +58,7 @@ def test_processes_on_their_gpus_give_the_same_bytes(trained: str, tmp_path: Pat
 
 def test_training_over_nccl(tmp_path: Path) -> None:
     need(2)
-    run(tmp_path, "--model", "tiny-bert", "--processes", "2", "--train-limit", "64", "--epochs", "1")
+    run(tmp_path, "--model", "tiny-bert", "--processes", "2", "--training", "max_train_samples=64,num_train_epochs=1")
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
@@ -114,8 +114,18 @@ def test_weights_split_over_gpus_learn_as_whole_ones(tmp_path: Path, how: str) -
 
     if how == "deepspeed":
         pytest.importorskip("deepspeed")
-    command = ["-m", "plmtasks", "train", "--task", "classification/sample", "--model", "tiny-bert", "--quiet", "--epochs", "2"]
-    command += ["--train-limit", "128", "--select-split", "none", "--dtype", "float32", "--output"]
+    command = ["-m", "plmtasks", "train", "--task", "classification/sample", "--model", "tiny-bert", "--quiet"]
+    command += [
+        "--num-train-epochs",
+        "2",
+        "--max-train-samples",
+        "128",
+        "--training",
+        "select_split=none",
+        "--dtype",
+        "float32",
+        "--output",
+    ]
     split = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *command, str(tmp_path / "split")]
     subprocess.run(split, check=True, timeout=280, env={**os.environ, **SHARDED[how]})
     subprocess.run([sys.executable, *command, str(tmp_path / "whole")], check=True, timeout=280)

@@ -68,9 +68,8 @@ def plmtasks(cache: Path, cwd: Path, *arguments: str) -> subprocess.CompletedPro
 
 
 def test_qa_on_bert_base(cache: Path, tmp_path: Path) -> None:
-    done = plmtasks(
-        cache, tmp_path, "run", "--task", "qa", "--model", "bert-base", "--epochs", "1", "--threads", "1", "--limit", "20"
-    )
+    command = ["run", "--task", "qa", "--model", "bert-base", "--threads", "1", "--limit", "20"]
+    done = plmtasks(cache, tmp_path, *command, "--training", "num_train_epochs=1")
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.rglob("result.json")
     result = json.loads(path.read_text())

@@ -18,7 +18,7 @@ from plmtasks.results import Result, identity_hash, read_results
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
 
-GENERATION = {"beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None}
+GENERATION = {"num_beams": 1, "temperature": 0.0, "top_p": 1.0, "length_penalty": 1.0, "max_new_tokens": None}
 
 
 def score(value, *, unit="points", higher=True, interval=(1.0, 2.0)):
@@ -134,8 +134,8 @@ def test_one_identity_with_other_bytes_stands_twice_and_says_so():
         ({"settings": {"dtype": "bfloat16"}}, "bfloat16"),
         ({"settings": {"prompt": "raw"}}, "raw prompt"),
         ({"settings": {"truncation": "left"}}, "truncation left"),
-        ({"settings": {"generation": GENERATION | {"beams": 2, "temperature": 0.7}}}, "beams 2; temperature 0.7"),
-        ({"settings": {"generation": GENERATION | {"beams": 2, "length_penalty": 2.0}}}, "beams 2; length penalty 2"),
+        ({"settings": {"generation": GENERATION | {"num_beams": 2, "temperature": 0.7}}}, "beams 2; temperature 0.7"),
+        ({"settings": {"generation": GENERATION | {"num_beams": 2, "length_penalty": 2.0}}}, "beams 2; length penalty 2"),
         ({"settings": {"generation": GENERATION | {"temperature": 1.0, "top_p": 0.9}}}, "temperature 1; top-p 0.9"),
         ({"settings": {"generation": GENERATION | {"max_new_tokens": 16}}}, "max new tokens 16"),
         ({"protocol": {"shots": 2}}, "fine-tuned, 2-shot"),

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from plmtasks import TrainSettings, run_config
@@ -32,7 +31,7 @@ def registry() -> Registry:
 
 
 def configs(model: str, *tasks: str, **options: object) -> list[RunConfig]:
-    settings = TrainSettings(epochs=4, limit=200, batch_size=16, learning_rate=2e-3)
+    settings = TrainSettings(num_train_epochs=4, max_train_samples=200, train_batch_size=16, learning_rate=2e-3)
     plain = {"threads": 1, "quiet": True, "training": settings, **options}
     return [run_config(task, model, **plain) for task in tasks]
 
@@ -95,11 +94,11 @@ def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path
     )
     for split in ("train", "validation"):
         (tmp_path / f"{split}.jsonl").write_text('{"text": "a red kite flew", "summary": "a kite"}\n')
-    some = TrainSettings(epochs=1, limit=1)
+    some = TrainSettings(num_train_epochs=1, max_train_samples=1)
     [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
     [questions] = configs("tiny-t5", "qa/sample", training=some)
     said = "own/styles: length_ratio has no best value, so that no epoch can be chosen for several tasks"
-    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --select-split none"):
+    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --training select_split=none"):
         train([styles, questions], str(tmp_path / "model"), registry)
 
 
@@ -107,7 +106,7 @@ def test_scores_are_said_by_name_with_their_direction(tmp_path: Path, registry: 
     names = ("language_modeling/text", "classification/sample")
     for split in ("train", "validation"):
         (tmp_path / f"{split}.txt").write_text("the painter sold the lamp .\n" * 8)
-    some = {"training": TrainSettings(epochs=2, limit=8, batch_size=8), "quiet": False}
+    some = {"training": TrainSettings(num_train_epochs=2, max_train_samples=8, train_batch_size=8), "quiet": False}
     both = [*configs("tiny-gpt", names[0], data=str(tmp_path), **some), *configs("tiny-gpt", names[1], **some)]
     folder = train(both, str(tmp_path / "model"), registry)
     said = capsys.readouterr().err
@@ -121,7 +120,13 @@ def test_scores_are_said_by_name_with_their_direction(tmp_path: Path, registry: 
 
 @pytest.mark.parametrize("model", ["tiny-gpt", "tiny-t5"])
 def test_text_to_text_models_learn_tasks_together(model: str, tmp_path: Path, registry: Registry) -> None:
-    some = TrainSettings(epochs=1, limit=32, batch_size=16, learning_rate=2e-3, mixing="qa/sample=1,classification/sample=3")
+    some = TrainSettings(
+        num_train_epochs=1,
+        max_train_samples=32,
+        train_batch_size=16,
+        learning_rate=2e-3,
+        mixing="qa/sample=1,classification/sample=3",
+    )
     folder = train(configs(model, *TASKS, training=some), str(tmp_path / "model"), registry)
     assert set(record(folder)["history"][0]["losses"]) == set(TASKS)
     for task in TASKS:
@@ -136,16 +141,16 @@ def test_a_task_is_learned_once(tmp_path: Path, registry: Registry) -> None:
 
 def test_several_tasks_have_data_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.tsv").write_text("text\tlabel\n" + "a good film\tyes\na bad film\tno\n" * 8)
-    command = ["train", "--task", "classification/custom", "--task", "qa/sample", "--dry-run", "--model", "tiny-bert"]
-    command += ["--threads", "1", "--data"]
-    cli([*command, f"classification/custom={tmp_path}"], standalone_mode=False)
+    (tmp_path / "two.toml").write_text(
+        'model = "tiny-bert"\nthreads = 1\ndry_run = true\n[[tasks]]\nname = "classification/custom"\n'
+        f'data = "{tmp_path}"\n[[tasks]]\nname = "qa/sample"\n'
+    )
+    cli(["train", "--config", str(tmp_path / "two.toml")], standalone_mode=False)
     assert "16 examples of classification/custom, 600 examples of qa/sample" in capsys.readouterr().out
-    with pytest.raises(click.UsageError, match="of which task"):
-        cli([*command, str(tmp_path)], standalone_mode=False)
 
 
 def test_a_trained_model_remembers_what_it_learned_before(both: Path, tmp_path: Path, registry: Registry) -> None:
     [config] = configs(str(both), "classification/sample")
-    little = replace(config, training=replace(config.training, epochs=1, limit=16))
+    little = replace(config, training=replace(config.training, num_train_epochs=1, max_train_samples=16))
     folder = train(little, str(tmp_path / "model"), registry)
     assert [t["task"] for t in record(folder)["before"]] == list(TASKS)

@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         create(New(kind=kind, name=f"fresh-{kind}"), folder / f"plmtasks-fresh-{kind}", load_registry(installed=False))
     said = python(folder, "plmtasks", "new", "task", "fresh-task")
     assert said.startswith("plmtasks-fresh-task: 11 files, for the task fresh-task/first\n")
-    assert said.endswith("  plmtasks run --task fresh-task/first --model tiny-bert --epochs 20\n")
+    assert said.endswith("  plmtasks run --task fresh-task/first --model tiny-bert --training num_train_epochs=20\n")
     made = [f"./plmtasks-fresh-{kind}" for kind in KINDS]
     offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
     python(folder, "pip", "install", *offline, "--target", "site", *made)
@@ -61,8 +61,9 @@ def test_what_is_installed_is_listed(home: Path) -> None:
 
 def test_the_three_run_together(home: Path) -> None:
     """The task is learned by the model and scored by the metric; tiny-bert learns it as the next steps say."""
-    run = ["plmtasks", "run", "--task", "fresh-task/first", "--metric", "fresh_metric", "--epochs", "20", "--yes", "--quiet"]
-    table = python(home, *run, "--model", "fresh-model", "--model", "tiny-bert", "--threads", "1", site=home / "site")
+    run = ["plmtasks", "run", "--task", "fresh-task/first", "--metrics", "fresh_metric", "--yes", "--quiet"]
+    run += ["--training", "num_train_epochs=20"]
+    table = python(home, *run, "--model", "fresh-model,tiny-bert", "--threads", "1", site=home / "site")
     for model in ("fresh-model", "tiny-bert"):
         [row] = [line for line in table.splitlines() if f" {model} " in line and "fine-tuned" in line]
         assert float(row.split("fine-tuned")[1].split()[1]) > 80

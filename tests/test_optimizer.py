@@ -29,20 +29,25 @@ def test_the_learning_rate_climbs_and_falls() -> None:
     assert factors[99] == pytest.approx(1 / 90)
 
 
+def test_a_warm_up_is_of_so_many_updates_or_a_share_of_them() -> None:
+    assert factor("linear", 5, 200, 10) == factor("linear", 5, 200, 0.05) == 0.5
+    assert factor("constant_with_warmup", 10, 200, 10) == 1.0
+
+
 def test_schedules_by_name() -> None:
-    settings = {"learning_rate": 1.0, "warmup": 0.0}
-    assert rates(TrainSettings(schedule="constant", **settings)) == [1.0] * 100  # type: ignore[arg-type]
-    cosine = rates(TrainSettings(schedule="cosine", **settings))  # type: ignore[arg-type]
-    assert rates(TrainSettings(schedule="CosineAnnealingLR", **settings)) == pytest.approx(cosine)  # type: ignore[arg-type]
-    steps = rates(TrainSettings(schedule="StepLR", schedule_args={"step_size": 50}, **settings))  # type: ignore[arg-type]
+    settings = {"learning_rate": 1.0, "warmup_steps": 0.0}
+    assert rates(TrainSettings(lr_scheduler_type="constant_with_warmup", **settings)) == [1.0] * 100  # type: ignore[arg-type]
+    cosine = rates(TrainSettings(lr_scheduler_type="cosine", **settings))  # type: ignore[arg-type]
+    assert rates(TrainSettings(lr_scheduler_type="CosineAnnealingLR", **settings)) == pytest.approx(cosine)  # type: ignore[arg-type]
+    steps = rates(TrainSettings(lr_scheduler_type="StepLR", lr_scheduler_kwargs={"step_size": 50}, **settings))  # type: ignore[arg-type]
     assert steps == pytest.approx([1.0] * 50 + [0.1] * 50)
-    one_cycle = rates(TrainSettings(schedule="OneCycleLR", **settings))  # type: ignore[arg-type]
+    one_cycle = rates(TrainSettings(lr_scheduler_type="OneCycleLR", **settings))  # type: ignore[arg-type]
     assert max(one_cycle) == pytest.approx(1.0, rel=0.01)
     assert one_cycle[0] < 0.1
 
 
 def test_an_interrupted_schedule_goes_on() -> None:
-    t = TrainSettings(learning_rate=1.0, schedule="ExponentialLR", schedule_args={"gamma": 0.9})
+    t = TrainSettings(learning_rate=1.0, lr_scheduler_type="ExponentialLR", lr_scheduler_kwargs={"gamma": 0.9})
     whole = rates(t, 10)
     first, second = (Course(make_optimizer(torch.nn.Linear(2, 2), t), t, 10) for _ in range(2))
     for _ in range(4):
@@ -55,7 +60,7 @@ def test_an_interrupted_schedule_goes_on() -> None:
 
 def test_optimizers_by_name() -> None:
     module = torch.nn.Linear(2, 2)
-    made = make_optimizer(module, TrainSettings(optimizer="SGD", optimizer_args={"momentum": 0.5}, learning_rate=0.1))
+    made = make_optimizer(module, TrainSettings(optim="SGD", optim_args={"momentum": 0.5}, learning_rate=0.1))
     assert isinstance(made, torch.optim.SGD)
     assert made.param_groups[0]["momentum"] == 0.5
     decays = {g["weight_decay"] for g in make_optimizer(module, TrainSettings(weight_decay=0.3)).param_groups}
@@ -65,17 +70,17 @@ def test_optimizers_by_name() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"optimizer": "Adm"}, "'Adm' is none that plmtasks can use"),
-        ({"optimizer": "LBFGS"}, "'LBFGS' is none"),
-        ({"optimizer": "SGD", "optimizer_args": {"betas": 1}}, "betas"),
-        ({"optimizer": "SparseAdam"}, "'SparseAdam' is none"),
-        ({"optimizer_args": {"lr": 1}}, "takes no 'lr'\n  it is --learning-rate"),
-        ({"optimizer_args": {"weight_decay": 1}}, "takes no 'weight_decay'\n  it is --weight-decay"),
-        ({"optimizer_args": {"fused": True, "foreach": True}}, "AdamW: .*foreach"),
-        ({"schedule_args": {"power": 2}}, "linear takes no --schedule-args"),
-        ({"schedule": "triangle"}, "'triangle' is none"),
-        ({"schedule": "ReduceLROnPlateau"}, "'ReduceLROnPlateau' is none"),
-        ({"schedule": "StepLR"}, "step_size"),
+        ({"optim": "Adm"}, "'Adm' is none that plmtasks can use"),
+        ({"optim": "LBFGS"}, "'LBFGS' is none"),
+        ({"optim": "SGD", "optim_args": {"betas": 1}}, "betas"),
+        ({"optim": "SparseAdam"}, "'SparseAdam' is none"),
+        ({"optim_args": {"lr": 1}}, "takes no 'lr'\n  it is the setting learning_rate"),
+        ({"optim_args": {"weight_decay": 1}}, "takes no 'weight_decay'\n  it is the setting weight_decay"),
+        ({"optim_args": {"fused": True, "foreach": True}}, "AdamW: .*foreach"),
+        ({"lr_scheduler_kwargs": {"power": 2}}, "linear takes no lr_scheduler_kwargs"),
+        ({"lr_scheduler_type": "triangle"}, "'triangle' is none"),
+        ({"lr_scheduler_type": "ReduceLROnPlateau"}, "'ReduceLROnPlateau' is none"),
+        ({"lr_scheduler_type": "StepLR"}, "step_size"),
     ],
 )
 def test_names_that_are_none(settings: dict[str, object], said: str) -> None:

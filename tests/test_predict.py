@@ -401,7 +401,7 @@ def test_real_models_give_the_same_bytes_on_any_number_of_processes(tmp_path: Pa
     transformers.GPT2LMHeadModel.from_pretrained(model).save_pretrained(
         model
     )  # with the head: it has learned nothing, and answers
-    more = ["--input", str(tmp_path / "in.jsonl"), "--format", "json", "--max-new-tokens", "4", "--block", "10"]
+    more = ["--input", str(tmp_path / "in.jsonl"), "--format", "json", "--generation", "max_new_tokens=4", "--block", "10"]
     more += ["--batch-tokens", "300", "--task", "qa/sample", "--model", str(model)]
     one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     cli([*COMMAND[3:], *more, "--output", str(one)], standalone_mode=False)
@@ -638,7 +638,7 @@ def test_typed_at_a_terminal(count: str, terminal: Any) -> None:
         ),
         ("classification/sample", "tiny-gpt", {}, "it must learn first"),
         ("classification/custom", "FOLDER", {}, "the labels of 'classification/custom' are not known\n.*--data PATH"),
-        ("toy/even", "toy-model", {"given": "toy-model"}, "follows no other: it needs no --given"),
+        ("toy/even", "toy-model", {"followed_model": "toy-model"}, "follows no other: it needs no --followed-model"),
         ("toy/mute", "toy-model", {}, "takes no new questions"),
         ("toy/even", "toy-model", {"input": "nowhere"}, "nowhere: No such file or directory"),
     ],
@@ -683,7 +683,7 @@ def test_labels_that_came_from_data_are_those_of_the_checkpoint(tmp_path: Path) 
     data = tmp_path / "train.jsonl"
     rows = [{"text": f"{word} {i}", "label": label} for i in range(40) for word, label in (("red", "warm"), ("blue", "cold"))]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    training = plmtasks.TrainSettings(epochs=6, learning_rate=1e-3, select_split="none", seed=0)
+    training = plmtasks.TrainSettings(num_train_epochs=6, learning_rate=1e-3, select_split="none", seed=0)
     plmtasks.train(
         "classification/custom", "tiny-bert", str(tmp_path / "model"), data=str(data), training=training, quiet=True, threads=1
     )

@@ -372,8 +372,8 @@ def test_the_command(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_real_runs_tell_all_that_is_asked_of_them(tmp_path: Path) -> None:
     """Parameters are the model's, however its weights are laid out."""
     config = run_config(
-        "classification/sample", "tiny-bert", train_limit=16, epochs=1, limit=8, threads=1, output=str(tmp_path / "results"),
-        checkpoints=str(tmp_path / "checkpoints"), quiet=True,
+        "classification/sample", "tiny-bert", max_train_samples=16, num_train_epochs=1, limit=8, threads=1,
+        output=str(tmp_path / "results"), checkpoints=str(tmp_path / "checkpoints"), quiet=True,
     )  # fmt: skip
     registry = load_registry()
     results = run([config], registry)

@@ -409,7 +409,7 @@ def test_columns_with_commas_are_told_apart():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["metrics", "perturb", "freeze", "track"])
+@pytest.mark.parametrize("name", ["metrics", "perturb", "freeze", "report_to"])
 def test_one_name_is_not_its_letters(name):
     config = plmtasks.run_config("t", "m", **{name: "good"})
     assert getattr(config if hasattr(config, name) else config.training, name) == ("good",)

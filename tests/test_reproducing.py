@@ -265,12 +265,12 @@ def test_data_that_lies_elsewhere_now(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_run_of_given_predictions(tmp_path: Path) -> None:
     registry = load_registry([toy, toy_chain], installed=False)
     first = run(run_config("toy/find", "toy-model", output=str(tmp_path / "s"), **TOYS), registry, alone())
-    config = run_config("toy/follow", "toy-model", output=str(tmp_path / "s"), given=str(first.folder), **TOYS)
+    config = run_config("toy/follow", "toy-model", output=str(tmp_path / "s"), predictions_of=str(first.folder), **TOYS)
     second = run(config, registry, alone())
     assert called(second.folder).exit_code == 0
     moved = shutil.move(first.folder, tmp_path / "moved")
-    assert any("--given PATH says where that lies now" in hint for hint in refused(second.folder).hints)
-    assert called(second.folder, "--given", moved).exit_code == 0
+    assert any("--predictions-of PATH says where that lies now" in hint for hint in refused(second.folder).hints)
+    assert called(second.folder, "--predictions-of", moved).exit_code == 0
 
 
 def test_a_run_at_an_address(stored: Result) -> None:
@@ -289,13 +289,13 @@ def test_a_run_at_an_address(stored: Result) -> None:
 
 
 def trained(task: str, model: str, folder: Path, **options: Any) -> Result:
-    common = {"epochs": 2, "train_limit": 48, "select_split": "none", "limit": 16, "threads": 1, "quiet": True}
+    common = {"num_train_epochs": 2, "max_train_samples": 48, "select_split": "none", "limit": 16, "threads": 1, "quiet": True}
     places = {"output": str(folder / "results"), "checkpoints": str(folder / "checkpoints")}
     return run_all([run_config(task, model, **{**common, **places, **options})])[0]
 
 
 def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = trained("classification/sample", "tiny-bert", tmp_path, select_split="validation", train_limit=32)
+    made = trained("classification/sample", "tiny-bert", tmp_path, select_split="validation", max_train_samples=32)
     done = called(made.folder)
     assert done.exit_code == 0, done.exception
     assert done.output.endswith(NOTHING + SAME)
@@ -303,7 +303,7 @@ def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, mo
     assert done.exit_code == 0, done.exception
     assert not (tmp_path / "new" / "checkpoints").exists()
     config = config_of(made, Moved(), "o", "c")
-    assert (config.processes, config.training.epochs, config.limit) == (1, 2, 16)
+    assert (config.processes, config.training.num_train_epochs, config.limit) == (1, 2, 16)
     recipe = made.folder / "config.json"
     asked = json.loads(recipe.read_text())
     asked["config"]["training"]["learning_rate"] = 0.5
@@ -313,7 +313,13 @@ def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, mo
 
 
 def test_a_model_that_was_trained_before(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"epochs": 1, "train_limit": 32, "select_split": "none", "threads": 1, "quiet": True}
+    options: dict[str, Any] = {
+        "num_train_epochs": 1,
+        "max_train_samples": 32,
+        "select_split": "none",
+        "threads": 1,
+        "quiet": True,
+    }
     folder = train(run_config("classification/sample", "tiny-bert", **options), str(tmp_path / "mine"))
     [made] = run_all([
         run_config("classification/sample", str(folder), output=str(tmp_path / "r"), limit=16, threads=1, quiet=True)
@@ -340,7 +346,8 @@ def test_every_kind_of_request_gives_the_same_bytes(kind: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_training_takes_the_same_number_of_processes(tmp_path: Path) -> None:
-    common = ["--threads", "1", "--quiet", "--epochs", "1", "--train-limit", "32", "--select-split", "none", "--limit", "16"]
+    common = ["--threads", "1", "--quiet", "--limit", "16"]
+    common += ["--training", "num_train_epochs=1,max_train_samples=32,select_split=none"]
     asked = ["--task", "classification/sample", "--model", "tiny-bert", "--processes", "2"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
     subprocess.run([sys.executable, "-m", "plmtasks", "run", *asked, *common, *places], check=True, timeout=250)

@@ -117,7 +117,7 @@ def test_json_of_another_form_is_refused(form, value):
             ModelSettings, generation=st.builds(Generation, temperature=NUMBER, max_new_tokens=st.none() | st.integers()),
             model_args=st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | TEXT, max_size=3),
         ),
-        training=st.builds(TrainSettings, epochs=st.none() | NUMBER, select_split=st.none() | TEXT),
+        training=st.builds(TrainSettings, num_train_epochs=st.none() | NUMBER, select_split=st.none() | TEXT),
     )
 )  # fmt: skip
 def test_a_run_config_survives_json(config):

@@ -35,7 +35,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "--limit",
         "24",
     ]
-    command += ["--batch-tokens", "300", "--max-new-tokens", "8"]
+    command += ["--batch-tokens", "300", "--generation", "max_new_tokens=8"]
     for name in MODELS:
         registry.model(name).make(texts, 0, folder / name)
         command += ["--model", str(folder / name)]

@@ -17,7 +17,7 @@ from plmtasks.leaderboard import make_boards, render
 from plmtasks.results import read_results
 from plmtasks.statistics import spread
 
-LITTLE = ["--train-limit", "160", "--epochs", "3", "--limit", "40", "--threads", "1", "--quiet"]
+LITTLE = ["--training", "max_train_samples=160,num_train_epochs=3", "--limit", "40", "--threads", "1", "--quiet"]
 
 
 def plmtasks(*arguments: str) -> Result:
@@ -33,8 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = ["--output", str(path / "results"), "--checkpoints", str(path / "checkpoints")]
     common = ["run", "--task", "classification/sample", *LITTLE, *where]
     # on the test split, so that another chooses the epoch
-    plmtasks(*common, "--split", "test", "--model", "tiny-bert", "--seeds", "3", "--seed", "1")
-    plmtasks(*common, "--split", "test", "--model", "tiny-bert", "--epochs", "4", "--seed", "9")
+    plmtasks(*common, "--split", "test", "--model", "tiny-bert", "--seed", "1,2,3")
+    more = [one.replace("epochs=3", "epochs=4") for one in common]
+    plmtasks(*more, "--split", "test", "--model", "tiny-bert", "--seed", "9")
     return path
 
 
@@ -83,7 +84,7 @@ def test_the_seeds_spread_is_apart_from_the_sampling_interval(folder, monkeypatc
 def test_seeds_on_which_no_answer_depends_are_run_once(tmp_path, folder):
     trained = next((folder / "checkpoints").rglob("plmtasks.json")).parent
     common = ["run", "--task", "classification/sample", "--model", str(trained), *LITTLE, "--output", str(tmp_path)]
-    said = plmtasks(*common, "--seeds", "3").stdout
+    said = plmtasks(*common, "--seed", "0,1,2").stdout
     assert "no answer depends on the seed: 1 run stands for all 3" in said
     (result,) = read_results(tmp_path)
     assert "seed" not in result.record
@@ -108,13 +109,13 @@ def test_a_toy_that_draws_is_run_for_each_seed(tmp_path, monkeypatch):
     ("options", "rows"),
     [
         (["--shots", "1"], [2]),  # drawn from the train split
-        (["--shots", "1", "--shots-from", "per-example"], [2]),
-        (["--ask", "Generate", "--temperature", "0.9"], [2]),
+        (["--shots", "1", "--config", "shots_from=per-example"], [2]),
+        (["--ask", "Generate", "--generation", "temperature=0.9"], [2]),
     ],
 )
 def test_shots_and_drawn_tokens_of_several_seeds_share_a_row(tmp_path, decoder, options, rows):
     common = ["run", "--task", "classification/sample", "--model", str(decoder), "--limit", "8", "--threads", "1", "--quiet"]
-    plmtasks(*common, *options, "--train", "never", "--seeds", "2", "--output", str(tmp_path))
+    plmtasks(*common, *options, "--train", "never", "--seed", "0,1", "--output", str(tmp_path))
     results = read_results(tmp_path)
     assert [r.record["seed"]["value"] for r in sorted(results, key=lambda r: r.record["seed"]["value"])] == [0, 1]
     assert [len(row.results) for row in make_boards(results)[0].rows] == rows
@@ -131,7 +132,7 @@ def test_other_shots_are_no_other_seed(tmp_path, decoder):
 def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A decoder with weights of its own."""
     path = tmp_path_factory.mktemp("decoder") / "gpt"
-    common = ["--model", "tiny-gpt", "--train-limit", "16", "--epochs", "1", "--threads", "1", "--quiet"]
+    common = ["--model", "tiny-gpt", "--training", "max_train_samples=16,num_train_epochs=1", "--threads", "1", "--quiet"]
     plmtasks("train", "--task", "classification/sample", *common, "--output", str(path))
     return path
 

@@ -387,7 +387,14 @@ def test_a_model_that_learned_again_with_a_later_version(tmp_path: Path) -> None
     from plmtasks.evaluation import run as run_all
 
     places = {"output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c")}
-    options: dict[str, Any] = {"epochs": 1, "train_limit": 16, "limit": 8, "select_split": "none", "threads": 1, "quiet": True}
+    options: dict[str, Any] = {
+        "num_train_epochs": 1,
+        "max_train_samples": 16,
+        "limit": 8,
+        "select_split": "none",
+        "threads": 1,
+        "quiet": True,
+    }
     [first] = run_all([run_config("classification/sample", "tiny-bert", **places, **options)])
     later = shutil.copytree(first.folder, first.folder.with_name("b" * 32))
     parts = json.loads((later / "config.json").read_text())

@@ -50,7 +50,7 @@ NAMES = (
 """Of metrics, as a file may have them."""
 
 SETTINGS = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
-OPTIONS = ("--dtype", "float32", "--batch-tokens", "30", "--threads", "1", "--kernels", "plain", "--quiet")
+OPTIONS = ("--dtype", "float32", "--batch-tokens", "30", "--threads", "1", "--config", "kernels=plain", "--quiet")
 SECRET = "the secret of somebody's home"
 LIMIT = 60
 """Seconds for a command."""
@@ -179,7 +179,7 @@ def _plant_runs(store: Path, honest: list[Path]) -> None:
     _altered(honest[0], store / "task", lambda record, config: (
         record["task"].update(name="./stranger/task.toml"), config["config"].update(task="./stranger/task.toml", metrics=[]),
     ))  # fmt: skip
-    _altered(honest[0], store / "given", lambda record, config: config["config"].update(given="http://127.0.0.1:9/run"))
+    _altered(honest[0], store / "given", lambda record, config: config["config"].update(predictions_of="http://127.0.0.1:9/run"))
     for name, identity in {"up": "../../../../../../escaped", "absolute": "/escaped", "dots": "..", "empty": ""}.items():
         _altered(honest[0], store / name, lambda record, config, i=identity: record.update(
             identity=i.replace("/escaped", str(store.parents[2] / "escaped")) if i.startswith("/") else i,
@@ -293,7 +293,7 @@ def lines(root: Path) -> Iterator[list[str]]:
     yield ["run", "--task", "toy/even", "--model", "toy-model", *OPTIONS, "--output", f"{store}/own"]
     yield ["leaderboard", f"{store}/own"]
     for given in ("link-predictions.jsonl", "pipe-predictions.jsonl"):
-        yield ["run", "--task", "srl/sample", "--model", "tiny-bert", "--given", f"{store}/{given}"]
+        yield ["run", "--task", "srl/sample", "--model", "tiny-bert", "--predictions-of", f"{store}/{given}"]
     for name in ("code", "pickle", "kernel", "task", "metric-0", "given"):
         yield ["reproduce", next(r for r in runs if f"/{name}/" in r), "--quiet"]
     yield ["convert", str(stranger), "--from", "lm-eval", "--output", "converted/from"]
@@ -308,7 +308,7 @@ def lines(root: Path) -> Iterator[list[str]]:
 
 def _tasks(stranger: Path) -> Iterator[list[str]]:
     model = str(stranger / "model")
-    learn = ["--epochs", "1", "--threads", "1", "--quiet"]
+    learn = ["--training", "num_train_epochs=1", "--threads", "1", "--quiet"]
     for task in sorted(str(p) for p in stranger.glob("*.toml") if not p.name.startswith("suite")):
         yield ["show", task, "--model", model, "--prompt", "chat"]
         yield ["check", task]

@@ -28,7 +28,7 @@ from plmtasks.training import Teacher
 from plmtasks.training.checkpoint import _make
 from plmtasks.training.trainer import clipped, lasting_gradients
 
-LITTLE = TrainSettings(epochs=2, limit=256, batch_size=16, learning_rate=2e-3)
+LITTLE = TrainSettings(num_train_epochs=2, max_train_samples=256, train_batch_size=16, learning_rate=2e-3)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_trained_model_runs_as_fine_tuned(once: Path, tmp_path: Path, regist
 
 
 def test_the_split_that_is_reported_does_not_choose(tmp_path: Path, registry: Registry) -> None:
-    little = replace(LITTLE, epochs=1, limit=32)
+    little = replace(LITTLE, num_train_epochs=1, max_train_samples=32)
     on_validation = run(_settled(config(tmp_path, split="validation", training=little)), registry, alone())
     assert on_validation.record["protocol"]["trained_on"][0]["selected_on"] is None
     on_test = run(_settled(config(tmp_path, split="test", training=little)), registry, alone())
@@ -131,16 +131,16 @@ def _settled(config: RunConfig) -> RunConfig:
 
 COMMAND = [
     "train", "--task", "classification/sample", "--model", "tiny-bert", "--threads", "1",
-    "--train-limit", "256", "--batch-size", "16", "--learning-rate", "0.002", "--quiet",
+    "--max-train-samples", "256", "--train-batch-size", "16", "--learning-rate", "0.002", "--quiet",
 ]  # fmt: skip
 
 
 def test_accumulated_batches_are_one_update(tmp_path: Path, registry: Registry) -> None:
     """4 batches of 8 are the update of one batch of 32, and so are pieces of few tokens."""
-    plain = replace(LITTLE, batch_size=32, limit=32, epochs=1)
+    plain = replace(LITTLE, train_batch_size=32, max_train_samples=32, num_train_epochs=1)
     forms = {
         "one": plain,
-        "accumulated": replace(plain, batch_size=8, accumulation=4),
+        "accumulated": replace(plain, train_batch_size=8, gradient_accumulation_steps=4),
         "pieces": replace(plain, batch_tokens=16),
     }
     curves = {name: curve(train(config(tmp_path, training=t), str(tmp_path / name), registry)) for name, t in forms.items()}
@@ -149,7 +149,7 @@ def test_accumulated_batches_are_one_update(tmp_path: Path, registry: Registry) 
 
 
 def test_a_process_may_train_twice_with_other_precisions(tmp_path: Path, registry: Registry) -> None:
-    little = replace(LITTLE, limit=32, epochs=1, select_split="none")
+    little = replace(LITTLE, max_train_samples=32, num_train_epochs=1, select_split="none")
     for dtype in ("float32", "bfloat16"):
         folder = train(config(tmp_path, training=replace(little, dtype=dtype)), str(tmp_path / dtype), registry)
         assert json.loads((folder / RECORD).read_text())["parts"]["training"]["dtype"] == dtype
@@ -163,7 +163,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, kilobytes: int) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, resource.RLIM_INFINITY))
 
-    command = [*COMMAND, "--epochs", "1", "--output", str(tmp_path / "model")]
+    command = [*COMMAND, "--num-train-epochs", "1", "--output", str(tmp_path / "model")]
     program = [sys.executable, "-m", "plmtasks", *command]
     done = subprocess.run(program, preexec_fn=limit, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
@@ -191,7 +191,7 @@ def test_the_record_names_the_training_data_by_their_content(tmp_path: Path, reg
     for name in ("mine.tsv", "theirs.tsv"):
         (tmp_path / name).write_text("a good film\t1\na bad film\t0\n" * 8)
         source = {"train_data": str(tmp_path / name), "data": str(tmp_path / name)}
-        options = {**source, "training": replace(LITTLE, limit=None, epochs=1), "threads": 1, "quiet": True}
+        options = {**source, "training": replace(LITTLE, max_train_samples=None, num_train_epochs=1), "threads": 1, "quiet": True}
         folder = train(run_config("classification/sst2", "tiny-bert", **options), str(tmp_path / f"model-{name}"), registry)
         records.append((folder / RECORD).read_bytes())
     assert records[0] == records[1]
@@ -203,8 +203,8 @@ def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, regis
     """Another way to generate is another run, not another training."""
     recipes = set()
     for beams in (1, 3):
-        little = replace(LITTLE, limit=16, epochs=1, select_split="none")
-        made = config(tmp_path, training=little, beams=beams, limit=4, split="test", ask="Generate")
+        little = replace(LITTLE, max_train_samples=16, num_train_epochs=1, select_split="none")
+        made = config(tmp_path, training=little, num_beams=beams, limit=4, split="test", ask="Generate")
         run(_settled(replace(made, model="tiny-t5")), registry, alone())
         recipes |= {p.parent.name for p in (tmp_path / "checkpoints").rglob(RECORD)}
     assert len(recipes) == 1
@@ -213,20 +213,27 @@ def test_what_is_generated_changes_no_training(once: Path, tmp_path: Path, regis
 
 def test_training_ends_when_patience_is_over(tmp_path: Path, registry: Registry) -> None:
     """With a learning rate of almost nothing no epoch is better than the first."""
-    still = replace(LITTLE, epochs=9, limit=64, learning_rate=1e-9, patience=2)
+    still = replace(LITTLE, num_train_epochs=9, max_train_samples=64, learning_rate=1e-9, early_stopping_patience=2)
     folder = train(config(tmp_path, training=still), str(tmp_path / "model"), registry)
     assert len(json.loads((folder / RECORD).read_text())["history"]) == 3
-    with pytest.raises(InputError, match="--patience needs a split"):
+    with pytest.raises(InputError, match="early_stopping_patience needs a split"):
         train(config(tmp_path, training=replace(still, select_split="none")), str(tmp_path / "none"), registry)
 
 
 def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Registry) -> None:
     """Updates in which nothing counts: their loss is 0."""
-    nothing = replace(LITTLE, epochs=1, limit=16, batch_size=4, class_weights="negative=0,positive=0", select_split="none")
+    nothing = replace(
+        LITTLE,
+        num_train_epochs=1,
+        max_train_samples=16,
+        train_batch_size=4,
+        class_weights="negative=0,positive=0",
+        select_split="none",
+    )
     assert curve(train(config(tmp_path, training=nothing), str(tmp_path / "model"), registry)) == [0.0]
     estimate(config(tmp_path, training=nothing), registry)
     with pytest.raises(InputError, match="a limit of 0 leaves nothing to learn from"):
-        train(config(tmp_path, training=replace(nothing, limit=0)), str(tmp_path / "none"), registry)
+        train(config(tmp_path, training=replace(nothing, max_train_samples=0)), str(tmp_path / "none"), registry)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +243,7 @@ def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Regist
         (
             {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"},
             "test",
-            "no split can choose the epoch\n  leave --select-split out",
+            "no split can choose the epoch\n  leave select_split out",
         ),
     ],
 )
@@ -268,7 +275,7 @@ def test_rare_labels_weigh_more(tmp_path: Path, registry: Registry) -> None:
         (tmp_path / f"{name}.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
     weights_of = {}
     for wanted in ("", "balanced", "0=1,1=15"):
-        some = replace(LITTLE, limit=None, epochs=1, class_weights=wanted, select_split="none")
+        some = replace(LITTLE, max_train_samples=None, num_train_epochs=1, class_weights=wanted, select_split="none")
         options = {"training": some, "data": str(tmp_path), "columns": {}, "threads": 1, "quiet": True}
         folder = train(run_config("classification/custom", "tiny-bert", **options), str(tmp_path / f"m{wanted}"), registry)
         weights_of[wanted] = json.loads((folder / RECORD).read_text())["parts"]["training"]["class_weights"]
@@ -284,7 +291,7 @@ def test_a_dry_run_tells_the_cost_and_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cli([*COMMAND, "--dry-run", "--epochs", "2"], standalone_mode=False)
+    cli([*COMMAND, "--dry-run", "--num-train-epochs", "2"], standalone_mode=False)
     told = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
     assert told["data"] == "256 examples of classification/sample"
     assert told["steps"] == "32 updates, 2 epochs"
@@ -296,7 +303,7 @@ def test_a_dry_run_tells_the_cost_and_trains_nothing(
 def test_the_estimate_counts_bytes(registry: Registry, tmp_path: Path) -> None:
     """AdamW holds two numbers a weight; four times the batch keeps about four times the activations."""
     small, large = (
-        estimate(config(tmp_path, training=replace(LITTLE, batch_size=b, batch_tokens=10_000)), registry) for b in (8, 32)
+        estimate(config(tmp_path, training=replace(LITTLE, train_batch_size=b, batch_tokens=10_000)), registry) for b in (8, 32)
     )
     assert small.weights == small.gradients == 4 * small.parameters
     assert small.optimizer == pytest.approx(8 * small.trainable, rel=0.01)
@@ -307,16 +314,16 @@ def test_tensorboard_follows(tmp_path: Path, registry: Registry) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    some = replace(LITTLE, limit=64, track=("tensorboard",))
+    some = replace(LITTLE, max_train_samples=64, report_to=("tensorboard",))
     folder = train(config(tmp_path, training=some), str(tmp_path / "model"), registry)
     events = EventAccumulator(str(next((folder / "tracking").rglob("events*")).parent))
     events.Reload()
     assert [e.step for e in events.Scalars("loss/classification/sample")] == list(range(8))
     assert len(events.Scalars("score/classification/sample")) == 2
-    untracked = train(config(tmp_path, training=replace(some, track=())), str(tmp_path / "untracked"), registry)
+    untracked = train(config(tmp_path, training=replace(some, report_to=())), str(tmp_path / "untracked"), registry)
     assert weights(untracked) == weights(folder)
-    with pytest.raises(InputError, match="--track nothing: it is not installed"):
-        train(config(tmp_path, training=replace(some, track=("nothing",))), str(tmp_path / "other"), registry)
+    with pytest.raises(InputError, match="report_to nothing: it is not installed"):
+        train(config(tmp_path, training=replace(some, report_to=("nothing",))), str(tmp_path / "other"), registry)
 
 
 def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) -> None:
@@ -447,7 +454,7 @@ class AtOnce(Model):
         return Loaded()
 
     def learn(self, requests: Sequence[Request], answers: Sequence[Answer], training: TrainSettings, folder: Path) -> None:
-        assert training.epochs is None
+        assert training.num_train_epochs is None
         first = [a.scores[0] for a in answers]  # type: ignore[attr-defined]
         (folder / "share").write_text(f"{sum(first) / len(first) + random.Random(training.seed).random() / 100}")
 
@@ -461,10 +468,15 @@ def at_once(tmp_path: Path, **options: object) -> Any:
 
 
 def test_a_model_that_learns_at_once_goes_by_the_settings_that_it_names(tmp_path: Path) -> None:
-    first = at_once(tmp_path, train_limit=20)
-    assert at_once(tmp_path, train_limit=20, epochs=7.0, learning_rate=0.5, patience=2, peft="lora").folder == first.folder
+    first = at_once(tmp_path, max_train_samples=20)
+    assert (
+        at_once(
+            tmp_path, max_train_samples=20, num_train_epochs=7.0, learning_rate=0.5, early_stopping_patience=2, peft="lora"
+        ).folder
+        == first.folder
+    )
     assert len(list((tmp_path / "checkpoints").rglob(RECORD))) == 1
-    other_data, other_seed = at_once(tmp_path, train_limit=10), at_once(tmp_path, train_limit=20, seed=1)
+    other_data, other_seed = at_once(tmp_path, max_train_samples=10), at_once(tmp_path, max_train_samples=20, seed=1)
     assert len({first.identity, other_data.identity, other_seed.identity}) == 3
     assert first.record["protocol"]["how"] == "trained"
     assert first.record["seed"]["recipe"] == other_seed.record["seed"]["recipe"]

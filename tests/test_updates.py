@@ -17,7 +17,7 @@ SIZES = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 60), min_size=1,
 
 @given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 4), st.integers(0, 3))
 def test_an_epoch_sees_every_example_once(examples: int, size: int, accumulation: int, epoch: int) -> None:
-    settings = TrainSettings(batch_size=size, accumulation=accumulation)
+    settings = TrainSettings(train_batch_size=size, gradient_accumulation_steps=accumulation)
     updates = epoch_updates({"a": examples}, settings, epoch)
     assert sorted(i for update in updates for i in update.examples) == list(range(examples))
     assert updates == epoch_updates({"a": examples}, settings, epoch)
@@ -26,14 +26,14 @@ def test_an_epoch_sees_every_example_once(examples: int, size: int, accumulation
 
 @given(SIZES, st.integers(1, 10), st.integers(0, 3))
 def test_mixed_by_size_every_task_is_seen_once_an_epoch(tasks: dict[str, int], size: int, epoch: int) -> None:
-    updates = epoch_updates(tasks, TrainSettings(batch_size=size), epoch)
+    updates = epoch_updates(tasks, TrainSettings(train_batch_size=size), epoch)
     for number, examples in enumerate(tasks.values()):
         assert sorted(i for u in updates if u.lesson == number for i in u.examples) == list(range(examples))
 
 
 @given(SIZES, st.integers(1, 10), st.floats(0.5, 20))
 def test_a_task_goes_through_all_its_examples_before_any_comes_again(tasks: dict[str, int], size: int, t: float) -> None:
-    settings = TrainSettings(batch_size=size, mixing=f"temperature:{t}")
+    settings = TrainSettings(train_batch_size=size, mixing=f"temperature:{t}")
     seen: dict[int, list[int]] = {number: [] for number in range(len(tasks))}
     for epoch in range(3):
         for update in epoch_updates(tasks, settings, epoch):
@@ -44,7 +44,7 @@ def test_a_task_goes_through_all_its_examples_before_any_comes_again(tasks: dict
 
 
 def share(tasks: dict[str, int], mixing: str) -> list[float]:
-    updates = epoch_updates(tasks, TrainSettings(batch_size=4, mixing=mixing), 0)
+    updates = epoch_updates(tasks, TrainSettings(train_batch_size=4, mixing=mixing), 0)
     counts = Counter(u.lesson for u in updates)
     return [counts[number] / len(updates) for number in range(len(tasks))]
 
@@ -70,7 +70,7 @@ def test_mixing_gives_each_task_its_share() -> None:
 )
 def test_mixing_that_is_none(mixing: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        epoch_updates({"a": 8, "b": 8}, TrainSettings(batch_size=4, mixing=mixing), 0)
+        epoch_updates({"a": 8, "b": 8}, TrainSettings(train_batch_size=4, mixing=mixing), 0)
 
 
 @given(

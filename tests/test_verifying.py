@@ -295,7 +295,7 @@ def test_a_run_of_what_is_not_installed_is_not_checked_all_through(
 def test_a_run_of_given_predictions_passes_too(tmp_path: Path, registry: Registry) -> None:
     options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
     first = run(run_config("toy/find", "toy-model", output=str(tmp_path), **options), registry, alone())
-    config = run_config("toy/follow", "toy-model", output=str(tmp_path), given=str(first.folder), **options)
+    config = run_config("toy/follow", "toy-model", output=str(tmp_path), predictions_of=str(first.folder), **options)
     second = run(config, registry, alone())
     assert {f.state for f in findings(second.folder, registry, deep=True).values()} == {"as written"}
 
@@ -347,7 +347,7 @@ def test_the_command_says_what_was_expected_and_found(copy: Path, monkeypatch: p
 )  # fmt: skip
 def test_a_run_of_every_kind_of_request_passes_every_check(task: str, model: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c"), "threads": 1, "quiet": True}
-    training: dict[str, Any] = {"epochs": 1, "train_limit": 32, "select_split": "none", "limit": 24}
+    training: dict[str, Any] = {"num_train_epochs": 1, "max_train_samples": 32, "select_split": "none", "limit": 24}
     [made] = run_all([run_config(task, model, **options, **training)])
     found = findings(made.folder, load_registry(), deep=True)
     assert {what: f for what, f in found.items() if f.state != "as written"} == {}

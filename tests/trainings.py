@@ -31,7 +31,7 @@ CHOOSING = ("Classify", "two heads")
 def configs(kind: str) -> list[RunConfig]:
     tasks, model = KINDS[kind]
     chosen = None if kind in CHOOSING else "none"
-    training = TrainSettings(epochs=3, limit=48, batch_size=16, select_split=chosen)
+    training = TrainSettings(num_train_epochs=3, max_train_samples=48, train_batch_size=16, select_split=chosen)
     return [run_config(task, model, training=training, threads=1, quiet=True) for task in tasks]
 
 

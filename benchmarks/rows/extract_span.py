@@ -65,7 +65,7 @@ def model() -> str:
     """all-MiniLM-L6-v2 after 400 questions of the last articles."""
     with tempfile.TemporaryDirectory() as place:
         file = _write(Path(place, "train.json"), slice(-LEARNED, None))
-        settings = {"learning_rate": 2e-4, "batch_size": 16, "limit": 400}
+        settings = {"learning_rate": 2e-4, "train_batch_size": 16, "max_train_samples": 400}
         return models.learned("squad-minilm", "qa/squad_v2", models.minilm(), str(file.parent), **settings)
 
 

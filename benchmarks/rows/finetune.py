@@ -138,7 +138,13 @@ def _learn(part: Part, dtype: str, options: Options) -> Path:
     import plmtasks
 
     training = plmtasks.TrainSettings(
-        epochs=1, batch_size=BATCH, learning_rate=RATE, warmup=WARMUP, weight_decay=DECAY, dtype=dtype, select_split="none"
+        num_train_epochs=1,
+        train_batch_size=BATCH,
+        learning_rate=RATE,
+        warmup_steps=WARMUP,
+        weight_decay=DECAY,
+        dtype=dtype,
+        select_split="none",
     )
     settings = {"data": str(part.folder), "threads": options.threads, "quiet": True, "yes": True}
     return plmtasks.train(part.task, models.minilm(), str(part.new()), training=training, **settings)

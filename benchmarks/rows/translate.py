@@ -27,7 +27,7 @@ def _compare(row: str, count: int, options: Options) -> Comparison:
     from plmtasks_transformers.answering.prompts import Prompts
 
     requests = sentences(options)
-    engine = Ours(taught(), requests, options, beams=count)
+    engine = Ours(taught(), requests, options, num_beams=count)
     prompts = Prompts(engine.loaded.parts)
     texts = [prompts.render(r, r.shots, r.text) for r in requests]
     peer = LibraryModel(taught(), count)
@@ -56,7 +56,13 @@ def sentences(options: Options) -> list[Any]:
 def taught() -> str:
     """A model of T5-small's shape after 200 updates: 64 different translations of 125 sentences. (After 100 updates of half as
     many sentences there were 4.) It would say one word for ever; its configuration makes words that were said less likely."""
-    settings = {"limit": 12800, "batch_size": 64, "batch_tokens": 4096, "learning_rate": 1e-3, "save_minutes": 1}
+    settings = {
+        "max_train_samples": 12800,
+        "train_batch_size": 64,
+        "batch_tokens": 4096,
+        "learning_rate": 1e-3,
+        "save_minutes": 1,
+    }
     data = str(DATA / "multi30k_en_de")
     folder = models.learned("t5-small-multi30k-200", "translation/multi30k", models.sequence_to_sequence(), data, **settings)
     file = Path(folder, "generation_config.json")

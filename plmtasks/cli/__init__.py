@@ -141,9 +141,9 @@ def _loaded(entry: EntryPoint) -> click.Command:
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="plmtasks")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.option("--disable", multiple=True, metavar="PLUGIN", help="Leave an installed plugin alone; may be given again.")
+@click.option("--disable", metavar="PLUGIN,…", help="Leave installed plugins alone.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, disable: tuple[str, ...]) -> None:
+def cli(ctx: click.Context, debug: bool, disable: str | None) -> None:
     """Fine-tune, evaluate and compare language models on NLP tasks.
 
     plmtasks run --task qa --model bert-base
@@ -152,7 +152,7 @@ def cli(ctx: click.Context, debug: bool, disable: tuple[str, ...]) -> None:
     if disable:  # in the environment, so that a run's further processes know of it
         from ..hooks import DISABLED_VARIABLE
 
-        os.environ[DISABLED_VARIABLE] = ",".join([*disable, os.environ.get(DISABLED_VARIABLE, "")])
+        os.environ[DISABLED_VARIABLE] = f"{disable},{os.environ.get(DISABLED_VARIABLE, '')}"
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .names import find
-from .options import DATA, TRUST, item
+from . import options
+from .options import DATA, TRUST, choice, item, section, source
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -24,27 +24,28 @@ LINES, CHARACTERS = 25, 200
 MARKS: "Mapping[State, str]" = {"passed": "✓", "failed": "✗", "hint": "!", "skipped": "–"}
 
 
-@click.command("check")
+@options.command("check")
 @click.argument("names", nargs=-1, required=True, metavar="NAME|PATH|DISTRIBUTION…")
-@DATA
-@item("task", "--task", help="On whose examples a metric or a model is checked; default: the first installed task that fits.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, metavar="N",
-    help="Examples of each split that a task is asked; hints are sought in all. Default 50.",
+@section(
+    "Examples",
+    DATA,
+    item("task", "--task", help="On whose examples a metric or a model is checked; default: the first installed task that fits."),
+    click.option(
+        "--limit", type=click.IntRange(min=1), default=50, metavar="N",
+        help="Examples of each split that a task is asked; hints are sought in all. Default 50.",
+    ),
 )  # fmt: skip
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-@TRUST
+@section("Others", choice("format", "text", "json"), TRUST)
 def command(names: tuple[str, ...], task: str | None, limit: int, form: str, trust_remote_code: bool, **values: Any) -> None:
     """Tasks, models and metrics, by the conformance kit: which laws do they break, and on which example?
 
     A name, a TOML file that declares a task, a plugin's file, folder or project, or an installed distribution. Of a task's data
     it also tells what may be wrong with it (!). Exits with 1 if a law is broken.
     """
-    from ..config import Source
     from ..testing import Checker
 
     registry, found = _looked_up(names, trust_remote_code)
-    checker = Checker(registry=registry, source=Source(**values), task=task, limit=limit)
+    checker = Checker(registry=registry, source=source(values), task=task, limit=limit)
     with TemporaryDirectory(prefix="plmtasks-") as folder:
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)  # else it keeps things in the user's folder
         findings = _told(checker, found, quiet=form == "json")
@@ -56,7 +57,7 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, tru
 
 def _looked_up(names: tuple[str, ...], trusting: bool) -> "tuple[Registry, list[tuple[str, Any]]]":
     """What the names stand for, each with its kind; of a plugin's path, the plugins."""
-    from ..hooks import load_registry
+    from ..hooks import find, load_registry
     from ..testing import plugin_modules
 
     paths = {name: plugin_modules(Path(name)) for name in names if name.endswith(".py") or Path(name).is_dir()}

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from ..errors import counted
-from .options import TRUST, item
+from . import options
+from .options import LIST, TRUST, item
 from .texts import say
 
 
-@click.command("convert")
+@options.command("convert")
 @click.argument("paths", nargs=-1, required=True, metavar="RUN…|FILE…")
 @item(
     "format", "--to", "to", metavar="FORMAT",
@@ -18,13 +19,18 @@ from .texts import say
 )  # fmt: skip
 @item("format", "--from", "source", metavar="FORMAT", help="Whose files become runs: lm-eval, …")
 @click.option(
-    "--task", "tasks", multiple=True, metavar="[NAME=]TASK",
+    "--task", "tasks", **LIST, type=options.Several(), metavar="[NAME=]TASK,…",
     help="With --from: the task here that the file's task NAME is; not named: lm-eval/NAME.",
 )  # fmt: skip
 @click.option("--output", required=True, metavar="PATH", help="A file or a folder; with --from, a folder of results.")
 @TRUST
 def command(
-    paths: tuple[str, ...], to: str | None, source: str | None, tasks: tuple[str, ...], output: str, trust_remote_code: bool
+    paths: tuple[str, ...],
+    to: str | None,
+    source: str | None,
+    tasks: tuple[str, ...] | None,
+    output: str,
+    trust_remote_code: bool,
 ) -> None:
     """Results in another tool's format, or another tool's as runs.
 
@@ -37,7 +43,9 @@ def command(
     if tasks and to is not None:
         raise InputError("--task goes with --from: a run knows its task")
     if source is not None:
-        named = {name if equals else "": task if equals else name for name, equals, task in (t.partition("=") for t in tasks)}
+        named = {
+            name if equals else "": task if equals else name for name, equals, task in (t.partition("=") for t in tasks or ())
+        }
         _read(paths, source, named, output)
     else:
         _write(paths, str(to), output, trust_remote_code)

@@ -20,20 +20,20 @@ def command(output: str, processes: int | None) -> None:
 
     Needs no network. The test examples do not occur in training; every pair must reach the threshold.
     """
+    from ..config import run_config
     from ..errors import PlmtasksError
     from ..evaluation import fitting, run
     from ..hooks import load_registry
     from ..leaderboard import render
-    from .options import configs
 
     registry = load_registry()
-    tasks = tuple(name for name in registry.items["task"] if name.endswith("/sample"))
+    tasks = [name for name in registry.items["task"] if name.endswith("/sample")]
     values = {
         "split": "test", "output": str(Path(output, "results")), "checkpoints": str(Path(output, "checkpoints")),
-        "processes": processes, "yes": True, "patience": 2,
+        "processes": processes or 0, "yes": True, "early_stopping_patience": 2,
         "threads": 1,  # more threads slow so small models down
     }  # fmt: skip
-    results = run(fitting(configs(tasks, MODELS, values), registry), registry)
+    results = run(fitting([run_config(task, model, **values) for task in tasks for model in MODELS], registry), registry)
     say(render(results, "table", registry), nl=False)
     low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLD]
     if low:

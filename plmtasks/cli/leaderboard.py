@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import TRUST
+from . import options
+from .options import TRUST, choice, section
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
     from ..results import Result
 
 
-@click.command("leaderboard")
+@options.command("leaderboard")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
-@click.option("--format", "form", type=click.Choice(["table", "markdown", "csv", "json", "latex"]), default="table")
-@click.option("--output", metavar="FILE", help="Default: the terminal.")
-@click.option("--site", metavar="DIR", help="Pages instead of a table; a folder that has them is brought up to date.")
-@click.option("--open", "opened", is_flag=True, help="Show the site in a browser.")
-@TRUST
+@section(
+    "A table",
+    choice("format", "table", "markdown", "csv", "json", "latex"),
+    click.option("--output", metavar="FILE", help="Default: the terminal."),
+)
+@section(
+    "Pages",
+    click.option("--site", metavar="DIR", help="Pages instead of a table; a folder that has them is brought up to date."),
+    click.option("--open", "opened", is_flag=True, help="Show the site in a browser."),
+)
+@section("Others", TRUST)
 def command(
     results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool, trust_remote_code: bool
 ) -> None:

@@ -1,70 +1,179 @@
-"""The options that commands share, and the config that they make."""
+"""The options that commands share, and the configs that they make."""
 
-import itertools
-import json
-import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
 
-from ..config import RunConfig, run_config
+from .. import config
+from ..config import GROUPS, RunConfig, known, setting_types, types
+from ..errors import InputError
+from ..files import values
+
+if TYPE_CHECKING:
+    from ..evaluation import Suite
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class Pairs(click.ParamType[Mapping[str, str]]):
-    """`a=b,c=d` as a mapping."""
+# ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    name = "name=value,…"
+
+class Several(click.ParamType[tuple[Any, ...]]):
+    """A list: A,B"""
+
+    def __init__(self, item: click.ParamType[Any] = click.STRING, name: str = "A,B") -> None:
+        """item: of what; name: an example"""
+        self.item, self.name = item, name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        try:
+            listed = values.several(value) if isinstance(value, str) else value
+        except ValueError:
+            self.fail(f"expected a list such as {self.name}, found {value!r}", param, ctx)
+        return tuple(self.item.convert(one, param, ctx) for one in listed)
+
+
+class Pairs(click.ParamType[Mapping[str, str]]):
+    """KEY=VALUE,… as a mapping of texts."""
+
+    name = "KEY=VALUE,…"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, str]:
         if isinstance(value, Mapping):
             return value
-        # a comma that stands in a path, as in join(',', words), parts nothing: what follows one that does is a name and =
-        pairs = [pair.partition("=") for pair in re.split(r",(?=\s*[\w.-]+\s*=(?!=))", value) if pair]
-        if any(not (name and equals) for name, equals, _ in pairs):
-            self.fail(f"expected name=value,…, found {value!r}", param, ctx)
-        return {name.strip(): text.strip() for name, _, text in pairs}
+        pairs = values.split(value)
+        if not all(name for name, _ in pairs):
+            self.fail(f"expected {self.name}, found {value!r}", param, ctx)
+        return dict(pairs)
 
 
-class Names(click.ParamType[tuple[str, ...]]):
-    """`a,b` as names."""
+class Settings(Pairs):
+    """KEY=VALUE,… as settings, each of its type."""
 
-    name = "name,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
-
-
-class Json(click.ParamType[Mapping[str, Any]]):
-    """A JSON object."""
-
-    name = "json"
+    def __init__(self, form: type | None = None) -> None:
+        """form: the class whose fields they are; None: any, for a library"""
+        self.form = form
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, Any]:
-        if isinstance(value, Mapping):
-            return value
+        pairs = super().convert("help=" if value == "help" else value, param, ctx)
+        if isinstance(value, Mapping) or self.form is None:
+            return {name: values.read(Any, text) if isinstance(text, str) else text for name, text in pairs.items()}
+        option = param.opts[0] if param else ""
         try:
-            found = json.loads(value)
-        except json.JSONDecodeError as e:
-            self.fail(f"expected a JSON object, found {value!r} ({e})", param, ctx)
-        if not isinstance(found, dict):
-            self.fail(f"expected a JSON object, found {value!r}", param, ctx)
-        return found
+            known(pairs, types(self.form), f"setting of {option}")
+        except InputError as e:
+            raise InputError(e.message, *e.hints, "there are:", *values.meanings(self.form)) from e
+        return {name: values.typed(types(self.form)[name], text, f"{option} {name}") for name, text in pairs.items()}
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        before, comma, key = incomplete.rpartition(",")
+        names = types(self.form) if self.form else ()
+        return [CompletionItem(f"{before}{comma}{name}=") for name in names if name.startswith(key)]
 
 
-def item(kind: str, *names: str, metavar: str = "", **more: Any) -> Decorator:
-    """An option that names something installed; it completes to such names, and where none begins so, to paths."""
+# ── options ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from ..hooks import load_registry
 
-        found = [CompletionItem(name) for name in load_registry().items[kind] if name.startswith(incomplete)]
-        return found or [CompletionItem(incomplete, type="file")]
+class Command(click.Command):
+    """Shows its options in the sections that they belong to."""
 
-    return click.option(*names, shell_complete=complete, metavar=metavar or kind[0].upper(), **more)
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        title = "Options"
+        for param in self.get_params(ctx):
+            title = getattr(param, "section", title)  # --help stands with the last
+            if (record := param.get_help_record(ctx)) is not None:
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+command = partial(click.command, cls=Command)
+
+
+def section(title: str, *options: Decorator) -> Decorator:
+    """Options that stand together in the help of a command."""
+
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        before = len(getattr(function, "__click_params__", []))
+        for option in reversed(options):
+            function = option(function)
+        for param in function.__click_params__[before:]:  # type: ignore[attr-defined]
+            param.section = title
+        return function
+
+    return apply
+
+
+class Setting(click.Option):
+    """The option of a setting, whose help is what `config` says of the field."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = self.help or _help(str(self.name))
+        return super().get_help_record(ctx)
+
+
+def _help(name: str) -> str:
+    form = next(form for form in (*config.PARTS.values(), *GROUPS.values()) if name in types(form))
+    said = (
+        values.documented(form)[name]
+        .removesuffix(".")
+        .replace("None: ", "Default: ")
+        .replace("; none: ", "; default: ")
+        .replace("`", "")
+    )
+    default = values.defaults(form)[name]
+    if name in GROUPS:
+        told = ", ".join(f"{one}={default}" if default else one for one, default in values.defaults(GROUPS[name]).items())
+        return f"{said}: {told}. `--{name} help` says what each means."
+    shown = default not in ("", "0", "auto") and "efault: " not in said
+    return f"{said}; default: {default}." if shown else said + "." * (not said.endswith("…"))
+
+
+def once(ctx: click.Context, param: click.Parameter, found: Sequence[Any]) -> Any:
+    """The list that an option takes; a second one would hide the first."""
+    if len(found) > 1:
+        raise click.UsageError(f"{param.opts[0]} stands here {len(found)} times: it takes all at once, as {param.type.name}", ctx)
+    return found[0] if found else None
+
+
+LIST: Mapping[str, Any] = {"multiple": True, "callback": once}
+"""Of an option that takes a list."""
+
+PLACES = {
+    "data": "PATH", "train_data": "PATH", "output": "DIR", "checkpoints": "DIR", "predictions_of": "RUN", "groups": "FILE",
+    "ask": "KIND", "split": "S",
+}  # fmt: skip
+"""What the value of a setting is called in the help, if it is no number."""
+
+
+def setting(name: str, **more: Any) -> Decorator:
+    """An option for a setting of a run. Nothing but what is given goes to the config: it has the defaults, and the bounds."""
+    hint = setting_types().get(name) or types(GROUPS["training"])[name]
+    origin = get_origin(hint)
+    number = next((one for one in (hint, *get_args(hint)) if one in (int, float)), None)
+    kind: dict[str, Any]
+    if hint is bool:
+        kind = {"is_flag": True}
+    elif name in GROUPS or name == "model_args":
+        kind = {**LIST, "type": Settings(GROUPS.get(name))}
+    elif origin in (Mapping, tuple):
+        kind = {**LIST, "type": Pairs() if origin is Mapping else Several()}
+    elif origin is Literal:
+        kind = {"type": click.Choice(get_args(hint))}
+    else:
+        kind = {"type": number or str, "metavar": PLACES.get(name) or ("N" if number is int else "X")}
+    return click.option(f"--{name.replace('_', '-')}", name, cls=Setting, **{"default": None, **kind, **more})
+
+
+def settings(*names: str) -> Decorator:
+    return chain(*map(setting, names))
 
 
 def chain(*decorators: Decorator) -> Decorator:
@@ -76,123 +185,97 @@ def chain(*decorators: Decorator) -> Decorator:
     return apply
 
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+def item(kind: str, *names: str, lists: bool = False, **more: Any) -> Decorator:
+    """An option that names something installed; it completes to such names, and where none begins so, to paths.
 
-SKIP = click.option("--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be used, and count them.")
-DATA = chain(
-    click.option("--data", metavar="PATH", help="A file, a folder with a file a split, or hf://owner/name."),
-    click.option("--train-data", metavar="PATH", help="The same, for the train split alone."),
-    click.option(
-        "--columns",
-        type=Pairs(),
-        default={},
-        help="The task's fields in the file's columns: text=review,label=stars; without a header by position: text=1,label=0.",
-    ),
-    SKIP,
-)
-METRICS = item(
-    "metric", "--metric", "metrics", multiple=True, metavar="NAME",
-    help="A further one, beside the task's own; several for several.",
-)  # fmt: skip
-TRUST = click.option(
-    "--trust-remote-code", is_flag=True, help="Run code that comes with a checkpoint, or that a file names: a metric's script."
-)
-MODEL = chain(
-    click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), default="auto"),
-    click.option("--batch-tokens", type=click.IntRange(min=1), metavar="N", help="The most padded tokens computed together."),
-    click.option(
-        "--kernels", type=click.Choice(["auto", "plain", "torch", "onednn"]), default="auto",
-        help="plain: the model's library alone; torch: what prompts share computed once, nothing padded; onednn: the same, "
-        "with weights laid out for oneDNN; auto: the fastest.",
-    ),
-    click.option(
-        "--truncation", type=click.Choice(["auto", "error", "left", "right", "window", "skip"]), default="auto",
-        help="Texts over the model's limit; auto: windows for spans, tags and scores, right for classification, "
-        "for prompts shots go first, then the left of the text.",
-    ),
-    click.option("--chat", "prompt", flag_value="chat", help="Prompts by the tokenizer's chat template."),
-    click.option("--raw-prompt", "prompt", flag_value="raw", help="Prompts of the texts alone, as other harnesses make them."),
-    click.option(
-        "--stride", type=click.IntRange(min=1), metavar="N",
-        help="Tokens by which the window over a long text that is scored moves on; default: half of the model's limit.",
-    ),
-    click.option("--model-args", type=Json(), default={}, help="Handed to from_pretrained: device_map, attn_implementation, …"),
-    TRUST,
-)  # fmt: skip
-GENERATION = chain(
-    click.option("--beams", type=click.IntRange(min=1), metavar="N", help="Default 1, whatever the checkpoint says."),
-    click.option(
-        "--temperature", type=click.FloatRange(min=0), metavar="X",
-        help="Default 0, whatever the checkpoint says: the likeliest token.",
-    ),
-    click.option(
-        "--top-p", type=click.FloatRange(min=0, max=1, min_open=True), metavar="X",
-        help="Of drawn tokens; default: the checkpoint's, as all that is not named (top_k, repetition_penalty, …).",
-    ),
-    click.option("--length-penalty", type=float, metavar="X", help="Of beams; default: the checkpoint's."),
-    click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N", help="Default: what the task asks for."),
-)  # fmt: skip
-PROCESSES = chain(
-    click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Processes on this machine; default 1."),
-    click.option(
-        "--threads",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="CPU threads a process; default: OMP_NUM_THREADS, else cores / processes.",
-    ),
-    click.option("--seed", type=int, default=0, help="Draws shots, samples and newly initialized weights."),
-    click.option("--yes", is_flag=True, help="Ask nothing."),
-    click.option("--quiet", is_flag=True, help="Print the result only."),
-)
-TRAINING = chain(
-    click.option("--epochs", type=POSITIVE, metavar="N", help="Default: the model's, else 3."),
-    click.option("--learning-rate", type=POSITIVE, metavar="X", help="Default: the model's, else 5e-5."),
-    click.option("--warmup", type=click.FloatRange(0, 1), metavar="X", help="Fraction of the updates; default 0.1."),
-    click.option("--weight-decay", type=click.FloatRange(min=0), metavar="X", help="Default 0.01."),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Examples a batch, over all processes; default: the model's, else 32.",
-    ),
-    click.option("--accumulation", type=click.IntRange(min=1), metavar="N", help="Batches an update; default 1."),
-    click.option("--clip", type=click.FloatRange(min=0), metavar="X", help="The gradient's largest norm; default 1, 0: any."),
-    click.option(
-        "--select-split",
-        metavar="S",
-        help="Picks the best epoch, none: the last; default: validation, if it is not the one reported.",
-    ),
-    click.option(
-        "--patience", type=click.IntRange(min=1), metavar="N", help="Epochs without a better score after which training ends."
-    ),
-    click.option("--optimizer", metavar="NAME", help="Of torch.optim; default AdamW."),
-    click.option("--optimizer-args", type=Json(), metavar="JSON", help="Handed to it: betas, momentum, …"),
-    click.option(
-        "--schedule", metavar="NAME", help="linear (default), cosine, constant after the warm-up; or of torch.optim.lr_scheduler."
-    ),
-    click.option("--schedule-args", type=Json(), metavar="JSON", help="Handed to the latter."),
-    click.option(
-        "--freeze",
-        multiple=True,
-        metavar="WHAT",
-        help="What does not learn: embeddings, base, layers:N or a part of weights' names.",
-    ),
-    click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True), metavar="X", help="Default 0."),
-    click.option("--class-weights", metavar="W", help="balanced, or label=weight,…"),
-    click.option("--gradient-checkpointing", is_flag=True, default=None, help="Less memory, more time."),
-    click.option("--peft", metavar="METHOD", help="Learn few weights beside the frozen ones: lora, ia3, … of the peft library."),
-    click.option("--peft-args", type=Json(), metavar="JSON", help="Handed to it: r, lora_alpha, target_modules, …"),
-    click.option("--mask-rate", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Of plain text; default 0.15."),
-    click.option("--whole-words", is_flag=True, default=None, help="Mask all tokens of a word together."),
-    click.option("--span-length", type=click.FloatRange(min=1), metavar="X", help="Mean tokens of a span to restore; default 3."),
-    click.option(
-        "--track", multiple=True, metavar="NAME", help="tensorboard, wandb, mlflow, trackio, …; several times for several."
-    ),
-    click.option("--train-limit", type=click.IntRange(min=1), metavar="N", help="At most so many training examples."),
-)
+    lists: it takes several of them
+    """
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ..hooks import load_registry
+
+        before, comma, last = incomplete.rpartition(",") if lists else ("", "", incomplete)
+        found = [f"{before}{comma}{name}" for name in load_registry().items[kind] if name.startswith(last)]
+        return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="file")]
+
+    letter = kind[0].upper()
+    form = {**LIST, "type": Several(), "metavar": f"{letter},…"} if lists else {"metavar": letter}
+    return click.option(*names, shell_complete=complete, **{**form, **more})
 
 
-def configs(tasks: tuple[str, ...], models: tuple[str, ...], values: dict[str, Any]) -> list[RunConfig]:
-    """One config for each task and model, from a command's options; those not given keep their defaults."""
-    given = {name: value for name, value in values.items() if value is not None}
-    return [run_config(task, model, **given) for task, model in itertools.product(tasks, models)]
+DATA = settings("data", "train_data", "columns", "skip_bad_rows")
+TRUST = setting("trust_remote_code")
+METRICS = item("metric", "--metrics", lists=True, cls=Setting, help="Further ones, beside the task's own.")
+
+
+def choice(name: str, *forms: str, **more: Any) -> Decorator:
+    """An option that says in which form something is printed; the first is the default."""
+    return click.option(f"--{name}", "form", type=click.Choice(forms), default=forms[0], **more)
+
+
+def source(line: Mapping[str, Any]) -> config.Source:
+    """Where a command's examples come from."""
+    return config.Source(**{name: value for name, value in line.items() if value is not None})
+
+
+# ── what they make ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, text: str | None) -> "Suite | None":
+    """What --config says; what is the command's own is as if it stood on the line, unless it stands there."""
+    from ..evaluation import Suite, read_suite
+
+    if text is None:
+        return None
+    own = {p.opts[0].strip("-").replace("-", "_"): p for p in ctx.command.params if not isinstance(p, Setting) and p is not param}
+    made, told = Suite(), {}
+    for name, said in values.split(text):
+        if not name:
+            made = read_suite(Path(said), own)
+        else:
+            hint = known({name: said}, setting_types(), "setting of a run") and setting_types()[name]
+            told[name] = values.typed(hint, said, f"--config {name}")
+    ctx.default_map = {str(own[name].name): _cast(own[name], ctx, *found) for name, found in made.own.items()}
+    return replace(made, settings=config.merged(made.settings, told))
+
+
+def _cast(param: click.Parameter, ctx: click.Context, value: Any, where: str) -> Any:
+    """raises: InputError if an option does not take what a file says"""
+    try:
+        return param.type_cast_value(ctx, value)
+    except click.BadParameter as e:
+        raise InputError(f"{where}: {param.opts[0].strip('-')}: {e.message}") from e
+
+
+CONFIG = click.option(
+    "--config", metavar="FILE,…", is_eager=True, callback=_read_config,
+    help="Settings from a TOML file, or the config.json of a run; KEY=VALUE,… for one that has no option. The line goes before.",
+)  # fmt: skip
+
+
+def suite(tasks: Sequence[str] | None, models: Sequence[str] | None, told: "Suite | None", line: Mapping[str, Any]) -> "Suite":
+    """What is to be run, from a command's options; those that are not given keep what the file says, or their defaults.
+
+    raises: InputError if no task or model is named, or for what a file may not ask
+    """
+    from ..evaluation import Suite
+    from ..hooks import load_registry
+
+    given = {name: value for name, value in line.items() if value is not None}
+    seeds = given.pop("seed", ())
+    made = (told or Suite()).on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)
+    if made.path is not None:
+        made.check(load_registry(trusting=bool(given.get("trust_remote_code"))))
+    return made
+
+
+def one(task: str | None, model: str | None, told: "Suite | None", line: Mapping[str, Any]) -> RunConfig:
+    """The same of a command that takes one task and one model.
+
+    raises: InputError, also if a file names several
+    """
+    made = suite(task and (task,), model and (model,), told, line)
+    found = [config for pair in made.pairs() for config in made.configs(*pair)]
+    if len(found) > 1:
+        raise InputError(f"{made.path} names {len(found)} runs", "--task, --model and --seed say which")
+    return found[0]

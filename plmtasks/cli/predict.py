@@ -1,35 +1,42 @@
 """`plmtasks predict`."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import DATA, GENERATION, MODEL, PROCESSES, configs, item
+from . import options
+from .options import CONFIG, DATA, TRUST, item, one, section, settings
+
+if TYPE_CHECKING:
+    from ..evaluation import Suite
 
 
-@click.command("predict")
-@item("task", "--task", required=True)
-@item("model", "--model", required=True, help="A name, hub id or folder: a model that has learned the task.")
-@click.option("--given", metavar="M", help="Answers the task that T follows (srl: srl/predicates); default: the same model.")
-@click.option(
-    "--input",
-    "input_",
-    default="-",
-    metavar="FILE",
-    help="A question a line, or a table: .csv, .jsonl, .xlsx, …; default: standard input.",
+@options.command("predict")
+@section(
+    "Questions and answers",
+    click.option(
+        "--input", default="-", metavar="FILE",
+        help="A question a line, or a table: .csv, .jsonl, .xlsx, …; default: standard input.",
+    ),
+    click.option("--output", metavar="FILE", help="Interrupted, the same command goes on; default: standard output."),
+    click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), help="Default: a table comes back as a table, else text."
+    ),
+    click.option("--block", type=click.IntRange(min=1), metavar="N", help="Lines answered together; default 1024."),
+)  # fmt: skip
+@section("Task and data", item("task", "--task"), DATA)
+@section(
+    "Model",
+    item("model", "--model", help="A name, hub id or folder: a model that has learned the task."),
+    item("model", "--followed-model", help="Answers the task that T follows (srl: srl/predicates); default: the same model."),
+    settings("model_args", "dtype", "truncation"),
+    TRUST,
 )
-@click.option("--output", metavar="FILE", help="Interrupted, the same command goes on; default: standard output.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), help="Default: a table comes back as a table, else text.")
-@click.option("--block", type=click.IntRange(min=1), metavar="N", help="Lines answered together; default 1024.")
-@click.option("--ask", metavar="KIND", help="The kind of request; default: the first of the task's that the model answers.")
-@click.option("--shots", type=click.IntRange(min=0), metavar="K", help="Solved examples before a question, never it; default 0.")
-@click.option("--shots-from", type=click.Choice(["fixed", "per-example"]), default="fixed")
-@DATA
-@MODEL
-@GENERATION
-@PROCESSES
+@section("Prompt and generation", settings("ask", "shots", "prompt", "generation"))
+@section("Processes", settings("processes", "threads", "batch_tokens", "seed"))
+@section("Others", CONFIG, settings("quiet"))
 def command(
-    task: str, model: str, input_: str, output: str | None, form: Literal["text", "json"] | None, block: int | None, **values: Any
+    task: str | None, model: str | None, config: "Suite | None", block: int | None, output: str | None, **values: Any
 ) -> None:
     """Answer new questions: one line in, one line out; or a table, which comes back with a column "prediction".
 
@@ -41,5 +48,5 @@ def command(
     """
     from ..evaluation import BLOCK, PredictConfig, predict
 
-    run = configs((task,), (model,), values)[0]
-    predict(PredictConfig(run=run, input=input_, output=output, form=form, block=block or BLOCK))
+    own = {name: values.pop(name) for name in ("input", "form", "followed_model")}
+    predict(PredictConfig(run=one(task, model, config, values), output=output, block=block or BLOCK, **own))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import TRUST, item
+from . import options
+from .options import LIST, TRUST, Several, choice, item, section
 from .texts import say, say_json
 
 
@@ -31,15 +32,19 @@ MEMORY = Quantity(
 )
 
 
-@click.command("recommend")
+@options.command("recommend")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
-@item("task", "--task", required=True, help="The task that the model is for.")
-@click.option("--max-parameters", type=PARAMETERS, metavar="N", help="100M, 1.5B, …")
-@click.option("--min-speed", type=click.FloatRange(min=0), metavar="X", help="Examples a second, on the machine of the run.")
-@click.option("--max-memory", type=MEMORY, metavar="SIZE", help="The most that a process holds: 2GB, 512MB, …")
-@click.option("--family", "families", multiple=True, metavar="F", help="encoder, decoder, sequence-to-sequence; several for any.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-@TRUST
+@section(
+    "What is looked for",
+    item("task", "--task", required=True, help="The task that the model is for."),
+    click.option("--max-parameters", type=PARAMETERS, metavar="N", help="100M, 1.5B, …"),
+    click.option("--min-speed", type=click.FloatRange(min=0), metavar="X", help="Examples a second, on the machine of the run."),
+    click.option("--max-memory", type=MEMORY, metavar="SIZE", help="The most that a process holds: 2GB, 512MB, …"),
+    click.option(
+        "--family", "families", **LIST, type=Several(), metavar="F,…", help="Any of: encoder, decoder, sequence-to-sequence."
+    ),
+)
+@section("Others", choice("format", "text", "json"), TRUST)
 def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: bool, **limits: float | None) -> None:
     """Which model to take, from the runs of result folders.
 
@@ -51,6 +56,7 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     from ..results import read_results
 
     found = [result for path in results for result in read_results(Path(path))]
+    limits["families"] = limits["families"] or ()  # type: ignore[assignment]
     advice = recommend(found, task, Limits(**limits), load_registry(trusting=trust_remote_code))  # type: ignore[arg-type]
     if form == "json":
         say_json(as_json(advice))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import printable
-from .options import TRUST
+from . import options
+from .options import TRUST, section, setting
 from .texts import say
 
 if TYPE_CHECKING:
@@ -18,17 +19,23 @@ if TYPE_CHECKING:
     from ..results import Result
 
 
-@click.command("reproduce")
+@options.command("reproduce")
 @click.argument("run", metavar="RESULT.json")
-@click.option("--output", metavar="DIR", help="A new folder; default: a temporary one, deleted if the same bytes come out.")
-@click.option("--checkpoints", metavar="DIR", help="Models that were trained on the way; default: they are trained again.")
-@click.option("--data", metavar="PATH", help="Where its data lies now.")
-@click.option("--train-data", metavar="PATH", help="Where its data for training lies now.")
-@click.option("--model", metavar="PATH", help="Where the folder of its model lies now.")
-@click.option("--given", metavar="RUN", help="Where the run lies now whose predictions it was given.")
-@TRUST
-@click.option("--check", is_flag=True, help="Say what differs, and run nothing.")
-@click.option("--quiet", is_flag=True, help="Print no progress.")
+@section(
+    "Where things lie now",
+    setting("data", help="Its data."),
+    setting("train_data", help="Its data for training."),
+    click.option("--model", metavar="PATH", help="The folder of its model."),
+    setting("predictions_of", help="The run whose predictions took the place of what its data gives."),
+)
+@section(
+    "Output",
+    setting("output", help="A new folder; default: a temporary one, deleted if the same bytes come out."),
+    setting("checkpoints", help="Models that were trained on the way; default: they are trained again."),
+    click.option("--check", is_flag=True, help="Say what differs, and run nothing."),
+    click.option("--quiet", is_flag=True, help="Print no progress."),
+)
+@section("Others", TRUST)
 def command(run: str, output: str | None, checkpoints: str | None, **options: Any) -> None:
     """Run a stored run again, and say what differs before it starts and whether the same bytes came out.
 

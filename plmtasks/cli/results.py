@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import counted, printable
-from ..execution import size
-from ..files import as_text
-from .options import TRUST
+from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..store import Finding, Run
 
-FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+FORMAT = choice("format", "table", "json")
 
 
-@click.group("results", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("results")
 def command() -> None:
     """The runs of a store: a folder, here or at any address that fsspec opens (s3://, hf://, gs://, …)."""
 
@@ -25,129 +23,43 @@ def command() -> None:
 # ── list and show ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command.command("list")
+@command.command("list", cls=Command)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option("--task", metavar="T", help="These alone; qa stands for all qa/…, * for anything.")
 @click.option("--model", metavar="M", help="These alone; * stands for anything.")
 @FORMAT
 def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: str) -> None:
     """All runs, finished or not."""
-    from ..store import find
+    from ..execution import size
+    from ..leaderboard import plain_table
+    from ..store import find, listing
 
-    rows = [_row(run) for store in stores for run in find(store, task, model)]
+    rows = [listing.row(run) for store in stores for run in find(store, task, model)]
     if form == "json":
         _print(rows)
         return
-    from .texts import table
-
-    columns = ["task", "model", "protocol", "score", "examples", "finished", "size", "folder"]
-    lines = [[_score(row) if name == "score" else _cell(row, name) for name in columns] for row in rows]
-    say(table(columns, lines, right=("examples", "size")), nl=False)
+    lines = [[listing.cell(row, name) for name in listing.COLUMNS] for row in rows]
+    say(plain_table(listing.COLUMNS, lines, right=("examples", "size")), nl=False)
     say(f"{counted(len(rows), 'run')}, {size(sum(row['bytes'] for row in rows))}")
 
 
-@command.command("show")
+@command.command("show", cls=Command)
 @click.argument("run", metavar="RUN")
 @FORMAT
 def show(run: str, form: str) -> None:
     """Everything of one run; RUN is its folder or its result.json."""
     from ..errors import InputError
-    from ..store import find
+    from ..store import find, listing
 
     found = find(run)
     if len(found) != 1:
         hints = ["name the folder of one, such as", str(found[0].folder)] if found else []
         raise InputError(f"{run}: {len(found) or 'no'} runs are there", *hints)
-    everything = _everything(found[0])
+    everything = listing.everything(found[0])
     if form == "json":
         _print(everything)
         return
-    say("\n".join(_lines(everything)))
-
-
-def _row(run: "Run") -> dict[str, Any]:
-    record = run.result.record if run.result else None
-    row = {
-        "folder": str(run.folder), "state": run.state, "task": run.task, "model": run.model, "machine": run.machine,
-        "finished": run.environment.get("finished"), "bytes": run.bytes,
-        "damage": run.damage.message if run.damage else None,
-    }  # fmt: skip
-    if record is not None:
-        metric, name = record["primary_metric"]
-        score, data = record["scores"][metric][name], record["data"]
-        row |= {
-            "identity": record["identity"], "protocol": record["protocol"]["how"], "metric": metric, "score": name,
-            **{end: score[end] for end in ("value", "low", "high")}, "examples": data["examples"], "total": data["total"],
-        }  # fmt: skip
-    return row
-
-
-def _score(row: dict[str, Any]) -> str:
-    if row["state"] != "finished":
-        return row["damage"] or "not finished"
-    if row["value"] is None:
-        return f"{row['score']} –"
-    interval = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
-    return f"{row['score']} {row['value']:.2f}{interval}"
-
-
-def _cell(row: dict[str, Any], name: str) -> str:
-    if name == "size":
-        return size(row["bytes"])
-    if name == "finished":
-        return str(row["finished"] or "–")[:16].replace("T", " ")
-    return str(row.get(name, "–"))
-
-
-def _everything(run: "Run") -> dict[str, Any]:
-    return {
-        "folder": str(run.folder), "state": run.state, "machine": run.machine, "files": run.files,
-        "result": run.result.record if run.result else None, "config": run.config.get("config"),
-        "identity": run.config.get("identity"), "environment": run.environment,
-    }  # fmt: skip
-
-
-def _lines(everything: dict[str, Any]) -> list[str]:
-    """What a person reads of it; `--format json` has all."""
-
-    lines = [f"folder: {everything['folder']}", f"state: {everything['state']}", f"class of machine: {everything['machine']}"]
-    result = everything["result"] or {}
-    for metric, scores in result.get("scores", {}).items():
-        for name, s in scores.items():
-            interval = "no interval" if s["low"] is None else f"{s['low']:.4g} to {s['high']:.4g}, {s['interval']}"
-            value = "not defined" if s["value"] is None else f"{s['value']:.4f} {s['unit']} ({interval})"
-            lines.append(f"score {metric}/{name}: {value}")
-    asked, identity = everything["config"] or {}, everything["identity"] or {}
-    parts = {
-        **{name: value for name, value in result.items() if name not in ("scores", "files")},
-        "asked, where it is not the default": _asked(asked), "files of the model": identity.get("model", {}).get("files"),
-        "environment": everything["environment"],
-        "files": {name: f"{count:,} bytes" for name, count in everything["files"].items()},
-    }  # fmt: skip
-    for name, value in parts.items():
-        lines += list(_indented(name.replace("_", " "), value, 0))
-    return [printable(line) for line in lines]
-
-
-def _asked(config: dict[str, Any]) -> dict[str, Any]:
-    """What of the settings of a run is not at its default; those that the result repeats are left out."""
-    from ..config import RunConfig
-    from ..requests import to_json
-
-    defaults = to_json(RunConfig(task="", model=""))
-
-    def others(value: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-        nested = {k: others(v, default[k]) if isinstance(v, dict) and default.get(k) else v for k, v in value.items()}
-        return {k: v for k, v in nested.items() if v != default.get(k) and v != {}}
-
-    return others({k: v for k, v in config.items() if k != "settings"}, defaults)
-
-
-def _indented(name: str, value: Any, depth: int) -> "list[str]":
-    if isinstance(value, dict) and value:
-        inner = [line for key, part in value.items() for line in _indented(key, part, depth + 1)]
-        return [f"{'  ' * depth}{name}:", *inner]
-    return [f"{'  ' * depth}{name}: {as_text(value)}"]
+    say("\n".join(listing.lines(everything)))
 
 
 def _print(value: Any) -> None:
@@ -159,7 +71,7 @@ def _print(value: Any) -> None:
 # ── merge ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command.command("merge")
+@command.command("merge", cls=Command)
 @click.argument("sources", nargs=-1, required=True, metavar="FROM…")
 @click.argument("into", metavar="INTO")
 def merge(sources: tuple[str, ...], into: str) -> None:
@@ -192,7 +104,7 @@ def merge(sources: tuple[str, ...], into: str) -> None:
 # ── verify ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@command.command("verify")
+@command.command("verify", cls=Command)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option("--deep", is_flag=True, help="Also score the predictions again, and read them again from the journal.")
 @FORMAT
@@ -240,16 +152,17 @@ def _report(run: "Run", findings: "list[Finding]") -> None:
 KINDS = ("unfinished", "superseded", "journals")
 
 
-@command.command("prune")
+@command.command("prune", cls=Command)
 @click.argument("stores", nargs=-1, required=True, metavar="STORE…")
 @click.option(
-    "--only", "kinds", multiple=True, type=click.Choice(KINDS),
+    "--only", "kinds", **LIST, type=Several(click.Choice(KINDS), ",".join(KINDS)),
     help="unfinished: runs without a result; superseded: run again with later versions; journals: the answers of finished runs. "
     "Default: all.",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Delete it.")
-def prune(stores: tuple[str, ...], kinds: tuple[Any, ...], yes: bool) -> None:
+def prune(stores: tuple[str, ...], kinds: tuple[Any, ...] | None, yes: bool) -> None:
     """Show what could go, and how much it is; delete it with --yes only."""
+    from ..execution import size
     from ..store import delete, waste
 
     found = [one for store in stores for one in waste(store, kinds or KINDS)]

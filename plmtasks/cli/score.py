@@ -1,36 +1,46 @@
 """`plmtasks score`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import counted
-from .options import METRICS, SKIP, TRUST, Pairs, item
+from . import options
+from .options import METRICS, TRUST, choice, item, section, settings
 from .texts import say, say_json
 
 
-@click.command("score")
-@item("task", "--task", required=True)
-@click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`.")
-@click.option("--references", "--data", metavar="PATH", help="The data that they are scored against; default: the task's own.")
-@click.option("--columns", type=Pairs(), default={}, help="The task's fields in the references' columns: text=…,label=…")
-@SKIP
-@click.option("--split", metavar="S", help="Default: validation, else test.")
-@click.option("--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them.")
-@METRICS
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-@TRUST
-def command(task: str, predictions: str, form: str, references: str | None, columns: Mapping[str, str], **values: Any) -> None:
+@options.command("score")
+@section(
+    "Predictions",
+    click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`."),
+    click.option(
+        "--na-prob", metavar="FILE", help="No-answer probabilities, {id: probability} as JSON, where a task knows them."
+    ),
+)
+@section(
+    "Task and references",
+    item("task", "--task", required=True),
+    click.option(
+        "--references", "--data", metavar="PATH", help="The data that they are scored against; default: the task's own."
+    ),
+    settings("columns", "skip_bad_rows", "split"),
+    METRICS,
+)
+@section("Others", TRUST, choice("format", "table", "json"))
+def command(task: str, predictions: str, form: str, references: str | None, **values: Any) -> None:
     """Score somebody else's predictions."""
     from ..config import Source
     from ..hooks import load_registry
     from ..scoring import Submission, score_file
 
-    registry = load_registry(trusting=values.pop("trust_remote_code"))
-    source = Source(data=references, columns=columns, skip_bad_rows=values.pop("skip_bad_rows"))
-    scored = score_file(registry, task, source, Submission(path=Path(predictions), **values))
+    registry = load_registry(trusting=values["trust_remote_code"])
+    source = Source(data=references, columns=values["columns"] or {}, skip_bad_rows=values["skip_bad_rows"])
+    submission = Submission(
+        path=Path(predictions), split=values["split"], na_prob=values["na_prob"], metrics=values["metrics"] or ()
+    )  # fmt: skip
+    scored = score_file(registry, task, source, submission)
     if form == "json":
         from ..files import dump
 

@@ -6,26 +6,28 @@ from typing import Any
 import click
 
 from ..errors import counted
-from .names import NAMES_SHOWN, find
-from .options import DATA, TRUST, item
+from . import options
+from .options import DATA, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
-@click.command("show")
+@options.command("show")
 @click.argument("name")
-@DATA
-@click.option("--ask", metavar="KIND", help="The kind of request; default: each that the task can be asked by.")
-@item("model", "--model", help="Show the prompt that this model makes of the request.")
-@item("task", "--task", help="Show a metric as it counts for this task.")
-@click.option("--prompt", type=click.Choice(["plain", "raw", "chat"]), default="plain", help="How it makes it.")
-@TRUST
+@section("Of a task", DATA, setting("ask", help="The kind of request; default: each that the task can be asked by."))
+@section(
+    "A prompt",
+    item("model", "--model", help="Show the prompt that this model makes of the request."),
+    settings("prompt"),
+)
+@section("Of a metric", item("task", "--task", help="Show it as it counts for this task."))
+@section("Others", TRUST)
 def command(
     name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, trust_remote_code: bool, **values: Any
 ) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
     from ..config import ModelSettings
     from ..errors import InputError
-    from ..hooks import load_registry
+    from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
     kind, item = find(registry, name)
@@ -55,16 +57,15 @@ def command(
         if asked is not None and wanted not in asked.answers:
             say(f"{model} does not answer {wanted}")
         elif asked is not None:
-            say(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt))}")
+            say(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt or 'plain'))}")
 
 
 def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
     """The task as its data makes it, and the data; or as it is, and why there is none."""
-    from ..config import Source
     from ..errors import InputError
 
     try:
-        data = task.load(Source(**values))
+        data = task.load(source(values))
         bound = task.bind(data)
         data[data.default_split()]  # splits are read when they are asked for
         return bound, data, ""
@@ -136,6 +137,8 @@ def _show_plugin(plugin: Any, registry: Any) -> None:
 
 def _some(names: Sequence[str], what: str) -> str:
     """The first names, and how many more there are."""
+    from ..hooks import NAMES_SHOWN
+
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more (plmtasks list {what})" if more > 0 else "")
 

@@ -16,16 +16,16 @@ from ..task import Task
 def take(
     config: RunConfig, task: Task, data: Dataset, split: str, registry: Registry
 ) -> tuple[Sequence[Example], dict[str, str]]:
-    """The examples that follow from the predictions of the run `config.given`, with the references of the split's.
+    """The examples that follow from the predictions of the run `config.predictions_of`, with the references of the split's.
 
     returns: them, and what a result tells of that run
 
     raises: InputError if it is no whole run of the task that this one follows, on the same data; DataError
     """
-    assert config.given is not None
+    assert config.predictions_of is not None
     if task.follows is None:
-        raise InputError(f"task {task.name!r} follows no other: no run can be given to it", "leave out --given")
-    result = _result(place(config.given), task)
+        raise InputError(f"task {task.name!r} follows no other: no run can be given to it", "leave out --predictions-of")
+    result = _result(place(config.predictions_of), task)
     followed = registry.task(task.follows).load(config.source)
     examples = followed[split]
     _check(result, split, examples, followed.name)

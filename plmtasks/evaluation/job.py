@@ -70,7 +70,7 @@ def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data
     task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
-    whole, taken = given.take(config, task, data, split, registry) if config.given else (data[split], {})
+    whole, taken = given.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
     examples = draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = task.ask(data[split][0].hidden(), kind)

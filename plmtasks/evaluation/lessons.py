@@ -83,7 +83,7 @@ def train(jobs: Sequence[Job], processes: Processes, progress: Progress, device:
     """The jobs' model after learning from the train split of each; its folder is named by its recipe if none is given."""
     model, lessons, teacher = plan(jobs, processes, progress, device, free=folder is not None)
     if idle := training.passed_over(jobs[0].config.training, model):
-        said = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        said = ", ".join(idle)
         progress.say(f"{model.name} learns from all examples at once, and does not go by {said}")
     if folder is None:
         folder = _own_folder(jobs[0], training.recipe(model, lessons, teacher))
@@ -125,7 +125,7 @@ def _balanced(lessons: Sequence[Lesson]) -> str:
     """
     labels: Sequence[str] = getattr(lessons[0].requests[0], "labels", ())
     if len(lessons) > 1 or not labels or any("," in label for label in labels):
-        raise InputError("--class-weights balanced is for one task, learned by Classify or Tag, with no comma in its labels")
+        raise InputError("class_weights=balanced is for one task, learned by Classify or Tag, with no comma in its labels")
     counts = Counter(label for answer in lessons[0].answers for label in _answered(answer, labels))
     weights = {label: sum(counts.values()) / len(labels) / counts[label] for label in labels if counts[label]}
     return ",".join(f"{label}={weight:.6g}" for label, weight in weights.items())
@@ -148,9 +148,9 @@ def _check_train_split(job: Job) -> None:
 
 def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool) -> Lesson:
     _check_train_split(job)
-    examples = draw(job.data["train"], settings.limit)
+    examples = draw(job.data["train"], settings.max_train_samples)
     if not examples:
-        raise InputError(f"{job.task.name}: a limit of {settings.limit} leaves nothing to learn from")
+        raise InputError(f"{job.task.name}: max_train_samples of {settings.max_train_samples} leaves nothing to learn from")
     requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
     answers = [job.task.solve(e, r) for e, r in zip(examples, requests, strict=True)]
     chosen = settings.select_split
@@ -158,7 +158,7 @@ def _lesson(job: Job, settings: TrainSettings, processes: Processes, free: bool)
         chosen = "validation"
     if sharding.wanted():  # no process holds all weights, so none can answer alone
         if settings.select_split not in (None, "none"):
-            raise InputError("where weights are split over processes, no split can choose the epoch", "leave --select-split out")
+            raise InputError("where weights are split over processes, no split can choose the epoch", "leave select_split out")
         chosen = None
     chosen = None if chosen == "none" else chosen
     facts = {

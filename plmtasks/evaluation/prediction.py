@@ -38,7 +38,9 @@ class PredictConfig:
     """What `plmtasks predict` is given."""
 
     run: RunConfig
-    """Task, model and settings; `given` names the model that answers the task which this one follows."""
+    """Task, model and settings."""
+    followed_model: str | None = None
+    """Answers the task that the run's task follows; None: the same model."""
     input: str = "-"
     output: str | None = None
     """None: standard output."""
@@ -146,15 +148,16 @@ class Predictor:
     """
 
     def __init__(
-        self, config: RunConfig, registry: Registry, processes: Processes, opened: Callable[[str, Mapping[str, Any]], None]
+        self, asked: PredictConfig, registry: Registry, processes: Processes, opened: Callable[[str, Mapping[str, Any]], None]
     ) -> None:
         """raises: InputError and its kinds for what cannot be asked"""
+        config = asked.run
         task = registry.task(config.task)
-        if config.given is not None and task.follows is None:
-            raise InputError(f"task {task.name!r} follows no other: it needs no --given", "leave it out")
+        if asked.followed_model is not None and task.follows is None:
+            raise InputError(f"task {task.name!r} follows no other: it needs no --followed-model", "leave it out")
         names = [(config.task, config.model, config.ask)]
         if task.follows is not None:
-            names.insert(0, (task.follows, config.given or config.model, None))
+            names.insert(0, (task.follows, asked.followed_model or config.model, None))
         self.stages = [
             _stage(replace(config, task=name, model=model, ask=kind), registry, processes.within(name), opened)
             for name, model, kind in names
@@ -278,7 +281,7 @@ def asked_first(task: Task, registry: Registry) -> Task:
     return registry.task(task.follows) if task.follows is not None else task
 
 
-def answers(config: RunConfig, inputs: Iterable[str | Mapping[str, Any]], registry: Registry) -> Iterator[dict[str, Any]]:
+def answers(config: PredictConfig, inputs: Iterable[str | Mapping[str, Any]], registry: Registry) -> Iterator[dict[str, Any]]:
     """An answer for each question, in this process, a block at a time."""
     predictor = Predictor(config, registry, alone(), lambda task, weights: None)
     rows, number = iter(inputs), 0
@@ -304,9 +307,9 @@ def predict(config: PredictConfig, registry: Registry, processes: Processes, *, 
         kept = _kept(config, stack) if processes.main else None
         begun = kept.threads if kept and any_threads else None
         threads = processes.share("threads", lambda: begun or config.run.settings.threads)
-        run = replace(config.run, settings=replace(config.run.settings, threads=threads))
+        config = replace(config, run=replace(config.run, settings=replace(config.run.settings, threads=threads)))
         environment.set_threads(threads)
-        predictor = Predictor(run, registry, processes, kept.opened if kept else lambda task, weights: None)
+        predictor = Predictor(config, registry, processes, kept.opened if kept else lambda task, weights: None)
         desk = stack.enter_context(_Desk(config, predictor, kept)) if processes.main else None
         if kept and desk:
             kept.check({"format": desk.form, **predictor.asked()})

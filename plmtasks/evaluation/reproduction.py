@@ -47,7 +47,7 @@ class Moved:
     data: str | None = None
     train_data: str | None = None
     model: str | None = None
-    given: str | None = None
+    predictions_of: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +95,9 @@ def config_of(result: Result, moved: Moved, output: str, checkpoints: str) -> Ru
         config.source, data=moved.data or config.source.data, train_data=moved.train_data or config.source.train_data
     )  # fmt: skip
     return replace(
-        config, source=source, given=moved.given or config.given, model=moved.model or config.model, output=output,
-        checkpoints=checkpoints, training=replace(config.training, track=()), retry_oom=False, yes=True,
+        config, source=source, predictions_of=moved.predictions_of or config.predictions_of, output=output,
+        model=moved.model or config.model,
+        checkpoints=checkpoints, training=replace(config.training, report_to=()), retry_oom=False, yes=True,
         # how many processes answer changes nothing, how many train does
         processes=parts.get("trained", {}).get("parts", {}).get("processes", 1),
     )  # fmt: skip
@@ -182,7 +183,8 @@ def _parts_now(config: RunConfig, registry: Registry, device: str, then: dict[st
 def _elsewhere(config: RunConfig) -> Iterator[str]:
     """What to do about each path of the settings at which nothing lies."""
     paths = {
-        "--data": config.source.data, "--train-data": config.source.train_data, "--given": config.given, "--model": config.model,
+        "--data": config.source.data, "--train-data": config.source.train_data, "--predictions-of": config.predictions_of,
+        "--model": config.model,
     }  # fmt: skip
     for option, path in paths.items():
         if path and (option != "--model" or path.startswith((".", "/", "~"))) and "://" not in path and not Path(path).exists():

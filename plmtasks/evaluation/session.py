@@ -128,6 +128,7 @@ def answers(
     config: RunConfig,
     inputs: str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]] | os.PathLike[str],
     output: str | None = None,
+    followed_model: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The answer to each question, as `plmtasks predict --format json` writes it.
 
@@ -144,21 +145,21 @@ def answers(
     if output is None and not several and not isinstance(inputs, os.PathLike):
         settled = _settled(config, alone(), registry)
         environment.set_threads(settled.settings.threads)
-        return prediction.answers(settled, inputs, registry)
-    return _by_files(config, inputs, output, registry)
+        return prediction.answers(PredictConfig(run=settled, followed_model=followed_model), inputs, registry)
+    return _by_files(PredictConfig(run=config, output=output, followed_model=followed_model, form="json"), inputs, registry)
 
 
-def _by_files(config: RunConfig, inputs: Any, output: str | None, registry: Registry) -> Iterator[dict[str, Any]]:
+def _by_files(config: PredictConfig, inputs: Any, registry: Registry) -> Iterator[dict[str, Any]]:
     folder = tempfile.TemporaryDirectory(prefix="plmtasks-")
-    file, found = Path(folder.name, "questions"), Path(output or Path(folder.name, "answers.jsonl"))
+    file, found = Path(folder.name, "questions"), Path(config.output or Path(folder.name, "answers.jsonl"))
     if isinstance(inputs, os.PathLike):
         file = Path(inputs)
     else:
-        field = [*prediction.asked_first(registry.task(config.task), registry).fields, "text"][0]
+        field = [*prediction.asked_first(registry.task(config.run.task), registry).fields, "text"][0]
         rows = (json.dumps({field: row} if isinstance(row, str) else row, ensure_ascii=False) for row in inputs)
         with file.open("w", encoding="utf-8") as out:
             out.writelines(f"{row}\n" for row in rows)
-    predict(PredictConfig(run=config, input=str(file), output=str(found), form="json"), registry)
+    predict(replace(config, input=str(file), output=str(found)), registry)
 
     def rows_found() -> Iterator[dict[str, Any]]:
         with folder, found.open(encoding="utf-8") as lines:

@@ -1,6 +1,6 @@
 """Requests dealt to processes, answered, and written down so that a crash loses nothing."""
 
-from . import answering, environment, launcher
+from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
 from .environment import describe, version
 from .journal import Journal, MemoryJournal, on_disk
@@ -16,6 +16,7 @@ __all__ = [
     "answering",
     "check_count",
     "describe",
+    "doctor",
     "duration",
     "environment",
     "joined",

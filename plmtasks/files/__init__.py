@@ -1,5 +1,6 @@
 """Files and folders: rows, JSON and TOML read with errors that name the line; files written whole or not at all."""
 
+from . import values
 from .arrays import read_array
 from .columns import column, no_column
 from .documents import (
@@ -22,7 +23,7 @@ from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out,
 from .rows import is_records, kind_of, read_records
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
-from .toml import TomlFile, fits, read_toml
+from .toml import TomlFile, fits, in_words, read_toml
 from .writing import TEXTS, WRITTEN, cells_text, row_text, write_rows
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "file_hash",
     "fits",
     "here",
+    "in_words",
     "is_records",
     "is_sealed",
     "kind_of",
@@ -69,6 +71,7 @@ __all__ = [
     "safe_name",
     "sealed",
     "value_hash",
+    "values",
     "write_bytes",
     "write_rows",
     "write_text",

@@ -9,6 +9,7 @@ from plmtasks.results import Result
 from . import formats
 from .advice import as_json, as_text
 from .boards import Board, Row, make_boards, tested
+from .compared import compared_json, compared_text, plain_table
 from .findings import summary
 from .formats import escape_markdown, higher, label, markdown_table, rank, shown_scores, with_interval
 from .overview import Overview, Standing, make_overview
@@ -29,6 +30,8 @@ __all__ = [
     "Standing",
     "as_json",
     "as_text",
+    "compared_json",
+    "compared_text",
     "differences",
     "escape_markdown",
     "higher",
@@ -36,6 +39,7 @@ __all__ = [
     "make_boards",
     "make_overview",
     "markdown_table",
+    "plain_table",
     "rank",
     "recommend",
     "render",

@@ -289,7 +289,7 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
         changed.append(f"stride {settings['stride']}")
     made = settings["generation"]
     # what has no part in the answers
-    idle = {*(["top_p"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["beams"] == 1 else [])}
+    idle = {*(["top_p"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["num_beams"] == 1 else [])}
     for name, default in GENERATION.items():
         value = made[name]
         if value != default and name not in idle:

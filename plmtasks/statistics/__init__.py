@@ -3,9 +3,9 @@
 docs/design/statistics.md says which method answers which question, and how each was checked.
 """
 
-from .differences import Difference, compare, compare_pairs, holm, mcnemar, randomization
+from .differences import Difference, compare, compare_pairs, mcnemar, randomization
 from .intervals import NO_INTERVAL, Interval, bootstrap, bootstrap_computed, wilson
-from .ranks import Ranking, rank
+from .ranks import Ranking, holm, rank
 from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, leave_one_out, resample_totals, resampled, resampled_parts
 from .seeds import Spread, seeds_apart, spread
 

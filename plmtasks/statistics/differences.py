@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .ranks import pair_p
 from .resampling import by_cluster, coins, leave_one_out, resampled
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Difference:
     low: float | None
     high: float | None
     """Of the percentile bootstrap of pairs."""
+    p: float
+    """Two-sided: of the test by which tables are ranked, Student's with the jackknife's standard error."""
     p_bootstrap: float
     """Two-sided: how often a resample's difference lies as far from the one found as that from 0."""
     p_randomization: float
@@ -65,7 +68,8 @@ def compare(  # noqa: PLR0913  two runs, and options that can be left out
         column = (proportions or {}).get(score)
         deviation = _deviation(rows, reduce, score)
         found[score] = Difference(
-            value=value, low=_float(low), high=_float(high), p_bootstrap=_share(np.abs(others - value), value),
+            value=value, low=_float(low), high=_float(high), p=pair_p(rows, reduce, score),
+            p_bootstrap=_share(np.abs(others - value), value),
             p_randomization=_share(np.abs(swapped[np.isfinite(swapped)]), value),
             p_mcnemar=_mcnemar_of(both, column, len(rows)) if column is not None else None,
             effect=value / deviation if deviation else None,
@@ -164,19 +168,3 @@ def mcnemar(first_only: int, second_only: int) -> float:
 def randomization(differing: int) -> float:
     """The least two-sided p-value that exchanging answers can give where so many examples differ."""
     return min(1.0, 2.0 ** (1 - differing))
-
-
-def holm(p: "NDArray[Any]") -> "NDArray[Any]":
-    """p-values corrected for all being looked at, so that the chance of any false one stays at its level.
-
-    p: any shape
-    source: Holm (1979), Scandinavian Journal of Statistics 6
-    """
-    import numpy as np
-
-    flat = p.ravel()
-    order = np.argsort(flat, kind="stable")
-    factors = np.arange(len(flat), 0, -1)
-    corrected = np.empty_like(flat)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(flat[order] * factors))
-    return corrected.reshape(p.shape)

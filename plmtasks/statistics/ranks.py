@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from .differences import holm
 from .resampling import leave_one_out, one_thread
 
 if TYPE_CHECKING:
@@ -85,6 +84,32 @@ def rank(
     )
 
 
+def holm(p: "NDArray[Any]") -> "NDArray[Any]":
+    """p-values corrected for all being looked at, so that the chance of any false one stays at its level.
+
+    p: any shape
+    source: Holm (1979), Scandinavian Journal of Statistics 6
+    """
+    import numpy as np
+
+    flat = p.ravel()
+    order = np.argsort(flat, kind="stable")
+    factors = np.arange(len(flat), 0, -1)
+    corrected = np.empty_like(flat)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(flat[order] * factors))
+    return corrected.reshape(p.shape)
+
+
+def pair_p(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> float:
+    """The p-value of two runs alone, as `rank` tests a pair.
+
+    rows: (n, 2, k) statistics of n independent examples (or clusters)
+    """
+    with one_thread():
+        values, contributions = _contributions(rows, reduce, score, None)
+        return float(_Tests(values, contributions, _fingerprints(rows, None), 0.05).p(0, 1, exactly=True)[0])
+
+
 def _contributions(
     rows: "NDArray[Any]", reduce: "Reduce", score: str, groups: Sequence[Sequence[int]] | None
 ) -> "tuple[NDArray[Any], NDArray[Any]]":
@@ -145,8 +170,11 @@ class _Tests:
         found: NDArray[Any] = np.sqrt(np.maximum(squared, 0.0))
         return found
 
-    def p(self, i: int, since: int = 0) -> "NDArray[Any]":
-        """The p-values of one run against all since a position; 1 or 0 where that decides as well. (g - since,)"""
+    def p(self, i: int, since: int = 0, *, exactly: bool = False) -> "NDArray[Any]":
+        """The p-values of one run against all since a position. (g - since,)
+
+        exactly: not 1 or 0 where that decides as well
+        """
         import numpy as np
         from scipy.special import stdtr
 
@@ -154,7 +182,8 @@ class _Tests:
         difference, error = np.abs(values[since:] - values[i]), self.error(i, since)
         t = np.where(error > self.tiny, difference / np.maximum(error, self.tiny), np.where(difference > self.tiny, np.inf, 0.0))
         p: NDArray[Any] = np.ones_like(t)
-        far, open = t > self.near, (t > self.near) & (t <= self.sure)
+        near, sure = (0.0, np.inf) if exactly else (self.near, self.sure)
+        far, open = t > near, (t > near) & (t <= sure)
         p[far] = 0.0
         p[open] = 2 * stdtr(self.freedom, -t[open])
         # Few examples that differ are counted: exchanging answers cannot give less than this. Where t is large, many differ:

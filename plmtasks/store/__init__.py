@@ -1,5 +1,6 @@
 """Folders of runs: found, merged, tidied, verified, compared."""
 
+from . import listing
 from .comparison import (
     IDENTITY_DIGITS,
     Changed,
@@ -28,6 +29,7 @@ __all__ = [
     "delete",
     "find",
     "given",
+    "listing",
     "merge",
     "metric_of",
     "origin",

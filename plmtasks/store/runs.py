@@ -285,7 +285,7 @@ def _newest(runs: Sequence[Run]) -> dict[str, Run]:
 def _asked(run: Run) -> str:
     """What was asked, whatever the versions of the code that answered, the machine, and where things lay."""
     config, parts = run.config.get("config", {}), run.config.get("identity", {})
-    where = ("output", "checkpoints", "source", "given", "processes", "retry_oom", "yes", "quiet")
+    where = ("output", "checkpoints", "source", "predictions_of", "processes", "retry_oom", "yes", "quiet")
     given = {k: v for k, v in parts.get("given", {}).items() if k != "identity"}
     asked = {k: v for k, v in config.items() if k not in where}
     return json.dumps([asked, parts.get("data"), given, *_weights(parts)], sort_keys=True)

@@ -19,7 +19,7 @@ from .trainer import Learning, Lesson, Teacher
 
 """Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
 
-UNSAID = ("save_minutes", "select_split", "limit", "track")
+UNSAID = ("save_minutes", "select_split", "max_train_samples", "report_to")
 """Settings of a training that change nothing, or through the data alone."""
 
 CPU_PIECE_TOKENS = 2048
@@ -32,9 +32,9 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     Of a model that learns from all examples at once, those that it does not go by are the defaults, whatever was said.
     """
     if model.learns_by is not None:
-        own = {name: getattr(training, name) for name in (*model.learns_by, "limit")}
+        own = {name: getattr(training, name) for name in (*model.learns_by, "max_train_samples")}
         return replace(TrainSettings(dtype="float32", select_split="none"), **own)
-    defaults = {"epochs": 3.0, "learning_rate": 5e-5, "batch_size": 32, **model.recommended}
+    defaults = {"num_train_epochs": 3.0, "learning_rate": 5e-5, "train_batch_size": 32, **model.recommended}
     filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
     piece = training.batch_tokens or (CPU_PIECE_TOKENS if device == "cpu" else settings.batch_tokens)
@@ -45,7 +45,7 @@ def passed_over(training: TrainSettings, model: Model) -> list[str]:
     """The settings of updates and epochs that were said to a model that has none."""
     if model.learns_by is None:
         return []
-    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "limit")
+    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples")
     plain = TrainSettings()
     names = (f.name for f in fields(TrainSettings) if f.name not in (*shared, *model.learns_by))
     return [name for name in names if getattr(training, name) != getattr(plain, name)]
@@ -108,7 +108,7 @@ def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Pa
     if model.from_scratch and teacher.training.peft:
         raise InputError(
             f"{model.name!r} has no weights yet for adapters to stand on",
-            "train it without --peft first, then the checkpoint with it",
+            "train it without peft first, then the checkpoint with it",
         )
     if model.from_scratch:
         teacher.processes.share("made", lambda: _make(model, lessons, teacher, scratch))

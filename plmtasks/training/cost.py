@@ -75,13 +75,13 @@ def estimate(model: Model, lessons: Sequence[Lesson], teacher: Teacher, processe
         views = ready(model, lessons, teacher, Path(folder, "scratch"))
     tasks = {lesson.task: len(lesson.requests) for lesson in lessons}
     updates = epoch_updates(tasks, t, 0)
-    total = max(1, round((t.epochs or 0) * len(updates)))
-    trial = _Trial(views, lessons, replace(teacher, training=replace(t, track=())), total, processes)
+    total = max(1, round((t.num_train_epochs or 0) * len(updates)))
+    trial = _Trial(views, lessons, replace(teacher, training=replace(t, report_to=())), total, processes)
     seconds = sorted([trial.run(u) for u in (updates * (TIMED + 1))[: TIMED + 1]][1:])[TIMED // 2]
     parameters = {id(p): p for view in views for p in view.module.parameters()}.values()
     learning = [p for p in parameters if p.requires_grad]
     return Estimate(
-        examples=tasks, epochs=t.epochs or 0, updates=total, parameters=sum(p.numel() for p in parameters),
+        examples=tasks, epochs=t.num_train_epochs or 0, updates=total, parameters=sum(p.numel() for p in parameters),
         trainable=sum(p.numel() for p in learning), weights=_bytes(parameters), gradients=_bytes(learning),
         optimizer=trial.optimizer_bytes(), activations=trial.activation_bytes(updates), seconds=seconds * total,
     )  # fmt: skip

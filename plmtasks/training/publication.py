@@ -59,7 +59,8 @@ def model_card(repo: str, record: Mapping[str, Any]) -> "ModelCard":
         f"| {entry['epoch']} | {entry['loss']:.4f} | {'' if entry.get('score') is None else format(entry['score'], '.2f')} |"
         for entry in record["history"]
     )
-    settings = {k: training[k] for k in ("epochs", "learning_rate", "batch_size", "optimizer", "schedule", "seed", "dtype")}
+    told = ("num_train_epochs", "learning_rate", "train_batch_size", "optim", "lr_scheduler_type", "seed", "dtype")
+    settings = {name: training[name] for name in told}
     commands = "\n".join(f"    plmtasks run --task {task} --model {repo}" for task in record["tasks"])
     return ModelCard(
         f"---\n{head.to_yaml()}\n---\n# {repo.split('/')[-1]}\n\n"

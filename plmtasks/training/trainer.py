@@ -113,7 +113,7 @@ class Learning:
         self.tables = lasting_gradients(self.module) if alone else []
         self.optimizer = make_optimizer(self.module, t)
         updates_an_epoch = len(self._updates(0))
-        total = max(1, round((t.epochs or 0) * updates_an_epoch))
+        total = max(1, round((t.num_train_epochs or 0) * updates_an_epoch))
         self.course = Course(self.optimizer, t, total)
         self._resume()
         self._say_plan(total, updates_an_epoch)
@@ -175,7 +175,7 @@ class Learning:
         self._step(counted)
         mean = summed / counted
         if not math.isfinite(mean):
-            raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller --learning-rate")
+            raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller learning_rate")
         self._track({f"loss/{lesson.task}": mean, "learning rate": rate})
         return mean
 
@@ -212,7 +212,7 @@ class Learning:
             self.accelerator.unscale_gradients(self.optimizer)
             gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
-            factor = clipped(gradients, self.teacher.processes.count / count, self.teacher.training.clip)
+            factor = clipped(gradients, self.teacher.processes.count / count, self.teacher.training.max_grad_norm)
             for gradient in gradients:
                 gradient.mul_(factor)
         self.optimizer.step()
@@ -276,7 +276,7 @@ class Learning:
 
     def _patience_is_over(self) -> bool:
         """Whether so many epochs in a row were none better than one before."""
-        patience = self.teacher.training.patience
+        patience = self.teacher.training.early_stopping_patience
         best = [i for i, entry in enumerate(self.state.history) if f"best-{entry['update']}" == self.state.best_folder]
         return patience is not None and bool(best) and len(self.state.history) - 1 - best[0] >= patience
 
@@ -336,8 +336,9 @@ class Learning:
         learning = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
         every = sum(p.numel() for p in self.module.parameters())
         self.teacher.progress.say(
-            f"training on {what}: {counted(t.epochs or 0.0, 'epoch')} of {counted(updates_an_epoch, 'update')} ({total} in all), "
-            f"batch {t.batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
+            f"training on {what}: {counted(t.num_train_epochs or 0.0, 'epoch')} "
+            f"of {counted(updates_an_epoch, 'update')} ({total} in all), "
+            f"batch {t.train_batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
             + (f"the best epoch by {kept} is kept" if kept else "the last epoch is kept")
         )
         judged = [lesson for lesson in self.lessons if lesson.evaluate is not None]
@@ -345,10 +346,12 @@ class Learning:
         if len(judged) > 1 and unbounded is not None:
             raise InputError(
                 f"{unbounded.task}: {unbounded.score} has no best value, so that no epoch can be chosen for several tasks",
-                "keep the last epoch with --select-split none",
+                "keep the last epoch with --training select_split=none",
             )
-        if t.patience is not None and not kept:
-            raise InputError("--patience needs a split that chooses the epoch", "name one with --select-split")
+        if t.early_stopping_patience is not None and not kept:
+            raise InputError(
+                "early_stopping_patience needs a split that chooses the epoch", "name one: --training select_split=S"
+            )
 
     def _say_shortened(self) -> None:
         for view, lesson in zip(self.views, self.lessons, strict=True) if self.teacher.processes.main else ():
@@ -359,12 +362,12 @@ class Learning:
 
     def _begin_tracking(self) -> None:
         t = self.teacher.training
-        if t.track:
+        if t.report_to:
             settings = {k: v for k, v in asdict(t).items() if isinstance(v, (int, float, str))}
             self.accelerator.init_trackers("plmtasks", config=settings)
 
     def _track(self, values: dict[str, float]) -> None:
-        if self.teacher.training.track:
+        if self.teacher.training.report_to:
             self.accelerator.log(values, step=self.state.update)
 
     def _confirm(self, seconds: float) -> None:
@@ -445,17 +448,19 @@ def make_accelerator(teacher: Teacher, *, several: bool, folder: Path) -> Any:
     from accelerate.utils import DistributedDataParallelKwargs
 
     available = {str(tracker) for tracker in get_available_trackers()}
-    missing = [tracker for tracker in teacher.training.track if tracker not in available]
+    missing = [tracker for tracker in teacher.training.report_to if tracker not in available]
     if missing:
         there = ", ".join(sorted(available)) or "none"
-        raise InputError(f"--track {missing[0]}: it is not installed here, or no tracker of Accelerate's", f"installed: {there}")
+        raise InputError(
+            f"report_to {missing[0]}: it is not installed here, or no tracker of Accelerate's", f"installed: {there}"
+        )
     AcceleratorState._reset_state()  # one for all of a process, but its next training may want another precision
     teacher.processes.join_group()
     precision = {"bfloat16": "bf16", "float16": "fp16"}.get(teacher.training.dtype, "no")
     return Accelerator(
         cpu=teacher.device == "cpu" and not sharding.wanted(),
         mixed_precision=precision,
-        log_with=list(teacher.training.track) or None,
+        log_with=list(teacher.training.report_to) or None,
         project_dir=folder / "tracking",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
     )

@@ -28,7 +28,7 @@ def epoch_updates(tasks: Mapping[str, int], t: TrainSettings, epoch: int) -> lis
 
     raises: InputError if the mixing is none, or names no task
     """
-    size = (t.batch_size or 1) * t.accumulation
+    size = (t.train_batch_size or 1) * t.gradient_accumulation_steps
     counts = _shares(tasks, t.mixing, size)
     turns = [number for number, count in enumerate(counts) for _ in range(count)]
     if len(tasks) > 1:
@@ -76,11 +76,11 @@ def _weights(tasks: Mapping[str, int], mixing: str) -> list[float]:
                 raise KeyError(next(iter(said)))
     except KeyError as e:
         wrong = f"no weight for {e.args[0]!r}" if e.args[0] in tasks else f"{e.args[0]!r} is not learned here"
-        raise InputError(f"--mixing {mixing!r}: {wrong}", f"the tasks: {', '.join(tasks)}") from None
+        raise InputError(f"mixing {mixing!r}: {wrong}", f"the tasks: {', '.join(tasks)}") from None
     except (ValueError, ZeroDivisionError, OverflowError):
         weights = [0.0]
     if not all(0 < w < float("inf") for w in weights):
-        raise InputError(f"--mixing takes size, temperature:T, or task=weight,… above 0, not {mixing!r}")
+        raise InputError(f"mixing takes size, temperature:T, or task=weight,… above 0, not {mixing!r}")
     return weights
 
 

@@ -69,9 +69,9 @@ class New:
     def next_steps(self, folder: Path) -> list[str]:
         """Commands that work once it is written."""
         run = {
-            "task": f"plmtasks run --task {self.item} --model tiny-bert --epochs 20",
+            "task": f"plmtasks run --task {self.item} --model tiny-bert --training num_train_epochs=20",
             "model": f"plmtasks run --task classification/sample --model {self.item}",
-            "metric": f"plmtasks run --task classification/sample --model tiny-bert --metric {self.item}",
+            "metric": f"plmtasks run --task classification/sample --model tiny-bert --metrics {self.item}",
         }
         return [f"cd {folder}", "pip install -e '.[test]'", "pytest", f"plmtasks list {self.kind}s", run[self.kind]]
 

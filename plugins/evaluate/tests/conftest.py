@@ -102,5 +102,5 @@ def moods(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import plmtasks
 
     folder = tmp_path_factory.mktemp("moods")
-    options = {"train_limit": 6, "limit": 40, "quiet": True, "checkpoints": str(folder / "checkpoints")}
+    options = {"max_train_samples": 6, "limit": 40, "quiet": True, "checkpoints": str(folder / "checkpoints")}
     return plmtasks.run("classification/sample", "tfidf-linear", output=str(folder / "results"), **options).folder

@@ -25,7 +25,7 @@ def computed(metric: str, pairs: Sequence[tuple[Any, Any]], task: str | None = N
 
 
 def test_a_run_is_scored_by_it_as_by_our_own(script: Script, moods: Path, tmp_path: Path) -> None:
-    options = {"train_limit": 6, "limit": 40, "quiet": True, "checkpoints": str(moods.parents[4] / "checkpoints")}
+    options = {"max_train_samples": 6, "limit": 40, "quiet": True, "checkpoints": str(moods.parents[4] / "checkpoints")}
     names = (script("hits"), f"{script('hits')}?per_example=true", f"{script('macro')}?average=macro&beta=2", script("auc"))
     result = plmtasks.run("classification/sample", "tfidf-linear", metrics=names, output=str(tmp_path), **options)
     scores = result.record["scores"]

@@ -1,30 +1,18 @@
 """The command that makes a run again."""
 
-import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from plmtasks.config import RunConfig
-from plmtasks.requests import to_json
+from plmtasks.cli.options import Setting
+from plmtasks.cli.run import command as run
+from plmtasks.config import GROUPS, RunConfig, all_settings
+from plmtasks.files import values
+from plmtasks.requests import from_json
 from plmtasks.results import Result
 
-ELSEWHERE = (
-    "task",
-    "model",
-    "split",
-    "output",
-    "checkpoints",
-    "processes",
-    "retry_oom",
-    "yes",
-    "quiet",
-    "save_minutes",
-    "mixing",
-)
+ELSEWHERE = ("split", "output", "checkpoints", "processes", "retry_oom", "yes", "quiet", "save_minutes", "mixing")
 """What does not change a result, is said first, or is for several tasks."""
-
-FLAGS = {"raw": "--raw-prompt", "chat": "--chat"}
 
 
 def command(result: Result) -> str | None:
@@ -32,38 +20,39 @@ def command(result: Result) -> str | None:
 
     A model that was trained before has to be at hand under its name.
     """
-    config = result.config().get("config")
-    if config is None:
+    told = result.config().get("config")
+    if told is None:
         return None
-    default = to_json(RunConfig(task="", model=""))
-    settings, training = config["settings"], config["training"]
-    # given as an option, a token budget holds for training, too; one that was chosen for the answers would train otherwise
-    chosen = result.record["protocol"]["trained_on"] and training["batch_tokens"] != settings["batch_tokens"]
-    learned = _options(training, default["training"], ("seed", "dtype", "batch_tokens"))
-    options = {
-        **_options(config, default, ("source", "settings", "training")),
-        **_options(config["source"], default["source"]),
-        **{"--train-limit" if name == "--limit" else name: value for name, value in learned.items()},
-        **_options(settings, default["settings"], ("generation", "prompt", "seed", *(["batch_tokens"] if chosen else []))),
-        **_options(settings["generation"], default["settings"]["generation"]),
-    }
-    words = ["--task", result.task, "--model", config["model"], "--split", result.record["data"]["split"]]
-    for name, value in options.items():
-        words += [word for item in (value if isinstance(value, list) else [value]) for word in _words(name, item)]
-    flag = FLAGS.get(settings["prompt"])
-    return shlex.join(["plmtasks", "run", *words, *([flag] if flag else [])])
+    config: RunConfig = from_json(RunConfig, told)
+    words = ["--task", result.task, "--model", config.model, "--split", result.record["data"]["split"]]
+    return shlex.join(["plmtasks", "run", *words, *_words(_changed(config))])
 
 
-def _options(part: Mapping[str, Any], default: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The options of a part of the config whose values are not the defaults."""
-    changed = {name: value for name, value in part.items() if value != default.get(name) and name not in (*without, *ELSEWHERE)}
-    return {f"--{'metric' if name == 'metrics' else name.replace('_', '-')}": value for name, value in changed.items()}
+def _changed(config: RunConfig) -> dict[str, Any]:
+    """The settings that are not at their defaults, or that training would take from the others if they were not said."""
+    asked, default = all_settings(config), all_settings(RunConfig(task="", model=""))
+    default["training"] |= {name: asked[name] for name in ("seed", "batch_tokens")}
+    for name in GROUPS:
+        asked[name] = {one: value for one, value in asked[name].items() if value != default[name][one] and one not in ELSEWHERE}
+    asked |= {"columns": config.source.all_columns(), "rows": "", "separator": ""}
+    return {
+        name: value for name, value in asked.items()
+        if value != default[name] and value not in ({}, "") and name not in ELSEWHERE
+    }  # fmt: skip
 
 
-def _words(name: str, value: Any) -> list[str]:
-    if value is True:
-        return [name]
-    if isinstance(value, dict):
-        columns = ",".join(f"{k}={v}" for k, v in value.items())
-        return [name, columns if name == "--columns" else json.dumps(value, sort_keys=True)]
-    return [name, str(value)]
+def _words(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Each as an option, or behind --config where there is none."""
+    options = {param.name for param in run.params if isinstance(param, Setting)}
+    for name in [name for name in settings if name in options]:
+        yield f"--{name.replace('_', '-')}"
+        if settings[name] is not True:
+            told = settings[name]
+            yield _pairs(told, name == "columns") if isinstance(told, Mapping) else values.written(told)
+    if rest := {name: value for name, value in settings.items() if name not in options}:
+        yield from ("--config", _pairs(rest))
+
+
+def _pairs(settings: Mapping[str, Any], plain: bool = False) -> str:
+    """plain: the values are texts that are taken as they are"""
+    return ",".join(f"{name}={value if plain else values.written(value)}" for name, value in settings.items())

@@ -115,7 +115,7 @@ def _settings(task: Evaluated) -> dict[str, Any]:
         "dtype": dtype if dtype in ("float32", "bfloat16", "float16") else None, "batch_tokens": None, "threads": None,
         "truncation": "left", "prompt": "chat" if task.document.get("chat_template") else "raw",
         "generation": {
-            "beams": int(how.get("num_beams") or 1), "temperature": float(how.get("temperature") or 0) if drawn else 0.0,
+            "num_beams": int(how.get("num_beams") or 1), "temperature": float(how.get("temperature") or 0) if drawn else 0.0,
             "top_p": float(how["top_p"]) if drawn and how.get("top_p") else None,
             "length_penalty": None if how.get("length_penalty") is None else float(how["length_penalty"]),
             "max_new_tokens": None if longest is None else int(longest),

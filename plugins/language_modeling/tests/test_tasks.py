@@ -157,7 +157,7 @@ def test_wikitext_in_gpt2s_own_vocabulary(real_data, tmp_path):
     lines = (real_data / "wikitext2" / "test.txt").read_text(encoding="utf-8").splitlines()[:8]
     (tmp_path / "test.txt").write_text("\n".join(lines), encoding="utf-8")
     options = {"threads": 1, "yes": True, "quiet": True, "output": str(tmp_path / "results")}
-    training = plmtasks.TrainSettings(epochs=2, learning_rate=3e-3, batch_size=2, select_split="none")
+    training = plmtasks.TrainSettings(num_train_epochs=2, learning_rate=3e-3, train_batch_size=2, select_split="none")
     model = plmtasks.train(
         "language_modeling/wikitext2", f"scratch:{folder}", str(tmp_path / "model"), training=training,
         data=str(tmp_path / "test.txt"), train_data=str(tmp_path / "test.txt"), threads=1, yes=True, quiet=True,
@@ -190,7 +190,9 @@ def test_pretrained_from_scratch_then_tuned(family, write, tmp_path):
 
     write("train.txt", "\n".join(e.english() for e in events("train", 64)))
     shape = write("shape.json", {**SMALL[family], "vocab_size": 400})
-    training = plmtasks.TrainSettings(epochs=4, learning_rate=5e-3, batch_size=16, select_split="none", whole_words=True)
+    training = plmtasks.TrainSettings(
+        num_train_epochs=4, learning_rate=5e-3, train_batch_size=16, select_split="none", whole_word_mask=True
+    )
     common = {"threads": 1, "yes": True, "quiet": True}
     model = plmtasks.train(
         "language_modeling/text", f"scratch:{shape}", str(tmp_path / "pretrained"), training=training,
@@ -205,14 +207,14 @@ def test_pretrained_from_scratch_then_tuned(family, write, tmp_path):
     assert pseudo.record["protocol"]["how"] == "pretrained"
     plain = plmtasks.run(
         "language_modeling/text", "tiny-gpt", data=str(data), train_data=str(data), **options,
-        training=plmtasks.TrainSettings(epochs=1, select_split="none"),
+        training=plmtasks.TrainSettings(num_train_epochs=1, select_split="none"),
     )  # fmt: skip
     boards = make_boards([pseudo, plain])
     assert len(boards) == 2
     assert "another kind of figures: perplexity pseudo" in boards[1].apart
     tuned = plmtasks.run(
         "language_modeling/sample", str(model), train="always", limit=20, **options,
-        training=plmtasks.TrainSettings(epochs=1, learning_rate=5e-3, select_split="none"),
+        training=plmtasks.TrainSettings(num_train_epochs=1, learning_rate=5e-3, select_split="none"),
     )  # fmt: skip
     assert tuned.record["protocol"]["how"] == "fine-tuned"
     assert tuned.score is not None

@@ -11,7 +11,7 @@ import plmtasks
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("onnx") / "moods"
-    learns = {"train_limit": 64, "epochs": 1.0, "select_split": "none", "threads": 1, "quiet": True}
+    learns = {"max_train_samples": 64, "num_train_epochs": 1.0, "select_split": "none", "threads": 1, "quiet": True}
     plmtasks.train("classification/sample", "tiny-bert", str(place), **learns)
     return place
 

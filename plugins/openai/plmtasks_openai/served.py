@@ -91,8 +91,8 @@ class Servers(Provider):
 
 def check(settings: "ModelSettings") -> None:
     """raises: InputError for what the protocol has no word for, or what would write a key into a file"""
-    if settings.generation.beams > 1:
-        raise InputError("a server of the OpenAI protocol has no beams", "leave out --beams")
+    if settings.generation.num_beams > 1:
+        raise InputError("a server of the OpenAI protocol has no beams", "leave out num_beams")
     if settings.truncation not in ("auto", "error"):
         raise InputError(
             f"a server cannot use --truncation {settings.truncation}", "it can use: auto, error; a longer text ends the run"

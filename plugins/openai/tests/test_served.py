@@ -115,7 +115,7 @@ def test_a_fault_that_stays_ends_the_run_and_says_how_to_go_on(
 
 def test_one_refusal_gives_up_the_others(proxy: Any) -> None:
     proxy.faults = [("hang",), ("hang",), ("status", 404, {})]
-    with pytest.raises(ModelError, match="--chat"):
+    with pytest.raises(ModelError, match="prompt chat"):
         load(proxy.address).answer([request(i) for i in range(3)])
     assert proxy.busy >= 2, "it waited for the others"
 
@@ -197,7 +197,7 @@ def test_the_identity_holds_what_is_asked_of_whom(server: str, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"generation": Generation(beams=2)}, "no beams"),
+        ({"generation": Generation(num_beams=2)}, "no beams"),
         ({"truncation": "left"}, "--truncation left"),
         ({"model_args": {"api_key": "sk-secret"}}, "OPENAI_API_KEY"),
     ],

@@ -61,7 +61,9 @@ def runs(tmp_path_factory):
     }  # fmt: skip
 
     def lessons(limit):
-        return plmtasks.TrainSettings(epochs=2, limit=limit, batch_size=16, learning_rate=2e-3, select_split="none")
+        return plmtasks.TrainSettings(
+            num_train_epochs=2, max_train_samples=limit, train_batch_size=16, learning_rate=2e-3, select_split="none"
+        )
 
     # one learns all of it, one some, one nothing
     for model, limit in (("tiny-bert", 256), ("tiny-gpt", 48), ("tiny-t5", 144)):

@@ -10,5 +10,5 @@ import plmtasks
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("sklearn") / "moods"
-    plmtasks.train("classification/sample", "tfidf-linear", str(place), train_limit=100, quiet=True)
+    plmtasks.train("classification/sample", "tfidf-linear", str(place), max_train_samples=100, quiet=True)
     return place

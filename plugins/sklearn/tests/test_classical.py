@@ -214,9 +214,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run_here(place: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "plmtasks", "run", "--task", TASK, "--model", "majority", "--model", "tfidf-linear"]
-    more = ["--limit", "40", "--train-limit", "80", "--threads", "1", *options]
+def run_here(place: Path, *options: str, training: tuple[str, ...] = ()) -> str:
+    command = [sys.executable, "-m", "plmtasks", "run", "--task", TASK, "--model", "majority,tfidf-linear"]
+    more = ["--limit", "40", "--threads", "1", "--training", ",".join(("max_train_samples=80", *training)), *options]
     done = subprocess.run([*command, *more], cwd=place, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
@@ -233,27 +233,27 @@ def test_any_number_of_processes_gives_the_same_bytes(count: str, alone: Path, t
 
 
 def test_threads_change_nothing_that_is_learned(tmp_path: Path, folder: Path) -> None:
-    again = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "moods"), train_limit=100, threads=2, quiet=True)
+    again = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "moods"), max_train_samples=100, threads=2, quiet=True)
     assert files(Path(again)) == files(folder)
 
 
 def test_settings_of_updates_are_told_and_change_nothing(alone: Path) -> None:
     before = files(alone)
-    said = run_here(alone, "--epochs", "9", "--learning-rate", "0.1", "--class-weights", "balanced", "--seed", "7")
-    assert "tfidf-linear learns from all examples at once, and does not go by --epochs, --learning-rate, --class-weights" in said
+    said = run_here(alone, "--seed", "7", training=("num_train_epochs=9", "learning_rate=0.1", "class_weights=balanced"))
+    assert "tfidf-linear learns from all examples at once, and does not go by num_train_epochs, learning_rate, cl" in said
     assert "the same was run before" in said
     assert files(alone) == before
 
 
 def test_one_run_stands_for_all_seeds(alone: Path) -> None:
-    assert run_here(alone, "--seeds", "3").count("1 run stands for all 3") == 2
+    assert run_here(alone, "--seed", "0,1,2").count("1 run stands for all 3") == 2
 
 
 def test_what_was_interrupted_begins_anew(tmp_path: Path, folder: Path) -> None:
     half = tmp_path / "moods"
     (half / "training").mkdir(parents=True)
     (half / "terms.json").write_text("{")
-    plmtasks.train(TASK, "tfidf-linear", str(half), train_limit=100, quiet=True)
+    plmtasks.train(TASK, "tfidf-linear", str(half), max_train_samples=100, quiet=True)
     assert files(half) == files(folder)
 
 
@@ -270,10 +270,10 @@ def test_a_checkpoint_is_a_model_by_its_path_and_tells_what_it_learned(folder: P
 
 
 def test_learning_again_forgets_what_was_learned(folder: Path, tmp_path: Path) -> None:
-    again = plmtasks.train(TASK, str(folder), str(tmp_path / "again"), train_limit=50, quiet=True)
+    again = plmtasks.train(TASK, str(folder), str(tmp_path / "again"), max_train_samples=50, quiet=True)
     record = json.loads((Path(again) / "plmtasks.json").read_text())
     assert record["before"] == []
-    new = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "new"), train_limit=50, quiet=True)
+    new = plmtasks.train(TASK, "tfidf-linear", str(tmp_path / "new"), max_train_samples=50, quiet=True)
     assert (Path(new) / "weights.safetensors").read_bytes() == (Path(again) / "weights.safetensors").read_bytes()
 
 

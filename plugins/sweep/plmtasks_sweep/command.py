@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plmtasks.cli import options
+from plmtasks.cli.options import setting
 from plmtasks.cli.texts import say
 from plmtasks.errors import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .sweeping import Cell, Tell
+    from .cells import Cell, Tell
 
 
-@click.command("sweep")
+@options.command("sweep")
 @click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="List the runs and what is there already, from what lies on this machine.")
 @click.option("--retry", is_flag=True, help="Run again what failed before.")
-@click.option("--output", metavar="DIR", help="Results, and failures.json; default: the suite's, else results.")
-@click.option("--checkpoints", metavar="DIR", help="Models that are trained on the way; default: the suite's, else checkpoints.")
-@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Of each run; default: the suite's, else 1.")
+@setting("output", help="Results, and failures.json; default: the suite's, else results.")
+@setting("checkpoints", help="Models that are trained on the way; default: the suite's, else checkpoints.")
+@setting("processes", help="Of each run; default: the suite's, else 1.")
 @click.option("--trust-remote-code", is_flag=True, help="Run code that the suite or a file that it names asks for.")
 @click.option("--quiet", is_flag=True, help="Print the table and the summary only.")
 def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_code: bool, **values: Any) -> None:
@@ -38,16 +40,16 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_c
     if dry_run:
         os.environ["HF_HUB_OFFLINE"] = "1"  # looking must not download
     from plmtasks.errors import PlmtasksError
+    from plmtasks.evaluation import read_suite
     from plmtasks.hooks import load_registry
     from plmtasks.leaderboard import render
 
-    from .suites import read_suite
-    from .sweeping import look, plan, sweep
+    from .cells import look, plan, sweep
 
     registry = load_registry(trusting=trust_remote_code)
     live = sys.stderr.isatty() and not quiet
-    given = {name: value for name, value in values.items() if value is not None}
-    cells = plan(read_suite(suite), registry, **given, quiet=quiet or live, yes=True)
+    line = {name: value for name, value in values.items() if value is not None}
+    cells = plan(read_suite(suite).on_line({**line, "quiet": quiet or live, "yes": True}), registry)
     if dry_run:
         say(_listed(look(cells, registry, retry=retry)), nl=False)
         return

@@ -10,12 +10,13 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from plmtasks_sweep.suites import read_suite
-from plmtasks_sweep.sweeping import plan
+from plmtasks_sweep.cells import Cell, plan
 
 from plmtasks.errors import InputError
+from plmtasks.evaluation import read_suite
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.results import read_results
 
@@ -35,6 +36,11 @@ def suite(folder: Path, text: str) -> Path:
     return path
 
 
+def cells(path: Path, registry: Registry, **line: Any) -> list[Cell]:
+    """The runs of a suite, with what stands on the command line."""
+    return plan(read_suite(path).on_line(line), registry)
+
+
 # ── the file ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -42,36 +48,35 @@ def suite(folder: Path, text: str) -> Path:
     ("text", "said"),
     [
         ("x = \n", r"suite\.toml:1: expected TOML, found .*line 1"),
-        ("", r"suite\.toml: expected at least one \[\[tasks\]\], found none"),
+        ("", r"suite\.toml names no task\n  --task NAME, or task = \"NAME\" in a file"),
         ('tasks = "qa"\n', r"suite\.toml:1: expected tables \[\[tasks\]\], found 'qa'"),
-        (PAIR + "lerning_rate = 1\n", r"suite\.toml:5: expected an option of a run in \[\[models\]\], found 'lerning_rate'\n"
-         "  did you mean 'learning_rate'"),
-        ("\nepoch = 3\n" + PAIR, r"suite\.toml:2: .* at the top, found 'epoch'\n  did you mean 'epochs'"),
-        ("seed = 3\n" + PAIR, r"suite\.toml:1: .* found 'seed'\n  seeds = \[0, 1, …\] at the top says the seeds of all runs"),
+        (PAIR + "lerning_rate = 1\n", r"suite\.toml:5: expected a setting in \[\[models\]\], found 'lerning_rate'\n"
+         "  did you mean 'training.learning_rate'"),
+        ("\nlimits = 3\n" + PAIR, r"suite\.toml:2: .* at the top, found 'limits'\n  did you mean 'limit'"),
+        (PAIR + "seed = 3\n", r"suite\.toml:5: .* found 'seed'\n  seed = \[0, 1, …\] at the top says the seeds of all runs"),
         (PAIR + 'output = "x"\n', r"suite\.toml:5: .* found 'output'\n  it stands at the top"),
-        ("task = 1\n" + PAIR, r"suite\.toml:1: .* found 'task'\n  did you mean 'tasks'"),
-        (PAIR + 'epochs = "three"\n', r"suite\.toml:5: expected a number for 'epochs', found 'three'"),
+        ("task = 1\n" + PAIR, r"suite\.toml:1: expected task = .* found 1"),
+        (PAIR + 'training.seed = "three"\n', r"suite\.toml:5: expected a whole number for 'seed', found 'three'"),
         (PAIR + "limit = true\n", r"suite\.toml:5: expected a whole number for 'limit', found True"),
         (PAIR + "limit = 1.5\n", r"suite\.toml:5: expected a whole number for 'limit', found 1\.5"),
         (PAIR + 'train = "perhaps"\n', r"suite\.toml:5: expected one of auto, never, always for 'train', found 'perhaps'"),
-        (PAIR + 'freeze = "base"\n', r"suite\.toml:5: expected a list of texts for 'freeze', found 'base'"),
+        (PAIR + 'training.freeze = "base"\n', r"suite\.toml:5: expected a list of texts for 'freeze', found 'base'"),
         (PAIR + "columns = {text = 1}\n", r'suite\.toml:5: expected a table \{name = "…"\} for \'columns\', found \{'),
-        (PAIR + "epochs = -1\n", r"suite\.toml:5: epochs is a number of at least 0, not -1"),
-        ("seeds = [1, 1]\n" + PAIR, r"suite\.toml:1: expected seeds = \[0, 1, …\], each once, found \[1, 1\]"),
-        ("seeds = []\n" + PAIR, r"suite\.toml:1: expected seeds"),
-        ("seeds = 3\n" + PAIR, r"suite\.toml:1: expected seeds"),
-        (PAIR + "[[models]]\nepochs = 1\n", r'suite\.toml:5: expected a name = "…" in \[\[models\]\], found None'),
+        (PAIR + "training.num_train_epochs = -1\n", r"suite\.toml:5: num_train_epochs is a number above 0, not -1"),
+        ("seed = [1, 1]\n" + PAIR, r"suite\.toml:1: expected seed = 0 or \[0, 1, …\], each once, found \[1, 1\]"),
+        ('seed = "3"\n' + PAIR, r"suite\.toml:1: expected seed"),
+        (PAIR + "[[models]]\nlimit = 1\n", r'suite\.toml:5: expected a name = "…" in \[\[models\]\], found None'),
         (PAIR + '[[models]]\nname = "tiny-bert"\n', r"suite\.toml:5: expected each of \[\[models\]\] once, found 'tiny-b"),
         (PAIR + '[[exclude]]\nmodle = "x"\n', r"suite\.toml:6: expected task = .* in \[\[exclude\]\], found modle = 'x'"),
         (PAIR + "[[exclude]]\n", r"suite\.toml:5: expected task = .* in \[\[exclude\]\], found neither"),
         (PAIR + '[[exclude]]\nmodel = "tiny-gp*"\n', r"suite\.toml:5: expected a pattern that some pair fits, found \{'model'"),
-        (PAIR + "[models.model_args]\nx = 1\n[models.generation]\n", r"suite\.toml:7: .* found 'generation'"),
-        ("[training]\nepochs = 1\n" + PAIR, r"suite\.toml:1: expected an option of a run at the top, found 'training'"),
+        (PAIR + "[models.model_args]\nx = 1\n[models.settings]\n", r"suite\.toml:7: .* found 'settings'"),
+        ("[training]\nepochs = 1\n" + PAIR, r"suite\.toml:2: no setting of training is called 'epochs'"),
     ],
 )  # fmt: skip
 def test_what_is_no_suite_is_said_with_its_line(tmp_path, text, said):
     with pytest.raises(InputError) as e:
-        read_suite(suite(tmp_path, text))
+        read_suite(suite(tmp_path, text)).on_line({})
     assert re.search(said, str(e.value)), str(e.value)
 
 
@@ -84,53 +89,53 @@ def test_a_suite_that_is_not_there(tmp_path):
 def test_an_unknown_task_is_said_with_its_line(tmp_path, registry, kind, name):
     path = suite(tmp_path, PAIR + f'[[{kind}]]\nname = "{name}"\n')
     with pytest.raises(InputError, match=rf"suite\.toml:5: there is no task '{name}'"):
-        plan(read_suite(path), registry)
+        cells(path, registry)
 
 
 def test_a_model_goes_before_a_task_and_a_task_before_the_top(tmp_path, registry):
     text = """
-        seeds = [3, 5]
-        epochs = 1
+        seed = [3, 5]
+        training.num_train_epochs = 1
         limit = 10
-        learning_rate = 1
+        training.learning_rate = 1
         output = "a"
         [[tasks]]
         name = "qa/sample"
-        epochs = 2
+        training.num_train_epochs = 2
         limit = 20
         [[models]]
         name = "tiny-bert"
-        epochs = 3
-        freeze = ["base"]
+        training.num_train_epochs = 3
+        training.freeze = ["base"]
         model_args = {x = 1}
         [[models]]
         name = "tiny-bert"
-        train_limit = 7
+        training.max_train_samples = 7
     """
-    first, second, third, _ = plan(read_suite(suite(tmp_path, text)), registry, output="b")
+    first, second, third, _ = cells(suite(tmp_path, text), registry, output="b")
     c = first.config
-    assert (c.training.epochs, c.limit, c.training.learning_rate, c.output) == (3, 20, 1, "b")
+    assert (c.training.num_train_epochs, c.limit, c.training.learning_rate, c.output) == (3, 20, 1, "b")
     assert (c.training.freeze, c.settings.model_args) == (("base",), {"x": 1})
     assert [(c.seed, c.training.seed) for c in (first.config, second.config)] == [(3, 3), (5, 5)]
-    assert third.config.training.limit == 7
-    assert first.model == "tiny-bert (epochs 3, freeze ('base',), model_args {'x': 1})"
-    assert third.model == "tiny-bert (train_limit 7)"
-    assert len({cell.key for cell in plan(read_suite(suite(tmp_path, text)), registry)}) == 4
-    assert first.key == plan(read_suite(suite(tmp_path, text)), registry, quiet=True, processes=2)[0].key
+    assert third.config.training.max_train_samples == 7
+    assert first.model == 'tiny-bert (model_args {"x": 1}, num_train_epochs 3, freeze ["base"])'
+    assert third.model == "tiny-bert (max_train_samples 7)"
+    assert len({cell.key for cell in cells(suite(tmp_path, text), registry)}) == 4
+    assert first.key == cells(suite(tmp_path, text), registry, quiet=True, processes=2)[0].key
 
 
 def test_excluded_pairs(tmp_path, registry):
     text = PAIR + '[[models]]\nname = "tiny-gpt"\n[[tasks]]\nname = "srl/sample"\n[[exclude]]\ntask = "srl/*"\nmodel = "*-gpt"\n'
-    cells = plan(read_suite(suite(tmp_path, text)), registry)
-    assert [(c.config.task, c.config.model) for c in cells if c.state == "excluded"] == [("srl/sample", "tiny-gpt")]
-    assert len(cells) == 4
+    found = cells(suite(tmp_path, text), registry)
+    assert [(c.config.task, c.config.model) for c in found if c.state == "excluded"] == [("srl/sample", "tiny-gpt")]
+    assert len(found) == 4
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_the_ready_suites_are_suites(path, registry):
-    cells = plan(read_suite(path), registry)
-    assert {cell.state for cell in cells} <= {"to run", "excluded"}
-    assert len(cells) > 3
+    found = cells(path, registry)
+    assert {cell.state for cell in found} <= {"to run", "excluded"}
+    assert len(found) > 3
 
 
 def test_there_are_ready_suites():
@@ -146,8 +151,8 @@ limit = 5
 name = "toy/even"
 [[tasks]]
 name = "classification/sample"
-train_limit = 16
-epochs = 1
+training.max_train_samples = 16
+training.num_train_epochs = 1
 [[models]]
 name = "toy-model"
 [[models]]
@@ -246,7 +251,7 @@ def test_a_traceback_is_kept_whole_and_said_in_a_line(tmp_path):
 def test_the_matrix_is_listed_and_nothing_is_made(tmp_path):
     suite(
         tmp_path,
-        'seeds = [0, 1]\n[[tasks]]\nname = "translation/sample"\n[[tasks]]\nname = "classification/sst2"\ndata = "none"\n'
+        'seed = [0, 1]\n[[tasks]]\nname = "translation/sample"\n[[tasks]]\nname = "classification/sst2"\ndata = "none"\n'
         '[[models]]\nname = "tiny-bert"\n[[models]]\nname = "tiny-t5"\n[[models]]\nname = "some/model"\n'
         '[[exclude]]\ntask = "classification/*"\nmodel = "tiny-t5"\n',
     )
@@ -267,7 +272,7 @@ def test_the_matrix_is_listed_and_nothing_is_made(tmp_path):
 
 
 def test_a_seed_on_which_nothing_depends_is_run_once(tmp_path):
-    suite(tmp_path, 'seeds = [0, 1, 2]\nprocesses = 2\n[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
+    suite(tmp_path, 'seed = [0, 1, 2]\nprocesses = 2\n[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
     done = sweep(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "3 runs: 1 done, 2 there" in done.stdout

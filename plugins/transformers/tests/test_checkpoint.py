@@ -122,7 +122,7 @@ def test_identity_is_of_all_that_can_change_an_answer(folder):
 def test_identity_of_what_is_prompted(tiny):
     example_request = Generate(text="x")
     before = tiny["decoder"].identity(example_request, SETTINGS)
-    generation = replace(SETTINGS.generation, beams=2)
+    generation = replace(SETTINGS.generation, num_beams=2)
     assert tiny["decoder"].identity(example_request, replace(SETTINGS, generation=generation)) != before
     assert tiny["decoder"].identity(example_request, replace(SETTINGS, prompt="raw")) != before
     assert tiny["encoder"].identity(CLASSIFY, replace(SETTINGS, prompt="raw")) == tiny["encoder"].identity(CLASSIFY, SETTINGS)

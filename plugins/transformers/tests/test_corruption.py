@@ -29,7 +29,7 @@ MARKS = list(range(1000, 1032))
 def test_source_and_target_together_are_the_text(count, rate, length, marks, seed):
     torch.manual_seed(seed)
     ids = list(range(count))
-    source, target = corrupted(ids, MARKS[:marks], TrainSettings(mask_rate=rate, span_length=length))
+    source, target = corrupted(ids, MARKS[:marks], TrainSettings(mlm_probability=rate, mean_noise_span_length=length))
     used = [t for t in source if t >= 1000]
     assert used == MARKS[: len(used)]
     assert [t for t in target if t >= 1000] == MARKS[: len(used) + 1]
@@ -51,9 +51,9 @@ def test_source_and_target_together_are_the_text(count, rate, length, marks, see
 
 def test_spans_have_the_length_that_is_wanted():
     torch.manual_seed(0)
-    source, target = corrupted(list(range(200)), MARKS, TrainSettings(span_length=3))
+    source, target = corrupted(list(range(200)), MARKS, TrainSettings(mean_noise_span_length=3))
     assert (len(source), len(target)) == (200 - 30 + 10, 30 + 10 + 1)
-    other, _ = corrupted(list(range(200)), MARKS, TrainSettings(span_length=3))
+    other, _ = corrupted(list(range(200)), MARKS, TrainSettings(mean_noise_span_length=3))
     assert other != source
 
 
@@ -106,7 +106,7 @@ def test_what_was_lost_is_learned(load):
 
 def test_each_token_of_a_long_text_is_learned_once(load):
     loaded = load("sequence-to-sequence", SHORT)
-    loaded.training = TrainSettings(mask_rate=1.0, span_length=1000)
+    loaded.training = TrainSettings(mlm_probability=1.0, mean_noise_span_length=1000)
     _, count = loaded.loss([LONG], [])
     windows = loaded.encodings([LONG])[0].windows
     # of each window all but one token are lost, in one span; two sentinels and the end stand beside them

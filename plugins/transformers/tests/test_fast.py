@@ -11,7 +11,7 @@ from plmtasks.errors import ModelWarning
 from plmtasks.requests import Classify, Generate, to_json
 
 ONEDNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
-SEARCHES = [Generation(), Generation(beams=3), Generation(max_new_tokens=5)]
+SEARCHES = [Generation(), Generation(num_beams=3), Generation(max_new_tokens=5)]
 
 
 @pytest.fixture

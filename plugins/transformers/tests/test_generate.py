@@ -63,7 +63,7 @@ def test_greedy_takes_the_likeliest_token_each_time(load, family):
 
 @FAMILIES
 def test_beams(load, taught, family):
-    beams = Generation(beams=4, length_penalty=0.5)
+    beams = Generation(num_beams=4, length_penalty=0.5)
     assert load(taught[family], REQUESTS[0], generation=beams).answer(REQUESTS) == ANSWERS
     unsure = load(family, REQUESTS[0], generation=beams)
     assert unsure.answer(REQUESTS) == unsure.answer(REQUESTS) != load(family, REQUESTS[0]).answer(REQUESTS)
@@ -108,8 +108,8 @@ def test_only_equal_ways_of_making_share_a_batch(load, tiny, tmp_path):
         return len({c.group for c in load(model, requests[0], **settings).costs(requests)})
 
     assert groups("decoder") == 1
-    assert groups("decoder", generation=Generation(beams=2)) == 2
-    assert groups("decoder", generation=Generation(beams=2, temperature=1.0)) == 3
+    assert groups("decoder", generation=Generation(num_beams=2)) == 2
+    assert groups("decoder", generation=Generation(num_beams=2, temperature=1.0)) == 3
     loaded = load("decoder", requests[0])
     loaded.module.generation_config.min_new_tokens = 2
     loaded.save(tmp_path)
@@ -137,7 +137,7 @@ def test_shots_are_read_once_for_all(load):
 
 def test_no_room_for_a_prompt(load):
     request = Generate(text="the nurse", max_new_tokens=300)
-    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones\n  --max-new-tokens"):
+    with pytest.raises(InputError, match="takes 256 tokens, which leaves none before 300 new ones\n  --generation max"):
         load("decoder", request).costs([request])
 
 
@@ -202,7 +202,7 @@ def test_what_is_not_named_comes_from_the_checkpoint(load, tiny, tmp_path, famil
     loaded.module.tie_weights()
     loaded.module.generation_config.update(**said)
     loaded.save(tmp_path)
-    loaded = load(tiny[family].saved(tmp_path), REQUESTS[0], generation=Generation(beams=beams))
+    loaded = load(tiny[family].saved(tmp_path), REQUESTS[0], generation=Generation(num_beams=beams))
     tokenizer, wanted = loaded.tokenizer, []
     named = {"num_beams": beams, "do_sample": False, "num_return_sequences": 1, "return_dict_in_generate": False}
     more = {"tokenizer": tokenizer} if odd == "a text" else {}

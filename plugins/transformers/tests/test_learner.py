@@ -359,19 +359,19 @@ def test_adapters_learn_on_as_they_are(headed, examples, tmp_path):
 @pytest.mark.parametrize(
     ("training", "message"),
     [
-        ({"peft": "lorra"}, "--peft takes no 'lorra'\n  it takes: .*ia3.* lora"),
-        ({"peft": "prefix_tuning"}, "--peft takes no 'prefix_tuning'"),
-        ({"peft": "adalora"}, "--peft takes no 'adalora'"),
+        ({"peft": "lorra"}, "peft takes no 'lorra'\n  it takes: .*ia3.* lora"),
+        ({"peft": "prefix_tuning"}, "peft takes no 'prefix_tuning'"),
+        ({"peft": "adalora"}, "peft takes no 'adalora'"),
         ({"peft": "lora", "peft_args": {"rank": 3}}, "lora takes no 'rank'\n  it takes: .*lora_alpha"),
         ({"peft": "lora", "peft_args": {"r": 0}}, "lora does not fit 'tiny-bert'"),
         (
             {"peft": "lora", "peft_args": {"target_modules": ["nowhere"]}},
             "lora does not fit 'tiny-bert': No modules were targeted",
         ),
-        ({"freeze": ("layer.7",)}, "--freeze layer.7: there is no such weight\n.*layers:1 to layers:2, .*\n.*bert.embeddings"),
-        ({"freeze": ("layers:3",)}, "--freeze layers:3: there is no such weight"),
-        ({"freeze": ("layers:x",)}, "--freeze layers:x: there is no such weight"),
-        ({"freeze": ("base", "classifier")}, "--freeze base --freeze classifier leaves nothing to learn"),
+        ({"freeze": ("layer.7",)}, "freeze layer.7: there is no such weight\n.*layers:1 to layers:2, .*\n.*bert.embeddings"),
+        ({"freeze": ("layers:3",)}, "freeze layers:3: there is no such weight"),
+        ({"freeze": ("layers:x",)}, "freeze layers:x: there is no such weight"),
+        ({"freeze": ("base", "classifier")}, "freeze=base,classifier leaves nothing to learn"),
         ({"class_weights": "negative=2,glad=1"}, "no label 'glad'\n  the labels: negative, positive"),
         ({"class_weights": "negative"}, "expected label=weight, found 'negative'"),
         ({"class_weights": "negative=much"}, "expected label=weight, found 'negative=much'"),
@@ -397,7 +397,7 @@ def test_adapters_stand_on_one_head(encoder, lessons, tmp_path):
 
 def test_class_weights_are_for_labels(tiny, examples):
     requests, _ = examples("Generate", 1)
-    with pytest.raises(InputError, match="--class-weights are for Classify and Tag; this is Generate"):
+    with pytest.raises(InputError, match="class_weights are for Classify and Tag; this is Generate"):
         learners(tiny["decoder"], requests, class_weights="a=1")
 
 
@@ -462,7 +462,7 @@ def mean_loss(model, examples, kind, **training):
     ("sequence-to-sequence", "Generate"),
 ])  # fmt: skip
 def test_smoothing_is_a_mean_of_the_right_target_and_all(tiny, examples, whose, asked):
-    losses = [mean_loss(tiny[whose], examples, asked, label_smoothing=s)[0] for s in (0.0, 0.2, 0.4, 1.0)]
+    losses = [mean_loss(tiny[whose], examples, asked, label_smoothing_factor=s)[0] for s in (0.0, 0.2, 0.4, 1.0)]
     assert losses[1] - losses[0] == pytest.approx(0.2 * (losses[3] - losses[0]), rel=1e-3)
     assert losses[2] - losses[0] == pytest.approx(0.4 * (losses[3] - losses[0]), rel=1e-3)
     # cross-entropy against an even spread is never below that of the even spread itself, and is not the plain loss
@@ -471,7 +471,7 @@ def test_smoothing_is_a_mean_of_the_right_target_and_all(tiny, examples, whose, 
 
 def test_smoothing_does_not_reach_the_answers(load, tiny, examples):
     requests, _ = examples("Choose", 3)
-    [view] = learners(tiny["decoder"], requests[:1], label_smoothing=0.5)
+    [view] = learners(tiny["decoder"], requests[:1], label_smoothing_factor=0.5)
     assert view.answer(requests) == load("decoder", requests[0], seed=3).answer(requests)
 
 
@@ -577,7 +577,7 @@ def test_labels_that_do_not_match_are_named(headed, tmp_path):
 
 
 def test_adapters_need_weights_to_stand_on(tmp_path):
-    command = ["train", "--task", "classification/sample", "--model", "tiny-bert", "--peft", "lora", "--threads", "1"]
+    command = ["train", "--task", "classification/sample", "--model", "tiny-bert", "--training", "peft=lora", "--threads", "1"]
     error = CliRunner().invoke(cli, [*command, "--output", str(tmp_path / "out")]).exception
     assert isinstance(error, InputError)
     assert "no weights yet for adapters to stand on" in str(error)

@@ -120,7 +120,7 @@ def test_another_stride_is_another_identity(tiny, load):
     for family in tiny:
         identities = [tiny[family].identity(SHORT, s) for s in ways]
         assert identities[0] != identities[1]
-        with pytest.raises(InputError, match=r"--stride 300 is more than the 256 tokens"):
+        with pytest.raises(InputError, match=r"stride 300 is more than the 256 tokens"):
             load(family, SHORT, stride=300)
 
 
@@ -226,7 +226,7 @@ def test_masked_words_are_restored_from_the_others(load):
     torch.manual_seed(0)
     assert loaded.loss(requests, [])[0].item() == losses[0][0].item()
     assert loaded.loss([LogLikelihood(text="a")], [])[1] == 1
-    loaded.training = TrainSettings(mask_rate=0.5)
+    loaded.training = TrainSettings(mlm_probability=0.5)
     assert 0.4 < loaded.loss(requests, [])[1] / total < 0.6
 
 
@@ -238,7 +238,7 @@ def test_the_share_that_is_to_be_restored(sizes, rate, whole, seed):
     words = np.repeat(np.arange(len(sizes)), sizes)
     count = len(words)
     torch.manual_seed(seed)
-    places = hidden_places(np.arange(1, count + 1), words, TrainSettings(mask_rate=rate, whole_words=whole))
+    places = hidden_places(np.arange(1, count + 1), words, TrainSettings(mlm_probability=rate, whole_word_mask=whole))
     wanted = max(1, round(rate * count))
     assert len(set(places)) == len(places)
     assert set(places) <= set(range(1, count + 1))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WORTH = "words.json"
 """The whole checkpoint: word → what it is worth. The empty word is in every text."""
-RECOMMENDED = {"epochs": 15, "learning_rate": 0.5, "batch_size": 32}
+RECOMMENDED = {"num_train_epochs": 15, "learning_rate": 0.5, "train_batch_size": 32}
 
 
 def words(text: str) -> list[str]:

@@ -20,7 +20,7 @@ def weights_by_label(text: str) -> Mapping[str, float]:
         except ValueError:
             equals = ""
         if not equals or not weights[label.strip()] >= 0:
-            raise InputError(f"--class-weights: expected label=weight, found {pair!r}")
+            raise InputError(f"class_weights: expected label=weight, found {pair!r}")
     return weights
 
 

@@ -43,7 +43,7 @@ class Generator(LanguageModel):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         wanted = self.settings.generation
-        self.steps = self.ways.decoding and (wanted.beams == 1 or wanted.temperature == 0)
+        self.steps = self.ways.decoding and (wanted.num_beams == 1 or wanted.temperature == 0)
         """Whether it makes the tokens itself."""
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
@@ -55,12 +55,12 @@ class Generator(LanguageModel):
         if min(room) < 1:
             raise InputError(
                 f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
-                "--max-new-tokens says how many an answer may have",
+                "--generation max_new_tokens=N says how many an answer may have",
             )
         if self.prompts.reads and self.parts.written.hard and max(new) > self.written:
             raise InputError(
                 f"{self.parts.name!r} writes {self.parts.written.told}, and is asked for {max(new)}",
-                "--max-new-tokens says how many an answer may have",
+                "--generation max_new_tokens=N says how many an answer may have",
             )
         fitted = self.prompts.fit(requests, room)
         made: dict[int, Encoding] = {}
@@ -85,7 +85,7 @@ class Generator(LanguageModel):
         if not self.steps:
             return [new, request.stop]
         wanted = self.module.generation_config
-        if self.settings.generation.beams > 1:
+        if self.settings.generation.num_beams > 1:
             return [new]
         return [new if wanted.min_length or wanted.min_new_tokens or wanted.forced_eos_token_id is not None else None]
 
@@ -101,7 +101,7 @@ class Generator(LanguageModel):
         return super().costs(requests)
 
     def cost(self, encoding: Encoding) -> Cost:
-        tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.beams
+        tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.num_beams
         group = encoding.group + (encoding.prefix.name if encoding.prefix is not None else "")
         if not self.steps:
             return Cost(group=group, width=tokens, cut=encoding.cut)
@@ -172,7 +172,8 @@ class Generator(LanguageModel):
         made = copy.deepcopy(self.module.generation_config)
         draws = wanted.temperature > 0
         changes: dict[str, Any] = {
-            "num_beams": wanted.beams, "do_sample": draws, "num_return_sequences": 1, "max_length": None, "max_new_tokens": new,
+            "num_beams": wanted.num_beams, "do_sample": draws, "num_return_sequences": 1,
+            "max_length": None, "max_new_tokens": new,
             # no more than there can be, which is the same and warned of
             "min_length": min(made.min_length or 0, start + new), "min_new_tokens": min(made.min_new_tokens or 0, new) or None,
             "pad_token_id": self.pad_id, "return_dict_in_generate": False, "temperature": wanted.temperature if draws else None,

@@ -125,7 +125,7 @@ class Loaded(TrainableModel):
     @property
     def smoothing(self) -> float:
         """The share of a target that is spread over all labels or tokens."""
-        return self.training.label_smoothing if self.training is not None else 0.0
+        return self.training.label_smoothing_factor if self.training is not None else 0.0
 
     def class_weights(self, labels: Sequence[str]) -> list[float]:
         """What an example of each label counts for in the loss."""

@@ -55,7 +55,7 @@ class Prompts:
         self.delimiter = "" if self.reads or self.style == "chat" else " "
         """What stands between prompt and answer."""
         if self.style == "chat" and not self.tokenizer.chat_template:
-            raise ModelError(f"{self.name!r} has no chat template", "leave out --chat")
+            raise ModelError(f"{self.name!r} has no chat template", "leave out --prompt chat")
 
     def render(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
         """The prompt, without the answer.

@@ -100,7 +100,7 @@ def step(settings: ModelSettings, limit: int) -> int:
     raises: InputError if it would leave tokens out
     """
     if settings.stride > limit:
-        raise InputError(f"--stride {settings.stride} is more than the {limit} tokens that the model takes", "leave it out")
+        raise InputError(f"stride {settings.stride} is more than the {limit} tokens that the model takes", "leave it out")
     return settings.stride or limit // 2
 
 

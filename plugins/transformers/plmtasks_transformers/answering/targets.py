@@ -17,8 +17,8 @@ def hidden_places(places: np.ndarray, words: np.ndarray, training: TrainSettings
     """
     if not len(places):
         return []
-    count = max(1, round(training.mask_rate * len(places)))
-    if not training.whole_words:
+    count = max(1, round(training.mlm_probability * len(places)))
+    if not training.whole_word_mask:
         return places[torch.randperm(len(places))[:count].numpy()].tolist()
     _, word = np.unique(words, return_inverse=True)
     rank = torch.randperm(int(word.max()) + 1).numpy()[word]
@@ -30,13 +30,13 @@ def hidden_places(places: np.ndarray, words: np.ndarray, training: TrainSettings
 def corrupted(ids: Sequence[int], marks: Sequence[int], training: TrainSettings) -> tuple[list[int], list[int]]:
     """What the encoder reads, a sentinel in place of each lost span, and what the decoder writes: sentinels and lost spans.
 
-    The lost spans have `training.span_length` tokens in the mean and never stand side by side.
+    The lost spans have `training.mean_noise_span_length` tokens in the mean and never stand side by side.
     """
     if not ids:
         return [], []
     count = len(ids)
-    lost = min(max(1, round(training.mask_rate * count)), max(1, count - 1))
-    spans = max(1, min(round(lost / training.span_length), lost, count - lost, len(marks) - 1))
+    lost = min(max(1, round(training.mlm_probability * count)), max(1, count - 1))
+    spans = max(1, min(round(lost / training.mean_noise_span_length), lost, count - lost, len(marks) - 1))
     source: list[int] = []
     target: list[int] = []
     at = 0

@@ -97,4 +97,4 @@ class Renderer:
         return line
 
     def _refused(self, why: str) -> ModelError:
-        return ModelError(f"the chat template of {self.name!r} fails: {why}", "leave out --chat, or mend the template")
+        return ModelError(f"the chat template of {self.name!r} fails: {why}", "leave out --prompt chat, or mend the template")

@@ -31,7 +31,7 @@ from .safety import unsafe
 
 SENTINELS = 100
 """As T5 has them; a small vocabulary has fewer."""
-RECOMMENDED = {"epochs": 10, "learning_rate": 5e-4, "batch_size": 32}
+RECOMMENDED = {"num_train_epochs": 10, "learning_rate": 5e-4, "train_batch_size": 32}
 
 
 class FromScratch(Model):

@@ -55,7 +55,7 @@ TINY = (
             "hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 192,
             "max_position_embeddings": POSITIONS, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
         },
-        recommended={"epochs": 5, "learning_rate": 2e-3, "batch_size": 16, "weight_decay": 0.01},
+        recommended={"num_train_epochs": 5, "learning_rate": 2e-3, "train_batch_size": 16, "weight_decay": 0.01},
         description="BERT, 2 layers of 96, made on the spot",
     ),
     Tiny(
@@ -64,7 +64,7 @@ TINY = (
             "n_embd": 96, "n_layer": 2, "n_head": 4, "n_inner": 192, "n_positions": POSITIONS,
             "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "initializer_range": 0.05,
         },
-        recommended={"epochs": 10, "learning_rate": 3e-3, "batch_size": 16, "weight_decay": 0.01},
+        recommended={"num_train_epochs": 10, "learning_rate": 3e-3, "train_batch_size": 16, "weight_decay": 0.01},
         description="GPT-2, 2 layers of 96, made on the spot",
     ),
     Tiny(
@@ -73,7 +73,7 @@ TINY = (
             "d_model": 96, "d_kv": 24, "d_ff": 192, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
             "n_positions": POSITIONS,
         },
-        recommended={"epochs": 10, "learning_rate": 2e-3, "batch_size": 16, "weight_decay": 0.01},
+        recommended={"num_train_epochs": 10, "learning_rate": 2e-3, "train_batch_size": 16, "weight_decay": 0.01},
         description="T5, 2 + 2 layers of 96, made on the spot",
     ),
 )  # fmt: skip

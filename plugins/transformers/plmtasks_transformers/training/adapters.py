@@ -41,7 +41,7 @@ def add(parts: Parts, example_request: Request, training: TrainSettings) -> Any:
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, RuntimeError, AssertionError) as e:
         first = summary_of(e)
         raise InputError(
-            f"{training.peft} does not fit {parts.name!r}: {first}", "--peft-args takes what peft's configuration takes"
+            f"{training.peft} does not fit {parts.name!r}: {first}", "peft_args takes what peft's configuration takes"
         ) from e
 
 
@@ -119,12 +119,12 @@ def _config(parts: Parts, example_request: Request, training: TrainSettings) -> 
     fitting = sorted(m for m, names in fields_of.items() if names >= {"target_modules", "modules_to_save"} and m not in NEED_MORE)
     method = training.peft.upper()
     if method not in fitting:
-        raise InputError(f"--peft takes no {training.peft!r}", f"it takes: {', '.join(fitting).lower()}")
+        raise InputError(f"peft takes no {training.peft!r}", f"it takes: {', '.join(fitting).lower()}")
     unknown = [name for name in training.peft_args if name not in fields_of[method]]
     if unknown:
         raise InputError(f"{training.peft} takes no {unknown[0]!r}", f"it takes: {', '.join(sorted(fields_of[method]))}")
     if training.peft_args.get("megatron_config") is not None:
-        raise InputError("--peft-args takes no 'megatron_config': peft would import what it names")
+        raise InputError("peft_args takes no 'megatron_config': peft would import what it names")
     kind, module = PeftType(method), parts.module
     defaults: dict[str, Any] = {
         "task_type": _task_type(parts.family, example_request),
@@ -165,7 +165,7 @@ def _whole(parts: Parts, example_request: Request) -> list[str]:
     if left:
         some = ", ".join(left[:3])
         raise InputError(
-            f"{parts.name!r} lacks weights that would have to learn beside its adapters: {some}", "train it without --peft first"
+            f"{parts.name!r} lacks weights that would have to learn beside its adapters: {some}", "train it without peft first"
         )
     return found
 

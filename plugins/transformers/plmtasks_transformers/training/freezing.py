@@ -25,16 +25,14 @@ def freeze(modules: Sequence[Any], names: Sequence[str]) -> None:
             more = f" and {len(there) - NAMES_SHOWN} more" if len(there) > NAMES_SHOWN else ""
             highest = max(len(_layers(m)) for m in modules)
             raise InputError(
-                f"--freeze {name}: there is no such weight",
+                f"freeze {name}: there is no such weight",
                 f"it takes embeddings, base, layers:1 to layers:{highest}, or a part of a weight's name:",
                 ", ".join(there[:NAMES_SHOWN]) + more,
             )
         for p in frozen:
             p.requires_grad_(False)
     if not any(p.requires_grad for module in modules for p in module.parameters()):
-        raise InputError(
-            f"--freeze {' --freeze '.join(names)} leaves nothing to learn" if names else "nothing of the model would learn so"
-        )
+        raise InputError(f"freeze={','.join(names)} leaves nothing to learn" if names else "nothing of the model would learn so")
 
 
 def _named(module: Any, name: str) -> list[Any]:

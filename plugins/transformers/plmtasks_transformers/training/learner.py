@@ -116,14 +116,14 @@ def _adapted(
     """The model with adapters: new ones, or those that the checkpoint is."""
     export = f"plmtasks export --model {checkpoint.source} --task … --output … writes it as one model"
     if len(parts) > 1:
-        raise InputError("adapters are learned under one head", "leave out --peft, or train on tasks that one head answers")
+        raise InputError("adapters are learned under one head", "leave out peft, or train on tasks that one head answers")
     [own] = parts.values()
     if own.adapters is not None:
         method = own.adapters.peft_config["default"].peft_type.value
         if training.peft.upper() not in ("", method) or training.peft_args:
             raise InputError(
                 f"{checkpoint.name!r} is {method.lower()} adapters already, which learn on as they are",
-                f"leave out --peft, or: {export}",
+                f"leave out peft, or: {export}",
             )
         return own
     if checkpoint.head(example_request):
@@ -153,15 +153,15 @@ def _check_class_weights(example_requests: Sequence[Request], training: TrainSet
     ]
     if not labels:
         kinds = ", ".join(dict.fromkeys(example_request.kind() for example_request in example_requests))
-        raise InputError(f"--class-weights are for Classify and Tag; this is {kinds}")
+        raise InputError(f"class_weights are for Classify and Tag; this is {kinds}")
     unknown = [label for label in weights_by_label(training.class_weights) if label not in labels]
     if unknown:
-        raise InputError(f"--class-weights: there is no label {unknown[0]!r}", f"the labels: {', '.join(dict.fromkeys(labels))}")
+        raise InputError(f"class_weights: there is no label {unknown[0]!r}", f"the labels: {', '.join(dict.fromkeys(labels))}")
 
 
 def _checkpoint_gradients(module: Any, name: str) -> None:
     if not module.supports_gradient_checkpointing:
-        raise InputError(f"{name!r} cannot compute its activations again", "leave out --gradient-checkpointing")
+        raise InputError(f"{name!r} cannot compute its activations again", "leave out gradient_checkpointing")
     # the name since transformers 5.10, of which the other is a deprecated alias
     enable = getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
     enable({"use_reentrant": False})

@@ -1,23 +1,21 @@
-"""What a name on the command line stands for."""
+"""What a name stands for that may be a task's, a model's, a metric's or a plugin's."""
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ..hooks import Registry
+from ..errors import UnknownNameError
+from .registry import Registry
 
 NAMES_SHOWN = 8
 """Of a list that `plmtasks list` shows whole."""
 
 
-def find(registry: "Registry", name: str) -> tuple[str, Any]:
+def find(registry: Registry, name: str) -> tuple[str, Any]:
     """What a name stands for, and its kind.
 
     raises: UnknownNameError if it is nothing; PluginError, ModelError
     """
-    from ..errors import UnknownNameError
-
     try:
         return "task", registry.task(name)
     except UnknownNameError:
@@ -44,7 +42,7 @@ def find(registry: "Registry", name: str) -> tuple[str, Any]:
     )  # fmt: skip
 
 
-def _close(registry: "Registry", name: str) -> list[str]:
+def _close(registry: Registry, name: str) -> list[str]:
     """Names of tasks, models, metrics and plugins like this one, whole or by their last part."""
     known: dict[str, list[str]] = {}
     for full in [*(n for names in registry.items.values() for n in names), *(p.name for p in registry.plugins)]:

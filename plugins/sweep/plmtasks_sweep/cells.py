@@ -2,24 +2,22 @@
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from plmtasks import results
 from plmtasks.config import RunConfig, Source
 from plmtasks.data import Dataset
-from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError, PluginError, UnknownNameError
-from plmtasks.evaluation import job, session
+from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError
+from plmtasks.evaluation import Suite, job, session
 from plmtasks.execution import started_by_launcher
 from plmtasks.files import dump, open_folder, read_object, write_text
 from plmtasks.hooks import Registry
 from plmtasks.requests import to_json
 from plmtasks.results import Result
-
-from .suites import Entry, Suite
 
 FAILURES = "failures.json"
 """In the output folder: which runs failed, and why; a run that succeeds is taken out."""
@@ -70,40 +68,18 @@ class Cell:
         return f"{self.task} on {self.model}, seed {self.config.seed}"
 
 
-def plan(suite: Suite, registry: Registry, **options: Any) -> list[Cell]:
+def plan(suite: Suite, registry: Registry) -> list[Cell]:
     """All runs of a suite, those that are left out too.
 
-    options: what goes before the suite's file
-
-    raises: InputError for a name that nobody registered; for what runs code that is not installed, or is written outside of
-        the folder of the suite and the one in which the command is given, if the caller did not say so
+    raises: InputError for what the suite's file may not ask
     """
-    kinds: tuple[tuple[Literal["task", "model"], Sequence[Entry]], ...] = (("task", suite.tasks), ("model", suite.models))
-    for kind, entries in kinds:
-        for entry in entries:
-            try:
-                registry.named(kind, entry.name, entry.where)
-            except (UnknownNameError, PluginError) as e:
-                raise InputError(f"{entry.where}: {e.message}", *e.hints) from e
+    suite.check(registry)
     cells = []
-    for task in suite.tasks:
-        for model in suite.models:
-            state = EXCLUDED if suite.excludes(task, model) else WAITING
-            configs = suite.configs(task, model, **options)
-            registry.check(configs[0], model.where)
-            _check_folders(suite, configs[0], options)
-            cells += [Cell(task=task.label, model=model.label, config=config, state=state) for config in configs]
+    for task, model in suite.pairs():
+        state = EXCLUDED if suite.excludes(task, model) else WAITING
+        configs = suite.configs(task, model)
+        cells += [Cell(task=task.label, model=model.label, config=config, state=state) for config in configs]
     return cells
-
-
-def _check_folders(suite: Suite, config: RunConfig, options: Mapping[str, Any]) -> None:
-    """raises: InputError"""
-    for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
-        place = Path(folder).resolve()
-        if name not in options and not any(place.is_relative_to(within) for within in (Path.cwd(), suite.path.resolve().parent)):
-            raise InputError(
-                f"{suite.path}: {name} = {folder!r} lies outside of this folder and the suite's", f"--{name} DIR says where"
-            )
 
 
 def look(cells: Sequence[Cell], registry: Registry, *, retry: bool = False) -> list[Cell]:

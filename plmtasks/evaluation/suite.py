@@ -1,0 +1,264 @@
+"""Tasks × models × seeds: what is to be run, as the command line and a file say."""
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..config import GROUPS, RunConfig, all_settings, merged, of_seeds, run_config, setting_types, types
+from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
+from ..files import TomlFile, as_text, fits, read_json, read_toml
+from ..hooks import Registry
+from ..requests import from_json
+
+FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
+"""Settings that stand at the top of a file alone."""
+
+LISTS = ("tasks", "models", "exclude")
+"""The tables of a file of which there may be several."""
+
+Names = str | tuple[str, ...]
+Seeds = int | tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A task or a model, with the settings of its runs."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    """Its name, with what sets it apart from others of that name."""
+    where: str = ""
+    """"file:line"; empty: the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What is to be run."""
+
+    path: Path | None = None
+    tasks: Sequence[Entry] = ()
+    models: Sequence[Entry] = ()
+    seeds: Sequence[int] = ()
+    exclude: Sequence[Mapping[str, str]] = ()
+    """Pairs that are not run, as patterns for the names of "task" and "model"."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of all runs; those of a task go before them, and those of a model before these."""
+    own: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    """What is no setting of a run, but of the command that reads the file, and where it stands."""
+    line: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that stand on the command line, before all others."""
+
+    def on_line(
+        self, settings: Mapping[str, Any], tasks: Sequence[str] = (), models: Sequence[str] = (), seeds: Sequence[int] = ()
+    ) -> "Suite":
+        """The suite with what stands on the command line; tasks and models that are named there are all.
+
+        raises: InputError if no task or no model is named anywhere
+        """
+        made = replace(
+            self, line=settings, tasks=_named(self.tasks, tasks), models=_named(self.models, models), seeds=seeds or self.seeds
+        )
+        for kind, entries in (("task", made.tasks), ("model", made.models)):
+            if not entries:
+                where = f"{self.path} names no {kind}" if self.path else f"no {kind} is named"
+                raise InputError(where, f'--{kind} NAME, or {kind} = "NAME" in a file')
+        return made
+
+    def pairs(self) -> Iterator[tuple[Entry, Entry]]:
+        """Every task with every model, those that are excluded too."""
+        return ((task, model) for task in self.tasks for model in self.models)
+
+    def configs(self, task: Entry, model: Entry) -> list[RunConfig]:
+        """The runs of a pair, one a seed.
+
+        raises: InputError
+        """
+        told = merged(self.settings, task.settings, model.settings, self.line)
+        config = run_config(task.name, model.name, **told)
+        return of_seeds(config, self.seeds) if self.seeds else [config]
+
+    def excludes(self, task: Entry, model: Entry) -> bool:
+        return any(_fits(pattern, task, model) for pattern in self.exclude)
+
+    def check(self, registry: Registry) -> None:
+        """Whether what a file says, which a stranger may have written, can be run.
+
+        raises: InputError for a name that nobody registered; for what runs code that is not installed, or is written outside of
+            the folder of the file and the one in which the command is given, if the caller did not say so
+        """
+        if self.path is None:
+            return
+        kinds: tuple[tuple[Literal["task", "model"], Sequence[Entry]], ...] = (("task", self.tasks), ("model", self.models))
+        for kind, entries in kinds:
+            for entry in (one for one in entries if one.where):
+                try:
+                    registry.named(kind, entry.name, entry.where)
+                except (UnknownNameError, PluginError) as e:
+                    raise InputError(f"{entry.where}: {e.message}", *e.hints) from e
+        for task, model in self.pairs():
+            config = self.configs(task, model)[0]
+            registry.check(config, model.where or task.where or str(self.path))
+            self._check_folders(config)
+
+    def _check_folders(self, config: RunConfig) -> None:
+        """raises: InputError"""
+        assert self.path is not None
+        for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
+            place = Path(folder).resolve()
+            within = (Path.cwd(), self.path.resolve().parent)
+            if name not in self.line and not any(place.is_relative_to(one) for one in within):
+                raise InputError(
+                    f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's", f"--{name} DIR says where"
+                )
+
+
+def _named(entries: Sequence[Entry], names: Sequence[str]) -> Sequence[Entry]:
+    """The entries of these names, and new ones for names that none has; no names: all."""
+    return [
+        entry for name in names for entry in ([e for e in entries if e.name == name] or [Entry(name=name, label=name)])
+    ] if names else entries  # fmt: skip
+
+
+def _fits(pattern: Mapping[str, str], task: Entry, model: Entry) -> bool:
+    names = {"task": task.name, "model": model.name}
+    return all(fnmatch.fnmatchcase(names[what], pattern[what]) for what in pattern)
+
+
+def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
+    """What a file says is to be run: a TOML file, or the `config.json` of a run.
+
+    own: the names that mean something to the command alone
+
+    raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
+    """
+    if path.suffix == ".json":
+        return _of_run(path)
+    read = read_toml(path, "settings stand in a TOML file, or in the config.json of a run")
+    file, content = _File(path, read.text, read.content), dict(read.content)
+    tables = {name: content.pop(name, []) for name in LISTS}
+    for name, found in tables.items():
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise DataError(file.where(name), f"tables [[{name}]]", repr(found))
+    lists = {name: file.lists(name, content.pop(name, [])) for name in ("task", "model", "seed")}
+    mine = {name: (content.pop(name), file.where(name)) for name in own if name in content and name not in ("task", "model")}
+    suite = Suite(
+        path=path, seeds=lists["seed"], own=mine, settings=file.settings(content, more=own),
+        tasks=file.entries("task", lists["task"], tables["tasks"]),
+        models=file.entries("model", lists["model"], tables["models"]),
+        exclude=[file.pattern(number, found) for number, found in enumerate(tables["exclude"])],
+    )  # fmt: skip
+    for number, pattern in enumerate(suite.exclude):
+        if not any(_fits(pattern, *pair) for pair in suite.pairs()):
+            raise DataError(file.where("exclude", number), "a pattern that some pair fits", repr(pattern))
+    return suite
+
+
+def _of_run(path: Path) -> Suite:
+    """raises: InputError, DataError"""
+    try:
+        config: RunConfig = from_json(RunConfig, read_json(path)["config"])
+    except (KeyError, TypeError, ValueError) as e:
+        raise DataError(str(path), "the config.json of a run", str(e)) from e
+    task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
+    return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
+
+
+class _File(TomlFile):
+    """The tables of a file of settings."""
+
+    def lists(self, name: str, found: Any) -> list[Any]:
+        """What stands under task, model or seed: one or several.
+
+        raises: DataError
+        """
+        form, made = int if name == "seed" else str, found if isinstance(found, list) else [found]
+        if not fits(tuple[form, ...], made) or len(set(made)) < len(made):  # type: ignore[valid-type]
+            example = "0 or [0, 1, …]" if name == "seed" else '"…" or ["…", "…"]'
+            raise DataError(self.where(name), f"{name} = {example}, each once", repr(found))
+        return made
+
+    def entries(self, kind: str, names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> list[Entry]:
+        table = f"{kind}s"
+        made = [Entry(name=name, where=self.where(kind)) for name in names]
+        for number, given in enumerate(found):
+            name = given.get("name")
+            if not isinstance(name, str) or not name:
+                raise DataError(self.where(table, number, "name"), f'a name = "…" in [[{table}]]', repr(name))
+            settings = self.settings({k: v for k, v in given.items() if k != "name"}, table, number)
+            made.append(Entry(name=name, settings=settings, where=self.where(table, number)))
+        labelled = [replace(entry, label=_label(entry, made)) for entry in made]
+        for i, entry in enumerate(labelled):
+            if entry.label in [other.label for other in labelled[:i]]:
+                raise DataError(entry.where, f"each of [[{table}]] once", f"{entry.label!r} again")
+        return labelled
+
+    def pattern(self, number: int, found: Mapping[str, Any]) -> Mapping[str, str]:
+        for key, value in found.items():
+            if key not in ("task", "model") or not isinstance(value, str):
+                where = self.where("exclude", number, key)
+                raise DataError(where, 'task = "…", model = "…" or both in [[exclude]]', f"{key} = {value!r}")
+        if not found:
+            raise DataError(self.where("exclude", number), 'task = "…", model = "…" or both in [[exclude]]', "neither")
+        return found
+
+    def settings(self, found: Mapping[str, Any], table: str = "", number: int = 0, more: Iterable[str] = ()) -> dict[str, Any]:
+        """Settings, each of its type.
+
+        more: names that may stand there besides
+
+        raises: DataError; InputError for a value that a setting does not take
+        """
+        at: tuple[str | int, ...] = (table, number) if table else ()
+        known = [name for name in setting_types() if name != "seed" and not (table and name in FOR_ALL)]
+        for key, value in found.items():
+            if key not in known:
+                place = f"in [[{table}]]" if table else "at the top"
+                raise DataError(self.where(*at, key), f"a setting {place}", repr(key), *_instead(key, [*known, *more], table))
+            if key in GROUPS:
+                self.check(Mapping[str, Any], value, *at, key)
+                for name, inner in value.items():
+                    self._check({key: {name: inner}}, types(GROUPS[key]), *at, key, name)
+            else:
+                self._check({key: value}, setting_types(), *at, key)
+        return dict(found)
+
+    def _check(self, settings: Mapping[str, Any], hints: Mapping[str, Any], *keys: str | int) -> None:
+        """One setting, which the keys lead to: is there such a one, and does it take the value?"""
+        name, value = keys[-1], self.content
+        for key in keys:
+            value = value[key]  # type: ignore[index]
+        if name in hints:
+            self.check(hints[name], value, *keys)  # type: ignore[index]
+        try:
+            run_config("task", "model", **settings)
+        except InputError as e:
+            raise InputError(f"{self.where(*keys)}: {e.message}", *e.hints) from e
+
+
+def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
+    if table and key == "seed":
+        return ["seed = [0, 1, …] at the top says the seeds of all runs"]
+    if table and key in FOR_ALL:
+        return ["it stands at the top, before the first [[table]], for all runs"]
+    group = next((name for name, form in GROUPS.items() if key in types(form)), None)
+    if group is not None:
+        return [f"{group}.{key} = … is the way"]
+    inner = [f"{name}.{one}" for name, form in GROUPS.items() for one in types(form)]
+    return did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
+
+
+def _label(entry: Entry, all_: Sequence[Entry]) -> str:
+    """The entry's name, with the settings in which those of the same name differ."""
+    alike = [_flat(e.settings) for e in all_ if e.name == entry.name]
+    own = _flat(entry.settings)
+    differ = [k for k in dict.fromkeys(k for settings in alike for k in settings) if any(s.get(k) != own.get(k) for s in alike)]
+    said = ", ".join(f"{k} {as_text(own[k])}" for k in differ if k in own)
+    return f"{entry.name} ({said})" if said else entry.name
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    inner = [settings.get(name, {}) for name in GROUPS]
+    return {name: value for part in (settings, *inner) for name, value in part.items() if name not in GROUPS}

@@ -1,0 +1,108 @@
+"""Two runs side by side, as text and for programs."""
+
+import io
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from plmtasks.errors import printable
+from plmtasks.files import as_text
+from plmtasks.statistics import Difference
+from plmtasks.store import Changed, Comparison
+
+WIDTH = 160
+"""Characters of an input, a reference or a prediction that are shown."""
+
+
+def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
+    """As wide as the terminal; long cells are folded.
+
+    right: the columns that end at their right edge
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    file = io.StringIO()
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for name in header:
+        made.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
+    for cells in lines:
+        made.add_row(*(Text(printable(cell)) for cell in cells))  # as Text, a bracket is no markup
+    Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None).print(made)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _shortened(value: Any, width: int) -> str:
+    """A text, or JSON, on one line of at most so many characters."""
+    text = printable(" ".join(as_text(value).split()))
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def compared_json(made: Comparison, examples: int) -> dict[str, Any]:
+    """What sets two runs apart, for programs; so many examples that changed."""
+    runs = (made.first, made.second)
+    return {
+        "runs": [{"folder": str(r.folder), "identity": r.identity, "model": r.model, "scores": r.scores()} for r in runs],
+        "task": made.first.task, "data": made.first.data, "split": made.first.record["data"]["split"],
+        "primary_metric": made.first.record["primary_metric"], "examples": made.n,
+        "differences": {m: {s: asdict(d) for s, d in scores.items()} for m, scores in made.differences.items()},
+        "slices": {name: {"examples": n, "difference": asdict(d) if d else None} for name, (n, d) in made.slices.items()},
+        "changed": len(made.changed), "changed_examples": [asdict(c) for c in made.changed[:examples]],
+    }  # fmt: skip
+
+
+HEADER = ("A", "B", "B less A", "p", "effect")
+
+
+def compared_text(made: Comparison, examples: int) -> str:
+    """What sets two runs apart, as tables, and so many examples that changed."""
+    data, (metric, score) = made.first.record["data"], made.first.record["primary_metric"]
+    blocks = [
+        printable(f"{made.first.task} on {made.first.data}, split {data['split']}: {made.n} of {data['examples']} examples"),
+        *(
+            printable(f"{name}  {r.model}, {r.record['protocol']['how']}: {r.folder}")
+            for name, r in (("A", made.first), ("B", made.second))
+        ),
+        "",
+    ]
+    a, b = made.first.scores(), made.second.scores()
+    rows = [
+        [f"{m}/{s}", _number(a[f"{m}/{s}"]), _number(b[f"{m}/{s}"]), *_cells(d)]
+        for m, scores in made.differences.items()
+        for s, d in scores.items()
+    ]
+    blocks.append(plain_table(["score", *HEADER], rows, right=HEADER) if rows else "too few examples for a test\n")
+    if made.slices:
+        rows = [[name, str(n), *(_cells(d) if d else ["–"] * 3)] for name, (n, d) in made.slices.items()]
+        blocks.append(plain_table([f"slice, {metric}/{score}", "examples", *HEADER[2:]], rows, right=("examples", *HEADER[2:])))
+    shown = made.changed[:examples]
+    what = f", first those that moved {metric}/{score} farthest:" if shown else ""
+    blocks.append(f"{len(made.changed)} of {data['examples']} predictions differ{what}")
+    blocks += [_changed(c) for c in shown]
+    return "\n".join(blocks) + "\n"
+
+
+def _cells(d: Difference) -> list[str]:
+    interval = f" [{d.low:+.2f}, {d.high:+.2f}]" if d.low is not None and d.high is not None else ""
+    between = f" [{d.effect_low:+.2f}, {d.effect_high:+.2f}]" if d.effect_low is not None and d.effect_high is not None else ""
+    return [
+        f"{d.value:+.2f}{interval}", f"{d.p:.4f}" if d.p >= 0.0001 else f"{d.p:.0e}",
+        "–" if d.effect is None else f"{d.effect:+.2f}{between}",
+    ]  # fmt: skip
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _changed(c: Changed) -> str:
+    named = f"  ({', '.join(c.slices)})" if c.slices else ""
+    lines = [_shortened(f"{c.id}{named}", WIDTH)]
+    lines += [f"  {name}: {_shortened(value, WIDTH)}" for name, value in c.inputs.items()]
+    lines.append(f"  reference: {_shortened(c.reference, WIDTH)}")
+    for name, prediction, score in zip("AB", c.predictions, c.scores, strict=True):
+        lines.append(f"  {name}: {_shortened(prediction, WIDTH)}" + ("" if score is None else f"   [{score:.2f}]"))
+    return "\n".join(lines)
