@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import InputError, did_you_mean
+from .requests import Prompted, Request
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
@@ -101,12 +102,12 @@ class ModelSettings:
     trust_remote_code: bool = False
     """Run code that comes with a checkpoint, or that a file names: a metric's script."""
 
-    def that_matter(self, form: Any) -> "ModelSettings":
+    def that_matter(self, form: Request) -> "ModelSettings":
         """These settings, with those at their defaults that no answer to such a request depends on."""
-        generates, prompted = hasattr(form, "max_new_tokens"), hasattr(form, "shots")
+        generates = form.most_tokens() is not None
         return replace(
-            self, generation=self.generation if generates else Generation(), prompt=self.prompt if prompted else "plain",
-            stride=self.stride if form.kind() == "LogLikelihood" else 0,
+            self, generation=self.generation if generates else Generation(),
+            prompt=self.prompt if isinstance(form, Prompted) else "plain", stride=self.stride if form.strided else 0,
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from .errors import PluginError
 from .examples import Example
-from .task import Task
+from .task import Rewritable, Task
 
 __all__ = ["Perturbation", "WordPerturbation"]
 
@@ -42,7 +42,7 @@ class Perturbation(ABC):
 
     def fields(self, task: Task) -> Sequence[str]:
         """The inputs of the task's examples that it may change; none: it suits them not."""
-        if self.languages and task.language not in self.languages:
+        if not isinstance(task, Rewritable) or (self.languages and task.language not in self.languages):
             return ()
         return task.people if self.exchanges_people else task.texts
 
@@ -67,6 +67,7 @@ class Perturbation(ABC):
         return None if inputs == example.inputs else replace(example, inputs=inputs)
 
     def signature(self) -> str:
+        """What a reader needs to repeat it: its name and version."""
         return f"{self.name} v{self.version}"
 
 

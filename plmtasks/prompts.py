@@ -4,9 +4,8 @@ What every model is given that is asked in words, whoever brings it: tables comp
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from .requests import Shot
+from .requests import Prompted, Shot
 
 CUE = "\nAnswer:"
 """Put after a text under an instruction, unless the text ends with a colon."""
@@ -15,23 +14,12 @@ CUES = {"summarize": "\nTL;DR:"}
 """Purpose → what people write between a text and such an answer."""
 
 
-class Prompted(Protocol):
-    """What `Choose` and `Generate` have in common; a request may also have a `purpose`."""
-
-    @property
-    def instruction(self) -> str: ...
-    @property
-    def shots(self) -> tuple[Shot, ...]: ...
-    @property
-    def text(self) -> str: ...
-
-
 def plain(request: Prompted, shots: Sequence[Shot], text: str) -> str:
     """Instruction, shots and text, a blank line between; the answer follows after a space.
 
     shots, text: those of the request, or what is left of them where a model takes no more
     """
-    cue = CUES.get(purpose_of(request), CUE)
+    cue = CUES.get(request.aim(), CUE)
     cued = [
         f"{t}{cue}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
         for t in (*(s.text for s in shots), text)
@@ -60,8 +48,3 @@ def before(text: str, stop: Sequence[str]) -> str:
     for s in stop:
         text = text.partition(s)[0]
     return text
-
-
-def purpose_of(request: Prompted) -> str:
-    """One word for what is wanted; "" for a request that has none."""
-    return getattr(request, "purpose", "")

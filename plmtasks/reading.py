@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .errors import MetricError
 from .examples import Example, Prediction
-from .requests import ChooseAnswer, ClassifyAnswer, Likelihood
+from .requests import ChooseAnswer, ClassifyAnswer, Likelihood, LogLikelihoodAnswer
 
 WRONG = -1000.0
 """The log-likelihood of a choice that a perfect model does not make: low enough to have no probability."""
@@ -186,3 +186,18 @@ def tags_to_spans(tags: Iterable[str]) -> list[WordSpan]:
 def may_follow(before: str, tag: str) -> bool:
     """Whether BIO (IOB2) has a tag behind another, "O" before the first word: an I- only behind a B- or I- of its label."""
     return not tag.startswith("I-") or before in (tag, f"B-{tag[2:]}")
+
+
+def by_likelihood(answer: LogLikelihoodAnswer) -> Prediction:
+    """The log-likelihood of a text.
+
+    scores: "tokens", "words", "bytes", "likeliest", and "pseudo", 1 for a pseudo-likelihood
+    """
+    names = ("tokens", "words", "bytes", "likeliest", "pseudo")
+    return Prediction(value=answer.log_likelihood, scores={name: float(getattr(answer, name)) for name in names})
+
+
+def sure_text(text: str) -> LogLikelihoodAnswer:
+    """What a perfect model answers that has no doubt of a text; a word is a token of it."""
+    words = len(text.split())
+    return LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)

@@ -9,22 +9,33 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What a model gives back for one request."""
 
+    def texts(self) -> Iterator[str]:
+        """What was written in it, for learning a tokenizer; labels and numbers are not."""
+        return iter(())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One question to a model."""
+    """One question to a model.
+
+    A kind of request tells here what the core goes by: nothing looks for fields of certain names.
+    """
 
     answer_type: ClassVar[type[Answer]]
+    zero_shot: ClassVar[bool] = False
+    """Whether a model that learned nothing but language can answer it: a run without training is zero-shot then."""
+    strided: ClassVar[bool] = False
+    """Whether a text over the model's limit is read in windows that move on by the setting `stride`."""
 
     @classmethod
     def kind(cls) -> str:
@@ -44,6 +55,22 @@ class Request:
         """Every text in the request, for learning a tokenizer."""
         yield from _strings(to_json(self))
 
+    def label_set(self) -> tuple[str, ...] | None:
+        """The labels of which the answer gives some, as a head has them; empty if nobody knows them yet; None: it needs none."""
+        return None
+
+    def labels_in(self, answer: Any) -> Sequence[str]:
+        """Those of its labels that a solved answer gives, each as often as it does: a rare one may weigh more in training."""
+        return ()
+
+    def most_tokens(self) -> int | None:
+        """The most tokens that a model may write in answer to it; None: it writes none, and no setting of generation matters."""
+        return None
+
+    def likelihoods(self, answer: Any) -> Iterator[tuple[str, int]]:
+        """Each text of which the answer holds a likelihood, and of how many tokens: one of none would be a fault of the model."""
+        return iter(())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
@@ -51,6 +78,32 @@ class Shot:
 
     text: str
     answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompted(Request):
+    """A question in words, before which solved examples can stand. How all of it becomes a prompt is the model's business."""
+
+    zero_shot = True
+    instruction: str = ""
+    shots: tuple[Shot, ...] = ()
+    text: str
+
+    def with_shots(self, shots: tuple[Shot, ...]) -> Self:
+        """The same question behind these solved examples, and no others."""
+        return dataclasses.replace(self, shots=shots)
+
+    def as_shot(self, answer: Answer) -> Shot:
+        """The question with its solved answer, as it stands before another."""
+        return Shot(text=self.text, answer=self.answered(answer))
+
+    def answered(self, answer: Any) -> str:
+        """A solved answer as the text that would follow the question; by default what was written in it."""
+        return "".join(answer.texts())
+
+    def aim(self) -> str:
+        """One word for what is wanted, where models were taught one: "summarize"."""
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +129,8 @@ class Likelihood:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyAnswer(Answer):
+    """How likely each label is."""
+
     scores: tuple[float, ...]
     """One probability a label, in the order of the request's labels; they sum to 1 unless `multi_label`."""
 
@@ -91,9 +146,17 @@ class Classify(Request):
     multi_label: bool = False
     """Any number of labels may hold; each has a probability of its own."""
 
+    def label_set(self) -> tuple[str, ...]:
+        return self.labels
+
+    def labels_in(self, answer: ClassifyAnswer) -> Sequence[str]:
+        return [label for label, score in zip(self.labels, answer.scores, strict=True) if score > 0.5]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TagAnswer(Answer):
+    """The words' labels."""
+
     labels: tuple[str, ...]
     """One label a word, legal under the scheme (an I- follows its B- or I-)."""
 
@@ -109,9 +172,17 @@ class Tag(Request):
     marked: tuple[int, ...] = ()
     """Positions of the words of interest (the predicate)."""
 
+    def label_set(self) -> tuple[str, ...]:
+        return self.labels
+
+    def labels_in(self, answer: TagAnswer) -> Sequence[str]:
+        return answer.labels
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSpanAnswer(Answer):
+    """Parts of the context, and how likely it is that none answers."""
+
     spans: tuple[Span, ...]
     """Best first; empty only if the context has no word."""
     no_answer: float = 0.0
@@ -130,23 +201,30 @@ class ExtractSpan(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class ChooseAnswer(Answer):
+    """How likely each choice is behind the prompt."""
+
     choices: tuple[Likelihood, ...]
     """One for each choice, in the request's order."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choose(Request):
+class Choose(Prompted):
     """Which continuation is likeliest?"""
 
     answer_type = ChooseAnswer
-    instruction: str = ""
-    shots: tuple[Shot, ...] = ()
-    text: str
     choices: tuple[str, ...]
+
+    def answered(self, answer: ChooseAnswer) -> str:
+        return self.choices[max(range(len(self.choices)), key=lambda i: answer.choices[i].log_likelihood)]
+
+    def likelihoods(self, answer: ChooseAnswer) -> Iterator[tuple[str, int]]:
+        return ((text, found.tokens) for text, found in zip(self.choices, answer.choices, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogLikelihoodAnswer(Answer):
+    """How likely the text is, and what that is a likelihood of."""
+
     log_likelihood: float
     """Natural logarithm, summed over the tokens of `text`."""
     tokens: int
@@ -163,23 +241,29 @@ class LogLikelihood(Request):
     """How likely is this text, after its context?"""
 
     answer_type = LogLikelihoodAnswer
+    zero_shot = strided = True
     text: str
     context: str = ""
+
+    def likelihoods(self, answer: LogLikelihoodAnswer) -> Iterator[tuple[str, int]]:
+        return iter([(self.text, answer.tokens)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateAnswer(Answer):
+    """What was written."""
+
     text: str
+
+    def texts(self) -> Iterator[str]:
+        return iter([self.text])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generate(Request):
+class Generate(Prompted):
     """Continue, answer, translate, summarize."""
 
     answer_type = GenerateAnswer
-    instruction: str = ""
-    shots: tuple[Shot, ...] = ()
-    text: str
     source_language: str | None = None
     """ISO 639-1, where the request is to translate."""
     target_language: str | None = None
@@ -188,6 +272,12 @@ class Generate(Request):
     """The text ends before the first of these."""
     purpose: str = ""
     """One word for what is wanted, where models were taught one: "summarize"."""
+
+    def most_tokens(self) -> int:
+        return self.max_new_tokens
+
+    def aim(self) -> str:
+        return self.purpose
 
 
 BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, LogLikelihood, Generate)

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .errors import InputError
 from .examples import Example, Prediction
@@ -43,15 +43,6 @@ class Task(ABC):
     """The inputs that a new question must give, all texts: for `plmtasks predict`; none: it takes no new questions."""
     more_fields: Sequence[str] = ()
     """Inputs that a new question may give, of any JSON value."""
-    texts: Sequence[str] = ()
-    """The inputs, texts or lists of words, that may be written in another way without making the reference wrong: for
-    `--perturb`. Of a list each word keeps its place."""
-    people: Sequence[str] = ()
-    """Those of them in which it does not matter to the reference who is spoken of."""
-    hub_type: str = ""
-    """The hub's word for such tasks, as model cards have it: "text-classification"."""
-    follows: str | None = None
-    """The task whose predictions can take the place of what the data gives (the predicates whose roles are asked)."""
 
     @abstractmethod
     def load(self, source: "Source") -> "Dataset":
@@ -67,13 +58,6 @@ class Task(ABC):
     def labelled(self, labels: Sequence[str]) -> "Task":
         """This task with the labels that a model has learned for it, where they come from the data and not from the task."""
         return replace(self, labels=tuple(labels)) if is_dataclass(self) else self
-
-    def as_run(self, facts: Mapping[str, Any]) -> "Task":
-        """This task as it was bound in a run that tells these facts of it; what it is told as a list it has as a tuple."""
-        own: set[str] = {f.name for f in fields(self)} if is_dataclass(self) else set()
-        told = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items() if name in own}
-        changed = {name: value for name, value in told.items() if getattr(self, name) != value}
-        return replace(cast(Any, self), **changed) if changed else self
 
     @abstractmethod
     def ask(self, example: Example, kind: str) -> Request:
@@ -136,16 +120,68 @@ class Task(ABC):
         """The prediction as a person reads it; line feeds are taken out by whoever prints it."""
         return as_text(prediction.value)
 
-    def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
-        """The examples, without references, that follow from an example of the task `follows` and what is predicted of it."""
-        raise TypeError(f"{self.name} follows no other task")
+    def config(self) -> dict[str, Any]:
+        """What of the task belongs in a run's identity."""
+        return {"name": self.name, "version": self.version, "language": self.language, "labels": list(self.labels)}
 
+
+class Rewritable(Task):
+    """A task of whose inputs some may be put in another way without making the reference wrong: what `--perturb` is for."""
+
+    texts: Sequence[str] = ()
+    """Those inputs, texts or lists of words. Of a list each word keeps its place."""
+    people: Sequence[str] = ()
+    """Those of them in which it does not matter to the reference who is spoken of."""
+
+
+class Follower(Task):
+    """A task that asks about what another predicts: the roles of predicates that were found."""
+
+    follows: str
+    """The other task's name: its predictions can take the place of what the data gives."""
+
+    @abstractmethod
+    def derive(self, example: Example, prediction: Prediction) -> Sequence[Example]:
+        """The examples, without references, that follow from an example of the other task and what is predicted of it."""
+
+    @abstractmethod
     def match(self, examples: Sequence[Example], derived: Sequence[Example]) -> Sequence[Example]:
         """The derived examples with their references, and those of `examples` that nothing was derived for, so that they count
         as missed: what is asked and scored when another run's predictions take the place of what the data gives.
         """
-        raise TypeError(f"{self.name} follows no other task")
 
-    def config(self) -> dict[str, Any]:
-        """What of the task belongs in a run's identity."""
-        return {"name": self.name, "version": self.version, "language": self.language, "labels": list(self.labels)}
+
+class Abstaining(Task):
+    """A task whose questions may have no answer."""
+
+    may_abstain: bool = True
+
+    @abstractmethod
+    def read_no_answer_probabilities(self, path: Path) -> Mapping[str, float]:
+        """The probability of no answer by id, from a file in the format of the task's field.
+
+        raises: DataError
+        """
+
+
+class Dependent(Task):
+    """A task to which its data tell more than the labels: how many references each example has."""
+
+    @abstractmethod
+    def as_run(self, facts: Mapping[str, Any]) -> "Task":
+        """This task as it was bound in a run that tells these facts of it, its labels among them."""
+
+
+class HubTask(Task):
+    """A task that model cards can name."""
+
+    hub_type: str = ""
+    """The hub's word for such tasks: "text-classification"."""
+
+
+def as_run(task: Task, facts: Mapping[str, Any]) -> Task:
+    """The task as it was bound in a run that tells these facts of it; the same where they say nothing new."""
+    if isinstance(task, Dependent):
+        return task.as_run(facts)
+    labels = tuple(facts.get("labels", task.labels))
+    return task if labels == task.labels else task.labelled(labels)

@@ -26,7 +26,7 @@ from plmtasks.requests import (
     Tag,
     TagAnswer,
 )
-from plmtasks.task import Task
+from plmtasks.task import Rewritable
 
 THINGS = ("letter", "basket", "lamp", "glass", "piano", "violin")
 PEOPLE = ("nurse", "pilot", "farmer", "singer")
@@ -37,7 +37,7 @@ KINDS = ("food", "tool")
 
 
 @dataclass(frozen=True)
-class Found(Task):
+class Found(Rewritable):
     """What did somebody find, and does its name have an even number of letters?"""
 
     name: str = "planted/found"

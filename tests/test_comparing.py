@@ -26,6 +26,7 @@ from plmtasks.hooks import Registry, load_registry
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result
 from plmtasks.store import Comparison, compare, reasons, rows
+from plmtasks.task import as_run
 
 SIZE = 12
 
@@ -225,11 +226,11 @@ def test_a_task_is_bound_again_as_its_result_tells(name: str) -> None:
     installed = load_registry()
     task = installed.task(name)
     bound = task.bind(task.load(Source()))
-    again = task.as_run(json.loads(json.dumps(bound.config())))
+    again = as_run(task, json.loads(json.dumps(bound.config())))
     assert again.config() == bound.config()
     signatures = [[installed.metric(metric).bind(t).signature() for metric in t.metrics] for t in (bound, again)]
     assert signatures[0] == signatures[1]
-    assert task.as_run(task.config()) is task
+    assert as_run(task, task.config()) is task
 
 
 # ── the command ───────────────────────────────────────────────────────────────────────────────────────────────────

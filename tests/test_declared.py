@@ -1,20 +1,34 @@
 """Tasks without Python: what a TOML file declares, and what it cannot."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import plmtasks
 from plmtasks.config import Source
-from plmtasks.declared import DeclaredTask, task
+from plmtasks.declared import (
+    Choices,
+    DeclaredTask,
+    Labels,
+    Likelihoods,
+    Spans,
+    Tags,
+    Texts,
+    task,
+    task_of_config,
+)
+from plmtasks.declared.file import Data, Declaration
 from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Choose, ExtractSpanAnswer, GenerateAnswer, Shot, Span
+from plmtasks.requests import Choose, Classify, ExtractSpanAnswer, GenerateAnswer, Request, Shot, Span
 from plmtasks.results import read_results
 from plmtasks.scoring import bound_metrics, main_score
 from plmtasks.store import task_of
@@ -576,3 +590,93 @@ def test_a_brace_in_an_example_is_only_a_brace(tmp_path):
     text = MOOD.replace("a fine view", "{mood} {0.__class__}").replace('"{review}"', '"{{x}} {review}"')
     mood = task(written(tmp_path, text))
     assert mood.ask(mood.load(Source())["test"][0].hidden(), "Classify").text == "{x} {mood} {0.__class__}"
+
+
+# ── in Python ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ROWS = {"train": [{"review": "a fine room", "mood": "pos"}, {"review": "a dirty one", "mood": "neg"}]}
+IN_PYTHON: dict[str, tuple[Callable[[], DeclaredTask], str]] = {
+    "labels": (
+        lambda: Labels(
+            "t/t", metrics=("accuracy",), labels={"neg": "bad", "pos": "good"}, text="{review}", reference="mood",
+            instruction="Is it {labels}?", data=ROWS,
+        ),
+        'labels = { neg = "bad", pos = "good" }\ncolumns.reference = "mood"\nClassify.text = "{review}"\n'
+        'Choose = { text = "{review}", instruction = "Is it {labels}?" }\n'
+        'Generate = { text = "{review}", instruction = "Is it {labels}?", max_new_tokens = 16 }\n',
+    ),
+    "choices": (
+        lambda: Choices("t/t", metrics=("accuracy",), text="{q}", reference="right", choices=("{a}", "{b}")),
+        'columns.reference = "right"\nChoose = { text = "{q}", choices = ["{a}", "{b}"] }\n',
+    ),
+    "texts": (
+        lambda: Texts("t/t", metrics=("accuracy",), text="{q}", reference="a", Generate={"text": "{q}!", "stop": ["."]}),
+        'columns.reference = "a"\nGenerate = { text = "{q}!", stop = ["."] }\n',
+    ),
+    "spans": (
+        lambda: Spans("t/t", metrics=("accuracy",), question="{q}", context="c", reference="a", columns={"id": "n"}),
+        'columns = { reference = "a", id = "n" }\nExtractSpan = { question = "{q}", context = "c", may_abstain = false }\n',
+    ),
+    "tags": (
+        lambda: Tags("t/t", metrics=("accuracy",), words="w", reference="t", labels=("A", "B")),
+        'labels = ["A", "B"]\ncolumns.reference = "t"\nTag.words = "w"\n',
+    ),
+    "likelihoods": (
+        lambda: Likelihoods("t/t", metrics=("accuracy",), text="{t}"), 'LogLikelihood = { text = "{t}" }\n'
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", IN_PYTHON)
+def test_in_python_it_is_the_task_of_its_file(tmp_path: Path, form: str) -> None:
+    make, text = IN_PYTHON[form]
+    (tmp_path / "t.toml").write_text(f'name = "t/t"\nmetrics = ["accuracy"]\n{text}')
+    one, other = make(), task(tmp_path / "t.toml")
+    assert type(one) is type(other)
+    assert (one.asks, one.fields, one.labels, one.texts) == (other.asks, other.fields, other.labels, other.texts)
+    assert one.config()["name"] == "t/t"
+    assert _filled(one.declared) == _filled(other.declared)
+    again = task_of_config(json.loads(json.dumps(one.config())))
+    assert again is not None
+    assert _filled(again.declared) == _filled(one.declared)
+    assert one.__module__ == __name__, "it is its maker's"
+
+
+def _filled(declared: Declaration) -> Declaration:
+    return dataclasses.replace(declared, data=Data())
+
+
+def test_in_python_its_data_are_rows_or_a_folder(tmp_path: Path) -> None:
+    reviews = IN_PYTHON["labels"][0]()
+    assert [e.reference for e in reviews.load(Source())["train"]] == ["pos", "neg"]
+    (tmp_path / "test.csv").write_text("review,mood\na fine view,pos\n")
+    there = Labels("t/t", metrics=("accuracy",), labels=("neg", "pos"), text="{review}", reference="mood", data=tmp_path)
+    [example] = there.load(Source())["test"]
+    assert (example.inputs, example.reference) == ({"review": "a fine view"}, "pos")
+    assert there.config()["declared"]["columns"] == {"reference": "mood"}
+    (tmp_path / "test.csv").write_text("review,mood\na fine view,who knows\n")
+    with pytest.raises(DataError, match=r"test.csv:2: expected a known label, found .who knows."):
+        there.load(Source())["test"]
+
+
+class Loud(Labels):
+    """One that asks otherwise than it declares."""
+
+    def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
+        return super().posed({name: value.upper() for name, value in inputs.items()}, kind)
+
+
+def test_a_subclass_is_never_taken_for_what_it_declares() -> None:
+    loud = Loud("t/t", metrics=("accuracy",), labels=("neg", "pos"), text="{review}", reference="mood", data=ROWS)
+    [first, _] = loud.load(Source())["train"]
+    assert loud.ask(first.hidden(), "Classify") == Classify(text="A FINE ROOM", labels=("neg", "pos"))
+    assert "declared" not in loud.config()
+    assert task_of_config(loud.config()) is None
+    assert isinstance(loud.labelled(("a", "b")), Loud)
+
+
+def test_what_declares_no_task_in_python_is_told() -> None:
+    with pytest.raises(DataError, match=r"t-t: expected a key at the top: name, .*, found 'label'"):
+        Labels("t/t", metrics=("accuracy",), text="{review}", reference="mood", label="mood")
+    with pytest.raises(DataError, match=r"t-t: expected metrics = … at the top"):
+        Labels("t/t", text="{review}", reference="mood")

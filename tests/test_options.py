@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plmtasks.cli import COMMANDS, HIDDEN, cli
+from plmtasks.cli import COMMANDS, cli
 from plmtasks.cli.options import Pairs, Settings, suite
 from plmtasks.config import BOUNDS, GROUPS, PARTS, Generation, RunConfig, TrainSettings, all_settings, run_config, types
+from plmtasks.data.candidates import HIDDEN
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import read_suite
 from plmtasks.files.values import documented, read, split, written

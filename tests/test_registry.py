@@ -8,7 +8,7 @@ import toy
 from plmtasks import hookimpl
 from plmtasks.errors import PluginError, UnknownNameError
 from plmtasks.hooks import hookspecs, load_registry
-from plmtasks.hooks.registry import _returned
+from plmtasks.hooks.calling import call
 from plmtasks.model import Provider
 from plmtasks.requests import Classify, ClassifyAnswer, Request
 
@@ -212,8 +212,8 @@ def test_a_hook_that_grows_an_argument_still_calls_yesterday_s_plugins():
     manager.add_hookspecs(Grown)
     manager.register(plugin("yesterday", register_tasks=[task("old/a")]), "yesterday")
     manager.register(plugin("today", register_tasks=lambda language: [task(f"new/{language}")]), "today")
-    found = [_returned(manager, name, "register_tasks", language="de") for name in ("yesterday", "today")]
-    assert [[t.name for t in tasks] for tasks in found] == [["old/a"], ["new/de"]]
+    found = [call(manager, name, "register_tasks", language="de") for name in ("yesterday", "today")]
+    assert [[t.name for t in tasks] for [tasks] in found] == [["old/a"], ["new/de"]]
 
 
 # ── clashes ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,3 +261,91 @@ def test_a_broken_distribution_is_named_with_its_version(tmp_path, monkeypatch):
     assert [(p.distribution, p.error) for p in registry.plugins if p.error] == [("bad-tasks 1.0", "RuntimeError: not today")]
     with pytest.raises(UnknownNameError, match=r"bad-tasks 1\.0 failed to load: RuntimeError: not today"):
         registry.task("no/such")
+
+
+# ── as pluggy calls them ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def marked(name, function, hook, **options):
+    """A plugin with one more implementation of a hook."""
+    module = plugin(name)
+    setattr(module, f"{hook}_{len(vars(module))}", hookimpl(function, specname=hook, **options))
+    return module
+
+
+def named(items):
+    return [item.name for item in items]
+
+
+def test_a_wrapper_sees_what_each_plugin_brings():
+    def wrapper():
+        returned = yield
+        return [[toy.ToyTask(name=f"{one.name}.wrapped") for one in items] for items in returned]
+
+    wrapping = marked("wrapping", wrapper, "register_tasks", wrapper=True)
+    registry = load(plugin("one", register_tasks=[task("a/a")]), wrapping, plugin("two", register_tasks=lambda: [task("b/b")]))
+    assert errors(registry) == {}
+    assert list(registry.items["task"]) == ["a/a.wrapped", "b/b.wrapped"]
+    assert registry.owners["task", "b/b.wrapped"].name == "two"
+
+
+def test_what_comes_first_and_last():
+    last = marked("a", lambda: [task("x/last")], "register_tasks", trylast=True)
+    first = marked("c", lambda: [task("x/first")], "register_tasks", tryfirst=True)
+    registry = load(last, plugin("b", register_tasks=[task("x/between")]), first)
+    assert list(registry.items["task"]) == ["x/first", "x/between", "x/last"]
+    assert registry.task("x").name == "x/first"
+
+
+def test_a_plugin_may_have_several_implementations():
+    several = marked("several", lambda: [task("x/two")], "register_tasks")
+    several.register_tasks = hookimpl(lambda: [task("x/one")])
+    registry = load(several, toy)
+    assert set(registry.items["task"]) == {"x/one", "x/two", "toy/even"}
+    several.register_tasks = hookimpl(lambda: None)
+    assert errors(load(several)) == {"several": "TypeError: register_tasks gave nothing; it is to return a list"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_wrapper_that_fails_is_blamed_itself(when, order):
+    def wrapper():
+        if when == "before":
+            raise RuntimeError("not today")
+        yield
+        raise RuntimeError("not today")
+
+    wrapping = marked("wrapping", wrapper, "register_tasks", wrapper=True)
+    wrapping.register_models = hookimpl(lambda: [toy.ToyModel()])
+    others = [plugin(name, register_tasks=[task(f"{name}/a")]) for name in ("one", "two")]
+    registry = load(*[wrapping, *others][::order])
+    assert errors(registry) == {"wrapping": "RuntimeError: not today"}
+    assert set(registry.items["task"]) == {"one/a", "two/a"}
+    assert not registry.items["model"]
+
+
+def test_a_plugin_that_fails_within_a_wrapper_is_blamed_itself():
+    def wrapper():
+        return (yield)
+
+    wrapping = marked("wrapping", wrapper, "register_tasks", wrapper=True)
+    registry = load(wrapping, plugin("broken", register_tasks=lambda: [].pop()), plugin("two", register_tasks=[task("b/b")]))
+    assert errors(registry) == {"broken": "IndexError: pop from empty list"}
+    assert list(registry.items["task"]) == ["b/b"]
+
+
+def test_a_report_that_fails_stops_no_other():
+    seen = []
+
+    def wrapper(result):
+        seen.append("wrapped")
+        return (yield)
+
+    def fails(result):
+        raise RuntimeError("no disk")
+
+    wrapping = marked("wrapping", wrapper, "report", wrapper=True)
+    registry = load(plugin("bad", report=fails), wrapping, plugin("good", report=lambda result: seen.append(result)))
+    with pytest.warns(Warning, match="plugin bad failed at a result: RuntimeError: no disk"):
+        registry.report("a result")
+    assert seen == ["wrapped", "wrapped", "a result"]

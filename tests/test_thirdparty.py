@@ -70,6 +70,16 @@ def test_run(ran, place):
     assert scores["mean_error"]["unit"] == "°C"
 
 
+def test_a_metric_made_of_a_function(environment, place, ran):
+    """In two processes, from an installed package; told by its source, it is the same afterwards."""
+    found = ran["scores"]["within_a_degree"]["within_a_degree"]
+    assert found["low"] < found["value"] <= found["high"]
+    assert found["interval"] == "wilson"
+    assert re.fullmatch("within_a_degree [0-9a-f]{16}", ran["signatures"]["within_a_degree"])
+    said = environment.run("plmtasks", "results", "verify", "--deep", "results", cwd=place)
+    assert "1 run" in said
+
+
 def test_train_and_predict(environment, place, trained):
     asked = ["A cold, foggy night in spring.", "A hot, sunny afternoon in summer."]
     answers = environment.run(
@@ -100,7 +110,7 @@ def test_leaderboard(environment, place, ran):
     assert "| word-sums:words | bag of words | fine-tuned |" in table
 
 
-@pytest.mark.parametrize("name", [TASK, "weather_error", MODEL, "weather-estimates"])
+@pytest.mark.parametrize("name", [TASK, "weather_error", "within_a_degree", MODEL, "weather-estimates"])
 def test_check(environment, place, name):
     said = environment.run("plmtasks", "check", name, cwd=place)
     assert " passed" in said

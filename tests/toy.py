@@ -28,13 +28,13 @@ from plmtasks.model import Cost, LoadedModel, Model
 from plmtasks.perturbation import Perturbation, WordPerturbation
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 from plmtasks.results import Result, read_result
-from plmtasks.task import Task
+from plmtasks.task import Rewritable, Task
 
 LABELS = ("no", "yes")
 
 
 @dataclass(frozen=True)
-class ToyTask(Task):
+class ToyTask(Rewritable):
     """Is the number even?"""
 
     name: str = "toy/even"

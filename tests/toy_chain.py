@@ -13,7 +13,7 @@ from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
-from plmtasks.task import Task
+from plmtasks.task import Follower, Task
 
 WORDS = 3
 
@@ -45,11 +45,11 @@ class Find(ToyTask):
 
 
 @dataclass(frozen=True)
-class Follow(ToyTask):
+class Follow(ToyTask, Follower):
     """What is such a word?"""
 
     name: str = "toy/follow"
-    follows: str | None = "toy/find"
+    follows: str = "toy/find"
     fields: Sequence[str] = ("text", "word")
 
     def load(self, source: Source) -> Dataset:

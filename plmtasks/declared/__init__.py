@@ -1,4 +1,4 @@
-"""Tasks without Python: a TOML file says what a task asks of which data."""
+"""Tasks that are declared and not programmed: what is asked of which data, by a TOML file or in Python."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,10 +7,12 @@ from typing import Any
 from ..errors import DataError, UnknownNameError, did_you_mean
 from ..files import TomlFile
 from ..metric import Metric
+from .answers import Choices, Labels
 from .base import DeclaredTask
 from .file import Declaration, declare, read_declaration
+from .texts import Likelihoods, Spans, Tags, Texts
 
-__all__ = ["DeclaredTask", "task", "task_of_config"]
+__all__ = ["Choices", "DeclaredTask", "Labels", "Likelihoods", "Spans", "Tags", "Texts", "task", "task_of_config"]
 
 
 def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> DeclaredTask:
@@ -49,10 +51,10 @@ def task_of_config(facts: Mapping[str, Any]) -> DeclaredTask | None:
 
 
 def _made(declared: Declaration) -> DeclaredTask:
-    from . import answers, texts
+    return FORMS[declared.form].of(declared)
 
-    forms: Mapping[str, Callable[[Declaration], DeclaredTask]] = {
-        "labels": answers.Labelled, "choices": answers.Choices, "texts": texts.Texts, "spans": texts.Spans, "tags": texts.Tags,
-        "likelihoods": texts.Likelihoods,
-    }  # fmt: skip
-    return forms[declared.form](declared)
+
+FORMS: Mapping[str, type[DeclaredTask]] = {
+    "labels": Labels, "choices": Choices, "texts": Texts, "spans": Spans, "tags": Tags, "likelihoods": Likelihoods,
+}  # fmt: skip
+"""What the reference is → the class of such tasks."""

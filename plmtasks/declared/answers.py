@@ -10,7 +10,7 @@ from ..data import Cell, Dataset, is_spaced, labels_found, labels_named, predict
 from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..reading import by_choice, by_label, first_line, named, sure_choice, sure_label
-from ..requests import Answer, ChooseAnswer, Classify, ClassifyAnswer, GenerateAnswer, Request
+from ..requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, GenerateAnswer, Request
 from .base import DeclaredTask
 from .templates import fill
 
@@ -36,11 +36,8 @@ class OneOfSome(DeclaredTask):
     def solve(self, example: Example, request: Request) -> Answer:
         if isinstance(request, Classify):
             return sure_label(request.labels, [example.reference])
-        word = self.told(example, request)
-        return GenerateAnswer(text=word) if request.kind() == "Generate" else sure_choice(getattr(request, "choices", ()), [word])
-
-    def told(self, example: Example, request: Request) -> str:
-        return next(word for value, word in self.candidates(example.inputs) if value == example.reference)
+        word = next(word for value, word in self.candidates(example.inputs) if value == example.reference)
+        return sure_choice(request.choices, [word]) if isinstance(request, Choose) else GenerateAnswer(text=word)
 
     def show(self, example: Example, prediction: Prediction) -> str:
         return prediction.value or ""
@@ -83,10 +80,27 @@ def _value(cell: Cell, position: int | None) -> Any:
     return str(cell.value) if position is None else cell.candidates[position]
 
 
-class Labelled(OneOfSome):
+class Labels(OneOfSome):
     """Which label? The reference is its name."""
 
     form_type: ClassVar[str] = "text-classification"
+
+    def __init__(
+        self, name: str, *, text: str, reference: str, text_pair: str | None = None, instruction: str = "", **said: Any
+    ) -> None:
+        """A text that gets a label: asked by `Classify`, and, where there is an instruction, by `Choose` and `Generate`.
+
+        text, text_pair, instruction: templates with names of columns in braces, {labels} for the words of all labels
+        reference: the column of the right label
+        said: `metrics`, `data`, `labels` and whatever else a task's file says
+
+        raises: DataError for what declares no task
+        """
+        shown = text if text_pair is None else f"{text}\n{text_pair}"
+        prompted = {"text": shown, "instruction": instruction} if instruction else None
+        written = {**prompted, "max_new_tokens": 16} if prompted else None
+        tables = {"Classify": {"text": text, "text_pair": text_pair}, "Choose": prompted, "Generate": written}
+        super().__init__(name, **{**tables, "reference": reference, **said})
 
     def bind(self, data: Dataset) -> DeclaredTask:
         """raises: DataError if the file tells no labels and the data has fewer than two"""
@@ -127,6 +141,21 @@ class Choices(OneOfSome):
     """Which of the example's choices? The reference is its text."""
 
     form_type: ClassVar[str] = "multiple-choice"
+
+    def __init__(
+        self, name: str, *, text: str, reference: str, choices: str | Sequence[str], instruction: str = "", **said: Any
+    ) -> None:
+        """A question with choices of its own: asked by `Choose`.
+
+        text, instruction: templates with names of columns in braces
+        reference: the column that tells the right choice, by its text, number or letter
+        choices: the column with the list of them, or a template for each
+        said: `metrics`, `data` and whatever else a task's file says
+
+        raises: DataError for what declares no task
+        """
+        tables = {"Choose": {"text": text, "instruction": instruction, "choices": choices}}
+        super().__init__(name, **{**tables, "reference": reference, **said})
 
     def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         said = cast(Any, self.declared.Choose).choices

@@ -1,41 +1,70 @@
 """A task that a file declares: its data, and what its examples ask; the answers are read by its form."""
 
 import glob
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from ..config import Source
 from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
-from ..requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Request, Shot, Tag
-from ..task import Task
-from .file import ALL_WORDS, SPLITS, Declaration
+from ..requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Prompted, Request, Shot, Tag
+from ..task import HubTask, Rewritable
+from .file import ALL_WORDS, SPLITS, Declaration, declare, written_in_python
 from .templates import fill
 
 Rows = Iterable[tuple[str, Mapping[str, Any]]]
 """("file:line", row) pairs."""
 
 
-class DeclaredTask(Task):
-    """A task from a file."""
+FORMS = tuple(f"{__package__}.{name}" for name in ("base", "answers", "texts"))
+"""The modules of the classes whose tasks a file can declare."""
+
+
+class DeclaredTask(Rewritable, HubTask):
+    """A task whose data, templates and columns are declared: by a TOML file, or by a plugin in Python."""
 
     form_type: ClassVar[str] = ""
     """The hub's word for tasks of this form."""
     told_by: ClassVar[Sequence[str]] = ("reference",)
     """The fields of `--columns` that the right answer takes."""
 
-    def __init__(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
-        """labels: those of the data, where the file has none
+    def __init__(self, name: str, *, data: Path | Mapping[str, Any] | None = None, **said: Any) -> None:
+        """A task that a plugin brings, as its TOML file would declare it.
+
+        data: a folder with a table for each split, or what a file's table [data] says; None: the user names some
+        said: the other keys of such a file, tables as mappings
+
+        raises: DataError for what declares no task, InputError for a folder without splits
+        """
+        self._declare(declare(written_in_python(name, data, said)))
+        if type(self).__module__ in FORMS:  # a task that is no subclass is its maker's
+            frame = sys._getframe()
+            while frame.f_back is not None and frame.f_globals["__name__"] in FORMS:
+                frame = frame.f_back
+            self.__module__ = frame.f_globals["__name__"]
+
+    @classmethod
+    def of(cls, declared: Declaration, labels: Sequence[str] | None = None) -> Self:
+        """The task of a file.
+
+        labels: those of the data, where the file has none
 
         raises: DataError for shots that are no examples
         """
+        task = cls.__new__(cls)
+        task._declare(declared, labels)
+        return task
+
+    def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
         self.declared = declared
         self.name, self.description, self.language = declared.name, declared.description, declared.language
         self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
@@ -53,14 +82,15 @@ class DeclaredTask(Task):
     def __hash__(self) -> int:
         return hash((self.name, self.labels))
 
-    def labelled(self, labels: Sequence[str]) -> "DeclaredTask":
-        return type(self)(self.declared, labels)
-
-    def as_run(self, facts: Mapping[str, Any]) -> "DeclaredTask":
-        return self.labelled(facts["labels"])
+    def labelled(self, labels: Sequence[str]) -> Self:
+        task = copy(self)
+        task._declare(self.declared, labels)
+        return task
 
     def config(self) -> dict[str, Any]:
-        return {**super().config(), "declared": self.declared.config()}
+        # a subclass may read and ask otherwise: what it declares does not tell all of it
+        whole = type(self).__module__ in FORMS
+        return {**super().config(), "declared" if whole else "declared_in_part": self.declared.config()}
 
     # ── data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -259,9 +289,9 @@ class DeclaredTask(Task):
         if kind not in self.asks:
             raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
         request = self.posed(example.inputs, kind)
-        if not isinstance(request, (Choose, Generate)) or not self.shots:
+        if not isinstance(request, Prompted) or not self.shots:
             return request
-        return replace(request, shots=self._solved(kind, example, request))
+        return request.with_shots(self._solved(kind, example, request))
 
     def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
         """The request without shots.
@@ -304,11 +334,7 @@ class DeclaredTask(Task):
         """The shots before a question: all but those that ask the same."""
         found = []
         for example in self.shots:
-            request = self.posed(example.inputs, kind)
+            request = cast(Prompted, self.posed(example.inputs, kind))
             if example.inputs != asked.inputs and request != question:
-                found.append(Shot(text=cast(Any, request).text, answer=self.told(example, request)))
+                found.append(request.as_shot(self.solve(example, request)))
         return tuple(found)
-
-    def told(self, example: Example, request: Request) -> str:
-        """The right answer as a text."""
-        return cast(str, cast(Any, self.solve(example, request)).text)

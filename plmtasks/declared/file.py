@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ..data import split_files
 from ..errors import DataError, did_you_mean
 from ..files import TomlFile, read_toml
 from .templates import columns_in
@@ -204,6 +205,29 @@ def read_declaration(path: Path) -> Declaration:
     raises: InputError if there is no such file; DataError, which names file and line, for what declares no task
     """
     return declare(read_toml(path, HINT))
+
+
+def written_in_python(name: str, data: Path | Mapping[str, Any] | None, said: Mapping[str, Any]) -> TomlFile:
+    """What a file would say, from the arguments of a task in Python; a key that is None or empty is not said.
+
+    data: a folder with a table for each split, or what the table [data] says
+    said: `reference` stands for the column of that name in [columns]
+
+    raises: InputError if the folder has no splits
+    """
+    folder = Path()
+    if isinstance(data, Path):
+        folder, data = data, {split: path.name for split, path in split_files(data).items()}
+    columns = {"reference": said.get("reference"), **said.get("columns", {})}
+    content = {"name": name, "data": data, **said, "columns": columns, "reference": None}
+    return TomlFile(folder / name.replace("/", "-"), "", {k: _plain(v) for k, v in content.items() if v not in (None, "", ())})
+
+
+def _plain(value: Any) -> Any:
+    """As TOML has it: lists for tuples, and no key without a value."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items() if one is not None}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def declare(file: TomlFile) -> Declaration:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from ..data import Dataset, class_names, locate, read_answers
 from ..errors import DataError
 from ..examples import Example, Prediction
-from ..reading import bio_tags, spans_to_tags, tags_to_spans
+from ..reading import bio_tags, by_likelihood, spans_to_tags, sure_text, tags_to_spans
 from ..requests import (
     Answer,
     ExtractSpan,
@@ -20,6 +20,7 @@ from ..requests import (
     TagAnswer,
 )
 from .base import DeclaredTask
+from .file import Declaration
 
 UNANSWERABLE = "unanswerable"
 """What is written where a context holds no answer."""
@@ -29,6 +30,21 @@ class Texts(DeclaredTask):
     """What comes next, or what does it say in another way? The reference is a list of texts, or several under names."""
 
     form_type: ClassVar[str] = "text-generation"
+
+    def __init__(
+        self, name: str, *, text: str, reference: str | Mapping[str, str], instruction: str = "", max_new_tokens: int = 64,
+        **said: Any,
+    ) -> None:  # fmt: skip
+        """A text that is to be written: asked by `Generate`.
+
+        text, instruction: templates with names of columns in braces
+        reference: the column of what is right, a text or a list of them; or such columns by the names that a metric wants
+        said: `metrics`, `data` and whatever else a task's file says
+
+        raises: DataError for what declares no task
+        """
+        tables = {"Generate": {"text": text, "instruction": instruction, "max_new_tokens": max_new_tokens}}
+        super().__init__(name, **{**tables, "reference": reference, **said})
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Any:
         if isinstance(cell, Mapping):
@@ -60,6 +76,24 @@ class Spans(DeclaredTask):
     """Which part of the context answers? The reference is the answers' "text" and their "answer_start" in it."""
 
     form_type: ClassVar[str] = "question-answering"
+
+    def __init__(
+        self, name: str, *, question: str, context: str, reference: str | Mapping[str, str], may_abstain: bool = False,
+        instruction: str = "", **said: Any,
+    ) -> None:  # fmt: skip
+        """A question about a text: asked by `ExtractSpan`, and, where there is an instruction, by `Generate`.
+
+        question: a template with names of columns in braces
+        context: the column of the text
+        reference: the column of the answers, or {"text": …, "answer_start": …} for two
+        said: `metrics`, `data` and whatever else a task's file says
+
+        raises: DataError for what declares no task
+        """
+        span = {"question": question, "context": context, "may_abstain": may_abstain}
+        written = {"text": f"{{{context}}}\n\nQuestion: {question}", "instruction": instruction} if instruction else None
+        tables = {"ExtractSpan": span, "Generate": written}
+        super().__init__(name, **{**tables, "reference": reference, **said})
 
     @property
     def said(self) -> Any:
@@ -118,12 +152,25 @@ class Tags(DeclaredTask):
 
     form_type: ClassVar[str] = "token-classification"
 
-    def __init__(self, declared: Any, labels: Sequence[str] | None = None) -> None:
+    def __init__(self, name: str, *, words: str, reference: str, marked: str | None = None, **said: Any) -> None:
+        """Words that get a tag each: asked by `Tag`.
+
+        words: the column of the words, a list or a text with spaces between them
+        reference: the column of the tags, O, B-… and I-…
+        marked: the column of the places of words of interest, from 0
+        said: `metrics`, `data`, `labels` and whatever else a task's file says
+
+        raises: DataError for what declares no task
+        """
+        tables = {"Tag": {"words": words, "marked": marked}}
+        super().__init__(name, **{**tables, "reference": reference, **said})
+
+    def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
         """A file may name the tags instead of the spans' labels, in the order of their numbers."""
         self.numbered = tuple(declared.labels) if "O" in declared.labels else ()
         if labels is None and self.numbered:
             labels = list(dict.fromkeys(tag[2:] for tag in self.numbered if tag != "O"))
-        super().__init__(declared, labels)
+        super()._declare(declared, labels)
 
     def bind(self, data: Dataset) -> DeclaredTask:
         """With the labels of the training data, else of all data at hand."""
@@ -137,7 +184,7 @@ class Tags(DeclaredTask):
         names = [] if self.numbered or not path.name.endswith(".parquet") else class_names(path, [column])
         if "O" not in names:
             return self
-        task = Tags(self.declared, self.labels)
+        task = self.labelled(self.labels)
         task.numbered = tuple(names)
         return task
 
@@ -195,20 +242,25 @@ class Likelihoods(DeclaredTask):
 
     form_type: ClassVar[str] = "text-generation"
 
+    def __init__(self, name: str, *, text: str, context: str = "", **said: Any) -> None:
+        """A text whose likelihood is wanted: asked by `LogLikelihood`.
+
+        text, context: templates with names of columns in braces; what is scored, and what stands before it
+        said: `metrics`, `data` and whatever else a task's file says
+
+        raises: DataError for what declares no task
+        """
+        super().__init__(name, **{"LogLikelihood": {"text": text, "context": context}, **said})
+
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> None:
         return None
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
-        """The log-likelihood; scores: "tokens", "words", "bytes", "likeliest" and "pseudo", 1 for a pseudo-likelihood."""
-        assert isinstance(answer, LogLikelihoodAnswer)
-        names = ("tokens", "words", "bytes", "likeliest", "pseudo")
-        return Prediction(value=answer.log_likelihood, scores={name: float(getattr(answer, name)) for name in names})
+        """As `by_likelihood`."""
+        return by_likelihood(cast(LogLikelihoodAnswer, answer))
 
     def solve(self, example: Example, request: Request) -> Answer:
-        assert isinstance(request, LogLikelihood)
-        words = len(request.text.split())
-        count = len(request.text.encode())
-        return LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=count, likeliest=words)
+        return sure_text(cast(LogLikelihood, request).text)
 
 
 def _list(value: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from ..examples import Example, Prediction, fingerprint
 from ..files import place
 from ..hooks import Registry
 from ..results import Result, read_results
-from ..task import Task
+from ..task import Follower, Task
 
 
 def take(
@@ -23,7 +23,7 @@ def take(
     raises: InputError if it is no whole run of the task that this one follows, on the same data; DataError
     """
     assert config.predictions_of is not None
-    if task.follows is None:
+    if not isinstance(task, Follower):
         raise InputError(f"task {task.name!r} follows no other: no run can be given to it", "leave out --predictions-of")
     result = _result(place(config.predictions_of), task)
     followed = registry.task(task.follows).load(config.source)
@@ -34,7 +34,7 @@ def take(
     return task.match(data[split], derived), {"task": result.task, "model": result.model, "identity": result.identity}
 
 
-def _result(folder: Path, task: Task) -> Result:
+def _result(folder: Path, task: Follower) -> Result:
     if (folder / "config.json").exists() and not (folder / "result.json").exists():
         raise InputError(f"{folder}: the run is not finished", "run its command again: it goes on")
     found = read_results(folder)

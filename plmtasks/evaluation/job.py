@@ -1,12 +1,12 @@
 """A run whose names are resolved and whose questions are known; nothing is loaded yet."""
 
-import dataclasses
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 from ..config import RunConfig, Source
 from ..data import GENDER, Dataset, Groups, draw, read_groups, refuse_unknown
@@ -15,10 +15,10 @@ from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
 from ..model import Model
-from ..requests import Answer, Request, Shot
+from ..requests import Answer, Prompted, Request, Shot
 from ..results import content_name
 from ..scoring import bound_metrics
-from ..task import Task
+from ..task import Rewritable, Task
 from . import given, robustness
 from .robustness import Perturbed
 
@@ -52,7 +52,8 @@ class Job:
 
     def sliced(self) -> Sequence[Example]:
         """The examples with these slices too. They are no part of the data, so runs with and without can be compared."""
-        return self.groups.sliced(self.examples, self.task.people or self.task.texts or None) if self.groups else self.examples
+        fields = self.task.people or self.task.texts if isinstance(self.task, Rewritable) else ()
+        return self.groups.sliced(self.examples, fields or None) if self.groups else self.examples
 
 
 def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data: Dataset | None = None) -> Job:
@@ -91,7 +92,7 @@ def _groups(task: Task, config: RunConfig) -> Groups | None:
     """The user's words, else those of women and men where it does not matter to the task who is spoken of."""
     if config.groups is not None:
         return read_groups(Path(config.groups))
-    return GENDER if task.people and task.language == "en" else None
+    return GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
 
 
 def with_learned_labels(task: Task, model: Model) -> Task:
@@ -138,7 +139,7 @@ def any_form(config: RunConfig, registry: Registry) -> Request:
         example_request = task.ask(made_up(task).hidden(), kind)
     except InputError:
         return prepare(config, registry).example_request
-    return example_request if getattr(example_request, "labels", None) != () else prepare(config, registry).example_request
+    return example_request if example_request.label_set() != () else prepare(config, registry).example_request
 
 
 def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:
@@ -173,7 +174,7 @@ class Asker:
         requests = [self._bare(example) for example in examples]
         if not self.count or not requests:
             return requests
-        if "shots" not in {f.name for f in dataclasses.fields(requests[0])}:
+        if not isinstance(requests[0], Prompted):
             raise InputError(
                 f"a {self.kind} request takes no shots",
                 f"task {self.task.name!r} can be asked by: {', '.join(self.task.asks)} (--ask KIND)",
@@ -184,11 +185,11 @@ class Asker:
             raise InputError(
                 f"{self.count} shots were asked for, the train split has {counted(len(self.data['train']), 'example')}"
             )
-        made = []
+        made: list[Request] = []
         for example, request in zip(examples, requests, strict=True):
             before = originals.get(example.id)
             asked = [(example, request), *([(before, self._bare(before))] if before is not None else [])]
-            made.append(replace(request, shots=self._shots(asked)))  # type: ignore[call-arg]
+            made.append(cast(Prompted, request).with_shots(self._shots(asked)))
         return made
 
     def _bare(self, example: Example) -> Request:
@@ -231,23 +232,12 @@ class Asker:
         """Whether the inputs are equal, or what is asked with them."""
         if self.data["train"][place].inputs == example.inputs:
             return True
-        one, other = (replace(r, shots=()) for r in (self._request(place), request))  # type: ignore[call-arg]
+        one, other = (cast(Prompted, r).with_shots(()) for r in (self._request(place), request))
         return one == other
 
     def _shot(self, place: int) -> Shot:
-        request = self._request(place)
-        return Shot(
-            text=getattr(request, "text", ""), answer=_words(request, self.task.solve(self.data["train"][place], request))
-        )
-
-
-def _words(request: Request, answer: Answer) -> str:
-    """A solved answer as a text."""
-    choices = getattr(request, "choices", None)
-    if choices is not None:
-        likeliest = max(range(len(choices)), key=lambda i: answer.choices[i].log_likelihood)  # type: ignore[attr-defined]
-        return str(choices[likeliest])
-    return str(getattr(answer, "text", ""))
+        request = cast(Prompted, self._request(place))
+        return request.as_shot(self.task.solve(self.data["train"][place], request))
 
 
 def data_name(data: Dataset, split: str, source: Source) -> str:

@@ -14,7 +14,7 @@ from ..examples import Example, fingerprint
 from ..execution import MemoryJournal, Processes, Progress, answering
 from ..files import open_folder
 from ..model import LoadedModel, Model
-from ..requests import Answer, ClassifyAnswer, Request, to_json
+from ..requests import Answer, Request, to_json
 from ..training import Lesson, Teacher, sharding
 from .job import Job, data_name, read
 
@@ -42,7 +42,7 @@ def must_learn(job: Job) -> bool:
 
 def _labels_beside(job: Job) -> list[str]:
     """What the model has weights for, beside what is asked of it."""
-    labels = getattr(job.example_request, "labels", ())
+    labels = job.example_request.label_set()
     has = [f"it has weights for {head}" for head in job.model.heads()]
     return [*has, f"{job.task.name} asks {job.kind}" + (f" with the labels {', '.join(labels)}" if labels else "")] if has else []
 
@@ -123,19 +123,12 @@ def _balanced(lessons: Sequence[Lesson]) -> str:
 
     raises: InputError
     """
-    labels: Sequence[str] = getattr(lessons[0].requests[0], "labels", ())
+    labels: Sequence[str] = lessons[0].requests[0].label_set() or ()
     if len(lessons) > 1 or not labels or any("," in label for label in labels):
         raise InputError("class_weights=balanced is for one task, learned by Classify or Tag, with no comma in its labels")
-    counts = Counter(label for answer in lessons[0].answers for label in _answered(answer, labels))
+    counts = Counter(label for r, a in zip(lessons[0].requests, lessons[0].answers, strict=True) for label in r.labels_in(a))
     weights = {label: sum(counts.values()) / len(labels) / counts[label] for label in labels if counts[label]}
     return ",".join(f"{label}={weight:.6g}" for label, weight in weights.items())
-
-
-def _answered(answer: Answer, labels: Sequence[str]) -> Sequence[str]:
-    """The labels of a solved answer."""
-    if isinstance(answer, ClassifyAnswer):
-        return [label for label, score in zip(labels, answer.scores, strict=True) if score > 0.5]
-    return getattr(answer, "labels", ())
 
 
 def _check_train_split(job: Job) -> None:

@@ -20,7 +20,7 @@ from ..files import TEXTS, open_folder
 from ..hooks import Registry
 from ..model import LoadedModel, Model
 from ..requests import from_json, to_json
-from ..task import Task
+from ..task import Follower, Task
 from .job import Asker, choose_kind, knowing, made_up
 from .output import Kept, Printed
 from .questions import Lines, open_lines, own_fields, pose, read_question
@@ -96,7 +96,7 @@ class Stage:
         raises: InputError if it has no weights that answer this task
         """
         form = Asker(self.task, self.kind, self.data, self.config).ask([example])[0]
-        if getattr(form, "labels", None) == ():
+        if form.label_set() == ():
             raise InputError(f"the labels of {self.task.name!r} are not known", "name data that has them with --data PATH")
         if self.model.newly_initialized(form):
             raise _untrained(self.config, self.task, self.model, f"has no weights that answer {self.task.name} by {self.kind}")
@@ -153,10 +153,10 @@ class Predictor:
         """raises: InputError and its kinds for what cannot be asked"""
         config = asked.run
         task = registry.task(config.task)
-        if asked.followed_model is not None and task.follows is None:
+        if asked.followed_model is not None and not isinstance(task, Follower):
             raise InputError(f"task {task.name!r} follows no other: it needs no --followed-model", "leave it out")
         names = [(config.task, config.model, config.ask)]
-        if task.follows is not None:
+        if isinstance(task, Follower):
             names.insert(0, (task.follows, asked.followed_model or config.model, None))
         self.stages = [
             _stage(replace(config, task=name, model=model, ask=kind), registry, processes.within(name), opened)
@@ -171,9 +171,9 @@ class Predictor:
         return self.stages[0].task
 
     @property
-    def following(self) -> Task | None:
+    def following(self) -> Follower | None:
         """The task that follows it, and whose answers are wanted."""
-        return self.stages[1].task if len(self.stages) > 1 else None
+        return next((stage.task for stage in self.stages[1:] if isinstance(stage.task, Follower)), None)
 
     def stage(self, question: Example) -> Stage:
         """Who is asked this question first."""
@@ -223,7 +223,7 @@ class Predictor:
         """What the second task is asked."""
         if self.stage(question) is self.stages[1]:
             return [question]
-        return self.stages[1].task.derive(question, prediction) if prediction else []
+        return self.following.derive(question, prediction) if prediction and self.following else []
 
     def _follow(
         self, pairs: Sequence[tuple[Example, Prediction | None]], folder: Path | None, processes: Processes
@@ -278,7 +278,7 @@ def _stage(
 
 def asked_first(task: Task, registry: Registry) -> Task:
     """The task that a new question is posed to."""
-    return registry.task(task.follows) if task.follows is not None else task
+    return registry.task(task.follows) if isinstance(task, Follower) else task
 
 
 def answers(config: PredictConfig, inputs: Iterable[str | Mapping[str, Any]], registry: Registry) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from ..data import is_empty
 from ..examples import fingerprint
 from ..execution import answering, environment
 from ..files import sealed, write_bytes, write_text
-from ..requests import Answer, to_json
+from ..requests import Answer, Prompted, to_json
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
 from . import robustness
@@ -95,7 +95,7 @@ def _record(job: Job, parts: Mapping[str, Any], outcome: Outcome, scored: scorin
 
 def shots(job: Job) -> int:
     """Solved examples before each question."""
-    return job.config.shots or max(len(getattr(r, "shots", ())) for r in (job.example_request, *job.requests))
+    return job.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in (job.example_request, *job.requests))
 
 
 def _protocol(job: Job, newly_initialized: Sequence[str]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _seed(job: Job, parts: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     settings = replace(c.settings, seed=0)
     pool = {"of": fingerprint(job.data["train"]), "from": c.shots_from, "number": c.shots} if c.shots else None
-    bare = [replace(r, shots=()) for r in job.requests] if c.shots else job.requests  # type: ignore[call-arg]
+    bare = [r.with_shots(()) for r in job.requests if isinstance(r, Prompted)] if c.shots else job.requests
     common = {
         **parts, "settings": to_json(settings), "requests": results.identity_hash({"keys": [r.key() for r in bare]}),
         "model": [job.model.name, trained["recipe"] if trained else job.model.identity(job.example_request, settings)],

@@ -13,7 +13,7 @@ from ..requests import Request
 from ..results import identity_hash, prediction_lines
 from ..scoring import Scored, brief, main_score, proportions, score
 from ..statistics import SLICE_RESAMPLES, compare
-from ..task import Task
+from ..task import Rewritable, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def perturb(names: Sequence[str], task: Task, examples: Sequence[Example], regis
 def _why(perturbation: Perturbation, task: Task) -> str:
     if perturbation.languages and task.language not in perturbation.languages:
         return f"it changes texts in {', '.join(perturbation.languages)}, and these are in {task.language}"
-    if perturbation.exchanges_people and task.texts:
+    if perturbation.exchanges_people and isinstance(task, Rewritable) and task.texts:
         return "its answers depend on who a text speaks of"
     return "none of its inputs may be put in another way"
 

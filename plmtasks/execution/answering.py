@@ -1,13 +1,13 @@
 """Requests planned, dealt, answered and collected."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..config import ModelSettings
 from ..errors import JournalError, OutOfMemoryError, PlmtasksError, counted
 from ..model import Cost, LoadedModel
-from ..requests import Answer, Choose, ChooseAnswer, LogLikelihood, LogLikelihoodAnswer, Request
+from ..requests import Answer, Request
 from .batching import cut_batches, padded_tokens
 from .journal import Journal, plan_hash
 from .processes import Processes
@@ -128,18 +128,10 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
         found = counted(len(answers), "answer") if not wrong else repr(wrong[0])
         raise PlmtasksError(f"a model was asked {len(requests)} requests of kind {requests[0].kind()}, and gave {found}")
     for request, answer in zip(requests, answers, strict=True):
-        for text, tokens in _scored(request, answer):
+        for text, tokens in request.likelihoods(answer):
             if text and not tokens:
                 raise PlmtasksError(f"a model gave {text[:80]!r} a likelihood, and has no token for it")
     return dict(zip(keys, answers, strict=True))
-
-
-def _scored(request: Request, answer: Answer) -> Iterator[tuple[str, int]]:
-    """Each text of which the answer is a likelihood, and how many tokens that is of."""
-    if isinstance(request, LogLikelihood) and isinstance(answer, LogLikelihoodAnswer):
-        yield request.text, answer.tokens
-    if isinstance(request, Choose) and isinstance(answer, ChooseAnswer):
-        yield from ((text, found.tokens) for text, found in zip(request.choices, answer.choices, strict=True))
 
 
 def _is_shortage(error: BaseException) -> bool:

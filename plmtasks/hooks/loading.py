@@ -115,7 +115,8 @@ def _loaded(manager: pluggy.PluginManager, name: str, found: _Candidate) -> Plug
             plugin = found.load()
         _check_version(plugin)
         manager.register(plugin, name)
-        hooks = [n for n in dir(plugin) if manager.parse_hookimpl_opts(plugin, n)]
+        said = {n: o for n in dir(plugin) if (o := manager.parse_hookimpl_opts(plugin, n))}
+        hooks = list(dict.fromkeys(o.get("specname") or n for n, o in said.items()))
         for n in hooks:
             if not hasattr(hookspecs, n):
                 raise AttributeError(f"unknown hook {n!r}")
@@ -173,8 +174,8 @@ def blame(error: BaseException) -> str | None:
 
 
 def owner(item: Any) -> str:
-    """The distribution whose plugin an item's class comes from; the class's module, if no plugin's."""
-    module = type(item).__module__
+    """The distribution whose plugin an item comes from; the module of its class or function, if no plugin's."""
+    module = item.__module__  # a metric made of a function has the function's
     inside = (found for found in _candidates((), True) if f"{module}.".startswith(f"{found.module}."))
     return next((found.distribution for found in inside), module)
 

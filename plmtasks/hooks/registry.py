@@ -22,7 +22,7 @@ from ..model import Model, Provider
 from ..perturbation import Perturbation
 from ..requests import Request
 from ..task import Task
-from . import hookspecs
+from . import calling, hookspecs
 from .loading import Plugin, PluginWarning, load_plugins, reason
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ class Registry:
         return form
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
+        """Names of the registered models that answer one of these kinds of request at least."""
         wanted = {kinds} if isinstance(kinds, str) else set(kinds)
         return [name for name, model in self.items["model"].items() if wanted & set(model.answers)]
 
@@ -131,12 +132,14 @@ class Registry:
         """Tells every plugin of a result; one that fails at it is warned of, and stops nothing."""
         if self.manager is None:
             return
-        for implementation in self.manager.hook.report.get_hookimpls():
-            try:
-                implementation.function(*({"result": result}[name] for name in implementation.argnames))
-            except Exception as e:  # noqa: BLE001  the result is written
-                owner = next(p for p in self.plugins if p.name == implementation.plugin_name)
-                warnings.warn(f"plugin {owner.distribution} failed at a result: {reason(e)}", PluginWarning, stacklevel=2)
+        for plugin in self.plugins:
+            if calling.implementations(self.manager, "report", plugin.name):
+                try:
+                    calling.call(self.manager, plugin.name, "report", result=result)
+                except Exception as e:  # noqa: BLE001  the result is written
+                    blamed = calling.culprit(self.manager, plugin.name, e)
+                    owner = next(p for p in self.plugins if p.name == blamed)
+                    warnings.warn(f"plugin {owner.distribution} failed at a result: {reason(e)}", PluginWarning, stacklevel=2)
 
     def _get(self, kind: str, name: str, *hints: str) -> Any:
         if (kind, name) in self.clashes:
@@ -180,23 +183,14 @@ def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool =
 
 
 def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Registry:
+    brought, kinds_of_request = _all_brought(manager, plugins)
     items: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     providers: dict[str, list[Provider]] = {kind: [] for kind in KINDS}
     owners: dict[tuple[str, str], Plugin] = {}
     clashes: dict[tuple[str, str], tuple[str, ...]] = {}
-    kinds_of_request: dict[str, type[Request]] = {r.kind(): r for r in requests.BUILT_IN}
-    for name, plugin in plugins.items():
-        if plugin.error or plugin.disabled:
-            continue
-        try:
-            brought = {kind: _brought(manager, name, f"register_{kind}s", form) for kind, form in KINDS.items()}
-            asked = _new_kinds(manager, name, kinds_of_request)
-        except (Exception, SystemExit) as e:  # noqa: BLE001  as above
-            manager.unregister(name=name)
-            plugins[name] = replace(plugin, error=reason(e))
-            continue
-        kinds_of_request |= asked
-        for kind, found in brought.items():
+    for kind in KINDS:
+        for name in sorted(brought, key=lambda name: calling.rank(manager, name, f"register_{kind}s")):
+            found, plugin = brought[name][kind], plugins[name]
             providers[kind] += [item for item in found if isinstance(item, Provider)]
             for item in (item for item in found if not isinstance(item, Provider)):
                 key = (kind, item.name)
@@ -208,6 +202,34 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
         plugins=tuple(plugins.values()), items=items, owners=owners, clashes=clashes, requests=kinds_of_request,
         providers={kind: tuple(p) for kind, p in providers.items()}, manager=manager,
     )  # fmt: skip
+
+
+def _all_brought(
+    manager: pluggy.PluginManager, plugins: dict[str, Plugin]
+) -> tuple[dict[str, dict[str, list[Any]]], dict[str, type[Request]]]:
+    """What each plugin brings, by its name and the kind of item; and every kind of request.
+
+    A plugin that fails brings nothing, and gets its reason; where it wraps another's hooks, the other is asked again without it.
+    """
+    brought: dict[str, dict[str, list[Any]]] = {}
+    asked: dict[str, dict[str, type[Request]]] = {"": {r.kind(): r for r in requests.BUILT_IN}}
+    waiting = [name for name, plugin in plugins.items() if not (plugin.error or plugin.disabled)]
+    while waiting:
+        name = waiting[0]
+        try:
+            found = {kind: _brought(manager, name, f"register_{kind}s", form) for kind, form in KINDS.items()}
+            asked[name] = _new_kinds(manager, name, {k: r for kinds in asked.values() for k, r in kinds.items()})
+        except (Exception, SystemExit) as e:  # noqa: BLE001  whatever a stranger's hook raises must not stop others
+            broken = calling.culprit(manager, name, e)
+            manager.unregister(name=broken)
+            plugins[broken] = replace(plugins[broken], error=reason(e))
+            brought.pop(broken, None)
+            asked.pop(broken, None)
+            waiting = [n for n in waiting if n != broken]
+            continue
+        brought[name] = found
+        waiting.pop(0)
+    return brought, {kind: request for kinds in asked.values() for kind, request in kinds.items()}
 
 
 def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) -> list[Any]:
@@ -244,16 +266,14 @@ def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, t
     return {request.kind(): request for request in found}
 
 
-def _returned(manager: pluggy.PluginManager, plugin: str, hook: str, **given: Any) -> list[Any]:
-    """given: the hook's arguments, of which an implementation gets those that it names"""
-    # called one by one, and not as a hook: pluggy leaves out an implementation that forgot its `return`
-    found: list[Any] = []
-    for implementation in getattr(manager.hook, hook).get_hookimpls():
-        if implementation.plugin_name == plugin:
-            with redirect_stdout(sys.stderr):
-                returned = implementation.function(*(given[name] for name in implementation.argnames))
-                # a generator is run here too
-                found += returned if returned is not None else []
-            if returned is None:
-                raise TypeError(f"{hook} gave nothing; it is to return a list")
+def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any]:
+    """raises: TypeError if an implementation returns nothing, and whatever the plugin raises"""
+    own = calling.implementations(manager, hook, plugin)
+    if not own:
+        return []
+    with redirect_stdout(sys.stderr):  # what we print may be read by a program
+        returned = calling.call(manager, plugin, hook)
+        found = [item for one in returned for item in one]  # a generator is run here too
+    if len(returned) < len(own):  # pluggy leaves out what an implementation that forgot its `return` gives
+        raise TypeError(f"{hook} gave nothing; it is to return a list")
     return found

@@ -14,7 +14,7 @@ from ..errors import DataError, InputError, MetricError
 from ..examples import Example, Prediction
 from ..hooks import owner
 from ..metric import Metric
-from ..task import Task
+from ..task import Abstaining, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,10 +119,9 @@ def _with_no_answer(
     task: Task, examples: Sequence[Example], predictions: Mapping[str, Prediction], path: str
 ) -> dict[str, Prediction]:
     """The predictions with the probabilities of no answer in a file as their scores."""
-    reader = getattr(task, "read_no_answer_probabilities", None)
-    if reader is None or not getattr(task, "may_abstain", True):
+    if not isinstance(task, Abstaining) or not task.may_abstain:
         raise InputError(f"task {task.name!r} knows no questions without an answer", "leave out --na-prob")
-    probabilities = reader(Path(path))
+    probabilities = task.read_no_answer_probabilities(Path(path))
     missing = [e.id for e in examples if e.id not in probabilities]
     if missing:
         raise DataError(path, "a probability for every example", f"none for {len(missing)}, {missing[0]!r} first")

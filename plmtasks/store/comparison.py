@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..declared import task_of_config
 from ..errors import DataError, InputError, UnknownNameError
 from ..results import CLUSTER, Result
+from ..task import as_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ def task_of(result: Result, registry: "Registry") -> "Task":
     declared = task_of_config(facts)
     if declared is None and result.task.endswith(".toml"):  # a path, which no run has for a name
         raise UnknownNameError("task", result.task, registry.items["task"])
-    return (declared or registry.task(result.task)).as_run(facts)
+    return as_run(declared or registry.task(result.task), facts)
 
 
 def terms(record: Mapping[str, Any]) -> list[Any]:

@@ -60,8 +60,8 @@ def heavy_after_importing(module: str) -> list[str]:
 
 
 def is_light(item: Any) -> None:
-    """raises: CheckFailed if importing the module of an item's class loads something heavy; else as `elsewhere`"""
-    module = type(item).__module__
+    """raises: CheckFailed if importing an item's module loads something heavy; else as `elsewhere`"""
+    module = item.__module__
     heavy = heavy_after_importing(module)
     expect(not heavy, f"importing {module} loads {', '.join(heavy)}: import them in the functions that need them")
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..data import texts, words
 from ..errors import counted
 from ..examples import Example
-from ..requests import Generate, GenerateAnswer, Request
+from ..requests import Request
 from ..scoring import find, main_score
 from .checks import NotApplicable, expect
 from .tasks import TaskSubject, solve
@@ -97,7 +97,7 @@ def references_can_be_met(subject: TaskSubject) -> None:
     for split, examples in subject.whole.items():
         for kind in subject.bound.asks:
             asked = [solve(subject.bound, e, kind) for e in examples]
-            long = [a for a in asked if isinstance(a.answer, GenerateAnswer) and len(a.answer.text.split()) > _allowed(a.request)]
+            long = [a for a in asked if len(" ".join(a.answer.texts()).split()) > _allowed(a.request)]
             if long:
                 lost.setdefault(
                     f"{split}, {kind}: {_count(len(long))} longer than the {_allowed(long[0].request)} tokens allowed",
@@ -114,7 +114,8 @@ def references_can_be_met(subject: TaskSubject) -> None:
 
 def _allowed(request: Request) -> float:
     """Tokens of a generated answer; a word is one at least."""
-    return request.max_new_tokens if isinstance(request, Generate) else math.inf
+    most = request.most_tokens()
+    return math.inf if most is None else most
 
 
 def _labelled(subject: TaskSubject) -> Iterator[tuple[str, Sequence[Example]]]:

@@ -467,7 +467,7 @@ WELL_FORMED: Mapping[str, Callable[[Any, Any], str]] = {
 
 
 def _text(answer: Answer) -> str:
-    return str(getattr(answer, "text", ""))
+    return "".join(answer.texts())
 
 
 def _longer(request: Request) -> Request:

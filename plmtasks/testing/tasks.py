@@ -21,7 +21,7 @@ from ..hooks import Registry, load_registry
 from ..metric import Metric
 from ..requests import Answer, Request, from_json, to_json
 from ..scoring import main_score
-from ..task import Task
+from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
 
 MOST = 0.9
@@ -232,7 +232,7 @@ def facts_tell_what_it_is(subject: TaskSubject) -> None:
 def facts_give_the_task_back(subject: TaskSubject) -> None:
     """The facts that stand in a result make the bound task of the task alone, as reading a result does."""
     facts = json.loads(json.dumps(subject.bound.config()))
-    back = json.loads(json.dumps(subject.task.as_run(facts).config()))
+    back = json.loads(json.dumps(as_run(subject.task, facts).config()))
     lost = {name: [value, back.get(name)] for name, value in facts.items() if back.get(name) != value}
     expect(not lost, f"as_run(facts) gives a task with other facts: {', '.join(lost)}", lost)
 
@@ -240,6 +240,8 @@ def facts_give_the_task_back(subject: TaskSubject) -> None:
 def perturbed_fields_are_inputs(subject: TaskSubject) -> None:
     """`texts` names inputs, texts or lists of words, and `people` some of them."""
     task = subject.bound
+    if not isinstance(task, Rewritable):
+        raise NotApplicable(f"none of {task.name}'s inputs may be put in another way")
     strangers = set(task.people) - set(task.texts)
     expect(not strangers, f"`people` names {', '.join(sorted(strangers))}, which `texts` does not")
     for split, examples in subject.examples.items():
@@ -403,7 +405,7 @@ def predictions_come_back_from_a_file(subject: TaskSubject) -> None:
 def perfect_predictions_are_followed(subject: TaskSubject) -> None:
     """Derived from perfect predictions of the task that it follows, the examples are those of the data."""
     task = subject.bound
-    if task.follows is None:
+    if not isinstance(task, Follower):
         raise NotApplicable(f"{task.name} follows no other task")
     first = replace(subject, task=subject.registry.task(task.follows), limit=10**9)
     for split, examples in subject.whole.items():

@@ -1,7 +1,7 @@
 """A model that learns from solved answers."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..errors import DataError, InputError, OutputError, counted
 from ..execution import Processes, environment
 from ..files import lock, open_folder, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
-from ..requests import Answer, LogLikelihood, to_json
+from ..requests import LogLikelihood, to_json
 from ..results import identity_hash
 from .record import learned, write_record
 from .trainer import Learning, Lesson, Teacher
@@ -121,7 +121,7 @@ def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Pa
 def _make(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> bool:
     if not folder.exists():
         pairs = ((r, a) for lesson in lessons for r, a in zip(lesson.requests, lesson.answers, strict=True))
-        texts = (text for r, a in pairs for text in (*r.texts(), *_texts(a)))
+        texts = (text for r, a in pairs for text in (*r.texts(), *a.texts()))
         temporary = folder.with_name("making")
         shutil.rmtree(temporary, ignore_errors=True)
         model.make(texts, teacher.training.seed, temporary)
@@ -191,12 +191,6 @@ def finished(folder: Path, identity: str) -> bool:
     if record.get("recipe") != identity:
         raise OutputError(f"{folder} holds another training", "choose another folder with --output DIR, or delete this one")
     return True
-
-
-def _texts(answer: Answer) -> Iterator[str]:
-    text = getattr(answer, "text", None)
-    if isinstance(text, str):
-        yield text
 
 
 def _of_seed_zero(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What a checkpoint's record tells of its training."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def came_to(
         how = "untrained"
     elif record:
         how = _learned(task, record)
-    elif "shots" in {f.name for f in dataclasses.fields(form)} or form.kind() == "LogLikelihood":
+    elif form.zero_shot:
         how = f"{shots}-shot" if shots else "zero-shot"
     else:
         how = "trained elsewhere"

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 KINDS: Mapping[str, str] = {
     "task": "A task for plmtasks: what is a customer's message about?",
     "model": "A model for plmtasks: a bag of words that learns to classify.",
-    "metric": "A metric for plmtasks: balanced accuracy.",
+    "metric": "A metric for plmtasks: how sure a model is of the right label.",
 }
 """kind → what the new distribution brings until its author changes it"""
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "task": ("plmtasks", "plmtasks-classification"),
     "model": ("plmtasks[run]", "safetensors"),
-    "metric": ("plmtasks", "numpy"),
+    "metric": ("plmtasks",),
 }
 """kind → what it requires to run; the metrics of a new task are those of plmtasks-classification"""
 

@@ -1,11 +1,11 @@
 """How well labels are predicted: every score from counts that add up."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo, ratio
+from plmtasks.metric import Metric, ScoreInfo, metric, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,58 +21,24 @@ def label_set(value: Any) -> frozenset[str]:
     return frozenset(value) if isinstance(value, (list, tuple)) else frozenset([value])
 
 
-class Accuracy(Metric):
+@metric("accuracy", version=1, description="predictions that are right (of several labels: all, and no other)")
+def accuracy(prediction: Any, reference: Any) -> float:
     """Predictions that are wholly right; where there are several labels, exactly those."""
-
-    name = "accuracy"
-    description = "predictions that are right (of several labels: all, and no other)"
-
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        return {"accuracy": ScoreInfo(mean_of="right")}
-
-    def columns(self) -> Sequence[str]:
-        return ["right", "examples"]
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        import numpy as np
-
-        right = [label_set(p.value) == label_set(e.reference) for p, e in zip(predictions, examples, strict=True)]
-        return np.column_stack([np.array(right, dtype=np.float64), np.ones(len(right))])
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        return {"accuracy": 100 * ratio(totals[..., 0], totals[..., 1])}
+    return float(label_set(prediction) == label_set(reference))
 
 
-class AccuracyNorm(Metric):
-    """Accuracy where the choice is the one with the highest log-likelihood per UTF-8 byte, or per token.
+class PerLength(NamedTuple):
+    """Only answers to `Choose` have lengths; no others count."""
 
-    Only answers to `Choose` have lengths: for all others the scores are nan.
-    """
+    accuracy_norm_bytes: float | None
+    accuracy_norm_tokens: float | None
 
-    name = "accuracy_norm"
-    description = "accuracy of choices by log-likelihood per byte and per token"
 
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        return {"accuracy_norm_bytes": ScoreInfo(), "accuracy_norm_tokens": ScoreInfo()}
-
-    def columns(self) -> Sequence[str]:
-        return ["right_per_byte", "right_per_token", "chosen"]
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        import numpy as np
-
-        rows = np.zeros((len(predictions), 3))
-        for i, (p, e) in enumerate(zip(predictions, examples, strict=True)):
-            per_byte, per_token = best_named("per_byte", p.scores), best_named("per_token", p.scores)
-            if per_byte is not None and per_token is not None:
-                rows[i] = per_byte == e.reference, per_token == e.reference, 1
-        return rows
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        return {
-            "accuracy_norm_bytes": 100 * ratio(totals[..., 0], totals[..., 2]),
-            "accuracy_norm_tokens": 100 * ratio(totals[..., 1], totals[..., 2]),
-        }
+@metric("accuracy_norm", version=1, description="accuracy of choices by log-likelihood per byte and per token")
+def accuracy_norm(scores: Mapping[str, float], reference: str) -> PerLength:
+    """Accuracy where the choice is the one with the highest log-likelihood per UTF-8 byte, or per token."""
+    chosen = [best_named(what, scores) for what in ("per_byte", "per_token")]
+    return PerLength(*(None if label is None else float(label == reference) for label in chosen))
 
 
 def best_named(what: str, scores: Mapping[str, float]) -> str | None:
@@ -102,16 +68,11 @@ class LabelCounts(Metric):
         """raises: MetricError if the task has no labels, or a reference lies outside them"""
         import numpy as np
 
-        if not self.labels:
-            raise MetricError(f"metric {self.name!r} needs a task with labels")
         place, size = {label: i for i, label in enumerate(self.labels)}, len(self.labels)
         rows = np.zeros((len(predictions), 3 * size + 2))
         rows[:, -1] = 1
         for row, p, e in zip(rows, predictions, examples, strict=True):
-            predicted, reference = label_set(p.value), label_set(e.reference)
-            if not reference <= place.keys():
-                known = f"the labels are: {', '.join(self.labels)}"
-                raise MetricError(f"example {e.id!r} has the reference {e.reference!r}", known)
+            predicted, reference = label_set(p.value), _known(self.name, self.labels, e.reference, f"example {e.id!r}")
             for label in predicted:
                 row[size + place[label] if label in place else -2] += 1
             for label in reference:
@@ -183,34 +144,40 @@ class Matthews(LabelCounts):
         return {"matthews": 100 * np.where(of_references == 0, np.nan, correlation)}
 
 
-class MultiLabel(LabelCounts):
+class Sets(NamedTuple):
+    """How far an example's set of labels is right; of all decisions on a label the share that is wrong."""
+
+    f1_samples: float
+    hamming_loss: tuple[float, float]
+
+
+@metric(
+    "multi_label", {"hamming_loss": ScoreInfo(best=0.0, higher_is_better=False)}, version=1,
+    description="F1 of each example's set of labels, and Hamming loss",
+)  # fmt: skip
+def multi_label(prediction: Any, reference: Any, task: "Task") -> Sets:
     """Scores of sets of labels: the mean F1 of the examples, and the share of wrong decisions.
 
     An example without labels for which none is predicted has the F1 1. What is predicted outside the labels lowers F1
     and is a wrong decision too. Otherwise the same figures as scikit-learn's `f1_score(average="samples",
     zero_division=1)` and `hamming_loss`.
+
+    raises: MetricError if the task has no labels, or a reference lies outside them
     """
-
-    name = "multi_label"
-    description = "F1 of each example's set of labels, and Hamming loss"
-
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        return {"f1_samples": ScoreInfo(mean_of="f1"), "hamming_loss": ScoreInfo(best=0.0, higher_is_better=False)}
-
-    def columns(self) -> Sequence[str]:
-        return ["f1", "wrong", "examples"]
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        import numpy as np
-
-        right, predicted, reference, outside, ones = self.parts(super().statistics(predictions, examples))
-        named = predicted.sum(-1) + outside + reference.sum(-1)
-        f1 = np.where(named == 0, 1.0, ratio(2 * right.sum(-1), named))
-        return np.column_stack([f1, named - 2 * right.sum(-1), ones])
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        f1, wrong, examples = totals[..., 0], totals[..., 1], totals[..., 2]
-        return {"f1_samples": 100 * ratio(f1, examples), "hamming_loss": 100 * ratio(wrong, examples * len(self.labels))}
+    predicted, wanted = label_set(prediction), _known("multi_label", task.labels, reference)
+    right, named = len(predicted & wanted), len(predicted) + len(wanted)
+    return Sets(2 * right / named if named else 1.0, (named - 2 * right, len(task.labels)))
 
 
-METRICS = (Accuracy(), F1(), Matthews(), AccuracyNorm(), MultiLabel())
+def _known(name: str, labels: Sequence[str], reference: Any, example: str = "an example") -> frozenset[str]:
+    """The reference's labels.
+
+    raises: MetricError if there are no labels, or the reference lies outside them"""
+    if not labels:
+        raise MetricError(f"metric {name!r} needs a task with labels")
+    if not (found := label_set(reference)) <= set(labels):
+        raise MetricError(f"{example} has the reference {reference!r}", f"the labels are: {', '.join(labels)}")
+    return found
+
+
+METRICS = (accuracy, F1(), Matthews(), accuracy_norm, multi_label)

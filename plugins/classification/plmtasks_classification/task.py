@@ -11,7 +11,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.reading import by_choice, by_label, sure_choice, sure_label
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Request
-from plmtasks.task import Task
+from plmtasks.task import HubTask, Rewritable
 
 from . import predictions
 from .data import COLUMN_NAMES, Format, from_hub, sample
@@ -25,7 +25,7 @@ MULTI_LABEL: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classification(Task):
+class Classification(Rewritable, HubTask):
     """Which label has a text, or which labels."""
 
     version: ClassVar[int] = 2

@@ -2,20 +2,23 @@
 
 import warnings
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_classification.catalog import TASKS
-from plmtasks_classification.metrics import F1, METRICS, Accuracy, AccuracyNorm, LabelCounts, Matthews, MultiLabel
+from plmtasks_classification.metrics import F1, METRICS, Matthews, accuracy, accuracy_norm, multi_label
 from sklearn import metrics as sk
 
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Metric
 from plmtasks.scoring import score
 
 LABELS = ("a", "b", "c", "d")
+SETS = multi_label.bind(SimpleNamespace(labels=LABELS))
 BINARY = dict(zip(LABELS, np.eye(len(LABELS)), strict=True))
 
 
@@ -24,7 +27,7 @@ def pairs(references: Sequence[object], values: Sequence[object]) -> tuple[list[
     return [Prediction(value=v) for v in values], examples
 
 
-def totals(metric: LabelCounts | Accuracy, references: Sequence[object], values: Sequence[object]) -> np.ndarray:
+def totals(metric: Metric, references: Sequence[object], values: Sequence[object]) -> np.ndarray:
     rows = metric.statistics(*pairs(references, values))
     assert rows.shape == (len(values), len(metric.columns()))
     return rows.sum(0)
@@ -40,7 +43,7 @@ def test_single_labels_against_sklearn(rows: list[tuple[str, str | None]]) -> No
     references, values = [r for r, _ in rows], [v for _, v in rows]
     known = [v if v in LABELS else "outside" for v in values]
     got = {
-        **Accuracy().reduce(totals(Accuracy(), references, values)),
+        **accuracy.reduce(totals(accuracy, references, values)),
         **F1(LABELS).reduce(totals(F1(LABELS), references, values)),
         **Matthews(LABELS).reduce(totals(Matthews(LABELS), references, values)),
     }
@@ -66,9 +69,9 @@ def test_several_labels_against_sklearn(rows: list[tuple[list[str], list[str]]])
     references, values = [r for r, _ in rows], [v for _, v in rows]
     truth, guess = (np.array([sum((BINARY[x] for x in s), np.zeros(len(LABELS))) for s in sets]) for sets in (references, values))
     got = {
-        **Accuracy().reduce(totals(Accuracy(), references, values)),
+        **accuracy.reduce(totals(accuracy, references, values)),
         **F1(LABELS).reduce(totals(F1(LABELS), references, values)),
-        **MultiLabel(LABELS).reduce(totals(MultiLabel(LABELS), references, values)),
+        **SETS.reduce(totals(SETS, references, values)),
     }
     there = [i for i in range(len(LABELS)) if truth[:, i].any() or guess[:, i].any()]
     assert got["accuracy"] == pytest.approx(100 * sk.accuracy_score(truth, guess))
@@ -87,13 +90,13 @@ def test_what_lies_outside_several_labels_is_wrong() -> None:
     f1 = F1(LABELS).reduce(totals(F1(LABELS), references, values))
     assert f1["f1[a]"] == pytest.approx(200 / 3)
     assert f1["f1_micro"] == pytest.approx(100 * 2 * 2 / (3 + 4))
-    sets = MultiLabel(LABELS).reduce(totals(MultiLabel(LABELS), references, values))
+    sets = SETS.reduce(totals(SETS, references, values))
     assert sets["f1_samples"] == pytest.approx(100 * (2 / 3 + 0 + 1) / 3)
     assert sets["hamming_loss"] == pytest.approx(100 * (1 + 2) / 12)
 
 
 def test_nothing_to_score_has_no_score() -> None:
-    for metric in (Accuracy(), AccuracyNorm(), F1(LABELS), Matthews(LABELS), MultiLabel(LABELS)):
+    for metric in (accuracy, accuracy_norm, F1(LABELS), Matthews(LABELS), SETS):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             reduced = metric.reduce(np.zeros(len(metric.columns())))
@@ -116,8 +119,8 @@ def test_the_core_makes_intervals_of_them() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scored = score(metrics, examples, {e.id: p for e, p in zip(examples, predictions, strict=True)}, resamples=200)
-    accuracy = scored.scores["accuracy"]["accuracy"]
-    assert (accuracy["value"], accuracy["interval"]) == (47.5, "wilson")
+    found = scored.scores["accuracy"]["accuracy"]
+    assert (found["value"], found["interval"]) == (47.5, "wilson")
     macro = scored.scores["f1"]["f1_macro"]
     assert macro["low"] < macro["value"] < macro["high"]
     assert scored.scores["accuracy_norm"]["accuracy_norm_bytes"]["value"] is None

@@ -9,14 +9,12 @@ from urllib.parse import parse_qsl
 
 from plmtasks.errors import InputError, MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Means, ScoreInfo, Value
 from plmtasks.model import Provider
 
 from .inputs import made_up, wanted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from plmtasks.task import Task
 
 OWN = ("config_name", "per_example", "lower", "trust_remote_code")
@@ -52,7 +50,7 @@ class Modules(Provider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Imported(Metric):
+class Imported(Means):
     """Scores as the library gives them, of all pairs at once; or, `per_example`, the means of what it gives each pair alone."""
 
     name: str
@@ -101,33 +99,22 @@ class Imported(Metric):
         return names
 
     def scores(self) -> Mapping[str, ScoreInfo]:
-        lower, column = self.options.get("lower"), self.alone
+        lower = self.options.get("lower")
         stem = Path(self.path).name.removesuffix(".py")
         return {
             name: ScoreInfo(
-                best=None, unit="evaluate", minimum=None, maximum=None, mean_of=name if column else None,
+                best=None, unit="evaluate", minimum=None, maximum=None, mean_of=name if self.alone else None,
                 higher_is_better=not lower if lower is not None else not {stem, name} & LOWER,
             )
             for name in self.names
         }  # fmt: skip
 
-    def columns(self) -> Sequence[str]:
-        return [*self.names, "examples"] if self.alone else ["examples"]
+    def means(self) -> Mapping[str, ScoreInfo]:
+        return self.scores() if self.alone else {}
 
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        import numpy as np
-
-        ones = np.ones((len(predictions), 1))
-        if not self.alone:
-            return ones
-        found = [self._found([p], [e]) for p, e in zip(predictions, examples, strict=True)]
-        return np.hstack([np.array([[f[name] for name in self.names] for f in found]).reshape(len(found), len(self.names)), ones])
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        import numpy as np
-
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return {name: totals[..., i] / totals[..., -1] for i, name in enumerate(self.names)} if self.alone else {}
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
+        pairs = zip(predictions, examples, strict=True)
+        return [self._found([p], [e]) if self.alone else {} for p, e in pairs]
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         return {} if self.alone or not examples else self._found(predictions, examples)

@@ -11,6 +11,7 @@ from plmtasks.errors import UnknownNameError
 from plmtasks.leaderboard import Row
 from plmtasks.results import Result
 from plmtasks.store import task_of
+from plmtasks.task import HubTask
 
 from .commands import command
 from .scales import scaled
@@ -63,10 +64,10 @@ def _rests_on(result: Result) -> dict[str, Any]:
 def _task_type(result: Result, registry: "Registry") -> str:
     """The hub's word for the task; of a task that is not installed, the first of its name."""
     try:
-        known = task_of(result, registry).hub_type
+        task = task_of(result, registry)
     except UnknownNameError:
-        known = ""
-    return known or result.task.split("/")[0]
+        task = None
+    return (task.hub_type if isinstance(task, HubTask) else "") or result.task.split("/")[0]
 
 
 def identity(found: "EvalResult") -> str | None:

@@ -12,17 +12,16 @@ from plmtasks.config import Source
 from plmtasks.data import SPLIT_SIZES, Dataset, HubData, hub_dataset, open_dataset, texts_only
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import by_likelihood, sure_text
 from plmtasks.requests import Answer, Generate, GenerateAnswer, LogLikelihood, LogLikelihoodAnswer, Request
-from plmtasks.task import Task
+from plmtasks.task import HubTask, Rewritable
 
 from . import data
 from .words import split_last_word
 
-COUNTS = ("tokens", "words", "bytes", "likeliest", "pseudo")
-
 
 @dataclass(frozen=True, kw_only=True)
-class TextTask(Task):
+class TextTask(HubTask):
     """A task whose inputs are one "text"."""
 
     name: str
@@ -86,11 +85,11 @@ class LanguageModeling(TextTask):
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """The log-likelihood; scores: "tokens", "words", "bytes", "likeliest" and "pseudo", 1 for a pseudo-likelihood."""
         assert isinstance(answer, LogLikelihoodAnswer)
-        return Prediction(value=answer.log_likelihood, scores={name: float(getattr(answer, name)) for name in COUNTS})
+        return by_likelihood(answer)
 
     def solve(self, example: Example, request: Request) -> Answer:
         assert isinstance(request, LogLikelihood)
-        return certain(request.text)
+        return sure_text(request.text)
 
     def show(self, example: Example, prediction: Prediction) -> str:
         counts = prediction.scores
@@ -162,7 +161,7 @@ class LastWord(TextTask):
 
     def solve(self, example: Example, request: Request) -> Answer:
         assert isinstance(request, LogLikelihood)
-        return certain(request.text)
+        return sure_text(request.text)
 
     def show(self, example: Example, prediction: Prediction) -> str:
         word = split_last_word(example.inputs["text"])[1].strip()
@@ -178,7 +177,7 @@ class LastWord(TextTask):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenEnded(TextTask):
+class OpenEnded(TextTask, Rewritable):
     """A text that goes on from what is given.
 
     reference: a list of texts that people wrote
@@ -222,12 +221,6 @@ class OpenEnded(TextTask):
         raises: DataError
         """
         return texts_only(path, super().read_predictions(path, examples))
-
-
-def certain(text: str) -> LogLikelihoodAnswer:
-    """What a model answers that had no doubt."""
-    words = len(text.split())
-    return LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)
 
 
 def _perplexity(log_likelihood: float, count: float) -> str:

@@ -14,4 +14,4 @@ def register_tasks() -> list[Task]:
 
 @hookimpl
 def register_metrics() -> list[Metric]:
-    return [metrics.Squad(), metrics.Cmrc(), metrics.Conversation(), metrics.ChoiceAccuracy()]
+    return [metrics.Squad(), metrics.cmrc, metrics.Conversation(), metrics.choice_accuracy]

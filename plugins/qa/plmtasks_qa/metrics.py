@@ -1,48 +1,17 @@
 """Exact match, F1 and accuracy, as the official scorers of question answering count them."""
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo, ratio
+from plmtasks.metric import Means, ScoreInfo, Value, metric
 
 from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from plmtasks.task import Task
-
-
-class Means(Metric):
-    """A metric whose scores are means, in points: each a column of sums over a column of counts."""
-
-    @abstractmethod
-    def means(self) -> Mapping[str, str]:
-        """score → the column of its count; the column of its sum has the score's name"""
-
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        return {score: ScoreInfo(mean_of=score if count == "examples" else None) for score, count in self.means().items()}
-
-    def columns(self) -> Sequence[str]:
-        return [*self.means(), *dict.fromkeys(self.means().values())]
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        columns = list(self.columns())
-        return {
-            score: 100 * ratio(totals[..., columns.index(score)], totals[..., columns.index(count)])
-            for score, count in self.means().items()
-        }
-
-    def rows(self, rows: Sequence[Mapping[str, float]]) -> "NDArray[Any]":
-        """Named statistics as an array; what a row does not name is 0, and it counts as one example."""
-        import numpy as np
-
-        columns = self.columns()
-        return np.array([[r.get(c, c == "examples") for c in columns] for r in rows], dtype=float).reshape(-1, len(columns))
 
 
 @dataclass(frozen=True)
@@ -55,10 +24,10 @@ class Squad(Means):
     may_abstain: bool = False
     """Counts as SQuAD 2.0: the empty text is an answer, and both groups have scores of their own."""
 
-    def means(self) -> Mapping[str, str]:
+    def means(self) -> Mapping[str, ScoreInfo]:
         groups = ("has_answer", "no_answer") if self.may_abstain else ()
-        both = {"f1": "examples", "exact_match": "examples"}
-        return both | {f"{group}_{score}": group for group in groups for score in both}
+        both = ("f1", "exact_match")
+        return {s: ScoreInfo(mean_of=s) for s in both} | {f"{group}_{s}": ScoreInfo() for group in groups for s in both}
 
     def scores(self) -> Mapping[str, ScoreInfo]:
         if not self.may_abstain:
@@ -70,13 +39,13 @@ class Squad(Means):
     def bind(self, task: "Task") -> "Squad":
         return replace(self, language=task.language, may_abstain=getattr(task, "may_abstain", False))
 
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         rows = []
         for prediction, example in zip(predictions, examples, strict=True):
             f1, exact = self.compare(prediction.value, example.reference["text"])
             group = "has_answer" if example.reference["text"] else "no_answer"
-            rows.append({"f1": f1, "exact_match": exact, group: 1, f"{group}_f1": f1, f"{group}_exact_match": exact})
-        return self.rows(rows)
+            rows.append({"f1": f1, "exact_match": exact, f"{group}_f1": f1, f"{group}_exact_match": exact})
+        return rows
 
     def compare(self, answer: str, references: Sequence[str]) -> tuple[float, float]:
         """F1 and exact match of one answer, each 0 to 1, with the reference that is best for it."""
@@ -131,22 +100,18 @@ def _best_threshold(gains: Sequence[float], probabilities: Sequence[float], unan
     return best, threshold
 
 
-class Cmrc(Means):
+class Match(NamedTuple):
+    """How well an answer matches its best reference."""
+
+    f1: float
+    exact_match: float
+
+
+@metric("cmrc", version=1, description="exact match and F1 as CMRC 2018's official script counts them")
+def cmrc(prediction: str, reference: Mapping[str, Sequence[str]]) -> Match:
     """Exact match and F1 as CMRC 2018 counts them: Han characters and words, the longest common run."""
-
-    name = "cmrc"
-    description = "exact match and F1 as CMRC 2018's official script counts them"
-
-    def means(self) -> Mapping[str, str]:
-        return {"f1": "examples", "exact_match": "examples"}
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        rows = []
-        for prediction, example in zip(predictions, examples, strict=True):
-            references = example.reference["text"]
-            exact = cmrc_normalize(prediction.value) in [cmrc_normalize(r) for r in references]
-            rows.append({"f1": max(cmrc_f1(prediction.value, r) for r in references), "exact_match": float(exact)})
-        return self.rows(rows)
+    exact = cmrc_normalize(prediction) in [cmrc_normalize(r) for r in reference["text"]]
+    return Match(max(cmrc_f1(prediction, r) for r in reference["text"]), float(exact))
 
 
 @dataclass(frozen=True)
@@ -168,15 +133,12 @@ class Conversation(Means):
     def bind(self, task: "Task") -> "Conversation":
         return replace(self, minimum_agreement=getattr(task, "minimum_agreement", 0.0))
 
-    def means(self) -> Mapping[str, str]:
-        return dict.fromkeys(("f1", "exact_match", "human_equivalence"), "agreed" if self.minimum_agreement else "examples")
+    def means(self) -> Mapping[str, ScoreInfo]:
+        best = {"f1": None, "exact_match": None, "human_equivalence": 100.0}
+        return {s: ScoreInfo(best=b, mean_of=None if self.minimum_agreement else s) for s, b in best.items()}
 
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        infos = super().scores()
-        return {s: replace(info, best=100.0 if s == "human_equivalence" else None) for s, info in infos.items()}
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        rows: list[Mapping[str, float]] = []
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
+        rows: list[Mapping[str, Value]] = []
         for prediction, example in zip(predictions, examples, strict=True):
             references = [normalize(r) for r in example.reference["text"]] or [""]
             people = _human_f1(references)
@@ -186,33 +148,29 @@ class Conversation(Means):
             predicted = normalize(prediction.value)
             f1 = _leave_one_out([_f1_or_empty(predicted, r) for r in references])
             exact = _leave_one_out([float(predicted == r) for r in references])
-            rows.append({"f1": f1, "exact_match": exact, "human_equivalence": float(f1 >= people), "agreed": 1})
-        return self.rows(rows)
+            rows.append({"f1": f1, "exact_match": exact, "human_equivalence": float(f1 >= people)})
+        return rows
 
 
-class ChoiceAccuracy(Means):
+class Choice(NamedTuple):
+    """The second and third are not defined where a model gave no likelihoods."""
+
+    accuracy: float
+    accuracy_bytes: float | None
+    accuracy_tokens: float | None
+
+
+@metric(
+    "choice_accuracy", version=1, description="accuracy of the choice, also with likelihoods normalized by bytes and by tokens"
+)
+def choice_accuracy(prediction: str, reference: str, scores: Mapping[str, float]) -> Choice:
     """How often the likeliest choice is right: by its likelihood, by that of a byte of it, by that of a token.
 
-    The second and third are not defined where a model gave no likelihoods. lm-evaluation-harness calls the first acc; its
-    acc_norm divides by characters, in ASCII the same as bytes.
+    lm-evaluation-harness calls the first acc; its acc_norm divides by characters, in ASCII the same as bytes.
     """
-
-    name = "choice_accuracy"
-    description = "accuracy of the choice, also with likelihoods normalized by bytes and by tokens"
-
-    def means(self) -> Mapping[str, str]:
-        return {"accuracy": "examples", "accuracy_bytes": "likelihoods", "accuracy_tokens": "likelihoods"}
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        rows = []
-        for prediction, example in zip(predictions, examples, strict=True):
-            row = {"accuracy": float(prediction.value == example.reference)}
-            if "pick_bytes" in prediction.scores:
-                right = ord(example.reference) - ord("A")
-                row |= {f"accuracy_{by}": float(prediction.scores[f"pick_{by}"] == right) for by in ("bytes", "tokens")}
-                row["likelihoods"] = 1
-            rows.append(row)
-        return self.rows(rows)
+    picks = [scores.get(f"pick_{by}") for by in ("bytes", "tokens")]
+    right = (None if pick is None else float(pick == ord(reference) - ord("A")) for pick in picks)
+    return Choice(float(prediction == reference), *right)
 
 
 def _f1_or_empty(predicted: str, expected: str) -> float:

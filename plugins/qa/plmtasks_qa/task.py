@@ -22,6 +22,7 @@ from plmtasks.data import (
 )
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import sure_label
 from plmtasks.requests import (
     Answer,
     Choose,
@@ -36,7 +37,7 @@ from plmtasks.requests import (
     Request,
     Span,
 )
-from plmtasks.task import Task
+from plmtasks.task import Abstaining, HubTask, Rewritable, Task
 
 from .data.choices import choices, lettered, read_choices
 from .data.extractive import extractive, read_extractive
@@ -74,7 +75,7 @@ IMPOSSIBLE = -1e4
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionAnswering(Task):
+class QuestionAnswering(Rewritable, Abstaining, HubTask):
     """A question about a text that holds the answer, or, where `may_abstain`, does not.
 
     inputs: "question", "context", and in a conversation "history", the [question, answer] pairs before
@@ -250,7 +251,7 @@ class FreeAnswers(QuestionAnswering):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultipleChoice(Task):
+class MultipleChoice(Rewritable, HubTask):
     """A question, mostly about a text, and choices of which one is right.
 
     inputs: "context" or None, "question" (None: the choices continue the context), "choices", sometimes "subject"
@@ -342,7 +343,7 @@ class MultipleChoice(Task):
 
     def solve(self, example: Example, request: Request) -> Answer:
         if isinstance(request, Classify):
-            return ClassifyAnswer(scores=tuple(float(label == example.reference) for label in request.labels))
+            return sure_label(request.labels, [example.reference])
         assert isinstance(request, Choose)
         right = LETTERS.index(example.reference)
         likelihoods = (

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_qa.metrics import Cmrc, Conversation, Squad
+from plmtasks_qa.metrics import Conversation, Squad, cmrc
 from plmtasks_qa.overlap import cmrc_units, longest_common_run, normalize
 
 from plmtasks.config import Source
@@ -176,7 +176,7 @@ def test_cmrc_units(text, parts):
     ],
 )
 def test_cmrc_counts_as_its_script(answer, references, exact, f1):
-    row = Cmrc().statistics([Prediction(value=answer)], [answered(*references)])
+    row = cmrc.statistics([Prediction(value=answer)], [answered(*references)])
     assert row.tolist() == [pytest.approx([f1, exact, 1])]
 
 

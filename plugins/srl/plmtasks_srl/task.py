@@ -15,7 +15,7 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
 from plmtasks.reading import OUTSIDE, WordSpan, bio_tags, spans_to_tags, tags_to_spans
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
-from plmtasks.task import Task
+from plmtasks.task import Follower, HubTask, Rewritable
 
 from .brackets import read_text, show, write_text
 from .data.columns import open_columns
@@ -36,7 +36,7 @@ FREQUENCIES = (0, 1, 5, 20)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpanTask(Task):
+class SpanTask(Rewritable, HubTask):
     """Which spans of a sentence's words are what.
 
     inputs: "words", and "number", the sentence's place in its file
@@ -226,7 +226,7 @@ class Propositions(SpanTask):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roles(Propositions):
+class Roles(Propositions, Follower):
     """What plays which role for one predicate of a sentence.
 
     inputs: also "predicate", the position of its word; None: a predicate that was not found, which has no roles; "sense" where
@@ -237,7 +237,7 @@ class Roles(Propositions):
     cue = "Roles"
     metrics: Sequence[str] = ("srl_eval", "seqeval")
     fields: Sequence[str] = ("text", "predicate")
-    follows: str | None = None
+    follows: str
 
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
         sentences = list(sentences)

@@ -11,14 +11,13 @@ from plmtasks.data import warn_flaws
 from plmtasks.errors import InputError, ModelError, summary_of
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import file_hash
-from plmtasks.metric import ScoreInfo
+from plmtasks.metric import Means, ScoreInfo, Value
 from plmtasks.model import Provider, hub_snapshot
 
-from .metrics import Ratios, texts, warn_markup
+from .metrics import texts, warn_markup
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
 
 FILES = ("model*.safetensors", "*.json", "*.txt", "*.model")
 LAYERS: Mapping[str, int] = {
@@ -49,7 +48,7 @@ class BertScores(Provider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertScore(Ratios):
+class BertScore(Means):
     """Mean F, precision and recall of greedy matching between the tokens' vectors; the better of several references.
 
     As bert-score computes it without idf weights and without rescaling, but the order of the examples and the hash seed do
@@ -64,19 +63,16 @@ class BertScore(Ratios):
     layer: int | None = None
     description: str = "BERTScore of a given model"
 
-    def ratios(self) -> Mapping[str, tuple[str, str]]:
-        return {f"bertscore_{name}": (name, "examples") for name in MATCHED}
+    def means(self) -> Mapping[str, ScoreInfo]:
+        return {f"bertscore_{name}": ScoreInfo(minimum=-100.0, mean_of=f"bertscore_{name}") for name in MATCHED}
 
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        return {score: ScoreInfo(minimum=-100.0, mean_of=column) for score, (column, _) in self.ratios().items()}
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         encoder = _encoder(self.path, self.layer)
         warn_markup(predictions, examples)
         found = (texts(p, e) for p, e in zip(predictions, examples, strict=True))
         pairs = [(summary.strip(), *(r.strip() for r in references)) for summary, references in found]
         order = sorted(range(len(pairs)), key=lambda i: (max(map(len, pairs[i])), pairs[i]))
-        rows: list[Mapping[str, float]] = [{}] * len(pairs)
+        rows: list[Mapping[str, Value]] = [{}] * len(pairs)
         cut = 0
         for start in range(0, len(order), EXAMPLES_AT_ONCE):
             chunk = order[start : start + EXAMPLES_AT_ONCE]
@@ -85,10 +81,10 @@ class BertScore(Ratios):
             for i in chunk:
                 summary, *references = (vectors[text] for text in pairs[i])
                 both = [summary.match(r) for r in references]
-                rows[i] = {name: max(found[name] for found in both) for name in MATCHED}
+                rows[i] = {f"bertscore_{name}": max(found[name] for found in both) for name in MATCHED}
         what = "longer than the model takes, and"
         warn_flaws(self.name, cut, f"texts are {what} their ends do not count", f"text is {what} its end does not count")
-        return self.rows(rows)
+        return rows
 
     def signature(self) -> str:
         from importlib.metadata import version

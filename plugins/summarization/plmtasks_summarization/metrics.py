@@ -1,23 +1,20 @@
 """ROUGE, and how a summary goes about its text: length, compression, novel words, repetition."""
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.data import warn_flaws
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo, ratio
+from plmtasks.metric import Means, ScoreInfo, Value
 from plmtasks.reading import compared_texts
 
 from .sentences import MARKUP, TAG, sentences, unmarked
 from .words import RougeWords, words
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from plmtasks.task import Task
 
 
@@ -53,40 +50,8 @@ def warn_markup(predictions: Sequence[Prediction], examples: Sequence[Example]) 
         warn_flaws("the texts", sum(map(bool, tags)), f"examples have markup ({kinds}), which {what}")
 
 
-class Ratios(Metric):
-    """A metric whose scores are ratios of sums: each one column's sum over another's."""
-
-    @abstractmethod
-    def ratios(self) -> Mapping[str, tuple[str, str]]:
-        """score → the columns above and below the line"""
-
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        return {
-            score: ScoreInfo(mean_of=above if below == "examples" else None) for score, (above, below) in self.ratios().items()
-        }
-
-    def columns(self) -> Sequence[str]:
-        pairs = self.ratios().values()
-        return list(dict.fromkeys([*(above for above, _ in pairs), *(below for _, below in pairs)]))
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        columns = list(self.columns())
-        found = {}
-        for score, (above, below) in self.ratios().items():
-            value = ratio(totals[..., columns.index(above)], totals[..., columns.index(below)])
-            found[score] = 100 * value if self.scores()[score].unit == "points" else value
-        return found
-
-    def rows(self, rows: Sequence[Mapping[str, float]]) -> "NDArray[Any]":
-        """Named statistics as an array; each row counts as one example."""
-        import numpy as np
-
-        columns = self.columns()
-        return np.array([[row.get(c, 1.0) for c in columns] for row in rows], dtype=float).reshape(-1, len(columns))
-
-
 @dataclass(frozen=True)
-class Rouge(Ratios):
+class Rouge(Means):
     """The mean F of ROUGE-1, 2, L and Lsum by rouge-score.
 
     Of several references each of the four takes the one with the largest F, as rouge-score's `score_multi` does. For Lsum a
@@ -100,8 +65,8 @@ class Rouge(Ratios):
     description = "ROUGE-1, 2, L and Lsum (F) by rouge-score; words of any language, English ones stemmed"
     language: str = "en"
 
-    def ratios(self) -> Mapping[str, tuple[str, str]]:
-        return {score: (score, "examples") for score in ROUGES}
+    def means(self) -> Mapping[str, ScoreInfo]:
+        return {score: ScoreInfo(mean_of=score) for score in ROUGES}
 
     def bind(self, task: "Task") -> "Rouge":
         return Rouge(task.language)
@@ -112,14 +77,14 @@ class Rouge(Ratios):
 
         return RougeScorer(ROUGES, tokenizer=RougeWords(self.language))
 
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         warn_markup(predictions, examples)
         rows = []
         for prediction, example in zip(predictions, examples, strict=True):
             summary, references = texts(prediction, example)
             best = self._scorer.score_multi(["\n".join(sentences(r)) for r in references], "\n".join(sentences(summary)))
             rows.append({score: best[score].fmeasure for score in ROUGES})
-        return self.rows(rows)
+        return rows
 
     def signature(self) -> str:
         from importlib.metadata import version
@@ -128,7 +93,15 @@ class Rouge(Ratios):
         return f"rouge-score {version('rouge-score')}|score:F|references:best of each|{words_by}|{cut}"
 
 
-class SummaryStyle(Ratios):
+RATIO = ScoreInfo(best=None, unit="ratio", maximum=None)
+
+STYLE: Mapping[str, ScoreInfo] = {
+    "length_ratio": RATIO, "words": ScoreInfo(best=None, unit="words", maximum=None), "compression": RATIO,
+    **{f"novel_{n}": ScoreInfo(best=None) for n in (1, 2, 3)}, "repetition": ScoreInfo(best=None, higher_is_better=False),
+}  # fmt: skip
+
+
+class SummaryStyle(Means):
     """What a summary is like, beside how good it is. No score has a best value.
 
     Words are the language's own, unstemmed; n-grams are counted once a summary.
@@ -140,37 +113,26 @@ class SummaryStyle(Ratios):
     version = 2
     description = "words, length against reference and text, n-grams that the text does not have, trigrams said again"
 
-    def ratios(self) -> Mapping[str, tuple[str, str]]:
-        novel = {f"novel_{n}": (f"new_{n}grams", f"distinct_{n}grams") for n in (1, 2, 3)}
-        return {
-            "length_ratio": ("words", "reference_words"), "words": ("words", "examples"), "compression": ("text_words", "words"),
-            **novel, "repetition": ("repeated_3grams", "3grams"),
-        }  # fmt: skip
+    def means(self) -> Mapping[str, ScoreInfo]:
+        return {score: replace(info, mean_of=score if score == "words" else None) for score, info in STYLE.items()}
 
-    def scores(self) -> Mapping[str, ScoreInfo]:
-        ratio = ScoreInfo(best=None, unit="ratio", maximum=None)
-        plain = {"length_ratio": ratio, "words": ScoreInfo(best=None, unit="words", maximum=None), "compression": ratio}
-        return {score: plain.get(score, ScoreInfo(best=None, higher_is_better=score != "repetition")) for score in self.ratios()}
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         warn_markup(predictions, examples)
-        return self.rows([_style(p, e) for p, e in zip(predictions, examples, strict=True)])
+        return [_style(p, e) for p, e in zip(predictions, examples, strict=True)]
 
 
-def _style(prediction: Prediction, example: Example) -> dict[str, float]:
+def _style(prediction: Prediction, example: Example) -> dict[str, Value]:
     summary, references = texts(prediction, example)
     if "text" not in example.inputs:
         raise MetricError(f"summary_style needs the text; example {example.id!r} has {', '.join(example.inputs)}")
     said, text = words(summary), words(unmarked(example.inputs["text"]))
-    row: dict[str, float] = {
-        "words": len(said), "text_words": len(text),
-        "reference_words": sum(len(words(r)) for r in references) / len(references),
-    }  # fmt: skip
+    length, expected = float(len(said)), sum(len(words(r)) for r in references) / len(references)
+    row: dict[str, Value] = {"length_ratio": (length, expected), "words": length, "compression": (len(text), length)}
     for n in (1, 2, 3):
         distinct = set(ngrams(said, n))
-        row |= {f"new_{n}grams": len(distinct.difference(ngrams(text, n))), f"distinct_{n}grams": len(distinct)}
-    trigrams = len(ngrams(said, 3))
-    return row | {"3grams": trigrams, "repeated_3grams": trigrams - row["distinct_3grams"]}
+        row[f"novel_{n}"] = len(distinct.difference(ngrams(text, n))), len(distinct)
+    trigrams = ngrams(said, 3)
+    return row | {"repetition": (len(trigrams) - len(set(trigrams)), len(trigrams))}
 
 
 def ngrams(items: Sequence[str], n: int) -> list[tuple[str, ...]]:

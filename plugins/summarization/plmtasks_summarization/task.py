@@ -11,7 +11,7 @@ from plmtasks.data import Dataset, Event, open_dataset, texts_only
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
-from plmtasks.task import Task
+from plmtasks.task import HubTask, Rewritable
 
 from .data import COLUMNS, FILES, Form, Hub, story_folders
 from .samples import sample
@@ -23,7 +23,7 @@ LINE_FEEDS = re.compile(r" ?(?:<q>|<n>) ?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summarization(Task):
+class Summarization(Rewritable, HubTask):
     """What a text says, in fewer words.
 
     inputs: "text"

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import file_hash
-from plmtasks.metric import Metric, ScoreInfo, ratio
+from plmtasks.metric import Means, ScoreInfo, Value
 from plmtasks.model import Provider
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from plmtasks.task import Task
 
 EXAMPLES_AT_ONCE = 16
@@ -35,7 +34,7 @@ class Comets(Provider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comet(Metric):
+class Comet(Means):
     """The mean of a COMET model's own scores, in the model's own unit; with several references, the mean over them.
 
     source: Rei et al. (2020), arXiv 2009.09025
@@ -64,14 +63,10 @@ class Comet(Metric):
         _ = self.checkpoint
         return self
 
-    def scores(self) -> Mapping[str, ScoreInfo]:
+    def means(self) -> Mapping[str, ScoreInfo]:
         return {"comet": ScoreInfo(best=None, unit="COMET", minimum=None, maximum=None, mean_of="comet")}
 
-    def columns(self) -> Sequence[str]:
-        return ["comet", "examples"]
-
-    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
-        import numpy as np
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         import torch
 
         model = _load(self.checkpoint)
@@ -83,14 +78,10 @@ class Comet(Metric):
         gpus = int(torch.cuda.is_available())
         texts = [texts for _, texts in compared]
         found = model.predict(texts, batch_size=EXAMPLES_AT_ONCE, gpus=gpus, progress_bar=False).scores if texts else []
-        rows = np.zeros((len(examples), 2))
-        counts = np.bincount([i for i, _ in compared], minlength=len(examples))
+        of: list[list[float]] = [[] for _ in examples]
         for (i, _), score in zip(compared, found, strict=True):
-            rows[i] += score / counts[i], 1 / counts[i]
-        return rows
-
-    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-        return {"comet": ratio(totals[..., 0], totals[..., 1])}
+            of[i].append(score)
+        return [{"comet": fmean(scores)} for scores in of]
 
     def signature(self) -> str:
         from importlib.metadata import version

@@ -11,7 +11,7 @@ from plmtasks.errors import DataError, InputError, counted
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import parse, read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
-from plmtasks.task import Task
+from plmtasks.task import Dependent, HubTask, Rewritable
 
 from .data import COLUMN_NAMES, Form
 from .files import patterns
@@ -21,7 +21,7 @@ SHORTEST, LONGEST = 64, 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class Translation(Task):
+class Translation(Rewritable, Dependent, HubTask):
     """What a text says, said in another language.
 
     inputs: "source"
@@ -102,6 +102,10 @@ class Translation(Task):
         if name.endswith(".jsonl"):
             return super().write_predictions(name, examples, predictions)
         return {name: "".join(f"{predictions[e.id].value}\n" for e in examples)}
+
+    def as_run(self, facts: Mapping[str, Any]) -> "Translation":
+        references = facts.get("references", self.references)
+        return self if references == self.references else replace(self, references=references)
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "source": self.source, "references": self.references}

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from weather_estimates import Temperature, WeatherError, WordSums
+from weather_estimates.metric import within_a_degree
 from weather_estimates.task import reports
 
 from plmtasks.examples import Example, Prediction
@@ -25,6 +26,22 @@ class TestWordSums(ModelConformance):
             request = task.ask(example.hidden(), "Estimate")
             asked.append((request, task.solve(example, request)))
         return {"Estimate": asked}
+
+
+class TestWithinADegree(MetricConformance):
+    @pytest.fixture
+    def metric(self):
+        return within_a_degree
+
+    @pytest.fixture
+    def task(self):
+        return Temperature()
+
+    @pytest.fixture
+    def agreements(self):
+        examples = [Example(id=str(i), inputs={}, reference=10.0) for i in range(4)]
+        predictions = [Prediction(value=value) for value in (9.5, 10.5, 11.0, None)]
+        return [Agreement(predictions=predictions, examples=examples, scores={"within_a_degree": 50.0})]
 
 
 class TestWeatherError(MetricConformance):

@@ -8,7 +8,7 @@ from plmtasks.model import Model, Provider
 from plmtasks.requests import Request
 from plmtasks.task import Task
 
-from .metric import WeatherError
+from .metric import WeatherError, within_a_degree
 from .model import Trained, WordSums
 from .requests import Estimate
 from .task import Temperature
@@ -31,4 +31,4 @@ def register_models() -> Iterable[Model | Provider]:
 
 @hookimpl
 def register_metrics() -> Iterable[Metric | Provider]:
-    return [WeatherError()]
+    return [WeatherError(), within_a_degree]

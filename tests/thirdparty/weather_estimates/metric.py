@@ -4,10 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Metric, ScoreInfo
+from plmtasks.metric import Metric, ScoreInfo, metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@metric("within_a_degree")
+def within_a_degree(prediction: float | None, reference: float) -> float:
+    """predictions less than a degree from what was measured"""
+    return float(prediction is not None and abs(prediction - reference) < 1)
 
 
 class WeatherError(Metric):

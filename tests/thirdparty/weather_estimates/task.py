@@ -13,7 +13,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import column, read_records
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
-from plmtasks.task import Task
+from plmtasks.task import Rewritable
 
 from .requests import Estimate, EstimateAnswer
 
@@ -47,13 +47,13 @@ def read_file(source: Source, path: Path) -> Iterator[Example]:
         yield Example(id=str(number), inputs={"text": str(column(where, row, names["text"]))}, reference=degrees)
 
 
-class Temperature(Task):
+class Temperature(Rewritable):
     """How warm is it?"""
 
     name = "weather/temperature"
     description = "degrees Celsius of a weather report"
     asks = ("Estimate", "Generate")
-    metrics = ("weather_error",)
+    metrics = ("weather_error", "within_a_degree")
     fields = ("text",)
     texts = ("text",)
 

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 from plmtasks.config import ModelSettings
-from plmtasks.requests import Choose, Generate, Request
+from plmtasks.requests import Choose, Generate, Prompted, Request
 
 from ..checkpoints import Checkpoint, Parts, load_parts, parts_without_weights
 from .kinds import Kind, kind_of
@@ -38,7 +38,7 @@ def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings)
     """
     from .prompts import Prompts
 
-    if not hasattr(request, "shots"):
+    if not isinstance(request, Prompted):
         return "\n".join(request.texts())
     prompted = cast("Choose | Generate", request)
     return Prompts(parts_without_weights(checkpoint, settings)).render(prompted, prompted.shots, prompted.text)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from plmtasks.data import language_name
 from plmtasks.errors import InputError, ModelError
-from plmtasks.prompts import Prompted, plain, purpose_of, raw, turns
-from plmtasks.requests import Shot
+from plmtasks.prompts import plain, raw, turns
+from plmtasks.requests import Prompted, Shot
 
 from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
 from .languages import language_token
@@ -73,7 +73,7 @@ class Prompts:
         source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
         if self.reads and not shots and source and target:
             return f"translate {language_name(source)} to {language_name(target)}: {text}"
-        purpose = purpose_of(request)
+        purpose = request.aim()
         if self.reads and not shots and purpose:
             return f"{purpose}: {text}"
         return plain(request, shots, text)
@@ -135,7 +135,7 @@ class Prompts:
             if n <= room:
                 return prompt, length - n
         text = request.text
-        at_right = self.policy == "right" or (self.policy == "auto" and purpose_of(request) == "summarize")
+        at_right = self.policy == "right" or (self.policy == "auto" and request.aim() == "summarize")
         while text:
             prompt = self.render(request, (), text)
             n = len(self.ids([prompt])[0])

@@ -63,7 +63,7 @@ class Checkpoint:
 
     def instead(self, example_request: Request) -> list[str]:
         """What it has and what was asked of it, for an error."""
-        labels = getattr(example_request, "labels", ())
+        labels = example_request.label_set()
         has = [f"it has: {head}" for head in self.heads()] or ["it has no head at all"]
         return [*has, f"wanted: {example_request.kind()}" + (f" with the labels {', '.join(labels)}" if labels else "")]
 
