@@ -95,12 +95,13 @@ def test_the_record_tells_what_it_learned(once: Path) -> None:
     assert not (once / "training").exists()
 
 
-def test_the_trained_model_runs_as_fine_tuned(once: Path, tmp_path: Path, registry: Registry) -> None:
-    result = run(replace(_settled(config(tmp_path, split="test")), model=str(once)), registry, alone())
+def test_the_trained_model_runs_as_fine_tuned(tmp_path: Path, registry: Registry) -> None:
+    learned = train(config(tmp_path, training=TrainSettings()), str(tmp_path / "model"), registry)
+    result = run(replace(_settled(config(tmp_path, split="test")), model=str(learned)), registry, alone())
     assert result.record["protocol"]["how"] == "fine-tuned"
     assert result.record["protocol"]["trained_on"][0]["selected_on"] == "validation"
     assert result.score is not None
-    assert result.score > 80
+    assert result.score > 70  # chance is 50, and 200 examples leave 3.5 points of error
 
 
 def test_the_split_that_is_reported_does_not_choose(tmp_path: Path, registry: Registry) -> None:

@@ -6,8 +6,9 @@ import click
 
 from .texts import say
 
-THRESHOLD = 80.0
-"""Points that every pair must reach; chance is 50 for classification and next to nothing for what is written or tagged."""
+THRESHOLDS = {"classification/sample": 70.0}
+THRESHOLD = 40.0
+"""Points that every pair must reach; chance is 50 for classification and next to nothing for the others."""
 
 MODELS = ("tiny-bert", "tiny-gpt", "tiny-t5")
 
@@ -18,7 +19,7 @@ MODELS = ("tiny-bert", "tiny-gpt", "tiny-t5")
 def command(output: str, processes: int | None) -> None:
     """Train the built-in models on the sample data of every task, evaluate every pair that fits, and print the table.
 
-    Needs no network. The test examples do not occur in training; every pair must reach the threshold.
+    Needs no network. The test examples do not occur in training; every pair must reach the threshold of its task.
     """
     from ..config import run_config
     from ..errors import PlmtasksError
@@ -35,7 +36,7 @@ def command(output: str, processes: int | None) -> None:
     }  # fmt: skip
     results = run(fitting([run_config(task, model, **values) for task in tasks for model in MODELS], registry), registry)
     say(render(results, "table", registry), nl=False)
-    low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLD]
+    low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLDS.get(r.task, THRESHOLD)]
     if low:
-        raise PlmtasksError(f"below the threshold of {THRESHOLD:g} points", *low)
-    say(f"all {len(results)} pairs reach {THRESHOLD:g} points on test examples that do not occur in training")
+        raise PlmtasksError("too near to chance", *low)
+    say(f"all {len(results)} pairs are far above chance on test examples that do not occur in training")

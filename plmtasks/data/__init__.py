@@ -21,14 +21,15 @@ from .extracts import locate, read_answers
 from .labels import class_names, labels_found, labels_named, refuse_unknown
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
 from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, read_groups, texts
-from .synthetic import MANNERS, SPLIT_SIZES, Event, events
+from .synthetic import ROLES, SENTIMENTS, SPLIT_SIZES, Event, events
 
 __all__ = [
     "DOCUMENT_LENGTHS",
     "GENDER",
     "LANGUAGES",
     "LETTERS",
-    "MANNERS",
+    "ROLES",
+    "SENTIMENTS",
     "SPLIT_FILES",
     "SPLIT_SIZES",
     "TEXT_LENGTHS",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..data import MANNERS, Event, events
+from ..data import ROLES, SENTIMENTS, Event, events
 from ..reading import bio_tags
 from ..requests import (
     Answer,
@@ -25,8 +25,6 @@ from ..requests import (
 
 Pair = tuple[Request, Answer]
 
-SENTIMENTS = tuple(sorted(MANNERS))
-ROLES = tuple(role for _, role in events("train", 1)[0].phrases() if role)
 TAGS = bio_tags(ROLES)
 
 

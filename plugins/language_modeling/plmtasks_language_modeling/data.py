@@ -158,7 +158,7 @@ def sample(split: str) -> list[Example]:
     made = []
     for event in events(split):
         told = event.english()
-        made.append(passage(event.id, f"{told} the {event.thing.en} was {event.verb.en} by the {event.agent.en}", event.id))
+        made.append(passage(event.id, f"{told} the {event.thing.en} was {event.verb.en} by the {event.named.en}", event.id))
     return made
 
 

@@ -66,9 +66,10 @@ def test_sample_asks_in_turn_and_keeps_its_splits_apart(registry):
     sentences = {split: {context for _, context in pairs} for split, pairs in asked.items()}
     assert not sentences["train"] & sentences["test"]
     assert not sentences["train"] & sentences["validation"]
-    assert Counter(e.slices for e in data["test"]) == {(f"question={word}",): 50 for word in ("who", "what", "where", "when")}
-    first = data["train"][0]
-    assert first.inputs["context"].count(first.reference["text"][0]) == 1
+    asks = Counter(e.slices for e in data["test"])
+    assert set(asks) == {(f"question={word}",) for word in ("who", "what", "where", "when")}
+    assert min(asks.values()) >= 30
+    assert all(e.inputs["context"].count(e.reference["text"][0]) == 1 for e in data["test"])
     assert {len(e.inputs["question"].split()) for e in data["test"]} == {6}
 
 

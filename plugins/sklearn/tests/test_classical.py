@@ -264,7 +264,7 @@ def test_a_checkpoint_is_a_model_by_its_path_and_tells_what_it_learned(folder: P
     [learned] = result.record["protocol"]["trained_on"]
     assert (learned["task"], learned["examples"]) == (TASK, 100)
     assert load_registry().model(f"sklearn:{folder}") == load_registry().model(str(folder))
-    [said] = plmtasks.predict(TASK, str(folder), ["ann gladly sang ."], quiet=True)
+    [said] = plmtasks.predict(TASK, str(folder), ["ann happily sang ."], quiet=True)
     assert said["prediction"] == "positive"
     assert not [name for name in files(folder) if name.endswith((".pkl", ".pickle", ".joblib", ".bin", ".npz"))]
 

@@ -197,11 +197,9 @@ def test_samples_differ_in_shape_and_between_splits(registry):
         texts = {split: {" ".join(e.inputs["words"]) for e in data[split]} for split in data.splits}
         assert not texts["train"] & (texts["test"] | texts["validation"])
         shapes = Counter(tuple(role for role, _, _ in e.reference) for e in data["test"])
-        assert len(shapes) == 4
-        assert min(shapes.values()) >= 25
-        assert any(shape[0] == "ARG1" for shape in shapes)  # the passive
-    first = registry.task("srl/sample").load(Source())["train"][3]
-    assert " ".join(first.inputs["words"][2:5]).startswith("was ")
+        assert len(shapes) >= 8
+        passives = sum(count for shape, count in shapes.items() if shape.index("ARG1") < shape.index("V"))
+        assert 40 <= passives <= 80
 
 
 # ── new questions ─────────────────────────────────────────────────────────────────────────────────────────────────

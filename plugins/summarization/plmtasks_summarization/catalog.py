@@ -56,7 +56,7 @@ TASKS = (
         language="zh", instruction="请用一两句话概括下面的新闻。",
     ),
     Summarization(
-        name="summarization/sample", description="what happened in three built-in sentences", built_in=english,
+        name="summarization/sample", description="what happened in a few built-in sentences", built_in=english,
         instruction="", max_new_tokens=16,
     ),
     Summarization(

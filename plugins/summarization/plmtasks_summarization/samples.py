@@ -8,19 +8,17 @@ from plmtasks.examples import Example
 
 
 def english(event: Event) -> tuple[str, str]:
-    """Three sentences of one event, and what happened in one."""
+    """Three sentences of one event, in half of them one about somebody else, and what happened in one."""
     agent, thing, verb = f"the {event.agent.en}", f"the {event.thing.en}", event.verb.en
-    text = (
-        f"{agent} was in the {event.place.en} on {event.time.en} . {thing} was there . "
-        f"{agent} {event.manner.en} {verb} it ."
-    )  # fmt: skip
-    return text, f"{agent} {verb} {thing} ."
+    text = f"{event.who.en} was there {event.when.en} . {event.aside.en} {event.what.en} was there . {agent} {verb} it ."
+    return " ".join(text.split()), f"the {event.named.en} {verb} {thing} ."
 
 
 def chinese(event: Event) -> tuple[str, str]:
     agent, thing, verb = event.agent.zh, event.thing.zh, event.verb.zh
-    text = f"{event.time.zh}，{agent}在{event.place.zh}。那里有{thing}。{agent}{event.manner.zh}{verb}了它。"
-    return text, f"{agent}{verb}了{thing}。"
+    text = f"{event.when.zh}，{event.who.zh}在那里。{event.aside.zh}那里有{event.what.zh}。{agent}{verb}了它。"
+    summary = f"{event.named.zh}{verb}了{thing}。"
+    return text.replace(" ", ""), summary.replace(" ", "")
 
 
 def sample(write: Callable[[Event], tuple[str, str]]) -> Dataset:

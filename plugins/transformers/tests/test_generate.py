@@ -9,12 +9,13 @@ from plmtasks.errors import InputError
 from plmtasks.execution.batching import cut_batches
 from plmtasks.requests import Generate, GenerateAnswer, Shot
 
-TEXTS = [e.english() for e in events("train", 6)]
+EVENTS = events("train", 6)
+TEXTS = [e.english() for e in EVENTS]
 REQUESTS = [Generate(text=t[: 20 + 9 * i], max_new_tokens=6) for i, t in enumerate(TEXTS)]
 FAMILIES = pytest.mark.parametrize("family", ["decoder", "sequence-to-sequence"])
 
 
-ANSWERS = [GenerateAnswer(text=f"{t.split()[1]} on Monday") for t in TEXTS]
+ANSWERS = [GenerateAnswer(text=f"{e.agent.en} on Monday") for e in EVENTS]
 
 
 @pytest.fixture(scope="module")
