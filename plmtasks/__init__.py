@@ -69,6 +69,6 @@ def predict(
 
     raises: PlmtasksError
     """
-    from .evaluation import answers
+    from .evaluation import PredictConfig, answers
 
-    return answers(run_config(task, model, **settings), inputs, output, followed_model)
+    return answers(PredictConfig(run=run_config(task, model, **settings), followed_model=followed_model, output=output), inputs)

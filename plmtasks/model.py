@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 RECORD = "plmtasks.json"
 
-_LESSON = {"task": str, "examples": int, "name": str, "split": str}
+_DATASET = {"task": str, "examples": int, "name": str, "split": str}
 _TRAINED = {
     "recipe": str, "model?": str, "tasks": {...: {"examples": int, "name": str, "split": str, "labels?": ([str], type(None))}},
-    "before?": [_LESSON], "history?": [{}], "files?": {...: str},
+    "before?": [_DATASET], "history?": [{}], "files?": {...: str},
     "parts": {"training": {"seed": int, ...: Any}, "learned": [{"data": {}, "task": str}], "start": [{}], "processes?": int},
 }  # fmt: skip
 """What the record of a training holds, as far as others read it."""

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from .data import CONTENT
 from .errors import DataError, DataWarning, InputError
 from .examples import Example, Prediction
 from .files import (
@@ -56,22 +57,13 @@ CONFIG = {
     "config?": {"settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {}},
     "identity?": {
         "task?": {"name?": str, "version?": int}, "model?": {"name?": str, "version?": int}, "ask?": str, "data?": {},
-        "settings?": {"threads?": (int, _NONE)}, "metrics?": {}, "given?": {}, "format?": int, "trained?": (dict, _NONE),
+        "settings?": {"threads?": (int, _NONE)}, "metrics?": {}, "predictions_of?": {}, "format?": int, "trained?": (dict, _NONE),
     },
 }  # fmt: skip
 """What `config.json` holds, as far as others read it."""
 
 CLUSTER = "cluster"
 """The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
-
-
-CONTENT = "content "
-"""How the name of data begins that have none but that of their content."""
-
-
-def content_name(fingerprint: str) -> str:
-    """The name of a user's own data, whatever their files are called."""
-    return f"{CONTENT}{fingerprint[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -181,10 +173,10 @@ class Result:
         for name, written in self.record.get("files", {}).items():
             try:
                 with part(self.folder, name).open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError:
-                found = None
-            yield name, written, found
+                digest = None
+            yield name, written, digest
 
     def check_files(self) -> None:
         """raises: DataError if a file beside `result.json` was altered since"""
@@ -221,15 +213,15 @@ LINE: Mapping[str, tuple[type, ...]] = {"id": (str,), "scores": (dict,), "slices
 
 
 def _prediction(where: str, line: str) -> dict[str, Any]:
-    found: dict[str, Any] = parse(where, line, line="a prediction as a JSON object", finite=True)
-    if not isinstance(found, dict) or not {*LINE, "prediction", "reference"} <= found.keys():
+    prediction: dict[str, Any] = parse(where, line, line="a prediction as a JSON object", finite=True)
+    if not isinstance(prediction, dict) or not {*LINE, "prediction", "reference"} <= prediction.keys():
         raise DataError(where, f"an object with {', '.join(LINE)}, prediction and reference", f"{line.strip():.80}")
     for name, kinds in LINE.items():
-        if not isinstance(found[name], kinds):
-            raise DataError(f"{where}: {name}", f"a JSON value of type {kinds[0].__name__}", f"{found[name]!r:.80}")
-    if not all(isinstance(name, str) for name in found["slices"]):
-        raise DataError(f"{where}: slices", "a list of texts", f"{found['slices']!r:.80}")
-    return found
+        if not isinstance(prediction[name], kinds):
+            raise DataError(f"{where}: {name}", f"a JSON value of type {kinds[0].__name__}", f"{prediction[name]!r:.80}")
+    if not all(isinstance(name, str) for name in prediction["slices"]):
+        raise DataError(f"{where}: slices", "a list of texts", f"{prediction['slices']!r:.80}")
+    return prediction
 
 
 def is_part(name: str) -> bool:
@@ -310,10 +302,10 @@ def read_result(address: str | Path) -> Result:
 
     raises: InputError if there is none, or more than one; DataError
     """
-    found = read_results(address)
-    if len(found) > 1:
-        raise InputError(f"{address}: {len(found)} runs are there", "name the folder of one, such as", str(found[0].folder))
-    return found[0]
+    results = read_results(address)
+    if len(results) > 1:
+        raise InputError(f"{address}: {len(results)} runs are there", "name the folder of one, such as", str(results[0].folder))
+    return results[0]
 
 
 def _read_result(path: Path) -> Result:

@@ -12,9 +12,8 @@ import pytest
 
 from plmtasks import TrainSettings, run_config
 from plmtasks.config import RunConfig
+from plmtasks.evaluation import run
 from plmtasks.evaluation.job import prepare
-from plmtasks.evaluation.runner import run
-from plmtasks.execution import alone
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry
 
@@ -97,7 +96,7 @@ def config(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[Case, st
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.task)
 def test_every_family_learns_and_answers(case: Case, config: Callable[[Case, str], RunConfig], registry: Registry) -> None:
     for model in case.models:
-        result = run(resolve(config(case, model), 1), registry, alone())
+        result = run([resolve(config(case, model), 1)], registry)[0]
         assert result.record["data"]["examples"] == 4
         assert result.record["data"]["skipped"] == 0
         answered = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text("utf-8").splitlines()]

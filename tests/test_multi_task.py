@@ -6,21 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from plmtasks import TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.config import RunConfig
 from plmtasks.errors import InputError
-from plmtasks.evaluation import train
-from plmtasks.evaluation.runner import run
-from plmtasks.execution import alone
+from plmtasks.evaluation import run, train
 from plmtasks.execution.environment import resolve
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.metric import ScoreInfo
 from plmtasks.model import RECORD
-from plmtasks.training import Lesson
-from plmtasks.training.trainer import Learning
+from plmtasks.training.dataset import TrainingDataset, worth
 
 TASKS = ("classification/sample", "qa/sample")
 
@@ -57,7 +55,7 @@ def test_the_record_tells_of_both(both: Path) -> None:
 def test_the_checkpoint_serves_every_task(both: Path, tmp_path: Path, registry: Registry) -> None:
     for task, other in (TASKS, TASKS[::-1]):
         [config] = configs(str(both), task, split="test", output=str(tmp_path))
-        result = run(resolve(config, 1), registry, alone())
+        result = run([resolve(config, 1)], registry)[0]
         assert result.record["protocol"]["how"] == f"fine-tuned with {other}"
         assert [t["task"] for t in result.record["protocol"]["trained_on"]] == list(TASKS)
         assert result.record["protocol"]["newly_initialized"] == []
@@ -68,24 +66,22 @@ def test_what_it_says_on_validation_is_what_it_answers_later(both: Path, tmp_pat
     [scores] = [entry["scores"] for entry in record(both)["history"] if entry["score"] == best][:1]
     for task in TASKS:
         [config] = configs(str(both), task, split="validation", output=str(tmp_path))
-        assert run(resolve(config, 1), registry, alone()).score == pytest.approx(scores[task], abs=1e-9)
+        assert run([resolve(config, 1)], registry)[0].score == pytest.approx(scores[task], abs=1e-9)
 
 
 def test_the_epoch_is_chosen_by_distances_not_by_sums_of_units() -> None:
     """Perplexity 40 → 39 beside an error of 20 → 40: the sum of units would take the second epoch."""
-    lessons = [
-        Lesson(task=task, requests=[], answers=[], facts={}, evaluate=lambda *_: 0.0, info=info)
+    datasets = [
+        TrainingDataset(task=task, requests=[], answers=[], facts={}, evaluate=lambda *_: 0.0, info=info)
         for task, info in {"lm": ScoreInfo(best=1.0, higher_is_better=False), "qa": ScoreInfo()}.items()
     ]
-    learning: Any = Learning(views=[], lessons=lessons, teacher=None, folder=Path(), identity="")  # type: ignore[arg-type]
     epochs = [{"lm": 140.0, "qa": 80.0}, {"lm": 100.0, "qa": 60.0}, {"lm": 140.0, "qa": 81.0}, {"lm": math.nan, "qa": 99.0}]
-    first, second, third, fourth = map(learning._worth, epochs)
+    first, second, third, fourth = (worth(datasets, scores) for scores in epochs)
     assert first == pytest.approx(-(math.log(139) + math.log(20)) / 2)
     assert second < first < third
     assert math.isnan(fourth)
-    assert learning._worth({"lm": 1.0, "qa": 100.0}) == pytest.approx(-(math.log(0.001) + math.log(0.1)) / 2)
-    learning.lessons = lessons[:1]
-    assert learning._worth({"lm": 140.0}) == -140.0
+    assert worth(datasets, {"lm": 1.0, "qa": 100.0}) == pytest.approx(-(math.log(0.001) + math.log(0.1)) / 2)
+    assert worth(datasets[:1], {"lm": 140.0}) == -140.0
 
 
 def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path: Path, registry: Registry) -> None:
@@ -98,7 +94,7 @@ def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path
     [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
     [questions] = configs("tiny-t5", "qa/sample", training=some)
     said = "own/styles: length_ratio has no best value, so that no epoch can be chosen for several tasks"
-    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --training select_split=none"):
+    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --select-split none"):
         train([styles, questions], str(tmp_path / "model"), registry)
 
 
@@ -131,7 +127,7 @@ def test_text_to_text_models_learn_tasks_together(model: str, tmp_path: Path, re
     assert set(record(folder)["history"][0]["losses"]) == set(TASKS)
     for task in TASKS:
         [config] = configs(str(folder), task, split="test", limit=4, output=str(tmp_path / "results"), train="never")
-        assert run(resolve(config, 1), registry, alone()).record["protocol"]["newly_initialized"] == []
+        assert run([resolve(config, 1)], registry)[0].record["protocol"]["newly_initialized"] == []
 
 
 def test_a_task_is_learned_once(tmp_path: Path, registry: Registry) -> None:
@@ -141,12 +137,12 @@ def test_a_task_is_learned_once(tmp_path: Path, registry: Registry) -> None:
 
 def test_several_tasks_have_data_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.tsv").write_text("text\tlabel\n" + "a good film\tyes\na bad film\tno\n" * 8)
-    (tmp_path / "two.toml").write_text(
-        'model = "tiny-bert"\nthreads = 1\ndry_run = true\n[[tasks]]\nname = "classification/custom"\n'
-        f'data = "{tmp_path}"\n[[tasks]]\nname = "qa/sample"\n'
-    )
-    cli(["train", "--config", str(tmp_path / "two.toml")], standalone_mode=False)
+    command = ["train", "--task", "classification/custom", "--task", "qa/sample", "--dry-run", "--model", "tiny-bert"]
+    command += ["--threads", "1", "--data"]
+    cli([*command, f"classification/custom={tmp_path}"], standalone_mode=False)
     assert "16 examples of classification/custom, 600 examples of qa/sample" in capsys.readouterr().out
+    with pytest.raises(click.UsageError, match="of which task"):
+        cli([*command, str(tmp_path)], standalone_mode=False)
 
 
 def test_a_trained_model_remembers_what_it_learned_before(both: Path, tmp_path: Path, registry: Registry) -> None:

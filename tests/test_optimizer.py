@@ -1,22 +1,24 @@
 """Optimizers and schedules by name."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from plmtasks import TrainSettings
 from plmtasks.errors import InputError
-from plmtasks.training.optimizer import Course, factor, make_optimizer
+from plmtasks.training.optimizer import factor, make_lr_scheduler, make_optimizer
 
 
 def rates(t: TrainSettings, updates: int = 100) -> list[float]:
     """The learning rate of every update."""
     optimizer = make_optimizer(torch.nn.Linear(2, 2), t)
-    course = Course(optimizer, t, updates)
+    lr_scheduler = make_lr_scheduler(optimizer, t, updates)
     found = []
-    for update in range(updates):
-        found.append(course.before(update))
+    for _ in range(updates):
+        found.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
-        course.after()
+        lr_scheduler.step()
     return found
 
 
@@ -46,16 +48,22 @@ def test_schedules_by_name() -> None:
     assert one_cycle[0] < 0.1
 
 
-def test_an_interrupted_schedule_goes_on() -> None:
-    t = TrainSettings(learning_rate=1.0, lr_scheduler_type="ExponentialLR", lr_scheduler_kwargs={"gamma": 0.9})
+@pytest.mark.parametrize(
+    "schedule", [{"lr_scheduler_type": "ExponentialLR", "lr_scheduler_kwargs": {"gamma": 0.9}}, {"lr_scheduler_type": "cosine"}]
+)
+def test_an_interrupted_schedule_goes_on(schedule: dict[str, Any]) -> None:
+    t = TrainSettings(learning_rate=1.0, **schedule)
     whole = rates(t, 10)
-    first, second = (Course(make_optimizer(torch.nn.Linear(2, 2), t), t, 10) for _ in range(2))
+    first, second = (make_lr_scheduler(make_optimizer(torch.nn.Linear(2, 2), t), t, 10) for _ in range(2))
     for _ in range(4):
         first.optimizer.step()
-        first.after()
+        first.step()
     second.optimizer.load_state_dict(first.optimizer.state_dict())
-    second.load(first.state())
-    assert second.before(4) == pytest.approx(whole[4])
+    second.load_state_dict(first.state_dict())
+    assert second.optimizer.param_groups[0]["lr"] == pytest.approx(whole[4])
+    first.optimizer.step(), second.optimizer.step()
+    first.step(), second.step()
+    assert second.optimizer.param_groups[0]["lr"] == first.optimizer.param_groups[0]["lr"] == pytest.approx(whole[5])
 
 
 def test_optimizers_by_name() -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,9 @@ import plmtasks
 from plmtasks.cli import cli
 from plmtasks.config import Source, run_config
 from plmtasks.errors import DataError, DataWarning, InputError, OutputError
-from plmtasks.evaluation import PredictConfig
+from plmtasks.evaluation import PredictConfig, answers, predict
 from plmtasks.evaluation.output import Kept
-from plmtasks.evaluation.prediction import answers, predict
 from plmtasks.evaluation.questions import PATIENCE, Lines, hint, read_question
-from plmtasks.execution import alone
 from plmtasks.files import read_records, write_rows
 from plmtasks.hooks import Registry, load_registry
 
@@ -64,7 +63,7 @@ def ask(registry: Registry, file: Path, output: Path, task: str = "toy/even", **
     """The content of the output after a prediction in this process."""
     form, block = more.pop("form", "json"), more.pop("block", 16)
     run = run_config(task, "toy-model", **{**SETTINGS, **more})
-    predict(PredictConfig(run=run, input=str(file), output=str(output), form=form, block=block), registry, alone())
+    predict(PredictConfig(run=run, input=str(file), output=str(output), form=form, block=block), registry)
     return output.read_bytes()
 
 
@@ -169,7 +168,7 @@ def test_python_gets_what_the_command_line_writes(registry: Registry, questions:
     written = [json.loads(line) for line in ask(registry, questions, tmp_path / "out", block=1024).splitlines()]
     texts = [{"id": str(i), "text": line} for i, line in enumerate(questions.read_text().split("\n"), 1) if line]
     run = run_config("toy/even", "toy-model", **SETTINGS)
-    assert list(answers(run, texts, registry)) == [row for row in written if row["prediction"]]
+    assert list(answers(PredictConfig(run=run), texts, registry)) == [row for row in written if row["prediction"]]
 
 
 def test_python_answers_as_it_is_asked(tmp_path: Path) -> None:
@@ -231,10 +230,11 @@ def test_a_question_with_fields_of_its_own_is_asked_directly(
     ]  # fmt: skip
     assert all(p["prediction"] in toy.LABELS for row in rows for p in row["predictions"])
     run = run_config("toy/follow", "toy-model", **SETTINGS)
-    assert [row["predictions"] for row in answers(run, own, registry)] == [rows[0]["predictions"], rows[3]["predictions"]]
+    answered = answers(PredictConfig(run=run), own, registry)
+    assert [row["predictions"] for row in answered] == [rows[0]["predictions"], rows[3]["predictions"]]
 
     monkeypatch.setattr(toy_chain.Find, "ask", answers_nothing)
-    assert len(list(answers(run, own, registry))) == 2
+    assert len(list(answers(PredictConfig(run=run), own, registry))) == 2
     file.write_text('{"text": "a", "word": ""}\n')
     with pytest.raises(DataError, match=r"expected a question of toy/follow, found .*no text 'word'"):
         ask(registry, file, tmp_path / "bad", "toy/follow")
@@ -270,7 +270,7 @@ def table(registry: Registry, file: Path, output: str | None = None, **more: Any
     """A prediction as the command line makes it, in this process."""
     columns = more.pop("columns", {"text": "body"})
     run = run_config("toy/even", "toy-model", **{**SETTINGS, "columns": columns, **more})
-    predict(PredictConfig(run=run, input=str(file), output=output, block=16), registry, alone())
+    predict(PredictConfig(run=run, input=str(file), output=output, block=16), registry)
 
 
 @pytest.mark.parametrize("form", [None, "text", "json"])
@@ -280,10 +280,10 @@ def test_a_table_has_as_many_answers_as_rows(name: str, form: Any, registry: Reg
     frame = FRAME if name != "t.tsv" else FRAME.assign(body=FRAME["body"].str.replace("\n", " "))
     path = tmp_path / name
     path.write_bytes(write_rows(path.suffix.lower(), frame.to_dict("records"), header=True))
-    expected = [row["prediction"] for row in answers(run_config("toy/even", "toy-model", **SETTINGS), frame["body"], registry)]
     run = run_config("toy/even", "toy-model", **SETTINGS, columns={"text": "body"})
+    expected = [row["prediction"] for row in answers(PredictConfig(run=run), frame["body"], registry)]
     out = tmp_path / f"out{path.suffix.lower()}"
-    predict(PredictConfig(run=run, input=str(path), output=str(out), form=form), registry, alone())
+    predict(PredictConfig(run=run, input=str(path), output=str(out), form=form), registry)
     if form == "text":
         assert out.read_text().splitlines() == expected
     elif form == "json":
@@ -509,14 +509,17 @@ def test_two_predictions_at_one_file_are_one_too_many(registry: Registry, questi
     assert len(ask(registry, questions, tmp_path / "out").splitlines()) == 61
 
 
-def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(registry: Registry, questions: Path, tmp_path: Path) -> None:
+def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(
+    registry: Registry, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ask(registry, questions, tmp_path / "out", threads=1)
-    run = run_config("toy/even", "toy-model", **{**SETTINGS, "threads": 2})
+    run = run_config("toy/even", "toy-model", **{**SETTINGS, "threads": 0})
     config = PredictConfig(run=run, input=str(questions), output=str(tmp_path / "out"), form="json")
-    predict(config, registry, alone(), any_threads=True)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    predict(config, registry)
     assert (tmp_path / "out").read_bytes() == first
     with pytest.raises(OutputError, match="not the same settings"):
-        predict(config, registry, alone())
+        predict(replace(config, run=replace(run, settings=replace(run.settings, threads=2))), registry)
 
 
 @pytest.mark.parametrize(("command", "counts"), [(TOY, "21"), (CHAIN, "12")])
@@ -658,10 +661,9 @@ def test_what_cannot_be_asked_is_told(task: str, model: str, more: dict[str, str
     file = tmp_path / "in.txt"
     file.write_text("a line\n")
     more = {"input": str(file), **more}
-    where = more.pop("input")
-    config = PredictConfig(run=run_config(task, model, **{**SETTINGS, **more}), input=where)
+    config = PredictConfig(run=run_config(task, model, **SETTINGS), **more)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=said):
-        predict(config, registry, alone())
+        predict(config, registry)
 
 
 def test_a_head_for_other_labels_is_refused(tmp_path: Path) -> None:
@@ -672,7 +674,7 @@ def test_a_head_for_other_labels_is_refused(tmp_path: Path) -> None:
     file.write_text("a line\n")
     run = run_config("classification/sample", str(tmp_path / "bert"), **SETTINGS)
     with pytest.raises(InputError, match="'bert' has no weights that answer classification/sample by Classify") as raised:
-        predict(PredictConfig(run=run, input=str(file), output=str(tmp_path / "out")), registry, alone())
+        predict(PredictConfig(run=run, input=str(file), output=str(tmp_path / "out")), registry)
     assert "the task's labels: negative, positive" in str(raised.value)
     assert not list(tmp_path.glob("out*"))
 

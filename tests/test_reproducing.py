@@ -16,11 +16,9 @@ from trainings import KINDS
 from plmtasks.cli.reproduce import command
 from plmtasks.config import run_config
 from plmtasks.errors import DataError, InputError
-from plmtasks.evaluation import Moved, config_of, differences, train
-from plmtasks.evaluation import run as run_all
+from plmtasks.evaluation import Moved, config_of, differences, run, train
 from plmtasks.evaluation.reproduction import FILES
-from plmtasks.evaluation.runner import run
-from plmtasks.execution import alone, environment
+from plmtasks.execution import environment
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry
 from plmtasks.requests import ClassifyAnswer
@@ -40,7 +38,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def stored(tmp_path: Path) -> Result:
     registry = load_registry([toy, toy_chain], installed=False)
-    return run(run_config("toy/even", "toy-model", output=str(tmp_path / "store"), **TOYS), registry, alone())
+    return run([run_config("toy/even", "toy-model", output=str(tmp_path / "store"), **TOYS)], registry)[0]
 
 
 def called(*arguments: Any) -> Any:
@@ -137,7 +135,7 @@ def test_other_weights_are_told(stored: Result, tmp_path: Path, monkeypatch: pyt
 
     registry = load_registry([toy], installed=False)
     weights("model.safetensors", "cd")
-    made = run(run_config("toy/even", "toy-model", output=str(tmp_path / "store"), **TOYS), registry, alone())
+    made = run([run_config("toy/even", "toy-model", output=str(tmp_path / "store"), **TOYS)], registry)[0]
     weights("model.safetensors", "ab")
     assert said(made) == ["  of the model: the file model.safetensors: cdcdcdcd then, abababab now"]
     weights("model-00001.safetensors", "cd")
@@ -247,7 +245,7 @@ def test_data_that_lies_elsewhere_now(tmp_path: Path, monkeypatch: pytest.Monkey
     texts = [f"a fine film {i}" for i in range(8)]
     registry.model("tiny-bert").make(texts, 0, begun / "model")
     options: dict[str, Any] = {"data": "data", "output": "store", "train": "never", "allow_untrained": True}
-    [made] = run_all([run_config("classification/sst2", "./model", **options, threads=1, quiet=True)])
+    [made] = run([run_config("classification/sst2", "./model", **options, threads=1, quiet=True)])
     stored = made.folder.absolute()
     assert called(stored).exit_code == 0
     monkeypatch.chdir(other)
@@ -264,9 +262,9 @@ def test_data_that_lies_elsewhere_now(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_run_of_given_predictions(tmp_path: Path) -> None:
     registry = load_registry([toy, toy_chain], installed=False)
-    first = run(run_config("toy/find", "toy-model", output=str(tmp_path / "s"), **TOYS), registry, alone())
+    first = run([run_config("toy/find", "toy-model", output=str(tmp_path / "s"), **TOYS)], registry)[0]
     config = run_config("toy/follow", "toy-model", output=str(tmp_path / "s"), predictions_of=str(first.folder), **TOYS)
-    second = run(config, registry, alone())
+    second = run([config], registry)[0]
     assert called(second.folder).exit_code == 0
     moved = shutil.move(first.folder, tmp_path / "moved")
     assert any("--predictions-of PATH says where that lies now" in hint for hint in refused(second.folder).hints)
@@ -291,7 +289,7 @@ def test_a_run_at_an_address(stored: Result) -> None:
 def trained(task: str, model: str, folder: Path, **options: Any) -> Result:
     common = {"num_train_epochs": 2, "max_train_samples": 48, "select_split": "none", "limit": 16, "threads": 1, "quiet": True}
     places = {"output": str(folder / "results"), "checkpoints": str(folder / "checkpoints")}
-    return run_all([run_config(task, model, **{**common, **places, **options})])[0]
+    return run([run_config(task, model, **{**common, **places, **options})])[0]
 
 
 def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +319,7 @@ def test_a_model_that_was_trained_before(tmp_path: Path) -> None:
         "quiet": True,
     }
     folder = train(run_config("classification/sample", "tiny-bert", **options), str(tmp_path / "mine"))
-    [made] = run_all([
+    [made] = run([
         run_config("classification/sample", str(folder), output=str(tmp_path / "r"), limit=16, threads=1, quiet=True)
     ])  # fmt: skip
     assert called(made.folder).exit_code == 0
@@ -346,8 +344,7 @@ def test_every_kind_of_request_gives_the_same_bytes(kind: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_training_takes_the_same_number_of_processes(tmp_path: Path) -> None:
-    common = ["--threads", "1", "--quiet", "--limit", "16"]
-    common += ["--training", "num_train_epochs=1,max_train_samples=32,select_split=none"]
+    common = ["--threads", "1", "--quiet", "--epochs", "1", "--train-limit", "32", "--select-split", "none", "--limit", "16"]
     asked = ["--task", "classification/sample", "--model", "tiny-bert", "--processes", "2"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
     subprocess.run([sys.executable, "-m", "plmtasks", "run", *asked, *common, *places], check=True, timeout=250)

@@ -21,7 +21,6 @@ from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, PluginError, UnknownNameError
 from plmtasks.evaluation.runner import run
 from plmtasks.examples import Example
-from plmtasks.execution import alone
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import summary
 from plmtasks.perturbation import Perturbation
@@ -44,7 +43,7 @@ def config(tmp_path: Path) -> RunConfig:
 
 def test_the_unperturbed_come_out_as_without(config: RunConfig, registry: Registry) -> None:
     """The toy model's answers tell how batches were cut."""
-    plain, perturbed = run(replace(config, perturb=()), registry, alone()), run(config, registry, alone())
+    plain, perturbed = run([replace(config, perturb=())], registry)[0], run([config], registry)[0]
     assert plain.identity != perturbed.identity
     assert "perturbations" not in plain.record
     for name in ("predictions.jsonl", "statistics.npy"):
@@ -54,7 +53,7 @@ def test_the_unperturbed_come_out_as_without(config: RunConfig, registry: Regist
 
 
 def test_what_was_changed_is_scored_and_kept(config: RunConfig, registry: Registry) -> None:
-    result = run(config, registry, alone())
+    result = run([config], registry)[0]
     jsonschema.validate(result.record, SCHEMA)
     content = (result.folder / "perturbed.jsonl").read_bytes()
     assert result.record["files"]["perturbed.jsonl"] == hashlib.sha256(content).hexdigest()
@@ -81,10 +80,10 @@ def test_what_was_changed_is_scored_and_kept(config: RunConfig, registry: Regist
 def test_a_run_is_found_again_and_its_identity_knows_the_words(
     config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = run(config, registry, alone())
-    assert run(config, registry, alone()).record == first.record
+    first = run([config], registry)[0]
+    assert run([config], registry)[0].record == first.record
     monkeypatch.setattr(toy.Louder, "rewrite_words", lambda self, words, draw: [f"{word}!" for word in words])
-    assert run(config, registry, alone()).identity != first.identity
+    assert run([config], registry)[0].identity != first.identity
 
 
 class Fixed(Perturbation):
@@ -113,7 +112,7 @@ def with_one(perturbation: Perturbation) -> Registry:
 @pytest.mark.parametrize("n", [0, 1])
 def test_nothing_to_compare_where_it_changes_too_little(n: int, config: RunConfig) -> None:
     registry = with_one(Fixed(lambda text: text.upper() if text.endswith(" 5") and n else text))
-    result = run(replace(config, perturb=("fixed",)), registry, alone())
+    result = run([replace(config, perturb=("fixed",))], registry)[0]
     found = result.record["perturbations"]["fixed"]
     assert (found["examples"], found["difference"]) == (n, None)
     jsonschema.validate(result.record, SCHEMA)
@@ -129,7 +128,7 @@ def test_nothing_to_compare_where_it_changes_too_little(n: int, config: RunConfi
 )
 def test_what_does_not_suit_a_task_is_an_error(more: dict[str, Any], said: str, config: RunConfig) -> None:
     with pytest.raises(InputError, match=f"toy/even cannot be perturbed by 'fixed': {said}\n  those that fit it: toy-louder "):
-        run(replace(config, perturb=("fixed",)), with_one(Fixed(str.upper, **more)), alone())
+        run([replace(config, perturb=("fixed",))], with_one(Fixed(str.upper, **more)))[0]
 
 
 def test_a_task_that_names_no_texts(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,12 +136,12 @@ def test_a_task_that_names_no_texts(config: RunConfig, registry: Registry, monke
     unchangeable = replace(registry.task("toy/even"), texts=())  # type: ignore[type-var]
     monkeypatch.setitem(registry.items["task"], "toy/even", unchangeable)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="none of its inputs may be put in another way\n  those that fit it: none"):
-        run(config, registry, alone())
+        run([config], registry)[0]
 
 
 def test_an_unknown_one(config: RunConfig, registry: Registry) -> None:
     with pytest.raises(UnknownNameError, match="no perturbation 'toy-loud'\n  did you mean 'toy-louder'"):
-        run(replace(config, perturb=("toy-loud",)), registry, alone())
+        run([replace(config, perturb=("toy-loud",))], registry)[0]
 
 
 def test_words_keep_their_number() -> None:
@@ -184,4 +183,4 @@ def test_two_processes_and_a_resumed_run_give_the_same_bytes(tmp_path: Path) -> 
 
 def test_the_train_split_is_looked_at_where_the_user_wants_it(config: RunConfig, registry: Registry) -> None:
     with pytest.raises(InputError, match="toy has no train split to look for its examples in"):
-        run(replace(config, overlap=True), registry, alone())
+        run([replace(config, overlap=True)], registry)[0]

@@ -8,7 +8,7 @@ import pytest
 from plmtasks import RunConfig
 from plmtasks.config import run_config
 from plmtasks.errors import InputError
-from plmtasks.evaluation.job import Job, prepare
+from plmtasks.evaluation.job import EvaluationJob, prepare
 from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose
 
@@ -30,13 +30,13 @@ def config(tmp_path: Path) -> RunConfig:
     )
 
 
-def prepared(config: RunConfig) -> Job:
+def prepared(config: RunConfig) -> EvaluationJob:
     return prepare(config, load_registry())
 
 
-def shown(job: Job) -> list[tuple[str, list[str]]]:
-    assert all(isinstance(r, Choose) for r in job.requests)
-    return [(r.text, [s.text for s in r.shots]) for r in job.requests if isinstance(r, Choose)]
+def shown(job: EvaluationJob) -> list[tuple[str, list[str]]]:
+    assert all(isinstance(r, Choose) for r in job.asked.requests)
+    return [(r.text, [s.text for s in r.shots]) for r in job.asked.requests if isinstance(r, Choose)]
 
 
 @pytest.mark.parametrize("way", ["fixed", "per-example"])
@@ -75,8 +75,8 @@ def test_what_was_changed_is_not_shown_as_it_was(config: RunConfig) -> None:
     job = prepared(replace(config, shots=8, perturb=("case",)))
     texts = {e.id: e.inputs["text"] for e in job.examples}
     [perturbed] = job.perturbed
-    assert len(perturbed.requests) == len(ROWS)
-    for example, request in zip(perturbed.examples, perturbed.requests, strict=True):
+    assert len(perturbed.asked.requests) == len(ROWS)
+    for example, request in zip(perturbed.asked.examples, perturbed.asked.requests, strict=True):
         assert isinstance(request, Choose)
         assert example.inputs["text"] != texts[example.id]
         assert len(request.shots) == 8

@@ -17,8 +17,8 @@ from plmtasks import results, store
 from plmtasks.cli.results import command
 from plmtasks.config import RunConfig, run_config
 from plmtasks.errors import InputError, OutputError
-from plmtasks.evaluation.runner import run
-from plmtasks.execution import alone, environment
+from plmtasks.evaluation import run
+from plmtasks.execution import environment
 from plmtasks.files import place
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import render
@@ -43,7 +43,7 @@ def here(tmp_path: Path, registry: Registry) -> Path:
     """A store of three runs of two tasks."""
     folder = tmp_path / "here"
     for made in (config(folder), config(folder, batch_tokens=300), config(folder, "toy/find")):
-        run(made, registry, alone())
+        run([made], registry)[0]
     return folder
 
 
@@ -67,7 +67,7 @@ def other_machine(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Any:
         with monkeypatch.context() as patched:
             patched.setattr(environment, "_said_of_processor", lambda what: vendor)
             patched.setattr(toy.LoadedToy, "answer", lambda self, rs: [ClassifyAnswer(scores=(0.0, 1.0)) for _ in rs])
-            return run(asked, registry, alone())
+            return run([asked], registry)[0]
 
     return made
 
@@ -134,7 +134,7 @@ def test_what_goes_wrong_elsewhere_is_our_error(elsewhere: str, monkeypatch: pyt
 
 def test_a_run_is_not_written_to_an_address(elsewhere: str, registry: Registry) -> None:
     with pytest.raises(OutputError, match="a run writes to folders of this machine") as error:
-        run(replace(config(Path()), output=elsewhere), registry, alone())
+        run([replace(config(Path()), output=elsewhere)], registry)[0]
     assert error.value.hints == ("plmtasks results merge copies what is finished to an address",)
 
 
@@ -206,7 +206,7 @@ def test_show_has_everything_of_a_run(here: Path) -> None:
 
 
 def test_two_stores_become_one(here: Path, tmp_path: Path, registry: Registry) -> None:
-    run(config(tmp_path / "theirs", batch_tokens=200), registry, alone())
+    run([config(tmp_path / "theirs", batch_tokens=200)], registry)[0]
     shutil.copytree(read_results(here)[0].folder, tmp_path / "theirs" / "copy")
     into = tmp_path / "into"
     done = called("merge", str(here), str(tmp_path / "theirs"), str(into))
@@ -248,7 +248,7 @@ def test_nothing_is_overwritten(here: Path, tmp_path: Path, registry: Registry, 
     """The same identity and class of machine, and other bytes: one of the two is wrong."""
     with monkeypatch.context() as patched:
         patched.setattr(toy.LoadedToy, "answer", lambda self, rs: [ClassifyAnswer(scores=(0.0, 1.0)) for _ in rs])
-        run(config(tmp_path / "theirs"), registry, alone())
+        run([config(tmp_path / "theirs")], registry)[0]
     before = content(here)
     done = called("merge", str(tmp_path / "theirs"), str(here))
     assert done.exit_code == 1
@@ -297,7 +297,7 @@ def test_an_interrupted_merge_is_gone_on_with(here: Path, tmp_path: Path, monkey
 
 def test_an_unfinished_run_of_the_same_identity_is_not_mixed_with(here: Path, tmp_path: Path, registry: Registry) -> None:
     """Its answers may be of another machine, and its process may be alive."""
-    mine = run(config(tmp_path / "into"), registry, alone())
+    mine = run([config(tmp_path / "into")], registry)[0]
     (mine.folder / "result.json").unlink()
     before = content(mine.folder)
     list(store.merge([here], tmp_path / "into"))
@@ -348,7 +348,7 @@ def test_an_unfinished_run_goes_unless_somebody_is_at_it(here: Path) -> None:
 
 
 def test_an_empty_model_folder_goes_with_its_last_run(tmp_path: Path, registry: Registry) -> None:
-    made = run(config(tmp_path / "s"), registry, alone())
+    made = run([config(tmp_path / "s")], registry)[0]
     (made.folder / "result.json").unlink()
     called("prune", str(tmp_path / "s"), "--yes")
     assert list((tmp_path / "s").iterdir()) == []
@@ -357,7 +357,7 @@ def test_an_empty_model_folder_goes_with_its_last_run(tmp_path: Path, registry: 
 def test_a_run_of_an_earlier_version_is_superseded(here: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.waste(here, ["superseded"]) == []
     monkeypatch.setattr(toy.ToyModel, "version", 2)
-    later = run(config(here), registry, alone())
+    later = run([config(here)], registry)[0]
     (found,) = store.waste(here, ["superseded"])
     assert found.folder != later.folder
     assert found.why == f"run again with later versions: {later.folder}"
@@ -371,20 +371,19 @@ def test_a_run_of_an_earlier_version_is_superseded(here: Path, registry: Registr
 def test_a_run_on_other_data_is_not_superseded(here: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toy.ToyModel, "version", 2)
     monkeypatch.setenv("TOY_EXAMPLES", "9")
-    run(config(here), registry, alone())
+    run([config(here)], registry)[0]
     assert store.waste(here, ["superseded"]) == []
 
 
 def test_a_run_of_other_weights_is_not_superseded(here: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toy.ToyModel, "version", 2)
     monkeypatch.setattr(toy.ToyModel, "identity", lambda self, form, settings: {"weights": "others"})
-    run(config(here), registry, alone())
+    run([config(here)], registry)[0]
     assert store.waste(here, ["superseded"]) == []
 
 
 def test_a_model_that_learned_again_with_a_later_version(tmp_path: Path) -> None:
     """Its weights are others, as they must be; what it started from and learned from is the same."""
-    from plmtasks.evaluation import run as run_all
 
     places = {"output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c")}
     options: dict[str, Any] = {
@@ -395,7 +394,7 @@ def test_a_model_that_learned_again_with_a_later_version(tmp_path: Path) -> None
         "threads": 1,
         "quiet": True,
     }
-    [first] = run_all([run_config("classification/sample", "tiny-bert", **places, **options)])
+    [first] = run([run_config("classification/sample", "tiny-bert", **places, **options)])
     later = shutil.copytree(first.folder, first.folder.with_name("b" * 32))
     parts = json.loads((later / "config.json").read_text())
     parts["identity"]["format"] += 1

@@ -19,8 +19,7 @@ from click.testing import CliRunner
 from plmtasks.cli import cli
 from plmtasks.config import run_config
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.evaluation.runner import run
-from plmtasks.execution import alone
+from plmtasks.evaluation import run
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry
 from plmtasks.results import read_results
@@ -50,7 +49,7 @@ NAMES = (
 """Of metrics, as a file may have them."""
 
 SETTINGS = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
-OPTIONS = ("--dtype", "float32", "--batch-tokens", "30", "--threads", "1", "--config", "kernels=plain", "--quiet")
+OPTIONS = ("--dtype", "float32", "--batch-tokens", "30", "--threads", "1", "--kernels", "plain", "--quiet")
 SECRET = "the secret of somebody's home"
 LIMIT = 60
 """Seconds for a command."""
@@ -93,7 +92,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         patch.setenv("PLMTASKS_PLUGINS", "toy")
         registry = load_registry([toy], installed=False)
         configs = [run_config("toy/even", "toy-model", output=str(store), **{**SETTINGS, "batch_tokens": n}) for n in (30, 300)]
-        return [run(config, registry, alone()).folder for config in configs]
+        return [run([config], registry)[0].folder for config in configs]
 
 
 @pytest.fixture
@@ -308,7 +307,7 @@ def lines(root: Path) -> Iterator[list[str]]:
 
 def _tasks(stranger: Path) -> Iterator[list[str]]:
     model = str(stranger / "model")
-    learn = ["--training", "num_train_epochs=1", "--threads", "1", "--quiet"]
+    learn = ["--epochs", "1", "--threads", "1", "--quiet"]
     for task in sorted(str(p) for p in stranger.glob("*.toml") if not p.name.startswith("suite")):
         yield ["show", task, "--model", model, "--prompt", "chat"]
         yield ["check", task]

@@ -36,7 +36,7 @@ from plmtasks.testing import (
     TaskSubject,
     solved,
 )
-from plmtasks.testing.models import WELL_FORMED
+from plmtasks.testing.answers import WELL_FORMED
 
 TASKS = (*planted.TASKS, (planted_heavy.Heavy, "importing_is_light"))
 METRICS = (*planted.METRICS, (planted_heavy.HeavyMetric, "importing_is_light"))

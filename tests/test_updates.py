@@ -10,7 +10,7 @@ from plmtasks import TrainSettings
 from plmtasks.errors import InputError
 from plmtasks.execution import padded_tokens
 from plmtasks.model import Cost
-from plmtasks.training.updates import epoch_updates, pieces
+from plmtasks.training.updates import epoch_updates, micro_batches
 
 SIZES = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 60), min_size=1, max_size=4)
 
@@ -28,7 +28,7 @@ def test_an_epoch_sees_every_example_once(examples: int, size: int, accumulation
 def test_mixed_by_size_every_task_is_seen_once_an_epoch(tasks: dict[str, int], size: int, epoch: int) -> None:
     updates = epoch_updates(tasks, TrainSettings(train_batch_size=size), epoch)
     for number, examples in enumerate(tasks.values()):
-        assert sorted(i for u in updates if u.lesson == number for i in u.examples) == list(range(examples))
+        assert sorted(i for u in updates if u.task == number for i in u.examples) == list(range(examples))
 
 
 @given(SIZES, st.integers(1, 10), st.floats(0.5, 20))
@@ -37,7 +37,7 @@ def test_a_task_goes_through_all_its_examples_before_any_comes_again(tasks: dict
     seen: dict[int, list[int]] = {number: [] for number in range(len(tasks))}
     for epoch in range(3):
         for update in epoch_updates(tasks, settings, epoch):
-            seen[update.lesson] += update.examples
+            seen[update.task] += update.examples
     for number, examples in enumerate(tasks.values()):
         counts = Counter(seen[number])
         assert max(counts.values()) - min(counts[i] for i in range(examples)) <= 1
@@ -45,7 +45,7 @@ def test_a_task_goes_through_all_its_examples_before_any_comes_again(tasks: dict
 
 def share(tasks: dict[str, int], mixing: str) -> list[float]:
     updates = epoch_updates(tasks, TrainSettings(train_batch_size=4, mixing=mixing), 0)
-    counts = Counter(u.lesson for u in updates)
+    counts = Counter(u.task for u in updates)
     return [counts[number] / len(updates) for number in range(len(tasks))]
 
 
@@ -78,12 +78,12 @@ def test_mixing_that_is_none(mixing: str, said: str) -> None:
     st.integers(1, 200),
     st.none() | st.integers(0, 40),
 )
-def test_pieces_cover_the_batch_within_the_budget(items: list[tuple[int, str]], budget: int, padding: int | None) -> None:
+def test_micro_batches_cover_the_batch_within_the_budget(items: list[tuple[int, str]], budget: int, padding: int | None) -> None:
     costs = [Cost(width=width, group=group) for width, group in items]
-    made = list(pieces(range(len(items)), costs, budget, padding))
-    assert sorted(i for piece in made for i in piece) == list(range(len(items)))
-    for piece in made:
-        assert len({costs[i].group for i in piece}) == 1
-        tokens = padded_tokens([costs[i] for i in piece])
-        assert len(piece) == 1 or tokens <= budget
-        assert padding is None or tokens - sum(costs[i].width for i in piece) <= padding
+    made = list(micro_batches(range(len(items)), costs, budget, padding))
+    assert sorted(i for micro_batch in made for i in micro_batch) == list(range(len(items)))
+    for micro_batch in made:
+        assert len({costs[i].group for i in micro_batch}) == 1
+        tokens = padded_tokens([costs[i] for i in micro_batch])
+        assert len(micro_batch) == 1 or tokens <= budget
+        assert padding is None or tokens - sum(costs[i].width for i in micro_batch) <= padding

@@ -18,10 +18,8 @@ from plmtasks import results
 from plmtasks.cli.results import command
 from plmtasks.config import run_config
 from plmtasks.data import Dataset
-from plmtasks.evaluation import run as run_all
-from plmtasks.evaluation.runner import run
+from plmtasks.evaluation import run
 from plmtasks.examples import Example
-from plmtasks.execution import alone
 from plmtasks.files import dump, sealed
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard.boards import make_boards
@@ -37,9 +35,7 @@ def registry() -> Registry:
 @pytest.fixture(scope="module")
 def written(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Result:
     options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
-    return run(
-        run_config("toy/even", "toy-model", output=str(tmp_path_factory.mktemp("store")), **options), registry, alone()
-    )  # fmt: skip
+    return run([run_config("toy/even", "toy-model", output=str(tmp_path_factory.mktemp("store")), **options)], registry)[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +49,7 @@ def sliced(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Resu
                 for i in range(80)
             ]})
         )  # fmt: skip
-        return run(
-            run_config("toy/even", "toy-model", output=str(tmp_path_factory.mktemp("sliced")), **options), registry, alone()
-        )
+        return run([run_config("toy/even", "toy-model", output=str(tmp_path_factory.mktemp("sliced")), **options)], registry)[0]
 
 
 @pytest.fixture
@@ -182,7 +176,10 @@ def test_an_altered_interval_is_found_by_the_deep_check(copy: Path, registry: Re
         (lambda r: r["signatures"].update(toy_accuracy="toy_accuracy v2"), "metrics"),
         (lambda r: r["data"].update(examples=24), "scores of toy_accuracy from statistics.npy"),
         (lambda r: r["data"].update(skipped=1), "rows of toy_accuracy"),
-        (lambda r: r["protocol"].update(given={"task": "toy/find", "model": "m", "identity": "0" * 32}), "the run that is given"),
+        (
+            lambda r: r["protocol"].update(predictions_of={"task": "toy/find", "model": "m", "identity": "0" * 32}),
+            "the run whose predictions are taken",
+        ),
         (lambda r: r.update(identity="0" * 32), "the folder's name"),
         (lambda r: r["scores"].update(another={}), "metrics that gave scores"),
         (lambda r: r.pop("protocol"), "result.json"),
@@ -294,9 +291,9 @@ def test_a_run_of_what_is_not_installed_is_not_checked_all_through(
 
 def test_a_run_of_given_predictions_passes_too(tmp_path: Path, registry: Registry) -> None:
     options: dict[str, Any] = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
-    first = run(run_config("toy/find", "toy-model", output=str(tmp_path), **options), registry, alone())
+    first = run([run_config("toy/find", "toy-model", output=str(tmp_path), **options)], registry)[0]
     config = run_config("toy/follow", "toy-model", output=str(tmp_path), predictions_of=str(first.folder), **options)
-    second = run(config, registry, alone())
+    second = run([config], registry)[0]
     assert {f.state for f in findings(second.folder, registry, deep=True).values()} == {"as written"}
 
 
@@ -348,6 +345,6 @@ def test_the_command_says_what_was_expected_and_found(copy: Path, monkeypatch: p
 def test_a_run_of_every_kind_of_request_passes_every_check(task: str, model: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c"), "threads": 1, "quiet": True}
     training: dict[str, Any] = {"num_train_epochs": 1, "max_train_samples": 32, "select_split": "none", "limit": 24}
-    [made] = run_all([run_config(task, model, **options, **training)])
+    [made] = run([run_config(task, model, **options, **training)])
     found = findings(made.folder, load_registry(), deep=True)
     assert {what: f for what, f in found.items() if f.state != "as written"} == {}

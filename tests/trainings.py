@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from plmtasks import RunConfig, TrainSettings, run_config
-from plmtasks.evaluation import session
+from plmtasks.evaluation import train
+from plmtasks.evaluation.work import Train
 from plmtasks.execution import joined
 from plmtasks.hooks import load_registry
 
@@ -45,7 +46,7 @@ def killed(folder: Path) -> None:
     for kind in KINDS:
         process = os.fork()
         if not process:
-            session.train(configs(kind), str(folder / kind), registry)
+            train(configs(kind), str(folder / kind), registry)
             os._exit(0)
         state, deadline = folder / kind / "training" / "state.pt", time.monotonic() + 100
         while not state.exists() and time.monotonic() < deadline:
@@ -60,7 +61,7 @@ def together(folder: Path) -> None:
     registry = load_registry()
     with joined() as processes:
         for kind in KINDS:
-            session._train(configs(kind), folder / kind, processes.within(kind), registry)
+            Train(configs=tuple(configs(kind)), folder=str(folder / kind)).do(processes.within(kind), registry)
 
 
 if __name__ == "__main__":

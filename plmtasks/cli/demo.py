@@ -23,7 +23,7 @@ def command(output: str, processes: int | None) -> None:
     """
     from ..config import run_config
     from ..errors import PlmtasksError
-    from ..evaluation import fitting, run
+    from ..evaluation import run
     from ..hooks import load_registry
     from ..leaderboard import render
 
@@ -34,7 +34,7 @@ def command(output: str, processes: int | None) -> None:
         "processes": processes or 0, "yes": True, "early_stopping_patience": 2,
         "threads": 1,  # more threads slow so small models down
     }  # fmt: skip
-    results = run(fitting([run_config(task, model, **values) for task in tasks for model in MODELS], registry), registry)
+    results = run([run_config(task, model, **values) for task in tasks for model in MODELS], registry)
     say(render(results, "table", registry), nl=False)
     low = [f"{r.task} on {r.model}: {r.score}" for r in results if r.score is None or r.score < THRESHOLDS.get(r.task, THRESHOLD)]
     if low:

@@ -51,7 +51,7 @@ def command(
     A model whose head would be newly initialized is trained on the task's train split first. The same run is never computed
     twice.
     """
-    from ..evaluation import fitting, run
+    from ..evaluation import run
     from ..execution import speaks
     from ..hooks import load_registry
     from ..leaderboard import render, summary
@@ -59,21 +59,16 @@ def command(
     registry = load_registry(trusting=bool(values["trust_remote_code"]))
     asked = suite(tasks, models, config, values)
     runs = [asked.configs(*pair) for pair in asked.pairs() if not asked.excludes(*pair)]
-    fit = fitting([seeds[0] for seeds in runs], registry)
-    for first, *_ in runs:
-        if first not in fit and not first.quiet:
-            say(f"{first.task} cannot be asked of {first.model}: left out", err=True)
-    runs = [seeds for seeds in runs if seeds[0] in fit]
-    results = iter(run([one for seeds in runs for one in seeds], registry))
-    grouped = [[next(results) for _ in seeds] for seeds in runs]
+    results = run([one for seeds in runs for one in seeds], registry)
     if not speaks():
         return
-    say(render([result for group in grouped for result in group], "table", registry), nl=False)
-    for group in grouped:
-        distinct = {result.identity: result for result in group}
+    say(render(results, "table", registry), nl=False)
+    count = len(runs[0]) if runs else 1
+    for i in range(0, len(results), count):
+        distinct = {result.identity: result for result in results[i : i + count]}
         for result in distinct.values():
             say(f"{result.task} on {result.model}: {result.folder}")
             if slices or result.record.get("perturbed"):
                 say(summary(result), nl=False)
-        if len(distinct) < len(group):
-            say(f"  no answer depends on the seed: {len(distinct)} run stands for all {len(group)}")
+        if len(distinct) < count:
+            say(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")

@@ -40,8 +40,7 @@ def command(
     """Train a model on a task's train split; interrupted, the same command goes on.
 
     Several tasks are learned by one model, with a head for each or as text to text; `plmtasks export` writes one of them. A file
-    gives each of them data of its own. Batches are computed in pieces of like length, with an evaluation each epoch; the best is
-    kept.
+    gives each of them data of its own. Micro-batches hold texts of like length, with an evaluation each epoch; the best is kept.
     """
     from ..evaluation import estimate, train
     from ..execution import speaks

@@ -2,9 +2,11 @@
 
 from .candidates import LETTERS, Cell, check_reading, predicted, settle, whole
 from .dataset import (
+    CONTENT,
     SPLIT_FILES,
     Dataset,
     HubData,
+    content_name,
     draw,
     holds_objects,
     hub_dataset,
@@ -24,6 +26,7 @@ from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by
 from .synthetic import ROLES, SENTIMENTS, SPLIT_SIZES, Event, events
 
 __all__ = [
+    "CONTENT",
     "DOCUMENT_LENGTHS",
     "GENDER",
     "LANGUAGES",
@@ -45,6 +48,7 @@ __all__ = [
     "by_length",
     "check_reading",
     "class_names",
+    "content_name",
     "dimension",
     "draw",
     "events",

@@ -118,6 +118,27 @@ class Dataset:
             self._hashes[split] = fingerprint(self[split])
         return self._hashes[split]
 
+    def public_name(self, split: str, source: Source) -> str:
+        """What a result calls the data of a split: its published name, or, of a user's own files, a name of their content.
+
+        How files and folders are called is each user's own affair; a result has the same bytes whatever it is.
+
+        source: what the data were opened from
+        """
+        named = (source.train_data if split == "train" else None) or source.data
+        if named is None or named.startswith("hf://"):
+            return named or self.name
+        return content_name(self.fingerprint(split))
+
+
+CONTENT = "content "
+"""How the name of data begins that have none but that of their content."""
+
+
+def content_name(fingerprint: str) -> str:
+    """The name of a user's own data, whatever their files are called."""
+    return f"{CONTENT}{fingerprint[:12]}"
+
 
 def is_empty(example: Example) -> bool:
     """Whether one of its texts has no character that is seen."""

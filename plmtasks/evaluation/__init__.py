@@ -1,11 +1,11 @@
 """A task and a model in, a result out."""
 
-from . import job, session
 from .job import any_form
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
-from .session import answers, estimate, fitting, predict, run, train, worker
+from .session import answers, estimate, outlook, predict, run, run_apart, train
 from .suite import Entry, Suite, read_suite
+from .work import worker
 
 __all__ = [
     "BLOCK",
@@ -20,13 +20,12 @@ __all__ = [
     "config_of",
     "differences",
     "estimate",
-    "fitting",
-    "job",
+    "outlook",
     "predict",
     "read_suite",
     "reproduce",
     "run",
-    "session",
+    "run_apart",
     "train",
     "worker",
 ]

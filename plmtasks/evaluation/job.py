@@ -1,90 +1,216 @@
-"""A run whose names are resolved and whose questions are known; nothing is loaded yet."""
+"""A run whose names are resolved and whose questions are known, and its identity; nothing is loaded yet."""
 
-import itertools
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import cast
+from typing import Any
 
 from ..config import RunConfig, Source
 from ..data import GENDER, Dataset, Groups, draw, read_groups, refuse_unknown
-from ..errors import InputError, MismatchError, PlmtasksError, counted
-from ..examples import Example, Prediction
+from ..errors import InputError, MismatchError
+from ..examples import Example, fingerprint
 from ..hooks import Registry
 from ..metric import Metric
 from ..model import Model
-from ..requests import Answer, Prompted, Request, Shot
-from ..results import content_name
-from ..scoring import bound_metrics
+from ..requests import Prompted, Request, to_json
+from ..results import identity_hash
+from ..scoring import Asked, bound_metrics
 from ..task import Rewritable, Task
-from . import given, robustness
+from ..training import TrainingJob, must_learn, train_split
+from . import followed, robustness
 from .robustness import Perturbed
+from .selection import selection
+from .shots import Asker
+
+FORMAT = 5
+"""Raised whenever the core would make another result of the same parts."""
+
+
+Load = Callable[[Task, Source], Dataset]
+"""Opens a task's data."""
+
+
+def load_data(task: Task, source: Source) -> Dataset:
+    """The task's data from this source, opened anew."""
+    return task.load(source)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A run whose names are resolved and whose questions are known; nothing is loaded yet."""
+    """A task, a model, and how the one is asked of the other; nothing is loaded yet."""
 
     config: RunConfig
     task: Task
     model: Model
     kind: str
-    metrics: Sequence[Metric]
+    """Of request, by which the model is asked the task."""
     data: Dataset
+
+    @cached_property
+    def asker(self) -> Asker:
+        """Makes requests of examples."""
+        return Asker(self.task, self.kind, self.data, self.config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationJob(Job):
+    """A run whose questions are known. Its settings are at their defaults where no answer depends on them."""
+
+    metrics: Sequence[Metric]
     split: str
-    examples: Sequence[Example]
-    requests: Sequence[Request]
-    """One for each example."""
+    asked: Asked
     example_request: Request
-    """Any of them: it shows the label set."""
+    """Any of the requests: it shows the label set."""
     total: int
     """How many examples there are without a limit."""
     learned: bool = False
     """Whether the model was trained for this run."""
-    given: Mapping[str, str] = field(default_factory=dict)
+    predictions_of: Mapping[str, str] = field(default_factory=dict)
     """The run whose predictions take the place of what the data gives: its task, model and identity."""
     perturbed: Sequence[Perturbed] = ()
     """What is asked besides."""
     groups: Groups | None = None
     """What slices the examples by the people in their texts."""
 
+    @property
+    def examples(self) -> Sequence[Example]:
+        return self.asked.examples
+
+    @cached_property
     def sliced(self) -> Sequence[Example]:
         """The examples with these slices too. They are no part of the data, so runs with and without can be compared."""
         fields = self.task.people or self.task.texts if isinstance(self.task, Rewritable) else ()
         return self.groups.sliced(self.examples, fields or None) if self.groups else self.examples
 
+    @cached_property
+    def training(self) -> TrainingJob:
+        """How its model learns from the train split, before this run."""
+        return TrainingJob(
+            config=self.config, task=self.task, model=self.model, kind=self.kind, data=self.data,
+            example_request=self.example_request,
+            reported=self.split, selection=selection(self.task, self.kind, self.metrics, self.config.settings),
+        )  # fmt: skip
 
-def prepare(config: RunConfig, registry: Registry, *, learns: bool = False, data: Dataset | None = None) -> Job:
+    @cached_property
+    def must_learn(self) -> bool:
+        """Whether its model has to be trained before.
+
+        raises: InputError if it may not be trained, or there is nothing to train on
+        """
+        return not self.learned and must_learn(self.training)
+
+    @cached_property
+    def shots(self) -> int:
+        """Solved examples before each question."""
+        return self.config.shots or max(
+            len(r.shots) if isinstance(r, Prompted) else 0 for r in (self.example_request, *self.asked.requests)
+        )
+
+    @cached_property
+    def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The model's own part of the identity, with the seed of the settings and with another."""
+        s = self.config.settings
+        one, other = (self.model.identity(self.example_request, replace(s, seed=seed)) for seed in (s.seed, s.seed + 1))
+        return one, other
+
+    @property
+    def draws(self) -> bool:
+        """Whether the model's answers depend on the seed of its settings."""
+        one, other = self._weights
+        return one != other
+
+    @cached_property
+    def parts(self) -> Mapping[str, Any]:
+        """The parts of the identity: all that can change an answer or a score; a seed that changes none is 0."""
+        c = self.config
+        settings = c.settings if self.draws else replace(c.settings, seed=0)
+        left_out = self.data.left_out(self.split)
+        return {
+            "format": FORMAT, "task": self.task.config(), "ask": self.kind, "requests": identity_hash({"keys": self.asked.keys}),
+            "data": {
+                "name": self.data.public_name(self.split, c.source), "split": self.split,
+                "fingerprint": fingerprint(self.examples), "total": self.total, **({"left_out": left_out} if left_out else {}),
+            },
+            "model": {
+                "name": self.model.name, "family": self.model.family, "version": self.model.version, **self._weights[0],
+            },
+            "shots": self.shots, "settings": to_json(settings), "metrics": {m.name: m.signature() for m in self.metrics},
+            "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
+            "trained": _without_columns(self.model.training_record()),
+            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}),
+            "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
+            "overlap": self.data.fingerprint("train") if c.overlap else None,
+            **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
+        }  # fmt: skip
+
+    @cached_property
+    def identity(self) -> str:
+        """The hash of the parts."""
+        return identity_hash(self.parts)
+
+    def of_all_seeds(self, trained: str | None) -> str:
+        """A hash of what this run and those of other seeds have in common.
+
+        trained: what the trainings of all seeds have in common, where the model was trained for this run
+        """
+        c = self.config
+        one, other = self._weights
+        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if c.shots else None
+        bare = [r.with_shots(()).key() for r in self.asked.requests if isinstance(r, Prompted)] if c.shots else self.asked.keys
+        return identity_hash({
+            **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
+            "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
+            "trained": None if trained else self.parts["trained"], "shots": pool,
+        })  # fmt: skip
+
+
+def _without_columns(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a record tells of a training, without the names that its data's columns happened to have."""
+    return {name: value for name, value in (record or {}).items() if name != "columns"}
+
+
+def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> EvaluationJob:
     """Resolves names, reads the data and asks the task.
 
-    learns: the labels are those of the data, and not those that the model has learned before
-    data: the config's, if it is at hand; None: it is opened
+    load: opens the config's data, or has them at hand
 
     raises: InputError and its kinds, whatever cannot be run
     """
-    task, model = registry.task(config.task), registry.model(config.model)
-    kind = choose_kind(task, model, config.ask, registry)
-    data = data or task.load(config.source)
+    task, model, kind = resolve(config, registry)
+    data = load(task, config.source)
     bound = task.bind(data)
-    task = bound if learns or config.train == "always" or task.labels else with_learned_labels(bound, model)
+    task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
-    whole, taken = given.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
+    whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
     examples = draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = task.ask(data[split][0].hidden(), kind)
     config = replace(config, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
-    perturbed = [
-        replace(p, requests=asker.ask(p.examples, originals))
-        for p in robustness.perturb(config.perturb, task, examples, registry)
-    ]
-    return Job(
-        config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split, examples=examples,
-        requests=asker.ask(examples), example_request=example_request, total=len(whole), given=taken,
-        perturbed=perturbed, groups=_groups(task, config),
+    return EvaluationJob(
+        config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
+        example_request=example_request, total=len(whole),
+        asked=asker.ask(examples), predictions_of=predictions_of, groups=_groups(task, config),
+        perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
+    )  # fmt: skip
+
+
+def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
+    """Resolves names and reads the train split of a model that learns a task, and is not evaluated after.
+
+    raises: InputError and its kinds, whatever cannot be learned
+    """
+    task, model, kind = resolve(config, registry)
+    data = task.load(config.source)
+    task = task.bind(data)
+    metrics = bound_metrics(task, config.metrics, registry)
+    example_request = task.ask(train_split(data, model)[0].hidden(), kind)
+    settings = config.settings.that_matter(example_request)
+    return TrainingJob(
+        config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
+        selection=selection(task, kind, metrics, settings),
     )  # fmt: skip
 
 
@@ -119,7 +245,7 @@ def knowing(task: Task, model: Model, config: RunConfig) -> Task:
         return task
 
 
-def made_up(task: Task) -> Example:
+def any_new_question(task: Task) -> Example:
     """Any new question.
 
     raises: InputError if the task takes none
@@ -132,14 +258,22 @@ def any_form(config: RunConfig, registry: Registry) -> Request:
 
     raises: InputError and its kinds
     """
-    task, model = registry.task(config.task), registry.model(config.model)
-    kind = choose_kind(task, model, config.ask, registry)
+    task, model, kind = resolve(config, registry)
     try:
         task = knowing(task, model, config)
-        example_request = task.ask(made_up(task).hidden(), kind)
+        example_request = task.ask(any_new_question(task).hidden(), kind)
     except InputError:
         return prepare(config, registry).example_request
     return example_request if example_request.label_set() != () else prepare(config, registry).example_request
+
+
+def resolve(config: RunConfig, registry: Registry) -> tuple[Task, Model, str]:
+    """The task, the model, and the kind of request by which the one is asked of the other.
+
+    raises: UnknownNameError, PluginError, ModelError; MismatchError, InputError as `choose_kind`
+    """
+    task, model = registry.task(config.task), registry.model(config.model)
+    return task, model, choose_kind(task, model, config.ask, registry)
 
 
 def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry) -> str:
@@ -154,116 +288,3 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
             return kind
     fitting = registry.models_that_answer([wanted] if wanted else task.asks)
     raise MismatchError((task.name, task.asks), (model.name, model.answers), fitting, wanted)
-
-
-class Asker:
-    """Makes requests of examples, with shots before them: never the example itself, nor one that asks the same."""
-
-    def __init__(self, task: Task, kind: str, data: Dataset, config: RunConfig) -> None:
-        self.task, self.kind, self.data, self.config, self.count = task, kind, data, config, config.shots
-        self._requests: dict[int, Request] = {}
-        self._first: tuple[str, Sequence[int]] = "", ()
-
-    def ask(self, examples: Sequence[Example], originals: Mapping[str, Example] = MappingProxyType({})) -> list[Request]:
-        """One request for each example.
-
-        originals: by id what an example was before it was changed; that is no shot of it either
-
-        raises: InputError if the task takes no shots, or there are too few
-        """
-        requests = [self._bare(example) for example in examples]
-        if not self.count or not requests:
-            return requests
-        if not isinstance(requests[0], Prompted):
-            raise InputError(
-                f"a {self.kind} request takes no shots",
-                f"task {self.task.name!r} can be asked by: {', '.join(self.task.asks)} (--ask KIND)",
-            )
-        if "train" not in self.data.splits:
-            raise InputError(f"{self.data.name} has no train split to take shots from", "name one with --train-data PATH")
-        if self.count > len(self.data["train"]):
-            raise InputError(
-                f"{self.count} shots were asked for, the train split has {counted(len(self.data['train']), 'example')}"
-            )
-        made: list[Request] = []
-        for example, request in zip(examples, requests, strict=True):
-            before = originals.get(example.id)
-            asked = [(example, request), *([(before, self._bare(before))] if before is not None else [])]
-            made.append(cast(Prompted, request).with_shots(self._shots(asked)))
-        return made
-
-    def _bare(self, example: Example) -> Request:
-        return self.task.ask(example.hidden(), self.kind)
-
-    def _shots(self, asked: Sequence[tuple[Example, Request]]) -> tuple[Shot, ...]:
-        """The first that are drawn of those which ask something else.
-
-        asked: what stands after the shots, and its request
-
-        raises: InputError if too few are left
-        """
-        each = "" if self.config.shots_from == "fixed" else f" {asked[0][0].id}"
-        others = (i for i in self._order(f"{self.config.seed}{each}") if not any(self._same(i, *a) for a in asked))
-        taken = list(itertools.islice(others, self.count))
-        if len(taken) < self.count:
-            raise InputError(
-                f"{self.count} shots were asked for, the train split has {len(taken)} examples that ask something else than "
-                f"{asked[0][0].id!r}",
-                "ask for fewer with --shots, or name more examples with --train-data PATH",
-            )
-        return tuple(self._shot(i) for i in taken)
-
-    def _order(self, seed: str) -> Iterator[int]:
-        """Places in the train split in a random order, which is drawn to its end only where that is wanted."""
-        pool = range(len(self.data["train"]))
-        if self._first[0] != seed:
-            self._first = seed, random.Random(seed).sample(pool, self.count)
-        yield from self._first[1]
-        rest = [i for i in pool if i not in self._first[1]]
-        random.Random(f"{seed} and more").shuffle(rest)
-        yield from rest
-
-    def _request(self, place: int) -> Request:
-        if place not in self._requests:
-            self._requests[place] = self._bare(self.data["train"][place])
-        return self._requests[place]
-
-    def _same(self, place: int, example: Example, request: Request) -> bool:
-        """Whether the inputs are equal, or what is asked with them."""
-        if self.data["train"][place].inputs == example.inputs:
-            return True
-        one, other = (cast(Prompted, r).with_shots(()) for r in (self._request(place), request))
-        return one == other
-
-    def _shot(self, place: int) -> Shot:
-        request = cast(Prompted, self._request(place))
-        return request.as_shot(self.task.solve(self.data["train"][place], request))
-
-
-def data_name(data: Dataset, split: str, source: Source) -> str:
-    """What a result calls the data of a split: its published name, or, of a user's own files, a name of their content.
-
-    How files and folders are called is each user's own affair; a result has the same bytes whatever it is.
-    """
-    named = (source.train_data if split == "train" else None) or source.data
-    if named is None or named.startswith("hf://"):
-        return named or data.name
-    return content_name(data.fingerprint(split))
-
-
-def read(
-    task: Task, examples: Sequence[Example], requests: Sequence[Request], answers: Mapping[str, Answer], skipped: frozenset[str]
-) -> dict[str, Prediction]:
-    """The predictions of all examples that were not skipped, by id.
-
-    raises: PlmtasksError if an example has no answer
-    """
-    predictions = {}
-    for example, request in zip(examples, requests, strict=True):
-        key = request.key()
-        if key in skipped:
-            continue
-        if key not in answers:
-            raise PlmtasksError(f"example {example.id!r} was not answered")
-        predictions[example.id] = task.read(example.hidden(), request, answers[key])
-    return predictions

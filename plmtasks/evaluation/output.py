@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import DataError, OutputError, counted
 from ..files import dump, lock, open_folder, read_object, write_text
 from ..requests import from_json, to_json
-from .questions import Lines
+from .questions import Lines, Listed
 from .tables import Table
 
 
@@ -119,17 +119,17 @@ class Kept:
             )
         self.state = replace(self.state, weights={**self.state.weights, task: weights})
 
-    def skip(self, lines: Lines | Table) -> bytes | None:
+    def skip(self, lines: Lines | Listed | Table) -> bytes | None:
         """Takes the lines that are answered; returns the first of them that is not blank.
 
         raises: OutputError if they are not those that were answered
         """
         opening = None
         left = self.state.lines
-        while left and (found := lines.take(min(left, 1024))):
-            opening = opening or next((line for line in found if line.strip()), None)
-            self._count(found)
-            left -= len(found)
+        while left and (taken := lines.take(min(left, 1024))):
+            opening = opening or next((line for line in taken if line.strip()), None)
+            self._count(taken)
+            left -= len(taken)
         if self.state.lines and (left or self._digest.hexdigest() != self.state.digest):
             what = f"has only {self.state.lines - left}" if left else "begins with other lines"
             raise OutputError(

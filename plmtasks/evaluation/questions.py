@@ -1,11 +1,12 @@
 """New questions from a file, a pipe or a terminal: one a line."""
 
+import itertools
 import os
 import re
 import select
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import DataError, InputError, counted
@@ -47,11 +48,11 @@ class Lines:
             if self._lines and not select.select([self._file], [], [], PATIENCE)[0]:
                 break
             self._read()
-        found = [self._lines.popleft() for _ in range(min(most, len(self._lines)))]
-        if not self.taken and found:
-            found[0] = found[0].removeprefix(b"\xef\xbb\xbf")
-        self.taken += len(found)
-        return [line.removesuffix(b"\r") for line in found]
+        lines = [self._lines.popleft() for _ in range(min(most, len(self._lines)))]
+        if not self.taken and lines:
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+        self.taken += len(lines)
+        return [line.removesuffix(b"\r") for line in lines]
 
     def _read(self) -> None:
         try:
@@ -69,6 +70,26 @@ class Lines:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+class Listed:
+    """Questions of a caller in Python, each as JSON: a text, or an object of the task's fields."""
+
+    interactive = False
+    name = "the questions"
+
+    def __init__(self, questions: Iterable[str]) -> None:
+        self._questions = iter(questions)
+        self.taken = 0
+
+    def take(self, most: int) -> list[bytes]:
+        """The next questions: `most`, or fewer at the end."""
+        taken = [question.encode() for question in itertools.islice(self._questions, most)]
+        self.taken += len(taken)
+        return taken
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class Typed(Lines):
@@ -136,17 +157,17 @@ def read_question(task: Task, line: bytes, name: str, number: int, following: Ta
         return Example(id=str(number), inputs={})
     # a word in braces may begin a text: "{laughs} I never"
     is_object = re.match(r'\s*\{(?!\s*\w[^":{}]*\})', text) is not None
-    return pose(task, read_json_line(where, text) if is_object else text, (where, number), following)
+    return pose(task, read_json_line(where, text) if is_object else text, where, number, following)
 
 
-def pose(task: Task, question: str | Mapping[str, Any], place: tuple[str, int], following: Task | None = None) -> Example:
+def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int, following: Task | None = None) -> Example:
     """A question given as its fields by name and perhaps "id", or as one text.
 
-    place: where it stands, for messages, and its number
+    where: where it stands, for messages
+    number: its id, if it has none
 
     raises: DataError
     """
-    where, number = place
     if following is not None and not isinstance(question, str) and any(name in question for name in own_fields(following, task)):
         task = following
     row = _cells(task, question, where) if isinstance(question, str) else dict(question)

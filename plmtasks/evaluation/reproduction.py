@@ -12,11 +12,11 @@ from .. import training
 from ..config import RunConfig
 from ..errors import DataError, InputError, OutputError
 from ..execution import Progress, alone, environment
-from ..files import as_text, check, dump
+from ..files import check, dump
 from ..hooks import Registry
 from ..requests import from_json, to_json
 from ..results import Result, part
-from . import lessons, runner, session
+from . import session
 from .job import prepare
 
 FILES = ("result.json", "predictions.jsonl", "statistics.npy")
@@ -29,7 +29,7 @@ WORDS = {
     "model": "of the model: the", "model files": "of the model: the file",
     "model version": "the version of how the model is asked",
     "settings": "the setting", "metrics": "the metric", "allow_untrained": "whether weights are newly initialized",
-    "given": "of the run that is given: the", "trained": "of the training: the",
+    "predictions_of": "of the run whose predictions are taken: the", "trained": "of the training: the",
     "trained start": "of the model before its training: the", "trained learned": "of what is learned: the",
     "trained learned data fingerprint": "the examples of the train split", "trained learned data": "of the train split: the",
     "trained learned pairs": "what is learned: questions and their answers",
@@ -82,22 +82,22 @@ def config_of(result: Result, moved: Moved, output: str, checkpoints: str) -> Ru
 
     raises: InputError if its settings are not there, or not known here
     """
-    said, parts = _stored(result)
+    settings, parts = _stored(result)
     known = to_json(RunConfig(task="", model=""))
-    unknown = [name for name in _names(said) if name not in set(_names(known))]
+    unknown = [name for name in _names(settings) if name not in set(_names(known))]
     if unknown:
         raise InputError(f"{result.folder} was run with settings that are not known here: {', '.join(unknown)}", _version(result))
     try:
-        config: RunConfig = from_json(RunConfig, _filled(known, said))
+        config: RunConfig = from_json(RunConfig, _filled(known, settings))
     except (KeyError, TypeError, ValueError) as e:
         raise DataError(str(result.folder / "config.json"), "the settings of a run", str(e)) from e
     source = replace(
         config.source, data=moved.data or config.source.data, train_data=moved.train_data or config.source.train_data
     )  # fmt: skip
     return replace(
-        config, source=source, predictions_of=moved.predictions_of or config.predictions_of, output=output,
-        model=moved.model or config.model,
-        checkpoints=checkpoints, training=replace(config.training, report_to=()), retry_oom=False, yes=True,
+        config, source=source, predictions_of=moved.predictions_of or config.predictions_of,
+        model=moved.model or config.model, output=output, checkpoints=checkpoints,
+        training=replace(config.training, report_to=()), retry_oom=False, yes=True,
         # how many processes answer changes nothing, how many train does
         processes=parts.get("trained", {}).get("parts", {}).get("processes", 1),
     )  # fmt: skip
@@ -109,13 +109,13 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
     raises: DataError
     """
     try:
-        found = result.config()
-        if not found:
+        stored = result.config()
+        if not stored:
             raise DataError(str(result.folder / "config.json"), "settings and identity of the run", "no such file")
-        check(str(result.folder / "config.json"), found, {"config": {}, "identity": {"task": {}, "model": {}}})
+        check(str(result.folder / "config.json"), stored, {"config": {}, "identity": {"task": {}, "model": {}}})
     except DataError as e:
         raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
-    return found["config"], found["identity"]
+    return stored["config"], stored["identity"]
 
 
 def _names(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -126,12 +126,12 @@ def _names(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield from _names(inner, f"{above}{name}.")
 
 
-def _filled(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(known: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """What was said, and the defaults of settings that are newer."""
     nested = {
-        name for name, value in known.items() if isinstance(value, Mapping) and value and isinstance(said.get(name), Mapping)
+        name for name, value in known.items() if isinstance(value, Mapping) and value and isinstance(stored.get(name), Mapping)
     }
-    return {**known, **said, **{name: _filled(known[name], said[name]) for name in nested}}
+    return {**known, **stored, **{name: _filled(known[name], stored[name]) for name in nested}}
 
 
 def _version(result: Result) -> str:
@@ -151,29 +151,27 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
     device = alone().device()
     try:
         registry.check(config, str(result.folder))
-        now = _parts_now(config, registry, device, then)
+        now = _parts_now(config, registry, then)
     except InputError as e:
         raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
-    found = list(_unlike(then, now))
+    unlike = list(_unlike(then, now))
     described, was = environment.describe(device), _environment(result)
     if not was:
         return [
-            *found,
+            *unlike,
             Unlike(what="the machine", then="not known: there is no environment.json", now=str(described["processor"])),
         ]
     machine = {name: described[name] for name in environment.MACHINE}
-    return [*found, *_unlike({name: was.get(name) for name in environment.MACHINE}, machine)]
+    return [*unlike, *_unlike({name: was.get(name) for name in environment.MACHINE}, machine)]
 
 
-def _parts_now(config: RunConfig, registry: Registry, device: str, then: dict[str, Any]) -> dict[str, Any]:
+def _parts_now(config: RunConfig, registry: Registry, then: dict[str, Any]) -> dict[str, Any]:
     """The parts of the identity as far as they are known before it starts; `then` keeps the same ones."""
     job = prepare(config, registry)
-    learns = lessons.must_learn(job)
-    now = runner.identity(job)
-    if learns:  # what it will have learned is not known, but from what
+    now = dict(job.parts)
+    if job.must_learn:  # what it will have learned is not known, but from what
         processes = replace(alone(), count=config.processes)
-        model, learned, teacher = lessons.plan([job], processes, Progress(quiet=True), device, free=False)
-        now["trained"] = training.recipe(model, learned, teacher)
+        now["trained"] = training.plan([job.training], processes, Progress(quiet=True)).recipe
         then["trained"] = then["trained"].get("parts", {})
         for parts in (then, now):
             parts["model"] = {"name": parts["model"]["name"]}
@@ -222,7 +220,7 @@ def _words(path: Sequence[str]) -> str:
 def _short(value: Any) -> str:
     if value is None or value == {}:
         return "none"
-    text = as_text(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     is_hash = len(text) in (32, 64) and set(text) <= set("0123456789abcdef")
     return text[:8] if is_hash else text if len(text) <= 60 else f"{text[:59]}…"
 

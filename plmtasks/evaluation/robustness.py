@@ -1,6 +1,6 @@
 """How a model answers the same examples put in another way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +9,8 @@ from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
 from ..perturbation import Perturbation
-from ..requests import Request
 from ..results import identity_hash, prediction_lines
-from ..scoring import Scored, brief, main_score, proportions, score
+from ..scoring import Asked, Scored, brief, main_score, proportions, score
 from ..statistics import SLICE_RESAMPLES, compare
 from ..task import Rewritable, Task
 
@@ -21,9 +20,8 @@ class Perturbed:
     """The examples that a perturbation changes, and what is asked of them instead."""
 
     perturbation: Perturbation
-    examples: Sequence[Example]
-    """Changed, under the ids that they had and with their references."""
-    requests: Sequence[Request] = ()
+    asked: Asked
+    """The examples changed, under the ids that they had and with their references."""
 
     @property
     def name(self) -> str:
@@ -33,29 +31,31 @@ class Perturbed:
         """What of it is in a run's identity."""
         return {
             "signature": self.perturbation.signature(),
-            "requests": identity_hash({"keys": [[e.id, r.key()] for e, r in zip(self.examples, self.requests, strict=True)]}),
+            "requests": identity_hash(
+                {"keys": [[e.id, key] for e, key in zip(self.asked.examples, self.asked.keys, strict=True)]}
+            ),
         }
 
 
-def perturb(names: Sequence[str], task: Task, examples: Sequence[Example], registry: Registry) -> list[Perturbed]:
+def perturb(
+    names: Sequence[str], task: Task, examples: Sequence[Example], registry: Registry, ask: Callable[[Sequence[Example]], Asked]
+) -> list[Perturbed]:
     """What each perturbation makes of the examples; it does not see their references.
+
+    ask: makes the requests of changed examples
 
     raises: UnknownNameError, PluginError; InputError if the task has nothing that it may change
     """
-    found = []
+    perturbed = []
     for perturbation in {p.name: p for p in map(registry.perturbation, names)}.values():
         if not perturbation.fields(task):
             raise InputError(
                 f"{task.name} cannot be perturbed by {perturbation.name!r}: {_why(perturbation, task)}", _fitting(task, registry)
             )
-        changed = ((e, perturbation.change(e.hidden(), task)) for e in examples)
-        found.append(
-            Perturbed(
-                perturbation=perturbation,
-                examples=[replace(c, reference=e.reference, slices=e.slices) for e, c in changed if c is not None],
-            )
-        )
-    return found
+        changes = ((e, perturbation.change(e.hidden(), task)) for e in examples)
+        changed = [replace(c, reference=e.reference, slices=e.slices) for e, c in changes if c is not None]
+        perturbed.append(Perturbed(perturbation=perturbation, asked=ask(changed)))
+    return perturbed
 
 
 def _why(perturbation: Perturbation, task: Task) -> str:
@@ -109,13 +109,19 @@ def _difference(
     if both.sum() < 2:
         return None
     clusters = [changed[i].cluster or changed[i].id for i in np.flatnonzero(both).tolist()]
-    found = compare(
+    difference = compare(
         rows[both], before[both], metric.reduce, clusters=clusters if len(set(clusters)) < len(clusters) else None,
         proportions=proportions(metric), resamples=SLICE_RESAMPLES,
     ).get(main_score(metric))  # fmt: skip
-    if found is None:
+    if difference is None:
         return None
-    return {"value": found.value, "low": found.low, "high": found.high, "p": found.p_randomization, "examples": int(both.sum())}
+    return {
+        "value": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+        "p": difference.p_randomization,
+        "examples": int(both.sum()),
+    }
 
 
 def lines(perturbed: Mapping[str, tuple[Sequence[Example], Mapping[str, Prediction]]]) -> str:

@@ -53,25 +53,25 @@ class Table:
 
     def __init__(self, path: Path, columns: "Columns", check: Check, source: Source) -> None:
         self.name, self.path, self.taken = str(path), path, 0
-        said = Layout.of(columns.given, source.rows, source.separator)
-        with laid_out(said), bad_rows_aside() as bad:
-            found = list(read_records(path))
+        layout = Layout.of(columns.given, source.rows, source.separator)
+        with laid_out(layout), bad_rows_aside() as bad:
+            records = list(read_records(path))
             if bad.errors:  # not even a row: there is no place for a prediction, so it cannot be skipped
                 raise bad.error(all_bad=True)
-            self.has_header = kind_of(path) in (".jsonl", ".ndjson", ".json", ".parquet") or said.has_header()
-            self._lines = [b""] * len(found)  # a blank question, unless the row is one
-            for number, (where, row) in enumerate(found):
+            self.has_header = kind_of(path) in (".jsonl", ".ndjson", ".json", ".parquet") or layout.has_header()
+            self._lines = [b""] * len(records)  # a blank question, unless the row is one
+            for number, (where, row) in enumerate(records):
                 with row_aside():
                     self._lines[number] = self._question(where, row, columns, check)
-        self.rows = [row for _, row in found]
+        self.rows = [row for _, row in records]
         self.names = list(dict.fromkeys(name for row in self.rows for name in row))
         if not self.rows:
             raise DataError(self.name, "at least one row", "none")
-        if bad.errors and not (source.skip_bad_rows and len(bad.errors) < len(found)):
-            raise bad.error(all_bad=len(bad.errors) == len(found))
+        if bad.errors and not (source.skip_bad_rows and len(bad.errors) < len(records)):
+            raise bad.error(all_bad=len(bad.errors) == len(records))
         if bad.errors:
-            told = f"{path}: {counted(len(bad.errors), 'row')} of {len(found):,} cannot be asked: no prediction"
-            warnings.warn(told, DataWarning, stacklevel=2)
+            warning = f"{path}: {counted(len(bad.errors), 'row')} of {len(records):,} cannot be asked: no prediction"
+            warnings.warn(warning, DataWarning, stacklevel=2)
         if PREDICTION in self.names:
             raise InputError(f"{path} has a column {PREDICTION!r} already", "rename it: the answers are put there")
 
@@ -84,9 +84,9 @@ class Table:
 
     def take(self, most: int) -> list[bytes]:
         """The next questions; none once all were taken."""
-        found = self._lines[self.taken : self.taken + most]
-        self.taken += len(found)
-        return found
+        lines = self._lines[self.taken : self.taken + most]
+        self.taken += len(lines)
+        return lines
 
     def close(self) -> None:
         pass
@@ -139,15 +139,15 @@ class Columns:
 
         raises: DataError if it has no column for one that must be there
         """
-        found = {}
+        fields = {}
         for field, names in self.fields.items():
             named = self.given.get(field)
             value = self._value(where, row, named, names)
             if value is None and field in self.wanted:
                 raise no_column(where, row, field, names)
             if value is not None and not (field == "id" and isinstance(value, float)):
-                found[field] = value
-        return found
+                fields[field] = value
+        return fields
 
     def _value(self, where: str, row: Mapping[str, Any], named: str | None, names: Sequence[str]) -> Any:
         if named is not None:
@@ -162,12 +162,12 @@ class Columns:
         return None
 
 
-def output_kind(given: Path, output: str | None) -> str:
+def output_kind(path: Path, output: str | None) -> str:
     """The format of the table that comes back: as its name says, else that of the input, as text.
 
     raises: InputError for a name that says no format of tables
     """
-    kind = kind_of(given) if output is None else Path(output).suffix.lower()
+    kind = kind_of(path) if output is None else Path(output).suffix.lower()
     if output is not None and kind not in WRITTEN:
         raise InputError(
             f"--output {output}: a table comes back as {', '.join(WRITTEN)}", "--format text writes a prediction a line"

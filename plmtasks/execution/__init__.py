@@ -5,9 +5,10 @@ from .batching import padded_tokens
 from .environment import describe, version
 from .journal import Journal, MemoryJournal, on_disk
 from .processes import Processes, alone, check_count, joined, speaks, started_by_launcher
-from .progress import Progress, duration, size
+from .progress import Bar, Progress, duration, size
 
 __all__ = [
+    "Bar",
     "Journal",
     "MemoryJournal",
     "Processes",

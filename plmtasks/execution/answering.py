@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..config import ModelSettings
 from ..errors import JournalError, OutOfMemoryError, PlmtasksError, counted
@@ -30,7 +31,7 @@ class Plan:
     cut: frozenset[str]
     """keys of requests that truncation shortens"""
 
-    @property
+    @cached_property
     def hash(self) -> str:
         return plan_hash(self.keys, self.batches)
 
@@ -136,8 +137,8 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
 
 def _is_shortage(error: BaseException) -> bool:
     """Whether torch or Python could not get memory; on a CPU torch says so in words alone."""
-    said = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in said)
+    phrases = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in phrases)
 
 
 def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:
@@ -155,14 +156,15 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
     for batch in missing:
         journal.adopt(processes.receive(f"batch/{batch}"))
         processes.forget(f"batch/{batch}")
-    journal.read()
+    if missing:
+        journal.read()
     answers: dict[str, Answer] = {}
     for batch in range(len(work.batches)):
         keys = work.batch_keys(batch)
-        found = journal.answers(batch, work.requests[keys[0]].answer_type)
-        if list(found) != keys:
+        batch_answers = journal.answers(batch, work.requests[keys[0]].answer_type)
+        if list(batch_answers) != keys:
             raise JournalError(
                 f"{journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
             )
-        answers.update(found)
+        answers.update(batch_answers)
     return answers

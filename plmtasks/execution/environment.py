@@ -45,10 +45,10 @@ def resolve(config: RunConfig, processes_here: int, fits: Fits = lambda memory, 
 
 def _threads(processes_here: int) -> int:
     """OMP_NUM_THREADS, by which users and schedulers say what a process may take; else an equal share of the cores."""
-    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     # torchrun says 1 where nobody said anything
-    if said.isdigit() and int(said) and "TORCHELASTIC_RUN_ID" not in os.environ:
-        return int(said)
+    if threads.isdigit() and int(threads) and "TORCHELASTIC_RUN_ID" not in os.environ:
+        return int(threads)
     return max(1, _cores() // processes_here)
 
 
@@ -187,10 +187,10 @@ def _said_of_processor(what: str) -> str:
     """Who made the processor ("vendor_id"; libraries take other ways on each), or its "model name"."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-            found = next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
+            line_value = next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")
     except OSError:
-        found = ""
-    return found or platform.processor() or platform.machine()
+        line_value = ""
+    return line_value or platform.processor() or platform.machine()
 
 
 def _capability() -> str:

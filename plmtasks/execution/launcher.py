@@ -90,12 +90,12 @@ def _raise(store: Any, rank: int, code: int) -> None:
     if not _told_within(store, 1.0):
         cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
         raise ProcessError(f"process {rank} ended by {cause}", RESUME)
-    told = json.loads(store.get("failure"))
-    if told["expected"]:
-        error = PlmtasksError(told["message"], *told["hints"])
-        error.exit_code = told["exit_code"]
+    failure = json.loads(store.get("failure"))
+    if failure["expected"]:
+        error = PlmtasksError(failure["message"], *failure["hints"])
+        error.exit_code = failure["exit_code"]
         raise error
-    raise ProcessError(f"process {told['rank']} failed:\n{told['traceback']}", RESUME)
+    raise ProcessError(f"process {failure['rank']} failed:\n{failure['traceback']}", RESUME)
 
 
 def _told_within(store: Any, seconds: float) -> bool:

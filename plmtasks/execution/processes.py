@@ -168,13 +168,13 @@ def started_by_launcher() -> bool:
     raises: InputError if MPI started it and nobody said where the processes meet
     """
     if "WORLD_SIZE" not in os.environ:
-        said = {ours: os.environ[name] for ours, names in MPI.items() for name in names if name in os.environ}
-        if int(said.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" not in os.environ:
+        from_mpi = {ours: os.environ[name] for ours, names in MPI.items() for name in names if name in os.environ}
+        if int(from_mpi.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" not in os.environ:
             raise InputError(
-                f"MPI started {said['WORLD_SIZE']} processes, and they do not know where to meet",
+                f"MPI started {from_mpi['WORLD_SIZE']} processes, and they do not know where to meet",
                 "set MASTER_ADDR and MASTER_PORT to the first node's name and a free port",
             )
-        os.environ.update(said)
+        os.environ.update(from_mpi)
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 or LAUNCHED in os.environ
 
 
@@ -259,14 +259,14 @@ def _leave(processes: Processes) -> None:
 
 def _tell(store: Any, rank: int, error: BaseException) -> bool:
     """Tells all others that this process failed; returns whether the store was there to tell it."""
-    told = {
+    failure = {
         "rank": rank, "message": getattr(error, "message", str(error)) or "interrupted",
         "hints": list(getattr(error, "hints", ())), "expected": isinstance(error, PlmtasksError), "exit_code": _exit_code(error),
         "traceback": "".join(traceback.format_exception(error)),
     }  # fmt: skip
     try:
         if not store.check(["failure"]):
-            store.set("failure", json.dumps(told))
+            store.set("failure", json.dumps(failure))
     except RuntimeError:  # the store is gone: whoever held it has ended, and the others see that
         return False
     return True
@@ -296,20 +296,20 @@ def _watch(pulses: "_Pulses", stop: threading.Event) -> None:
     while not stop.wait(0.5):
         try:
             if processes.store.check(["failure"]):
-                told = json.loads(processes.store.get("failure"))
+                failure = json.loads(processes.store.get("failure"))
             else:
-                told = pulses.check()
+                failure = pulses.check()
         except RuntimeError:
             if stop.is_set():
                 return
-            told = {"rank": HOLDER, "message": "it is gone", "exit_code": 1}
-        if told and told["rank"] != processes.rank:
+            failure = {"rank": HOLDER, "message": "it is gone", "exit_code": 1}
+        if failure and failure["rank"] != processes.rank:
             if not os.environ.get(LAUNCHED):
-                said = f"process {told['rank']} failed: {told['message']}"
-                sys.stderr.write(f"process {processes.rank} ends: {said}\n  {RESUME}\n")
-            elif told["rank"] == HOLDER:
+                message = f"process {failure['rank']} failed: {failure['message']}"
+                sys.stderr.write(f"process {processes.rank} ends: {message}\n  {RESUME}\n")
+            elif failure["rank"] == HOLDER:
                 _say_launcher_ended()
-            _end(told["exit_code"])
+            _end(failure["exit_code"])
 
 
 class _Pulses:
@@ -346,13 +346,13 @@ def silence() -> float:
 
     raises: InputError
     """
-    said = os.environ.get(SILENCE, "60")
+    setting = os.environ.get(SILENCE, "60")
     try:
-        seconds = float(said)
+        seconds = float(setting)
     except ValueError:
         seconds = 0.0
     if not seconds > 0:
-        raise InputError(f"{SILENCE} is {said!r}", "seconds, such as 60")
+        raise InputError(f"{SILENCE} is {setting!r}", "seconds, such as 60")
     return seconds
 
 

@@ -107,8 +107,8 @@ class Registry:
         for perturbation in config.perturb:
             self.named("perturbation", perturbation, file)
         unsafe = [*self.named("model", config.model, file).unsafe(config.settings)]
-        elsewhere = config.predictions_of is not None and "://" in config.predictions_of
-        unsafe += [f"--predictions-of {config.predictions_of}"] if elsewhere else []
+        if "://" in (config.predictions_of or ""):
+            unsafe.append(f"--predictions-of {config.predictions_of}")
         if unsafe and not self.trusting:
             what = "which may run code that is not installed, or lead elsewhere"
             raise InputError(f"{file} asks {config.model!r} with {', '.join(unsafe)}, {what}: {TRUST}")

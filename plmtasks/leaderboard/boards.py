@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Generation, ModelSettings
+from plmtasks.data import content_name
 from plmtasks.errors import DataError, PlmtasksError, counted
-from plmtasks.results import Result, content_name
+from plmtasks.results import Result
 from plmtasks.statistics import Spread, spread
-from plmtasks.store import IDENTITY_DIGITS, given, origin, reasons, terms
+from plmtasks.store import IDENTITY_DIGITS, origin, predictions_of, reasons, terms
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -87,7 +88,7 @@ class Row:
             f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
-            given(self.record): "given" in self.record["protocol"],
+            predictions_of(self.record): "predictions_of" in self.record["protocol"],
             dtype: dtype != "float32",
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,

@@ -1,11 +1,14 @@
 """Predictions and references in, scores with their intervals out, by slice, by confidence and by what was seen in training."""
 
 from . import breakdown, calibration, overlap
+from .asked import Asked
 from .breakdown import brief
+from .metrics import bound_metrics, main_score, proportions
 from .overlap import find
-from .scores import Scored, Submission, bound_metrics, main_score, main_value, proportions, score, score_file
+from .scores import Scored, Submission, main_value, score, score_file
 
 __all__ = [
+    "Asked",
     "Scored",
     "Submission",
     "bound_metrics",

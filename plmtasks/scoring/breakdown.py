@@ -8,7 +8,8 @@ from ..data import dimension
 from ..examples import Example
 from ..metric import Metric
 from ..statistics import SLICE_RESAMPLES, resampled_parts
-from .scores import Scored, main_score, score_rows
+from .metrics import main_score
+from .scores import Scored, score_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +59,8 @@ def _slice(metrics: Sequence[Metric], examples: Sequence[Example], scored: Score
     for metric in metrics:
         rows = scored.of(metric)[inside]
         summed = metric.reduce(rows.sum(axis=0))
-        found = score_rows(metric, rows, chosen, SLICE_RESAMPLES)
-        scores[metric.name] = brief({name: s for name, s in found.items() if name in summed})
+        all_scores = score_rows(metric, rows, chosen, SLICE_RESAMPLES)
+        scores[metric.name] = brief({name: s for name, s in all_scores.items() if name in summed})
     return {"examples": len(chosen), "scores": scores}
 
 
@@ -82,14 +83,14 @@ def _gap(metric: Metric, examples: Sequence[Example], scored: Scored, members: M
     drawn = resampled_parts(rows, list(members.values()), metric.reduce, clusters=clusters, resamples=SLICE_RESAMPLES)[score]
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
     gap, names = abs(float(values[best] - values[worst])), list(members)
-    found: dict[str, Any] = {"worst": names[worst], "best": names[best], "gap": gap, "low": None, "high": None, "p": None}
+    record: dict[str, Any] = {"worst": names[worst], "best": names[best], "gap": gap, "low": None, "high": None, "p": None}
     if len(drawn) < 2:
-        return found
+        return record
     between = sign * (drawn[:, best] - drawn[:, worst])
     low, high = np.quantile(between, (0.025, 0.975))
     error, largest = float(between.std()), _largest(drawn - values)
     reached = (largest * error >= gap - 1e-9).sum() if gap else len(drawn)
-    return {**found, "low": float(low), "high": float(high), "p": float((reached + 1) / (len(drawn) + 1))}
+    return {**record, "low": float(low), "high": float(high), "p": float((reached + 1) / (len(drawn) + 1))}
 
 
 def _largest(deviations: "NDArray[Any]") -> "NDArray[Any]":

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ..examples import Example, Prediction
 from ..metric import Metric
 from ..statistics import SLICE_RESAMPLES, bootstrap
-from .scores import Scored, proportions
+from .metrics import proportions
+from .scores import Scored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,22 +35,22 @@ def record(
     import numpy as np
 
     kept = [i for i, e in enumerate(examples) if e.id in predictions]
-    given = [predictions[examples[i].id] for i in kept]
+    answered = [predictions[examples[i].id] for i in kept]
     right = _right(metrics, scored, kept)
-    if right is None or not given or not all(CONFIDENCE in p.scores for p in given):
+    if right is None or not answered or not all(CONFIDENCE in p.scores for p in answered):
         return None
     of, correct = right
-    confidence = np.array([p.scores[CONFIDENCE] for p in given])
+    confidence = np.array([p.scores[CONFIDENCE] for p in answered])
     clusters = [examples[i].cluster or examples[i].id for i in kept]
     shared = clusters if len(set(clusters)) < len(clusters) else None
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
-    found = {"of": of, "examples": len(given), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
-    found["equal_mass"] = _errors(confidence, correct, quantiles, shared)
-    brier = _brier([examples[i] for i in kept], given, labels)
+    record = {"of": of, "examples": len(answered), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
+    record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
+    brier = _brier([examples[i] for i in kept], answered, labels)
     if brier is not None:
         ends = bootstrap(brier, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
-        found["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
-    return found
+        record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
+    return record
 
 
 def _right(metrics: Sequence[Metric], scored: Scored, kept: Sequence[int]) -> "tuple[list[str], NDArray[Any]] | None":
@@ -127,7 +128,7 @@ def _brier(examples: Sequence[Example], predictions: Sequence[Prediction], label
     names = [f"probability[{label}]" for label in labels]
     if not names or not all(name in p.scores for p in predictions for name in names):
         return None
-    given = np.array([[p.scores[name] for name in names] for p in predictions])
+    probabilities = np.array([[p.scores[name] for name in names] for p in predictions])
     held = [e.reference if isinstance(e.reference, list) else [e.reference] for e in examples]
     truth = np.array([[float(label in references) for label in labels] for references in held])
-    return np.stack([((given - truth) ** 2).sum(axis=1), np.ones(len(given))], axis=1)
+    return np.stack([((probabilities - truth) ** 2).sum(axis=1), np.ones(len(probabilities))], axis=1)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..examples import Example, Prediction
 from ..hooks import owner
 from ..metric import Metric
 from ..task import Abstaining, Task
+from .metrics import bound_metrics, main_score, proportions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,13 +56,13 @@ def score(
 
     kept = [i for i, e in enumerate(examples) if e.id in predictions]
     chosen = [examples[i] for i in kept]
-    given = [predictions[e.id] for e in chosen]
+    answered = [predictions[e.id] for e in chosen]
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     columns: list[str] = []
     blocks = []
     for metric in metrics:
-        rows = _statistics(metric, given, chosen)
-        scores[metric.name] = score_rows(metric, rows, chosen, resamples, partial(_computed, metric, given, chosen))
+        rows = _statistics(metric, answered, chosen)
+        scores[metric.name] = score_rows(metric, rows, chosen, resamples, partial(_computed, metric, answered, chosen))
         columns += [f"{metric.name}:{column}" for column in metric.columns()]
         block = np.full((len(examples), rows.shape[1]), np.nan)
         block[kept] = rows
@@ -130,27 +130,6 @@ def _with_no_answer(
     }
 
 
-def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list[Metric]:
-    """The task's metrics and further ones, each once.
-
-    raises: UnknownNameError, PluginError, InputError if none gives the main score, and whatever a provider finds wrong
-    """
-    bound = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
-    metrics = list({metric.name: metric for metric in bound}.values())
-    return _led(metrics, task) if task.main else metrics
-
-
-def _led(metrics: Sequence[Metric], task: Task) -> list[Metric]:
-    """The metrics, the one first that gives the task's main score."""
-    first = next((metric for metric in metrics if task.main in metric.scores()), None)
-    if first is None:
-        known = ", ".join(name for metric in metrics for name in metric.scores())
-        raise InputError(f"{task.name}: none of its metrics gives its main score {task.main!r}", f"they give: {known}")
-    led = copy(first)
-    object.__setattr__(led, "main", task.main)  # a metric may be frozen; the copy is nobody else's yet
-    return [led, *(metric for metric in metrics if metric is not first)]
-
-
 def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
     """The main score, by which checkpoints are chosen; nan where it is not defined."""
     value = scored.scores[metrics[0].name][main_score(metrics[0])]["value"]
@@ -185,17 +164,6 @@ def _computed(
     return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
 
 
-def main_score(metric: Metric) -> str:
-    """The score by which a metric ranks."""
-    return metric.main or next(iter(metric.scores()))
-
-
-def proportions(metric: Metric) -> dict[str, int]:
-    """The scores that are means of a column, with its position."""
-    columns = list(metric.columns())
-    return {name: columns.index(info.mean_of) for name, info in metric.scores().items() if info.mean_of is not None}
-
-
 def score_rows(
     metric: Metric,
     rows: "NDArray[Any]",
@@ -223,15 +191,15 @@ def score_rows(
         intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples, level=LEVEL)
         if anew is not None and any(infos[name].resampled for name in further):
             intervals |= bootstrap_computed(anew, len(examples), shared, level=LEVEL)
-    found = {}
+    scores = {}
     for name, info in infos.items():
         interval = intervals.get(name) if info.resampled else None
         low, high, method = (interval.low, interval.high, interval.method) if interval else (None, None, "none")
-        found[name] = {
+        scores[name] = {
             "value": _number(values.get(name)), "low": _number(low), "high": _number(high), "interval": method,
             "unit": info.unit, "higher_is_better": info.higher_is_better, "best": info.best,
         }  # fmt: skip
-    return found
+    return scores
 
 
 def _number(value: float | None) -> float | None:

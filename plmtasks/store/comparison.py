@@ -54,10 +54,10 @@ def origin(record: Mapping[str, Any]) -> str:
     return str(record.get("origin", "plmtasks"))
 
 
-def given(record: Mapping[str, Any]) -> str:
+def predictions_of(record: Mapping[str, Any]) -> str:
     """Whose predictions took the place of what the data gives."""
-    run = record["protocol"].get("given")
-    return f"given {run['task']} of {run['model']} ({run['identity'][:IDENTITY_DIGITS]})" if run else ""
+    run = record["protocol"].get("predictions_of")
+    return f"predictions of {run['task']} on {run['model']} ({run['identity'][:IDENTITY_DIGITS]})" if run else ""
 
 
 def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,8 +79,8 @@ def reasons(one: Result, another: Result) -> list[str]:
         found.append(f"other data: {another.data}")
     if a["split"] != b["split"]:
         found.append(f"another split: {b['split']}")
-    if given(other) != given(first):
-        found.append(given(other) or "of what the data gives")
+    if predictions_of(other) != predictions_of(first):
+        found.append(predictions_of(other) or "of what the data gives")
     elif a["fingerprint"] != b["fingerprint"]:
         found.append(f"other examples: {_other_examples(one, another)}")
     if first["task"]["version"] != other["task"]["version"]:

@@ -286,9 +286,9 @@ def _asked(run: Run) -> str:
     """What was asked, whatever the versions of the code that answered, the machine, and where things lay."""
     config, parts = run.config.get("config", {}), run.config.get("identity", {})
     where = ("output", "checkpoints", "source", "predictions_of", "processes", "retry_oom", "yes", "quiet")
-    given = {k: v for k, v in parts.get("given", {}).items() if k != "identity"}
+    followed = {k: v for k, v in parts.get("predictions_of", {}).items() if k != "identity"}
     asked = {k: v for k, v in config.items() if k not in where}
-    return json.dumps([asked, parts.get("data"), given, *_weights(parts)], sort_keys=True)
+    return json.dumps([asked, parts.get("data"), followed, *_weights(parts)], sort_keys=True)
 
 
 def _weights(parts: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -296,7 +296,7 @@ def _weights(parts: Mapping[str, Any]) -> tuple[Any, Any]:
     model, trained = parts.get("model", {}), parts.get("trained", {})
     on_the_way = trained and trained.get("model") == model.get("name")
     starts = trained["parts"]["start"] if on_the_way else [model]
-    learned = [lesson["data"] for lesson in trained["parts"]["learned"]] if on_the_way else []
+    learned = [dataset["data"] for dataset in trained["parts"]["learned"]] if on_the_way else []
     return [{k: v for k, v in start.items() if k != "version"} for start in starts], learned
 
 

@@ -12,7 +12,7 @@ from ..errors import DataError, InputError, JournalError, PlmtasksError, summary
 from ..examples import Example, Prediction, fingerprint
 from ..execution import on_disk
 from ..files import is_sealed, parse, read_text
-from ..requests import Request, from_json, to_json
+from ..requests import from_json, to_json
 from ..results import CLUSTER, Result, identity_hash, part
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to
@@ -125,7 +125,7 @@ def _repeated(run: Run, registry: "Registry") -> Iterator[Finding]:
     yield _same("settings", parts["settings"], record["settings"])
     yield _same("metrics", parts["metrics"], record["signatures"])
     yield _same("metrics that gave scores", sorted(parts["metrics"]), sorted(record["scores"]))
-    yield _same("the run that is given", parts.get("given"), record["protocol"].get("given"))
+    yield _same("the run whose predictions are taken", parts.get("predictions_of"), record["protocol"].get("predictions_of"))
     if "origin" not in record:
         yield from _protocol(record, parts, registry)
 
@@ -246,11 +246,12 @@ class _Again:
         return task
 
     @cached_property
-    def requests(self) -> list[Request]:
-        """raises: InputError if they cannot be made again"""
+    def asked(self) -> scoring.Asked:
+        """raises: InputError if the requests cannot be made again"""
         if self.result.record["protocol"]["shots"]:
             raise InputError("the shots before the questions are not stored with the run")
-        return [self.task.ask(e.hidden(), self.parts["ask"]) for e in self.examples]
+        requests = [self.task.ask(e.hidden(), self.parts["ask"]) for e in self.examples]
+        return scoring.Asked(examples=self.examples, requests=requests)
 
     def examples_asked(self) -> Iterator[Finding]:
         what = "examples in predictions.jsonl"
@@ -258,7 +259,7 @@ class _Again:
 
     def questions(self) -> Iterator[Finding]:
         def check() -> Finding:
-            return _same(what, self.parts["requests"], identity_hash({"keys": [r.key() for r in self.requests]}))
+            return _same(what, self.parts["requests"], identity_hash({"keys": self.asked.keys}))
 
         what = "questions of these examples"
         yield from _tried(what, check)
@@ -273,21 +274,13 @@ class _Again:
             for batch in on_disk(self.run.folder / "journal"):
                 for key, answer in batch["answers"].items():
                     answers.setdefault(key, answer)
-            wrong = [
-                line["id"] for line, example, request in zip(self.lines, self.examples, self.requests, strict=True)
-                if not self._is_read(line, example, request, answers.get(request.key()))
-            ]  # fmt: skip
-            return _listed(what, wrong, len(self.lines))
+            pairs = zip(self.asked.requests, self.asked.keys, strict=True)
+            typed = {key: from_json(request.answer_type, answers[key]) for request, key in pairs if key in answers}
+            read = zip(self.lines, self.asked.read_each(self.task, typed), strict=True)
+            return _listed(what, [line["id"] for line, prediction in read if not _is_line(prediction, line)], len(self.lines))
 
         what = "predictions from the journal"
         yield from _tried(what, check)
-
-    def _is_read(self, line: Mapping[str, Any], example: Example, request: Request, answer: Any) -> bool:
-        if line.get("skipped") or answer is None:
-            return answer is None and bool(line.get("skipped"))
-        read = self.task.read(example.hidden(), request, from_json(request.answer_type, answer))
-        made = json.loads(json.dumps([read.value, dict(read.scores)]))
-        return bool(made == [line["prediction"], line["scores"]])
 
     def scored(self) -> Iterator[Finding]:
         """Statistics and scores, with their intervals, from the predictions."""
@@ -335,6 +328,13 @@ class _Again:
             # which are the same to the word only the train split tells, and that is not stored with the run
             found["overlap"] = {**made, **{key: record["overlap"][key] for key in ("exact", "train")}, "ngram": ngram}
         return found
+
+
+def _is_line(prediction: Prediction | None, line: Mapping[str, Any]) -> bool:
+    """Whether a line of predictions.jsonl tells this prediction; None: there was no answer."""
+    if line.get("skipped") or prediction is None:
+        return prediction is None and bool(line.get("skipped"))
+    return bool(json.loads(json.dumps([prediction.value, dict(prediction.scores)])) == [line["prediction"], line["scores"]])
 
 
 def _alike(what: str, expected: Any, found: Any) -> Finding:

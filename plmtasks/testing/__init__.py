@@ -14,7 +14,8 @@ from .kit import ABSENT, Checker, Finding, State, plugin_modules
 from .metrics import METRIC_CHECKS, Agreement, MetricSubject
 from .models import MODEL_CHECKS, ModelSubject
 from .solved import solved
-from .tasks import TASK_CHECKS, TaskSubject
+from .subject import TaskSubject
+from .tasks import TASK_CHECKS
 
 if TYPE_CHECKING:
     from .conformance import MetricConformance, ModelConformance, TaskConformance

@@ -85,16 +85,16 @@ def elsewhere(item: Any, work: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def _fresh(module: str, pickled: str) -> dict[str, Any]:
-    given = {"path": sys.path, "module": module, "pickled": pickled, "heavy": HEAVY}
+    message = {"path": sys.path, "module": module, "pickled": pickled, "heavy": HEAVY}
     seed = "1" if os.environ.get("PYTHONHASHSEED") == "0" else "0"
     done = subprocess.run(
-        [sys.executable, "-c", LOOK], input=json.dumps(given), capture_output=True, text=True, check=False,
+        [sys.executable, "-c", LOOK], input=json.dumps(message), capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONHASHSEED": seed},
     )  # fmt: skip
     if done.returncode == 0:
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
-    said = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"it ended with {done.returncode}"
-    if module == "__main__" or said.startswith(f"ModuleNotFoundError: No module named '{module.split('.')[0]}'"):
-        raise NotApplicable(f"another process cannot import {module}: {said}")
-    raise CheckFailed(f"in a fresh process, {module} fails: {said}")
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return report
+    last_line = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"it ended with {done.returncode}"
+    if module == "__main__" or last_line.startswith(f"ModuleNotFoundError: No module named '{module.split('.')[0]}'"):
+        raise NotApplicable(f"another process cannot import {module}: {last_line}")
+    raise CheckFailed(f"in a fresh process, {module} fails: {last_line}")

@@ -16,7 +16,8 @@ from ..task import Task
 from .checks import CheckFailed, NotApplicable
 from .metrics import METRIC_CHECKS, Agreement, MetricSubject
 from .models import MODEL_CHECKS, ModelSubject
-from .tasks import TASK_CHECKS, TaskSubject
+from .subject import TaskSubject
+from .tasks import TASK_CHECKS
 
 installed = cache(load_registry)
 
@@ -53,15 +54,15 @@ class Conformance:
         return installed()
 
 
-def kept(request: pytest.FixtureRequest, make: Callable[..., Any], *given: Any) -> Any:
+def kept(request: pytest.FixtureRequest, make: Callable[..., Any], **given: Any) -> Any:
     """What is made of these values, once for all tests of a class: loading and learning take their time."""
-    made: list[tuple[tuple[Any, ...], Any]] = request.cls.__dict__.get("_made", [])
-    request.cls._made = made
-    for before, subject in made:
+    subjects: list[tuple[dict[str, Any], Any]] = request.cls.__dict__.get("_made", [])
+    request.cls._made = subjects
+    for before, subject in subjects:
         if before == given:
             return subject
-    made.append((given, make(*given)))
-    return made[-1][1]
+    subjects.append((given, make(**given)))
+    return subjects[-1][1]
 
 
 @with_tests(TASK_CHECKS)
@@ -84,12 +85,8 @@ class TaskConformance(Conformance):
 
     @pytest.fixture
     def subject(self, request: pytest.FixtureRequest, task: Task, source: Source, registry: Registry, limit: int) -> TaskSubject:
-        subject: TaskSubject = kept(request, _task_subject, task, source, registry, limit)
+        subject: TaskSubject = kept(request, TaskSubject, task=task, source=source, registry=registry, limit=limit)
         return subject
-
-
-def _task_subject(task: Task, source: Source, registry: Registry, limit: int) -> TaskSubject:
-    return TaskSubject(task=task, source=source, registry=registry, limit=limit)
 
 
 @with_tests(MODEL_CHECKS)
@@ -122,12 +119,10 @@ class ModelConformance(Conformance):
     def subject(
         self, request: pytest.FixtureRequest, model: Model, settings: ModelSettings, device: str, questions: Any, tolerance: float
     ) -> ModelSubject:
-        subject: ModelSubject = kept(request, _model_subject, model, settings, device, questions, tolerance)
+        subject: ModelSubject = kept(
+            request, ModelSubject, model=model, settings=settings, device=device, solved=questions, tolerance=tolerance
+        )
         return subject
-
-
-def _model_subject(model: Model, settings: ModelSettings, device: str, questions: Any, tolerance: float) -> ModelSubject:
-    return ModelSubject(model=model, settings=settings, device=device, solved=questions, tolerance=tolerance)
 
 
 @with_tests(METRIC_CHECKS)
@@ -159,15 +154,13 @@ class MetricConformance(Conformance):
         return ()
 
     @pytest.fixture
-    def given(
-        self, task: Task | None, source: Source, cases: Any, agreements: Sequence[Agreement]
-    ) -> tuple[Task | None, Source, Any, Sequence[Agreement]]:
+    def given(self, task: Task | None, source: Source, cases: Any, agreements: Sequence[Agreement]) -> Mapping[str, Any]:
         """What the metric is tested on."""
-        return task, source, cases, agreements
+        return {"task": task, "source": source, "cases": cases, "agreements": agreements}
 
     @pytest.fixture
-    def subject(self, request: pytest.FixtureRequest, metric: Metric, given: tuple[Any, ...]) -> MetricSubject:
-        subject: MetricSubject = kept(request, _metric_subject, metric, *given)
+    def subject(self, request: pytest.FixtureRequest, metric: Metric, given: Mapping[str, Any]) -> MetricSubject:
+        subject: MetricSubject = kept(request, _metric_subject, metric=metric, **given)
         return subject
 
 

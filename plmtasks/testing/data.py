@@ -11,7 +11,7 @@ from ..examples import Example
 from ..requests import Request
 from ..scoring import find, main_score
 from .checks import NotApplicable, expect
-from .tasks import TaskSubject, solve
+from .subject import TaskSubject, solve
 
 TRAIN = "train"
 
@@ -34,44 +34,44 @@ def labels_are_balanced(subject: TaskSubject) -> None:
     counts = {s: Counter(e.reference for e in examples if e.reference in labels) for s, examples in _labelled(subject)}
     if not any(counts.values()):
         raise NotApplicable("its references are no labels")
-    found = {}
+    uneven = {}
     for split, count in counts.items():
         there = sorted(count.values()) or [0]
         missing = [label for label in labels if not count[label]] if split == TRAIN else []
         if there[-1] >= IMBALANCE * there[0] or missing:
-            found[split] = {label: count[label] for label in labels}
-    expect(not found, f"labels are far from equally frequent in {', '.join(found)}", found)
+            uneven[split] = {label: count[label] for label in labels}
+    expect(not uneven, f"labels are far from equally frequent in {', '.join(uneven)}", uneven)
 
 
 def no_example_stands_twice(subject: TaskSubject) -> None:
     """No two examples of a split have the same inputs."""
-    found = {split: same for split in subject.whole if (same := _same(subject.whole[split]))}
-    said = "; ".join(f"{split}: {_count(sum(map(len, same)))} of {len(subject.whole[split])}" for split, same in found.items())
-    expect(not found, f"inputs that stand more than once ({said})", _first(found))
+    twice = {split: same for split in subject.whole if (same := _same(subject.whole[split]))}
+    counts = "; ".join(f"{split}: {_count(sum(map(len, same)))} of {len(subject.whole[split])}" for split, same in twice.items())
+    expect(not twice, f"inputs that stand more than once ({counts})", _first(twice))
 
 
 def same_inputs_have_one_reference(subject: TaskSubject) -> None:
     """The same inputs have the same reference, wherever they stand."""
     everything = [e for examples in subject.whole.values() for e in examples]
     conflicts = [same for same in _same(everything) if len({repr(e.reference) for e in same}) > 1]
-    said = f"{_count(sum(map(len, conflicts)))} of {len(everything)} have the inputs of another one and another reference"
-    expect(not conflicts, said, [_shown(e) for e in (conflicts or [[]])[0][:SHOWN]])
+    message = f"{_count(sum(map(len, conflicts)))} of {len(everything)} have the inputs of another one and another reference"
+    expect(not conflicts, message, [_shown(e) for e in (conflicts or [[]])[0][:SHOWN]])
 
 
 def no_other_split_was_trained_on(subject: TaskSubject) -> None:
     """No example of another split stands in the train split, whole or by many words in a row."""
     if TRAIN not in subject.whole or len(subject.whole) < 2:
         raise NotApplicable(f"it has no split {TRAIN} beside another")
-    said, shown = [], []
+    overlaps, shown = [], []
     for split, examples in subject.whole.items():
         if split == TRAIN:
             continue
         overlap = find(examples, subject.whole[TRAIN], TRAIN)
         if overlap.ngram:
             part = len(overlap.ngram - overlap.exact)
-            said.append(f"{split}: {len(overlap.exact)} whole, {part} by {overlap.n} words in a row, of {len(examples)}")
+            overlaps.append(f"{split}: {len(overlap.exact)} whole, {part} by {overlap.n} words in a row, of {len(examples)}")
             shown += [_shown(e) for e in examples if e.id in overlap.ngram][:SHOWN]
-    expect(not said, f"examples that stand in the train split too ({'; '.join(said)})", shown)
+    expect(not overlaps, f"examples that stand in the train split too ({'; '.join(overlaps)})", shown)
 
 
 def texts_have_the_usual_length(subject: TaskSubject) -> None:
@@ -82,11 +82,11 @@ def texts_have_the_usual_length(subject: TaskSubject) -> None:
             empty += [e] if any(not text.strip() for text in texts(e)) else []
             long += [e] if TOKENS_A_WORD * sum(_words(text) for text in texts(e)) > TOKENS else []
     longest = max((sum(_words(t) for t in texts(e)) for e in long), default=0)
-    said = [
+    problems = [
         *([f"{_count(len(empty))} with an empty text"] if empty else []),
         *([f"{_count(len(long))} over {TOKENS} tokens or so, the longest of {longest} words"] if long else []),
     ]
-    expect(not said, "; ".join(said), [_shown(e) for e in (empty or long)[:1]])
+    expect(not problems, "; ".join(problems), [_shown(e) for e in (empty or long)[:1]])
 
 
 def references_can_be_met(subject: TaskSubject) -> None:

@@ -17,7 +17,8 @@ from .data import DATA_CHECKS
 from .metrics import METRIC_CHECKS, MetricSubject
 from .models import MODEL_CHECKS, ModelSubject
 from .solved import Pair, solved
-from .tasks import TASK_CHECKS, TaskSubject
+from .subject import TaskSubject
+from .tasks import TASK_CHECKS
 
 ABSENT = "is_at_hand"
 """The check that an item does not pass whose data or weights are elsewhere."""

@@ -16,7 +16,7 @@ from ..metric import Metric
 from ..scoring import main_score
 from ..task import Task
 from .checks import NotApplicable, expect, is_light
-from .tasks import solve
+from .subject import solve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,15 +91,15 @@ class MetricSubject:
 
 def mixed(examples: Sequence[Example], perfect: Sequence[Prediction]) -> list[Prediction]:
     """The right prediction of every other example; for those between, that of the next whose reference is another."""
-    found = []
+    predictions = []
     for i, e in enumerate(examples):
         others = [
             perfect[j % len(examples)]
             for j in range(i, i + len(examples))
             if examples[j % len(examples)].reference != e.reference
         ]
-        found.append(others[0] if i % 2 and others else perfect[i])
-    return found
+        predictions.append(others[0] if i % 2 and others else perfect[i])
+    return predictions
 
 
 def importing_is_light(subject: MetricSubject) -> None:
@@ -113,10 +113,10 @@ def statistics_have_their_shape(subject: MetricSubject) -> None:
 
     columns, n = list(subject.bound.columns()), len(subject.examples)
     expect(columns and len(set(columns)) == len(columns), "columns have names of their own", columns)
-    found = np.asarray(subject.rows)
-    said = f"{n} predictions and {len(columns)} columns give statistics of shape {found.shape}, {found.dtype}"
-    expect(found.shape == (n, len(columns)) and found.dtype == np.float64, said, columns)
-    wrong = np.argwhere(~np.isfinite(found))
+    rows = np.asarray(subject.rows)
+    message = f"{n} predictions and {len(columns)} columns give statistics of shape {rows.shape}, {rows.dtype}"
+    expect(rows.shape == (n, len(columns)) and rows.dtype == np.float64, message, columns)
+    wrong = np.argwhere(~np.isfinite(rows))
     expect(not len(wrong), "a statistic is no finite number", len(wrong) and [columns[wrong[0, 1]], subject.shown([wrong[0, 0]])])
 
 
@@ -134,12 +134,12 @@ def rows_do_not_depend_on_others(subject: MetricSubject) -> None:
 
 def statistics_change_nothing(subject: MetricSubject) -> None:
     """Counting and reducing change neither predictions nor examples nor totals."""
-    given = (list(subject.predictions), list(subject.examples))
-    before = copy.deepcopy(given)
-    totals = subject.bound.statistics(*given).sum(axis=0)
+    pair = (list(subject.predictions), list(subject.examples))
+    before = copy.deepcopy(pair)
+    totals = subject.bound.statistics(*pair).sum(axis=0)
     kept = totals.copy()
     subject.bound.reduce(totals)
-    expect(given == before, "the predictions or the examples are others after they were counted")
+    expect(pair == before, "the predictions or the examples are others after they were counted")
     expect((totals == kept).all(), "the totals are others after they were reduced", [kept.tolist(), totals.tolist()])
 
 
@@ -148,10 +148,10 @@ def scores_are_those_declared(subject: MetricSubject) -> None:
     infos, columns = subject.bound.scores(), subject.bound.columns()
     expect(infos, "it declares no score")
     reduced = subject.bound.reduce(subject.rows.sum(axis=0))
-    found = {*reduced, *subject.bound.compute(subject.predictions, subject.examples)}
-    strangers = sorted(found - set(infos))
+    names = {*reduced, *subject.bound.compute(subject.predictions, subject.examples)}
+    strangers = sorted(names - set(infos))
     expect(not strangers, f"scores are given that are not declared: {', '.join(strangers)}", sorted(infos))
-    expect(main_score(subject.bound) in found, f"the main score {main_score(subject.bound)} is not given", sorted(found))
+    expect(main_score(subject.bound) in names, f"the main score {main_score(subject.bound)} is not given", sorted(names))
     for name, info in infos.items():
         low, high = (-math.inf if info.minimum is None else info.minimum), (math.inf if info.maximum is None else info.maximum)
         expect(info.best is None or low <= info.best <= high, f"{name}: the best value {info.best} is outside {low} to {high}")
@@ -197,10 +197,10 @@ def perfect_is_best(subject: MetricSubject) -> None:
         raise NotApplicable("nobody knows what a perfect model would predict")
     best = MetricSubject(metric=subject.bound, examples=subject.examples, predictions=subject.perfect)
     everything = list(range(len(subject.examples)))
-    perfect, found = _scores(best, everything), _scores(subject, everything)
+    perfect, scores = _scores(best, everything), _scores(subject, everything)
     differs = any(p.value != q.value for p, q in zip(subject.perfect, subject.predictions, strict=True))
     for name, info in subject.bound.scores().items():
-        one, two = perfect.get(name, math.nan), found.get(name, math.nan)
+        one, two = perfect.get(name, math.nan), scores.get(name, math.nan)
         if info.best is None or math.isnan(one) or math.isnan(two):
             continue
         gain = (one - two) * (1 if info.higher_is_better else -1)

@@ -13,37 +13,19 @@ from ..config import Generation, ModelSettings, TrainSettings
 from ..data import events
 from ..errors import InputError
 from ..model import LoadedModel, Model
-from ..reading import may_follow
-from ..requests import (
-    Answer,
-    Choose,
-    ChooseAnswer,
-    Classify,
-    ClassifyAnswer,
-    ExtractSpan,
-    ExtractSpanAnswer,
-    Generate,
-    GenerateAnswer,
-    Likelihood,
-    LogLikelihood,
-    LogLikelihoodAnswer,
-    Request,
-    Tag,
-    TagAnswer,
-    from_json,
-    to_json,
-)
+from ..requests import Answer, Generate, Request, from_json, to_json
 from ..training import resolve
+from .answers import WELL_FORMED, close
 from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
 from .solved import all_solved
 
 STEPS = 12
-"""Updates of the lesson in which the loss is to fall."""
+"""Updates in which the loss is to fall."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSubject:
-    """A model, and what it is asked and taught."""
+    """A model, and what it is asked and trained on."""
 
     model: Model
     settings: ModelSettings = field(default_factory=lambda: ModelSettings(dtype="float32", threads=1, batch_tokens=4096))
@@ -53,13 +35,13 @@ class ModelSubject:
     tolerance: float = 1e-4
     """The largest difference between numbers of an answer given alone and among others, relative to 1 or to the number."""
     steps: int = STEPS
-    """Updates of the lesson in which the loss is to fall."""
+    """Updates in which the loss is to fall."""
 
     @cached_property
     def questions(self) -> Mapping[str, Sequence[tuple[Request, Answer]]]:
         """kind → requests and their answers, of the kinds that the model promises and that there is something to ask of"""
-        found = {**all_solved(self.model.answers), **self.solved}
-        return {kind: found[kind] for kind in self.model.answers if found.get(kind)}
+        solved = {**all_solved(self.model.answers), **self.solved}
+        return {kind: solved[kind] for kind in self.model.answers if solved.get(kind)}
 
     def requests(self, kind: str) -> list[Request]:
         return [request for request, _ in self.questions[kind]]
@@ -108,17 +90,17 @@ class ModelSubject:
             for request, answer in zip(self.requests(kind), answers, strict=True):
                 yield kind, request, answer
 
-    def lesson(self, kind: str) -> "Lesson":
-        """What a lesson makes of the model.
+    def trained(self, kind: str) -> "Trained":
+        """The model after it learned ten requests of this kind.
 
         raises: NotApplicable if it cannot be trained
         """
-        if kind not in self._lessons:
-            self._lessons[kind] = _teach(self, kind)
-        return self._lessons[kind]
+        if kind not in self._trained:
+            self._trained[kind] = _train(self, kind)
+        return self._trained[kind]
 
     @cached_property
-    def _lessons(self) -> "dict[str, Lesson]":
+    def _trained(self) -> "dict[str, Trained]":
         return {}
 
     @cached_property
@@ -128,7 +110,7 @@ class ModelSubject:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Trained:
     """A model that learned ten requests by heart."""
 
     losses: Sequence[float]
@@ -141,13 +123,13 @@ class Lesson:
     """From its checkpoint."""
 
 
-def _teach(subject: ModelSubject, kind: str) -> Lesson:
+def _train(subject: ModelSubject, kind: str) -> Trained:
     import torch
 
     requests, answers = subject.requests(kind), [answer for _, answer in subject.questions[kind]]
     training = resolve(TrainSettings(), subject.ready, subject.settings, subject.device)
     if subject.ready.learns_by is not None:
-        return _teach_at_once(subject, kind, training)
+        return _train_at_once(subject, kind, training)
     try:
         [view] = subject.ready.learner(requests[:1], subject.settings, training, subject.device)
     except InputError as e:
@@ -170,26 +152,26 @@ def _teach(subject: ModelSubject, kind: str) -> Lesson:
     folder = subject.folder / kind
     folder.mkdir()
     view.save(folder)
-    return Lesson(losses, sums, view.answer(requests), subject.ready.saved(folder))
+    return Trained(losses, sums, view.answer(requests), subject.ready.saved(folder))
 
 
-def _teach_at_once(subject: ModelSubject, kind: str, training: TrainSettings) -> Lesson:
+def _train_at_once(subject: ModelSubject, kind: str, training: TrainSettings) -> Trained:
     requests, answers = subject.requests(kind), [answer for _, answer in subject.questions[kind]]
     for folder in (subject.folder / kind, subject.folder / f"{kind} again"):
         subject.ready.learn(requests, answers, training, folder)
     saved, again = (subject.ready.saved(f) for f in (subject.folder / kind, subject.folder / f"{kind} again"))
     one, two = (model.identity(requests[0], subject.settings) for model in (saved, again))
     expect(one == two, f"{kind}: it learned the same twice, and has another identity", {"first": one, "then": two})
-    return Lesson((), (), saved.load(requests[0], subject.settings, subject.device).answer(requests), saved)
+    return Trained((), (), saved.load(requests[0], subject.settings, subject.device).answer(requests), saved)
 
 
-def identities(given: tuple[Model, Sequence[Request], ModelSettings]) -> list[dict[str, Any]]:
+def identities(subject: tuple[Model, Sequence[Request], ModelSettings]) -> list[dict[str, Any]]:
     """The model's identity for each form, as JSON."""
-    model, example_requests, settings = given
-    found: list[dict[str, Any]] = json.loads(
+    model, example_requests, settings = subject
+    parts: list[dict[str, Any]] = json.loads(
         json.dumps([model.identity(example_request, settings) for example_request in example_requests])
     )
-    return found
+    return parts
 
 
 # ── what it is ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,8 +214,11 @@ def identity_holds_the_seed(subject: ModelSubject) -> None:
 def newly_initialized_weights_are_told(subject: ModelSubject) -> None:
     """Where weights are newly initialized, `newly_initialized` says so before anything is loaded."""
     for kind in subject.questions:
-        told, names = subject.ready.newly_initialized(subject.example_request(kind)), list(subject.loaded(kind).newly_initialized)
-        expect(told or not names, f"{kind}: fresh() says no, and these weights are newly initialized: {', '.join(names)}")
+        foretold, names = (
+            subject.ready.newly_initialized(subject.example_request(kind)),
+            list(subject.loaded(kind).newly_initialized),
+        )
+        expect(foretold or not names, f"{kind}: fresh() says no, and these weights are newly initialized: {', '.join(names)}")
 
 
 # ── answering ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -275,7 +260,7 @@ def neighbours_change_nothing(subject: ModelSubject) -> None:
     for kind, request, answer in subject.each():
         [alone] = subject.loaded(kind).answer([request])
         shown = {"request": to_json(request), "alone": to_json(alone), "among others": to_json(answer)}
-        expect(_close(alone, answer, subject.tolerance), f"{kind}: neighbours in the batch change an answer", shown)
+        expect(close(alone, answer, subject.tolerance), f"{kind}: neighbours in the batch change an answer", shown)
 
 
 def order_changes_nothing(subject: ModelSubject) -> None:
@@ -284,7 +269,7 @@ def order_changes_nothing(subject: ModelSubject) -> None:
         turned = subject.loaded(kind).answer(subject.requests(kind)[::-1])[::-1]
         for request, one, two in zip(subject.requests(kind), answers, turned, strict=True):
             shown = {"request": to_json(request), "in order": to_json(one), "turned around": to_json(two)}
-            expect(_close(one, two, subject.tolerance), f"{kind}: the order in the batch changes an answer", shown)
+            expect(close(one, two, subject.tolerance), f"{kind}: the order in the batch changes an answer", shown)
 
 
 def the_same_batch_gives_the_same_bytes(subject: ModelSubject) -> None:
@@ -351,7 +336,7 @@ def longer_texts_cost_more(subject: ModelSubject) -> None:
 def loss_falls(subject: ModelSubject) -> None:
     """Learning ten examples by heart, the loss falls."""
     for kind in subject.questions:
-        losses = subject.lesson(kind).losses
+        losses = subject.trained(kind).losses
         if not losses:
             raise NotApplicable("it learns from all examples at once")
         first, last = losses[0], sum(losses[-3:]) / 3
@@ -362,11 +347,11 @@ def loss_falls(subject: ModelSubject) -> None:
 
 
 def losses_add_up(subject: ModelSubject) -> None:
-    """The loss of a batch is the sum of its examples' losses, so that a batch may be computed in pieces."""
+    """The loss of a batch is the sum of its examples' losses, so that a batch may be computed in micro-batches."""
     for kind in subject.questions:
-        if not subject.lesson(kind).sums:
+        if not subject.trained(kind).sums:
             raise NotApplicable("it learns from all examples at once")
-        whole, again, *halves = subject.lesson(kind).sums
+        whole, again, *halves = subject.trained(kind).sums
         if whole == again:  # what is masked at random cannot be compared
             same = math.isclose(whole, sum(halves), rel_tol=1e-3, abs_tol=1e-4)
             expect(same, f"{kind}: the loss of all examples is {whole:.6g}, that of both halves {sum(halves):.6g}")
@@ -375,95 +360,22 @@ def losses_add_up(subject: ModelSubject) -> None:
 def saved_and_loaded_it_answers_the_same(subject: ModelSubject) -> None:
     """Saved and loaded, it answers as in memory, by its name, with another identity and no newly initialized weight."""
     for kind in subject.questions:
-        lesson, example_request = subject.lesson(kind), subject.example_request(kind)
-        expect(lesson.saved.name == subject.ready.name, f"{kind}: saved, it is called {lesson.saved.name!r}")
-        expect(not lesson.saved.newly_initialized(example_request), f"{kind}: saved, its weights are newly initialized")
-        loaded = lesson.saved.load(example_request, subject.settings, subject.device)
+        trained, example_request = subject.trained(kind), subject.example_request(kind)
+        expect(trained.saved.name == subject.ready.name, f"{kind}: saved, it is called {trained.saved.name!r}")
+        expect(not trained.saved.newly_initialized(example_request), f"{kind}: saved, its weights are newly initialized")
+        loaded = trained.saved.load(example_request, subject.settings, subject.device)
         expect(
             not loaded.newly_initialized,
             f"{kind}: saved and loaded, weights are newly initialized",
             list(loaded.newly_initialized),
         )
-        for request, one, two in zip(subject.requests(kind), lesson.answers, loaded.answer(subject.requests(kind)), strict=True):
+        for request, one, two in zip(subject.requests(kind), trained.answers, loaded.answer(subject.requests(kind)), strict=True):
             shown = {"request": to_json(request), "in memory": to_json(one), "loaded": to_json(two)}
             expect(one == two, f"{kind}: saved and loaded, it gives another answer", shown)
-        same = lesson.saved.identity(example_request, subject.settings) == subject.ready.identity(
+        same = trained.saved.identity(example_request, subject.settings) == subject.ready.identity(
             example_request, subject.settings
         )
         expect(not same, f"{kind}: it has learned, and its identity is the same as before")
-
-
-# ── what answers are like ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _classify(request: Classify, answer: ClassifyAnswer) -> str:
-    scores = answer.scores
-    if len(scores) != len(request.labels):
-        return f"{len(request.labels)} labels have {len(scores)} scores"
-    if not all(0 <= s <= 1 for s in scores):
-        return "a score is no probability"
-    if not request.multi_label and not math.isclose(sum(scores), 1, abs_tol=1e-3):
-        return f"the scores sum to {sum(scores):.4f}"
-    return ""
-
-
-def _tag(request: Tag, answer: TagAnswer) -> str:
-    if len(answer.labels) != len(request.words):
-        return f"{len(request.words)} words have {len(answer.labels)} labels"
-    strangers = sorted(set(answer.labels) - set(request.labels))
-    if strangers:
-        return f"{strangers[0]!r} is none of the labels"
-    begun = any(label.startswith("B-") for label in request.labels)
-    for before, label in zip(("O", *answer.labels), answer.labels, strict=False):
-        if begun and not may_follow(before, label):
-            return f"{label} behind {before}"
-    return ""
-
-
-def _extract_span(request: ExtractSpan, answer: ExtractSpanAnswer) -> str:
-    scores = [span.score for span in answer.spans]
-    if not answer.spans and request.context.strip():
-        return "no span"
-    if not all(0 <= span.start < span.end <= len(request.context) for span in answer.spans):
-        return f"a span outside the {len(request.context)} characters of the context"
-    if not all(0 <= score <= 1 for score in (*scores, answer.no_answer)):
-        return "a score is no probability"
-    if scores != sorted(scores, reverse=True):
-        return "the best span does not come first"
-    return "no answer is likely, where the request may not abstain" if answer.no_answer and not request.may_abstain else ""
-
-
-def _choose(request: Choose, answer: ChooseAnswer) -> str:
-    if len(answer.choices) != len(request.choices):
-        return f"{len(request.choices)} choices have {len(answer.choices)} likelihoods"
-    return next(filter(None, map(_likelihood, request.choices, answer.choices)), "")
-
-
-def _likelihood(text: str, found: Likelihood | LogLikelihoodAnswer) -> str:
-    if not found.log_likelihood <= 1e-6:
-        return f"a log-likelihood of {found.log_likelihood}"
-    if found.bytes != len(text.encode()):
-        return f"{text!r} has {len(text.encode())} bytes, not {found.bytes}"
-    return "" if found.tokens > 0 else "a text of no tokens"
-
-
-def _score(request: LogLikelihood, answer: LogLikelihoodAnswer) -> str:
-    if answer.words != len(request.text.split()):
-        return f"the text has {len(request.text.split())} words, not {answer.words}"
-    if not 0 <= answer.likeliest <= answer.tokens:
-        return f"{answer.likeliest} of {answer.tokens} tokens are the likeliest"
-    return _likelihood(request.text, answer)
-
-
-def _generate(request: Generate, answer: GenerateAnswer) -> str:
-    return next((f"the text goes on behind {stop!r}" for stop in request.stop if stop in answer.text), "")
-
-
-WELL_FORMED: Mapping[str, Callable[[Any, Any], str]] = {
-    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "LogLikelihood": _score,
-    "Generate": _generate,
-}  # fmt: skip
-"""kind → what is wrong with an answer; nothing if it is well-formed"""
 
 
 def _text(answer: Answer) -> str:
@@ -476,21 +388,6 @@ def _longer(request: Request) -> Request:
     name: str = next((n for n in ("text", "context", "words") if n in own), max(own, key=lambda n: len(own[n])))
     value = own[name]
     return replace(request, **{name: " ".join([value] * 4) if isinstance(value, str) else value * 4})
-
-
-def _close(one: Answer, two: Answer, tolerance: float) -> bool:
-    """Whether two answers have the same texts, and numbers that are close."""
-    return type(one) is type(two) and _alike(to_json(one), to_json(two), tolerance)
-
-
-def _alike(one: Any, two: Any, tolerance: float) -> bool:
-    if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(_alike(value, two[key], tolerance) for key, value in one.items())
-    if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(_alike(a, b, tolerance) for a, b in zip(one, two, strict=True))
-    if isinstance(one, float) or isinstance(two, float):
-        return math.isclose(one, two, rel_tol=tolerance, abs_tol=tolerance)
-    return bool(one == two)
 
 
 MODEL_CHECKS: Mapping[str, Callable[[ModelSubject], None]] = {

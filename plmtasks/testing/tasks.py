@@ -4,124 +4,25 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..config import Source
-from ..data import Dataset, draw, texts
-from ..errors import InputError, UnknownNameError
-from ..examples import Example, Prediction, fingerprint
-from ..hooks import Registry, load_registry
+from ..data import Dataset, texts
+from ..errors import InputError
+from ..examples import Example, Prediction
 from ..metric import Metric
 from ..requests import Answer, Request, from_json, to_json
 from ..scoring import main_score
 from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
+from .subject import Solved, TaskSubject, seen
 
 MOST = 0.9
 """A reference that shows in so many of the examples is there by no accident."""
-
-
-class Asked(NamedTuple):
-    """One example, asked and solved."""
-
-    example: Example
-    request: Request
-    answer: Answer
-    prediction: Prediction
-    """What the task reads of the solved answer."""
-
-    def shown(self) -> dict[str, Any]:
-        return {
-            "id": self.example.id, "inputs": self.example.inputs, "reference": self.example.reference,
-            "request": to_json(self.request), "solved": to_json(self.answer),
-            "prediction": self.prediction.value, "scores": dict(self.prediction.scores),
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskSubject:
-    """A task and the data on which it is checked."""
-
-    task: Task
-    source: Source = field(default_factory=Source)
-    """Where the examples come from, if not from the task's own data set."""
-    registry: Registry = field(default_factory=load_registry)
-    """Where its metrics and kinds of request are found."""
-    limit: int = 50
-    """At most so many examples of each split are asked, drawn by their ids."""
-
-    @cached_property
-    def data(self) -> Dataset:
-        return self.task.load(self.source)
-
-    @cached_property
-    def bound(self) -> Task:
-        """The task as a run has it."""
-        return self.task.bind(self.data)
-
-    @cached_property
-    def whole(self) -> Mapping[str, tuple[Example, ...]]:
-        """split → all of its examples, be their ids unique or not"""
-        return {split: tuple(reader()) for split, reader in self.data.readers.items()}
-
-    @cached_property
-    def examples(self) -> Mapping[str, tuple[Example, ...]]:
-        """split → the examples that are asked, of each id one"""
-        return {split: draw(tuple({e.id: e for e in examples}.values()), self.limit) for split, examples in self.whole.items()}
-
-    @cached_property
-    def metrics(self) -> list[Metric]:
-        """Those of the task's metrics that there are, bound to it."""
-        found = []
-        for name in self.bound.metrics:
-            with suppress(UnknownNameError):
-                found.append(self.registry.metric(name))
-        return [metric.bind(self.bound) for metric in found]
-
-    def each(self) -> Iterator[tuple[str, str, Example]]:
-        """(split, kind, example) of everything that is asked."""
-        for split, examples in self.examples.items():
-            for kind in self.bound.asks:
-                for example in examples:
-                    yield split, kind, example
-
-    def solved(self, split: str, kind: str) -> list[Asked]:
-        """The examples of a split, asked by this kind, with what is read of the solved answers."""
-        key = (split, kind)
-        if key not in self._solved:
-            self._solved[key] = [solve(self.bound, example, kind) for example in self.examples[split]]
-        return self._solved[key]
-
-    @cached_property
-    def _solved(self) -> dict[tuple[str, str], list[Asked]]:
-        return {}
-
-
-def solve(task: Task, example: Example, kind: str) -> Asked:
-    """An example through ask, solve and read."""
-    request = task.ask(example.hidden(), kind)
-    answer = task.solve(example, request)
-    return Asked(example, request, answer, task.read(example.hidden(), request, answer))
-
-
-def seen(given: tuple[Task, Source, int]) -> dict[str, Any]:
-    """What must be the same in every process."""
-    subject = TaskSubject(task=given[0], source=given[1], limit=given[2], registry=Registry())
-    return {
-        "examples": {split: fingerprint(examples) for split, examples in subject.examples.items()},
-        "requests": {
-            f"{split}, {kind}": [subject.bound.ask(e.hidden(), kind).key() for e in subject.examples[split]]
-            for split in subject.examples for kind in subject.bound.asks
-        },
-        "facts": json.loads(json.dumps(subject.bound.config())),
-    }  # fmt: skip
 
 
 # ── what it is ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,11 +69,11 @@ def loading_twice_gives_the_same(subject: TaskSubject) -> None:
 
 def another_process_sees_the_same(subject: TaskSubject) -> None:
     """Another process, in which sets have another order, sees the same examples, requests and facts."""
-    given = (subject.task, subject.source, subject.limit)
-    here = seen(given)
-    if here != seen(given):
+    place = (subject.task, subject.source, subject.limit)
+    here = seen(place)
+    if here != seen(place):
         raise NotApplicable("it is another each time that it is loaded here")
-    there = elsewhere(given, seen)["seen"]
+    there = elsewhere(place, seen)["seen"]
     for what, found in here.items():
         differ = {part: [value, there[what].get(part)] for part, value in found.items() if there[what].get(part) != value}
         expect(not differ, f"another process sees other {what}: {', '.join(differ)}", differ if what == "facts" else None)
@@ -298,10 +199,12 @@ def requests_hold_no_reference(subject: TaskSubject) -> None:
                 request, inputs = "\n".join(subject.bound.ask(e.hidden(), kind).texts()), "\n".join(texts(e))
                 asked.append((e, {s: request.count(s) - inputs.count(s) for s in strings}, request))
             common = {s: min(more[s] for _, more, _ in asked) for s in strings}
-            told = [(e, request) for e, more, request in asked if any(more[s] > common[s] for s in _strings(e.reference))]
+            revealing = [(e, request) for e, more, request in asked if any(more[s] > common[s] for s in _strings(e.reference))]
             most = MOST * sum(bool(_strings(e.reference)) for e in examples)
-            shown = told and {**_example(told[0][0]), "request": told[0][1]}
-            expect(not told or len(told) < most, f"{split}, {kind}: {len(told)} requests hold their reference", shown)
+            shown = revealing and {**_example(revealing[0][0]), "request": revealing[0][1]}
+            expect(
+                not revealing or len(revealing) < most, f"{split}, {kind}: {len(revealing)} requests hold their reference", shown
+            )
 
 
 def inputs_hold_no_reference(subject: TaskSubject) -> None:
@@ -373,15 +276,15 @@ def solved_answers_are_best(subject: TaskSubject) -> None:
         for kind in subject.bound.asks:
             asked = subject.solved(split, kind)
             for metric in subject.metrics:
-                found = _scores(metric, asked)
+                scores = _scores(metric, asked)
                 for name, info in metric.scores().items():
-                    value = found.get(name, math.nan)
+                    value = scores.get(name, math.nan)
                     if info.best is None or math.isclose(value, info.best, rel_tol=1e-6, abs_tol=1e-6):
                         continue
                     if math.isnan(value) and (metric is not subject.metrics[0] or name != main_score(metric)):
                         continue  # not defined here: only the task's main score has to be
-                    said = f"{split}, {kind}: solved answers give {metric.name}'s {name} {value:.6g}, and not {info.best:g}"
-                    raise CheckFailed(said, next((a.shown() for a in asked if _less(metric, a, name, info.best)), None))
+                    message = f"{split}, {kind}: solved answers give {metric.name}'s {name} {value:.6g}, and not {info.best:g}"
+                    raise CheckFailed(message, next((a.shown() for a in asked if _less(metric, a, name, info.best)), None))
 
 
 def predictions_come_back_from_a_file(subject: TaskSubject) -> None:
@@ -394,8 +297,8 @@ def predictions_come_back_from_a_file(subject: TaskSubject) -> None:
                 expect(_survives(a.prediction.value) and finite, f"{split}, {kind}: a prediction is no JSON", a.shown())
                 text = subject.bound.show(a.example.hidden(), a.prediction)
                 expect(isinstance(text, str), f"{split}, {kind}: show() gives {text!r}", a.shown())
-            given = {a.example.id: a.prediction for a in asked}
-            back = _written(subject.bound, examples, given)
+            predictions = {a.example.id: a.prediction for a in asked}
+            back = _written(subject.bound, examples, predictions)
             for a in asked:
                 read = back.get(a.example.id)
                 shown = {**a.shown(), "back": read and read.value}
@@ -415,13 +318,13 @@ def perfect_predictions_are_followed(subject: TaskSubject) -> None:
             expect(e.reference is None, f"{split}: a derived example knows its reference", _example(e))
         matched = {e.id: e for e in task.match(examples, derived)}
         for e in examples:
-            found = matched.get(e.id)
+            derived_example = matched.get(e.id)
             same = (
-                found is not None
-                and found.reference == e.reference
-                and all(task.ask(found.hidden(), kind) == task.ask(e.hidden(), kind) for kind in task.asks)
+                derived_example is not None
+                and derived_example.reference == e.reference
+                and all(task.ask(derived_example.hidden(), kind) == task.ask(e.hidden(), kind) for kind in task.asks)
             )
-            expect(same, f"{split}: an example is not derived as the data has it", [_example(e), _example(found)])
+            expect(same, f"{split}: an example is not derived as the data has it", [_example(e), _example(derived_example)])
 
 
 def _example(example: Example | None) -> dict[str, Any]:
@@ -460,13 +363,13 @@ def _words(example: Example) -> set[str]:
     return {word.strip(".,:;!?()[]\"'") for text in texts(example) for word in text.split()}
 
 
-def _scores(metric: Metric, asked: Sequence[Asked]) -> dict[str, float]:
+def _scores(metric: Metric, asked: Sequence[Solved]) -> dict[str, float]:
     predictions, examples = [a.prediction for a in asked], [a.example for a in asked]
     totals = metric.statistics(predictions, examples).sum(axis=0)
     return {**{name: float(value) for name, value in metric.reduce(totals).items()}, **metric.compute(predictions, examples)}
 
 
-def _less(metric: Metric, asked: Asked, name: str, best: float) -> bool:
+def _less(metric: Metric, asked: Solved, name: str, best: float) -> bool:
     """Whether one example alone is not the best."""
     value = _scores(metric, [asked]).get(name, math.nan)
     return not math.isnan(value) and not math.isclose(value, best, rel_tol=1e-6, abs_tol=1e-6)

@@ -1,27 +1,28 @@
 """Models that learn from solved answers: updates, optimizer, checkpoints and what they cost."""
 
-from . import cost, sharding
-from .checkpoint import finished, passed_over, recipe, resolve, train
-from .cost import Estimate
+from .checkpoint import ensure_trained, train, trained_before
+from .cost import Estimate, estimate
+from .job import Selection, TrainingJob, must_learn, train_split
 from .publication import check_name, publish
+from .recipe import plan, resolve
 from .record import came_to, learned, without_seed, write_record
-from .trainer import Lesson, Teacher
 
 __all__ = [
     "Estimate",
-    "Lesson",
-    "Teacher",
+    "Selection",
+    "TrainingJob",
     "came_to",
     "check_name",
-    "cost",
-    "finished",
+    "ensure_trained",
+    "estimate",
     "learned",
-    "passed_over",
+    "must_learn",
+    "plan",
     "publish",
-    "recipe",
     "resolve",
-    "sharding",
     "train",
+    "train_split",
+    "trained_before",
     "without_seed",
     "write_record",
 ]

@@ -1,130 +1,92 @@
-"""A model that learns from solved answers."""
+"""A model that learns, in a folder of its own: nothing is learned twice, and what was interrupted goes on."""
 
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..config import Generation, ModelSettings, TrainSettings
 from ..errors import DataError, InputError, OutputError, counted
 from ..execution import Processes, environment
 from ..files import lock, open_folder, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
-from ..requests import LogLikelihood, to_json
-from ..results import identity_hash
+from ..results import run_folder
+from .job import TrainingJob
+from .recipe import Training
 from .record import learned, write_record
-from .trainer import Learning, Lesson, Teacher
-
-"""Beside the weights: how they were trained. Written last, so a folder that has it is complete."""
-
-UNSAID = ("save_minutes", "select_split", "max_train_samples", "report_to")
-"""Settings of a training that change nothing, or through the data alone."""
-
-CPU_PIECE_TOKENS = 2048
-"""As many as some dozen sentences have: more at once are no faster on a CPU, and take memory on the way back."""
+from .trainer import Trainer
 
 
-def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
-    """The settings with every open value filled in: by the user, else by the model, else by the BERT recipe.
+def ensure_trained(job: TrainingJob, training: Training) -> Model:
+    """The model of a run that has to learn first, from the folder that is named by the training's identity.
 
-    Of a model that learns from all examples at once, those that it does not go by are the defaults, whatever was said.
+    raises: InputError, OutputError
     """
-    if model.learns_by is not None:
-        own = {name: getattr(training, name) for name in (*model.learns_by, "max_train_samples")}
-        return replace(TrainSettings(dtype="float32", select_split="none"), **own)
-    defaults = {"num_train_epochs": 3.0, "learning_rate": 5e-5, "train_batch_size": 32, **model.recommended}
-    filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
-    dtype = training.dtype if training.dtype != "auto" else settings.dtype
-    piece = training.batch_tokens or (CPU_PIECE_TOKENS if device == "cpu" else settings.batch_tokens)
-    return replace(training, **filled, dtype=dtype, batch_tokens=piece)
+    if training.context.processes.main:
+        for folder in (job.config.output, job.config.checkpoints):
+            open_folder(Path(folder))  # before hours of training
+    why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
+    training.context.progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
+    return train(training, own_folder(job, training))
 
 
-def passed_over(training: TrainSettings, model: Model) -> list[str]:
-    """The settings of updates and epochs that were said to a model that has none."""
-    if model.learns_by is None:
-        return []
-    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples")
-    plain = TrainSettings()
-    names = (f.name for f in fields(TrainSettings) if f.name not in (*shared, *model.learns_by))
-    return [name for name in names if getattr(training, name) != getattr(plain, name)]
+def trained_before(job: TrainingJob, training: Training) -> Model | None:
+    """The model of a run that has to learn first, if it did so before; else None.
+
+    raises: OutputError if its folder holds something else
+    """
+    folder = own_folder(job, training)
+    return job.model.saved(folder) if finished(folder, training.identity) else None
 
 
-def recipe(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:
-    """All that the trained weights depend on: the training's identity."""
-    if model.learns_by is not None:  # its weights depend on the examples alone
-        teacher = replace(teacher, settings=ModelSettings(threads=1), processes=replace(teacher.processes, count=1), device="cpu")
-    t, s = teacher.training, teacher.settings
-    if t.dtype == "float16" and teacher.device == "cpu":
-        raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
-    # how texts are generated changes no weight, and the seed of a newly initialized head is the training's
-    neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
-    return {
-        "start": [_start(model, lesson, neutral) for lesson in lessons], "learned": [_learned(lesson) for lesson in lessons],
-        "training": {k: v for k, v in to_json(t).items() if k not in UNSAID}, "processes": teacher.processes.count,
-        "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": teacher.device.split(":")[0],
-    }  # fmt: skip
+def own_folder(job: TrainingJob, training: Training) -> Path:
+    """Where a model that is trained for a run is kept, by the training's identity."""
+    return run_folder(job.config.checkpoints, job.task.name, job.model.name, training.identity)
 
 
-def _start(model: Model, lesson: Lesson, settings: ModelSettings) -> dict[str, Any]:
-    if model.from_scratch:
-        return {"scratch": model.name, "version": model.version, **model.identity(lesson.requests[0], settings)}
-    return model.identity(lesson.requests[0], settings)
-
-
-def _learned(lesson: Lesson) -> dict[str, Any]:
-    pairs = [[r.key(), to_json(a)] for r, a in zip(lesson.requests, lesson.answers, strict=True)]
-    example_request = lesson.requests[0]
-    return {
-        "task": lesson.task, "kind": example_request.kind(),
-        "plain": isinstance(example_request, LogLikelihood) and not example_request.context,
-        "data": lesson.facts,
-        "selecting": lesson.selecting, "pairs": identity_hash({"pairs": pairs}),
-    }  # fmt: skip
-
-
-def train(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> Model:
-    """The model after the lessons, from its folder; nothing is done if the folder holds this very training.
+def train(training: Training, folder: Path) -> Model:
+    """The model after the training, from its folder; nothing is done if the folder holds this very training.
 
     raises: OutputError if the folder holds another training or cannot be written
     """
-    parts = recipe(model, lessons, teacher)
-    identity = identity_hash(parts)
-    processes = teacher.processes.within(f"train-{identity}")
-    if processes.share("done", lambda: finished(folder, identity)):
-        return model.saved(folder)
-    if processes.main:
-        open_folder(folder / "training")
-    with lock(folder, "training") if processes.main else nullcontext():
-        _check_shared(folder / "training", processes)
-        _learn(model, lessons, replace(teacher, processes=processes), folder, parts)
-        processes.barrier("finished")
-    return model.saved(folder)
+    context = training.context
+    processes = context.processes
+    if not processes.share("done", lambda: finished(folder, training.identity)):
+        if processes.main:
+            open_folder(folder / "training")
+        with lock(folder, "training") if processes.main else nullcontext():
+            _check_shared(folder / "training", processes)
+            environment.worked = True
+            (_learn_in_updates if training.model.learns_by is None else _learn_at_once)(training, folder)
+            processes.barrier("finished")
+    context.progress.say(f"trained model: {folder}")
+    return training.model.saved(folder)
 
 
-def ready(model: Model, lessons: Sequence[Lesson], teacher: Teacher, scratch: Path) -> Sequence[TrainableModel]:
-    """The model in memory as each lesson sees it; one without weights is made in the folder `scratch` first."""
-    if model.from_scratch and teacher.training.peft:
+def ready(training: Training, scratch: Path) -> Sequence[TrainableModel]:
+    """The model in memory as each task sees it; one without weights is made in the folder `scratch` first."""
+    model, context = training.model, training.context
+    if model.from_scratch and context.training.peft:
         raise InputError(
             f"{model.name!r} has no weights yet for adapters to stand on",
             "train it without peft first, then the checkpoint with it",
         )
     if model.from_scratch:
-        teacher.processes.share("made", lambda: _make(model, lessons, teacher, scratch))
+        context.processes.share("made", lambda: _make(training, scratch))
         model = model.saved(scratch)
-    example_requests = [lesson.requests[0] for lesson in lessons]
-    settings = replace(teacher.settings, dtype="float32", seed=teacher.training.seed)
-    return model.learner(example_requests, settings, teacher.training, teacher.device)
+    example_requests = [dataset.requests[0] for dataset in training.datasets]
+    settings = replace(context.settings, dtype="float32", seed=context.training.seed)
+    return model.learner(example_requests, settings, context.training, context.device)
 
 
-def _make(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path) -> bool:
+def _make(training: Training, folder: Path) -> bool:
     if not folder.exists():
-        pairs = ((r, a) for lesson in lessons for r, a in zip(lesson.requests, lesson.answers, strict=True))
+        pairs = ((r, a) for dataset in training.datasets for r, a in zip(dataset.requests, dataset.answers, strict=True))
         texts = (text for r, a in pairs for text in (*r.texts(), *a.texts()))
         temporary = folder.with_name("making")
         shutil.rmtree(temporary, ignore_errors=True)
-        model.make(texts, teacher.training.seed, temporary)
+        training.model.make(texts, training.context.training.seed, temporary)
         temporary.replace(folder)
     return True
 
@@ -146,35 +108,31 @@ def _write_token(folder: Path) -> str:
     return token
 
 
-def _learn(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
-    environment.worked = True
-    if model.learns_by is not None:
-        _learn_at_once(model, lessons, teacher, folder, parts)
-        return
-    views = ready(model, lessons, teacher, folder / "training" / "scratch")
-    run = Learning(views=views, lessons=lessons, teacher=teacher, folder=folder, identity=identity_hash(parts))
-    history = run.learn()
-    if teacher.processes.main:
-        if run.state.best_folder is not None:
-            for path in (run.state_folder / run.state.best_folder).iterdir():
-                path.replace(folder / path.name)
-        else:
-            run.views[0].save(folder, run.whole)
-        _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=history))
+def _learn_in_updates(training: Training, folder: Path) -> None:
+    trainer = Trainer(training=training, views=ready(training, folder / "training" / "scratch"), folder=folder)
+    history = trainer.train()
+    if training.context.processes.main:
+        trainer.write_weights()
+        _finish(training, folder, history)
 
 
-def _learn_at_once(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, parts: dict[str, Any]) -> None:
+def _learn_at_once(training: Training, folder: Path) -> None:
     """raises: InputError for several tasks, and for what the model cannot learn"""
-    if len(lessons) > 1:
+    model, context = training.model, training.context
+    if len(training.datasets) > 1:
         raise InputError(f"model {model.name!r} learns one task at a time")
-    if teacher.processes.main:
-        [lesson] = lessons
-        teacher.progress.say(f"training on {counted(len(lesson.requests), 'example')} of {lesson.task}, all at once")
-        model.learn(lesson.requests, lesson.answers, teacher.training, folder)
-        _finish(model, lessons, teacher, folder, _Taught(parts=parts, history=[]))
+    if context.processes.main:
+        [dataset] = training.datasets
+        context.progress.say(f"training on {counted(len(dataset.requests), 'example')} of {dataset.task}, all at once")
+        model.learn(dataset.requests, dataset.answers, context.training, folder)
+        _finish(training, folder, [])
 
 
 def finished(folder: Path, identity: str) -> bool:
+    """Whether the folder holds the training of this identity, whole.
+
+    raises: OutputError if it holds something else
+    """
     try:
         record = read_object(folder / RECORD)
     except FileNotFoundError:
@@ -193,34 +151,17 @@ def finished(folder: Path, identity: str) -> bool:
     return True
 
 
-def _of_seed_zero(model: Model, lessons: Sequence[Lesson], teacher: Teacher) -> dict[str, Any]:
-    """The recipe with seed 0 wherever it holds a seed: order, newly initialized weights, and how an epoch is chosen."""
-    asked = [
-        lesson if lesson.selecting is None
-        else replace(lesson, selecting={**lesson.selecting, "settings": {**lesson.selecting["settings"], "seed": 0}})
-        for lesson in lessons
-    ]  # fmt: skip
-    return recipe(model, asked, replace(teacher, training=replace(teacher.training, seed=0)))
+def _finish(training: Training, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the record, after the weights: from now on the checkpoint is whole.
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Taught:
-    """What the record of a training tells of it."""
-
-    parts: Mapping[str, Any]
-    """Its recipe."""
-    history: Sequence[Mapping[str, Any]]
-    """One entry an epoch; none where all was learned at once."""
-
-
-def _finish(model: Model, lessons: Sequence[Lesson], teacher: Teacher, folder: Path, taught: _Taught) -> None:
-    """Writes the record, after the weights: from now on the checkpoint is whole."""
-    tasks = {lesson.task: {**lesson.facts, "labels": list(lesson.labels)} for lesson in lessons}
+    history: one entry an epoch; none where all was learned at once
+    """
+    model, datasets = training.model, training.datasets
     anew = model.learns_by is not None  # whatever it had learned before is gone
     record = {
-        "recipe": identity_hash(taught.parts), "any_seed": identity_hash(_of_seed_zero(model, lessons, teacher)),
-        "parts": taught.parts, "model": model.name, "tasks": tasks, "history": taught.history,
-        "columns": {lesson.task: dict(lesson.columns) for lesson in lessons if lesson.columns},
+        "recipe": training.identity, "any_seed": training.of_all_seeds(), "parts": training.recipe, "model": model.name,
+        "tasks": {dataset.task: {**dataset.facts, "labels": list(dataset.labels)} for dataset in datasets}, "history": history,
+        "columns": {dataset.task: dict(dataset.columns) for dataset in datasets if dataset.columns},
         "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
     }  # fmt: skip
     write_record(folder, record)

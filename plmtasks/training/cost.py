@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, counted
 from ..execution import duration, padded_tokens, size
-from ..model import Model, TrainableModel
 from .checkpoint import ready
-from .optimizer import Course, make_optimizer
-from .trainer import Lesson, Teacher, loss_module, make_accelerator
-from .updates import Update, epoch_updates, padding_worth, pieces
+from .recipe import Training
+from .trainer import Trainer
+from .updates import Update
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +36,7 @@ class Estimate:
     gradients: int
     optimizer: int
     activations: int
-    """What the costliest piece of an update keeps for the way back."""
+    """What the costliest micro-batch of an update keeps for the way back."""
     seconds: float
     """To the end, without evaluations, at the median of some updates."""
 
@@ -63,97 +62,70 @@ class Estimate:
         ])  # fmt: skip
 
 
-def estimate(model: Model, lessons: Sequence[Lesson], teacher: Teacher, processes: int) -> Estimate:
+def estimate(training: Training, processes: int) -> Estimate:
     """Measured on a few updates whose weights are thrown away.
 
     processes: of the training; this one does the share of one of them
+
+    raises: InputError for a model that has no updates, or settings that it cannot learn by
     """
-    t = teacher.training
-    if model.learns_by is not None:
-        raise InputError(f"{model.name!r} learns from all examples at once: it has no updates whose cost could be told")
+    if training.model.learns_by is not None:
+        raise InputError(f"{training.model.name!r} learns from all examples at once: it has no updates whose cost could be told")
+    context = training.context
+    untracked = replace(context, training=replace(context.training, report_to=()))
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
-        views = ready(model, lessons, teacher, Path(folder, "scratch"))
-    tasks = {lesson.task: len(lesson.requests) for lesson in lessons}
-    updates = epoch_updates(tasks, t, 0)
-    total = max(1, round((t.num_train_epochs or 0) * len(updates)))
-    trial = _Trial(views, lessons, replace(teacher, training=replace(t, report_to=())), total, processes)
-    seconds = sorted([trial.run(u) for u in (updates * (TIMED + 1))[: TIMED + 1]][1:])[TIMED // 2]
-    parameters = {id(p): p for view in views for p in view.module.parameters()}.values()
+        views = ready(training, Path(folder, "scratch"))
+        trainer = Trainer(training=replace(training, context=untracked), views=views, folder=Path(folder))
+        trainer.begin()
+    updates = [Update(update.task, update.examples[::processes]) for update in trainer.updates(0)]
+    seconds = sorted([_seconds(trainer, update) for update in (updates * (TIMED + 1))[: TIMED + 1]][1:])[TIMED // 2]
+    parameters = list(trainer.learner.module.parameters())
     learning = [p for p in parameters if p.requires_grad]
     return Estimate(
-        examples=tasks, epochs=t.num_train_epochs or 0, updates=total, parameters=sum(p.numel() for p in parameters),
-        trainable=sum(p.numel() for p in learning), weights=_bytes(parameters), gradients=_bytes(learning),
-        optimizer=trial.optimizer_bytes(), activations=trial.activation_bytes(updates), seconds=seconds * total,
+        examples={dataset.task: len(dataset.requests) for dataset in training.datasets},
+        epochs=context.training.num_train_epochs or 0,
+        updates=trainer.total, parameters=sum(p.numel() for p in parameters), trainable=sum(p.numel() for p in learning),
+        weights=_bytes(parameters), gradients=_bytes(learning), optimizer=_optimizer_bytes(trainer),
+        activations=_activation_bytes(trainer, updates), seconds=seconds * trainer.total,
     )  # fmt: skip
+
+
+def _seconds(trainer: Trainer, update: Update) -> float:
+    began = time.monotonic()
+    trainer.update(update)
+    return time.monotonic() - began
 
 
 def _bytes(tensors: Any) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-class _Trial:
-    """Updates as `Learning` makes them, of one process and without a record."""
+def _optimizer_bytes(trainer: Trainer) -> int:
+    import torch
 
-    def __init__(
-        self, views: Sequence[TrainableModel], lessons: Sequence[Lesson], teacher: Teacher, total: int, processes: int
-    ) -> None:
-        import torch
+    states = trainer.learner.optimizer.state.values()
+    return _bytes(value for state in states for value in state.values() if isinstance(value, torch.Tensor))
 
-        self.lessons, self.t, self.processes = lessons, teacher.training, processes
-        self.padding = padding_worth(teacher.device)
-        self.accelerator = make_accelerator(teacher, several=len(views) > 1, folder=Path())
-        self.module = torch.nn.ModuleList([view.module for view in views])
-        optimizer = make_optimizer(self.module, self.t)
-        self.course = Course(optimizer, self.t, total)
-        self.wrapped, self.optimizer = self.accelerator.prepare(loss_module(views), optimizer)
-        self.costs = [view.learning_costs(lesson.requests) for view, lesson in zip(views, lessons, strict=True)]
 
-    def run(self, update: Update) -> float:
-        """One update; returns its seconds."""
-        began = time.monotonic()
-        self.module.train()
-        for piece in self._pieces(update):
-            self.accelerator.backward(self._loss(update.lesson, piece))
-        self.course.before(1)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return time.monotonic() - began
+def _activation_bytes(trainer: Trainer, updates: Sequence[Update]) -> int:
+    """What the costliest micro-batch keeps, weights not counted."""
+    import torch
 
-    def _pieces(self, update: Update) -> list[list[int]]:
-        mine = update.examples[:: self.processes]
-        return list(pieces(mine, self.costs[update.lesson], self.t.batch_tokens, self.padding))
+    task, micro_batch = max(
+        ((u.task, micro_batch) for u in updates for micro_batch, _ in trainer.micro_batches(u)),
+        key=lambda pair: padded_tokens([trainer.costs[pair[0]][i] for i in pair[1]]),
+    )
+    own = {p.untyped_storage().data_ptr() for p in trainer.learner.module.parameters()}
+    kept: dict[int, int] = {}
+    held = []  # a storage that is freed could come again for another tensor
 
-    def _loss(self, lesson: int, piece: Sequence[int]) -> "torch.Tensor":
-        of = self.lessons[lesson]
-        loss, count = self.wrapped(lesson, [of.requests[i] for i in piece], [of.answers[i] for i in piece])
-        mean: torch.Tensor = loss / (count or 1.0)
-        return mean
+    def keep(tensor: "torch.Tensor") -> "torch.Tensor":
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+            held.append(tensor)
+        return tensor
 
-    def optimizer_bytes(self) -> int:
-        import torch
-
-        states = self.optimizer.state.values()
-        return _bytes(value for state in states for value in state.values() if isinstance(value, torch.Tensor))
-
-    def activation_bytes(self, updates: Sequence[Update]) -> int:
-        """What the costliest piece keeps, weights not counted."""
-        import torch
-
-        lesson, piece = max(
-            ((u.lesson, piece) for u in updates for piece in self._pieces(u)),
-            key=lambda found: padded_tokens([self.costs[found[0]][i] for i in found[1]]),
-        )
-        own = {p.untyped_storage().data_ptr() for p in self.module.parameters()}
-        kept: dict[int, int] = {}
-        held = []  # a storage that is freed could come again for another tensor
-
-        def keep(tensor: "torch.Tensor") -> "torch.Tensor":
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() not in own:
-                kept[storage.data_ptr()] = storage.nbytes()
-                held.append(tensor)
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            self._loss(lesson, piece)
-        return sum(kept.values())
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        trainer.loss(task, micro_batch)
+    return sum(kept.values())

@@ -52,7 +52,7 @@ def came_to(
 
 def _learned(task: str, record: Mapping[str, Any]) -> str:
     """The last training in words; texts without a question are what a model is pretrained on."""
-    plain = all(lesson.get("plain") for lesson in record["parts"]["learned"])
+    plain = all(dataset.get("plain") for dataset in record["parts"]["learned"])
     what = "trained" if record.get("at_once") else "pretrained" if plain else "fine-tuned"
     others = [name for name in record["tasks"] if name != task]
     if not others:

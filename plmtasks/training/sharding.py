@@ -45,5 +45,5 @@ def load(accelerator: Any, folder: Path, name: str) -> None:
 
 def whole(accelerator: Any, wrapped: Any) -> "dict[str, torch.Tensor]":
     """All weights in the main process, named as in a list of the views' modules; nothing in the others."""
-    found = accelerator.get_state_dict(wrapped) or {}
-    return {name.removeprefix("inner."): value for name, value in found.items()} if accelerator.is_main_process else {}
+    weights = accelerator.get_state_dict(wrapped) or {}
+    return {name.removeprefix("inner."): value for name, value in weights.items()} if accelerator.is_main_process else {}

@@ -1,466 +1,312 @@
 """The updates of one training."""
 
 import math
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import ModelSettings, TrainSettings
-from ..errors import InputError, OutputError, PlmtasksError, counted
-from ..execution import Processes, Progress, duration, environment, size
-from ..files import write_bytes
-from ..metric import ScoreInfo
-from ..model import Cost, LoadedModel, TrainableModel
-from ..requests import Answer, Request
+from ..errors import InputError, PlmtasksError, counted
+from ..execution import duration, environment, size
+from ..model import TrainableModel
 from . import sharding
-from .optimizer import Course, make_optimizer
-from .updates import Update, epoch_updates, padding_worth, pieces
+from .accelerator import loss_module, make_accelerator
+from .dataset import TrainingDataset, worth
+from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
+from .recipe import Training
+from .state import Learner, State
+from .updates import Update, epoch_updates, micro_batches, padding_worth
 
 if TYPE_CHECKING:
     import torch
+
+    from ..execution import Bar
 
 ASK_ABOVE_SECONDS = 300.0
 """At a terminal, a training that takes longer than this is begun only when the user says so."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What is to be learned of one task."""
-
-    task: str
-    requests: Sequence[Request]
-    answers: Sequence[Answer]
-    """Solved: what a perfect model would answer."""
-    facts: dict[str, Any]
-    """What the record and the recipe say of the data: split, number of examples, fingerprint, selecting split."""
-    labels: Sequence[str] = ()
-    """What can be predicted, where that is a closed set."""
-    selecting: dict[str, Any] | None = None
-    """What the choice of the epoch depends on beside the data: task, metrics and settings."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """What the user said of the data's columns, by which new questions in such files are read."""
-    evaluate: Callable[[LoadedModel, str], float] | None = None
-    """The selecting split's main score, nan where it is not defined; called in all processes; None: the last epoch is kept."""
-    score: str = ""
-    """The name of the main score."""
-    info: ScoreInfo = field(default_factory=ScoreInfo)
-
-    def distance(self, value: float) -> float:
-        """Of a main score from its best value, as a logarithm: each halving counts the same, whatever the unit.
-
-        A thousandth of the best value is as good as the best.
-        """
-        best = self.info.best or 0.0
-        return math.log(max(abs(best - value), 0.001 * max(abs(best), 1.0)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Teacher:
-    """Settings and surroundings of one training."""
-
-    settings: ModelSettings
-    training: TrainSettings
-    processes: Processes
-    progress: Progress
-    device: str
-    yes: bool = False
-
-
 @dataclass
-class State:
-    """What an interrupted training needs to go on."""
-
-    update: int = 0
-    best: float | None = None
-    best_folder: str | None = None
-    """The checkpoint of the best epoch so far, in the state's folder."""
-    history: list[dict[str, Any]] = field(default_factory=list)
-    sums: dict[str, list[float]] = field(default_factory=dict)
-    """task → its losses' sum and number of updates since the last entry of the history"""
-
-
-@dataclass
-class Learning:
+class Trainer:
     """One training while it runs."""
 
+    training: Training
     views: Sequence[TrainableModel]
     """The model as each task sees it; all share their weights."""
-    lessons: Sequence[Lesson]
-    """One for each view."""
-    teacher: Teacher
     folder: Path
-    identity: str
     state: State = field(default_factory=State)
     whole: "Mapping[str, torch.Tensor] | None" = None
     """After training, where the weights are split over the processes: all of them, in the main process."""
 
-    @property
-    def state_folder(self) -> Path:
-        return self.folder / "training"
+    def __post_init__(self) -> None:
+        self.context, self.datasets, self.t = self.training.context, self.training.datasets, self.training.context.training
+        self.state_folder = self.folder / "training"
 
-    def learn(self) -> list[dict[str, Any]]:
+    def train(self) -> list[dict[str, Any]]:
         """Trains to the end; returns the history, one entry an epoch."""
-        import torch
-
-        t, processes = self.teacher.training, self.teacher.processes
-        self.accelerator = make_accelerator(self.teacher, several=len(self.views) > 1, folder=self.folder)
-        self.module = torch.nn.ModuleList([view.module for view in self.views])
-        alone = processes.count == 1 and self.teacher.device == "cpu" and not sharding.split(self.accelerator)
-        self.tables = lasting_gradients(self.module) if alone else []
-        self.optimizer = make_optimizer(self.module, t)
-        updates_an_epoch = len(self._updates(0))
-        total = max(1, round((t.num_train_epochs or 0) * updates_an_epoch))
-        self.course = Course(self.optimizer, t, total)
-        self._resume()
-        self._say_plan(total, updates_an_epoch)
-        self._say_shortened()
-        wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
-        if sharding.split(self.accelerator) and self.state.update:
-            sharding.load(self.accelerator, self.state_folder, str(self.state.update))
-        costs = [view.learning_costs(lesson.requests) for view, lesson in zip(self.views, self.lessons, strict=True)]
-        self._begin_tracking()
+        self.begin()
+        learner = self.learner
+        if self.t.report_to:
+            settings = {k: v for k, v in asdict(self.t).items() if isinstance(v, (int, float, str))}
+            learner.accelerator.init_trackers("plmtasks", config=settings)
         self._saved_at = time.monotonic()
-        with self.teacher.progress.bar("training", total, "updates") as bar:
-            bar.begin_at(self.state.update)
-            began = self.state.update
-            while self.state.update < total and not self._patience_is_over():
-                epoch, place = divmod(self.state.update, updates_an_epoch)
-                if place == 0 or self.state.update == began:
-                    updates = self._updates(epoch)
-                update = updates[place]
-                loss = self._update(wrapped, update, costs[update.lesson])
-                self.state.update += 1
-                sums = self.state.sums.setdefault(self.lessons[update.lesson].task, [0.0, 0])
-                sums[0], sums[1] = sums[0] + loss, sums[1] + 1
-                bar.update(self.state.update, f"loss {loss:.3f}")
-                if self.state.update - began == 2:
-                    bar.begin_at(self.state.update)  # the first are slow, and would mislead
-                elif self.state.update - began == 7:
-                    self._confirm(bar.seconds_left())
-                if place + 1 == updates_an_epoch or self.state.update == total:
-                    self._end_epoch(epoch)
-                elif self._time_to_save():
-                    self._save()
-        processes.barrier("learned")
-        if sharding.split(self.accelerator):
-            self.whole = sharding.whole(self.accelerator, wrapped)
-        self.accelerator.end_training()
+        with self.context.progress.bar("training", self.total, "updates") as bar:
+            self._train(bar)
+        self.context.processes.barrier("learned")
+        if self.split:
+            self.whole = sharding.whole(learner.accelerator, self.wrapped)
+        learner.accelerator.end_training()
         return self.state.history
 
-    def _updates(self, epoch: int) -> list[Update]:
-        return epoch_updates({lesson.task: len(lesson.requests) for lesson in self.lessons}, self.teacher.training, epoch)
+    def begin(self) -> None:
+        """All up to the first update: what an interrupted training left is taken up."""
+        self._check()
+        self.updates_an_epoch = len(self.updates(0))
+        self.total = max(1, round((self.t.num_train_epochs or 0) * self.updates_an_epoch))
+        learner = self.learner = self._learner()
+        if self.context.processes.share("resume", (self.state_folder / "state.pt").exists):
+            self.state = learner.resume(self.state_folder, self.training.identity, self.context.device)
+            self.context.progress.say(f"goes on from update {self.state.update}")
+        self._say_plan()
+        self.wrapped, learner.optimizer = learner.accelerator.prepare(loss_module(self.views), learner.optimizer)
+        if self.split and self.state.update:
+            sharding.load(learner.accelerator, self.state_folder, str(self.state.update))
+        self.costs = [view.learning_costs(dataset.requests) for view, dataset in zip(self.views, self.datasets, strict=True)]
 
-    def _update(self, wrapped: Any, update: Update, costs: Sequence[Cost]) -> float:
-        """One step of the optimizer; returns the mean loss over all processes."""
-        import torch
-
-        t, processes, lesson = self.teacher.training, self.teacher.processes, self.lessons[update.lesson]
-        torch.manual_seed(hash((t.seed, self.state.update, processes.rank)) % 2**31)
-        self.module.train()
-        rate = self.course.before(self.state.update)
-        parts = self._parts(update, costs)
-        summed = counted = 0.0
-        for number, (piece, weight) in enumerate(parts):
-            with nullcontext() if number == len(parts) - 1 else self.accelerator.no_sync(wrapped):
-                loss, count = wrapped(update.lesson, [lesson.requests[i] for i in piece], [lesson.answers[i] for i in piece])
-                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if sharding.own_steps(self.accelerator) else 1.0
-                self.accelerator.backward(loss * weight * divided)
-                summed, counted = summed + float(loss.detach()) * weight, counted + count * weight
-        summed, counted = self._sum(summed, counted)
-        counted = counted or 1.0  # texts without a token, labels that weigh nothing
-        self._step(counted)
-        mean = summed / counted
-        if not math.isfinite(mean):
-            raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller learning_rate")
-        self._track({f"loss/{lesson.task}": mean, "learning rate": rate})
-        return mean
-
-    def _parts(self, update: Update, costs: Sequence[Cost]) -> list[tuple[list[int], float]]:
-        """What this process computes of an update: pieces, and whether they weigh anything.
-
-        Every process takes part in every update, and where no process holds all weights, in every piece.
-        """
-        processes = self.teacher.processes
-        shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
-        if sharding.own_steps(self.accelerator):
-            cut = [[list(share)] if share else [] for share in shares]
-        else:
-            most, padding = self.teacher.training.batch_tokens, padding_worth(self.teacher.device)
-            cut = [list(pieces(share, costs, most, padding)) for share in shares]
-        mine = cut[processes.rank]
-        wanted = max(map(len, cut)) if sharding.split(self.accelerator) else 1
-        idle = [list(update.examples[:1])] * max(0, wanted - len(mine))
-        return [(piece, 1.0) for piece in mine] + [(piece, 0.0) for piece in idle]
-
-    def _sum(self, *values: float) -> list[float]:
-        """Each value, summed over all processes."""
-        import torch
-
-        if self.teacher.processes.count == 1:
-            return list(values)
-        summed = self.accelerator.reduce(torch.tensor(values, dtype=torch.float64, device=self.teacher.device), "sum")
-        return [float(value) for value in summed.tolist()]
-
-    def _step(self, count: float) -> None:
-        """Divides the summed gradients, clips, and steps."""
-
-        if not sharding.own_steps(self.accelerator):
-            self.accelerator.unscale_gradients(self.optimizer)
-            gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
-            # the processes' gradients were averaged; what is wanted is their sum over all that was counted
-            factor = clipped(gradients, self.teacher.processes.count / count, self.teacher.training.max_grad_norm)
-            for gradient in gradients:
-                gradient.mul_(factor)
-        self.optimizer.step()
-        self.course.after()
-        self.optimizer.zero_grad(set_to_none=True)
-        for parameter, gradient in self.tables:
-            parameter.grad = gradient.zero_()
-
-    def _end_epoch(self, epoch: int) -> None:
-        sums = self.state.sums
-        losses = {task: total / updates for task, (total, updates) in sums.items()}
-        loss = sum(total for total, _ in sums.values()) / sum(updates for _, updates in sums.values())
-        entry: dict[str, Any] = {"epoch": epoch + 1, "update": self.state.update, "loss": loss}
-        said = f"epoch {epoch + 1}: loss {loss:.4f}"
-        if len(self.lessons) > 1:
-            entry["losses"] = losses
-            said += f" ({', '.join(f'{task} {value:.4f}' for task, value in losses.items())})"
-        scores = self._scores()
-        if scores:
-            worth = self._worth(scores)
-            entry["score"] = next(iter(scores.values())) if len(scores) == 1 else worth
-            entry["score"] = entry["score"] if math.isfinite(worth) else None
-            if len(scores) > 1:
-                entry["scores"] = {task: s if math.isfinite(s) else None for task, s in scores.items()}
-            said += "".join(f", {self._said(lesson, scores[lesson.task])}" for lesson in self.lessons if lesson.task in scores)
-            if math.isfinite(worth) and (self.state.best is None or worth > self.state.best):
-                self.state.best, self.state.best_folder = worth, f"best-{self.state.update}"
-                if self.teacher.processes.main:
-                    self.views[0].save(self.state_folder / self.state.best_folder)
-            self._track({f"score/{task}": value for task, value in scores.items()})
-        self.state.sums = {}
-        self.state.history.append(entry)
-        self.teacher.progress.say(said)
-        self._save()
-
-    def _scores(self) -> dict[str, float]:
-        """task → its main score on its selecting split"""
-        both = zip(self.views, self.lessons, strict=True)
-        return {o.task: o.evaluate(view, f"{o.task}-{self.state.update}") for view, o in both if o.evaluate is not None}
-
-    def _worth(self, scores: Mapping[str, float]) -> float:
-        """By what epochs are compared, more is better: one task's score, or how near several are to their best values.
-
-        Units of different scores are never added; and no epoch changes what another was worth, so that one checkpoint is kept.
-        """
-        judged = [lesson for lesson in self.lessons if lesson.task in scores]
-        if not all(math.isfinite(value) for value in scores.values()):
-            return math.nan
-        if len(judged) == 1:
-            return scores[judged[0].task] * (1 if judged[0].info.higher_is_better else -1)
-        return -sum(lesson.distance(scores[lesson.task]) for lesson in judged) / len(judged)
-
-    def _said(self, lesson: Lesson, value: float) -> str:
-        """validation bits_per_byte 2.38 (lower is better)"""
-        of = f"{lesson.task} " if len(self.lessons) > 1 else ""
-        better = "higher" if lesson.info.higher_is_better else "lower"
-        return f"{of}{lesson.facts['selected_on']} {lesson.score} {value:.2f} ({better} is better)"
-
-    def _chosen_on(self) -> str:
-        return ", ".join(dict.fromkeys(str(o.facts["selected_on"]) for o in self.lessons if o.evaluate is not None))
-
-    def _patience_is_over(self) -> bool:
-        """Whether so many epochs in a row were none better than one before."""
-        patience = self.teacher.training.early_stopping_patience
-        best = [i for i, entry in enumerate(self.state.history) if f"best-{entry['update']}" == self.state.best_folder]
-        return patience is not None and bool(best) and len(self.state.history) - 1 - best[0] >= patience
-
-    def _time_to_save(self) -> bool:
-        late = time.monotonic() - self._saved_at > self.teacher.training.save_minutes * 60
-        # where all have to take part, none may decide by its own clock
-        return self.teacher.processes.main and late and not sharding.split(self.accelerator)
-
-    def _save(self) -> None:
-        """Keeps weights, optimizer and place: by the main process alone, whose state is everybody's, unless weights are split."""
-        import io
-
-        import torch
-
-        self._saved_at = time.monotonic()
-        held: dict[str, Any] = {}
-        if sharding.split(self.accelerator):
-            sharding.save(self.accelerator, self.state_folder, str(self.state.update))
-        else:
-            held = {"weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
-        if self.accelerator.scaler is not None:
-            held["scaler"] = self.accelerator.scaler.state_dict()
-        if not self.teacher.processes.main:
+    def write_weights(self) -> None:
+        """Puts the checkpoint of the epoch that was chosen, or of the last, into the folder."""
+        if self.state.best_folder is None:
+            self.views[0].save(self.folder, self.whole)
             return
-        content = io.BytesIO()
-        state = {"identity": self.identity, "schedule": self.course.state(), **held, **asdict(self.state)}
-        torch.save(state, content)
-        write_bytes(self.state_folder / "state.pt", content.getvalue())
-        for folder in (*self.state_folder.glob("best-*"), *self.state_folder.glob("shards-*")):
-            if folder.name not in (self.state.best_folder, f"shards-{self.state.update}"):
-                shutil.rmtree(folder)
+        for path in (self.state_folder / self.state.best_folder).iterdir():
+            path.replace(self.folder / path.name)
 
-    def _resume(self) -> None:
-        import torch
-
-        path = self.state_folder / "state.pt"
-        if not self.teacher.processes.share("resume", path.exists):
-            return
-        state = torch.load(path, map_location=self.teacher.device, weights_only=True)
-        if state["identity"] != self.identity:
-            raise OutputError(
-                f"{path} belongs to another training", f"delete {self.state_folder}, or choose another folder with --output"
-            )
-        if "weights" in state:
-            self.module.load_state_dict(state["weights"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.course.load(state["schedule"])
-        self.state = State(**{f.name: state[f.name] for f in fields(State)})
-        self.teacher.progress.say(f"goes on from update {self.state.update}")
-
-    def _say_plan(self, total: int, updates_an_epoch: int) -> None:
-        t = self.teacher.training
-        what = ", ".join(f"{counted(len(lesson.requests), 'example')} of {lesson.task}" for lesson in self.lessons)
-        kept = self._chosen_on()
-        learning = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
-        every = sum(p.numel() for p in self.module.parameters())
-        self.teacher.progress.say(
-            f"training on {what}: {counted(t.num_train_epochs or 0.0, 'epoch')} "
-            f"of {counted(updates_an_epoch, 'update')} ({total} in all), "
-            f"batch {t.train_batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; {learning:,} of {every:,} weights learn; "
-            + (f"the best epoch by {kept} is kept" if kept else "the last epoch is kept")
-        )
-        judged = [lesson for lesson in self.lessons if lesson.evaluate is not None]
-        unbounded = next((lesson for lesson in judged if lesson.info.best is None), None)
+    def _check(self) -> None:
+        """raises: InputError if the epoch cannot be chosen as the user wants"""
+        judged = [dataset for dataset in self.datasets if dataset.evaluate is not None]
+        unbounded = next((dataset for dataset in judged if dataset.info.best is None), None)
         if len(judged) > 1 and unbounded is not None:
             raise InputError(
                 f"{unbounded.task}: {unbounded.score} has no best value, so that no epoch can be chosen for several tasks",
                 "keep the last epoch with --training select_split=none",
             )
-        if t.early_stopping_patience is not None and not kept:
+        if self.t.early_stopping_patience is not None and not judged:
             raise InputError(
                 "early_stopping_patience needs a split that chooses the epoch", "name one: --training select_split=S"
             )
 
-    def _say_shortened(self) -> None:
-        for view, lesson in zip(self.views, self.lessons, strict=True) if self.teacher.processes.main else ():
-            if count := view.shortened(lesson.requests, lesson.answers):
-                of = f"{count} of {counted(len(lesson.requests), 'example')} of {lesson.task}"
-                limit = f" ({view.limited})" if view.limited else ""
-                self.teacher.progress.say(f"{of} are longer than the model takes or may write{limit}, and are learned shortened")
+    def _learner(self) -> Learner:
+        import torch
 
-    def _begin_tracking(self) -> None:
-        t = self.teacher.training
-        if t.report_to:
-            settings = {k: v for k, v in asdict(t).items() if isinstance(v, (int, float, str))}
-            self.accelerator.init_trackers("plmtasks", config=settings)
+        accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
+        module = torch.nn.ModuleList([view.module for view in self.views])
+        self.split = sharding.split(accelerator)
+        alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
+        self.tables = lasting_gradients(module) if alone else []
+        optimizer = make_optimizer(module, self.t)
+        return Learner(accelerator, module, optimizer, make_lr_scheduler(optimizer, self.t, self.total))
+
+    def _train(self, bar: "Bar") -> None:
+        state = self.state
+        bar.begin_at(state.update)
+        began = state.update
+        while state.update < self.total and not self._patience_is_over():
+            epoch, place = divmod(state.update, self.updates_an_epoch)
+            if place == 0 or state.update == began:
+                updates = self.updates(epoch)
+            loss = self.update(updates[place])
+            state.update += 1
+            sums = state.sums.setdefault(self.datasets[updates[place].task].task, [0.0, 0])
+            sums[0], sums[1] = sums[0] + loss, sums[1] + 1
+            bar.update(state.update, f"loss {loss:.3f}")
+            if state.update - began == 2:
+                bar.begin_at(state.update)  # the first are slow, and would mislead
+            elif state.update - began == 7:
+                self._confirm(bar.seconds_left())
+            if place + 1 == self.updates_an_epoch or state.update == self.total:
+                self._end_epoch(epoch)
+            elif self._time_to_save():
+                self._save()
+
+    def updates(self, epoch: int) -> list[Update]:
+        """Those of an epoch, numbered from 0."""
+        return epoch_updates({dataset.task: len(dataset.requests) for dataset in self.datasets}, self.t, epoch)
+
+    def update(self, update: Update) -> float:
+        """One step of the optimizer; returns the mean loss over all processes."""
+        import torch
+
+        processes, accelerator = self.context.processes, self.learner.accelerator
+        torch.manual_seed(hash((self.t.seed, self.state.update, processes.rank)) % 2**31)
+        self.learner.module.train()
+        rate = float(self.learner.optimizer.param_groups[0]["lr"])
+        shares = self.micro_batches(update)
+        summed = total = 0.0
+        for number, (micro_batch, weight) in enumerate(shares):
+            with nullcontext() if number == len(shares) - 1 else accelerator.no_sync(self.wrapped):
+                loss, count = self.loss(update.task, micro_batch)
+                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if sharding.own_steps(accelerator) else 1.0
+                accelerator.backward(loss * weight * divided)
+                summed, total = summed + float(loss.detach()) * weight, total + count * weight
+        summed, total = self._sum(summed, total)
+        total = total or 1.0  # texts without a token, labels that weigh nothing
+        self._step(total)
+        mean = summed / total
+        if not math.isfinite(mean):
+            raise PlmtasksError(f"the loss is {mean} at update {self.state.update + 1}", "try a smaller learning_rate")
+        self._track({f"loss/{self.datasets[update.task].task}": mean, "learning rate": rate})
+        return mean
+
+    def loss(self, task: int, micro_batch: Sequence[int]) -> "tuple[torch.Tensor, float]":
+        """The summed loss of some examples of a task, and what to divide it by for a mean."""
+        of = self.datasets[task]
+        loss: tuple[torch.Tensor, float] = self.wrapped(
+            task, [of.requests[i] for i in micro_batch], [of.answers[i] for i in micro_batch]
+        )
+        return loss
+
+    def micro_batches(self, update: Update) -> list[tuple[list[int], float]]:
+        """What this process computes of an update: micro-batches, and whether they weigh anything.
+
+        Every process takes part in every update, and where no process holds all weights, in every micro-batch.
+        """
+        processes = self.context.processes
+        shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
+        if sharding.own_steps(self.learner.accelerator):
+            cut = [[list(share)] if share else [] for share in shares]
+        else:
+            most, padding = self.t.batch_tokens, padding_worth(self.context.device)
+            cut = [list(micro_batches(share, self.costs[update.task], most, padding)) for share in shares]
+        mine = cut[processes.rank]
+        wanted = max(map(len, cut)) if self.split else 1
+        idle = [list(update.examples[:1])] * max(0, wanted - len(mine))
+        return [(micro_batch, 1.0) for micro_batch in mine] + [(micro_batch, 0.0) for micro_batch in idle]
+
+    def _sum(self, *values: float) -> list[float]:
+        """Each value, summed over all processes."""
+        import torch
+
+        if self.context.processes.count == 1:
+            return list(values)
+        mine = torch.tensor(values, dtype=torch.float64, device=self.context.device)
+        return [float(value) for value in self.learner.accelerator.reduce(mine, "sum").tolist()]
+
+    def _step(self, count: float) -> None:
+        """Divides the summed gradients, clips, and steps."""
+        import torch
+
+        learner = self.learner
+        if not sharding.own_steps(learner.accelerator):
+            learner.accelerator.unscale_gradients(learner.optimizer)
+            gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
+            # the processes' gradients were averaged; what is wanted is their sum over all that was counted
+            factor = clipped(gradients, self.context.processes.count / count, self.t.max_grad_norm)
+            torch._foreach_mul_(gradients, factor)
+        learner.optimizer.step()
+        learner.lr_scheduler.step()
+        learner.optimizer.zero_grad(set_to_none=True)
+        for parameter, gradient in self.tables:
+            parameter.grad = gradient.zero_()
+
+    # ── epochs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _end_epoch(self, epoch: int) -> None:
+        state, sums = self.state, self.state.sums
+        losses = {task: total / updates for task, (total, updates) in sums.items()}
+        loss = sum(total for total, _ in sums.values()) / sum(updates for _, updates in sums.values())
+        entry: dict[str, Any] = {"epoch": epoch + 1, "update": state.update, "loss": loss}
+        line = f"epoch {epoch + 1}: loss {loss:.4f}"
+        if len(self.datasets) > 1:
+            entry["losses"] = losses
+            line += f" ({', '.join(f'{task} {value:.4f}' for task, value in losses.items())})"
+        scores = self._scores()
+        if scores:
+            value = worth(self.datasets, scores)
+            entry["score"] = next(iter(scores.values())) if len(scores) == 1 else value
+            entry["score"] = entry["score"] if math.isfinite(value) else None
+            if len(scores) > 1:
+                entry["scores"] = {task: s if math.isfinite(s) else None for task, s in scores.items()}
+            line += "".join(f", {self._told(d, scores[d.task])}" for d in self.datasets if d.task in scores)
+            if math.isfinite(value) and (state.best is None or value > state.best):
+                state.best, state.best_folder = value, f"best-{state.update}"
+                if self.context.processes.main:
+                    self.views[0].save(self.state_folder / state.best_folder)
+            self._track({f"score/{task}": value for task, value in scores.items()})
+        state.sums = {}
+        state.history.append(entry)
+        self.context.progress.say(line)
+        self._save()
+
+    def _scores(self) -> dict[str, float]:
+        """task → its main score on its selecting split"""
+        both = zip(self.views, self.datasets, strict=True)
+        return {d.task: d.evaluate(view, f"{d.task}-{self.state.update}") for view, d in both if d.evaluate is not None}
+
+    def _told(self, dataset: TrainingDataset, value: float) -> str:
+        """validation bits_per_byte 2.38 (lower is better)"""
+        of = f"{dataset.task} " if len(self.datasets) > 1 else ""
+        better = "higher" if dataset.info.higher_is_better else "lower"
+        return f"{of}{dataset.facts['selected_on']} {dataset.score} {value:.2f} ({better} is better)"
+
+    def _patience_is_over(self) -> bool:
+        """Whether so many epochs in a row were none better than one before."""
+        best = [i for i, entry in enumerate(self.state.history) if f"best-{entry['update']}" == self.state.best_folder]
+        return (
+            self.t.early_stopping_patience is not None
+            and bool(best)
+            and len(self.state.history) - 1 - best[0] >= self.t.early_stopping_patience
+        )
+
+    def _time_to_save(self) -> bool:
+        late = time.monotonic() - self._saved_at > self.t.save_minutes * 60
+        # where all have to take part, none may decide by its own clock
+        return self.context.processes.main and late and not self.split
+
+    def _save(self) -> None:
+        self._saved_at = time.monotonic()
+        self.learner.save(self.state_folder, self.training.identity, self.state)
+
+    # ── what the user is told ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _say_plan(self) -> None:
+        t, say = self.t, self.context.progress.say
+        what = ", ".join(f"{counted(len(dataset.requests), 'example')} of {dataset.task}" for dataset in self.datasets)
+        chosen_on = ", ".join(dict.fromkeys(str(d.facts["selected_on"]) for d in self.datasets if d.evaluate is not None))
+        every = list(self.learner.module.parameters())
+        learning = sum(p.numel() for p in every if p.requires_grad)
+        say(
+            f"training on {what}: {counted(t.num_train_epochs or 0.0, 'epoch')} of {counted(self.updates_an_epoch, 'update')} "
+            f"({self.total} in all), batch {t.train_batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; "
+            f"{learning:,} of {sum(p.numel() for p in every):,} weights learn; "
+            + (f"the best epoch by {chosen_on} is kept" if chosen_on else "the last epoch is kept")
+        )
+        for view, dataset in zip(self.views, self.datasets, strict=True) if self.context.processes.main else ():
+            if shortened := view.shortened(dataset.requests, dataset.answers):
+                of = f"{shortened} of {counted(len(dataset.requests), 'example')} of {dataset.task}"
+                limit = f" ({view.limited})" if view.limited else ""
+                say(f"{of} are longer than the model takes or may write{limit}, and are learned shortened")
 
     def _track(self, values: dict[str, float]) -> None:
-        if self.teacher.training.report_to:
-            self.accelerator.log(values, step=self.state.update)
+        if self.t.report_to:
+            self.learner.accelerator.log(values, step=self.state.update)
 
     def _confirm(self, seconds: float) -> None:
         """Says how long it will take; at a terminal, asks when that is long."""
         import sys
 
-        processes = self.teacher.processes
-
         def ask() -> bool:
-            memory = size(environment.peak_memory(self.teacher.device))
-            self.teacher.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
-            if self.teacher.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            memory = size(environment.peak_memory(self.context.device))
+            self.context.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
+            if self.context.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
                 return True
             import click
 
             return click.confirm("go on?", default=True, err=True)
 
-        if not processes.share("go on", ask):
+        if not self.context.processes.share("go on", ask):
             self._save()
             raise PlmtasksError(
                 "training was stopped at the user's word", "the same command goes on from here; --yes asks nothing"
             )
-
-
-def lasting_gradients(module: "torch.nn.Module") -> "list[tuple[torch.nn.Parameter, torch.Tensor]]":
-    """Embeddings that learn, and their gradients, which last from update to update and are zeroed after each.
-
-    An update meets few of their rows, which are then added to them; a gradient made anew is mostly zeros, in memory that the
-    system has to clear once more: a sixth of a short update's time with a vocabulary of 30,000.
-    """
-    import torch
-
-    tables: dict[int, tuple[Any, torch.Tensor]] = {}
-    for part in module.modules():
-        if isinstance(part, torch.nn.Embedding) and part.weight.requires_grad:
-            part.sparse = True
-            part.weight.grad = torch.zeros_like(part.weight)
-            tables[id(part.weight)] = (part.weight, part.weight.grad)
-    return list(tables.values())
-
-
-def clipped(gradients: "Sequence[torch.Tensor]", factor: float, most: float) -> "torch.Tensor":
-    """The factor, or as much of it as leaves the gradients a norm of at most `most`, if that is not 0."""
-    import torch
-
-    whole = torch.tensor(factor, device=gradients[0].device)
-    if not most:
-        return whole
-    norm: Any = torch.nn.utils.get_total_norm(gradients)
-    norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # where weights are split
-    clipped: torch.Tensor = whole * (most / (norm * whole + 1e-6)).clamp(max=1.0)
-    return clipped
-
-
-def loss_module(views: Sequence[TrainableModel]) -> "torch.nn.Module":
-    """The losses as one module, so that wrappers (gradient sums, autocast) see one call from texts to loss."""
-    import torch
-
-    class Loss(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = torch.nn.ModuleList([view.module for view in views])
-
-        def forward(self, lesson: int, requests: Sequence[Request], answers: Sequence[Answer]) -> "tuple[torch.Tensor, float]":
-            return views[lesson].loss(requests, answers)
-
-    return Loss()
-
-
-def make_accelerator(teacher: Teacher, *, several: bool, folder: Path) -> Any:
-    """several: an update may leave weights without a gradient, those of other tasks' heads
-
-    raises: InputError for a tracker that is not installed
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-    from accelerate.tracking import get_available_trackers
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    available = {str(tracker) for tracker in get_available_trackers()}
-    missing = [tracker for tracker in teacher.training.report_to if tracker not in available]
-    if missing:
-        there = ", ".join(sorted(available)) or "none"
-        raise InputError(
-            f"report_to {missing[0]}: it is not installed here, or no tracker of Accelerate's", f"installed: {there}"
-        )
-    AcceleratorState._reset_state()  # one for all of a process, but its next training may want another precision
-    teacher.processes.join_group()
-    precision = {"bfloat16": "bf16", "float16": "fp16"}.get(teacher.training.dtype, "no")
-    return Accelerator(
-        cpu=teacher.device == "cpu" and not sharding.wanted(),
-        mixed_precision=precision,
-        log_with=list(teacher.training.report_to) or None,
-        project_dir=folder / "tracking",
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
-    )

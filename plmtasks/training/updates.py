@@ -1,4 +1,4 @@
-"""Which examples each update of a training takes, and in which pieces they are computed."""
+"""Which examples each update of a training takes, and in which micro-batches they are computed."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from ..model import Cost
 class Update(NamedTuple):
     """One step of the optimizer learns from examples of one task."""
 
-    lesson: int
+    task: int
     """The task's number."""
     examples: Sequence[int]
 
@@ -23,7 +23,7 @@ def epoch_updates(tasks: Mapping[str, int], t: TrainSettings, epoch: int) -> lis
 
     tasks: name → number of examples
 
-    Examples come at random, each once in a pass; what is alike in length comes together in pieces of an update only. With
+    Examples come at random, each once in a pass; what is alike in length comes together in micro-batches of an update only. With
     several tasks, each has its share of the epoch's updates, at random places, and goes through its examples pass by pass.
 
     raises: InputError if the mixing is none, or names no task
@@ -33,14 +33,14 @@ def epoch_updates(tasks: Mapping[str, int], t: TrainSettings, epoch: int) -> lis
     turns = [number for number, count in enumerate(counts) for _ in range(count)]
     if len(tasks) > 1:
         random.Random(f"{t.seed} {epoch} tasks").shuffle(turns)
-    made = []
+    updates = []
     streams = [
         _stream(examples, size, f"{t.seed}" if len(tasks) == 1 else f"{t.seed} {name}", epoch * count)
         for (name, examples), count in zip(tasks.items(), counts, strict=True)
     ]
     for number in turns:
-        made.append(Update(number, next(streams[number])))
-    return made
+        updates.append(Update(number, next(streams[number])))
+    return updates
 
 
 def _stream(examples: int, size: int, seed: str, start: int) -> Iterator[list[int]]:
@@ -70,10 +70,10 @@ def _weights(tasks: Mapping[str, int], mixing: str) -> list[float]:
             temperature = float(mixing.removeprefix("temperature:"))
             weights = [examples ** (1 / temperature) if temperature > 0 else 0.0 for examples in tasks.values()]
         else:
-            said = {name.strip(): float(weight) for name, _, weight in (pair.rpartition("=") for pair in mixing.split(","))}
-            weights = [said.pop(name) for name in tasks]
-            if said:
-                raise KeyError(next(iter(said)))
+            weight_of = {name.strip(): float(weight) for name, _, weight in (pair.rpartition("=") for pair in mixing.split(","))}
+            weights = [weight_of.pop(name) for name in tasks]
+            if weight_of:
+                raise KeyError(next(iter(weight_of)))
     except KeyError as e:
         wrong = f"no weight for {e.args[0]!r}" if e.args[0] in tasks else f"{e.args[0]!r} is not learned here"
         raise InputError(f"mixing {mixing!r}: {wrong}", f"the tasks: {', '.join(tasks)}") from None
@@ -84,28 +84,30 @@ def _weights(tasks: Mapping[str, int], mixing: str) -> list[float]:
     return weights
 
 
-def pieces(batch: Sequence[int], costs: Sequence[Cost], batch_tokens: int, padding: int | None = None) -> Iterator[list[int]]:
-    """The batch, sorted by length, in pieces of one group and at most `batch_tokens` padded tokens, each at least an example.
+def micro_batches(
+    batch: Sequence[int], costs: Sequence[Cost], batch_tokens: int, padding: int | None = None
+) -> Iterator[list[int]]:
+    """The batch, sorted by length, in parts of one group and at most `batch_tokens` padded tokens, each at least an example.
 
     padding: of these tokens, how many at most stand for nothing; None: any
     """
-    piece: list[int] = []
+    micro_batch: list[int] = []
     for i in sorted(batch, key=lambda i: (costs[i].group, costs[i].width, i)):
-        grown = [costs[j] for j in (*piece, i)]
+        grown = [costs[j] for j in (*micro_batch, i)]
         tokens = padded_tokens(grown)
         wasted = padding is not None and tokens - sum(c.tokens for c in grown) > padding
-        if piece and (tokens > batch_tokens or wasted or grown[0].group != grown[-1].group):
-            yield piece
-            piece = []
-        piece.append(i)
-    if piece:
-        yield piece
+        if micro_batch and (tokens > batch_tokens or wasted or grown[0].group != grown[-1].group):
+            yield micro_batch
+            micro_batch = []
+        micro_batch.append(i)
+    if micro_batch:
+        yield micro_batch
 
 
 def padding_worth(device: str) -> int | None:
-    """The padding of a piece for which another would be begun: what a piece costs by itself, in tokens; None: never.
+    """The padding of a micro-batch for which another would be begun: what one costs by itself, in tokens; None: never.
 
-    On a CPU that is little. A GPU is as fast with a large piece as with a small one.
+    On a CPU that is little. A GPU is as fast with a large one as with a small one.
     """
     return CPU_PADDING if device == "cpu" else None
 

@@ -21,7 +21,8 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import load_registry
 from plmtasks.requests import ChooseAnswer, Classify, ClassifyAnswer, Generate, GenerateAnswer, Likelihood, from_json, to_json
 from plmtasks.scoring import Submission, score_file
-from plmtasks.testing.tasks import TaskSubject, loading_twice_gives_the_same, solved_answers_are_best
+from plmtasks.testing import TaskSubject
+from plmtasks.testing.tasks import loading_twice_gives_the_same, solved_answers_are_best
 
 BY_NAME = {task.name.removeprefix("classification/"): task for task in TASKS}
 METRIC = {metric.name: metric for metric in METRICS}

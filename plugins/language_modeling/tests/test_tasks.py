@@ -9,7 +9,8 @@ from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example
 from plmtasks.requests import Generate, GenerateAnswer, LogLikelihood, LogLikelihoodAnswer
-from plmtasks.testing.tasks import TaskSubject, ids_are_unique, solved_answers_are_best
+from plmtasks.testing import TaskSubject
+from plmtasks.testing.tasks import ids_are_unique, solved_answers_are_best
 
 CHINESE = "护士在花园里找到了红色的灯，飞行员把它卖掉了。"
 

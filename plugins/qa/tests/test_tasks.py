@@ -22,7 +22,8 @@ from plmtasks.requests import (
     Likelihood,
     Span,
 )
-from plmtasks.testing.tasks import TaskSubject, solved_answers_are_best
+from plmtasks.testing import TaskSubject
+from plmtasks.testing.tasks import solved_answers_are_best
 
 # task, path under the real data, split → examples
 DATA = [

@@ -4,7 +4,8 @@ from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Generate, GenerateAnswer
-from plmtasks.testing.tasks import TaskSubject, solved_answers_are_best
+from plmtasks.testing import TaskSubject
+from plmtasks.testing.tasks import solved_answers_are_best
 
 # task, path under the real data, split → examples
 DATA = [

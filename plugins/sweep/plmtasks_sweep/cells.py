@@ -12,12 +12,13 @@ from plmtasks import results
 from plmtasks.config import RunConfig, Source
 from plmtasks.data import Dataset
 from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError
-from plmtasks.evaluation import Suite, job, session
+from plmtasks.evaluation import Suite, outlook, run_apart
 from plmtasks.execution import started_by_launcher
 from plmtasks.files import dump, open_folder, read_object, write_text
 from plmtasks.hooks import Registry
 from plmtasks.requests import to_json
 from plmtasks.results import Result
+from plmtasks.task import Task
 
 FAILURES = "failures.json"
 """In the output folder: which runs failed, and why; a run that succeeds is taken out."""
@@ -130,8 +131,7 @@ class _Look:
             return cell
         c = cell.config
         try:
-            job.choose_kind(self.registry.task(c.task), self.registry.model(c.model), c.ask, self.registry)
-            found = session.outlook(c, self.registry, self._opened(c))
+            found = outlook(c, self.registry, self._opened)
         except MismatchError as e:
             return replace(cell, state=UNFIT, note=e.message)
         except Exception as e:  # noqa: BLE001  whatever a plugin's reading of data raises must not stop the other runs
@@ -144,16 +144,15 @@ class _Look:
             return replace(cell, state=FAILED_BEFORE, note=before[cell.key]["error"])
         return cell
 
-    def _opened(self, config: RunConfig) -> Dataset:
-        if self._data is None or self._source != (config.task, config.source):
-            self._data = self.registry.task(config.task).load(config.source)
-            self._source = config.task, config.source
+    def _opened(self, task: Task, source: Source) -> Dataset:
+        if self._data is None or self._source != (task.name, source):
+            self._data, self._source = task.load(source), (task.name, source)
         return self._data
 
 
 def _run(cell: Cell, registry: Registry) -> Cell:
     try:
-        return replace(cell, state=DONE, result=session.run_apart(cell.config, registry, learns=cell.learns))
+        return replace(cell, state=DONE, result=run_apart(cell.config, registry, learns=cell.learns))
     except Exception as e:  # noqa: BLE001  as above
         return replace(cell, state=FAILED, note=_said(e))
 

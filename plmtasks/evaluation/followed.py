@@ -9,7 +9,7 @@ from ..errors import DataError, InputError
 from ..examples import Example, Prediction, fingerprint
 from ..files import place
 from ..hooks import Registry
-from ..results import Result, read_results
+from ..results import Result, read_result
 from ..task import Follower, Task
 
 
@@ -24,7 +24,7 @@ def take(
     """
     assert config.predictions_of is not None
     if not isinstance(task, Follower):
-        raise InputError(f"task {task.name!r} follows no other: no run can be given to it", "leave out --predictions-of")
+        raise InputError(f"task {task.name!r} follows no other: it asks of no run's predictions", "leave out --predictions-of")
     result = _result(place(config.predictions_of), task)
     followed = registry.task(task.follows).load(config.source)
     examples = followed[split]
@@ -37,12 +37,10 @@ def take(
 def _result(folder: Path, task: Follower) -> Result:
     if (folder / "config.json").exists() and not (folder / "result.json").exists():
         raise InputError(f"{folder}: the run is not finished", "run its command again: it goes on")
-    found = read_results(folder)
-    if len(found) > 1:
-        raise InputError(f"{folder}: {len(found)} runs are there", "name the folder of one: the one that has its result.json")
-    if found[0].task != task.follows:
-        raise InputError(f"{folder} is a run of {found[0].task!r}", f"{task.name} follows {task.follows}")
-    return found[0]
+    result = read_result(folder)
+    if result.task != task.follows:
+        raise InputError(f"{folder} is a run of {result.task!r}", f"{task.name} follows {task.follows}")
+    return result
 
 
 def _check(result: Result, split: str, examples: Sequence[Example], name: str) -> None:

@@ -1,0 +1,250 @@
+"""Questions in, answers out, block by block: each process's part, and the main one's, which takes the lines and writes."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, InputError, OutputError, counted, printable
+from ..examples import Example
+from ..execution import Processes, Progress, environment
+from ..files import TEXTS, open_folder
+from ..hooks import Registry
+from ..requests import from_json, to_json
+from .job import any_new_question
+from .output import Kept, Printed
+from .prediction import Answered, PredictConfig, Predictor
+from .questions import Lines, Listed, open_lines
+from .tables import Table, is_table, output_kind
+
+SECONDS = 30.0
+"""Between two lines that say how far it is."""
+
+
+def answer(
+    config: PredictConfig, registry: Registry, processes: Processes, questions: Iterable[str] | None = None, *,
+    returned: bool = False, any_threads: bool = False,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Answers the lines of the input, block by block, until they end; called in all processes.
+
+    questions: as JSON, in the place of an input that is read
+    returned: what is not kept in a file is not printed, but comes back, in the main process
+    any_threads: nobody chose the number of threads, so a file begun with another number is gone on with as it is
+
+    raises: DataError with the line where one is no question; what came before it is answered
+    """
+    progress = Progress(quiet=config.run.quiet or not processes.main)
+    with ExitStack() as stack:
+        kept = _kept(config, stack) if processes.main else None
+        begun = kept.threads if kept and any_threads else None
+        threads = processes.share("threads", lambda: begun or config.run.settings.threads)
+        config = replace(config, run=replace(config.run, settings=replace(config.run.settings, threads=threads)))
+        environment.set_threads(threads)
+        predictor = Predictor(config, registry, processes, kept.opened if kept else lambda task, weights: None)
+        out = kept or (None if returned else Printed())
+        desk = stack.enter_context(_Desk(config, predictor, out, questions)) if processes.main else None
+        if kept and desk:
+            kept.check({"format": desk.form, **predictor.parts()})
+        home = processes.share("home", lambda: str(kept.folder) if kept else None)
+        _open_first(predictor, desk, processes)
+        for answers in _blocks(predictor, desk, home, processes):
+            if desk:
+                desk.write(answers)
+                desk.tell(progress)
+                yield from map(predictor.record, answers) if returned and not kept else ()
+        if desk:
+            desk.finish()
+            for text in (*predictor.summary(), *desk.summary()):
+                progress.say(text)
+
+
+def _blocks(predictor: Predictor, desk: "_Desk | None", home: str | None, processes: Processes) -> Iterator[Sequence[Answered]]:
+    """The answers of one block after another. What is done with them is done before the next is asked for.
+
+    home: the folder in which a block's answers are journalled
+    """
+    number = 0
+    while block := processes.share(f"block-{number}", desk.block if desk else dict):
+        here = processes.within(f"block-{number}")
+        folder = Path(home, f"block-{block['first']}") if home else None
+        parse = _parse(predictor, listed=block["listed"])
+        questions = [parse(line.encode(), block["name"], n) for n, line in enumerate(block["lines"], block["first"])]
+        yield predictor.answer(questions, folder, here)
+        here.barrier("written")
+        processes.forget(f"block-{number}")
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        number += 1
+
+
+def _parse(predictor: Predictor, *, listed: bool) -> Any:
+    """How a line becomes a question: (line, name of what it comes from, number) → question."""
+    return (lambda line, _, n: predictor.pose(json.loads(line), f"question {n}", n)) if listed else predictor.read
+
+
+def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
+    if config.output is None:
+        return None
+    output = Path(config.output)
+    if config.as_table and output_kind(Path(config.input), config.output) not in TEXTS:
+        state = output.with_name(f"{output.name}.state")
+        if output.exists() and not state.exists():
+            raise OutputError(f"{output} is there already, and no prediction wrote it", "choose another --output, or delete it")
+        open_folder(state)
+        output = state / "answers.jsonl"
+    kept = Kept(output)
+    stack.callback(kept.close)
+    return kept
+
+
+def _open_first(predictor: Predictor, desk: "_Desk | None", processes: Processes) -> None:
+    """Loads the model that is asked first before the first line is taken, where a question is at hand already."""
+    opening = processes.share("opening", desk.opening if desk else dict)
+    if opening is not None:
+        question = from_json(Example, opening)
+        predictor.stage(question).open(question)
+
+
+class _Desk:
+    """The main process's own part: it takes the lines, and writes the answers."""
+
+    def __init__(
+        self, config: PredictConfig, predictor: Predictor, out: Kept | Printed | None, questions: Iterable[str] | None
+    ) -> None:
+        """raises: InputError, OutputError"""
+        self.config, self.predictor, self.out, self.most = config, predictor, out, config.block
+        self.kept = out if isinstance(out, Kept) else None
+        self.answered = 0
+        self.began = self.told = time.monotonic()
+        self.bad: DataError | None = None
+        self.ahead: list[bytes] = []
+        """Taken, and not yet asked."""
+        self.lines = self._lines(questions)
+        self.kind = output_kind(Path(config.input), config.output) if config.as_table else ""
+        self.parse = _parse(predictor, listed=isinstance(self.lines, Listed))
+        if self.kept and self.lines.interactive:
+            raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
+
+    def _lines(self, questions: Iterable[str] | None) -> Lines | Listed | Table:
+        if questions is not None:
+            return Listed(questions)
+        if not is_table(self.config.input):
+            return open_lines(self.config.input, self.predictor.task, self.predictor.following)
+        columns, path = self.predictor.columns(), Path(self.config.input)
+        if columns.learned:
+            named = ",".join(f"{field}={name}" for field, name in columns.given.items())
+            Progress(quiet=self.config.run.quiet).say(f"{path}: columns as in the training: {named}")
+        return Table(path, columns, lambda row, where: self.predictor.pose(row, where, 1), self.config.run.source)
+
+    @property
+    def form(self) -> str:
+        """What is written, in words."""
+        if isinstance(self.lines, Table) and self.kind:
+            return f"table {self.kind} of {', '.join(self.lines.names)}"
+        return self.config.form or "text"
+
+    def __enter__(self) -> "_Desk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lines.close()
+
+    def opening(self) -> Any:
+        """A question to load the model for, as JSON, before anything is written: the first, or any where none is typed yet.
+
+        returns: None if there is none
+        """
+        if self.lines.interactive:
+            try:
+                return to_json(any_new_question(self.predictor.task))
+            except InputError:  # it asks for more
+                return None
+        first = self.kept.skip(self.lines) if self.kept else None
+        if first is None:
+            self.ahead = self._take()
+            first = next((line for line in self.ahead if line.strip()), None)
+        try:
+            return None if first is None else to_json(self.parse(first, self.lines.name, 1))
+        except DataError:  # told when it is its turn
+            return None
+
+    def block(self) -> dict[str, Any]:
+        """The next lines, up to one that is no question; none at the end.
+
+        raises: DataError if the next line is none
+        """
+        if self.out and self.out.gone:
+            return {}
+        if self.bad is not None:
+            raise self.bad
+        lines, self.ahead = self.ahead or self._take(), []
+        first = self.lines.taken - len(lines) + 1
+        good = []
+        for number, line in enumerate(lines, first):
+            try:
+                self.parse(line, self.lines.name, number)
+            except DataError as e:
+                self._refuse(e, number)
+                break
+            good.append(line.decode())
+        if lines and not good:
+            return self.block()
+        if good and self.kept:
+            self.kept.begin(lines[: len(good)])
+        listed = isinstance(self.lines, Listed)
+        return {"name": self.lines.name, "first": first, "lines": good, "listed": listed} if good else {}
+
+    def _take(self) -> list[bytes]:
+        begun = self.kept.state.block if self.kept else 0
+        lines = self.lines.take(begun or self.most)
+        while len(lines) < begun and (more := self.lines.take(begun - len(lines))):
+            lines += more
+        return lines
+
+    def _refuse(self, error: DataError, number: int) -> None:
+        if self.lines.interactive:
+            sys.stderr.write(printable(f"{error}\n", lines=True))
+            return
+        before = counted(number - 1, "line before it is", "lines before it are")
+        error.hints = (*error.hints, f"the {before} answered" if number > 1 else "it is the first line")
+        self.bad = error
+
+    def write(self, answers: Sequence[Answered]) -> None:
+        first = self.kept.state.lines if self.kept else self.answered
+        if self.out:
+            self.out.write([self._line(answered, number) for number, answered in enumerate(answers, first)])
+        self.answered += len(answers)
+
+    def _line(self, answered: Answered, number: int) -> str:
+        if isinstance(self.lines, Table) and self.kind:
+            record = self.predictor.record(answered)
+            kind = self.kind if self.kind in TEXTS else ".jsonl"
+            return self.lines.text(kind, number, record.get("prediction", record.get("predictions")))
+        as_json = self.config.form == "json"
+        return json.dumps(self.predictor.record(answered), ensure_ascii=False) if as_json else self.predictor.text(answered)
+
+    def tell(self, progress: Progress) -> None:
+        """Says how far it is, once in a while."""
+        if (now := time.monotonic()) - self.told > SECONDS:
+            self.told = now
+            progress.say(f"{counted(self.answered, 'line')} answered, {self.answered / (now - self.began):.1f} a second")
+
+    def finish(self) -> None:
+        """Writes a table whose format takes it only as a whole.
+
+        raises: OutputError
+        """
+        if self.kept and isinstance(self.lines, Table) and self.kind and self.kind not in TEXTS:
+            self.lines.write(Path(str(self.config.output)), self.kept.path)
+
+    def summary(self) -> Iterator[str]:
+        """What was answered, and where it is kept."""
+        if self.kept:
+            before = self.kept.state.lines - self.answered
+            what = "row" if isinstance(self.lines, Table) else "line"
+            yield f"{counted(self.answered, what)} answered{f', {before} before' if before else ''}: {self.config.output}"

@@ -1,0 +1,44 @@
+"""The metrics of a task, and the score by which it ranks."""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..metric import Metric
+from ..task import Task
+
+if TYPE_CHECKING:
+    from ..hooks import Registry
+
+
+def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list[Metric]:
+    """The task's metrics and further ones, each once.
+
+    raises: UnknownNameError, PluginError, InputError if none gives the main score, and whatever a provider finds wrong
+    """
+    bound = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
+    metrics = list({metric.name: metric for metric in bound}.values())
+    return _led(metrics, task) if task.main else metrics
+
+
+def _led(metrics: Sequence[Metric], task: Task) -> list[Metric]:
+    """The metrics, the one first that gives the task's main score."""
+    first = next((metric for metric in metrics if task.main in metric.scores()), None)
+    if first is None:
+        known = ", ".join(name for metric in metrics for name in metric.scores())
+        raise InputError(f"{task.name}: none of its metrics gives its main score {task.main!r}", f"they give: {known}")
+    led = copy(first)
+    object.__setattr__(led, "main", task.main)  # a metric may be frozen; the copy is nobody else's yet
+    return [led, *(metric for metric in metrics if metric is not first)]
+
+
+def main_score(metric: Metric) -> str:
+    """The score by which a metric ranks."""
+    return metric.main or next(iter(metric.scores()))
+
+
+def proportions(metric: Metric) -> dict[str, int]:
+    """The scores that are means of a column, with its position."""
+    columns = list(metric.columns())
+    return {name: columns.index(info.mean_of) for name, info in metric.scores().items() if info.mean_of is not None}

@@ -1,0 +1,95 @@
+"""A task that a model is to learn, resolved; nothing is loaded yet."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..config import RunConfig
+from ..data import Dataset
+from ..errors import InputError
+from ..examples import Example
+from ..execution import Processes
+from ..metric import ScoreInfo
+from ..model import LoadedModel, Model
+from ..requests import Request
+
+if TYPE_CHECKING:
+    from ..task import Task
+
+Scorer = Callable[[LoadedModel, str], float]
+"""The main score of a model as it is now, nan where it is not defined; called in all processes.
+
+The text names the moment of the training.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """How the epoch that is kept is chosen: by a task's main score on a split. Training is handed this, and scores nothing."""
+
+    score: str
+    """The name of the main score."""
+    info: ScoreInfo
+    signatures: Mapping[str, str]
+    """Metric → how it counts."""
+    on: Callable[[Sequence[Example], Processes], Scorer]
+    """What scores a model on these examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """A task that a model is to learn from its train split; nothing is loaded yet."""
+
+    config: RunConfig
+    """Its settings are at their defaults where no answer to such requests depends on them."""
+    task: "Task"
+    model: Model
+    kind: str
+    """Of request, by which the model learns the task."""
+    data: Dataset
+    example_request: Request
+    """Any request: it shows the label set."""
+    selection: Selection
+    reported: str | None = None
+    """The split that a run reports afterwards, which does not choose the epoch unless the user says so; None: no run follows."""
+
+
+def train_split(data: Dataset, model: Model) -> Sequence[Example]:
+    """The examples that a model learns from.
+
+    raises: InputError if there is no train split
+    """
+    if "train" not in data.splits:
+        raise InputError(
+            f"{data.name} has no train split, and {model.name!r} must learn first",
+            "name one with --train-data PATH, or a model that is trained already",
+        )
+    return data["train"]
+
+
+def must_learn(job: TrainingJob) -> bool:
+    """Whether the model has to be trained before it is run: its head would be newly initialized, or the user wants it.
+
+    raises: InputError if it may not be trained, or there is nothing to train on
+    """
+    c, name = job.config, job.model.name
+    newly_initialized = job.model.from_scratch or job.model.newly_initialized(job.example_request)
+    if c.train == "always" or (newly_initialized and c.train == "auto"):
+        train_split(job.data, job.model)
+        return True
+    if job.model.from_scratch:
+        raise InputError(f"{name!r} is made and trained on the spot, and --train never forbids it", "leave --train out")
+    if newly_initialized and not c.allow_untrained:
+        raise InputError(
+            f"{name!r} has no weights that answer such a {job.kind} request, and --train never forbids training",
+            *_labels_beside(job),
+            "leave --train out, or pass --allow-untrained: the result and every table will say so",
+        )
+    return False
+
+
+def _labels_beside(job: TrainingJob) -> list[str]:
+    """What the model has weights for, beside what is asked of it."""
+    labels = job.example_request.label_set()
+    has = [f"it has weights for {head}" for head in job.model.heads()]
+    return [*has, f"{job.task.name} asks {job.kind}" + (f" with the labels {', '.join(labels)}" if labels else "")] if has else []

@@ -1,0 +1,145 @@
+"""One training before it begins: who learns what, and how; its recipe is its identity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+from ..config import Generation, ModelSettings, TrainSettings
+from ..errors import InputError
+from ..execution import Processes, Progress
+from ..model import Model
+from ..requests import LogLikelihood, to_json
+from ..results import identity_hash
+from .dataset import TrainingDataset, balanced_weights, training_dataset
+from .job import TrainingJob
+
+WITHOUT_EFFECT = ("save_minutes", "select_split", "max_train_samples", "report_to")
+"""Settings of a training that change nothing, or through the data alone."""
+
+CPU_BATCH_TOKENS = 2048
+"""As many as some dozen sentences have: more at once are no faster on a CPU, and take memory on the way back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingContext:
+    """Settings and surroundings of one training."""
+
+    settings: ModelSettings
+    training: TrainSettings
+    processes: Processes
+    progress: Progress
+    device: str
+    yes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A model, what it is to learn of each task, and how."""
+
+    model: Model
+    datasets: Sequence[TrainingDataset]
+    context: TrainingContext
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """All that the trained weights depend on.
+
+        raises: InputError if no weights can be trained so
+        """
+        context = self.context
+        if self.model.learns_by is not None:  # its weights depend on the examples alone
+            one = replace(context.processes, count=1)
+            context = replace(context, settings=ModelSettings(threads=1), processes=one, device="cpu")
+        t, s = context.training, context.settings
+        if t.dtype == "float16" and context.device == "cpu":
+            raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
+        # how texts are generated changes no weight, and the seed of a newly initialized head is the training's
+        neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
+        return {
+            "start": [self._start(dataset, neutral) for dataset in self.datasets],
+            "learned": [_learned(dataset) for dataset in self.datasets],
+            "training": {k: v for k, v in to_json(t).items() if k not in WITHOUT_EFFECT}, "processes": context.processes.count,
+            "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": context.device.split(":")[0],
+        }  # fmt: skip
+
+    @cached_property
+    def identity(self) -> str:
+        """The hash of the recipe."""
+        return identity_hash(self.recipe)
+
+    def of_all_seeds(self) -> str:
+        """A hash of what the trainings of all seeds have in common: the recipe with seed 0 wherever it holds a seed.
+
+        That is in the order of the examples, in newly initialized weights, and in how an epoch is chosen.
+        """
+        datasets = [
+            dataset if dataset.selecting is None
+            else replace(dataset, selecting={**dataset.selecting, "settings": {**dataset.selecting["settings"], "seed": 0}})
+            for dataset in self.datasets
+        ]  # fmt: skip
+        context = replace(self.context, training=replace(self.context.training, seed=0))
+        return replace(self, datasets=datasets, context=context).identity
+
+    def _start(self, dataset: TrainingDataset, settings: ModelSettings) -> dict[str, Any]:
+        weights = self.model.identity(dataset.requests[0], settings)
+        return {"scratch": self.model.name, "version": self.model.version, **weights} if self.model.from_scratch else weights
+
+
+def _learned(dataset: TrainingDataset) -> dict[str, Any]:
+    pairs = [[r.key(), to_json(a)] for r, a in zip(dataset.requests, dataset.answers, strict=True)]
+    form = dataset.requests[0]
+    return {
+        "task": dataset.task, "kind": form.kind(), "plain": isinstance(form, LogLikelihood) and not form.context,
+        "data": dataset.facts,
+        "selecting": dataset.selecting, "pairs": identity_hash({"pairs": pairs}),
+    }  # fmt: skip
+
+
+def plan(jobs: Sequence[TrainingJob], processes: Processes, progress: Progress) -> Training:
+    """Who learns what, and how. All jobs have the model and the settings of the first.
+
+    raises: InputError
+    """
+    c, model, device, processes = jobs[0].config, jobs[0].model, processes.device(), processes.within("train")
+    training = resolve(c.training, model, c.settings, device)
+    twice = [job.task.name for job in jobs[1:] if job.task.name == jobs[0].task.name]
+    if twice:
+        raise InputError(f"task {twice[0]!r} is to be learned twice", "name each task once")
+    datasets = [training_dataset(job, training, processes) for job in jobs]
+    if training.class_weights == "balanced":
+        training = replace(training, class_weights=balanced_weights(datasets))
+    # a job whose requests have no prompt has forgotten how the user wants it
+    prompt = next((job for job in jobs if job.config.settings.prompt != "plain"), jobs[0]).config.settings.prompt
+    if idle := passed_over(c.training, model):
+        progress.say(f"{model.name} learns from all examples at once, and does not go by {', '.join(idle)}")
+    context = TrainingContext(
+        settings=replace(c.settings, prompt=prompt), training=training, processes=processes, progress=progress, device=device,
+        yes=c.yes,
+    )  # fmt: skip
+    return Training(model=model, datasets=datasets, context=context)
+
+
+def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
+    """The settings with every open value filled in: by the user, else by the model, else by the BERT recipe.
+
+    Of a model that learns from all examples at once, those that it does not go by are the defaults, whatever was said.
+    """
+    if model.learns_by is not None:
+        own = {name: getattr(training, name) for name in (*model.learns_by, "max_train_samples")}
+        return replace(TrainSettings(dtype="float32", select_split="none"), **own)
+    defaults = {"num_train_epochs": 3.0, "learning_rate": 5e-5, "train_batch_size": 32, **model.recommended}
+    filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
+    dtype = training.dtype if training.dtype != "auto" else settings.dtype
+    batch_tokens = training.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else settings.batch_tokens)
+    return replace(training, **filled, dtype=dtype, batch_tokens=batch_tokens)
+
+
+def passed_over(training: TrainSettings, model: Model) -> list[str]:
+    """The settings of updates and epochs that were said to a model that has none."""
+    if model.learns_by is None:
+        return []
+    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples")
+    plain = TrainSettings()
+    names = (f.name for f in fields(TrainSettings) if f.name not in (*shared, *model.learns_by))
+    return [name for name in names if getattr(training, name) != getattr(plain, name)]
