@@ -24,6 +24,7 @@ from plmtasks.hooks import Registry, load_registry
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result
 from plmtasks.store import Comparison, compare, reasons, rows
+from plmtasks.task import as_run
 
 SIZE = 12
 
@@ -223,11 +224,11 @@ def test_a_task_is_bound_again_as_its_result_tells(name: str) -> None:
     installed = load_registry()
     task = installed.task(name)
     bound = task.bind(task.load(Source()))
-    again = task.as_run(json.loads(json.dumps(bound.config())))
+    again = as_run(task, json.loads(json.dumps(bound.config())))
     assert again.config() == bound.config()
     signatures = [[installed.metric(metric).bind(t).signature() for metric in t.metrics] for t in (bound, again)]
     assert signatures[0] == signatures[1]
-    assert task.as_run(task.config()) is task
+    assert as_run(task, task.config()) is task
 
 
 # ── the command ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -250,7 +251,8 @@ def test_the_table_shows_the_difference_and_what_changed(two: tuple[str, str]) -
     assert done.output.startswith(f"toy/even on toy, split test: {SIZE} of {SIZE} examples\nA  toy-model, ")
     line = next(line for line in done.output.splitlines() if line.startswith("toy_accuracy/accuracy"))
     assert [*line.split()[:4]] == ["toy_accuracy/accuracy", "41.67", "75.00", "+33.33"]
-    assert "0.2188" in line
+    assert line.split()[6] == "0.1039", "of the test by which tables are ranked"
+    assert "randomization" not in done.output
     assert (
         "6 of 12 predictions differ, first those that moved toy_accuracy/accuracy farthest:\nn0\n  text: x 0\n  reference: yes\n"
         in done.output
@@ -261,7 +263,10 @@ def test_the_table_shows_the_difference_and_what_changed(two: tuple[str, str]) -
 
 def test_the_json_holds_the_same(two: tuple[str, str]) -> None:
     found = json.loads(called(*two, "--format", "json", "--examples", "3").output)
-    assert found["differences"]["toy_accuracy"]["accuracy"]["value"] == pytest.approx(100 / 3)
+    difference = found["differences"]["toy_accuracy"]["accuracy"]
+    assert (difference["value"], difference["p_mcnemar"]) == (pytest.approx(100 / 3), pytest.approx(0.21875))
+    assert difference["p"] == pytest.approx(0.1039, abs=1e-4)
+    assert difference.keys() >= {"p_bootstrap", "p_randomization", "effect"}
     assert (found["examples"], found["changed"], len(found["changed_examples"])) == (SIZE, 6, 3)
     first: Mapping[str, Any] = found["changed_examples"][0]
     assert (first["id"], first["inputs"], first["reference"], first["predictions"]) == (
@@ -296,14 +301,11 @@ def test_real_models_of_two_families(tmp_path: Path) -> None:
     """A trained encoder and a decoder that is asked without training, on the same questions in different ways."""
     common: dict[str, Any] = {"threads": 1, "quiet": True, "output": str(tmp_path / "r"), "checkpoints": str(tmp_path / "c")}
     learned, chance = (
-        run(
-            [
-                run_config(
-                    "qa/sample", model, **common, limit=40, num_train_epochs=epochs, max_train_samples=limit, select_split="none"
-                )
-            ]
-        )[0]
-        for model, epochs, limit in (("tiny-bert", 6, 600), ("tiny-t5", 1, 16))
+        run([run_config("qa/sample", model, **common, limit=40, select_split="none", training=training)])[0]
+        for model, training in (
+            ("tiny-bert", {"num_train_epochs": 6, "max_train_samples": 600}),
+            ("tiny-t5", {"num_train_epochs": 1, "max_train_samples": 16}),
+        )
     )
     registry = load_registry()
     made = compare(chance, learned, registry)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from plmtasks import TrainSettings, run_config
@@ -94,7 +93,7 @@ def test_a_score_without_a_best_value_chooses_no_epoch_of_several_tasks(tmp_path
     [styles] = configs("tiny-t5", str(tmp_path / "styles.toml"), training=some, data=str(tmp_path))
     [questions] = configs("tiny-t5", "qa/sample", training=some)
     said = "own/styles: length_ratio has no best value, so that no epoch can be chosen for several tasks"
-    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --select-split none"):
+    with pytest.raises(InputError, match=f"{said}\n  keep the last epoch with --training select_split=none"):
         train([styles, questions], str(tmp_path / "model"), registry)
 
 
@@ -137,12 +136,12 @@ def test_a_task_is_learned_once(tmp_path: Path, registry: Registry) -> None:
 
 def test_several_tasks_have_data_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.tsv").write_text("text\tlabel\n" + "a good film\tyes\na bad film\tno\n" * 8)
-    command = ["train", "--task", "classification/custom", "--task", "qa/sample", "--dry-run", "--model", "tiny-bert"]
-    command += ["--threads", "1", "--data"]
-    cli([*command, f"classification/custom={tmp_path}"], standalone_mode=False)
+    (tmp_path / "two.toml").write_text(
+        'model = "tiny-bert"\nthreads = 1\ndry_run = true\n[[tasks]]\nname = "classification/custom"\n'
+        f'data = "{tmp_path}"\n[[tasks]]\nname = "qa/sample"\n'
+    )
+    cli(["train", "--config", str(tmp_path / "two.toml")], standalone_mode=False)
     assert "16 examples of classification/custom, 600 examples of qa/sample" in capsys.readouterr().out
-    with pytest.raises(click.UsageError, match="of which task"):
-        cli([*command, str(tmp_path)], standalone_mode=False)
 
 
 def test_a_trained_model_remembers_what_it_learned_before(both: Path, tmp_path: Path, registry: Registry) -> None:

@@ -344,7 +344,8 @@ def test_every_kind_of_request_gives_the_same_bytes(kind: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_training_takes_the_same_number_of_processes(tmp_path: Path) -> None:
-    common = ["--threads", "1", "--quiet", "--epochs", "1", "--train-limit", "32", "--select-split", "none", "--limit", "16"]
+    common = ["--threads", "1", "--quiet", "--limit", "16"]
+    common += ["--training", "num_train_epochs=1,max_train_samples=32,select_split=none"]
     asked = ["--task", "classification/sample", "--model", "tiny-bert", "--processes", "2"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
     subprocess.run([sys.executable, "-m", "plmtasks", "run", *asked, *common, *places], check=True, timeout=250)

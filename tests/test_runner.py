@@ -204,7 +204,7 @@ def test_a_pair_that_does_not_fit(config: RunConfig, registry: Registry, monkeyp
 
 
 def test_newly_initialized_are_refused(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
+    monkeypatch.setattr(toy.ToyModel, "newly_initialized", lambda self, form: True)
     with pytest.raises(InputError, match="--train never forbids training"):
         run([replace(config, train="never")], registry)[0]
     with pytest.raises(InputError, match="toy has no train split") as error:
@@ -215,7 +215,7 @@ def test_newly_initialized_are_refused(config: RunConfig, registry: Registry, mo
 def test_newly_initialized_that_were_allowed_are_shown(
     config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toy.ToyModel, "fresh", lambda self, form: True)
+    monkeypatch.setattr(toy.ToyModel, "newly_initialized", lambda self, form: True)
     monkeypatch.setattr(toy.LoadedToy, "newly_initialized", ("head.weight",))
     result = run([replace(config, train="never", allow_untrained=True)], registry)[0]
     assert result.record["protocol"]["how"] == "untrained"
@@ -250,22 +250,26 @@ def test_results_are_read_back(config: RunConfig, registry: Registry, tmp_path: 
 
 
 def test_flat_options_find_their_part() -> None:
-    config = run_config("t", "m", data="x", columns={"text": "a"}, beams=4, dtype="bfloat16", seed=3, processes=2)
+    config = run_config("t", "m", data="x", columns={"text": "a"}, num_beams=4, dtype="bfloat16", seed=3, processes=2)
     assert config.source == Source(data="x", columns={"text": "a"})
     assert config.settings.generation.num_beams == 4
     assert (config.settings.dtype, config.settings.seed, config.seed, config.training.seed) == ("bfloat16", 3, 3, 3)
-    learned = run_config("t", "m", epochs=2, train_limit=8, batch_tokens=99).training
-    assert (learned.epochs, learned.limit, learned.batch_tokens) == (2, 8, 99)
+    learned = run_config("t", "m", num_train_epochs=2, max_train_samples=8, batch_tokens=99).training
+    assert (learned.num_train_epochs, learned.max_train_samples, learned.batch_tokens) == (2, 8, 99)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"beam": 4}, "no setting of a run is called 'beam'"),
+        ({"beams": 4}, "no setting of a run is called 'beams'"),
+        ({"training": {"epochs": 4}}, "no setting of training is called 'epochs'"),
+        ({"learning_rate": 0}, "learning_rate is a number above 0, not 0"),
+        ({"generation": {"top_p": 1.5}}, "top_p is a number above 0 and at most 1, not 1.5"),
+        ({"label_smoothing_factor": 1}, "label_smoothing_factor is a number of at least 0 and below 1, not 1"),
         ({"train": "maybe"}, "train is one of auto, never, always, not 'maybe'"),
         ({"dtype": "int8"}, "dtype is one of auto, float32, bfloat16, float16, not 'int8'"),
         ({"limit": -3}, "limit is a number of at least 0, not -3"),
-        ({"beams": "4"}, "beams is a number of at least 1, not '4'"),
+        ({"num_beams": "4"}, "num_beams is a number of at least 1, not '4'"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], said: str) -> None:

