@@ -657,9 +657,7 @@ def test_what_cannot_be_asked_is_told(task: str, model: str, more: dict[str, str
         registry.model("tiny-gpt").make(["a text"], 0, Path(model))
     file = tmp_path / "in.txt"
     file.write_text("a line\n")
-    more = {"input": str(file), **more}
-    where = more.pop("input")
-    config = PredictConfig(run=run_config(task, model, **{**SETTINGS, **more}), input=where)
+    config = PredictConfig(run=run_config(task, model, **SETTINGS), **{"input": str(file), **more})
     with pytest.raises(InputError, match=said):
         predict(config, registry, alone())
 
