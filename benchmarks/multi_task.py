@@ -46,7 +46,11 @@ def measure(tasks: list[str], recipe: dict[str, Any], threads: int) -> dict[str,
     import plmtasks
 
     common = {"threads": threads, "seed": recipe["seed"], "yes": True}
-    settings = plmtasks.TrainSettings(**recipe, select_split="none")
+    settings = plmtasks.TrainSettings(
+        num_train_epochs=recipe["epochs"], train_batch_size=recipe["batch_size"], learning_rate=recipe["learning_rate"],
+        seed=recipe["seed"], dtype=recipe["dtype"], select_split="none",
+        max_train_samples=recipe["limit"],
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         model = plmtasks.train({t: TASKS[t] for t in tasks}, str(MODEL_DIR), f"{folder}/model", training=settings, **common)

@@ -46,8 +46,8 @@ def main(**options: Any) -> None:
 
     common = {"threads": options["threads"], "yes": True}
     pretraining = plmtasks.TrainSettings(
-        epochs=options["epochs"], learning_rate=options["learning_rate"], batch_size=options["batch_size"], whole_words=True,
-        dtype=options["dtype"], limit=options["limit"], select_split="none",
+        num_train_epochs=options["epochs"], learning_rate=options["learning_rate"], train_batch_size=options["batch_size"],
+        whole_word_mask=True, dtype=options["dtype"], max_train_samples=options["limit"], select_split="none",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -78,8 +78,8 @@ def tuned(model: str, folder: Path, seed: int, options: dict[str, Any]) -> list[
     import plmtasks
 
     settings = plmtasks.TrainSettings(
-        epochs=options["tune_epochs"], learning_rate=options["tune_rate"], batch_size=32, seed=seed, dtype=options["dtype"],
-        limit=options["limit"],
+        num_train_epochs=options["tune_epochs"], learning_rate=options["tune_rate"], train_batch_size=32, seed=seed,
+        dtype=options["dtype"], max_train_samples=options["limit"],
     )  # fmt: skip
     result = plmtasks.run(
         "classification/sst2", model, data=str(DATA / "sst2"), split="test", train="always", training=settings, seed=seed,

@@ -35,7 +35,10 @@ def main(epochs: float, learning_rate: float, batch_size: int, seed: int, dtype:
         data = Path(folder, "train.json")
         kept = training_file(data)
         recipe = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed, "dtype": dtype}
-        settings = plmtasks.TrainSettings(**recipe, select_split="none")
+        settings = plmtasks.TrainSettings(
+            num_train_epochs=epochs, train_batch_size=batch_size, learning_rate=learning_rate,
+            seed=seed, dtype=dtype, select_split="none",
+        )  # fmt: skip
         common = {"threads": threads, "seed": seed, "yes": True}
         source = {"data": str(DATA / "xquad" / "xquad.en.json")}
         start = time.monotonic()

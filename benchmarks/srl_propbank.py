@@ -39,7 +39,11 @@ def main(processes: int, threads: int, limit: int | None, **recipe: Any) -> None
 
     recipe["limit"] = recipe.pop("train_limit")
     common = {"processes": processes, "threads": threads, "seed": recipe["seed"], "yes": True, "data": str(DATA / "test.bio.tsv")}
-    training = plmtasks.TrainSettings(**recipe, select_split="none")
+    training = plmtasks.TrainSettings(
+        num_train_epochs=recipe["epochs"], train_batch_size=recipe["batch_size"], learning_rate=recipe["learning_rate"],
+        seed=recipe["seed"], dtype=recipe["dtype"], select_split="none",
+        max_train_samples=recipe["limit"],
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         model = plmtasks.train(

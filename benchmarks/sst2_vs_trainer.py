@@ -66,8 +66,8 @@ def ours(seed: int, dtype: str, threads: int) -> dict[str, float]:
     import plmtasks
 
     settings = plmtasks.TrainSettings(
-        epochs=EPOCHS, batch_size=BATCH, learning_rate=RATE, warmup=WARMUP, weight_decay=DECAY, seed=seed, dtype=dtype,
-        select_split="none",
+        num_train_epochs=EPOCHS, train_batch_size=BATCH, learning_rate=RATE, warmup_steps=WARMUP, weight_decay=DECAY,
+        seed=seed, dtype=dtype, select_split="none",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         options = {"data": str(DATA), "threads": threads, "seed": seed, "quiet": True, "yes": True}
