@@ -25,10 +25,9 @@ from plmtasks.formats import Format, Written
 from plmtasks.hooks import Registry
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import Cost, LoadedModel, Model
-from plmtasks.perturbation import Perturbation, WordPerturbation
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 from plmtasks.results import Result, read_result
-from plmtasks.task import Rewritable, Task
+from plmtasks.task import Perturbation, Rewritable, Task, WordPerturbation
 
 LABELS = ("no", "yes")
 

@@ -8,11 +8,10 @@ from ..errors import InputError
 from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
-from ..perturbation import Perturbation
 from ..results import identity_hash, prediction_lines
 from ..scoring import Asked, Scored, brief, main_score, proportions, score
 from ..statistics import SLICE_RESAMPLES, compare
-from ..task import Rewritable, Task
+from ..task import Perturbation, Rewritable, Task
 
 
 @dataclass(frozen=True, kw_only=True)

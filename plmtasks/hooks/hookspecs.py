@@ -9,10 +9,9 @@ if TYPE_CHECKING:
     from ..formats import Format
     from ..metric import Metric
     from ..model import Model, Provider
-    from ..perturbation import Perturbation
     from ..requests import Request
     from ..results import Result
-    from ..task import Task
+    from ..task import Perturbation, Task
 
 hookspec = pluggy.HookspecMarker("plmtasks")
 

@@ -19,9 +19,8 @@ from ..errors import InputError, PluginError, UnknownNameError
 from ..formats import Format, apart
 from ..metric import Metric
 from ..model import Model, Provider
-from ..perturbation import Perturbation
 from ..requests import Request
-from ..task import Task
+from ..task import Perturbation, Task
 from . import calling, hookspecs
 from .loading import Plugin, PluginWarning, load_plugins, reason
 

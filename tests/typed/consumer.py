@@ -20,11 +20,10 @@ from plmtasks.formats import Format, Written
 from plmtasks.hooks import Registry
 from plmtasks.metric import Metric, ScoreInfo
 from plmtasks.model import Cost, LoadedModel, Model, Provider
-from plmtasks.perturbation import Perturbation, WordPerturbation
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request, from_json, to_json
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import Interval, bootstrap
-from plmtasks.task import Task
+from plmtasks.task import Perturbation, Task, WordPerturbation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from plmtasks.perturbation import WordPerturbation
+from plmtasks.task import WordPerturbation
 
 from .words import core
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from plmtasks.errors import DataError
 from plmtasks.files import read_lines
 from plmtasks.model import Provider
-from plmtasks.perturbation import WordPerturbation
+from plmtasks.task import WordPerturbation
 
 from .words import core, like
 

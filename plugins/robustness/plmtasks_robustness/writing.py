@@ -4,7 +4,7 @@ import random
 import re
 
 from plmtasks.data import has_script
-from plmtasks.perturbation import Perturbation
+from plmtasks.task import Perturbation
 
 from .words import like
 

@@ -18,7 +18,7 @@ from plmtasks.config import Source
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.hooks import load_registry
-from plmtasks.perturbation import Perturbation
+from plmtasks.task import Perturbation
 
 INSTALLED = load_registry()
 REGISTRY = load_registry([plmtasks_robustness], installed=False)
