@@ -273,7 +273,9 @@ def test_an_unknown_form_is_refused():
         render([result()], "html")
 
 
-@pytest.mark.parametrize("damage", [lambda r: r.pop("data"), lambda r: r["data"].update(limit="x"), lambda r: r.update(main=[])])
+@pytest.mark.parametrize(
+    "damage", [lambda r: r.pop("data"), lambda r: r["data"].update(limit="x"), lambda r: r.update(primary_metric=[])]
+)
 def test_a_record_of_another_shape_names_its_file(damage):
     broken = result("m")
     damage(broken.record)

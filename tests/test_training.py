@@ -229,7 +229,7 @@ def test_labels_that_weigh_nothing_stop_nothing(tmp_path: Path, registry: Regist
     )
     assert curve(train(config(tmp_path, training=nothing), str(tmp_path / "model"), registry)) == [0.0]
     estimate(config(tmp_path, training=nothing), registry)
-    with pytest.raises(InputError, match="a limit of 0 leaves nothing to learn from"):
+    with pytest.raises(InputError, match="max_train_samples of 0 leaves nothing to learn from"):
         train(config(tmp_path, training=replace(nothing, max_train_samples=0)), str(tmp_path / "none"), registry)
 
 
