@@ -62,7 +62,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """Of a run of five examples in one batch."""
     monkeypatch.setenv("TOY_EXAMPLES", "5")
     monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
-    options = ["--batch-tokens", "1000", "--dtype", "float32", "--kernels", "plain", "--threads", "1", "--quiet"]
+    options = ["--batch-tokens", "1000", "--dtype", "float32", "--config", "kernels=plain", "--threads", "1", "--quiet"]
     with traced() as calls:
         cli(["run", "--task", "toy/even", "--model", "toy-model", "--output", str(tmp_path), *options], standalone_mode=False)
     assert read_results(tmp_path)[0].record["data"]["examples"] == 5

@@ -79,7 +79,8 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
             **({"too_long": outcome.limited} if outcome.limited and (plan.cut or plan.skipped) else {}),
         },
         "settings": job.parts["settings"], "scores": scored.scores,
-        "main": [job.metrics[0].name, scoring.main_score(job.metrics[0])], "signatures": job.parts["metrics"], **_seed(job),
+        "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
+        "signatures": job.parts["metrics"], **_seed(job),
     }  # fmt: skip
 
 
