@@ -174,9 +174,6 @@ def identities(subject: tuple[Model, Sequence[Request], ModelSettings]) -> list[
     return parts
 
 
-# ── what it is ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def importing_is_light(subject: ModelSubject) -> None:
     """Importing it and taking its identity loads no torch, transformers, datasets or numpy."""
     is_light(subject.ready)

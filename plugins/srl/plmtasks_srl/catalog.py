@@ -3,7 +3,8 @@
 from plmtasks.data import HubData
 from plmtasks.reading import bio_tags
 
-from .task import Entities, Predicates, Roles
+from .entities import Entities
+from .task import Predicates, Roles
 
 ROLE_INSTRUCTION = (
     "Label the semantic roles of the predicate between asterisks as PropBank does: each phrase that has a role in brackets, "

@@ -3,13 +3,13 @@
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_SIZES, TEXT_LENGTHS, Dataset, HubData, by_count, holds_objects, hub_dataset, warn_flaws
+from plmtasks.data import SPLIT_SIZES, TEXT_LENGTHS, Dataset, by_count, holds_objects, warn_flaws
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
@@ -19,12 +19,12 @@ from plmtasks.task import Follower, HubTask, Rewritable
 
 from .brackets import read_text, show, write_text
 from .data.columns import open_columns
-from .data.entities import TagFormat, Tagged
+from .data.entities import Tagged
 from .data.propositions import read_sentences
 from .data.samples import sample
 from .data.sentences import CONTINUED_VERB, VERB, Proposition, Sentence, has_words
-from .data.writing import write_bio, write_props, write_tagged
-from .predictions import TAGS_RIGHT, Written, check_spans, count_other_references, find_words, in_order, tags_right
+from .data.writing import write_bio, write_props
+from .predictions import Written, check_spans, in_order
 from .spans import plain, spans_of
 from .words import split_words
 
@@ -381,54 +381,9 @@ def _senses(sentence: Sentence) -> list[list[Any]]:
     return plain({p.predicate: WordSpan(p.sense or VERB, p.predicate, p.predicate + 1) for p in sentence.propositions}.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entities(SpanTask):
-    """Which spans of a sentence name what, or any other spans that are tagged word by word."""
-
-    cue = "Entities"
-    metrics: Sequence[str] = ("conlleval",)
-    tags: tuple[str, ...] = field(default=(), repr=False)
-    """What the numbers mean that its rows on the hub have instead of tags."""
-    hub: HubData | None = None
-
-    def read_file(self, path: Path, source: Source) -> Iterable[Example]:
-        return self.examples(TagFormat(tags=self.tags, columns=source.columns).read(path))
-
-    def own(self) -> Dataset | None:
-        form = TagFormat(tags=self.tags)
-        return hub_dataset(self.hub, lambda rows: self.examples(form.read_rows(rows))) if self.hub else None
-
-    def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
-        for number, s in enumerate(sentences):
-            inputs = {"words": list(s.words), "number": number}
-            yield Written(id=s.id, inputs=inputs, reference=plain(tags_to_spans(s.tags)), slices=(_long(s),), tags=s.tags)
-
-    def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """The tag in the last column; a tag that continues nothing begins a span, as for conlleval.
-
-        The words are in the column that has the most words of the references.
-        """
-        sentences = find_words(list(TagFormat(predicted=True).read_loosely(path)), examples)
-        paired = in_order(path, sentences, examples)
-        count_other_references(path, paired)
-        return {
-            e.id: Prediction(value=plain(tags_to_spans(s.tags)), scores={TAGS_RIGHT: tags_right(s.tags, e)}) for e, s in paired
-        }  # fmt: skip
-
-    def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[WordSpan]]) -> Mapping[str, str]:
-        """The word, the reference's tag and the predicted one, with a space between: what conlleval reads."""
-        text = ""
-        for e in examples:
-            words = e.inputs["words"]
-            text += write_tagged(
-                words, *(spans_to_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id]))
-            )
-        return {name: text}
-
-
 def _slices(sentence: Sentence) -> tuple[str, ...]:
-    return _long(sentence), by_count("predicates", len(sentence.propositions), (0, 1, 3, 6))
+    return by_words(sentence), by_count("predicates", len(sentence.propositions), (0, 1, 3, 6))
 
 
-def _long(sentence: Sentence | Tagged) -> str:
+def by_words(sentence: Sentence | Tagged) -> str:
     return by_count("words", len(sentence.words), TEXT_LENGTHS)
