@@ -25,6 +25,7 @@ from ..requests import (
 
 Pair = tuple[Request, Answer]
 
+LABELS = tuple(sorted(SENTIMENTS))
 TAGS = bio_tags(ROLES)
 
 
@@ -34,8 +35,8 @@ def solved(kind: str, count: int = 10) -> list[Pair]:
 
 
 def _classify(event: Event) -> Pair:
-    scores = tuple(float(label == event.sentiment) for label in SENTIMENTS)
-    return Classify(text=event.english(), labels=SENTIMENTS), ClassifyAnswer(scores=scores)
+    scores = tuple(float(label == event.sentiment) for label in LABELS)
+    return Classify(text=event.english(), labels=LABELS), ClassifyAnswer(scores=scores)
 
 
 def _tag(event: Event) -> Pair:
@@ -54,10 +55,8 @@ def _extract_span(event: Event) -> Pair:
 
 
 def _choose(event: Event) -> Pair:
-    chosen = tuple(
-        Likelihood(log_likelihood=0.0 if s == event.sentiment else -1000.0, tokens=1, bytes=len(s)) for s in SENTIMENTS
-    )
-    return Choose(instruction="What mood is it?", text=event.english(), choices=SENTIMENTS), ChooseAnswer(choices=chosen)
+    chosen = tuple(Likelihood(log_likelihood=0.0 if s == event.sentiment else -1000.0, tokens=1, bytes=len(s)) for s in LABELS)
+    return Choose(instruction="What mood is it?", text=event.english(), choices=LABELS), ChooseAnswer(choices=chosen)
 
 
 def _score(event: Event) -> Pair:
