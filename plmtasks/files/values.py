@@ -96,7 +96,11 @@ def written(value: Any) -> str:
     """The text that is read as this value; a tuple is a list of texts."""
     if isinstance(value, tuple) and not any("," in one or one.startswith(JSON) for one in value):
         return ",".join(value)
-    if isinstance(value, str) and value == read(Any, value) and not NEXT.search(value):
+    if (
+        isinstance(value, str)
+        and value == read(Any, value) == value.strip()
+        and not (value.startswith("=") or NEXT.search(value))
+    ):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

@@ -102,7 +102,7 @@ def _told(name: str, module: Any, why: str) -> str:
 
     return (
         f"the faster way {name!r} is not taken for {module.config.model_type}: {why} (transformers {transformers.__version__}, "
-        f"torch {torch.__version__}); answers take longer. --kernels plain does without all of them, and says nothing"
+        f"torch {torch.__version__}); answers take longer. --config kernels=plain does without all of them, and says nothing"
     )
 
 
