@@ -47,6 +47,8 @@ def described(module: griffe.Module, public: Sequence[str] = ()) -> Iterator[tup
         path = f"{module.path}.{name}"
         if isinstance(member, griffe.Module) and name in (module.exports or ()) and name in member.members:
             member = member[name]  # exported from a submodule of its own name
+        if member.is_module and name in (module.exports or ()):
+            yield path, MODULE
         if not member.is_public or member.is_module:
             continue
         target = member.final_target if member.is_alias else member
