@@ -47,7 +47,7 @@ def described(module: griffe.Module, public: Sequence[str] = ()) -> Iterator[tup
         path = f"{module.path}.{name}"
         if isinstance(member, griffe.Module) and name in (module.exports or ()) and name in member.members:
             member = member[name]  # exported from a submodule of its own name
-        if member.is_module and name in (module.exports or ()):
+        if name in (module.exports or ()) and member.is_module:
             yield path, MODULE
         if not member.is_public or member.is_module:
             continue
