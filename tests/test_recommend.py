@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -62,12 +62,13 @@ MODELS = (
     Knowing(name="big", share=0.90), Knowing(name="middle", share=0.89, family="other"), Knowing(name="small", share=0.60),
     Knowing(name="lucky", share=0.70, draws=0.2),
 )  # fmt: skip
-PLUGIN = SimpleNamespace(__name__="knowing", register_models=toy.hookimpl(lambda: list(MODELS), specname="register_models"))
+PLUGIN = ModuleType("knowing")
+PLUGIN.register_models = toy.hookimpl(lambda: list(MODELS), specname="register_models")  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return load_registry([toy, PLUGIN], installed=False)  # type: ignore[list-item]
+    return load_registry([toy, PLUGIN], installed=False)
 
 
 @pytest.fixture(scope="module")

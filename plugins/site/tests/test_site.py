@@ -60,15 +60,15 @@ def runs(tmp_path_factory):
         "yes": True,
     }  # fmt: skip
 
-    def lessons(limit):
+    def lessons(limit, epochs=2):
         return plmtasks.TrainSettings(
-            num_train_epochs=2, max_train_samples=limit, train_batch_size=16, learning_rate=2e-3, select_split="none"
+            num_train_epochs=epochs, max_train_samples=limit, train_batch_size=16, learning_rate=2e-3, select_split="none"
         )
 
     # one learns all of it, one some, one nothing
-    for model, limit in (("tiny-bert", 256), ("tiny-gpt", 48), ("tiny-t5", 144)):
-        last = plmtasks.run("classification/sample", model, limit=80, training=lessons(limit), **common)
-    plmtasks.run("classification/sample", "tiny-bert", limit=30, training=lessons(256), **common)
+    for model, limit, epochs in (("tiny-bert", 600, 5), ("tiny-gpt", 48, 2), ("tiny-t5", 144, 2)):
+        last = plmtasks.run("classification/sample", model, limit=80, training=lessons(limit, epochs), **common)
+    plmtasks.run("classification/sample", "tiny-bert", limit=30, training=lessons(600, 5), **common)
     plmtasks.run("qa/sample", "tiny-bert", limit=40, training=lessons(48), **common)
     copied(last, root / "results", MODEL, PREDICTION)
     return root / "results"
