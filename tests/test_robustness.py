@@ -19,7 +19,7 @@ import toy
 from plmtasks import RunConfig
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, PluginError, UnknownNameError
-from plmtasks.evaluation.runner import run
+from plmtasks.evaluation import run
 from plmtasks.examples import Example
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import summary

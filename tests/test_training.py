@@ -18,8 +18,7 @@ from click.testing import CliRunner
 from plmtasks import ModelSettings, RunConfig, TrainSettings, run_config
 from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError, OutputError
-from plmtasks.evaluation import estimate, train
-from plmtasks.evaluation.runner import run
+from plmtasks.evaluation import estimate, run, train
 from plmtasks.execution import Progress, alone
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import RECORD, Cost, LoadedModel, Model

@@ -12,7 +12,7 @@ from .. import training
 from ..config import RunConfig
 from ..errors import DataError, InputError, OutputError
 from ..execution import Progress, alone, environment
-from ..files import check, dump
+from ..files import as_text, check, dump
 from ..hooks import Registry
 from ..requests import from_json, to_json
 from ..results import Result, part
@@ -220,7 +220,7 @@ def _words(path: Sequence[str]) -> str:
 def _short(value: Any) -> str:
     if value is None or value == {}:
         return "none"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    text = as_text(value)
     is_hash = len(text) in (32, 64) and set(text) <= set("0123456789abcdef")
     return text[:8] if is_hash else text if len(text) <= 60 else f"{text[:59]}…"
 

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError
+from ..errors import OutputError, summary_of
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCard
 
 
 def check_name(repo: str) -> None:
     """raises: OutputError if the hub has no such names"""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils._validators import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id
 
     try:
         validate_repo_id(repo)
@@ -29,22 +32,24 @@ def publish(folder: Path, repo: str, record: Mapping[str, Any]) -> str:
     check_name(repo)
     card = folder / "README.md"
     if not card.exists():
-        card.write_text(model_card(repo, record), encoding="utf-8")
+        model_card(repo, record).save(card)
     try:
         api = HfApi()
         address = api.create_repo(repo, exist_ok=True)
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Trained with plmtasks")
     except Exception as e:  # the client raises what its HTTP library does, and that has changed twice
-        first = str(e).strip().split("\n")[0] or type(e).__name__
         raise OutputError(
-            f"{repo!r} on the hub did not take the checkpoint: {first}", f"it is kept: {folder}",
+            f"{repo!r} on the hub did not take the checkpoint: {summary_of(e)}", f"it is kept: {folder}",
             "log in with: hf auth login; then: " + f"hf upload {repo} {folder}",
         ) from e  # fmt: skip
     return str(address)
 
 
-def model_card(repo: str, record: Mapping[str, Any]) -> str:
+def model_card(repo: str, record: Mapping[str, Any]) -> "ModelCard":
     """What the hub shows of a checkpoint: what it learned, how, and how to evaluate it."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    head = ModelCardData(library_name="transformers", tags=["plmtasks"])
     training = record["parts"]["training"]
     learned = "\n".join(
         f"- {task}: {facts['examples']:,} examples of {facts['name']}, split {facts['split']}"
@@ -57,8 +62,8 @@ def model_card(repo: str, record: Mapping[str, Any]) -> str:
     told = ("num_train_epochs", "learning_rate", "train_batch_size", "optim", "lr_scheduler_type", "seed", "dtype")
     settings = {name: training[name] for name in told}
     commands = "\n".join(f"    plmtasks run --task {task} --model {repo}" for task in record["tasks"])
-    return (
-        f"---\nlibrary_name: transformers\ntags:\n- plmtasks\n---\n# {repo.split('/')[-1]}\n\n"
+    return ModelCard(
+        f"---\n{head.to_yaml()}\n---\n# {repo.split('/')[-1]}\n\n"
         f"{record['model']}, trained with plmtasks on\n\n{learned}\n\n"
         f"| epoch | loss | score |\n| --- | --- | --- |\n{rows}\n\n"
         f"Settings: `{json.dumps(settings)}`\n\n{commands}\n"

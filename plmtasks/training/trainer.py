@@ -195,7 +195,6 @@ class Trainer:
 
     def _step(self, count: float) -> None:
         """Divides the summed gradients, clips, and steps."""
-        import torch
 
         learner = self.learner
         if not sharding.own_steps(learner.accelerator):
@@ -203,7 +202,8 @@ class Trainer:
             gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
             factor = clipped(gradients, self.context.processes.count / count, self.t.max_grad_norm)
-            torch._foreach_mul_(gradients, factor)
+            for gradient in gradients:
+                gradient.mul_(factor)
         learner.optimizer.step()
         learner.lr_scheduler.step()
         learner.optimizer.zero_grad(set_to_none=True)

@@ -124,7 +124,7 @@ def test_each_task_becomes_a_run(tmp_path):
     assert math_["protocol"]["how"] == "5-shot"
     assert (math_["data"]["name"], math_["data"]["split"], math_["data"]["limit"]) == ("math.jsonl", "dev", 4)
     assert math_["settings"]["generation"] == {
-        "beams": 1, "temperature": 0.5, "top_p": None, "length_penalty": None, "max_new_tokens": 64,
+        "num_beams": 1, "temperature": 0.5, "top_p": None, "length_penalty": None, "max_new_tokens": 64,
     }  # fmt: skip
     assert found["lm-eval/wiki"].record["data"]["name"] == "wiki"
 

@@ -15,7 +15,7 @@ SEARCHES = [Generation(), Generation(num_beams=3), Generation(max_new_tokens=5)]
 
 
 @pytest.fixture
-def newly_initialized(monkeypatch):
+def fresh(monkeypatch):
     """Nothing is known yet of any model."""
     monkeypatch.setattr(door, "_SEEN", {})
 
