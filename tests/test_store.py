@@ -13,18 +13,18 @@ import toy
 import toy_chain
 from click.testing import CliRunner
 
-from plmtasks import results, store
+from plmtasks import store
 from plmtasks.cli.results import command
 from plmtasks.config import RunConfig, run_config
 from plmtasks.errors import InputError, OutputError
 from plmtasks.evaluation import run
 from plmtasks.execution import environment
-from plmtasks.files import place
+from plmtasks.files import lock, place, write_bytes
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import render
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result, read_result, read_results
-from plmtasks.store import compare
+from plmtasks.store import compare, runs
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_a_run_that_is_not_finished_fails_no_merge(here: Path, tmp_path: Path) -
 
 
 def test_an_interrupted_merge_is_gone_on_with(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    into, write, written = tmp_path / "into", results.write_bytes, [0]
+    into, write, written = tmp_path / "into", write_bytes, [0]
 
     def interrupted(path: Path, content: bytes) -> None:
         written[0] += 1
@@ -286,7 +286,7 @@ def test_an_interrupted_merge_is_gone_on_with(here: Path, tmp_path: Path, monkey
         write(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "write_bytes", interrupted)
+        patched.setattr(runs, "write_bytes", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(store.merge([here], into))
     assert len(content(into)) == 3
@@ -336,7 +336,7 @@ def test_journals_of_finished_runs_go(here: Path, elsewhere: str, remote: bool, 
 def test_an_unfinished_run_goes_unless_somebody_is_at_it(here: Path) -> None:
     first = read_results(here)[0]
     (first.folder / "result.json").unlink()
-    with results.lock(first.folder, "run"):
+    with lock(first.folder, "run"):
         assert store.waste(here, ["unfinished"]) == []
     (found,) = store.waste(here, ["unfinished"])
     assert found.folder == first.folder

@@ -68,7 +68,7 @@ def command(
         distinct = {result.identity: result for result in results[i : i + count]}
         for result in distinct.values():
             say(f"{result.task} on {result.model}: {result.folder}")
-            if slices or result.record.get("perturbed"):
+            if slices or result.record.get("perturbations"):
                 say(summary(result), nl=False)
         if len(distinct) < count:
             say(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")
