@@ -94,7 +94,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
         assert [address for address in loaded if "canonical" not in address] == []
 
 
-SCORES = {"README.md": None, "plugins/summarization/README.md": "dialogsum", "plugins/translation/README.md": "."}
+SCORES = {"docs/results.md": None, "plugins/summarization/README.md": "dialogsum", "plugins/translation/README.md": "."}
 """Page → the folder of the real data in which its reader stands; None: the project's."""
 
 

@@ -25,7 +25,7 @@ FILES = ("result.json", "predictions.jsonl", "statistics.npy")
 WORDS = {
     "format": "how plmtasks makes results",
     "task": "of the task: the", "ask": "the kind of request", "requests": "what is asked: texts, prompts, shots or labels",
-    "data": "of the data: the", "data fingerprint": "the examples", "data.total": "the number of examples of the whole split",
+    "data": "of the data: the", "data fingerprint": "the examples", "data total": "the number of examples of the whole split",
     "model": "of the model: the", "model files": "of the model: the file",
     "model version": "the version of how the model is asked",
     "settings": "the setting", "metrics": "the metric", "allow_untrained": "whether weights are newly initialized",
