@@ -130,7 +130,7 @@ def test_one_damaged_run_is_left_out(tmp_path: Path) -> None:
     with pytest.warns(DataWarning) as told:
         assert [r.folder.name for r in read_results(tmp_path)] == ["a"]
     assert [str(w.message).partition(": expected")[0].removeprefix(f"left out: {tmp_path}/") for w in told] == [
-        "b/result.json: scores", "c/result.json: main", "d/result.json: identity",
+        "b/result.json: scores", "c/result.json: primary_metric", "d/result.json: identity",
     ]  # fmt: skip
     with pytest.raises(DataError, match=r"b/result\.json: scores: expected what result\.schema\.json describes: must be object"):
         read_results(tmp_path / "b")
