@@ -29,9 +29,9 @@ class LoadedModule(TrainableModel):
     version: ClassVar[int] = 1
     """Raised whenever the same weights would give other answers."""
 
-    def __init__(self, form: Request, config: Mapping[str, Any], device: str) -> None:
-        """form: a request of the kind that it answers, with the labels that its head is made for"""
-        self.config, self.device, self.labels = config, device, form.label_set() or ()
+    def __init__(self, example_request: Request, config: Mapping[str, Any], device: str) -> None:
+        """example_request: a request of the kind that it answers, with the labels that its head is made for"""
+        self.config, self.device, self.labels = config, device, example_request.label_set() or ()
         self.module = self.build().to(device)
         self.parameters = sum(weight.numel() for weight in self.module.parameters())
 
@@ -72,15 +72,15 @@ class ModuleModel(Model):
     def version(self) -> int:  # type: ignore[override]
         return self.loads.version
 
-    def identity(self, form: Request, settings: "ModelSettings") -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         """The hash of its weights; of one that has none for such a request, what they are made from."""
-        if self.newly_initialized(form):
+        if self.newly_initialized(example_request):
             return {"config": dict(self.config), "seed": settings.seed}
         assert self.folder is not None
         return {"config": self._stored()["config"], "weights": file_hash(self.folder / WEIGHTS)}
 
-    def newly_initialized(self, form: Request) -> bool:
-        return self.folder is None or self._stored()["labels"] != list(form.label_set() or ())
+    def newly_initialized(self, example_request: Request) -> bool:
+        return self.folder is None or self._stored()["labels"] != list(example_request.label_set() or ())
 
     def heads(self) -> Sequence[str]:
         return () if self.folder is None else [f"{', '.join(self.answers)}: {', '.join(self._stored()['labels'])}"]
@@ -100,7 +100,7 @@ class ModuleModel(Model):
     def training_record(self) -> Mapping[str, Any] | None:
         return None if self.folder is None else read_training(self.folder)
 
-    def load(self, form: Request, settings: "ModelSettings", device: str) -> LoadedModule:
+    def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModule:
         """The module with its weights; with random ones, drawn by the settings' seed, where it has none for such a request.
 
         raises: ModelError if the folder holds no such weights
@@ -108,11 +108,11 @@ class ModuleModel(Model):
         import torch
         from safetensors.torch import load_file
 
-        fresh = self.newly_initialized(form)
+        newly_initialized = self.newly_initialized(example_request)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            loaded = self.loads(form, self.config if self.folder is None else self._stored()["config"], device)
-        if fresh:
+            loaded = self.loads(example_request, self.config if self.folder is None else self._stored()["config"], device)
+        if newly_initialized:
             loaded.newly_initialized = [name for name, _ in loaded.module.named_parameters()]
             return loaded
         assert self.folder is not None

@@ -73,12 +73,12 @@ class Counter(Model):
     name = "counter"
     answers = ("Count",)
 
-    def identity(self, form: Request, settings: ModelSettings) -> dict[str, Any]:
+    def identity(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
         return {"version": self.version, "threads": settings.threads}
 
-    def load(self, form: Request, settings: ModelSettings, device: str) -> LoadedModel:
-        if not isinstance(form, Count):
-            raise ModelError(f"{self.name} cannot answer {form.kind()}")
+    def load(self, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
+        if not isinstance(example_request, Count):
+            raise ModelError(f"{self.name} cannot answer {example_request.kind()}")
         return LoadedCounter()
 
 
