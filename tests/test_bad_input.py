@@ -146,11 +146,11 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
         ["leaderboard", "result.json"],
         ["a result of schema version 1", "version 99"],
     ),
-    "columns that are no pairs": (nothing, [*CUSTOM, "a.csv", "--columns", "text"], ["expected name=value"]),
+    "columns that are no pairs": (nothing, [*CUSTOM, "a.csv", "--columns", "text"], ["expected KEY=VALUE"]),
     "model arguments that are no JSON": (
         nothing,
         ["run", "--task", "qa/sample", "--model", "tiny-bert", "--model-args", "{"],
-        ["expected a JSON object"],
+        ["expected KEY=VALUE"],
     ),
 }
 

@@ -110,8 +110,8 @@ def test_every_family_learns_and_answers(case: Case, config: Callable[[Case, str
 def test_solved_answers_are_the_best(case: Case, config: Callable[[Case, str], RunConfig], registry: Registry) -> None:
     for model in case.models:
         job = prepare(config(case, model), registry)
-        solved = [job.task.solve(e, r) for e, r in zip(job.examples, job.requests, strict=True)]
-        made = [job.task.read(e.hidden(), r, a) for e, r, a in zip(job.examples, job.requests, solved, strict=True)]
+        solved = [job.task.solve(e, r) for e, r in zip(job.examples, job.asked.requests, strict=True)]
+        made = [job.task.read(e.hidden(), r, a) for e, r, a in zip(job.examples, job.asked.requests, solved, strict=True)]
         main = job.metrics[0], next(iter(job.metrics[0].scores()))
         for metric in job.metrics:
             reduced = metric.reduce(metric.statistics(made, job.examples).sum(0))

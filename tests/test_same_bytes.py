@@ -38,8 +38,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     command += ["--batch-tokens", "300", "--generation", "max_new_tokens=8"]
     for name in MODELS:
         registry.model(name).make(texts, 0, folder / name)
-        command += ["--model", str(folder / name)]
-    return [*command, *(part for task in TASKS for part in ("--task", task))]
+    models = ",".join(str(folder / name) for name in MODELS)
+    return [*command, "--model", models, "--task", ",".join(TASKS)]
 
 
 def results(folder: Path) -> dict[str, bytes]:

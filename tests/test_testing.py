@@ -141,9 +141,9 @@ def test_a_perfect_answer_is_well_formed(kind):
         ("Classify", ClassifyAnswer(scores=(1.0,)), "2 labels have 1 scores"),
         ("Classify", ClassifyAnswer(scores=(1.5, -0.5)), "no probability"),
         ("Classify", ClassifyAnswer(scores=(float("nan"), 1.0)), "no probability"),
-        ("Tag", TagAnswer(labels=("O",)), "12 words have 1 labels"),
-        ("Tag", TagAnswer(labels=("X",) * 12), "'X' is none of the labels"),
-        ("Tag", TagAnswer(labels=("B-ARG0", "I-ARG1", *("O",) * 10)), "I-ARG1 behind B-ARG0"),
+        ("Tag", TagAnswer(labels=("O",)), "13 words have 1 labels"),
+        ("Tag", TagAnswer(labels=("X",) * 13), "'X' is none of the labels"),
+        ("Tag", TagAnswer(labels=("B-ARG0", "I-ARG1", *("O",) * 11)), "I-ARG1 behind B-ARG0"),
         ("ExtractSpan", ExtractSpanAnswer(spans=()), "no span"),
         ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=60, end=900),)), "outside"),
         ("ExtractSpan", ExtractSpanAnswer(spans=(Span(start=3, end=3),)), "outside"),
@@ -153,8 +153,8 @@ def test_a_perfect_answer_is_well_formed(kind):
         ("Choose", ChooseAnswer(choices=()), "2 choices have 0 likelihoods"),
         ("Choose", ChooseAnswer(choices=(Likelihood(log_likelihood=0.5, tokens=1, bytes=8),) * 2), "log-likelihood of 0.5"),
         ("Choose", ChooseAnswer(choices=(Likelihood(log_likelihood=-1.0, tokens=1, bytes=3),) * 2), "has 8 bytes, not 3"),
-        ("LogLikelihood", LogLikelihoodAnswer(log_likelihood=-1.0, tokens=9, words=3, bytes=64), "12 words, not 3"),
-        ("LogLikelihood", LogLikelihoodAnswer(log_likelihood=-1.0, tokens=9, words=12, bytes=64, likeliest=10), "10 of 9 tokens"),
+        ("LogLikelihood", LogLikelihoodAnswer(log_likelihood=-1.0, tokens=9, words=3, bytes=65), "13 words, not 3"),
+        ("LogLikelihood", LogLikelihoodAnswer(log_likelihood=-1.0, tokens=9, words=13, bytes=65, likeliest=10), "10 of 9 tokens"),
     ],
 )  # fmt: skip
 def test_a_malformed_answer(kind, answer, complaint):

@@ -39,7 +39,7 @@ def in_this_process(folder: Path, requests: list[Request], **settings: Any) -> l
 
 @pytest.mark.parametrize("prompt", ["plain", "raw", "chat"])
 def test_the_answers_are_those_of_the_same_model_in_this_process(server: str, folder: Path, prompt: Any) -> None:
-    requests = [request(i) for i in range(3)]
+    requests = [request(i) for i in range(6)]
     found = load(server, prompt=prompt).answer(requests)
     assert found == in_this_process(folder, requests, prompt=prompt)
     assert len({a.text for a in found}) > 1
