@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from plmtasks.hooks import load_registry
 
     place = tmp_path_factory.mktemp("served") / "tiny"
-    load_registry().model("tiny-gpt").make([e.english() for e in events("train")], 0, place)
+    load_registry().model("tiny-gpt").make([e.english() for e in events("train")], 3, place)  # whose texts differ
     tokenizer = transformers.AutoTokenizer.from_pretrained(place)
     tokenizer.chat_template = CHAT
     transformers.AutoModelForCausalLM.from_pretrained(place).save_pretrained(place)
