@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from plmtasks.errors import ModelWarning
+from plmtasks.errors import ModelWarning, summary_of
 
 from . import kernels, readout, trees, unpadding
 
@@ -89,7 +89,7 @@ def _holds(name: str, module: Any) -> bool:
     except (MemoryError, torch.OutOfMemoryError):
         raise  # the run ends: other processes may have had enough
     except Exception as e:  # noqa: BLE001  a library may do without a private name in any way
-        why = f"{type(e).__name__}: {e}".split("\n")[0][:200]
+        why = f"{type(e).__name__}: {summary_of(e)}"[:200]
     if seen not in _SEEN:
         _SEEN[seen] = found
         if not found:
