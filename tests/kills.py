@@ -70,11 +70,11 @@ def trial(seed: int, folder: Path, alone: bytes) -> str:
     if early:
         time.sleep(rng.uniform(0, 1))
     else:  # answering has begun, or it has ended already
-        _within(120, lambda: process.poll() is not None or bool(list(output.rglob("journal/*.jsonl"))))
+        within(120, lambda: process.poll() is not None or bool(list(output.rglob("journal/*.jsonl"))))
         time.sleep(rng.uniform(0, 0.8))
     did = f"seed {seed}: {number.name} to {whom} of {processes}, {'in the first second' if early else 'while answering'}"
     _kill(process.pid, number, whom, rng)
-    ended = _within(LEFT, lambda: process.poll() is not None and not alive(process.pid))
+    ended = within(LEFT, lambda: process.poll() is not None and not alive(process.pid))
     text = said.read_text(encoding="utf-8", errors="replace")
     assert ended, f"{did}: a process is left: {text}"
     assert not list(temporary.glob("plmtasks-*")), f"{did}: a temporary folder is left"
@@ -121,7 +121,8 @@ def alive(group: int) -> bool:
     return any(row[0] == str(group) and not row[1].startswith("Z") for row in rows)
 
 
-def _within(seconds: float, condition: "object") -> bool:
+def within(seconds: float, condition: "object") -> bool:
+    """Whether the condition held within so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():  # type: ignore[operator]
