@@ -36,7 +36,7 @@ from plmtasks.testing import (
     TaskSubject,
     solved,
 )
-from plmtasks.testing.answers import WELL_FORMED
+from plmtasks.testing.solved import KINDS, wrong_with
 
 TASKS = (*planted.TASKS, (planted_heavy.Heavy, "importing_is_light"))
 METRICS = (*planted.METRICS, (planted_heavy.HeavyMetric, "importing_is_light"))
@@ -129,10 +129,9 @@ def test_every_check_has_caught_a_fault():
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("kind", WELL_FORMED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_perfect_answer_is_well_formed(kind):
-    for request, answer in solved(kind):
-        assert WELL_FORMED[kind](request, answer) == ""
+    assert [wrong_with(request, answer) for request, answer in solved(kind)] == [""] * 10
 
 
 @pytest.mark.parametrize(
@@ -158,11 +157,11 @@ def test_a_perfect_answer_is_well_formed(kind):
     ],
 )  # fmt: skip
 def test_a_malformed_answer(kind, answer, complaint):
-    assert complaint in WELL_FORMED[kind](solved(kind)[0][0], answer)
+    assert complaint in wrong_with(solved(kind)[0][0], answer)
 
 
 def test_a_text_goes_on_behind_a_stop():
-    assert WELL_FORMED["Generate"](Generate(text="", stop=("b",)), GenerateAnswer(text="abc")) == "the text goes on behind 'b'"
+    assert wrong_with(Generate(text="", stop=("b",)), GenerateAnswer(text="abc")) == "the text goes on behind 'b'"
 
 
 # ── as it is used ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,13 +1,21 @@
 """What a check says, and how it looks at a plugin from a fresh process."""
 
+import inspect
 import json
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..examples import Example, Prediction
+from ..metric import Metric
+from ..requests import Answer, Request, from_json, to_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HEAVY = ("torch", "transformers", "datasets", "numpy")
 """What listing and importing do without."""
@@ -50,20 +58,38 @@ def expect(holds: Any, message: str, example: Any = None) -> None:
         raise CheckFailed(message, example)
 
 
-@cache
-def heavy_after_importing(module: str) -> list[str]:
-    """The heavy libraries that a fresh interpreter has loaded after importing a module.
+def survives_json(value: Request | Answer, what: str, example: Any) -> None:
+    """raises: CheckFailed unless it comes back from JSON as it was"""
+    try:
+        back = from_json(type(value), json.loads(json.dumps(to_json(value), allow_nan=False)))
+    except (TypeError, ValueError, KeyError) as e:
+        raise CheckFailed(f"{what} is no JSON: {e}", example) from e
+    expect(back == value, f"{what} comes back from JSON as another", example)
 
-    raises: as `elsewhere`
-    """
-    return list(_fresh(module, "")["heavy"])
+
+def all_scores(
+    metric: Metric, rows: "NDArray[Any]", predictions: Sequence[Prediction], examples: Sequence[Example]
+) -> dict[str, float]:
+    """Those that are reduced and those that are computed."""
+    reduced: Mapping[str, Any] = metric.reduce(rows.sum(axis=0))
+    return {name: float(value) for name, value in {**reduced, **metric.compute(predictions, examples)}.items()}
+
+
+def laws(module: str) -> Mapping[str, Callable[[Any], None]]:
+    """The checks of a module by name, in their order: its public functions of a `subject`."""
+    found = {name: f for name, f in vars(sys.modules[module]).items() if inspect.isfunction(f) and f.__module__ == module}
+    return {n: f for n, f in found.items() if not n.startswith("_") and [*inspect.signature(f).parameters] == ["subject"]}
 
 
 def is_light(item: Any) -> None:
     """raises: CheckFailed if importing an item's module loads something heavy; else as `elsewhere`"""
-    module = item.__module__
-    heavy = heavy_after_importing(module)
-    expect(not heavy, f"importing {module} loads {', '.join(heavy)}: import them in the functions that need them")
+    heavy = _heavy(item.__module__)
+    expect(not heavy, f"importing {item.__module__} loads {', '.join(heavy)}: import them in the functions that need them")
+
+
+@cache
+def _heavy(module: str) -> list[str]:
+    return list(_fresh(module, "")["heavy"])
 
 
 def elsewhere(item: Any, work: Callable[[Any], Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +20,7 @@ from .subject import TaskSubject
 from .tasks import TASK_CHECKS
 
 installed = cache(load_registry)
+T = TypeVar("T")
 
 
 def with_tests(checks: Mapping[str, Callable[[Any], None]]) -> Callable[[type], type]:
@@ -53,16 +54,19 @@ class Conformance:
         """Where names are looked up: every installed plugin."""
         return installed()
 
+    @pytest.fixture
+    def source(self) -> Source:
+        """Where a task's examples come from: its own data set."""
+        return Source()
 
-def kept(request: pytest.FixtureRequest, make: Callable[..., Any], **given: Any) -> Any:
+
+def _kept(request: pytest.FixtureRequest, make: Callable[..., T], **given: Any) -> T:
     """What is made of these values, once for all tests of a class: loading and learning take their time."""
-    subjects: list[tuple[dict[str, Any], Any]] = request.cls.__dict__.get("_made", [])
+    subjects: list[tuple[dict[str, Any], T]] = request.cls.__dict__.get("_made", [])
     request.cls._made = subjects
-    for before, subject in subjects:
-        if before == given:
-            return subject
-    subjects.append((given, make(**given)))
-    return subjects[-1][1]
+    if all(before != given for before, _ in subjects):
+        subjects.append((given, make(**given)))
+    return next(subject for before, subject in subjects if before == given)
 
 
 @with_tests(TASK_CHECKS)
@@ -74,19 +78,13 @@ class TaskConformance(Conformance):
         raise NotImplementedError("the fixture `task` returns the task that is tested")
 
     @pytest.fixture
-    def source(self) -> Source:
-        """Where its examples come from: its own data set."""
-        return Source()
-
-    @pytest.fixture
     def limit(self) -> int:
         """At most so many examples of each split are asked."""
         return 50
 
     @pytest.fixture
     def subject(self, request: pytest.FixtureRequest, task: Task, source: Source, registry: Registry, limit: int) -> TaskSubject:
-        subject: TaskSubject = kept(request, TaskSubject, task=task, source=source, registry=registry, limit=limit)
-        return subject
+        return _kept(request, TaskSubject, task=task, source=source, registry=registry, limit=limit)
 
 
 @with_tests(MODEL_CHECKS)
@@ -119,10 +117,8 @@ class ModelConformance(Conformance):
     def subject(
         self, request: pytest.FixtureRequest, model: Model, settings: ModelSettings, device: str, questions: Any, tolerance: float
     ) -> ModelSubject:
-        subject: ModelSubject = kept(
-            request, ModelSubject, model=model, settings=settings, device=device, solved=questions, tolerance=tolerance
-        )
-        return subject
+        given = {"settings": settings, "device": device, "solved": questions, "tolerance": tolerance}
+        return _kept(request, ModelSubject, model=model, **given)
 
 
 @with_tests(METRIC_CHECKS)
@@ -137,11 +133,6 @@ class MetricConformance(Conformance):
     def task(self) -> Task | None:
         """A task whose examples it counts; None: there are `cases`."""
         return None
-
-    @pytest.fixture
-    def source(self) -> Source:
-        """Where the task's examples come from: its own data set."""
-        return Source()
 
     @pytest.fixture
     def cases(self) -> tuple[Sequence[Prediction], Sequence[Example]] | None:
@@ -160,17 +151,12 @@ class MetricConformance(Conformance):
 
     @pytest.fixture
     def subject(self, request: pytest.FixtureRequest, metric: Metric, given: Mapping[str, Any]) -> MetricSubject:
-        subject: MetricSubject = kept(request, _metric_subject, metric=metric, **given)
-        return subject
+        def made(metric: Metric, task: Task | None, source: Source, cases: Any, agreements: Sequence[Agreement]) -> MetricSubject:
+            if cases is not None:
+                bound = task and task.bind(task.load(source))
+                return MetricSubject(metric=metric, task=bound, predictions=cases[0], examples=cases[1], agreements=agreements)
+            if task is None:
+                raise NotImplementedError("a metric is tested with a fixture `task`, or with `cases`")
+            return MetricSubject.of_task(metric, task, source, agreements=agreements)
 
-
-def _metric_subject(
-    metric: Metric, task: Task | None, source: Source, cases: Any, agreements: Sequence[Agreement]
-) -> MetricSubject:
-    """raises: NotImplementedError if there is neither a task nor cases"""
-    if cases is not None:
-        bound = task and task.bind(task.load(source))
-        return MetricSubject(metric=metric, task=bound, predictions=cases[0], examples=cases[1], agreements=agreements)
-    if task is None:
-        raise NotImplementedError("a metric is tested with a fixture `task`, or with `cases`")
-    return MetricSubject.of_task(metric, task, source, agreements=agreements)
+        return _kept(request, made, metric=metric, **given)

@@ -93,21 +93,17 @@ class Checker:
 
     def _questions(self, kind: str) -> list[Pair]:
         """Some requests of a kind that is not built in, solved by an installed task that asks by it."""
-        tasks = [self.registry.task(self.task)] if self.task else self.registry.items["task"].values()
-        for task in tasks:
-            if kind not in task.asks:
-                continue
+        for task in (task for task in self._tasks() if kind in task.asks):
             try:
                 subject = TaskSubject(task=task, source=self.source, registry=self.registry, limit=QUESTIONS)
-                return [(a.request, a.answer) for a in subject.solved(next(iter(subject.examples)), kind)]
+                return [(a.request, a.answer) for a in subject.asked[next(iter(subject.examples)), kind]]
             except InputError:
                 continue  # its data is elsewhere
         return []
 
     def _metric(self, metric: Any) -> "_Work":
-        counted = [self.registry.task(self.task)] if self.task else self._using(metric.name)
         reasons = []
-        for task in counted:
+        for task in (task for task in self._tasks() if self.task or metric.name in task.metrics):
             try:
                 return MetricSubject.of_task(metric, task, self.source), METRIC_CHECKS, {}
             except InputError as e:
@@ -119,8 +115,9 @@ class Checker:
             *reasons[:3], "--task T names a task whose predictions it can score",
         )  # fmt: skip
 
-    def _using(self, metric: str) -> list[Any]:
-        return [task for task in self.registry.items["task"].values() if metric in task.metrics]
+    def _tasks(self) -> list[Any]:
+        """Those on whose examples others are checked."""
+        return [self.registry.task(self.task)] if self.task else list(self.registry.items["task"].values())
 
     def _plugin(self, plugin: Plugin) -> Iterator[Finding]:
         said = plugin.error or ("it is disabled" if plugin.disabled else "")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Source
 from ..examples import Example, Prediction
-from ..metric import Metric
+from ..metric import Metric, ScoreInfo
 from ..scoring import main_score
 from ..task import Task
-from .checks import NotApplicable, expect, is_light
-from .subject import solve
+from .checks import NotApplicable, all_scores, expect, is_light, laws
+from .subject import Asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,12 +62,9 @@ class MetricSubject:
         data = task.load(source or Source())
         bound = task.bind(data)
         examples = data[data.default_split()][:limit]
-        perfect = [solve(bound, e, bound.asks[0]).prediction for e in examples]
-        return cls(
-            metric=metric,
-            task=bound,
-            **{"examples": examples, "perfect": perfect, "predictions": mixed(examples, perfect), **more},
-        )
+        perfect = [Asked(bound, e, bound.asks[0]).prediction for e in examples]
+        made = {"examples": examples, "perfect": perfect, "predictions": _mixed(examples, perfect)}
+        return cls(metric=metric, task=bound, **{**made, **more})
 
     @cached_property
     def bound(self) -> Metric:
@@ -78,27 +75,26 @@ class MetricSubject:
         """The statistics of its predictions, (n, k)."""
         return self.bound.statistics(self.predictions, self.examples)
 
-    def statistics(self, chosen: Sequence[int]) -> "NDArray[Any]":
-        """Those of some predictions, counted anew."""
-        return self.bound.statistics([self.predictions[i] for i in chosen], [self.examples[i] for i in chosen])
+    def of(self, chosen: Sequence[int]) -> tuple[list[Prediction], list[Example]]:
+        """Some of the predictions, and their examples."""
+        return [self.predictions[i] for i in chosen], [self.examples[i] for i in chosen]
+
+    def scores(self, chosen: Sequence[int] | None = None) -> dict[str, float]:
+        """All scores of some of the predictions; None: of all."""
+        chosen = list(range(len(self.examples)) if chosen is None else chosen)
+        return all_scores(self.bound, self.rows[chosen], *self.of(chosen))
 
     def shown(self, chosen: Sequence[int]) -> list[dict[str, Any]]:
-        return [
-            {"id": self.examples[i].id, "prediction": self.predictions[i].value, "reference": self.examples[i].reference}
-            for i in chosen
-        ]  # fmt: skip
+        return [{"id": e.id, "prediction": p.value, "reference": e.reference} for p, e in zip(*self.of(chosen), strict=True)]
 
 
-def mixed(examples: Sequence[Example], perfect: Sequence[Prediction]) -> list[Prediction]:
+def _mixed(examples: Sequence[Example], perfect: Sequence[Prediction]) -> list[Prediction]:
     """The right prediction of every other example; for those between, that of the next whose reference is another."""
     predictions = []
     for i, e in enumerate(examples):
-        others = [
-            perfect[j % len(examples)]
-            for j in range(i, i + len(examples))
-            if examples[j % len(examples)].reference != e.reference
-        ]
-        predictions.append(others[0] if i % 2 and others else perfect[i])
+        turned = zip((*examples[i:], *examples[:i]), (*perfect[i:], *perfect[:i]), strict=True)
+        others = (prediction for other, prediction in turned if i % 2 and other.reference != e.reference)
+        predictions.append(next(others, perfect[i]))
     return predictions
 
 
@@ -125,7 +121,7 @@ def rows_do_not_depend_on_others(subject: MetricSubject) -> None:
     import numpy as np
 
     def holds(chosen: list[int]) -> None:
-        found, expected = subject.statistics(chosen), subject.rows[chosen]
+        found, expected = subject.bound.statistics(*subject.of(chosen)), subject.rows[chosen]
         same = np.shape(found) == expected.shape and np.allclose(found, expected, rtol=subject.tolerance, atol=1e-12)
         expect(same, f"counted in another company, {len(chosen)} predictions have other rows", subject.shown(chosen))
 
@@ -153,11 +149,10 @@ def scores_are_those_declared(subject: MetricSubject) -> None:
     expect(not strangers, f"scores are given that are not declared: {', '.join(strangers)}", sorted(infos))
     expect(main_score(subject.bound) in names, f"the main score {main_score(subject.bound)} is not given", sorted(names))
     for name, info in infos.items():
-        low, high = (-math.inf if info.minimum is None else info.minimum), (math.inf if info.maximum is None else info.maximum)
+        low, high = _bounds(info)
         expect(info.best is None or low <= info.best <= high, f"{name}: the best value {info.best} is outside {low} to {high}")
-        expect(
-            info.mean_of is None or info.mean_of in columns, f"{name} is the mean of {info.mean_of!r}, no column", list(columns)
-        )
+        known = info.mean_of is None or info.mean_of in columns
+        expect(known, f"{name} is the mean of {info.mean_of!r}, no column", list(columns))
 
 
 def reducing_takes_leading_axes(subject: MetricSubject) -> None:
@@ -172,10 +167,9 @@ def reducing_takes_leading_axes(subject: MetricSubject) -> None:
         for name, values in together.items():
             expect(np.shape(values) == shape, f"{name}: totals of shape {(*shape, totals.shape[-1])} give {np.shape(values)}")
             expected = np.reshape([np.asarray(a[name], dtype=float) for a in alone], shape)
+            shown = [np.ravel(values).tolist(), expected.ravel().tolist()]
             same = np.allclose(values, expected, rtol=1e-9, atol=1e-9, equal_nan=True)
-            expect(
-                same, f"{name}: reduced at once and one by one it differs", [np.ravel(values).tolist(), expected.ravel().tolist()]
-            )
+            expect(same, f"{name}: reduced at once and one by one it differs", shown)
 
 
 def bounds_hold(subject: MetricSubject) -> None:
@@ -183,11 +177,9 @@ def bounds_hold(subject: MetricSubject) -> None:
     infos = subject.bound.scores()
     n = len(subject.examples)
     for chosen in [list(range(n)), *([i] for i in range(n)), list(range(0, n, 2)), list(range(1, n, 2))]:
-        for name, value in _scores(subject, chosen).items():
-            if name not in infos:
-                continue
-            low, high = infos[name].minimum, infos[name].maximum
-            inside = math.isnan(value) or ((low is None or value >= low - 1e-9) and (high is None or value <= high + 1e-9))
+        for name, value in subject.scores(chosen).items():
+            low, high = _bounds(infos.get(name, ScoreInfo(minimum=None, maximum=None)))
+            inside = math.isnan(value) or low - 1e-9 <= value <= high + 1e-9
             expect(inside, f"{name} is {value:.6g}, outside {low} to {high}", subject.shown(chosen[:3]))
 
 
@@ -196,8 +188,7 @@ def perfect_is_best(subject: MetricSubject) -> None:
     if not subject.perfect:
         raise NotApplicable("nobody knows what a perfect model would predict")
     best = MetricSubject(metric=subject.bound, examples=subject.examples, predictions=subject.perfect)
-    everything = list(range(len(subject.examples)))
-    perfect, scores = _scores(best, everything), _scores(subject, everything)
+    perfect, scores = best.scores(), subject.scores()
     differs = any(p.value != q.value for p, q in zip(subject.perfect, subject.predictions, strict=True))
     for name, info in subject.bound.scores().items():
         one, two = perfect.get(name, math.nan), scores.get(name, math.nan)
@@ -223,11 +214,8 @@ def nothing_to_score_has_no_score(subject: MetricSubject) -> None:
         except (ArithmeticError, LookupError, TypeError, ValueError, Warning) as e:
             expect(False, f"nothing to score: {type(e).__name__}: {e}")
     expect(rows.shape == (0, k), f"no predictions give statistics of shape {rows.shape}, not (0, {k})")
-    expect(
-        all(np.shape(v) == () for v in scores.values()),
-        "the scores of one sum have no shape",
-        {n: np.shape(v) for n, v in scores.items()},
-    )
+    shapes = {name: np.shape(value) for name, value in scores.items()}
+    expect(not any(shapes.values()), "the scores of one sum have no shape", shapes)
     expect(isinstance(further, dict), f"computing of nothing gives {further!r}")
 
 
@@ -256,18 +244,14 @@ def agrees_with_others(subject: MetricSubject) -> None:
     if not subject.agreements:
         raise NotApplicable("no scores of a reference implementation are stored")
     for case in subject.agreements:
-        scores = _scores(MetricSubject(metric=subject.bound, examples=case.examples, predictions=case.predictions))
+        scores = MetricSubject(metric=subject.bound, examples=case.examples, predictions=case.predictions).scores()
         for name, expected in case.scores.items():
             found = scores.get(name, math.nan)
             expect(abs(found - expected) <= case.tolerance, f"{name} is {found:.10g}, the reference gives {expected:.10g}")
 
 
-def _scores(subject: MetricSubject, chosen: Sequence[int] | None = None) -> dict[str, float]:
-    """All scores of some of the predictions."""
-    chosen = range(len(subject.examples)) if chosen is None else chosen
-    reduced: Mapping[str, Any] = subject.bound.reduce(subject.rows[list(chosen)].sum(axis=0))
-    computed = subject.bound.compute([subject.predictions[i] for i in chosen], [subject.examples[i] for i in chosen])
-    return {name: float(value) for name, value in {**reduced, **computed}.items()}
+def _bounds(info: ScoreInfo) -> tuple[float, float]:
+    return -math.inf if info.minimum is None else info.minimum, math.inf if info.maximum is None else info.maximum
 
 
 def _for_selections(n: int, holds: Callable[[list[int]], None]) -> None:
@@ -277,22 +261,13 @@ def _for_selections(n: int, holds: Callable[[list[int]], None]) -> None:
         from hypothesis import strategies as st
 
         tried = given(st.lists(st.integers(0, n - 1), min_size=1, max_size=2 * n))(holds)
-        rules = settings(
-            max_examples=SELECTIONS, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-        )
-        rules(tried)()
+        checks = list(HealthCheck)
+        settings(max_examples=SELECTIONS, deadline=None, database=None, derandomize=True, suppress_health_check=checks)(tried)()
         return
     draw = random.Random(0)
     for _ in range(SELECTIONS):
         holds(draw.choices(range(n), k=draw.randint(1, 2 * n)))
 
 
-METRIC_CHECKS: Mapping[str, Callable[[MetricSubject], None]] = {
-    check.__name__: check
-    for check in (
-        importing_is_light, statistics_have_their_shape, rows_do_not_depend_on_others, statistics_change_nothing,
-        scores_are_those_declared, reducing_takes_leading_axes, bounds_hold, perfect_is_best, nothing_to_score_has_no_score,
-        means_are_means, signature_tells_how, agrees_with_others,
-    )
-}  # fmt: skip
+METRIC_CHECKS = laws(__name__)
 """Name → check."""

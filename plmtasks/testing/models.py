@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,12 @@ from ..config import Generation, ModelSettings, TrainSettings
 from ..data import events
 from ..errors import InputError
 from ..model import LoadedModel, Model
-from ..requests import Answer, Generate, Request, from_json, to_json
+from ..requests import Answer, Generate, Request, to_json
 from ..training import resolve
-from .answers import WELL_FORMED, close
-from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light
-from .solved import all_solved
+from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light, laws, survives_json
+from .solved import close, solved, wrong_with
 
-STEPS = 12
-"""Updates in which the loss is to fall."""
+Answers = Sequence[Answer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +32,16 @@ class ModelSubject:
     """kind → some ten requests with the answers of a perfect model; built-in kinds have theirs."""
     tolerance: float = 1e-4
     """The largest difference between numbers of an answer given alone and among others, relative to 1 or to the number."""
-    steps: int = STEPS
+    steps: int = 12
     """Updates in which the loss is to fall."""
+    _loaded: dict[str, LoadedModel] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _trained: dict[str, "Trained"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def questions(self) -> Mapping[str, Sequence[tuple[Request, Answer]]]:
         """kind → requests and their answers, of the kinds that the model promises and that there is something to ask of"""
-        solved = {**all_solved(self.model.answers), **self.solved}
-        return {kind: solved[kind] for kind in self.model.answers if solved.get(kind)}
+        found = {kind: self.solved[kind] if kind in self.solved else solved(kind) for kind in self.model.answers}
+        return {kind: pairs for kind, pairs in found.items() if pairs}
 
     def requests(self, kind: str) -> list[Request]:
         return [request for request, _ in self.questions[kind]]
@@ -77,10 +77,6 @@ class ModelSubject:
         return self._loaded[kind]
 
     @cached_property
-    def _loaded(self) -> dict[str, LoadedModel]:
-        return {}
-
-    @cached_property
     def answers(self) -> Mapping[str, list[Answer]]:
         """kind → what the model answers to all requests at once"""
         return {kind: self.loaded(kind).answer(self.requests(kind)) for kind in self.questions}
@@ -100,13 +96,13 @@ class ModelSubject:
         return self._trained[kind]
 
     @cached_property
-    def _trained(self) -> "dict[str, Trained]":
-        return {}
+    def place(self) -> tuple[Model, Sequence[Request], ModelSettings]:
+        """What its identities follow from."""
+        return self.ready, [self.example_request(kind) for kind in self.questions], self.settings
 
     @cached_property
     def elsewhere(self) -> dict[str, Any]:
-        example_requests = [self.example_request(kind) for kind in self.questions]
-        return elsewhere((self.ready, example_requests, self.settings), identities)
+        return elsewhere(self.place, identities)
 
 
 @dataclass(frozen=True)
@@ -128,16 +124,22 @@ def _train(subject: ModelSubject, kind: str) -> Trained:
 
     requests, answers = subject.requests(kind), [answer for _, answer in subject.questions[kind]]
     training = resolve(TrainSettings(), subject.ready, subject.settings, subject.device)
+    folder = subject.folder / kind
     if subject.ready.learns_by is not None:
-        return _train_at_once(subject, kind, training)
+        for place in (folder, again := subject.folder / f"{kind} again"):
+            subject.ready.learn(requests, answers, training, place)
+        saved = subject.ready.saved(folder)
+        one, two = (model.identity(requests[0], subject.settings) for model in (saved, subject.ready.saved(again)))
+        expect(one == two, f"{kind}: it learned the same twice, and has another identity", {"first": one, "then": two})
+        return Trained((), (), saved.load(requests[0], subject.settings, subject.device).answer(requests), saved)
     try:
         [view] = subject.ready.learner(requests[:1], subject.settings, training, subject.device)
     except InputError as e:
         raise NotApplicable(e.message) from e
     torch.manual_seed(0)
     half = len(requests) // 2
-    parts = [(requests, answers), (requests, answers), (requests[:half], answers[:half]), (requests[half:], answers[half:])]
     view.module.eval()
+    parts = [(requests, answers), (requests, answers), (requests[:half], answers[:half]), (requests[half:], answers[half:])]
     sums = [float(view.loss(asked, right)[0].detach()) for asked, right in parts]
     optimizer = torch.optim.AdamW((p for p in view.module.parameters() if p.requires_grad), lr=training.learning_rate or 1e-3)
     losses = []
@@ -149,29 +151,15 @@ def _train(subject: ModelSubject, kind: str) -> Trained:
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss.detach()) / count)
-    folder = subject.folder / kind
     folder.mkdir()
     view.save(folder)
     return Trained(losses, sums, view.answer(requests), subject.ready.saved(folder))
 
 
-def _train_at_once(subject: ModelSubject, kind: str, training: TrainSettings) -> Trained:
-    requests, answers = subject.requests(kind), [answer for _, answer in subject.questions[kind]]
-    for folder in (subject.folder / kind, subject.folder / f"{kind} again"):
-        subject.ready.learn(requests, answers, training, folder)
-    saved, again = (subject.ready.saved(f) for f in (subject.folder / kind, subject.folder / f"{kind} again"))
-    one, two = (model.identity(requests[0], subject.settings) for model in (saved, again))
-    expect(one == two, f"{kind}: it learned the same twice, and has another identity", {"first": one, "then": two})
-    return Trained((), (), saved.load(requests[0], subject.settings, subject.device).answer(requests), saved)
-
-
-def identities(subject: tuple[Model, Sequence[Request], ModelSettings]) -> list[dict[str, Any]]:
+def identities(place: tuple[Model, Sequence[Request], ModelSettings]) -> Any:
     """The model's identity for each form, as JSON."""
-    model, example_requests, settings = subject
-    parts: list[dict[str, Any]] = json.loads(
-        json.dumps([model.identity(example_request, settings) for example_request in example_requests])
-    )
-    return parts
+    model, example_requests, settings = place
+    return json.loads(json.dumps([model.identity(example_request, settings) for example_request in example_requests]))
 
 
 def importing_is_light(subject: ModelSubject) -> None:
@@ -183,9 +171,8 @@ def importing_is_light(subject: ModelSubject) -> None:
 
 def identity_is_the_same_everywhere(subject: ModelSubject) -> None:
     """Its identity is JSON, and the same in another process."""
-    example_requests = [subject.example_request(kind) for kind in subject.questions]
     try:
-        here = identities((subject.ready, example_requests, subject.settings))
+        here = identities(subject.place)
     except TypeError as e:
         raise CheckFailed(f"identity() is no JSON: {e}") from e
     there = subject.elsewhere["seen"]
@@ -197,24 +184,18 @@ def identity_holds_the_seed(subject: ModelSubject) -> None:
     for kind in subject.questions:
         drawn = [Generation(), Generation(temperature=1.0)] if kind == Generate.kind() else [Generation()]
         for generation in drawn:
-            settings = [replace(subject.settings, generation=generation, seed=seed) for seed in (1, 2)]
-            one, two = (subject.ready.identity(subject.example_request(kind), s) for s in settings)
-            if one != two:
-                continue
-            answers = [
-                subject.ready.load(subject.example_request(kind), s, subject.device).answer(subject.requests(kind))
-                for s in settings
-            ]
-            expect(answers[0] == answers[1], f"{kind}: seeds 1 and 2 give other answers and the same identity", one)
+            changes: list[dict[str, Any]] = [{"generation": generation, "seed": seed} for seed in (1, 2)]
+            one, two = (subject.ready.identity(subject.example_request(kind), replace(subject.settings, **c)) for c in changes)
+            if one == two:
+                first, second = (subject.load(kind, **change).answer(subject.requests(kind)) for change in changes)
+                expect(first == second, f"{kind}: seeds 1 and 2 give other answers and the same identity", one)
 
 
 def newly_initialized_weights_are_told(subject: ModelSubject) -> None:
     """Where weights are newly initialized, `newly_initialized` says so before anything is loaded."""
     for kind in subject.questions:
-        foretold, names = (
-            subject.ready.newly_initialized(subject.example_request(kind)),
-            list(subject.loaded(kind).newly_initialized),
-        )
+        foretold = subject.ready.newly_initialized(subject.example_request(kind))
+        names = subject.loaded(kind).newly_initialized
         expect(foretold or not names, f"{kind}: fresh() says no, and these weights are newly initialized: {', '.join(names)}")
 
 
@@ -230,71 +211,60 @@ def every_promised_kind_is_answered(subject: ModelSubject) -> None:
         requests, answers = subject.requests(kind), subject.loaded(kind).answer(subject.requests(kind))
         expect(len(answers) == len(requests), f"{kind}: {len(requests)} requests get {len(answers)} answers")
         for r, a in zip(requests, answers, strict=True):
-            expect(
-                type(a) is r.answer_type, f"{kind}: the answer is a {type(a).__name__}, not {r.answer_type.__name__}", to_json(r)
-            )
+            found, wanted = type(a), r.answer_type
+            expect(found is wanted, f"{kind}: the answer is a {found.__name__}, not {wanted.__name__}", to_json(r))
 
 
 def answers_are_well_formed(subject: ModelSubject) -> None:
     """Every answer is what its type says: probabilities that sum to 1, legal tags, spans in the context, likelihoods below 1."""
     for kind, request, answer in subject.each():
-        complaint = WELL_FORMED[kind](request, answer) if kind in WELL_FORMED else ""
+        complaint = wrong_with(request, answer)
         expect(not complaint, f"{kind}: {complaint}", {"request": to_json(request), "answer": to_json(answer)})
 
 
 def answers_survive_json(subject: ModelSubject) -> None:
     """Every answer comes back from the journal as it was."""
-    for kind, request, answer in subject.each():
-        try:
-            back = from_json(request.answer_type, json.loads(json.dumps(to_json(answer), allow_nan=False)))
-        except (TypeError, ValueError, KeyError) as e:
-            raise CheckFailed(f"{kind}: an answer is no JSON: {e}", repr(answer)) from e
-        expect(back == answer, f"{kind}: an answer comes back from JSON as another", [repr(answer), repr(back)])
+    for kind, _, answer in subject.each():
+        survives_json(answer, f"{kind}: an answer", repr(answer))
 
 
 def neighbours_change_nothing(subject: ModelSubject) -> None:
     """An answer is the same alone and among others in the batch, within the tolerance."""
-    for kind, request, answer in subject.each():
-        [alone] = subject.loaded(kind).answer([request])
-        shown = {"request": to_json(request), "alone": to_json(alone), "among others": to_json(answer)}
-        expect(close(alone, answer, subject.tolerance), f"{kind}: neighbours in the batch change an answer", shown)
+    for kind, answers in subject.answers.items():
+        alone = [a for request in subject.requests(kind) for a in subject.loaded(kind).answer([request])]
+        said = "neighbours in the batch change an answer"
+        _compare(subject, kind, said, {"alone": alone, "among others": answers}, subject.tolerance)
 
 
 def order_changes_nothing(subject: ModelSubject) -> None:
     """An answer is the same wherever in the batch its request stands, and comes in its place, within the tolerance."""
     for kind, answers in subject.answers.items():
         turned = subject.loaded(kind).answer(subject.requests(kind)[::-1])[::-1]
-        for request, one, two in zip(subject.requests(kind), answers, turned, strict=True):
-            shown = {"request": to_json(request), "in order": to_json(one), "turned around": to_json(two)}
-            expect(close(one, two, subject.tolerance), f"{kind}: the order in the batch changes an answer", shown)
+        said = "the order in the batch changes an answer"
+        _compare(subject, kind, said, {"in order": answers, "turned around": turned}, subject.tolerance)
 
 
 def the_same_batch_gives_the_same_bytes(subject: ModelSubject) -> None:
     """Asked again, and loaded again, it answers the same batch with the very same values."""
     for kind, answers in subject.answers.items():
         for what, loaded in (("asked", subject.loaded(kind)), ("loaded", subject.load(kind))):
-            for request, one, two in zip(subject.requests(kind), answers, loaded.answer(subject.requests(kind)), strict=True):
-                shown = {"request": to_json(request), "first": to_json(one), "then": to_json(two)}
-                expect(one == two, f"{kind}: {what} again, it gives another answer", shown)
+            again = loaded.answer(subject.requests(kind))
+            _compare(subject, kind, f"{what} again, it gives another answer", {"first": answers, "then": again})
 
 
 def generated_texts_end_in_time(subject: ModelSubject) -> None:
     """A generated text ends before the stops of its request, and has no more words than tokens were allowed."""
     if Generate.kind() not in subject.questions:
         raise NotApplicable("it generates no texts")
-    requests = subject.requests(Generate.kind())
-    loaded = subject.loaded(Generate.kind())
-    short = [replace(r, max_new_tokens=1) for r in requests]  # type: ignore[call-arg]
-    for r, answer in zip(short, loaded.answer(short), strict=True):
-        words = _text(answer).split()
-        expect(
-            len(words) <= 1, f"one token was allowed, {len(words)} words came", {"request": to_json(r), "answer": _text(answer)}
-        )
+    requests: list[Any] = subject.requests(Generate.kind())
     texts = [_text(a) for a in subject.answers[Generate.kind()]]
-    stopped = [replace(r, stop=(t[len(t) // 2],)) for r, t in zip(requests, texts, strict=True) if t]  # type: ignore[call-arg]
-    for r, answer in zip(stopped, loaded.answer(stopped) if stopped else [], strict=True):
-        stop = r.stop[0]  # type: ignore[attr-defined]
-        expect(stop not in _text(answer), f"a text goes on behind {stop!r}", {"request": to_json(r), "answer": _text(answer)})
+    short = [replace(r, max_new_tokens=1) for r in requests]
+    stopped = [replace(r, stop=(t[len(t) // 2],)) for r, t in zip(requests, texts, strict=True) if t]
+    for r, text in _written(subject, short):
+        expect(len(text.split()) <= 1, f"one token was allowed, {len(text.split())} words came", {"request": r, "answer": text})
+    for r, text in _written(subject, stopped):
+        [stop] = r["stop"]
+        expect(stop not in text, f"a text goes on behind {stop!r}", {"request": r, "answer": text})
 
 
 # ── costs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,9 +308,8 @@ def loss_falls(subject: ModelSubject) -> None:
             raise NotApplicable("it learns from all examples at once")
         first, last = losses[0], sum(losses[-3:]) / 3
         expect(all(map(math.isfinite, losses)), f"{kind}: a loss is no number", list(losses))
-        expect(
-            last < 0.95 * first, f"{kind}: the loss went from {first:.4f} to {last:.4f} in {len(losses)} updates", list(losses)
-        )
+        said = f"{kind}: the loss went from {first:.4f} to {last:.4f} in {len(losses)} updates"
+        expect(last < 0.95 * first, said, list(losses))
 
 
 def losses_add_up(subject: ModelSubject) -> None:
@@ -361,18 +330,25 @@ def saved_and_loaded_it_answers_the_same(subject: ModelSubject) -> None:
         expect(trained.saved.name == subject.ready.name, f"{kind}: saved, it is called {trained.saved.name!r}")
         expect(not trained.saved.newly_initialized(example_request), f"{kind}: saved, its weights are newly initialized")
         loaded = trained.saved.load(example_request, subject.settings, subject.device)
-        expect(
-            not loaded.newly_initialized,
-            f"{kind}: saved and loaded, weights are newly initialized",
-            list(loaded.newly_initialized),
-        )
-        for request, one, two in zip(subject.requests(kind), trained.answers, loaded.answer(subject.requests(kind)), strict=True):
-            shown = {"request": to_json(request), "in memory": to_json(one), "loaded": to_json(two)}
-            expect(one == two, f"{kind}: saved and loaded, it gives another answer", shown)
-        same = trained.saved.identity(example_request, subject.settings) == subject.ready.identity(
-            example_request, subject.settings
-        )
-        expect(not same, f"{kind}: it has learned, and its identity is the same as before")
+        names = list(loaded.newly_initialized)
+        expect(not names, f"{kind}: saved and loaded, weights are newly initialized", names)
+        answers = {"in memory": trained.answers, "loaded": loaded.answer(subject.requests(kind))}
+        _compare(subject, kind, "saved and loaded, it gives another answer", answers)
+        before, after = (model.identity(example_request, subject.settings) for model in (subject.ready, trained.saved))
+        expect(before != after, f"{kind}: it has learned, and its identity is the same as before")
+
+
+def _compare(subject: ModelSubject, kind: str, said: str, answers: Mapping[str, Answers], tolerance: float = 0.0) -> None:
+    """raises: CheckFailed if a request has two answers that differ; what they are, as it shows them"""
+    for request, *both in zip(subject.requests(kind), *answers.values(), strict=True):
+        shown = {"request": to_json(request), **dict(zip(answers, map(to_json, both), strict=True))}
+        expect(close(both[0], both[1], tolerance), f"{kind}: {said}", shown)
+
+
+def _written(subject: ModelSubject, requests: Sequence[Request]) -> Iterator[tuple[Any, str]]:
+    """Requests for texts as JSON, each with what is written."""
+    answers = subject.loaded(Generate.kind()).answer(requests) if requests else []
+    return ((to_json(r), _text(a)) for r, a in zip(requests, answers, strict=True))
 
 
 def _text(answer: Answer) -> str:
@@ -387,14 +363,5 @@ def _longer(request: Request) -> Request:
     return replace(request, **{name: " ".join([value] * 4) if isinstance(value, str) else value * 4})
 
 
-MODEL_CHECKS: Mapping[str, Callable[[ModelSubject], None]] = {
-    check.__name__: check
-    for check in (
-        importing_is_light, identity_is_the_same_everywhere, identity_holds_the_seed, newly_initialized_weights_are_told,
-        every_promised_kind_is_answered, answers_are_well_formed, answers_survive_json, neighbours_change_nothing,
-        order_changes_nothing, the_same_batch_gives_the_same_bytes, generated_texts_end_in_time,
-        costs_depend_on_the_requests_alone, longer_texts_cost_more, loss_falls, losses_add_up,
-        saved_and_loaded_it_answers_the_same,
-    )
-}  # fmt: skip
+MODEL_CHECKS = laws(__name__)
 """Name → check."""

@@ -1,15 +1,17 @@
-"""A few requests of every built-in kind, with the answers that a perfect model would give."""
+"""Requests of every built-in kind with the answers of a perfect model; what is wrong with an answer, and when two are alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import Any
 
 from ..data import ROLES, SENTIMENTS, Event, events
-from ..reading import bio_tags
+from ..reading import bio_tags, may_follow, sure_choice, sure_label, sure_text
 from ..requests import (
+    BUILT_IN,
     Answer,
     Choose,
-    ChooseAnswer,
     Classify,
-    ClassifyAnswer,
     ExtractSpan,
     ExtractSpanAnswer,
     Generate,
@@ -21,62 +23,117 @@ from ..requests import (
     Span,
     Tag,
     TagAnswer,
+    to_json,
 )
 
 Pair = tuple[Request, Answer]
 
 LABELS = tuple(sorted(SENTIMENTS))
 TAGS = bio_tags(ROLES)
+KINDS = tuple(form.kind() for form in BUILT_IN)
 
 
 def solved(kind: str, count: int = 10) -> list[Pair]:
     """Requests about the built-in sentences, and their answers; none for a kind that is not built in."""
-    return [KINDS[kind](event) for event in events("train", count)] if kind in KINDS else []
+    return [pair for event in events("train", count) for pair in _solved(event) if pair[0].kind() == kind]
 
 
-def _classify(event: Event) -> Pair:
-    scores = tuple(float(label == event.sentiment) for label in LABELS)
-    return Classify(text=event.english(), labels=LABELS), ClassifyAnswer(scores=scores)
-
-
-def _tag(event: Event) -> Pair:
-    words = tuple(event.english().split())
+def _solved(event: Event) -> Iterator[Pair]:
+    text, thing = event.english(), f"the {event.thing.en}"
     tags = tuple(
         f"{'BI'[min(place, 1)]}-{role}" if role else "O"
         for phrase, role in event.phrases() for place, _ in enumerate(phrase.split())
     )  # fmt: skip
-    return Tag(words=words, labels=TAGS, marked=(tags.index("B-V"),)), TagAnswer(labels=tags)
+    span = Span(start=text.index(thing), end=text.index(thing) + len(thing), score=1.0)
+    yield Classify(text=text, labels=LABELS), sure_label(LABELS, [event.sentiment])
+    yield Tag(words=tuple(text.split()), labels=TAGS, marked=(tags.index("B-V"),)), TagAnswer(labels=tags)
+    yield ExtractSpan(question=f"what was {event.verb.en} ?", context=text), ExtractSpanAnswer(spans=(span,))
+    yield Choose(instruction="What mood is it?", text=text, choices=LABELS), sure_choice(LABELS, [event.sentiment])
+    yield LogLikelihood(text=text), sure_text(text)
+    yield Generate(instruction="Who was it?", text=text, max_new_tokens=8), GenerateAnswer(text=f"the {event.agent.en}")
 
 
-def _extract_span(event: Event) -> Pair:
-    context, answer = event.english(), f"the {event.thing.en}"
-    span = Span(start=context.index(answer), end=context.index(answer) + len(answer), score=1.0)
-    return ExtractSpan(question=f"what was {event.verb.en} ?", context=context), ExtractSpanAnswer(spans=(span,))
+@singledispatch
+def wrong_with(request: Any, answer: Any) -> str:
+    """What is wrong with an answer; nothing if it is what its type says, or its kind is not built in."""
+    return ""
 
 
-def _choose(event: Event) -> Pair:
-    chosen = tuple(Likelihood(log_likelihood=0.0 if s == event.sentiment else -1000.0, tokens=1, bytes=len(s)) for s in LABELS)
-    return Choose(instruction="What mood is it?", text=event.english(), choices=LABELS), ChooseAnswer(choices=chosen)
+@wrong_with.register
+def _(request: Classify, answer: Any) -> str:
+    if len(answer.scores) != len(request.labels):
+        return f"{len(request.labels)} labels have {len(answer.scores)} scores"
+    if not all(0 <= s <= 1 for s in answer.scores):
+        return "a score is no probability"
+    sums = request.multi_label or math.isclose(sum(answer.scores), 1, abs_tol=1e-3)
+    return "" if sums else f"the scores sum to {sum(answer.scores):.4f}"
 
 
-def _score(event: Event) -> Pair:
-    text = event.english()
-    words = len(text.split())
-    answer = LogLikelihoodAnswer(log_likelihood=0.0, tokens=words, words=words, bytes=len(text.encode()), likeliest=words)
-    return LogLikelihood(text=text), answer
+@wrong_with.register
+def _(request: Tag, answer: Any) -> str:
+    if len(answer.labels) != len(request.words):
+        return f"{len(request.words)} words have {len(answer.labels)} labels"
+    strangers = sorted(set(answer.labels) - set(request.labels))
+    if strangers:
+        return f"{strangers[0]!r} is none of the labels"
+    begun = any(label.startswith("B-") for label in request.labels)
+    pairs = zip(("O", *answer.labels), answer.labels, strict=False)
+    return next((f"{label} behind {before}" for before, label in pairs if begun and not may_follow(before, label)), "")
 
 
-def _generate(event: Event) -> Pair:
-    request = Generate(instruction="Who was it?", text=event.english(), max_new_tokens=8)
-    return request, GenerateAnswer(text=f"the {event.agent.en}")
+@wrong_with.register
+def _(request: ExtractSpan, answer: Any) -> str:
+    scores = [span.score for span in answer.spans]
+    if not answer.spans and request.context.strip():
+        return "no span"
+    if not all(0 <= span.start < span.end <= len(request.context) for span in answer.spans):
+        return f"a span outside the {len(request.context)} characters of the context"
+    if not all(0 <= score <= 1 for score in (*scores, answer.no_answer)):
+        return "a score is no probability"
+    if scores != sorted(scores, reverse=True):
+        return "the best span does not come first"
+    return "no answer is likely, where the request may not abstain" if answer.no_answer and not request.may_abstain else ""
 
 
-KINDS: Mapping[str, Callable[[Event], Pair]] = {
-    "Classify": _classify, "Tag": _tag, "ExtractSpan": _extract_span, "Choose": _choose, "LogLikelihood": _score,
-    "Generate": _generate,
-}  # fmt: skip
+@wrong_with.register
+def _(request: Choose, answer: Any) -> str:
+    if len(answer.choices) != len(request.choices):
+        return f"{len(request.choices)} choices have {len(answer.choices)} likelihoods"
+    return next(filter(None, map(_unlikely, request.choices, answer.choices)), "")
 
 
-def all_solved(kinds: Sequence[str]) -> dict[str, list[Pair]]:
-    """kind → requests with their answers, for those of the kinds that are built in."""
-    return {kind: solved(kind) for kind in kinds if kind in KINDS}
+@wrong_with.register
+def _(request: LogLikelihood, answer: Any) -> str:
+    if answer.words != len(request.text.split()):
+        return f"the text has {len(request.text.split())} words, not {answer.words}"
+    if not 0 <= answer.likeliest <= answer.tokens:
+        return f"{answer.likeliest} of {answer.tokens} tokens are the likeliest"
+    return _unlikely(request.text, answer)
+
+
+@wrong_with.register
+def _(request: Generate, answer: Any) -> str:
+    return next((f"the text goes on behind {stop!r}" for stop in request.stop if stop in answer.text), "")
+
+
+def _unlikely(text: str, found: Likelihood | LogLikelihoodAnswer) -> str:
+    if not found.log_likelihood <= 1e-6:
+        return f"a log-likelihood of {found.log_likelihood}"
+    if found.bytes != len(text.encode()):
+        return f"{text!r} has {len(text.encode())} bytes, not {found.bytes}"
+    return "" if found.tokens > 0 else "a text of no tokens"
+
+
+def close(one: Answer, two: Answer, tolerance: float) -> bool:
+    """Whether two answers have the same texts, and numbers that are close."""
+    return type(one) is type(two) and _alike(to_json(one), to_json(two), tolerance)
+
+
+def _alike(one: Any, two: Any, tolerance: float) -> bool:
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(_alike(value, two[key], tolerance) for key, value in one.items())
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(_alike(a, b, tolerance) for a, b in zip(one, two, strict=True))
+    if isinstance(one, float) or isinstance(two, float):
+        return math.isclose(one, two, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(one == two)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..config import Source
 from ..data import Dataset, draw
@@ -17,21 +17,38 @@ from ..requests import Answer, Request, to_json
 from ..task import Task
 
 
-class Solved(NamedTuple):
-    """One example, asked and solved."""
+def told(example: Example | None, **more: Any) -> dict[str, Any]:
+    """An example and what there is to say of it, as a check shows it."""
+    return {} if example is None else {"id": example.id, "inputs": example.inputs, "reference": example.reference, **more}
 
+
+@dataclass(frozen=True)
+class Asked:
+    """An example that a task is asked by a kind; what comes of it is made when it is wanted."""
+
+    task: Task
     example: Example
-    request: Request
-    answer: Answer
-    prediction: Prediction
-    """What the task reads of the solved answer."""
+    kind: str
+
+    @cached_property
+    def request(self) -> Request:
+        return self.task.ask(self.example.hidden(), self.kind)
+
+    @cached_property
+    def answer(self) -> Answer:
+        """That of a perfect model."""
+        return self.task.solve(self.example, self.request)
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the task reads of it."""
+        return self.task.read(self.example.hidden(), self.request, self.answer)
 
     def shown(self) -> dict[str, Any]:
-        return {
-            "id": self.example.id, "inputs": self.example.inputs, "reference": self.example.reference,
-            "request": to_json(self.request), "solved": to_json(self.answer),
-            "prediction": self.prediction.value, "scores": dict(self.prediction.scores),
-        }  # fmt: skip
+        return told(
+            self.example, request=to_json(self.request), solved=to_json(self.answer),
+            prediction=self.prediction.value, scores=dict(self.prediction.scores),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,30 +91,17 @@ class TaskSubject:
                 metrics.append(self.registry.metric(name))
         return [metric.bind(self.bound) for metric in metrics]
 
-    def each(self) -> Iterator[tuple[str, str, Example]]:
-        """(split, kind, example) of everything that is asked."""
-        for split, examples in self.examples.items():
-            for kind in self.bound.asks:
-                for example in examples:
-                    yield split, kind, example
-
-    def solved(self, split: str, kind: str) -> list[Solved]:
-        """The examples of a split, asked by this kind, with what is read of the solved answers."""
-        key = (split, kind)
-        if key not in self._solved:
-            self._solved[key] = [solve(self.bound, example, kind) for example in self.examples[split]]
-        return self._solved[key]
-
     @cached_property
-    def _solved(self) -> dict[tuple[str, str], list[Solved]]:
-        return {}
+    def asked(self) -> Mapping[tuple[str, str], list[Asked]]:
+        """(split, kind) → the examples of the split, asked by this kind"""
+        return {
+            (split, kind): [Asked(self.bound, e, kind) for e in examples]
+            for split, examples in self.examples.items() for kind in self.bound.asks
+        }  # fmt: skip
 
-
-def solve(task: Task, example: Example, kind: str) -> Solved:
-    """An example through ask, solve and read."""
-    request = task.ask(example.hidden(), kind)
-    answer = task.solve(example, request)
-    return Solved(example, request, answer, task.read(example.hidden(), request, answer))
+    def each(self) -> Iterator[tuple[str, Asked]]:
+        """Everything that is asked, and where: "split, kind"."""
+        return ((", ".join(place), a) for place, asked in self.asked.items() for a in asked)
 
 
 def seen(place: tuple[Task, Source, int]) -> dict[str, Any]:
@@ -105,9 +109,6 @@ def seen(place: tuple[Task, Source, int]) -> dict[str, Any]:
     subject = TaskSubject(task=place[0], source=place[1], limit=place[2], registry=Registry())
     return {
         "examples": {split: fingerprint(examples) for split, examples in subject.examples.items()},
-        "requests": {
-            f"{split}, {kind}": [subject.bound.ask(e.hidden(), kind).key() for e in subject.examples[split]]
-            for split in subject.examples for kind in subject.bound.asks
-        },
+        "requests": {", ".join(place): [a.request.key() for a in asked] for place, asked in subject.asked.items()},
         "facts": json.loads(json.dumps(subject.bound.config())),
-    }  # fmt: skip
+    }

@@ -19,14 +19,14 @@ from plmtasks.errors import InputError, ModelError
 from plmtasks.evaluation import estimate
 from plmtasks.hooks import load_registry
 from plmtasks.requests import Classify, ClassifyAnswer
-from plmtasks.testing.solved import KINDS
+from plmtasks.testing import solved as solved_requests
 
 SETTINGS = ModelSettings(threads=1)
 TASK = "classification/sample"
 
 
 def solved(count: int = 60) -> tuple[list[Classify], list[ClassifyAnswer]]:
-    pairs = [KINDS["Classify"](event) for event in events("train", count)]
+    pairs = solved_requests("Classify", count)
     return [r for r, _ in pairs], [a for _, a in pairs]  # type: ignore[misc]
 
 
