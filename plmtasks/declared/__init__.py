@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UnknownNameError, did_you_mean
-from ..files import TomlFile
+from ..files import TomlFile, read_toml
 from ..metric import Metric
 from .answers import Choices, Labels
 from .base import DeclaredTask
-from .file import Declaration, declare, read_declaration
+from .file import declare
 from .texts import Likelihoods, Spans, Tags, Texts
+
+HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
 
 __all__ = ["Choices", "DeclaredTask", "Labels", "Likelihoods", "Spans", "Tags", "Texts", "task", "task_of_config"]
 
@@ -22,35 +24,25 @@ def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> Dec
 
     raises: InputError if there is no such file; DataError, which names file and line, for what is no task
     """
-    declared = read_declaration(Path(path))
+    declared = declare(read_toml(Path(path), HINT))
+    main, where, scores = declared.main, declared.file.where, list[str]()
     if metric is not None:
-        _check_metrics(declared, metric)
-    return _made(declared)
-
-
-def _check_metrics(declared: Declaration, metric: Callable[[str], Metric]) -> None:
-    scores: list[str] = []
-    for number, name in enumerate(declared.metrics):
-        try:
-            scores += metric(name).scores()
-        except UnknownNameError as e:
-            raise DataError(
-                declared.file.where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints
-            ) from e
-    if declared.main and declared.main not in scores:
-        known, said = ", ".join(scores), repr(declared.main)
-        raise DataError(
-            declared.file.where("main"), f"a score of its metrics: {known}", said, *did_you_mean(declared.main, scores)
-        )
+        for number, name in enumerate(declared.metrics):
+            try:
+                scores += metric(name).scores()
+            except UnknownNameError as e:
+                raise DataError(where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints) from e
+        if main and main not in scores:
+            known = ", ".join(scores)
+            raise DataError(where("main"), f"a score of its metrics: {known}", repr(main), *did_you_mean(main, scores))
+    return FORMS[declared.form].of(declared)
 
 
 def task_of_config(facts: Mapping[str, Any]) -> DeclaredTask | None:
     """The task that a run tells these facts of, as it was declared then; None if it was not declared in a file."""
-    content = facts.get("declared")
-    return _made(declare(TomlFile(Path(f"{facts['name']}.toml"), "", content))) if content is not None else None
-
-
-def _made(declared: Declaration) -> DeclaredTask:
+    if facts.get("declared") is None:
+        return None
+    declared = declare(TomlFile(Path(f"{facts['name']}.toml"), "", facts["declared"]))
     return FORMS[declared.form].of(declared)
 
 

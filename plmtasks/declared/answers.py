@@ -12,7 +12,7 @@ from ..examples import Example, Prediction
 from ..reading import by_choice, by_label, first_line, named, sure_choice, sure_label
 from ..requests import Answer, Choose, ChooseAnswer, Classify, ClassifyAnswer, GenerateAnswer, Request
 from .base import DeclaredTask
-from .templates import fill
+from .file import fill
 
 
 class OneOfSome(DeclaredTask):
@@ -58,49 +58,45 @@ class OneOfSome(DeclaredTask):
         found = super().read_predictions(path, examples)
         inputs = {e.id: e.inputs for e in examples}
         asked = {id_: p for id_, p in found.items() if id_ in inputs and p.value is not None}
-        cells = [self.cell(f"{path}: {id_}", self._told(p.value, inputs[id_]), inputs[id_]) for id_, p in asked.items()]
-        meant = dict(zip(asked, zip(cells, predicted(path, cells), strict=True), strict=True))
-        read = {id_: p if id_ not in meant else replace(p, value=_value(*meant[id_])) for id_, p in found.items()}
-        outside = [cell.value for cell, at in meant.values() if at is None]
+        cells = {id_: self._told(f"{path}: {id_}", p.value, inputs[id_]) for id_, p in asked.items()}
+        places = dict(zip(cells, predicted(path, list(cells.values())), strict=True))
+        meant = {id_: str(cells[id_].value) if at is None else cells[id_].candidates[at] for id_, at in places.items()}
+        read = {id_: replace(p, value=meant[id_]) if id_ in meant else p for id_, p in found.items()}
+        outside = [cells[id_].value for id_, at in places.items() if at is None]
         if outside and len(outside) == len(found):
             raise DataError(str(path), f"predictions of {self.name}", f"none that is a candidate, but {outside[0]!r:.60}")
         warn_flaws(str(path), len(outside), f"of {len(found)} predictions name no candidate of {self.name}; they count as wrong")
         return read
 
-    def _told(self, value: Any, inputs: Mapping[str, Any]) -> Any:
+    def _told(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
         """What a prediction says, by the candidate's own words where it names it in others."""
-        return (named(value, [word for _, word in self.candidates(inputs)]) or value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = named(value, [word for _, word in self.candidates(inputs)]) or value
+        return self.cell(where, value, inputs)
 
     @abstractmethod
     def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
         """A value that means one of the candidates."""
 
 
-def _value(cell: Cell, position: int | None) -> Any:
-    return str(cell.value) if position is None else cell.candidates[position]
-
-
 class Labels(OneOfSome):
     """Which label? The reference is its name."""
 
-    form_type: ClassVar[str] = "text-classification"
+    hub_type = "text-classification"
 
     def __init__(
         self, name: str, *, text: str, reference: str, text_pair: str | None = None, instruction: str = "", **said: Any
     ) -> None:
-        """A text that gets a label: asked by `Classify`, and, where there is an instruction, by `Choose` and `Generate`.
+        """Asked by `Classify`, and, where there is an instruction, by `Choose` and `Generate`.
 
-        text, text_pair, instruction: templates with names of columns in braces, {labels} for the words of all labels
+        text, text_pair, instruction: templates, in which {labels} are the words of all labels
         reference: the column of the right label
-        said: `metrics`, `data`, `labels` and whatever else a task's file says
-
-        raises: DataError for what declares no task
         """
         shown = text if text_pair is None else f"{text}\n{text_pair}"
         prompted = {"text": shown, "instruction": instruction} if instruction else None
         written = {**prompted, "max_new_tokens": 16} if prompted else None
         tables = {"Classify": {"text": text, "text_pair": text_pair}, "Choose": prompted, "Generate": written}
-        super().__init__(name, **{**tables, "reference": reference, **said})
+        super().__init__(name, reference=reference, **{**tables, **said})
 
     def bind(self, data: Dataset) -> DeclaredTask:
         """raises: DataError if the file tells no labels and the data has fewer than two"""
@@ -140,27 +136,23 @@ class Labels(OneOfSome):
 class Choices(OneOfSome):
     """Which of the example's choices? The reference is its text."""
 
-    form_type: ClassVar[str] = "multiple-choice"
+    hub_type = "multiple-choice"
 
     def __init__(
         self, name: str, *, text: str, reference: str, choices: str | Sequence[str], instruction: str = "", **said: Any
     ) -> None:
-        """A question with choices of its own: asked by `Choose`.
+        """Asked by `Choose`.
 
-        text, instruction: templates with names of columns in braces
+        text, instruction: templates
         reference: the column that tells the right choice, by its text, number or letter
         choices: the column with the list of them, or a template for each
-        said: `metrics`, `data` and whatever else a task's file says
-
-        raises: DataError for what declares no task
         """
         tables = {"Choose": {"text": text, "instruction": instruction, "choices": choices}}
-        super().__init__(name, **{**tables, "reference": reference, **said})
+        super().__init__(name, reference=reference, **{**tables, **said})
 
     def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         said = cast(Any, self.declared.Choose).choices
-        choices = list(inputs[said]) if isinstance(said, str) else [fill(one, inputs) for one in said]
-        return [(choice, choice) for choice in choices]
+        return [(c, c) for c in (inputs[said] if isinstance(said, str) else [fill(one, inputs) for one in said])]
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Cell:
         """A choice by its text, its number or its letter."""

@@ -16,14 +16,11 @@ from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
-from ..requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Prompted, Request, Shot, Tag
+from ..requests import BUILT_IN, Prompted, Request, Shot
 from ..task import HubTask, Rewritable
-from .file import ALL_WORDS, SPLITS, Declaration, declare, written_in_python
-from .templates import fill
+from .file import ALL_WORDS, Declaration, declare, fill, written_in_python
 
-Rows = Iterable[tuple[str, Mapping[str, Any]]]
-"""("file:line", row) pairs."""
-
+REQUESTS = {form.kind(): form for form in BUILT_IN}
 
 FORMS = tuple(f"{__package__}.{name}" for name in ("base", "answers", "texts"))
 """The modules of the classes whose tasks a file can declare."""
@@ -32,8 +29,6 @@ FORMS = tuple(f"{__package__}.{name}" for name in ("base", "answers", "texts"))
 class DeclaredTask(Rewritable, HubTask):
     """A task whose data, templates and columns are declared: by a TOML file, or by a plugin in Python."""
 
-    form_type: ClassVar[str] = ""
-    """The hub's word for tasks of this form."""
     told_by: ClassVar[Sequence[str]] = ("reference",)
     """The fields of `--columns` that the right answer takes."""
 
@@ -41,7 +36,8 @@ class DeclaredTask(Rewritable, HubTask):
         """A task that a plugin brings, as its TOML file would declare it.
 
         data: a folder with a table for each split, or what a file's table [data] says; None: the user names some
-        said: the other keys of such a file, tables as mappings
+        said: `metrics`, `labels` and the other keys of such a file, tables as mappings; where a class has arguments of its own,
+            they stand for its tables: templates have names of columns in braces
 
         raises: DataError for what declares no task, InputError for a folder without splits
         """
@@ -53,15 +49,10 @@ class DeclaredTask(Rewritable, HubTask):
             self.__module__ = frame.f_globals["__name__"]
 
     @classmethod
-    def of(cls, declared: Declaration, labels: Sequence[str] | None = None) -> Self:
-        """The task of a file.
-
-        labels: those of the data, where the file has none
-
-        raises: DataError for shots that are no examples
-        """
+    def of(cls, declared: Declaration) -> Self:
+        """The task of a file; raises DataError for shots that are no examples."""
         task = cls.__new__(cls)
-        task._declare(declared, labels)
+        task._declare(declared)
         return task
 
     def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
@@ -73,7 +64,6 @@ class DeclaredTask(Rewritable, HubTask):
         self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
         counted = declared.ExtractSpan.context if declared.ExtractSpan else None
         self.texts = tuple(name for name in self.fields if name != counted)
-        self.hub_type = self.form_type
         self.shots = tuple(self._own_shots()["shots"]) if declared.shots else ()
 
     def __eq__(self, other: object) -> bool:
@@ -100,13 +90,18 @@ class DeclaredTask(Rewritable, HubTask):
         for name in source.columns:
             if name not in known:
                 raise InputError(f"--columns: there is no field {name!r}", f"the fields are: {', '.join(known)}")
-        data = self.declared.data
-        if data.hub is not None and all(getattr(data, split) is None for split in SPLITS) and source.data is None:
+        data, own = self.declared.data, None
+        if source.data is None and data.splits:
+            name = self.name if data.hub is None else f"hf://{data.hub}@{data.revision or 'main'}"
+            own = Dataset(name=name, readers={s: partial(self._read_own, s, v) for s, v in data.splits.items()}, published=True)
+        elif source.data is None and data.hub is not None:
             at = f"@{data.revision}" if data.revision else ""
             of = f"#{data.config}" if data.config else ""
             source = replace(source, data=f"hf://{data.hub}{at}{of}")
-        own = None if source.data is not None else self._own()
-        read = partial(self._read_file, columns=source.columns)
+
+        def read(path: Path) -> Iterator[Example]:
+            return self._read([path], next(iter(split_files(path))), source.columns)
+
         found = open_dataset(source, read, name=self.name, own=own, said=self._layout(source))
         return self.together(found, source.columns.get("reference_is", self.declared.columns.reference_is or ""))
 
@@ -125,15 +120,6 @@ class DeclaredTask(Rewritable, HubTask):
         columns = {field: name for field, name in names.items() if name is not None}
         return Layout.of(columns, source.rows or said.rows, source.separator or said.separator)
 
-    def _own(self) -> Dataset | None:
-        """What the file says of each split; None: nothing."""
-        data = self.declared.data
-        said = {split: value for split in SPLITS if (value := getattr(data, split)) is not None}
-        if not said:
-            return None
-        name = self.name if data.hub is None else f"hf://{data.hub}@{data.revision or 'main'}"
-        return Dataset(name=name, readers={s: partial(self._read_own, s, v) for s, v in said.items()}, published=True)
-
     def _own_shots(self) -> Dataset:
         def read() -> Iterator[Example]:
             return self._written(self.declared.shots, lambda row, id_: self.solved("shots", row, id_), "shots")
@@ -150,10 +136,8 @@ class DeclaredTask(Rewritable, HubTask):
             files = [hub_file(data.hub, path, data.revision or "main") for path in paths]
         else:
             files = [found for path in paths for found in self._found(path, split)]
-        said = self.declared.columns.reference
-        task = self.naming(files[0], said) if isinstance(said, str) else self
         with laid_out(self._layout(Source())):
-            yield from task._examples(chain.from_iterable(read_records(f) for f in files), split)
+            yield from self._read(files, split, {})
 
     def _written(
         self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
@@ -185,20 +169,16 @@ class DeclaredTask(Rewritable, HubTask):
             raise InputError(f"{file.where('data', split)}: there is no file {path!r} beside {file.path.name}")
         return found
 
-    def _read_file(self, path: Path, columns: Mapping[str, str]) -> Iterator[Example]:
-        [split] = split_files(path)
+    def _read(self, files: Sequence[Path], split: str, columns: Mapping[str, str]) -> Iterator[Example]:
         said = columns.get("reference", self.declared.columns.reference)
-        task = self.naming(path, said) if isinstance(said, str) else self
-        return task._examples(read_records(path), split, columns)
+        task = self.naming(files[0], said) if isinstance(said, str) else self
+        for number, (where, row) in enumerate(chain.from_iterable(map(read_records, files))):
+            with row_aside():
+                yield task.example(where, row, f"{split}-{number}", columns)
 
     def naming(self, path: Path, column: str) -> "DeclaredTask":
         """This task, knowing what lies beside the data, or in its schema, of the column of the reference."""
         return self
-
-    def _examples(self, rows: Rows, split: str, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
-        for number, (where, row) in enumerate(rows):
-            with row_aside():
-                yield self.example(where, row, f"{split}-{number}", columns)
 
     def example(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """The example of a row.
@@ -212,9 +192,7 @@ class DeclaredTask(Rewritable, HubTask):
         bare = self.solved(where, row, id, more)
         ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
         ids = "id" if ids is None and isinstance(row.get("id"), (str, int)) else ids
-        shown = " ".join(
-            text for value in bare.inputs.values() for text in ([value] if isinstance(value, str) else map(str, value))
-        )
+        shown = " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in bare.inputs.values())
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]
         return replace(
             bare, id=id if ids is None else str(column(where, row, ids)),
@@ -223,22 +201,20 @@ class DeclaredTask(Rewritable, HubTask):
         )  # fmt: skip
 
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
-        """What of a row is asked and answered: all that a shot needs.
-
-        raises: DataError, as `example`
-        """
+        """What of a row is asked and answered, all that a shot needs; raises as `example`."""
         more = columns or {}
         inputs = {
             name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
         }
-        reference = self.reference(where, self._cells(where, row, more), inputs) if self.declared.columns.reference else None
-        return Example(id=id, inputs=inputs, reference=reference)
-
-    def _cells(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> Any:
-        said = self.declared.columns.reference
-        if "reference" in more or not isinstance(said, Mapping):
-            return column(where, row, more.get("reference", cast(str, said)))
-        return {name: column(where, row, of) for name, of in said.items()}
+        if not self.declared.columns.reference:
+            return Example(id=id, inputs=inputs)
+        said = more.get("reference", self.declared.columns.reference)
+        cell: Any
+        if isinstance(said, Mapping):
+            cell = {name: column(where, row, of) for name, of in said.items()}
+        else:
+            cell = column(where, row, said)
+        return Example(id=id, inputs=inputs, reference=self.reference(where, cell, inputs))
 
     def input(self, where: str, name: str, value: Any) -> Any:
         """raises: DataError if a cell is not what the file takes it for"""
@@ -298,25 +274,17 @@ class DeclaredTask(Rewritable, HubTask):
 
         raises: InputError
         """
-        said = getattr(self.declared, kind)
         values = {ALL_WORDS: self.all_words(), **inputs}
+        made = dict(vars(getattr(self.declared, kind)))
+        for key, text, is_column in self.declared.written(kind):
+            made[key] = inputs[text] if is_column else fill(text, values)
         if kind == "Classify":
-            pair = None if said.text_pair is None else fill(said.text_pair, values)
-            return Classify(text=fill(said.text, values), text_pair=pair, labels=self.labels)
-        if kind == "Choose":
-            choices = tuple(word for _, word in self.candidates(inputs))
-            return Choose(instruction=fill(said.instruction, values), text=fill(said.text, values), choices=choices)
-        if kind == "Generate":
-            return Generate(
-                instruction=fill(said.instruction, values), text=fill(said.text, values), max_new_tokens=said.max_new_tokens,
-                stop=said.stop, source_language=said.source_language, target_language=said.target_language, purpose=said.purpose,
-            )  # fmt: skip
-        if kind == "ExtractSpan":
-            return ExtractSpan(question=fill(said.question, values), context=inputs[said.context], may_abstain=said.may_abstain)
-        if kind == "Tag":
-            marked = tuple(inputs[said.marked]) if said.marked else ()
-            return Tag(words=tuple(inputs[said.words]), labels=self.tags(), marked=marked)
-        return LogLikelihood(text=fill(said.text, values), context=fill(said.context, values))
+            made["labels"] = self.labels
+        elif kind == "Choose":
+            made["choices"] = tuple(word for _, word in self.candidates(inputs))
+        elif kind == "Tag":
+            made |= {"words": tuple(made["words"]), "labels": self.tags(), "marked": tuple(made["marked"] or ())}
+        return REQUESTS[kind](**made)
 
     def all_words(self) -> str:
         """The words of all labels, for an instruction."""

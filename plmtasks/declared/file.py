@@ -2,20 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal, NamedTuple
 
 from ..data import split_files
 from ..errors import DataError, did_you_mean
-from ..files import TomlFile, read_toml
-from .templates import columns_in
-
-HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
-
-SPLITS = ("train", "validation", "test")
+from ..files import TomlFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +27,12 @@ class Data:
     """A path or pattern beside the file, a list of them, or the rows themselves."""
     validation: Any = None
     test: Any = None
+
+    @property
+    def splits(self) -> Mapping[str, Any]:
+        """Those that the file tells, and what it says of each."""
+        said = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: value for split, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +102,10 @@ class LogLikelihoodTable:
     context: str = ""
 
 
-KINDS = ("Classify", "Choose", "Generate", "ExtractSpan", "Tag", "LogLikelihood")
-
 TOGETHER = (("Classify", "Choose", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("LogLikelihood",))
 """Kinds that can ask for the same."""
+
+KINDS = tuple(dict.fromkeys(chain.from_iterable(TOGETHER)))
 
 TEMPLATES = ("text", "text_pair", "instruction", "choices", "question", "context", "words", "marked")
 """The keys of those tables that hold templates, or columns."""
@@ -160,14 +163,23 @@ class Declaration:
         choices, marked = self.Choose and self.Choose.choices, self.Tag and self.Tag.marked
         return tuple(name for name in (choices, marked) if isinstance(name, str))
 
-    @property
+    @cached_property
     def inputs(self) -> Mapping[str, str]:
         """The example's inputs: name → column."""
         given = self.columns.inputs
         if given:
             return dict(given) if isinstance(given, Mapping) else {name: name for name in given}
-        used = [name for kind in self.asks for one in written(self, kind) for name in one.names()]
+        used = [name for kind in self.asks for one in self.written(kind) for name in one.names()]
         return {name: name for name in used if name != ALL_WORDS}
+
+    def written(self, kind: str) -> "list[Written]":
+        """Every template of a kind's table, and every column that it names."""
+        table, found = getattr(self, kind), []
+        for key in (f.name for f in fields(table) if f.name in TEMPLATES):
+            value = getattr(table, key)
+            is_column = (kind, key) in COLUMN_KEYS and isinstance(value, str)
+            found += [Written(key, text, is_column) for text in ([value] if isinstance(value, str) else value or ())]
+        return found
 
     def config(self) -> dict[str, Any]:
         """What of the file can change an answer: all but its description, and the data, which have a hash of their own."""
@@ -187,24 +199,6 @@ class Written(NamedTuple):
         raises: ValueError for a template that is none
         """
         return [self.text] if self.is_column else columns_in(self.text)
-
-
-def written(declared: Declaration, kind: str) -> list[Written]:
-    """Every template of a kind's table, and every column that it names."""
-    table, found = getattr(declared, kind), []
-    for key in (f.name for f in fields(table) if f.name in TEMPLATES):
-        value = getattr(table, key)
-        is_column = (kind, key) in COLUMN_KEYS and isinstance(value, str)
-        found += [Written(key, text, is_column) for text in ([value] if isinstance(value, str) else value or ())]
-    return found
-
-
-def read_declaration(path: Path) -> Declaration:
-    """The task's file.
-
-    raises: InputError if there is no such file; DataError, which names file and line, for what declares no task
-    """
-    return declare(read_toml(path, HINT))
 
 
 def written_in_python(name: str, data: Path | Mapping[str, Any] | None, said: Mapping[str, Any]) -> TomlFile:
@@ -231,101 +225,104 @@ def _plain(value: Any) -> Any:
 
 
 def declare(file: TomlFile) -> Declaration:
-    """raises: DataError"""
+    """raises: DataError, which names file and line, for what declares no task"""
     declared = file.table(Declaration, dict(file.content))
     object.__setattr__(declared, "file", file)
-    for check in (_check_values, _check_name, _check_kinds, _check_labels, _check_templates, _check_columns, _check_data):
-        check(declared, file)
-    return declared
-
-
-def _check_values(declared: Declaration, file: TomlFile) -> None:
     try:
         json.dumps(declared.config(), allow_nan=False)
     except (TypeError, ValueError) as e:
         raise DataError(str(file.path), "texts, whole and finite numbers, lists and tables", str(e)) from e
+    for keys, expected, found, *hints in chain(_whole(declared), _templates(declared), _data(declared)):
+        raise DataError(file.where(*keys), expected, found, *hints)
+    return declared
 
 
-def _check_name(declared: Declaration, file: TomlFile) -> None:
+Faults = Iterator[tuple[Any, ...]]
+"""Of each the keys that lead to it, what is expected and what is found, and perhaps hints."""
+
+
+def _whole(declared: Declaration) -> Faults:
+    asks, form, labels = declared.asks, declared.form, declared.labels
+    asked = " and ".join(asks)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", declared.name):
-        raise DataError(file.where("name"), "a name of two words with a slash between: group/variant", repr(declared.name))
+        yield ["name"], "a name of two words with a slash between: group/variant", repr(declared.name)
     if not declared.metrics:
-        raise DataError(file.where("metrics"), "at least one metric, the main one first", "none", "plmtasks list metrics")
-
-
-def _check_kinds(declared: Declaration, file: TomlFile) -> None:
-    asks = declared.asks
+        yield ["metrics"], "at least one metric, the main one first", "none", "plmtasks list metrics"
     if not asks:
-        raise DataError(str(file.path), f"a table for a kind of request: {', '.join(f'[{k}]' for k in KINDS)}", "none")
+        yield [], f"a table for a kind of request: {', '.join(f'[{k}]' for k in KINDS)}", "none"
     if not any(set(asks) <= set(group) for group in TOGETHER):
-        said = "; ".join(" and ".join(group) for group in TOGETHER)
-        raise DataError(file.where(asks[-1]), f"kinds that ask for the same: {said}", " and ".join(asks))
-    if declared.form == "choices" and declared.Classify:
-        raise DataError(
-            file.where("Choose", "choices"), "no choices: [Classify] asks for the labels, the same everywhere", "some"
-        )
+        yield [asks[-1]], f"kinds that ask for the same: {'; '.join(' and '.join(group) for group in TOGETHER)}", asked
+    if form == "choices" and declared.Classify:
+        yield ["Choose", "choices"], "no choices: [Classify] asks for the labels, the same everywhere", "some"
     if declared.Generate and declared.Generate.max_new_tokens < 1:
-        raise DataError(file.where("Generate", "max_new_tokens"), "at least 1", repr(declared.Generate.max_new_tokens))
+        yield ["Generate", "max_new_tokens"], "at least 1", repr(declared.Generate.max_new_tokens)
     if declared.shots and not (declared.Choose or declared.Generate):
-        raise DataError(file.where("shots"), "shots where there is a prompt: [Choose] or [Generate]", " and ".join(asks))
-
-
-def _check_labels(declared: Declaration, file: TomlFile) -> None:
-    labels = declared.labels
-    if not labels:
-        return
-    if declared.form not in ("labels", "tags"):
-        raise DataError(file.where("labels"), "labels where something is classified or tagged", " and ".join(declared.asks))
+        yield ["shots"], "shots where there is a prompt: [Choose] or [Generate]", asked
+    if labels and form not in ("labels", "tags"):
+        yield ["labels"], "labels where something is classified or tagged", asked
     words = list(labels.values()) if isinstance(labels, Mapping) else list(labels)
-    if len(words) < 2 or len(set(words)) < len(words) or not all(word.strip() == word != "" for word in words):
-        raise DataError(file.where("labels"), "at least two words, each once", f"{labels!r:.80}")
+    if labels and (len(words) < 2 or len(set(words)) < len(words) or not all(word.strip() == word != "" for word in words)):
+        yield ["labels"], "at least two words, each once", f"{labels!r:.80}"
 
 
-def _check_templates(declared: Declaration, file: TomlFile) -> None:
+def _templates(declared: Declaration) -> Faults:
     known = list(declared.columns.inputs)
-    for kind in declared.asks:
-        for one in written(declared, kind):
-            where = partial(file.where, kind, one.key)
-            try:
-                names = one.names()
-            except ValueError as e:
-                raise DataError(where(), "a text with names of columns in braces, {{ for a brace", str(e)) from e
-            if one.key == "instruction" and set(names) - {ALL_WORDS}:
-                said = "an instruction that is the same for all examples, at most with {labels}"
-                raise DataError(where(), said, repr(one.text))
-            for name in names:
-                if known and name not in known and name != ALL_WORDS:
-                    raise DataError(where(), f"one of the inputs {', '.join(known)}", repr(name), *did_you_mean(name, known))
+    for keys, one in (((kind, one.key), one) for kind in declared.asks for one in declared.written(kind)):
+        try:
+            names = one.names()
+        except ValueError as e:
+            yield keys, "a text with names of columns in braces, {{ for a brace", str(e)
+            return
+        if one.key == "instruction" and set(names) - {ALL_WORDS}:
+            yield keys, "an instruction that is the same for all examples, at most with {labels}", repr(one.text)
+        for name in names:
+            if known and name not in known and name != ALL_WORDS:
+                yield keys, f"one of the inputs {', '.join(known)}", repr(name), *did_you_mean(name, known)
     if not declared.inputs:
-        raise DataError(file.where(declared.asks[0]), "a column in braces: {text}", "none", "nothing of the examples is asked")
+        yield [declared.asks[0]], "a column in braces: {text}", "none", "nothing of the examples is asked"
 
 
-def _check_columns(declared: Declaration, file: TomlFile) -> None:
-    if declared.columns.reference is None and declared.form != "likelihoods":
-        raise DataError(file.where("columns"), "reference = …, the column of the right answer, in [columns]", "none")
-    if declared.columns.reference_is is not None and declared.form not in ("labels", "choices"):
+def _data(declared: Declaration) -> Faults:
+    data, columns = declared.data, declared.columns
+    if columns.reference is None and declared.form != "likelihoods":
+        yield ["columns"], "reference = …, the column of the right answer, in [columns]", "none"
+    if columns.reference_is is not None and declared.form not in ("labels", "choices"):
         found = " and ".join(declared.asks)
-        raise DataError(
-            file.where("columns", "reference_is"), "labels or choices where reference_is tells how they are told", found
-        )
-
-
-def _check_data(declared: Declaration, file: TomlFile) -> None:
-    data = declared.data
-    if "data" not in file.content:
+        yield ["columns", "reference_is"], "labels or choices where reference_is tells how they are told", found
+    if "data" not in declared.file.content:
         return  # it has none of its own: the user names some
-    for split in SPLITS:
-        value = getattr(data, split)
-        if value is not None and not (isinstance(value, str) or _all(value, str) or (_all(value, dict) and data.hub is None)):
-            raise DataError(file.where("data", split), "a path, a list of paths, or rows [[data.train]]", f"{value!r:.80}")
-    if data.hub is None and all(getattr(data, split) is None for split in SPLITS):
-        raise DataError(file.where("data"), "train, validation, test or hub", "none of them")
+    for split, value in data.splits.items():
+        if not (isinstance(value, str) or _all(value, str) or (_all(value, dict) and data.hub is None)):
+            yield ["data", split], "a path, a list of paths, or rows [[data.train]]", f"{value!r:.80}"
+    if data.hub is None and not data.splits:
+        yield ["data"], "train, validation, test or hub", "none of them"
     for key in ("revision", "config"):
         if getattr(data, key) is not None and data.hub is None:
-            raise DataError(file.where("data", key), "hub = … beside it", "none")
-    if data.config is not None and any(getattr(data, split) is not None for split in SPLITS):
-        raise DataError(file.where("data", "config"), "files of the repository, or one of its configs", "both")
+            yield ["data", key], "hub = … beside it", "none"
+    if data.config is not None and data.splits:
+        yield ["data", "config"], "files of the repository, or one of its configs", "both"
 
 
 def _all(value: Any, form: type) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and bool(value) and all(isinstance(v, form) for v in value)
+
+
+def columns_in(template: str) -> list[str]:
+    """The names in braces, each as it stands there; two braces are one. No code comes from a file: there is nothing else in them.
+
+    raises: ValueError if braces do not match, or there is more in them than a name
+    """
+    names = []
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is None:
+            continue
+        if not name or form or conversion:
+            raise ValueError(f"a brace with more or less than a name in {template!r}")
+        names.append(name)
+    return names
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """The text, with what the names in braces stand for."""
+    # no `str.format`: it would look into the values for what a name with a dot or a bracket asks of them
+    return "".join(text + ("" if name is None else str(values[name])) for text, name, _, _ in Formatter().parse(template))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from ..data import Dataset, class_names, locate, read_answers
 from ..errors import DataError
@@ -29,22 +29,19 @@ UNANSWERABLE = "unanswerable"
 class Texts(DeclaredTask):
     """What comes next, or what does it say in another way? The reference is a list of texts, or several under names."""
 
-    form_type: ClassVar[str] = "text-generation"
+    hub_type = "text-generation"
 
     def __init__(
         self, name: str, *, text: str, reference: str | Mapping[str, str], instruction: str = "", max_new_tokens: int = 64,
         **said: Any,
     ) -> None:  # fmt: skip
-        """A text that is to be written: asked by `Generate`.
+        """Asked by `Generate`.
 
-        text, instruction: templates with names of columns in braces
+        text, instruction: templates
         reference: the column of what is right, a text or a list of them; or such columns by the names that a metric wants
-        said: `metrics`, `data` and whatever else a task's file says
-
-        raises: DataError for what declares no task
         """
-        tables = {"Generate": {"text": text, "instruction": instruction, "max_new_tokens": max_new_tokens}}
-        super().__init__(name, **{**tables, "reference": reference, **said})
+        table = {"text": text, "instruction": instruction, "max_new_tokens": max_new_tokens}
+        super().__init__(name, reference=reference, **{"Generate": table, **said})
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Any:
         if isinstance(cell, Mapping):
@@ -75,48 +72,38 @@ class Texts(DeclaredTask):
 class Spans(DeclaredTask):
     """Which part of the context answers? The reference is the answers' "text" and their "answer_start" in it."""
 
-    form_type: ClassVar[str] = "question-answering"
+    hub_type = "question-answering"
 
     def __init__(
         self, name: str, *, question: str, context: str, reference: str | Mapping[str, str], may_abstain: bool = False,
         instruction: str = "", **said: Any,
     ) -> None:  # fmt: skip
-        """A question about a text: asked by `ExtractSpan`, and, where there is an instruction, by `Generate`.
+        """Asked by `ExtractSpan`, and, where there is an instruction, by `Generate`.
 
-        question: a template with names of columns in braces
+        question: a template
         context: the column of the text
         reference: the column of the answers, or {"text": …, "answer_start": …} for two
-        said: `metrics`, `data` and whatever else a task's file says
-
-        raises: DataError for what declares no task
         """
         span = {"question": question, "context": context, "may_abstain": may_abstain}
         written = {"text": f"{{{context}}}\n\nQuestion: {question}", "instruction": instruction} if instruction else None
         tables = {"ExtractSpan": span, "Generate": written}
-        super().__init__(name, **{**tables, "reference": reference, **said})
-
-    @property
-    def said(self) -> Any:
-        """The table [ExtractSpan]."""
-        return self.declared.ExtractSpan
+        super().__init__(name, reference=reference, **{**tables, **said})
 
     @property
     def may_abstain(self) -> bool:
         """Whether a question may have no answer: metrics ask for it."""
-        return bool(self.said.may_abstain)
+        return self.declared.ExtractSpan is not None and self.declared.ExtractSpan.may_abstain
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Texts alone stand where they first occur in the context."""
-        context = inputs[self.said.context]
+        name = cast(Any, self.declared.ExtractSpan).context
         texts, said = read_answers(where, cell)
         if not texts and not self.may_abstain:
             raise DataError(where, "an answer, or may_abstain = true in [ExtractSpan]", f"{cell!r:.60}")
-        starts = [locate(context, text, start) for text, start in zip(texts, said, strict=True)]
+        starts = [locate(inputs[name], text, start) for text, start in zip(texts, said, strict=True)]
         for text, start, place in zip(texts, said, starts, strict=True):
             if place is None or start not in (None, place):
-                raise DataError(
-                    where, f"answers that stand in {self.said.context!r} where they should", f"{text!r:.60} at {start!r}"
-                )
+                raise DataError(where, f"answers that stand in {name!r} where they should", f"{text!r:.60} at {start!r}")
         return {"text": texts, "answer_start": starts}
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
@@ -150,20 +137,16 @@ class Spans(DeclaredTask):
 class Tags(DeclaredTask):
     """Which words are what? The reference is the [label, start, end] of each span of words [start, end)."""
 
-    form_type: ClassVar[str] = "token-classification"
+    hub_type = "token-classification"
 
     def __init__(self, name: str, *, words: str, reference: str, marked: str | None = None, **said: Any) -> None:
-        """Words that get a tag each: asked by `Tag`.
+        """Asked by `Tag`.
 
         words: the column of the words, a list or a text with spaces between them
         reference: the column of the tags, O, B-… and I-…
         marked: the column of the places of words of interest, from 0
-        said: `metrics`, `data`, `labels` and whatever else a task's file says
-
-        raises: DataError for what declares no task
         """
-        tables = {"Tag": {"words": words, "marked": marked}}
-        super().__init__(name, **{**tables, "reference": reference, **said})
+        super().__init__(name, reference=reference, **{"Tag": {"words": words, "marked": marked}, **said})
 
     def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
         """A file may name the tags instead of the spans' labels, in the order of their numbers."""
@@ -240,15 +223,12 @@ class Tags(DeclaredTask):
 class Likelihoods(DeclaredTask):
     """How likely is a text? There is no reference: the text itself is what is predicted."""
 
-    form_type: ClassVar[str] = "text-generation"
+    hub_type = "text-generation"
 
     def __init__(self, name: str, *, text: str, context: str = "", **said: Any) -> None:
-        """A text whose likelihood is wanted: asked by `LogLikelihood`.
+        """Asked by `LogLikelihood`.
 
-        text, context: templates with names of columns in braces; what is scored, and what stands before it
-        said: `metrics`, `data` and whatever else a task's file says
-
-        raises: DataError for what declares no task
+        text, context: templates; what is scored, and what stands before it
         """
         super().__init__(name, **{"LogLikelihood": {"text": text, "context": context}, **said})
 
