@@ -187,10 +187,7 @@ def metric(
     raises: TypeError if the function names something else, or returns several numbers whose names nobody says
     """
 
-    def decorate(function: Callable[..., Any]) -> FunctionMetric:
-        return FunctionMetric(name, function, _means(name, function, scores), version, description)
-
-    return decorate
+    return lambda function: FunctionMetric(name, function, scores, version, description)
 
 
 GIVEN: Mapping[str, Callable[[Prediction, Example, "Task | None"], Any]] = {
@@ -204,17 +201,34 @@ class FunctionMetric(Means):
     """The metric that `metric` makes of a function; it can still be called as one."""
 
     def __init__(
-        self, name: str, function: Callable[..., Any], means: Mapping[str, ScoreInfo], version: int | None, description: str
-    ) -> None:
-        """raises: TypeError if the function names what it cannot be given"""
+        self, name: str, function: Callable[..., Any], scores: ScoreInfo | Mapping[str, ScoreInfo] | None, version: int | None,
+        description: str,
+    ) -> None:  # fmt: skip
+        """raises: TypeError, as `metric`"""
         update_wrapper(self, function)  # its module is the one to blame
-        self.name, self.function, self._means, self.stated = name, function, means, version
+        self.name, self.function, self.stated = name, function, version
+        self._means = self._meant(scores)
         self.description = description or (inspect.getdoc(function) or "").partition("\n")[0].rstrip(".")
         self.task: Task | None = None
         self.given = tuple(inspect.signature(function).parameters)
         strange = [parameter for parameter in self.given if parameter not in GIVEN]
         if strange:
             raise TypeError(f"metric {name!r} asks for {strange[0]!r}; it can be given {', '.join(GIVEN)}")
+
+    def _meant(self, scores: ScoreInfo | Mapping[str, ScoreInfo] | None) -> Mapping[str, ScoreInfo]:
+        """What the scores mean: every example counts alike where the return type says plain numbers."""
+        told = SimpleNamespace(__annotations__={"return": self.function.__annotations__.get("return", float)})
+        returned = get_type_hints(told, self.function.__globals__)["return"]
+        if hasattr(returned, "_fields"):
+            hints = get_type_hints(returned)
+        elif issubclass(get_origin(returned) or object, Mapping) or isinstance(scores, Mapping):
+            hints = dict.fromkeys(scores if isinstance(scores, Mapping) else (), (get_args(returned) or (float,))[-1])
+        else:
+            hints = {self.name: returned}
+        if not hints:
+            raise TypeError(f"metric {self.name!r} returns several numbers: say their names, {{name: ScoreInfo(), …}}")
+        infos = {n: scores.get(n, ScoreInfo()) if isinstance(scores, Mapping) else scores or ScoreInfo() for n in hints}
+        return {n: replace(info, mean_of=n if hints[n] in (float, int, bool) else None) for n, info in infos.items()}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -262,24 +276,3 @@ class FunctionMetric(Means):
         if ast.get_docstring(definition) is not None:
             definition.body = definition.body[1:]
         return hashlib.sha256(ast.unparse(definition).encode()).hexdigest()[:16]
-
-
-def _means(
-    name: str, function: Callable[..., Any], scores: ScoreInfo | Mapping[str, ScoreInfo] | None
-) -> Mapping[str, ScoreInfo]:
-    """What the function's scores mean: every example counts alike where the return type says plain numbers.
-
-    raises: TypeError, as `metric`
-    """
-    told = SimpleNamespace(__annotations__={"return": function.__annotations__.get("return", float)})
-    returned = get_type_hints(told, function.__globals__)["return"]
-    if hasattr(returned, "_fields"):
-        hints = get_type_hints(returned)
-    elif issubclass(get_origin(returned) or object, Mapping) or isinstance(scores, Mapping):
-        hints = dict.fromkeys(scores if isinstance(scores, Mapping) else (), (get_args(returned) or (float,))[-1])
-    else:
-        hints = {name: returned}
-    if not hints:
-        raise TypeError(f"metric {name!r} returns several numbers: say their names, {{name: ScoreInfo(), …}}")
-    infos = {n: scores.get(n, ScoreInfo()) if isinstance(scores, Mapping) else scores or ScoreInfo() for n in hints}
-    return {n: replace(info, mean_of=n if hints[n] in (float, int, bool) else None) for n, info in infos.items()}

@@ -53,7 +53,7 @@ class Request:
 
     def texts(self) -> Iterator[str]:
         """Every text in the request, for learning a tokenizer."""
-        yield from _strings(to_json(self))
+        yield from strings(to_json(self))
 
     def label_set(self) -> tuple[str, ...] | None:
         """The labels of which the answer gives some, as a head has them; empty if nobody knows them yet; None: it needs none."""
@@ -347,12 +347,9 @@ def _fields(form: Any) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(form)}
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for v in value.values():
-            yield from _strings(v)
-    elif isinstance(value, list):
-        for v in value:
-            yield from _strings(v)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(item)

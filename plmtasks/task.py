@@ -236,10 +236,8 @@ class Perturbation(ABC):
                 inputs[name] = self.rewrite(value, draw)
             elif isinstance(value, list) and all(isinstance(word, str) for word in value):
                 inputs[name] = list(self.rewrite_words(value, draw))
-                if len(inputs[name]) != len(value):
-                    raise PluginError(
-                        f"perturbation {self.name!r} made {len(inputs[name])} words of {len(value)}: {value!r:.200}"
-                    )
+                if (count := len(inputs[name])) != len(value):
+                    raise PluginError(f"perturbation {self.name!r} made {count} words of {len(value)}: {value!r:.200}")
         return None if inputs == example.inputs else replace(example, inputs=inputs)
 
     def signature(self) -> str:

@@ -12,8 +12,6 @@ from ..examples import Example
 from ..files import bad_rows_aside
 from .dataset import Dataset, warn_flaws
 
-__all__ = ["LETTERS", "READINGS", "Cell", "check_reading", "predicted", "settle", "whole"]
-
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """How choices are called, in their order."""
 
@@ -30,6 +28,8 @@ HIDDEN = ("the references of this split are not public, it seems", "evaluate ano
 
 Positions = Mapping[str, int]
 """Reading → the position of the candidate that a cell means by it."""
+
+Row = tuple["Cell", Positions]
 
 Finish = Callable[[Example, Sequence[int]], Example]
 """Makes the example of one whose reference is cells, and of the positions that they mean."""
@@ -112,28 +112,28 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
 
     def read(split: str) -> Iterator[Example]:
         examples = list(data.readers[split]())
-        rows = _Rows(name=f"{data.name}, split {split}", column=column, others=_cells_beside(data, split))
-        made = list(rows.settled(examples, said, finish))
+        every = [cell for e in examples for cell in cells(e) or ()]
+        rows = _Rows(name=f"{data.name}, split {split}", column=column, others=beside(split))
+        found = iter(rows.meant(every, said))
+        made = [e if its is None else finish(e, [next(found) for _ in its]) for e in examples for its in [cells(e)]]
         if rows.counted:
             counted[split] = rows.counted
         if len(set(counted.values())) > 1:
             told = ", ".join(f"{READINGS[how]} in {name}" for name, how in counted.items())
             raise DataError(data.name, f"{column}s that count alike in all splits", told, rows.hint("index", "number"))
-        named.update((label, None) for e in examples for c in cells(e) or () if not c.choices for label in c.candidates)
+        named.update((label, None) for cell in every if not cell.choices for label in cell.candidates)
         yield from made
+
+    def beside(split: str) -> Iterator[Cell]:
+        """The cells of the other splits, whose bad rows are told where they are read for themselves."""
+        for other in data.readers:
+            if other != split:
+                with bad_rows_aside():
+                    examples = list(data.readers[other]())
+                yield from (cell for e in examples for cell in cells(e) or ())
 
     readers = {split: partial(read, split) for split in data.readers}
     return replace(data, readers=readers, labels=lambda: tuple(named), _read={}, _left_out={})
-
-
-def _cells_beside(data: Dataset, split: str) -> Iterator[Cell]:
-    """The cells of the other splits, whose bad rows are told where they are read for themselves."""
-    for other in data.readers:
-        if other != split:
-            with bad_rows_aside():
-                examples = list(data.readers[other]())
-            for example in examples:
-                yield from cells(example) or ()
 
 
 def predicted(path: Path, cells: Sequence[Cell]) -> list[int | None]:
@@ -146,17 +146,17 @@ def predicted(path: Path, cells: Sequence[Cell]) -> list[int | None]:
     return [next(found) if cell.positions() else None for cell in cells]
 
 
-def _positions(cells: Iterable[Cell]) -> list[Positions]:
-    """Of each cell; labels, which are the same in all rows of a file, are looked up once."""
+def _rows(cells: Iterable[Cell]) -> list[Row]:
+    """Each cell with its positions; labels, which are the same in all rows of a file, are looked up once."""
     known: dict[Any, Positions] = {}
-    found, before = [], None
+    found: list[Row] = []
     for cell in cells:
-        if before is None or cell.choices or cell.candidates is not before.candidates:
+        if not found or cell.choices or cell.candidates is not found[-1][0].candidates:
             known = {}
-        before, key = cell, (type(cell.value), str(cell.value))
+        key = (type(cell.value), str(cell.value))
         if key not in known:
             known[key] = cell.positions()
-        found.append(known[key])
+        found.append((cell, known[key]))
     return found
 
 
@@ -185,12 +185,6 @@ class _Rows:
     unsure: bool = False
     """Whether it might as well have been the other."""
 
-    def settled(self, examples: Sequence[Example], said: str, finish: Finish) -> Iterator[Example]:
-        found = iter(self.meant([cell for e in examples for cell in cells(e) or ()], said))
-        for e in examples:
-            its = cells(e)
-            yield e if its is None else finish(e, [next(found) for _ in its])
-
     def meant(self, cells: Sequence[Cell], said: str) -> list[int]:
         """The position that each cell means; it is said where numbers do not count from 0 for sure.
 
@@ -198,102 +192,89 @@ class _Rows:
 
         raises: DataError if a cell means nothing, or all together can be read in more than one way
         """
-        every = _positions(cells)
-        open_ = [cell for cell, found in zip(cells, every, strict=True) if said not in found]
+        every = _rows(cells)
         # numbers that count from 0 do not count from 1 where they are too high
         unlike = {"index": "number", "number": "index"}.get(said)
-        left = [{how: at for how, at in found.items() if how != unlike} for found in every if said not in found]
-        rest = iter(self._meant(open_, left))
+        rows = [(cell, {h: at for h, at in found.items() if h != unlike}) for cell, found in every if said not in found]
+        rest = iter(self._meant(rows))
         first = "the first choice" if cells and cells[0].choices else f"{cells[0].candidates[0]!r:.40}" if cells else ""
+        of = f"of {len(cells)} {self.column}s"
         if self.unsure:
-            which = self.hint("index", "number")
-            warn_flaws(
-                self.name,
-                len(open_),
-                f"of {len(cells)} {self.column}s may count from 0 or 1; they are read so that 0 is {first}; {which}",
-            )
+            how = f"may count from 0 or 1; they are read so that 0 is {first}; {self.hint('index', 'number')}"
+            warn_flaws(self.name, len(rows), f"{of} {how}")
         elif self.counted == "number":
-            warn_flaws(
-                self.name,
-                len(open_),
-                f"of {len(cells)} {self.column}s count from 1 and not from 0; they are read so that 1 is {first}",
-            )
-        return [found[said] if said in found else next(rest) for found in every]
+            warn_flaws(self.name, len(rows), f"{of} count from 1 and not from 0; they are read so that 1 is {first}")
+        return [found[said] if said in found else next(rest) for _, found in every]
 
-    def _meant(self, cells: Sequence[Cell], every: Sequence[Positions]) -> list[int]:
-        self._refuse_unknown(cells, every)
-        fitting = [reading for reading in (NAME, *READINGS) if all(reading in found for found in every)]
-        if not cells or NAME in fitting:
-            return [found[NAME] for found in every]
+    def _meant(self, rows: Sequence[Row]) -> list[int]:
+        self._refuse_unknown(rows)
+        fitting = [reading for reading in (NAME, *READINGS) if all(reading in found for _, found in rows)]
+        if not rows or NAME in fitting:
+            return [found[NAME] for _, found in rows]
         if not fitting:
-            return self._mixed(cells, every)
-        reading = fitting[0] if fitting[0] in ("text", "letter") else self._count(every, fitting)
-        self._weigh(cells, every, reading, fitting)
-        return [found[reading] for found in every]
-
-    def _weigh(self, cells: Sequence[Cell], every: Sequence[Positions], reading: str, fitting: Sequence[str]) -> None:
-        """Refuses the rows in which a text and a position disagree, or says how the file as a whole settled them."""
+            return self._mixed(rows)
+        reading = fitting[0] if fitting[0] in ("text", "letter") else self._count(fitting)
+        # the rows in which a text and a position disagree; what is written as a choice's text, or as a label's name, is that
         rivals = fitting if reading == "text" else ("text",)
         doubts = [
-            i for i, (cell, found) in enumerate(zip(cells, every, strict=True))
-            # what is written as the text of a choice, or as the name of a label, is that
+            (cell, found) for cell, found in rows
             if not (reading == "text" and (isinstance(cell.value, str) or not cell.choices))
             and any(cell.candidates[found[how]] != cell.candidates[found[reading]] for how in rivals if how in found)
         ]  # fmt: skip
         if doubts and (reading == "text" or len(fitting) > 1):
-            self._refuse(cells, every, doubts[0])
-        said = f"of {len(cells)} {self.column}s are the text of another candidate; all are read as {READINGS[reading]}"
+            self._refuse(rows, *doubts[0])
+        said = f"of {len(rows)} {self.column}s are the text of another candidate; all are read as {READINGS[reading]}"
         warn_flaws(self.name, len(doubts), f"{said}; {self.hint(reading, 'text')}")
+        return [found[reading] for _, found in rows]
 
-    def _count(self, every: Sequence[Positions], fitting: Sequence[str]) -> str:
+    def _count(self, fitting: Sequence[str]) -> str:
         """From where numbers count: index or number."""
-        self.counted, self.unsure = fitting[0], False
+        self.counted = fitting[0]
         if len(fitting) > 1:
-            numbers = [found for found in _positions(self.others) if "index" in found or "number" in found]
+            numbers = [found for _, found in _rows(self.others) if "index" in found or "number" in found]
             settled = [reading for reading in fitting if numbers and all(reading in found for found in numbers)]
             self.counted, self.unsure = settled[0] if len(settled) == 1 else "index", len(settled) != 1
         return self.counted
 
-    def _mixed(self, cells: Sequence[Cell], every: Sequence[Positions]) -> list[int]:
+    def _mixed(self, rows: Sequence[Row]) -> list[int]:
         """No reading fits all rows: numbers then count alike, and what may be a number and something else is refused."""
-        numbers = [i for i, found in enumerate(every) if "index" in found or "number" in found]
-        fitting = [reading for reading in ("index", "number") if all(reading in every[i] for i in numbers)]
+        numbers = [(cell, found) for cell, found in rows if "index" in found or "number" in found]
+        fitting = [reading for reading in ("index", "number") if all(reading in found for _, found in numbers)]
         if numbers and not fitting:
-            high, low = (next(cells[i] for i in numbers if reading not in every[i]) for reading in ("index", "number"))
+            high, low = (next(cell for cell, found in numbers if reading not in found) for reading in ("index", "number"))
             expected = f"{self.column}s that count from 0 or from 1 in all rows"
             raise DataError(high.place, expected, f"{high.value!r}, and {low.value!r} at {low.place}", _known(high))
-        counted = self._count([every[i] for i in numbers], fitting) if numbers else ""
+        counted = self._count(fitting) if numbers else ""
         chosen = []
-        for i, found in enumerate(every):
+        for cell, found in rows:
             meant = [at for reading, at in found.items() if reading not in ("index", "number") or reading == counted]
-            if len({cells[i].candidates[at] for at in meant}) > 1:
-                self._refuse(cells, every, i)
+            if len({cell.candidates[at] for at in meant}) > 1:
+                self._refuse(rows, cell, found)
             chosen.append(meant[0])
         return chosen
 
-    def _refuse_unknown(self, cells: Sequence[Cell], every: Sequence[Positions]) -> None:
-        unknown = [cell for cell, found in zip(cells, every, strict=True) if not found]
+    def _refuse_unknown(self, rows: Sequence[Row]) -> None:
+        unknown = [cell for cell, found in rows if not found]
         if not unknown:
             return
-        if len(unknown) == len(cells) > 1 and all(whole(cell.value) == -1 for cell in cells):
-            raise DataError(self.name, f"{self.column}s", f"-1, which stands for none, in all {len(cells)} rows", *HIDDEN)
+        if len(unknown) == len(rows) > 1 and all(whole(cell.value) == -1 for cell in unknown):
+            raise DataError(self.name, f"{self.column}s", f"-1, which stands for none, in all {len(rows)} rows", *HIDDEN)
         first = unknown[0]
         last = len(first.candidates) - 1
         names = ", ".join(first.names) or f"A to {LETTERS[min(last, 25)]}, or 0 to {last}"
         expected = f"the right choice as {names}, or its text" if first.choices else "a known label"
-        more = [f"{len(unknown)} of {len(cells)} rows have none of them"] if len(unknown) > 1 else []
+        more = [f"{len(unknown)} of {len(rows)} rows have none of them"] if len(unknown) > 1 else []
         absent = ["-1 mostly stands for a label that is missing"] if whole(first.value) == -1 else []
         raise DataError(first.place, expected, f"{first.value!r:.60}", _known(first), *absent, *more)
 
-    def _refuse(self, cells: Sequence[Cell], every: Sequence[Positions], at: int) -> None:
+    def _refuse(self, rows: Sequence[Row], cell: Cell, found: Positions) -> None:
         """raises: DataError for rows that can be read in more than one way, of which one is shown"""
-        cell, found = cells[at], every[at]
         told = ", ".join(f"{cell.candidates[found[how]]!r:.40} by {words}" for how, words in READINGS.items() if how in found)
-        sizes = {how: sum(how in found for found in every) for how in READINGS}
-        fit = ", ".join(f"{sizes[how]} as {words}" for how, words in READINGS.items() if sizes[how])
+        sizes = {words: sum(how in its for _, its in rows) for how, words in READINGS.items()}
+        fit = ", ".join(f"{size} as {words}" for words, size in sizes.items() if size)
         raise DataError(
             cell.place, f"{self.column}s that can be read in one way alone", f"{cell.value!r:.60}, which is {told}",
-            f"of {len(cells)} rows, {fit} can be read", self.hint(*found),
+            f"of {len(rows)} rows, {fit} can be read", self.hint(*found),
         )  # fmt: skip
 
     def hint(self, *readings: str) -> str:

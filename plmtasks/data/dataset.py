@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,6 @@ from ..files import (
     read_lines,
     read_records,
 )  # fmt: skip
-
-__all__ = [
-    "SPLIT_FILES",
-    "Dataset",
-    "HubData",
-    "Patterns",
-    "Reader",
-    "draw",
-    "hub_dataset",
-    "hub_file",
-    "open_dataset",
-    "read_predictions",
-    "split_files",
-    "texts_only",
-    "warn_flaws",
-    "write_predictions",
-]  # fmt: skip
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -83,21 +67,19 @@ class Dataset:
         if split not in self.readers:
             raise InputError(f"{self.name} has no split {split!r}", f"it has: {', '.join(self.readers)}")
         if split not in self._read:
+            here = f"{self.name}, split {split}"
             with bad_rows_aside() as bad:
                 examples = tuple(self.readers[split]())
             if bad.errors and not (self.skip_bad_rows and examples):
                 raise bad.error(all_bad=not examples)
             if not examples:
-                raise DataError(f"{self.name}, split {split}", "at least one example", "none")
+                raise DataError(here, "at least one example", "none")
             twice = [id_ for id_, n in Counter(e.id for e in examples).items() if n > 1]
             if twice:
-                raise DataError(
-                    f"{self.name}, split {split}", "a different id for each example", f"{twice[0]!r} more than once",
-                    counted(len(twice), "id is not unique", "ids are not unique"),
-                )  # fmt: skip
+                many = counted(len(twice), "id is not unique", "ids are not unique")
+                raise DataError(here, "a different id for each example", f"{twice[0]!r} more than once", many)
             self._read[split], self._left_out[split] = examples, len(bad.errors)
-            of = f" of {bad.rows:,}" if bad.rows else ""
-            here, left = f"{self.name}, split {split}", f"{of} cannot be used, and"
+            left = f"{f' of {bad.rows:,}' if bad.rows else ''} cannot be used, and"
             warn_flaws(here, len(bad.errors), f"rows{left} are left out", f"row{left} is left out")
             warn_flaws(here, sum(map(is_empty, examples)), "examples have an empty text", "example has an empty text")
         return self._read[split]
@@ -171,48 +153,36 @@ def open_dataset(
 
     raises: InputError if neither is there, or there are names for the columns of no file
     """
-    readers: dict[str, Callable[[], Iterable[Example]]] = {}
-    published = False
+    readers: Mapping[str, Callable[[], Iterable[Example]]] = {}
+    published, train = False, source.train_data
     said = said or Layout.of(source.columns, source.rows, source.separator)
-    if source.data is not None:
-        readers.update(_readers(source.data, _laid_out(read, said), patterns))
-        name = source.data
-    elif own is not None:
-        if (source.columns or source.rows or source.separator) and source.train_data is None:
-            raise InputError(f"--columns is for your own files, and {name} has none of them here", "name them with --data PATH")
-        readers.update(own.readers)
-        name, published = own.name, own.published
-    elif source.train_data is None:
-        raise InputError(f"{name} has no data of its own here", "name a file or folder with --data PATH")
-    if source.train_data is not None:
-        found = _readers(source.train_data, _laid_out(read, said), patterns)
-        if "train" not in found and len(found) > 1:
-            raise InputError(f"{source.train_data}: no train split", f"its splits: {', '.join(found)}")
-        readers = {
-            "train": found.get("train") or next(iter(found.values())),
-            **{s: r for s, r in readers.items() if s != "train"},
-        }
-    return Dataset(
-        name=name, readers=readers, published=published, train_name=source.train_data, skip_bad_rows=source.skip_bad_rows
-    )
 
-
-def _laid_out(read: Reader, said: Layout) -> Reader:
     def examples(path: Path) -> Iterable[Example]:
         with laid_out(said):
             return list(read(path))
 
-    return examples
+    def of_files(where: str) -> Mapping[str, Callable[[], Iterable[Example]]]:
+        if where.startswith("hf://"):
+            files = _generic_hub_files(where)
+        else:
+            files = split_files(Path(where), patterns(Path(where)) if callable(patterns) else patterns)
+        return {split: partial(examples, path) for split, path in files.items()}
 
-
-def _readers(
-    where: str, read: Reader, patterns: Patterns | Callable[[Path], Patterns]
-) -> dict[str, Callable[[], Iterable[Example]]]:
-    if where.startswith("hf://"):
-        files = _generic_hub_files(where)
-    else:
-        files = split_files(Path(where), patterns(Path(where)) if callable(patterns) else patterns)
-    return {split: (lambda path=path: read(path)) for split, path in files.items()}  # type: ignore[misc]
+    if source.data is not None:
+        readers, name = of_files(source.data), source.data
+    elif own is not None:
+        if (source.columns or source.rows or source.separator) and train is None:
+            raise InputError(f"--columns is for your own files, and {name} has none of them here", "name them with --data PATH")
+        readers, name, published = own.readers, own.name, own.published
+    elif train is None:
+        raise InputError(f"{name} has no data of its own here", "name a file or folder with --data PATH")
+    if train is not None:
+        found = of_files(train)
+        if "train" not in found and len(found) > 1:
+            raise InputError(f"{train}: no train split", f"its splits: {', '.join(found)}")
+        first = found.get("train") or next(iter(found.values()))
+        readers = {"train": first, **{s: r for s, r in readers.items() if s != "train"}}
+    return Dataset(name=name, readers=readers, published=published, train_name=train, skip_bad_rows=source.skip_bad_rows)
 
 
 def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]:
@@ -230,16 +200,13 @@ def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]
     names = sorted(p.name for p in path.iterdir() if p.is_file())
     found: dict[str, Path] = {}
     for split, globs in patterns.items():
-        for pattern in globs:
-            fitting = [n for n in names if fnmatch.fnmatch(n.lower(), pattern)]
-            if len(fitting) > 1:
-                raise InputError(
-                    f"{path}: more than one file could be the {split} split: {', '.join(fitting)}",
-                    "name one of them with --data, or leave one of them in the folder",
-                )
-            if fitting:
-                found[split] = path / fitting[0]
-                break
+        fitting = next(filter(None, ([n for n in names if fnmatch.fnmatch(n.lower(), g)] for g in globs)), [])
+        if len(fitting) > 1:
+            raise InputError(
+                f"{path}: more than one file could be the {split} split: {', '.join(fitting)}",
+                "name one of them with --data, or leave one of them in the folder",
+            )
+        found.update((split, path / name) for name in fitting)
     if not found:
         wanted = ", ".join(p for globs in patterns.values() for p in globs)
         raise InputError(f"{path}: no file of any split", f"looked for: {wanted}", f"found: {', '.join(names) or 'no file'}")
@@ -249,10 +216,11 @@ def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]
 def hub_dataset(hub: HubData, read_rows: Callable[[Iterable[tuple[str, dict[str, Any]]]], Iterable[Example]]) -> Dataset:
     """A pinned data set of the hub; `read_rows` makes examples of (where, row) pairs."""
 
-    def reader(split: str) -> Callable[[], Iterable[Example]]:
-        return lambda: read_rows(read_records(hub_file(hub.repo, hub.files[split], hub.revision)))
+    def read(path: str) -> Iterable[Example]:
+        return read_rows(read_records(hub_file(hub.repo, path, hub.revision)))
 
-    return Dataset(name=f"hf://{hub.repo}@{hub.revision}", readers={s: reader(s) for s in hub.files}, published=True)
+    readers = {split: partial(read, path) for split, path in hub.files.items()}
+    return Dataset(name=f"hf://{hub.repo}@{hub.revision}", readers=readers, published=True)
 
 
 def hub_file(repo: str, path: str, revision: str) -> Path:

@@ -6,8 +6,6 @@ from typing import Any
 
 from ..errors import DataError
 
-__all__ = ["locate", "read_answers"]
-
 Answers = tuple[list[str], list[int | None]]
 """Texts and the offsets of their first characters, None where the file has none."""
 

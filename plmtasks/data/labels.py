@@ -13,8 +13,6 @@ from ..files import read_lines
 from .candidates import HIDDEN, whole
 from .dataset import Dataset, warn_flaws
 
-__all__ = ["class_names", "labels_found", "labels_named", "refuse_unknown"]
-
 
 def labels_named(path: Path, columns: Iterable[str]) -> list[str]:
     """The labels in the order of their numbers, where a file `labels.txt` beside the data or its own schema names them.
@@ -77,15 +75,14 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     known = set(labels)
     if not known:
         return
-    rows = [(set(_labels(e)), _is_spans(e.reference)) for e in data[split]]
-    counts = Counter(label for its, _ in rows for label in its - known)
+    rows = [set(_labels(e)) for e in data[split]]
+    counts = Counter(label for its in rows for label in its - known)
     if not counts:
         return
-    strange, where = sum(bool(its - known) for its, _ in rows), f"{data.name}, split {split}"
-    if all(spans for _, spans in rows) and any(its & known for its, _ in rows):
-        warn_flaws(
-            where, strange, f"of {len(rows)} sentences have labels that are not learned: {_listed(counts)}; they count as missed"
-        )
+    strange, where = sum(bool(its - known) for its in rows), f"{data.name}, split {split}"
+    if any(its & known for its in rows) and all(_is_spans(e.reference) for e in data[split]):
+        said = f"of {len(rows)} sentences have labels that are not learned: {_listed(counts)}; they count as missed"
+        warn_flaws(where, strange, said)
         return
     expected = f"labels of the training data: {', '.join(labels[:20])}{', …' * (len(labels) > 20)}"
     if strange == len(rows) and set(counts) == {"-1"}:

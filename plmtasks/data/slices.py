@@ -12,8 +12,6 @@ from ..examples import Example
 from ..files import read_toml, value_hash
 from .languages import is_spaced
 
-__all__ = ["DOCUMENT_LENGTHS", "TEXT_LENGTHS", "by_count", "by_length"]
-
 TEXT_LENGTHS = (10, 20, 40)
 """What parts sentences by their words; twice as many characters where words are not set apart."""
 

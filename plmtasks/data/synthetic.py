@@ -5,10 +5,9 @@ is hard on purpose, so that models differ: rare words and names, passives, "not 
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import islice
 
 SPLIT_SIZES = {"train": 600, "validation": 100, "test": 200}
 
@@ -107,13 +106,8 @@ class Event:
 
     def phrases(self, language: str = "en") -> Sequence[tuple[str, str | None]]:
         """The sentence cut into (words with spaces between, PropBank role or None)."""
-        who, what, how, where, when, verb = (
-            (getattr(word, language), role)
-            for word, role in (
-                (self.who, "ARG0"), (self.what, "ARG1"), (self.how, "ARGM-MNR"), (self.where, "ARGM-LOC"),
-                (self.when, "ARGM-TMP"), (self.verb, "V"),
-            )
-        )  # fmt: skip
+        roles = {"who": "ARG0", "what": "ARG1", "how": "ARGM-MNR", "where": "ARGM-LOC", "when": "ARGM-TMP", "verb": "V"}
+        who, what, how, where, when, verb = ((getattr(getattr(self, part), language), role) for part, role in roles.items())
         told: tuple[tuple[str, str | None], ...]
         if language == "zh":
             done = ("了", None)
@@ -135,26 +129,18 @@ def events(split: str, size: int | None = None) -> tuple[Event, ...]:
 
 @cache
 def _events() -> dict[str, tuple[Event, ...]]:
-    drawn = _drawn()
-    return {
-        split: tuple(_noted(event, split, number) for number, event in enumerate(islice(drawn, POOL))) for split in SPLIT_SIZES
-    }
-
-
-def _noted(event: Event, split: str, number: int) -> Event:
-    """The event with its id, and with the sentiment that the data set says."""
-    wrong = split == "train" and number % WRONG == WRONG - 1
-    return replace(event, id=f"{split}-{number:04d}", sentiment=_other(event.sentiment) if wrong else event.sentiment)
-
-
-def _drawn() -> Iterator[Event]:
-    """Different events without end."""
+    """Different ones for each split, with their ids, and with the sentiments that the data set says."""
     chance, known = random.Random("plmtasks samples 2"), set[str]()
-    while True:
-        event = _draw(chance)
-        if not known & (both := {event.english(), event.chinese()}):
-            known |= both
-            yield event
+    found: dict[str, list[Event]] = {split: [] for split in SPLIT_SIZES}
+    for split, drawn in found.items():
+        while len(drawn) < POOL:
+            event = _draw(chance)
+            if not known & (both := {event.english(), event.chinese()}):
+                known |= both
+                wrong = split == "train" and len(drawn) % WRONG == WRONG - 1
+                sentiment = _other(event.sentiment) if wrong else event.sentiment
+                drawn.append(replace(event, id=f"{split}-{len(drawn):04d}", sentiment=sentiment))
+    return {split: tuple(drawn) for split, drawn in found.items()}
 
 
 def _draw(chance: random.Random) -> Event:

@@ -5,32 +5,16 @@ from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
 
+from .. import requests as kinds
 from ..data import ROLES, SENTIMENTS, Event, events
 from ..reading import bio_tags, may_follow, sure_choice, sure_label, sure_text
-from ..requests import (
-    BUILT_IN,
-    Answer,
-    Choose,
-    Classify,
-    ExtractSpan,
-    ExtractSpanAnswer,
-    Generate,
-    GenerateAnswer,
-    Likelihood,
-    LogLikelihood,
-    LogLikelihoodAnswer,
-    Request,
-    Span,
-    Tag,
-    TagAnswer,
-    to_json,
-)
+from ..requests import Answer, Request, to_json
 
 Pair = tuple[Request, Answer]
 
 LABELS = tuple(sorted(SENTIMENTS))
 TAGS = bio_tags(ROLES)
-KINDS = tuple(form.kind() for form in BUILT_IN)
+KINDS = tuple(form.kind() for form in kinds.BUILT_IN)
 
 
 def solved(kind: str, count: int = 10) -> list[Pair]:
@@ -39,18 +23,21 @@ def solved(kind: str, count: int = 10) -> list[Pair]:
 
 
 def _solved(event: Event) -> Iterator[Pair]:
-    text, thing = event.english(), f"the {event.thing.en}"
+    text, agent, thing = event.english(), f"the {event.agent.en}", f"the {event.thing.en}"
     tags = tuple(
         f"{'BI'[min(place, 1)]}-{role}" if role else "O"
         for phrase, role in event.phrases() for place, _ in enumerate(phrase.split())
     )  # fmt: skip
-    span = Span(start=text.index(thing), end=text.index(thing) + len(thing), score=1.0)
-    yield Classify(text=text, labels=LABELS), sure_label(LABELS, [event.sentiment])
-    yield Tag(words=tuple(text.split()), labels=TAGS, marked=(tags.index("B-V"),)), TagAnswer(labels=tags)
-    yield ExtractSpan(question=f"what was {event.verb.en} ?", context=text), ExtractSpanAnswer(spans=(span,))
-    yield Choose(instruction="What mood is it?", text=text, choices=LABELS), sure_choice(LABELS, [event.sentiment])
-    yield LogLikelihood(text=text), sure_text(text)
-    yield Generate(instruction="Who was it?", text=text, max_new_tokens=8), GenerateAnswer(text=f"the {event.agent.en}")
+    span = kinds.Span(start=text.index(thing), end=text.index(thing) + len(thing), score=1.0)
+    yield kinds.Classify(text=text, labels=LABELS), sure_label(LABELS, [event.sentiment])
+    yield kinds.Tag(words=tuple(text.split()), labels=TAGS, marked=(tags.index("B-V"),)), kinds.TagAnswer(labels=tags)
+    yield kinds.ExtractSpan(question=f"what was {event.verb.en} ?", context=text), kinds.ExtractSpanAnswer(spans=(span,))
+    yield kinds.Choose(instruction="What mood is it?", text=text, choices=LABELS), sure_choice(LABELS, [event.sentiment])
+    yield kinds.LogLikelihood(text=text), sure_text(text)
+    yield (
+        kinds.Generate(instruction="Who was it?", text=text, max_new_tokens=8),
+        kinds.GenerateAnswer(text=agent),
+    )
 
 
 @singledispatch
@@ -60,7 +47,7 @@ def wrong_with(request: Any, answer: Any) -> str:
 
 
 @wrong_with.register
-def _(request: Classify, answer: Any) -> str:
+def _(request: kinds.Classify, answer: Any) -> str:
     if len(answer.scores) != len(request.labels):
         return f"{len(request.labels)} labels have {len(answer.scores)} scores"
     if not all(0 <= s <= 1 for s in answer.scores):
@@ -70,7 +57,7 @@ def _(request: Classify, answer: Any) -> str:
 
 
 @wrong_with.register
-def _(request: Tag, answer: Any) -> str:
+def _(request: kinds.Tag, answer: Any) -> str:
     if len(answer.labels) != len(request.words):
         return f"{len(request.words)} words have {len(answer.labels)} labels"
     strangers = sorted(set(answer.labels) - set(request.labels))
@@ -82,7 +69,7 @@ def _(request: Tag, answer: Any) -> str:
 
 
 @wrong_with.register
-def _(request: ExtractSpan, answer: Any) -> str:
+def _(request: kinds.ExtractSpan, answer: Any) -> str:
     scores = [span.score for span in answer.spans]
     if not answer.spans and request.context.strip():
         return "no span"
@@ -96,14 +83,14 @@ def _(request: ExtractSpan, answer: Any) -> str:
 
 
 @wrong_with.register
-def _(request: Choose, answer: Any) -> str:
+def _(request: kinds.Choose, answer: Any) -> str:
     if len(answer.choices) != len(request.choices):
         return f"{len(request.choices)} choices have {len(answer.choices)} likelihoods"
     return next(filter(None, map(_unlikely, request.choices, answer.choices)), "")
 
 
 @wrong_with.register
-def _(request: LogLikelihood, answer: Any) -> str:
+def _(request: kinds.LogLikelihood, answer: Any) -> str:
     if answer.words != len(request.text.split()):
         return f"the text has {len(request.text.split())} words, not {answer.words}"
     if not 0 <= answer.likeliest <= answer.tokens:
@@ -112,11 +99,11 @@ def _(request: LogLikelihood, answer: Any) -> str:
 
 
 @wrong_with.register
-def _(request: Generate, answer: Any) -> str:
+def _(request: kinds.Generate, answer: Any) -> str:
     return next((f"the text goes on behind {stop!r}" for stop in request.stop if stop in answer.text), "")
 
 
-def _unlikely(text: str, found: Likelihood | LogLikelihoodAnswer) -> str:
+def _unlikely(text: str, found: kinds.Likelihood | kinds.LogLikelihoodAnswer) -> str:
     if not found.log_likelihood <= 1e-6:
         return f"a log-likelihood of {found.log_likelihood}"
     if found.bytes != len(text.encode()):

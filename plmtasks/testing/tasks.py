@@ -15,7 +15,7 @@ from ..data import texts
 from ..errors import InputError
 from ..examples import Example, Prediction
 from ..metric import Metric
-from ..requests import to_json
+from ..requests import strings, to_json
 from ..scoring import main_score
 from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, all_scores, elsewhere, expect, is_light, laws, survives_json
@@ -186,7 +186,7 @@ def asking_sees_no_reference(subject: TaskSubject) -> None:
 def requests_hold_no_reference(subject: TaskSubject) -> None:
     """A request says no more of the right answer than its inputs and what all requests have in common do."""
     for (split, kind), asked in subject.asked.items():
-        right = [_strings(a.example.reference) for a in asked]
+        right = [[s for s in strings(to_json(a.example.reference)) if s.strip()] for a in asked]
         strings = {s for its in right for s in its}
         said = ["\n".join(a.request.texts()) for a in asked]
         given = ["\n".join(texts(a.example)) for a in asked]
@@ -311,14 +311,6 @@ def _is_plain(value: Any) -> bool:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError):
         return False
-
-
-def _strings(value: Any) -> list[str]:
-    """The texts in a reference."""
-    if isinstance(value, str):
-        return [value] if value.strip() else []
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-    return [s for item in items for s in _strings(item)]
 
 
 def _words(example: Example) -> set[str]:
