@@ -80,14 +80,15 @@ class ModuleModel(Model):
         return {"config": self._stored()["config"], "weights": file_hash(self.folder / WEIGHTS)}
 
     def newly_initialized(self, example_request: Request) -> bool:
-        return self.folder is None or self._stored()["labels"] != list(example_request.label_set() or ())
+        return bool(self._stored()["labels"] != list(example_request.label_set() or ()))
 
     def heads(self) -> Sequence[str]:
         return () if self.folder is None else [f"{', '.join(self.answers)}: {', '.join(self._stored()['labels'])}"]
 
     def _stored(self) -> Mapping[str, Any]:
-        """raises: ModelError if no such model lies in the folder"""
-        assert self.folder is not None
+        """What its module was made from; raises ModelError if no such model lies in the folder."""
+        if self.folder is None:
+            return {"config": self.config, "labels": None}
         try:
             found = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
             return {"config": dict(found["config"]), "labels": list(found["labels"])}
@@ -111,7 +112,7 @@ class ModuleModel(Model):
         newly_initialized = self.newly_initialized(example_request)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            loaded = self.loads(example_request, self.config if self.folder is None else self._stored()["config"], device)
+            loaded = self.loads(example_request, self._stored()["config"], device)
         if newly_initialized:
             loaded.newly_initialized = [name for name, _ in loaded.module.named_parameters()]
             return loaded

@@ -70,9 +70,8 @@ def by_label(labels: Sequence[str], answer: ClassifyAnswer) -> Prediction:
     scores: its probability "confidence", and "probability[label]" of each
     """
     best = max(range(len(labels)), key=answer.scores.__getitem__)
-    return Prediction(
-        value=labels[best], scores={"confidence": answer.scores[best], **_each("probability", labels, answer.scores)}
-    )
+    scores = {"confidence": answer.scores[best], **_each("probability", labels, answer.scores)}
+    return Prediction(value=labels[best], scores=scores)
 
 
 def by_choice(names: Sequence[str], answer: ChooseAnswer) -> Prediction:
@@ -84,15 +83,10 @@ def by_choice(names: Sequence[str], answer: ChooseAnswer) -> Prediction:
     best = max(range(len(names)), key=likelihoods.__getitem__)
     weights = [math.exp(value - likelihoods[best]) for value in likelihoods]
     chances = [weight / sum(weights) for weight in weights]
-    return Prediction(
-        value=names[best],
-        scores={
-            "confidence": chances[best],
-            **_each("probability", names, chances),
-            **_each("per_byte", names, [c.log_likelihood / max(1, c.bytes) for c in answer.choices]),
-            **_each("per_token", names, [c.log_likelihood / max(1, c.tokens) for c in answer.choices]),
-        },
-    )
+    scores = {"confidence": chances[best], **_each("probability", names, chances)}
+    scores |= _each("per_byte", names, [c.log_likelihood / max(1, c.bytes) for c in answer.choices])
+    scores |= _each("per_token", names, [c.log_likelihood / max(1, c.tokens) for c in answer.choices])
+    return Prediction(value=names[best], scores=scores)
 
 
 def _each(what: str, names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
@@ -108,12 +102,9 @@ def sure_label(labels: Sequence[str], right: Iterable[str]) -> ClassifyAnswer:
 def sure_choice(choices: Sequence[str], right: Iterable[str]) -> ChooseAnswer:
     """What a perfect model answers that knows which choice is right."""
     wanted = set(right)
-    return ChooseAnswer(
-        choices=tuple(
-            Likelihood(log_likelihood=0.0 if choice in wanted else WRONG, tokens=1, bytes=len(choice.encode()))
-            for choice in choices
-        )
-    )
+    likelihoods = [0.0 if choice in wanted else WRONG for choice in choices]
+    pairs = zip(choices, likelihoods, strict=True)
+    return ChooseAnswer(choices=tuple(Likelihood(log_likelihood=v, tokens=1, bytes=len(c.encode())) for c, v in pairs))
 
 
 def compared_texts(prediction: Prediction, example: Example, metrics: str) -> tuple[str, list[str]]:

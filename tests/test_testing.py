@@ -8,6 +8,7 @@ import pytest
 import toy
 import toy_chain
 
+from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import load_registry
 from plmtasks.requests import (
@@ -67,7 +68,7 @@ def failures(checks, subject):
 
 
 def metric_subject(metric):
-    return MetricSubject.of_task(metric, planted.Found(), agreements=[AGREEMENT])
+    return MetricSubject.of_task(metric, planted.Found(), Source(), [AGREEMENT])
 
 
 # ── what is right passes ──────────────────────────────────────────────────────────────────────────────────────────

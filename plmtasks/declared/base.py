@@ -16,7 +16,7 @@ from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
-from ..requests import BUILT_IN, Prompted, Request, Shot
+from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
 from .file import ALL_WORDS, Declaration, declare, fill, written_in_python
 
@@ -246,12 +246,11 @@ class DeclaredTask(Rewritable, HubTask):
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """raises: InputError if the row is no question of this task"""
         names = (*self.fields, *self.more_fields)
+        given = {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
         wrong = [f"a field {name!r}" for name in row if name not in names]
-        missing = [
-            f"no {name!r}" for name in names if not (row[name].strip() if isinstance(row.get(name), str) else row.get(name))
-        ]
-        if wrong or missing:
-            raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {(wrong + missing)[0]}")
+        wrong += [f"no {name!r}" for name in names if not given.get(name)]
+        if wrong:
+            raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {wrong[0]}")
         return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})
 
     def column_names(self, field: str) -> Sequence[str]:
@@ -267,7 +266,12 @@ class DeclaredTask(Rewritable, HubTask):
         request = self.posed(example.inputs, kind)
         if not isinstance(request, Prompted) or not self.shots:
             return request
-        return request.with_shots(self._solved(kind, example, request))
+        shots = []
+        for shot in self.shots:  # all but those that ask the same
+            other = cast(Prompted, self.posed(shot.inputs, kind))
+            if shot.inputs != example.inputs and other != request:
+                shots.append(other.as_shot(self.solve(shot, other)))
+        return request.with_shots(tuple(shots))
 
     def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
         """The request without shots.
@@ -297,12 +301,3 @@ class DeclaredTask(Rewritable, HubTask):
     def tags(self) -> tuple[str, ...]:
         """What a word can be tagged with."""
         return ()
-
-    def _solved(self, kind: str, asked: Example, question: Request) -> tuple[Shot, ...]:
-        """The shots before a question: all but those that ask the same."""
-        found = []
-        for example in self.shots:
-            request = cast(Prompted, self.posed(example.inputs, kind))
-            if example.inputs != asked.inputs and request != question:
-                found.append(request.as_shot(self.solve(example, request)))
-        return tuple(found)

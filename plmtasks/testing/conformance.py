@@ -157,6 +157,6 @@ class MetricConformance(Conformance):
                 return MetricSubject(metric=metric, task=bound, predictions=cases[0], examples=cases[1], agreements=agreements)
             if task is None:
                 raise NotImplementedError("a metric is tested with a fixture `task`, or with `cases`")
-            return MetricSubject.of_task(metric, task, source, agreements=agreements)
+            return MetricSubject.of_task(metric, task, source, agreements)
 
         return _kept(request, made, metric=metric, **given)

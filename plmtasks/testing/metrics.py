@@ -21,6 +21,9 @@ from .subject import Asked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LIMIT = 24
+"""So many of a task's examples are counted."""
+
 SELECTIONS = 25
 """So many selections of the examples are counted anew."""
 
@@ -48,23 +51,22 @@ class MetricSubject:
     perfect: Sequence[Prediction] = ()
     """Those of a perfect model; none: nobody knows what the best would be."""
     agreements: Sequence[Agreement] = ()
-    tolerance: float = 1e-9
-    """The largest relative difference between what must be the same."""
 
     @classmethod
-    def of_task(
-        cls, metric: Metric, task: Task, source: Source | None = None, *, limit: int = 24, **more: Any
-    ) -> "MetricSubject":
-        """A subject made of a task's examples: one in two has its solved answer, the others that of another example.
-
-        more: further fields
-        """
-        data = task.load(source or Source())
+    def of_task(cls, metric: Metric, task: Task, source: Source, agreements: Sequence[Agreement] = ()) -> "MetricSubject":
+        """A subject made of a task's examples: one in two has its solved answer, the others that of another example."""
+        data = task.load(source)
         bound = task.bind(data)
-        examples = data[data.default_split()][:limit]
+        examples = data[data.default_split()][:LIMIT]
         perfect = [Asked(bound, e, bound.asks[0]).prediction for e in examples]
-        made = {"examples": examples, "perfect": perfect, "predictions": _mixed(examples, perfect)}
-        return cls(metric=metric, task=bound, **{**made, **more})
+        predictions = []
+        for i, e in enumerate(examples):
+            # of every other example the right one; for those between, that of the next whose reference is another
+            turned = zip((*examples[i:], *examples[:i]), (*perfect[i:], *perfect[:i]), strict=True)
+            others = (prediction for other, prediction in turned if i % 2 and other.reference != e.reference)
+            predictions.append(next(others, perfect[i]))
+        given: dict[str, Any] = {"examples": examples, "predictions": predictions, "perfect": perfect, "agreements": agreements}
+        return cls(metric=metric, task=bound, **given)
 
     @cached_property
     def bound(self) -> Metric:
@@ -86,16 +88,6 @@ class MetricSubject:
 
     def shown(self, chosen: Sequence[int]) -> list[dict[str, Any]]:
         return [{"id": e.id, "prediction": p.value, "reference": e.reference} for p, e in zip(*self.of(chosen), strict=True)]
-
-
-def _mixed(examples: Sequence[Example], perfect: Sequence[Prediction]) -> list[Prediction]:
-    """The right prediction of every other example; for those between, that of the next whose reference is another."""
-    predictions = []
-    for i, e in enumerate(examples):
-        turned = zip((*examples[i:], *examples[:i]), (*perfect[i:], *perfect[:i]), strict=True)
-        others = (prediction for other, prediction in turned if i % 2 and other.reference != e.reference)
-        predictions.append(next(others, perfect[i]))
-    return predictions
 
 
 def importing_is_light(subject: MetricSubject) -> None:
@@ -122,7 +114,7 @@ def rows_do_not_depend_on_others(subject: MetricSubject) -> None:
 
     def holds(chosen: list[int]) -> None:
         found, expected = subject.bound.statistics(*subject.of(chosen)), subject.rows[chosen]
-        same = np.shape(found) == expected.shape and np.allclose(found, expected, rtol=subject.tolerance, atol=1e-12)
+        same = np.shape(found) == expected.shape and np.allclose(found, expected, rtol=1e-9, atol=1e-12)
         expect(same, f"counted in another company, {len(chosen)} predictions have other rows", subject.shown(chosen))
 
     _for_selections(len(subject.examples), holds)

@@ -18,7 +18,8 @@ from ..training import resolve
 from .checks import CheckFailed, NotApplicable, elsewhere, expect, is_light, laws, survives_json
 from .solved import close, solved, wrong_with
 
-Answers = Sequence[Answer]
+STEPS = 12
+"""Updates in which the loss is to fall."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,6 @@ class ModelSubject:
     """kind → some ten requests with the answers of a perfect model; built-in kinds have theirs."""
     tolerance: float = 1e-4
     """The largest difference between numbers of an answer given alone and among others, relative to 1 or to the number."""
-    steps: int = 12
-    """Updates in which the loss is to fall."""
     _loaded: dict[str, LoadedModel] = field(default_factory=dict, init=False, repr=False, compare=False)
     _trained: dict[str, "Trained"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -144,7 +143,7 @@ def _train(subject: ModelSubject, kind: str) -> Trained:
     optimizer = torch.optim.AdamW((p for p in view.module.parameters() if p.requires_grad), lr=training.learning_rate or 1e-3)
     losses = []
     view.module.train()
-    for _ in range(subject.steps):
+    for _ in range(STEPS):
         loss, count = view.loss(requests, answers)
         expect(loss.shape == () and loss.requires_grad and count > 0, f"{kind}: a loss is a scalar with gradient and a count")
         torch.autograd.backward(loss / count)
@@ -338,7 +337,9 @@ def saved_and_loaded_it_answers_the_same(subject: ModelSubject) -> None:
         expect(before != after, f"{kind}: it has learned, and its identity is the same as before")
 
 
-def _compare(subject: ModelSubject, kind: str, said: str, answers: Mapping[str, Answers], tolerance: float = 0.0) -> None:
+def _compare(
+    subject: ModelSubject, kind: str, said: str, answers: Mapping[str, Sequence[Answer]], tolerance: float = 0.0
+) -> None:
     """raises: CheckFailed if a request has two answers that differ; what they are, as it shows them"""
     for request, *both in zip(subject.requests(kind), *answers.values(), strict=True):
         shown = {"request": to_json(request), **dict(zip(answers, map(to_json, both), strict=True))}

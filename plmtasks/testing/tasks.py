@@ -187,11 +187,11 @@ def requests_hold_no_reference(subject: TaskSubject) -> None:
     """A request says no more of the right answer than its inputs and what all requests have in common do."""
     for (split, kind), asked in subject.asked.items():
         right = [[s for s in strings(to_json(a.example.reference)) if s.strip()] for a in asked]
-        strings = {s for its in right for s in its}
+        wanted = {s for its in right for s in its}
         said = ["\n".join(a.request.texts()) for a in asked]
         given = ["\n".join(texts(a.example)) for a in asked]
-        more = [{s: one.count(s) - two.count(s) for s in strings} for one, two in zip(said, given, strict=True)]
-        common = {s: min(counts[s] for counts in more) for s in strings}
+        more = [{s: one.count(s) - two.count(s) for s in wanted} for one, two in zip(said, given, strict=True)]
+        common = {s: min(counts[s] for counts in more) for s in wanted}
         revealing = [i for i, its in enumerate(right) if any(more[i][s] > common[s] for s in its)]
         few = not revealing or len(revealing) < MOST * sum(map(bool, right))
         shown = revealing and told(asked[revealing[0]].example, request=said[revealing[0]])
