@@ -19,9 +19,8 @@ from .dataset import (
     warn_flaws,
     write_predictions,
 )
-from .extracts import locate, read_answers
-from .labels import class_names, labels_found, labels_named, refuse_unknown
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
+from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_unknown
 from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, read_groups, texts
 from .synthetic import ROLES, SENTIMENTS, SPLIT_SIZES, Event, events
 

@@ -7,10 +7,9 @@ from typing import Any
 from ..errors import DataError, UnknownNameError, did_you_mean
 from ..files import TomlFile, read_toml
 from ..metric import Metric
-from .answers import Choices, Labels
 from .base import DeclaredTask
 from .file import declare
-from .texts import Likelihoods, Spans, Tags, Texts
+from .forms import Choices, Labels, Likelihoods, Spans, Tags, Texts
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
 

@@ -22,7 +22,7 @@ from .file import ALL_WORDS, Declaration, declare, fill, written_in_python
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
-FORMS = tuple(f"{__package__}.{name}" for name in ("base", "answers", "texts"))
+FORMS = tuple(f"{__package__}.{name}" for name in ("base", "forms"))
 """The modules of the classes whose tasks a file can declare."""
 
 

@@ -1,0 +1,397 @@
+"""Tasks by what their answer is: a label, a choice that the example brings, a text, a part of one, tags, or a likelihood."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from .. import reading, requests
+from ..data import (
+    Cell,
+    Dataset,
+    class_names,
+    is_spaced,
+    labels_found,
+    labels_named,
+    locate,
+    predicted,
+    read_answers,
+    settle,
+    warn_flaws,
+)
+from ..errors import DataError, InputError
+from ..examples import Example, Prediction
+from ..requests import Answer, Request
+from .base import DeclaredTask
+from .file import Declaration, fill
+
+UNANSWERABLE = "unanswerable"
+"""What is written where a context holds no answer."""
+
+
+class OneOfSome(DeclaredTask):
+    """What the two have in common: the candidates and the words that stand for them."""
+
+    version: ClassVar[int] = 2
+    """2: of a generated text, a number names a candidate as a whole."""
+    told_by: ClassVar[Sequence[str]] = ("reference", "reference_is")
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        """scores: as of `by_label` and `by_choice`; None where a generated text names no candidate"""
+        candidates = self.candidates(example.inputs)
+        if isinstance(answer, requests.ClassifyAnswer):
+            return reading.by_label(self.labels, answer)
+        if isinstance(answer, requests.ChooseAnswer):
+            return reading.by_choice([value for value, _ in candidates], answer)
+        assert isinstance(answer, requests.GenerateAnswer)
+        word = reading.named(reading.first_line(answer.text), [word for _, word in candidates])
+        return Prediction(value=next((value for value, of in candidates if of == word), None))
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        if isinstance(request, requests.Classify):
+            return reading.sure_label(request.labels, [example.reference])
+        word = next(word for value, word in self.candidates(example.inputs) if value == example.reference)
+        if isinstance(request, requests.Choose):
+            return reading.sure_choice(request.choices, [word])
+        return requests.GenerateAnswer(text=word)
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        return prediction.value or ""
+
+    def together(self, data: Dataset, said: str) -> Dataset:
+        """raises: InputError if there is no such way to tell it"""
+        return settle(data, "reference", said, self._settled)
+
+    def _settled(self, example: Example, positions: Sequence[int]) -> Example:
+        reference = example.reference.candidates[positions[0]]
+        return replace(example, reference=reference, slices=(*example.slices, *self.slices(reference)))
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """By text, letter or number, as references; what is none of the candidates stays, and is counted.
+
+        raises: DataError with the line; DataError if none is in the file
+        """
+        found = super().read_predictions(path, examples)
+        inputs = {e.id: e.inputs for e in examples}
+        asked = {id_: p for id_, p in found.items() if id_ in inputs and p.value is not None}
+        cells = {id_: self._told(f"{path}: {id_}", p.value, inputs[id_]) for id_, p in asked.items()}
+        places = dict(zip(cells, predicted(path, list(cells.values())), strict=True))
+        meant = {id_: str(cells[id_].value) if at is None else cells[id_].candidates[at] for id_, at in places.items()}
+        read = {id_: replace(p, value=meant[id_]) if id_ in meant else p for id_, p in found.items()}
+        outside = [cells[id_].value for id_, at in places.items() if at is None]
+        if outside and len(outside) == len(found):
+            raise DataError(str(path), f"predictions of {self.name}", f"none that is a candidate, but {outside[0]!r:.60}")
+        warn_flaws(str(path), len(outside), f"of {len(found)} predictions name no candidate of {self.name}; they count as wrong")
+        return read
+
+    def _told(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        """What a prediction says, by the candidate's own words where it names it in others."""
+        if isinstance(value, str):
+            value = reading.named(value, [word for _, word in self.candidates(inputs)]) or value
+        return self.cell(where, value, inputs)
+
+    @abstractmethod
+    def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        """A value that means one of the candidates."""
+
+
+class Labels(OneOfSome):
+    """Which label? The reference is its name."""
+
+    hub_type = "text-classification"
+
+    def __init__(
+        self, name: str, *, text: str, reference: str, text_pair: str | None = None, instruction: str = "", **said: Any
+    ) -> None:
+        """Asked by `Classify`, and, where there is an instruction, by `Choose` and `Generate`.
+
+        text, text_pair, instruction: templates, in which {labels} are the words of all labels
+        reference: the column of the right label
+        """
+        shown = text if text_pair is None else f"{text}\n{text_pair}"
+        prompted = {"text": shown, "instruction": instruction} if instruction else None
+        written = {**prompted, "max_new_tokens": 16} if prompted else None
+        tables = {"Classify": {"text": text, "text_pair": text_pair}, "Choose": prompted, "Generate": written}
+        super().__init__(name, reference=reference, **{**tables, **said})
+
+    def bind(self, data: Dataset) -> DeclaredTask:
+        """raises: DataError if the file tells no labels and the data has fewer than two"""
+        return self if self.labels else self.labelled(labels_found(data))
+
+    def naming(self, path: Path, column: str) -> "DeclaredTask":
+        """With the labels that a file `labels.txt` beside the data, or its schema, names."""
+        return self if self.labels else self.labelled(labels_named(path, [column]))
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str | Cell:
+        """A label by its name, its word or its number."""
+        if isinstance(cell, (list, dict)) or cell is None or not str(cell).strip():
+            raise DataError(where, "one label", f"{cell!r:.60}")
+        return self.cell(where, cell, inputs) if self.labels else " ".join(str(cell).split())
+
+    def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        words = {word: place for place, (_, word) in enumerate(self.candidates({}))}
+        return Cell(where=where, value=value, candidates=self.labels, words=words)
+
+    def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        said = self.declared.labels
+        return [(label, said.get(label, label) if isinstance(said, Mapping) else label) for label in self.labels]
+
+    def all_words(self) -> str:
+        return (", " if is_spaced(self.language) else "、").join(word for _, word in self.candidates({}))
+
+    def slices(self, reference: Any) -> Iterable[str]:
+        return [f"label={reference}"] if isinstance(reference, str) else []
+
+    def posed(self, inputs: Mapping[str, Any], kind: str) -> Request:
+        """raises: InputError if the labels are not known"""
+        if not self.labels:
+            raise InputError(f"the labels of {self.name!r} are not known", "name data that has them with --data PATH")
+        return super().posed(inputs, kind)
+
+
+class Choices(OneOfSome):
+    """Which of the example's choices? The reference is its text."""
+
+    hub_type = "multiple-choice"
+
+    def __init__(
+        self, name: str, *, text: str, reference: str, choices: str | Sequence[str], instruction: str = "", **said: Any
+    ) -> None:
+        """Asked by `Choose`.
+
+        text, instruction: templates
+        reference: the column that tells the right choice, by its text, number or letter
+        choices: the column with the list of them, or a template for each
+        """
+        table = {"text": text, "instruction": instruction, "choices": choices}
+        super().__init__(name, reference=reference, **{"Choose": table, **said})
+
+    def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        said = cast(Any, self.declared.Choose).choices
+        return [(c, c) for c in (inputs[said] if isinstance(said, str) else [fill(one, inputs) for one in said])]
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Cell:
+        """A choice by its text, its number or its letter."""
+        found = self.cell(where, cell, inputs)
+        if len(found.candidates) < 2 or not all(choice.strip() for choice in found.candidates):
+            raise DataError(where, "at least two choices, none of them empty", f"{list(found.candidates)!r:.80}")
+        return found
+
+    def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        return Cell(where=where, value=value, candidates=[choice for choice, _ in self.candidates(inputs)], choices=True)
+
+
+class Texts(DeclaredTask):
+    """What comes next, or what does it say in another way? The reference is a list of texts, or several under names."""
+
+    hub_type = "text-generation"
+
+    def __init__(
+        self, name: str, *, text: str, reference: str | Mapping[str, str], instruction: str = "", max_new_tokens: int = 64,
+        **said: Any,
+    ) -> None:  # fmt: skip
+        """Asked by `Generate`.
+
+        text, instruction: templates
+        reference: the column of what is right, a text or a list of them; or such columns by the names that a metric wants
+        """
+        table = {"text": text, "instruction": instruction, "max_new_tokens": max_new_tokens}
+        super().__init__(name, reference=reference, **{"Generate": table, **said})
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> Any:
+        if isinstance(cell, Mapping):
+            return {name: self._texts(where, value) for name, value in cell.items()}
+        return self._texts(where, cell)
+
+    def _texts(self, where: str, cell: Any) -> list[Any]:
+        texts = [t.strip() if isinstance(t, str) else t for t in (cell if isinstance(cell, (list, tuple)) else [cell])]
+        if any(isinstance(text, (dict, list, tuple)) or text is None for text in texts):
+            raise DataError(where, "a text, or a list of them", f"{cell!r:.60}")
+        stop = next((s for s in cast(Any, self.declared.Generate).stop if texts and s in str(texts[0])), None)
+        if stop is not None:
+            raise DataError(where, f"a text without {stop!r}, at which [Generate] stops", f"{texts[0]!r:.60}", 'set stop = ["…"]')
+        return texts
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        assert isinstance(answer, requests.GenerateAnswer)
+        return Prediction(value=answer.text.strip())
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """The first text, up to where the request has it stop."""
+        found = example.reference if isinstance(example.reference, list) else next(iter(example.reference.values()))
+        return requests.GenerateAnswer(text=str(found[0]))
+
+
+class Spans(DeclaredTask):
+    """Which part of the context answers? The reference is the answers' "text" and their "answer_start" in it."""
+
+    hub_type = "question-answering"
+
+    def __init__(
+        self, name: str, *, question: str, context: str, reference: str | Mapping[str, str], may_abstain: bool = False,
+        instruction: str = "", **said: Any,
+    ) -> None:  # fmt: skip
+        """Asked by `ExtractSpan`, and, where there is an instruction, by `Generate`.
+
+        question: a template
+        context: the column of the text
+        reference: the column of the answers, or {"text": …, "answer_start": …} for two
+        """
+        span = {"question": question, "context": context, "may_abstain": may_abstain}
+        written = {"text": f"{{{context}}}\n\nQuestion: {question}", "instruction": instruction} if instruction else None
+        tables = {"ExtractSpan": span, "Generate": written}
+        super().__init__(name, reference=reference, **{**tables, **said})
+
+    @property
+    def may_abstain(self) -> bool:
+        """Whether a question may have no answer: metrics ask for it."""
+        return self.declared.ExtractSpan is not None and self.declared.ExtractSpan.may_abstain
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Texts alone stand where they first occur in the context."""
+        name = cast(Any, self.declared.ExtractSpan).context
+        texts, said = read_answers(where, cell)
+        if not texts and not self.may_abstain:
+            raise DataError(where, "an answer, or may_abstain = true in [ExtractSpan]", f"{cell!r:.60}")
+        starts = [locate(inputs[name], text, start) for text, start in zip(texts, said, strict=True)]
+        for text, start, place in zip(texts, said, starts, strict=True):
+            if place is None or start not in (None, place):
+                raise DataError(where, f"answers that stand in {name!r} where they should", f"{text!r:.60} at {start!r}")
+        return {"text": texts, "answer_start": starts}
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        """The answer's text, "" for none.
+
+        scores: of a span its probability "confidence" and, where the task may abstain, "no_answer", against the best span's
+        """
+        if isinstance(answer, requests.GenerateAnswer):
+            text = answer.text.strip()
+            return Prediction(value="" if self.may_abstain and text.strip(" .").lower() == UNANSWERABLE else text)
+        assert isinstance(answer, requests.ExtractSpanAnswer)
+        best = answer.spans[0] if answer.spans else requests.Span(start=0, end=0)
+        text = cast(requests.ExtractSpan, request).context[best.start : best.end]
+        if not self.may_abstain:
+            return Prediction(value=text, scores={"confidence": best.score})
+        both = answer.no_answer + best.score
+        none = answer.no_answer / both if both > 0 else float(not answer.spans)
+        return Prediction(value="" if none > 0.5 else text, scores={"confidence": max(none, 1 - none), "no_answer": none})
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        texts, starts = example.reference["text"], example.reference["answer_start"]
+        if not isinstance(request, requests.ExtractSpan):
+            return requests.GenerateAnswer(text=texts[0] if texts else UNANSWERABLE)
+        spans = tuple(requests.Span(start=s, end=s + len(t), score=1.0) for t, s in zip(texts[:1], starts, strict=False))
+        return requests.ExtractSpanAnswer(spans=spans, no_answer=0.0 if spans else 1.0)
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        return prediction.value or UNANSWERABLE
+
+
+class Tags(DeclaredTask):
+    """Which words are what? The reference is the [label, start, end] of each span of words [start, end)."""
+
+    hub_type = "token-classification"
+
+    def __init__(self, name: str, *, words: str, reference: str, marked: str | None = None, **said: Any) -> None:
+        """Asked by `Tag`.
+
+        words: the column of the words, a list or a text with spaces between them
+        reference: the column of the tags, O, B-… and I-…
+        marked: the column of the places of words of interest, from 0
+        """
+        super().__init__(name, reference=reference, **{"Tag": {"words": words, "marked": marked}, **said})
+
+    def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
+        """A file may name the tags instead of the spans' labels, in the order of their numbers."""
+        self.numbered = tuple(declared.labels) if "O" in declared.labels else ()
+        if labels is None and self.numbered:
+            labels = list(dict.fromkeys(tag[2:] for tag in self.numbered if tag != "O"))
+        super()._declare(declared, labels)
+
+    def bind(self, data: Dataset) -> DeclaredTask:
+        """With the labels of the training data, else of all data at hand."""
+        if self.labels:
+            return self
+        splits = ["train"] if "train" in data.splits else data.splits
+        return self.labelled(sorted({span[0] for split in splits for e in data[split] for span in e.reference}))
+
+    def naming(self, path: Path, column: str) -> DeclaredTask:
+        """With the tags that the schema of a Parquet file names in the order of their numbers."""
+        names = [] if self.numbered or not path.name.endswith(".parquet") else class_names(path, [column])
+        if "O" not in names:
+            return self
+        task = self.labelled(self.labels)
+        task.numbered = tuple(names)
+        return task
+
+    def tags(self) -> tuple[str, ...]:
+        return reading.bio_tags(self.labels)
+
+    def input(self, where: str, name: str, value: Any) -> Any:
+        said = self.declared.Tag
+        if said is not None and name == said.words:
+            words = value.split() if isinstance(value, str) else value
+            if not isinstance(words, (list, tuple)) or not words or not all(isinstance(w, str) and w.strip() for w in words):
+                raise DataError(where, "words: a list, or a text with spaces between them", f"{value!r:.60}")
+            return list(words)
+        return super().input(where, name, value)
+
+    def listed(self, where: str, name: str, value: Any) -> list[Any]:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) for v in value):
+            raise DataError(where, f"a list of places of words, from 0, as {name!r}", f"{value!r:.60}")
+        return list(value)
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> list[list[Any]]:
+        """A tag a word, by its name or its number: O, B-label at the first word of a span and I-label at its others."""
+        said = cast(Any, self.declared.Tag)
+        words = inputs[said.words]
+        if said.marked and not all(0 <= place < len(words) for place in inputs[said.marked]):
+            raise DataError(where, f"places of {len(words)} words, from 0, as {said.marked!r}", f"{inputs[said.marked]!r:.60}")
+        listed = list(cell) if isinstance(cell, (list, tuple)) else [] if cell is None else [cell]
+        tags = cell.split() if isinstance(cell, str) else listed
+        if len(tags) != len(words):
+            raise DataError(where, f"{len(words)} tags, one for each word", f"{len(tags)}")
+        return [list(span) for span in reading.tags_to_spans(self._tag(where, tag) for tag in tags)]
+
+    def _tag(self, where: str, tag: Any) -> str:
+        name = self.numbered[tag] if isinstance(tag, int) and 0 <= tag < len(self.numbered) else str(tag)
+        label = name[2:]
+        if name != "O" and (name[:2] not in ("B-", "I-") or not label or (self.labels and label not in self.labels)):
+            known = f" with a label of {', '.join(self.labels)}" if self.labels else ""
+            raise DataError(where, f"O, B-… or I-…{known}", repr(tag))
+        return name
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        return Prediction(value=[list(span) for span in reading.tags_to_spans(cast(requests.TagAnswer, answer).labels)])
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        """Spans whose label the request does not have cannot be told."""
+        known = [span for span in example.reference if span[0] in self.labels]
+        return requests.TagAnswer(labels=tuple(reading.spans_to_tags(known, len(cast(Any, request).words))))
+
+    def show(self, example: Example, prediction: Prediction) -> str:
+        words = example.inputs[cast(Any, self.declared.Tag).words]
+        return ", ".join(f"{label}: {' '.join(words[start:end])}" for label, start, end in prediction.value) or "none"
+
+
+class Likelihoods(DeclaredTask):
+    """How likely is a text? There is no reference: the text itself is what is predicted."""
+
+    hub_type = "text-generation"
+
+    def __init__(self, name: str, *, text: str, context: str = "", **said: Any) -> None:
+        """Asked by `LogLikelihood`.
+
+        text, context: templates; what is scored, and what stands before it
+        """
+        super().__init__(name, **{"LogLikelihood": {"text": text, "context": context}, **said})
+
+    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> None:
+        return None
+
+    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+        return reading.by_likelihood(cast(requests.LogLikelihoodAnswer, answer))
+
+    def solve(self, example: Example, request: Request) -> Answer:
+        return reading.sure_text(cast(requests.LogLikelihood, request).text)
