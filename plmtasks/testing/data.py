@@ -9,7 +9,7 @@ from ..errors import counted
 from ..examples import Example
 from ..scoring import find, main_score
 from .checks import NotApplicable, expect, laws
-from .subject import Asked, TaskSubject, told
+from .subject import Solved, TaskSubject, told
 
 TRAIN = "train"
 
@@ -91,10 +91,10 @@ def references_can_be_met(subject: TaskSubject) -> None:
     metric = subject.metrics[0] if subject.metrics else None
     main = "" if metric is None else main_score(metric)
     best = None if metric is None else metric.scores()[main].best
-    lost: dict[str, list[Asked]] = {}
+    lost: dict[str, list[Solved]] = {}
     for split, examples in subject.whole.items():
         for kind in subject.bound.asks:
-            asked = [Asked(subject.bound, e, kind) for e in examples]
+            asked = [Solved(subject.bound, e, kind) for e in examples]
             long = [a for a in asked if len(" ".join(a.answer.texts()).split()) > _allowed(a)]
             if long:
                 lost[f"{split}, {kind}: {_count(len(long))} longer than the {_allowed(long[0])} tokens allowed"] = long
@@ -107,7 +107,7 @@ def references_can_be_met(subject: TaskSubject) -> None:
     expect(not lost, "; ".join(lost), [a.shown() for a in next(iter(lost.values()), [])[:1]])
 
 
-def _allowed(asked: Asked) -> float:
+def _allowed(asked: Solved) -> float:
     """Tokens of a generated answer; a word is one at least."""
     most = asked.request.most_tokens()
     return math.inf if most is None else most

@@ -96,7 +96,7 @@ class Checker:
         for task in (task for task in self._tasks() if kind in task.asks):
             try:
                 subject = TaskSubject(task=task, source=self.source, registry=self.registry, limit=QUESTIONS)
-                return [(a.request, a.answer) for a in subject.asked[next(iter(subject.examples)), kind]]
+                return [(a.request, a.answer) for a in subject.solved[next(iter(subject.examples)), kind]]
             except InputError:
                 continue  # its data is elsewhere
         return []

@@ -16,7 +16,7 @@ from ..metric import Metric, ScoreInfo
 from ..scoring import main_score
 from ..task import Task
 from .checks import NotApplicable, all_scores, expect, is_light, laws
-from .subject import Asked
+from .subject import Solved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class MetricSubject:
         data = task.load(source)
         bound = task.bind(data)
         examples = data[data.default_split()][:LIMIT]
-        perfect = [Asked(bound, e, bound.asks[0]).prediction for e in examples]
+        perfect = [Solved(bound, e, bound.asks[0]).prediction for e in examples]
         predictions = []
         for i, e in enumerate(examples):
             # of every other example the right one; for those between, that of the next whose reference is another

@@ -23,7 +23,7 @@ def told(example: Example | None, **more: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Solved:
     """An example that a task is asked by a kind; what comes of it is made when it is wanted."""
 
     task: Task
@@ -92,16 +92,16 @@ class TaskSubject:
         return [metric.bind(self.bound) for metric in metrics]
 
     @cached_property
-    def asked(self) -> Mapping[tuple[str, str], list[Asked]]:
+    def solved(self) -> Mapping[tuple[str, str], list[Solved]]:
         """(split, kind) → the examples of the split, asked by this kind"""
         return {
-            (split, kind): [Asked(self.bound, e, kind) for e in examples]
+            (split, kind): [Solved(self.bound, e, kind) for e in examples]
             for split, examples in self.examples.items() for kind in self.bound.asks
         }  # fmt: skip
 
-    def each(self) -> Iterator[tuple[str, Asked]]:
+    def each(self) -> Iterator[tuple[str, Solved]]:
         """Everything that is asked, and where: "split, kind"."""
-        return ((", ".join(place), a) for place, asked in self.asked.items() for a in asked)
+        return ((", ".join(place), a) for place, asked in self.solved.items() for a in asked)
 
 
 def seen(place: tuple[Task, Source, int]) -> dict[str, Any]:
@@ -109,6 +109,6 @@ def seen(place: tuple[Task, Source, int]) -> dict[str, Any]:
     subject = TaskSubject(task=place[0], source=place[1], limit=place[2], registry=Registry())
     return {
         "examples": {split: fingerprint(examples) for split, examples in subject.examples.items()},
-        "requests": {", ".join(place): [a.request.key() for a in asked] for place, asked in subject.asked.items()},
+        "requests": {", ".join(place): [a.request.key() for a in asked] for place, asked in subject.solved.items()},
         "facts": json.loads(json.dumps(subject.bound.config())),
     }

@@ -19,7 +19,7 @@ from ..requests import strings, to_json
 from ..scoring import main_score
 from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, all_scores, elsewhere, expect, is_light, laws, survives_json
-from .subject import Asked, TaskSubject, seen, told
+from .subject import Solved, TaskSubject, seen, told
 
 MOST = 0.9
 """A reference that shows in so many of the examples is there by no accident."""
@@ -163,7 +163,7 @@ def requests_survive_json(subject: TaskSubject) -> None:
 
 def order_and_limit_change_no_request(subject: TaskSubject) -> None:
     """An example is asked in the same way whatever was asked before it, and with however many others."""
-    for (split, kind), asked in subject.asked.items():
+    for (split, kind), asked in subject.solved.items():
         whole = {a.example.id: a.request for a in asked}
         task = subject.task.bind(subject.task.load(subject.source))
         for a in random.Random(0).sample(asked, len(asked))[: max(1, len(asked) // 2)]:
@@ -185,7 +185,7 @@ def asking_sees_no_reference(subject: TaskSubject) -> None:
 
 def requests_hold_no_reference(subject: TaskSubject) -> None:
     """A request says no more of the right answer than its inputs and what all requests have in common do."""
-    for (split, kind), asked in subject.asked.items():
+    for (split, kind), asked in subject.solved.items():
         right = [[s for s in strings(to_json(a.example.reference)) if s.strip()] for a in asked]
         wanted = {s for its in right for s in its}
         said = ["\n".join(a.request.texts()) for a in asked]
@@ -257,7 +257,7 @@ def reading_sees_no_reference(subject: TaskSubject) -> None:
 
 def solved_answers_are_best(subject: TaskSubject) -> None:
     """Reading the solved answers gives every metric the best value that it declares, for every kind."""
-    for (split, kind), asked in subject.asked.items():
+    for (split, kind), asked in subject.solved.items():
         for metric in subject.metrics:
             scores = _scores(metric, asked)
             for name, info in metric.scores().items():
@@ -272,7 +272,7 @@ def solved_answers_are_best(subject: TaskSubject) -> None:
 
 def predictions_come_back_from_a_file(subject: TaskSubject) -> None:
     """Predictions are JSON with finite scores, are shown as a text, and are read back from the file that they are written to."""
-    for (split, kind), asked in subject.asked.items():
+    for (split, kind), asked in subject.solved.items():
         for a in asked:
             finite = all(isinstance(v, (int, float)) and math.isfinite(v) for v in a.prediction.scores.values())
             expect(_is_plain(a.prediction.value) and finite, f"{split}, {kind}: a prediction is no JSON", a.shown())
@@ -292,7 +292,7 @@ def perfect_predictions_are_followed(subject: TaskSubject) -> None:
         raise NotApplicable(f"{task.name} follows no other task")
     first = replace(subject, task=subject.registry.task(task.follows), limit=10**9)
     for split, examples in subject.whole.items():
-        before = first.asked.get((split, first.bound.asks[0]), [])
+        before = first.solved.get((split, first.bound.asks[0]), [])
         derived = [d for a in before for d in task.derive(a.example.hidden(), a.prediction)]
         for e in derived:
             expect(e.reference is None, f"{split}: a derived example knows its reference", told(e))
@@ -317,7 +317,7 @@ def _words(example: Example) -> set[str]:
     return {word.strip(".,:;!?()[]\"'") for text in texts(example) for word in text.split()}
 
 
-def _scores(metric: Metric, asked: Sequence[Asked]) -> dict[str, float]:
+def _scores(metric: Metric, asked: Sequence[Solved]) -> dict[str, float]:
     predictions, examples = [a.prediction for a in asked], [a.example for a in asked]
     return all_scores(metric, metric.statistics(predictions, examples), predictions, examples)
 
