@@ -16,7 +16,6 @@ WRONG = -1000.0
 SURROUNDINGS = " \t\"'`*.,:;!?()[]。，：；！？“”‘’「」『』"
 """What models like to put around a word."""
 
-
 _ENDS = re.compile(r"(?!\w|[-'’]\w)")
 """Where a word ends."""
 
@@ -116,10 +115,9 @@ def compared_texts(prediction: Prediction, example: Example, metrics: str) -> tu
     """
     found = [example.reference] if isinstance(example.reference, str) else example.reference
     if not (isinstance(found, (list, tuple)) and found and all(isinstance(text, str) for text in (prediction.value, *found))):
-        raise MetricError(
-            f"example {example.id!r} cannot be compared as a text: predicted {prediction.value!r:.60}, reference {found!r:.60}",
-            f"{metrics} for tasks whose answers and references are texts",
-        )
+        compared = f"predicted {prediction.value!r:.60}, reference {found!r:.60}"
+        said = f"example {example.id!r} cannot be compared as a text: {compared}"
+        raise MetricError(said, f"{metrics} for tasks whose answers and references are texts")
     return prediction.value, list(found)
 
 

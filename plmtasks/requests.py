@@ -301,40 +301,32 @@ def from_json(form: Any, value: Any, at: str = "") -> Any:
 
     raises: TypeError, KeyError or ValueError if the value has not that form
     """
-    if isinstance(form, type) and dataclasses.is_dataclass(form):
-        return _object(form, value, at)
-    origin = typing.get_origin(form)
+    origin, inner = typing.get_origin(form), typing.get_args(form)
+    is_object = isinstance(form, type) and dataclasses.is_dataclass(form)
+    if (is_object or origin is Mapping) and not isinstance(value, Mapping):
+        raise TypeError(_unlike(at, "an object", value))
+    if is_object:
+        places = {name: f"{at}.{name}".strip(".") for name in _fields(form)}
+        lacking = [place for name, place in places.items() if name not in value]
+        if lacking:
+            raise KeyError(lacking[0])
+        return form(**{name: from_json(hint, value[name], places[name]) for name, hint in _fields(form).items()})
+    if origin is Mapping:
+        return dict(value)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise TypeError(_unlike(at, "a list", value))
-        item = typing.get_args(form)[0]
-        return tuple(from_json(item, v, f"{at}[{i}]") for i, v in enumerate(value))
+        return tuple(from_json(inner[0], v, f"{at}[{i}]") for i, v in enumerate(value))
     if origin in (typing.Union, types.UnionType):
-        item = next(a for a in typing.get_args(form) if a is not types.NoneType)
-        return None if value is None else from_json(item, value, at)
-    if origin is Mapping:
-        if not isinstance(value, Mapping):
-            raise TypeError(_unlike(at, "an object", value))
-        return dict(value)
+        one = next(a for a in inner if a is not types.NoneType)
+        return None if value is None else from_json(one, value, at)
     if origin is typing.Literal:
-        if value not in typing.get_args(form):
-            raise ValueError(_unlike(at, f"one of {', '.join(map(str, typing.get_args(form)))}", value))
+        if value not in inner:
+            raise ValueError(_unlike(at, f"one of {', '.join(map(str, inner))}", value))
         return value
-    if form is Any:
-        return value
-    if not isinstance(value, (int, float) if form is float else form):
+    if form is not Any and not isinstance(value, (int, float) if form is float else form):
         raise TypeError(_unlike(at, form.__name__, value))
     return value
-
-
-def _object(form: Any, value: Any, at: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise TypeError(_unlike(at, "an object", value))
-    places = {name: f"{at}.{name}".strip(".") for name in _fields(form)}
-    lacking = [place for name, place in places.items() if name not in value]
-    if lacking:
-        raise KeyError(lacking[0])
-    return form(**{name: from_json(inner, value[name], places[name]) for name, inner in _fields(form).items()})
 
 
 def _unlike(at: str, expected: str, value: Any) -> str:

@@ -30,6 +30,7 @@ Positions = Mapping[str, int]
 """Reading → the position of the candidate that a cell means by it."""
 
 Row = tuple["Cell", Positions]
+"""A cell, and what it may mean."""
 
 Finish = Callable[[Example, Sequence[int]], Example]
 """Makes the example of one whose reference is cells, and of the positions that they mean."""
@@ -111,11 +112,11 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
     named: dict[str, None] = {}
 
     def read(split: str) -> Iterator[Example]:
-        examples = list(data.readers[split]())
-        every = [cell for e in examples for cell in cells(e) or ()]
+        examples = [(e, cells(e)) for e in data.readers[split]()]
+        every = [cell for _, its in examples for cell in its or ()]
         rows = _Rows(name=f"{data.name}, split {split}", column=column, others=beside(split))
         found = iter(rows.meant(every, said))
-        made = [e if its is None else finish(e, [next(found) for _ in its]) for e in examples for its in [cells(e)]]
+        made = [e if its is None else finish(e, [next(found) for _ in its]) for e, its in examples]
         if rows.counted:
             counted[split] = rows.counted
         if len(set(counted.values())) > 1:
@@ -133,7 +134,7 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
                 yield from (cell for e in examples for cell in cells(e) or ())
 
     readers = {split: partial(read, split) for split in data.readers}
-    return replace(data, readers=readers, labels=lambda: tuple(named), _read={}, _left_out={})
+    return replace(data, readers=readers, labels=lambda: tuple(named))
 
 
 def predicted(path: Path, cells: Sequence[Cell]) -> list[int | None]:

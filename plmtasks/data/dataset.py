@@ -15,14 +15,7 @@ from typing import Any
 from ..config import Source
 from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from ..examples import Example, Prediction, fingerprint
-from ..files import (
-    Layout,
-    bad_rows_aside,
-    laid_out,
-    read_json_lines,
-    read_lines,
-    read_records,
-)  # fmt: skip
+from ..files import Layout, bad_rows_aside, laid_out, read_json_lines, read_lines, read_records
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -51,8 +44,8 @@ class Dataset:
     """The labels that the files name that were read, whether or not an example has them."""
     skip_bad_rows: bool = False
     """Whether rows that cannot be used are left out, and counted, instead of an error that tells all of them."""
-    _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
-    _left_out: dict[str, int] = field(default_factory=dict, repr=False)
+    _read: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False, init=False)
+    _left_out: dict[str, int] = field(default_factory=dict, repr=False, init=False)
     _hashes: dict[str, str] = field(default_factory=dict, repr=False, init=False)
 
     @property
@@ -202,10 +195,8 @@ def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]
     for split, globs in patterns.items():
         fitting = next(filter(None, ([n for n in names if fnmatch.fnmatch(n.lower(), g)] for g in globs)), [])
         if len(fitting) > 1:
-            raise InputError(
-                f"{path}: more than one file could be the {split} split: {', '.join(fitting)}",
-                "name one of them with --data, or leave one of them in the folder",
-            )
+            said = f"{path}: more than one file could be the {split} split: {', '.join(fitting)}"
+            raise InputError(said, "name one of them with --data, or leave one of them in the folder")
         found.update((split, path / name) for name in fitting)
     if not found:
         wanted = ", ".join(p for globs in patterns.values() for p in globs)
@@ -238,11 +229,8 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
         snapshot_download(repo, repo_type="dataset", allow_patterns=[])
         return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
-        raise InputError(
-            f"data set {repo}@{revision}: {path} is not in the hub's cache, and the hub did not give it",
-            f"{type(e).__name__}: {summary_of(e)}",
-            "with no network, name files with --data PATH",
-        ) from e
+        said = f"data set {repo}@{revision}: {path} is not in the hub's cache, and the hub did not give it"
+        raise InputError(said, f"{type(e).__name__}: {summary_of(e)}", "with no network, name files with --data PATH") from e
 
 
 def _generic_hub_files(where: str) -> dict[str, Path]:

@@ -23,31 +23,25 @@ installed = cache(load_registry)
 T = TypeVar("T")
 
 
-def with_tests(checks: Mapping[str, Callable[[Any], None]]) -> Callable[[type], type]:
-    """Gives a class a test for each check, called test_ and the check's name, with its docstring."""
+def _test(check: Callable[[Any], None]) -> Callable[..., None]:
+    def test(self: Any, subject: Any) -> None:
+        try:
+            check(subject)
+        except NotApplicable as e:
+            pytest.skip(str(e))
+        except CheckFailed as e:
+            pytest.fail(str(e), pytrace=False)  # the example tells more than the kit's own lines
 
-    def made(check: Callable[[Any], None]) -> Callable[..., None]:
-        def test(self: Any, subject: Any) -> None:
-            try:
-                check(subject)
-            except NotApplicable as e:
-                pytest.skip(str(e))
-            except CheckFailed as e:
-                pytest.fail(str(e), pytrace=False)  # the example tells more than the kit's own lines
-
-        test.__doc__ = check.__doc__
-        return test
-
-    def decorated(cls: type) -> type:
-        for name, check in checks.items():
-            setattr(cls, f"test_{name}", made(check))
-        return cls
-
-    return decorated
+    test.__doc__ = check.__doc__
+    return test
 
 
 class Conformance:
-    """What the three have in common."""
+    """What the three have in common: a test for each check, called test_ and the check's name, with its docstring."""
+
+    def __init_subclass__(cls, checks: Mapping[str, Callable[[Any], None]] | None = None) -> None:
+        for name, check in (checks or {}).items():
+            setattr(cls, f"test_{name}", _test(check))
 
     @pytest.fixture
     def registry(self) -> Registry:
@@ -69,8 +63,7 @@ def _kept(request: pytest.FixtureRequest, make: Callable[..., T], **given: Any) 
     return next(subject for before, subject in subjects if before == given)
 
 
-@with_tests(TASK_CHECKS)
-class TaskConformance(Conformance):
+class TaskConformance(Conformance, checks=TASK_CHECKS):
     """What holds for every task. A subclass has a fixture `task`, and others in the place of these where it needs them."""
 
     @pytest.fixture
@@ -87,8 +80,7 @@ class TaskConformance(Conformance):
         return _kept(request, TaskSubject, task=task, source=source, registry=registry, limit=limit)
 
 
-@with_tests(MODEL_CHECKS)
-class ModelConformance(Conformance):
+class ModelConformance(Conformance, checks=MODEL_CHECKS):
     """What holds for every model. A subclass has a fixture `model`, and others in the place of these where it needs them."""
 
     @pytest.fixture
@@ -121,8 +113,7 @@ class ModelConformance(Conformance):
         return _kept(request, ModelSubject, model=model, **given)
 
 
-@with_tests(METRIC_CHECKS)
-class MetricConformance(Conformance):
+class MetricConformance(Conformance, checks=METRIC_CHECKS):
     """What holds for every metric. A subclass has the fixtures `metric` and `task`, or `cases` in the place of `task`."""
 
     @pytest.fixture

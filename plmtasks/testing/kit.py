@@ -172,9 +172,8 @@ def plugin_modules(path: Path) -> list[str]:
         modules = list(project.get("entry-points", {}).get(ENTRY_POINT, {}).values())
         root = path / "src" if (path / "src").is_dir() else path
         if not modules:
-            raise InputError(
-                f"{path / 'pyproject.toml'} names no plugin", f'expected [project.entry-points.{ENTRY_POINT}] name = "module"'
-            )
+            expected = f'expected [project.entry-points.{ENTRY_POINT}] name = "module"'
+            raise InputError(f"{path / 'pyproject.toml'} names no plugin", expected)
     elif (path / "__init__.py").is_file():
         root, modules = path.parent, [path.name]
     else:

@@ -107,7 +107,7 @@ def fingerprint_changes_with_the_data(subject: TaskSubject) -> None:
         others = {what: [replace(first, **change), *rest] for what, change in changes.items()}
         others |= {"order": [first, *rest][::-1]} if rest else {}
         prints = {
-            what: replace(subject.data, readers={split: lambda found=found: found}, _read={}).fingerprint(split)  # type: ignore[misc]
+            what: replace(subject.data, readers={split: lambda found=found: found}).fingerprint(split)  # type: ignore[misc]
             for what, found in {"nothing": [first, *rest], "again": [first, *rest], **others}.items()
         }
         same = [what for what in others if prints[what] == prints["nothing"]]

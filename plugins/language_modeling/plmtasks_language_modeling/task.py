@@ -39,7 +39,7 @@ class TextTask(HubTask):
             raise InputError(f"{self.name} has no field {unknown!r}", f"--columns takes {', '.join(self.known_columns)}")
         found = open_dataset(source, partial(self.read_file, columns=source.columns), name=self.name, own=self.own())
         readers = {split: partial(self.arranged, split, reader) for split, reader in found.readers.items()}
-        return replace(found, readers=readers, _read={})
+        return replace(found, readers=readers)
 
     def own(self) -> Dataset | None:
         """Its own data set."""
