@@ -47,7 +47,12 @@ class Groups:
 
     @cached_property
     def _patterns(self) -> Mapping[str, Mapping[str, re.Pattern[str]]]:
-        return {d: {group: _any_of(words) for group, words in groups.items()} for d, groups in self.terms.items()}
+        def any_of(words: Sequence[str]) -> re.Pattern[str]:
+            # whole words; what is no ASCII stands between no spaces in some languages, and may stand anywhere
+            bounded = [rf"\b{re.escape(w)}\b" if w.isascii() else re.escape(w) for w in words]
+            return re.compile("|".join(bounded), re.IGNORECASE)
+
+        return {d: {group: any_of(words) for group, words in groups.items()} for d, groups in self.terms.items()}
 
     def of(self, texts: Sequence[str]) -> list[str]:
         """The slices of an example: of each dimension the group whose words it has; none where it has several groups' or none."""
@@ -66,12 +71,6 @@ class Groups:
         return value_hash(self.terms)
 
 
-def _any_of(words: Sequence[str]) -> re.Pattern[str]:
-    """Any of the words as a whole word; what is no ASCII stands between no spaces in some languages, and may stand anywhere."""
-    bounded = [rf"\b{re.escape(w)}\b" if w.isascii() else re.escape(w) for w in words]
-    return re.compile("|".join(bounded), re.IGNORECASE)
-
-
 def texts(example: Example, fields: Sequence[str] | None = None) -> list[str]:
     """The texts of these inputs, of all if none are named; a list of texts is one, its parts with spaces between."""
     found = []
@@ -86,9 +85,8 @@ def texts(example: Example, fields: Sequence[str] | None = None) -> list[str]:
 def _strings(value: Any) -> Iterable[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _strings(item)
+    for item in value if isinstance(value, (list, tuple)) else ():
+        yield from _strings(item)
 
 
 GENDER = Groups(

@@ -22,7 +22,7 @@ from .file import ALL_WORDS, Declaration, declare, fill, written_in_python
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
-FORMS = tuple(f"{__package__}.{name}" for name in ("base", "forms"))
+MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms"))
 """The modules of the classes whose tasks a file can declare."""
 
 
@@ -42,9 +42,9 @@ class DeclaredTask(Rewritable, HubTask):
         raises: DataError for what declares no task, InputError for a folder without splits
         """
         self._declare(declare(written_in_python(name, data, said)))
-        if type(self).__module__ in FORMS:  # a task that is no subclass is its maker's
+        if type(self).__module__ in MODULES:  # a task that is no subclass is its maker's
             frame = sys._getframe()
-            while frame.f_back is not None and frame.f_globals["__name__"] in FORMS:
+            while frame.f_back is not None and frame.f_globals["__name__"] in MODULES:
                 frame = frame.f_back
             self.__module__ = frame.f_globals["__name__"]
 
@@ -79,7 +79,7 @@ class DeclaredTask(Rewritable, HubTask):
 
     def config(self) -> dict[str, Any]:
         # a subclass may read and ask otherwise: what it declares does not tell all of it
-        whole = type(self).__module__ in FORMS
+        whole = type(self).__module__ in MODULES
         return {**super().config(), "declared" if whole else "declared_in_part": self.declared.config()}
 
     # ── data ──────────────────────────────────────────────────────────────────────────────────────────────────────

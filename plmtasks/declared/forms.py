@@ -61,11 +61,12 @@ class OneOfSome(DeclaredTask):
 
     def together(self, data: Dataset, said: str) -> Dataset:
         """raises: InputError if there is no such way to tell it"""
-        return settle(data, "reference", said, self._settled)
 
-    def _settled(self, example: Example, positions: Sequence[int]) -> Example:
-        reference = example.reference.candidates[positions[0]]
-        return replace(example, reference=reference, slices=(*example.slices, *self.slices(reference)))
+        def finish(example: Example, positions: Sequence[int]) -> Example:
+            reference = example.reference.candidates[positions[0]]
+            return replace(example, reference=reference, slices=(*example.slices, *self.slices(reference)))
+
+        return settle(data, "reference", said, finish)
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """By text, letter or number, as references; what is none of the candidates stays, and is counted.
@@ -73,9 +74,12 @@ class OneOfSome(DeclaredTask):
         raises: DataError with the line; DataError if none is in the file
         """
         found = super().read_predictions(path, examples)
-        inputs = {e.id: e.inputs for e in examples}
-        asked = {id_: p for id_, p in found.items() if id_ in inputs and p.value is not None}
-        cells = {id_: self._told(f"{path}: {id_}", p.value, inputs[id_]) for id_, p in asked.items()}
+        inputs, cells = {e.id: e.inputs for e in examples}, {}
+        for id_, said in ((id_, p.value) for id_, p in found.items() if id_ in inputs and p.value is not None):
+            words = [word for _, word in self.candidates(inputs[id_])]
+            # by the candidate's own words where a text names it in others
+            own = reading.named(said, words) if isinstance(said, str) else None
+            cells[id_] = self.cell(f"{path}: {id_}", own or said, inputs[id_])
         places = dict(zip(cells, predicted(path, list(cells.values())), strict=True))
         meant = {id_: str(cells[id_].value) if at is None else cells[id_].candidates[at] for id_, at in places.items()}
         read = {id_: replace(p, value=meant[id_]) if id_ in meant else p for id_, p in found.items()}
@@ -84,12 +88,6 @@ class OneOfSome(DeclaredTask):
             raise DataError(str(path), f"predictions of {self.name}", f"none that is a candidate, but {outside[0]!r:.60}")
         warn_flaws(str(path), len(outside), f"of {len(found)} predictions name no candidate of {self.name}; they count as wrong")
         return read
-
-    def _told(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
-        """What a prediction says, by the candidate's own words where it names it in others."""
-        if isinstance(value, str):
-            value = reading.named(value, [word for _, word in self.candidates(inputs)]) or value
-        return self.cell(where, value, inputs)
 
     @abstractmethod
     def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:

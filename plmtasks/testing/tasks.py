@@ -207,7 +207,9 @@ def inputs_hold_no_reference(subject: TaskSubject) -> None:
         for name in examples[0].inputs:
             same = sum(e.inputs.get(name) == e.reference for e in examples)
             expect(same < MOST * len(examples), f"{split}: the input {name!r} is the reference", told(examples[0]))
-        named = sum(_words(e) & labels == {e.reference} for e in examples if isinstance(e.reference, str))
+        words = [{word.strip(".,:;!?()[]\"'") for text in texts(e) for word in text.split()} for e in examples]
+        pairs = zip(words, examples, strict=True)
+        named = sum(its & labels == {e.reference} for its, e in pairs if isinstance(e.reference, str))
         expect(named < max(MOST * len(examples), 5), f"{split}: the inputs name the right label alone", told(examples[0]))
 
 
@@ -311,10 +313,6 @@ def _is_plain(value: Any) -> bool:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError):
         return False
-
-
-def _words(example: Example) -> set[str]:
-    return {word.strip(".,:;!?()[]\"'") for text in texts(example) for word in text.split()}
 
 
 def _scores(metric: Metric, asked: Sequence[Solved]) -> dict[str, float]:
