@@ -12,6 +12,7 @@ from plmtasks.config import Source
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import load_registry
 from plmtasks.requests import (
+    BUILT_IN,
     ChooseAnswer,
     ClassifyAnswer,
     ExtractSpanAnswer,
@@ -37,7 +38,7 @@ from plmtasks.testing import (
     TaskSubject,
     solved,
 )
-from plmtasks.testing.solved import KINDS, wrong_with
+from plmtasks.testing.solved import wrong_with
 
 TASKS = (*planted.TASKS, (planted_heavy.Heavy, "importing_is_light"))
 METRICS = (*planted.METRICS, (planted_heavy.HeavyMetric, "importing_is_light"))
@@ -130,7 +131,7 @@ def test_every_check_has_caught_a_fault():
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [form.kind() for form in BUILT_IN])
 def test_a_perfect_answer_is_well_formed(kind):
     assert [wrong_with(request, answer) for request, answer in solved(kind)] == [""] * 10
 

@@ -280,8 +280,9 @@ class DeclaredTask(Rewritable, HubTask):
         """
         values = {ALL_WORDS: self.all_words(), **inputs}
         made = dict(vars(getattr(self.declared, kind)))
-        for key, text, is_column in self.declared.written(kind):
-            made[key] = inputs[text] if is_column else fill(text, values)
+        for of, key, text, is_column in self.declared.written:
+            if of == kind:
+                made[key] = inputs[text] if is_column else fill(text, values)
         if kind == "Classify":
             made["labels"] = self.labels
         elif kind == "Choose":

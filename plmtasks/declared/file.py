@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ..data import split_files
 from ..errors import DataError, did_you_mean
@@ -169,36 +169,24 @@ class Declaration:
         given = self.columns.inputs
         if given:
             return dict(given) if isinstance(given, Mapping) else {name: name for name in given}
-        used = [name for kind in self.asks for one in self.written(kind) for name in one.names()]
+        used = [name for _, _, text, is_column in self.written for name in ([text] if is_column else columns_in(text))]
         return {name: name for name in used if name != ALL_WORDS}
 
-    def written(self, kind: str) -> "list[Written]":
-        """Every template of a kind's table, and every column that it names."""
-        table, found = getattr(self, kind), []
-        for key in (f.name for f in fields(table) if f.name in TEMPLATES):
-            value = getattr(table, key)
+    @cached_property
+    def written(self) -> list[tuple[str, str, str, bool]]:
+        """Every template of the kinds' tables, and every column that they name: kind, key, text, and whether it is a column."""
+        found = []
+        keys = [(kind, key) for kind in self.asks for key in vars(getattr(self, kind)) if key in TEMPLATES]
+        for kind, key in keys:
+            value = getattr(getattr(self, kind), key)
             is_column = (kind, key) in COLUMN_KEYS and isinstance(value, str)
-            found += [Written(key, text, is_column) for text in ([value] if isinstance(value, str) else value or ())]
+            texts = [value] if isinstance(value, str) else value or ()
+            found += [(kind, key, text, is_column) for text in texts]
         return found
 
     def config(self) -> dict[str, Any]:
         """What of the file can change an answer: all but its description, and the data, which have a hash of their own."""
         return {key: value for key, value in self.file.content.items() if key not in ("description", "data")}
-
-
-class Written(NamedTuple):
-    """A text of a kind's table."""
-
-    key: str
-    text: str
-    is_column: bool
-
-    def names(self) -> list[str]:
-        """The inputs that it names.
-
-        raises: ValueError for a template that is none
-        """
-        return [self.text] if self.is_column else columns_in(self.text)
 
 
 def written_in_python(name: str, data: Path | Mapping[str, Any] | None, said: Mapping[str, Any]) -> TomlFile:
@@ -267,14 +255,14 @@ def _whole(declared: Declaration) -> Faults:
 
 def _templates(declared: Declaration) -> Faults:
     known = list(declared.columns.inputs)
-    for keys, one in (((kind, one.key), one) for kind in declared.asks for one in declared.written(kind)):
+    for *keys, text, is_column in declared.written:
         try:
-            names = one.names()
+            names = [text] if is_column else columns_in(text)
         except ValueError as e:
             yield keys, "a text with names of columns in braces, {{ for a brace", str(e)
             return
-        if one.key == "instruction" and set(names) - {ALL_WORDS}:
-            yield keys, "an instruction that is the same for all examples, at most with {labels}", repr(one.text)
+        if keys[1] == "instruction" and set(names) - {ALL_WORDS}:
+            yield keys, "an instruction that is the same for all examples, at most with {labels}", repr(text)
         for name in names:
             if known and name not in known and name != ALL_WORDS:
                 yield keys, f"one of the inputs {', '.join(known)}", repr(name), *did_you_mean(name, known)

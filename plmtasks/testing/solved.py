@@ -14,7 +14,6 @@ Pair = tuple[Request, Answer]
 
 LABELS = tuple(sorted(SENTIMENTS))
 TAGS = bio_tags(ROLES)
-KINDS = tuple(form.kind() for form in kinds.BUILT_IN)
 
 
 def solved(kind: str, count: int = 10) -> list[Pair]:
