@@ -15,7 +15,7 @@ from ..model import LoadedModel, Model
 from ..requests import from_json, to_json
 from ..task import Follower, Task
 from .job import Job, knowing, resolve
-from .questions import own_fields, pose, read_question
+from .questions import own_fields
 from .tables import Columns, is_table
 
 BLOCK = 1024
@@ -171,23 +171,6 @@ class Predictor:
         """What can change an answer and is known before a model is opened."""
         followed = {"followed": self.stages[0].job.parts()} if len(self.stages) > 1 else {}
         return {**self.stages[-1].job.parts(), **followed}
-
-    def read(self, line: bytes, name: str, number: int) -> Example:
-        """The question in a line of a file.
-
-        raises: DataError
-        """
-        return read_question(self.task, line, name, number, self.following)
-
-    def pose(self, row: str | Mapping[str, Any], where: str, number: int) -> Example:
-        """The question that fields are, or a text.
-
-        where: where it stands, for messages
-        number: its id, if it has none
-
-        raises: DataError
-        """
-        return pose(self.task, row, where, number, self.following)
 
     def columns(self) -> Columns:
         """Which columns of a table hold a question's fields: as the user says, else as of the data that the model learned."""

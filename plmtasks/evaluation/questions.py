@@ -7,6 +7,7 @@ import select
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..errors import DataError, InputError, counted
@@ -73,18 +74,16 @@ class Lines:
 
 
 class Listed:
-    """Questions of a caller in Python, each as JSON: a text, or an object of the task's fields."""
+    """Questions that are at hand, each as JSON: a text, or an object of the task's fields; in the form of `Lines`."""
 
     interactive = False
-    name = "the questions"
 
-    def __init__(self, questions: Iterable[str]) -> None:
-        self._questions = iter(questions)
-        self.taken = 0
+    def __init__(self, name: str, questions: Iterable[bytes]) -> None:
+        self.name, self._questions, self.taken = name, iter(questions), 0
 
     def take(self, most: int) -> list[bytes]:
         """The next questions: `most`, or fewer at the end."""
-        taken = [question.encode() for question in itertools.islice(self._questions, most)]
+        taken = list(itertools.islice(self._questions, most))
         self.taken += len(taken)
         return taken
 
@@ -103,9 +102,7 @@ class Typed(Lines):
         sys.stderr.flush()
 
     def take(self, most: int) -> list[bytes]:
-        import contextlib
-
-        with contextlib.suppress(ImportError):
+        with suppress(ImportError):
             import readline  # noqa: F401  lines can then be edited and called back
         if not sys.stdout.isatty():
             sys.stderr.write("> ")
@@ -183,9 +180,8 @@ def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int,
 
 
 def _cells(task: Task, text: str, where: str) -> dict[str, Any]:
-    fields = task.fields
-    cells = [text] if len(fields) == 1 else text.split("\t")
-    if len(cells) != len(fields):
-        expected = " <TAB> ".join(fields) or f"a JSON object with {', '.join(task.more_fields)}"
+    cells = [text] if len(task.fields) == 1 else text.split("\t")
+    if len(cells) != len(task.fields):
+        expected = " <TAB> ".join(task.fields) or f"a JSON object with {', '.join(task.more_fields)}"
         raise DataError(where, expected, f"{counted(len(cells), 'cell')}: {text[:60]!r}")
-    return dict(zip(fields, cells, strict=True))
+    return dict(zip(task.fields, cells, strict=True))
