@@ -1,7 +1,7 @@
 """How the epoch of a training that is kept is chosen: by the main score on a split."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .. import scoring
 from ..config import ModelSettings
@@ -9,45 +9,28 @@ from ..examples import Example
 from ..execution import MemoryJournal, Processes, Progress, answering
 from ..metric import Metric
 from ..model import LoadedModel
-from ..scoring import Asked
 from ..task import Task
-from ..training import Selection
+from ..training import Scorer, Selection
 
 
 def selection(task: Task, kind: str, metrics: Sequence[Metric], settings: ModelSettings) -> Selection:
     """What a training needs to know to choose the epoch that is kept."""
-    score = scoring.main_score(metrics[0])
+    name, metric = scoring.main_score(metrics[0]), metrics[0]
 
-    def on(examples: Sequence[Example], processes: Processes) -> _EpochScore:
-        asked = Asked(examples=examples, requests=[task.ask(e.hidden(), kind) for e in examples])
-        return _EpochScore(task=task, metrics=metrics, settings=settings, asked=asked, processes=processes)
+    def on(examples: Sequence[Example], processes: Processes) -> Scorer:
+        asked = scoring.Asked(examples=examples, requests=[task.ask(e.hidden(), kind) for e in examples])
 
-    return Selection(
-        score=score, info=metrics[0].scores()[score], signatures={m.name: m.signature() for m in metrics}, on=on
-    )  # fmt: skip
+        def value(loaded: LoadedModel, moment: str) -> float:
+            here, plan = processes.within(f"evaluation-{moment}"), answering.plan(loaded, asked.requests, settings)
+            answers = answering.answer_all(loaded, plan, here, MemoryJournal(plan.hash), Progress(quiet=True))
 
+            def score() -> float:
+                scored = scoring.score(metrics, examples, asked.read(task, answers, plan.skipped), resamples=0)
+                found = scored.scores[metric.name][name]["value"]
+                return math.nan if found is None else found
 
-@dataclass(frozen=True, kw_only=True)
-class _EpochScore:
-    """The main score on the split that chooses the epoch."""
+            return float(here.share("score", score))
 
-    task: Task
-    metrics: Sequence[Metric]
-    settings: ModelSettings
-    asked: Asked
-    processes: Processes
+        return value
 
-    def __call__(self, loaded: LoadedModel, name: str) -> float:
-        """The score of the model as it is now, nan where it is not defined; called in all processes.
-
-        name: of this moment of the training, another each time
-        """
-        processes = self.processes.within(f"evaluation-{name}")
-        plan = answering.plan(loaded, self.asked.requests, self.settings)
-        answers = answering.answer_all(loaded, plan, processes, MemoryJournal(plan.hash), Progress(quiet=True))
-
-        def score() -> float:
-            predictions = self.asked.read(self.task, answers, plan.skipped)
-            return scoring.main_value(scoring.score(self.metrics, self.asked.examples, predictions, resamples=0), self.metrics)
-
-        return float(processes.share("score", score))
+    return Selection(score=name, info=metric.scores()[name], signatures={m.name: m.signature() for m in metrics}, on=on)

@@ -10,16 +10,13 @@ from ..config import GROUPS, RunConfig, all_settings, merged, of_seeds, run_conf
 from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
 from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
-from ..requests import from_json
+from ..requests import from_json, to_json
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Settings that stand at the top of a file alone."""
 
 LISTS = ("tasks", "models", "exclude")
 """The tables of a file of which there may be several."""
-
-Names = str | tuple[str, ...]
-Seeds = int | tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,12 +153,35 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
     return suite
 
 
+def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:
+    """The settings in the `config.json` of a run; those that are newer than it have their defaults.
+
+    raises: DataError; InputError if one is not known here
+    """
+    unknown: list[str] = []
+    try:
+        config: RunConfig = from_json(RunConfig, _filled(to_json(RunConfig(task="", model="")), content["config"], unknown))
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise DataError(str(path), "the config.json of a run", str(e)) from e
+    if unknown:
+        raise InputError(f"{path.parent} was run with settings that are not known here: {', '.join(unknown)}", *hints)
+    return config
+
+
+def _filled(known: Mapping[str, Any], stored: Mapping[str, Any], unknown: list[str], above: str = "") -> dict[str, Any]:
+    """What was said, beside what is known by default. What is handed on to libraries has names of its own.
+
+    unknown: gets the names that are not
+    """
+    unknown += [above + name for name in stored if name not in known]
+    groups = [name for name, value in known.items() if isinstance(value, Mapping) and value]
+    inner = {name: _filled(known[name], stored[name], unknown, f"{above}{name}.") for name in groups if name in stored}
+    return {**known, **stored, **inner}
+
+
 def _of_run(path: Path) -> Suite:
     """raises: InputError, DataError"""
-    try:
-        config: RunConfig = from_json(RunConfig, read_json(path)["config"])
-    except (KeyError, TypeError, ValueError) as e:
-        raise DataError(str(path), "the config.json of a run", str(e)) from e
+    config = stored_config(path, read_json(path))
     task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
     return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..examples import Example, Prediction
 from ..metric import Metric
 from ..statistics import SLICE_RESAMPLES, bootstrap
-from .metrics import proportions
+from .metrics import proportions, shared_clusters
 from .scores import Scored
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def record(
         return None
     of, correct = right
     confidence = np.array([p.scores[CONFIDENCE] for p in answered])
-    clusters = [examples[i].cluster or examples[i].id for i in kept]
-    shared = clusters if len(set(clusters)) < len(clusters) else None
+    shared = shared_clusters([examples[i] for i in kept])
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
     record = {"of": of, "examples": len(answered), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
