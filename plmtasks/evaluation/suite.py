@@ -160,7 +160,9 @@ def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:
     """
     unknown: list[str] = []
     try:
-        config: RunConfig = from_json(RunConfig, _filled(to_json(RunConfig(task="", model="")), content["config"], unknown))
+        stored = content["config"]
+        known = to_json(RunConfig(task=stored["task"], model=stored["model"]))
+        config: RunConfig = from_json(RunConfig, _filled(known, stored, unknown))
     except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise DataError(str(path), "the config.json of a run", str(e)) from e
     if unknown:

@@ -9,9 +9,8 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ..errors import DataError, JournalError, OutputError
@@ -21,16 +20,7 @@ from ..requests import Answer, from_json, to_json
 LINE = {"plan": str, "batch": int, "answers": {...: {}}}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """Where a batch's answers stand."""
-
-    path: Path
-    offset: int
-    """Byte at which its line starts."""
-
-
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """Reads what all processes wrote into a folder, and appends what this one computes.
 
     plan: a hash of the batches and of the class of machine; entries of another plan are an error
@@ -41,12 +31,10 @@ class Journal:
         # a name of its own for each attempt: a torn line of an earlier one is never appended to
         self._path = folder / f"{time.time_ns():020d}-{process:05d}.jsonl"
         self._file: int | None = None
-        self.entries: dict[int, Entry] = {}
+        self.entries: dict[int, tuple[Path, int]] = {}
+        """Of each batch the file, and the byte at which its line starts."""
 
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -64,7 +52,7 @@ class Journal:
                         f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
                         f"go on where they were computed, or delete {self.folder} and run again",
                     )
-                self.entries.setdefault(record["batch"], Entry(path=path, offset=offset))
+                self.entries.setdefault(record["batch"], (path, offset))
         return set(self.entries)
 
     def write(self, batch: int, answers: Mapping[str, Answer]) -> None:
@@ -89,20 +77,19 @@ class Journal:
 
     def answers(self, batch: int, form: type[Answer]) -> dict[str, Answer]:
         """The answers of a batch that `read` found, by request key; `form` is their type."""
-        record = _unseal(self.raw(batch))
+        record, (path, _) = _unseal(self.raw(batch)), self.entries.get(batch, (self.folder, 0))
         if record is None:
-            raise JournalError(f"{self.entries[batch].path}: changed while it was read")
+            raise JournalError(f"{path}: changed while it was read")
         try:
             return {key: from_json(form, value) for key, value in record["answers"].items()}
         except (TypeError, KeyError, ValueError) as e:
-            path = self.entries[batch].path
             raise JournalError(f"{path}: no answers of the kind {form.__name__}: {e}", f"delete {path}") from e
 
     def raw(self, batch: int) -> bytes:
         """The sealed line of a batch, to be sent to another journal."""
-        entry = self.entries[batch]
-        with entry.path.open("rb") as file:
-            file.seek(entry.offset)
+        path, offset = self.entries[batch]
+        with path.open("rb") as file:
+            file.seek(offset)
             return file.readline()
 
     def adopt(self, line: bytes) -> None:
