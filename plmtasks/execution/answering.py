@@ -51,9 +51,9 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
     """
     unique, keys, costs, batches = dict[str, Request](), list[str](), list[Cost](), list[list[int]]()
     over, skip = set[str](), settings.truncation == "skip"
-    for part in (requests, beside):
+    for part in filter(None, (requests, beside)):
         new = {key: request for request in part if (key := request.key()) not in unique}
-        costed = list(zip(sorted(new), loaded.costs([new[key] for key in sorted(new)]), strict=True)) if new else []
+        costed = list(zip(sorted(new), loaded.costs([new[key] for key in sorted(new)]), strict=True))
         over |= {key for key, cost in costed if cost.cut}
         kept = [(key, cost) for key, cost in costed if not (skip and cost.cut)]
         cut = cut_batches([key for key, _ in kept], [cost for _, cost in kept], settings.batch_tokens)

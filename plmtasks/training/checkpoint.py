@@ -1,5 +1,6 @@
 """A model that learns, in a folder of its own: nothing is learned twice, and what was interrupted goes on."""
 
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -93,19 +94,16 @@ def _make(training: Training, folder: Path) -> bool:
 
 def _check_shared(folder: Path, processes: Processes) -> None:
     """raises: InputError if not every process sees the main process's folder"""
-    token = processes.share("token", lambda: _write_token(folder))
+
+    def write() -> str:
+        write_text(folder / "token", token := secrets.token_hex(8))
+        return token
+
+    token = processes.share("token", write)
     if not all(processes.gather("sees it", (folder / "token").is_file() and (folder / "token").read_text() == token)):
         raise InputError(
             f"{folder}: not every node sees this folder", "training over several nodes needs a folder that they share"
         )
-
-
-def _write_token(folder: Path) -> str:
-    import secrets
-
-    token = secrets.token_hex(8)
-    write_text(folder / "token", token)
-    return token
 
 
 def _learn_in_updates(training: Training, folder: Path) -> None:

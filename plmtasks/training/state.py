@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
 from ..files import write_bytes
-from . import sharding
+from .accelerator import splits
 
 if TYPE_CHECKING:
     import torch
@@ -41,8 +41,9 @@ class Learner:
         import torch
 
         held: dict[str, Any] = {}
-        if sharding.split(self.accelerator):
-            sharding.save(self.accelerator, folder, str(state.update))
+        if splits(self.accelerator):  # each process keeps its part
+            self.accelerator.save_state(str(folder / f"shards-{state.update}"))
+            self.accelerator.wait_for_everyone()
         else:
             held = {"weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
         if self.accelerator.scaler is not None:

@@ -1,6 +1,7 @@
 """The updates of one training."""
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -11,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, PlmtasksError, counted
 from ..execution import duration, environment, size
 from ..model import TrainableModel
-from . import sharding
-from .accelerator import loss_module, make_accelerator
+from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
 from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
 from .recipe import Training
 from .state import Learner, State
-from .updates import Update, epoch_updates, micro_batches, padding_worth
+from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Trainer:
             self._train(bar)
         self.context.processes.barrier("learned")
         if self.split:
-            self.whole = sharding.whole(learner.accelerator, self.wrapped)
+            self.whole = whole(learner.accelerator, self.wrapped)
         learner.accelerator.end_training()
         return self.state.history
 
@@ -72,7 +72,7 @@ class Trainer:
         self._say_plan()
         self.wrapped, learner.optimizer = learner.accelerator.prepare(loss_module(self.views), learner.optimizer)
         if self.split and self.state.update:
-            sharding.load(learner.accelerator, self.state_folder, str(self.state.update))
+            learner.accelerator.load_state(str(self.state_folder / f"shards-{self.state.update}"))
         self.costs = [view.learning_costs(dataset.requests) for view, dataset in zip(self.views, self.datasets, strict=True)]
 
     def write_weights(self) -> None:
@@ -102,7 +102,7 @@ class Trainer:
 
         accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
         module = torch.nn.ModuleList([view.module for view in self.views])
-        self.split = sharding.split(accelerator)
+        self.split = splits(accelerator)
         alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
         self.tables = lasting_gradients(module) if alone else []
         optimizer = make_optimizer(module, self.t)
@@ -147,7 +147,7 @@ class Trainer:
         for number, (micro_batch, weight) in enumerate(shares):
             with nullcontext() if number == len(shares) - 1 else accelerator.no_sync(self.wrapped):
                 loss, count = self.loss(update.task, micro_batch)
-                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if sharding.own_steps(accelerator) else 1.0
+                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if steps_itself(accelerator) else 1.0
                 accelerator.backward(loss * weight * divided)
                 summed, total = summed + float(loss.detach()) * weight, total + count * weight
         summed, total = self._sum(summed, total)
@@ -174,10 +174,10 @@ class Trainer:
         """
         processes = self.context.processes
         shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
-        if sharding.own_steps(self.learner.accelerator):
+        if steps_itself(self.learner.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            most, padding = self.t.batch_tokens, padding_worth(self.context.device)
+            most, padding = self.t.batch_tokens, CPU_PADDING if self.context.device == "cpu" else None
             cut = [list(micro_batches(share, self.costs[update.task], most, padding)) for share in shares]
         mine = cut[processes.rank]
         wanted = max(map(len, cut)) if self.split else 1
@@ -195,9 +195,8 @@ class Trainer:
 
     def _step(self, count: float) -> None:
         """Divides the summed gradients, clips, and steps."""
-
         learner = self.learner
-        if not sharding.own_steps(learner.accelerator):
+        if not steps_itself(learner.accelerator):
             learner.accelerator.unscale_gradients(learner.optimizer)
             gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
@@ -252,12 +251,9 @@ class Trainer:
 
     def _patience_is_over(self) -> bool:
         """Whether so many epochs in a row were none better than one before."""
-        best = [i for i, entry in enumerate(self.state.history) if f"best-{entry['update']}" == self.state.best_folder]
-        return (
-            self.t.early_stopping_patience is not None
-            and bool(best)
-            and len(self.state.history) - 1 - best[0] >= self.t.early_stopping_patience
-        )
+        since = [f"best-{entry['update']}" for entry in reversed(self.state.history)]
+        patience, best = self.t.early_stopping_patience, self.state.best_folder
+        return patience is not None and best is not None and since.index(best) >= patience
 
     def _time_to_save(self) -> bool:
         late = time.monotonic() - self._saved_at > self.t.save_minutes * 60
@@ -294,7 +290,6 @@ class Trainer:
 
     def _confirm(self, seconds: float) -> None:
         """Says how long it will take; at a terminal, asks when that is long."""
-        import sys
 
         def ask() -> bool:
             memory = size(environment.peak_memory(self.context.device))
