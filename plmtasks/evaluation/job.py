@@ -137,7 +137,8 @@ class EvaluationJob(Job):
             },
             "shots": self.shots, "settings": to_json(settings), "metrics": {m.name: m.signature() for m in self.metrics},
             "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
-            "trained": _without_columns(self.model.training_record()),
+            # what its data's columns happened to be called changes nothing
+            "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
             **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}),
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
@@ -165,11 +166,6 @@ class EvaluationJob(Job):
         })  # fmt: skip
 
 
-def _without_columns(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a record tells of a training, without the names that its data's columns happened to have."""
-    return {name: value for name, value in (record or {}).items() if name != "columns"}
-
-
 def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> EvaluationJob:
     """Resolves names, reads the data and asks the task.
 
@@ -189,10 +185,13 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     example_request = task.ask(data[split][0].hidden(), kind)
     config = replace(config, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
+    # the user's words, else those of women and men where it does not matter to the task who is spoken of
+    spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
+    groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
         example_request=example_request, total=len(whole),
-        asked=asker.ask(examples), predictions_of=predictions_of, groups=_groups(task, config),
+        asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
 
@@ -212,13 +211,6 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
         config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
         selection=selection(task, kind, metrics, settings),
     )  # fmt: skip
-
-
-def _groups(task: Task, config: RunConfig) -> Groups | None:
-    """The user's words, else those of women and men where it does not matter to the task who is spoken of."""
-    if config.groups is not None:
-        return read_groups(Path(config.groups))
-    return GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
 
 
 def with_learned_labels(task: Task, model: Model) -> Task:

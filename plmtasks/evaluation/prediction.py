@@ -142,13 +142,10 @@ class Predictor:
         wanted = [(run.task, run.model, run.ask)]
         if isinstance(task, Follower):
             wanted.insert(0, (task.follows, config.followed_model or run.model, None))
-        self.stages = [
-            Stage(
-                job=_job(replace(run, task=name, model=model, ask=kind), registry), processes=processes.within(name),
-                opened=opened,
-            )
-            for name, model, kind in wanted
-        ]  # fmt: skip
+        self.stages = []
+        for name, model, kind in wanted:
+            job = _job(replace(run, task=name, model=model, ask=kind), registry)
+            self.stages.append(Stage(job=job, processes=processes.within(name), opened=opened))
         if not (self.task.fields or self.task.more_fields):
             raise InputError(f"task {self.task.name!r} takes no new questions")
 
@@ -185,21 +182,20 @@ class Predictor:
         one, two = (folder and folder / name for name in ("asked", "derived"))
         answered = iter(first.answer([q for q in asked if self.stage(q) is first], one, processes.within("asked")))
         pairs = [(q, next(answered) if self.stage(q) is first else None) for q in asked]
-        groups = self._follow(pairs, two, processes.within("derived")) if self.following else [[p] for p in pairs]
-        of = iter(groups)
+        of = iter(self._follow(pairs, two, processes.within("derived")) if self.following else [[pair] for pair in pairs])
         return [Answered(question=q, predictions=next(of) if q.inputs else []) for q in questions]
-
-    def _derived(self, question: Example, prediction: Prediction | None) -> Sequence[Example]:
-        """What the second task is asked."""
-        if self.stage(question) is self.stages[1]:
-            return [question]
-        return self.following.derive(question, prediction) if prediction and self.following else []
 
     def _follow(
         self, pairs: Sequence[tuple[Example, Prediction | None]], folder: Path | None, processes: Processes
     ) -> list[list[tuple[Example, Prediction | None]]]:
         """What the second task says of its own questions, and of all that follows from predictions of the first."""
-        shared = processes.share("examples", lambda: [to_json(self._derived(*pair)) for pair in pairs])
+
+        def asked(question: Example, prediction: Prediction | None) -> Sequence[Example]:
+            if self.stage(question) is self.stages[1]:
+                return [question]
+            return self.following.derive(question, prediction) if prediction and self.following else []
+
+        shared = processes.share("examples", lambda: [to_json(asked(*pair)) for pair in pairs])
         derived = [[from_json(Example, example) for example in group] for group in shared]
         flat = [example for group in derived for example in group]
         predictions = iter(self.stages[1].answer(flat, folder, processes))

@@ -66,12 +66,17 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
 
 
 def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dict[str, Any]:
-    plan, data = outcome.plan, job.parts["data"]
-    empty = sum(map(is_empty, job.examples))
+    plan, data, empty = outcome.plan, job.parts["data"], sum(map(is_empty, job.examples))
+    untrained = bool(outcome.newly_initialized) or job.model.newly_initialized(job.example_request)
+    record = job.model.training_record()
+    followed = {"predictions_of": dict(job.predictions_of)} if job.predictions_of else {}
     return {
         "schema_version": results.SCHEMA_VERSION, "identity": job.identity, "task": job.parts["task"],
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind},
-        "protocol": _protocol(job, outcome.newly_initialized),
+        "protocol": {
+            **came_to(job.task.name, type(job.example_request), record, job.shots, untrained=untrained), "shots": job.shots,
+            "newly_initialized": list(outcome.newly_initialized), **followed,
+        },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
             **({"empty": empty} if empty else {}), "skipped": sum(key in plan.skipped for key in job.asked.keys),
@@ -82,14 +87,6 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": job.parts["metrics"], **_seed(job),
     }  # fmt: skip
-
-
-def _protocol(job: EvaluationJob, newly_initialized: Sequence[str]) -> dict[str, Any]:
-    """How the model came to the task."""
-    untrained, record = bool(newly_initialized) or job.model.newly_initialized(job.example_request), job.model.training_record()
-    came = came_to(job.task.name, type(job.example_request), record, job.shots, untrained=untrained)
-    followed = {"predictions_of": dict(job.predictions_of)} if job.predictions_of else {}
-    return {**came, "shots": job.shots, "newly_initialized": list(newly_initialized), **followed}
 
 
 def _seed(job: EvaluationJob) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class Asker:
                 f"{asked[0][0].id!r}",
                 "ask for fewer with --shots, or name more examples with --train-data PATH",
             )
-        return tuple(self._shot(i) for i in taken)
+        requests = (cast(Prompted, self._request(i)) for i in taken)
+        return tuple(r.as_shot(self.task.solve(self.data["train"][i], r)) for i, r in zip(taken, requests, strict=True))
 
     def _order(self, seed: str) -> Iterator[int]:
         """Places in the train split in a random order, which is drawn to its end only where that is wanted."""
@@ -93,7 +94,3 @@ class Asker:
             return True
         one, other = (cast(Prompted, r).with_shots(()) for r in (self._request(place), request))
         return one == other
-
-    def _shot(self, place: int) -> Shot:
-        request = cast(Prompted, self._request(place))
-        return request.as_shot(self.task.solve(self.data["train"][place], request))

@@ -95,21 +95,14 @@ class Suite:
                     registry.named(kind, entry.name, entry.where)
                 except (UnknownNameError, PluginError) as e:
                     raise InputError(f"{entry.where}: {e.message}", *e.hints) from e
+        within = (Path.cwd(), self.path.resolve().parent)
         for task, model in self.pairs():
             config = self.configs(task, model)[0]
             registry.check(config, model.where or task.where or str(self.path))
-            self._check_folders(config)
-
-    def _check_folders(self, config: RunConfig) -> None:
-        """raises: InputError"""
-        assert self.path is not None
-        for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
-            place = Path(folder).resolve()
-            within = (Path.cwd(), self.path.resolve().parent)
-            if name not in self.line and not any(place.is_relative_to(one) for one in within):
-                raise InputError(
-                    f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's", f"--{name} DIR says where"
-                )
+            for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
+                if name not in self.line and not any(Path(folder).resolve().is_relative_to(one) for one in within):
+                    outside = f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's"
+                    raise InputError(outside, f"--{name} DIR says where")
 
 
 def _named(entries: Sequence[Entry], names: Sequence[str]) -> Sequence[Entry]:
@@ -132,7 +125,9 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
     raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
     """
     if path.suffix == ".json":
-        return _of_run(path)
+        config = stored_config(path, read_json(path))
+        task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
+        return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
     read = read_toml(path, "settings stand in a TOML file, or in the config.json of a run")
     file, content = _File(path, read.text, read.content), dict(read.content)
     tables = {name: content.pop(name, []) for name in LISTS}
@@ -181,13 +176,6 @@ def _filled(known: Mapping[str, Any], stored: Mapping[str, Any], unknown: list[s
     return {**known, **stored, **inner}
 
 
-def _of_run(path: Path) -> Suite:
-    """raises: InputError, DataError"""
-    config = stored_config(path, read_json(path))
-    task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
-    return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
-
-
 class _File(TomlFile):
     """The tables of a file of settings."""
 
@@ -218,12 +206,10 @@ class _File(TomlFile):
         return labelled
 
     def pattern(self, number: int, found: Mapping[str, Any]) -> Mapping[str, str]:
-        for key, value in found.items():
-            if key not in ("task", "model") or not isinstance(value, str):
-                where = self.where("exclude", number, key)
-                raise DataError(where, 'task = "…", model = "…" or both in [[exclude]]', f"{key} = {value!r}")
-        if not found:
-            raise DataError(self.where("exclude", number), 'task = "…", model = "…" or both in [[exclude]]', "neither")
+        wrong = [key for key, value in found.items() if key not in ("task", "model") or not isinstance(value, str)][:1]
+        if wrong or not found:
+            is_there = f"{wrong[0]} = {found[wrong[0]]!r}" if wrong else "neither"
+            raise DataError(self.where("exclude", number, *wrong), 'task = "…", model = "…" or both in [[exclude]]', is_there)
         return found
 
     def settings(self, found: Mapping[str, Any], table: str = "", number: int = 0, more: Iterable[str] = ()) -> dict[str, Any]:
@@ -242,18 +228,15 @@ class _File(TomlFile):
             if key in GROUPS:
                 self.check(Mapping[str, Any], value, *at, key)
                 for name, inner in value.items():
-                    self._check({key: {name: inner}}, types(GROUPS[key]), *at, key, name)
+                    self._check({key: {name: inner}}, types(GROUPS[key]).get(name), inner, *at, key, name)
             else:
-                self._check({key: value}, setting_types(), *at, key)
+                self._check({key: value}, setting_types()[key], value, *at, key)
         return dict(found)
 
-    def _check(self, settings: Mapping[str, Any], hints: Mapping[str, Any], *keys: str | int) -> None:
+    def _check(self, settings: Mapping[str, Any], hint: Any, value: Any, *keys: str | int) -> None:
         """One setting, which the keys lead to: is there such a one, and does it take the value?"""
-        name, value = keys[-1], self.content
-        for key in keys:
-            value = value[key]  # type: ignore[index]
-        if name in hints:
-            self.check(hints[name], value, *keys)  # type: ignore[index]
+        if hint is not None:
+            self.check(hint, value, *keys)
         try:
             run_config("task", "model", **settings)
         except InputError as e:
