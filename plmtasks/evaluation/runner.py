@@ -151,4 +151,4 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
             "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
             **environment.peaks(device),
         }  # fmt: skip
-        write(job, folder, Outcome(plan, answers, newly_initialized, loaded.limited, device, measured))
+        write(job, folder, Outcome(plan, answers, loaded, device, measured))

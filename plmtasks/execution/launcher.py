@@ -87,21 +87,15 @@ def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
 
 
 def _raise(store: Any, rank: int, code: int) -> None:
-    if not _told_within(store, 1.0):
-        cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        raise ProcessError(f"process {rank} ended by {cause}", RESUME)
+    deadline = time.monotonic() + 1.0
+    while not store.check(["failure"]):
+        if time.monotonic() > deadline:
+            cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+            raise ProcessError(f"process {rank} ended by {cause}", RESUME)
+        time.sleep(0.05)
     failure = json.loads(store.get("failure"))
     if failure["expected"]:
         error = PlmtasksError(failure["message"], *failure["hints"])
         error.exit_code = failure["exit_code"]
         raise error
     raise ProcessError(f"process {failure['rank']} failed:\n{failure['traceback']}", RESUME)
-
-
-def _told_within(store: Any, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not store.check(["failure"]):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

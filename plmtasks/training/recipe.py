@@ -111,7 +111,9 @@ def plan(jobs: Sequence[TrainingJob], processes: Processes, progress: Progress) 
         training = replace(training, class_weights=balanced_weights(datasets))
     # a job whose requests have no prompt has forgotten how the user wants it
     prompt = next((job for job in jobs if job.config.settings.prompt != "plain"), jobs[0]).config.settings.prompt
-    if idle := passed_over(c.training, model):
+    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples", *(model.learns_by or ()))
+    said = [f.name for f in fields(TrainSettings) if getattr(c.training, f.name) != getattr(TrainSettings(), f.name)]
+    if model.learns_by is not None and (idle := [name for name in said if name not in shared]):
         progress.say(f"{model.name} learns from all examples at once, and does not go by {', '.join(idle)}")
     context = TrainingContext(
         settings=replace(c.settings, prompt=prompt), training=training, processes=processes, progress=progress, device=device,
@@ -133,13 +135,3 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
     batch_tokens = training.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else settings.batch_tokens)
     return replace(training, **filled, dtype=dtype, batch_tokens=batch_tokens)
-
-
-def passed_over(training: TrainSettings, model: Model) -> list[str]:
-    """The settings of updates and epochs that were said to a model that has none."""
-    if model.learns_by is None:
-        return []
-    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples")
-    plain = TrainSettings()
-    names = (f.name for f in fields(TrainSettings) if f.name not in (*shared, *model.learns_by))
-    return [name for name in names if getattr(training, name) != getattr(plain, name)]

@@ -62,10 +62,19 @@ class Trainer:
 
     def begin(self) -> None:
         """All up to the first update: what an interrupted training left is taken up."""
+        import torch
+
         self._check()
         self.updates_an_epoch = len(self.updates(0))
         self.total = max(1, round((self.t.num_train_epochs or 0) * self.updates_an_epoch))
-        learner = self.learner = self._learner()
+        accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
+        module = torch.nn.ModuleList([view.module for view in self.views])
+        self.split = splits(accelerator)
+        alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
+        self.tables = lasting_gradients(module) if alone else []
+        optimizer = make_optimizer(module, self.t)
+        learner = Learner(accelerator, module, optimizer, make_lr_scheduler(optimizer, self.t, self.total))
+        self.learner = learner
         if self.context.processes.share("resume", (self.state_folder / "state.pt").exists):
             self.state = learner.resume(self.state_folder, self.training.identity, self.context.device)
             self.context.progress.say(f"goes on from update {self.state.update}")
@@ -97,17 +106,6 @@ class Trainer:
                 "early_stopping_patience needs a split that chooses the epoch", "name one: --training select_split=S"
             )
 
-    def _learner(self) -> Learner:
-        import torch
-
-        accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
-        module = torch.nn.ModuleList([view.module for view in self.views])
-        self.split = splits(accelerator)
-        alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
-        self.tables = lasting_gradients(module) if alone else []
-        optimizer = make_optimizer(module, self.t)
-        return Learner(accelerator, module, optimizer, make_lr_scheduler(optimizer, self.t, self.total))
-
     def _train(self, bar: "Bar") -> None:
         state = self.state
         bar.begin_at(state.update)
@@ -127,7 +125,8 @@ class Trainer:
                 self._confirm(bar.seconds_left())
             if place + 1 == self.updates_an_epoch or state.update == self.total:
                 self._end_epoch(epoch)
-            elif self._time_to_save():
+            # where all have to take part, none may decide by its own clock
+            elif self.context.processes.main and not self.split and time.monotonic() > self._saved_at + self.t.save_minutes * 60:
                 self._save()
 
     def updates(self, epoch: int) -> list[Update]:
@@ -220,14 +219,15 @@ class Trainer:
         if len(self.datasets) > 1:
             entry["losses"] = losses
             line += f" ({', '.join(f'{task} {value:.4f}' for task, value in losses.items())})"
-        scores = self._scores()
+        judged = [pair for pair in zip(self.views, self.datasets, strict=True) if pair[1].evaluate is not None]
+        scores = {d.task: d.evaluate(view, f"{d.task}-{state.update}") for view, d in judged if d.evaluate is not None}
         if scores:
             value = worth(self.datasets, scores)
             entry["score"] = next(iter(scores.values())) if len(scores) == 1 else value
             entry["score"] = entry["score"] if math.isfinite(value) else None
             if len(scores) > 1:
                 entry["scores"] = {task: s if math.isfinite(s) else None for task, s in scores.items()}
-            line += "".join(f", {self._told(d, scores[d.task])}" for d in self.datasets if d.task in scores)
+            line += "".join(f", {self._told(d, scores[d.task])}" for _, d in judged)
             if math.isfinite(value) and (state.best is None or value > state.best):
                 state.best, state.best_folder = value, f"best-{state.update}"
                 if self.context.processes.main:
@@ -237,11 +237,6 @@ class Trainer:
         state.history.append(entry)
         self.context.progress.say(line)
         self._save()
-
-    def _scores(self) -> dict[str, float]:
-        """task → its main score on its selecting split"""
-        both = zip(self.views, self.datasets, strict=True)
-        return {d.task: d.evaluate(view, f"{d.task}-{self.state.update}") for view, d in both if d.evaluate is not None}
 
     def _told(self, dataset: TrainingDataset, value: float) -> str:
         """validation bits_per_byte 2.38 (lower is better)"""
@@ -254,11 +249,6 @@ class Trainer:
         since = [f"best-{entry['update']}" for entry in reversed(self.state.history)]
         patience, best = self.t.early_stopping_patience, self.state.best_folder
         return patience is not None and best is not None and since.index(best) >= patience
-
-    def _time_to_save(self) -> bool:
-        late = time.monotonic() - self._saved_at > self.t.save_minutes * 60
-        # where all have to take part, none may decide by its own clock
-        return self.context.processes.main and late and not self.split
 
     def _save(self) -> None:
         self._saved_at = time.monotonic()
