@@ -47,7 +47,9 @@ def answer(
         environment.set_threads(threads)
         predictor = Predictor(config, registry, processes, kept.opened if kept else lambda task, weights: None)
         out = kept or (None if returned else Printed())
-        desk = stack.enter_context(_Desk(config, predictor, out, questions)) if processes.main else None
+        desk = _Desk(config, predictor, out, questions) if processes.main else None
+        if desk:
+            stack.callback(desk.lines.close)
         if kept and desk:
             kept.check({"format": desk.form, **predictor.parts()})
         home = processes.share("home", lambda: str(kept.folder) if kept else None)
@@ -144,12 +146,6 @@ class _Desk:
     def form(self) -> str:
         """What is written, in words."""
         return f"table {self.kind} of {', '.join(self.table.names)}" if self.table else self.config.form or "text"
-
-    def __enter__(self) -> "_Desk":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.lines.close()
 
     def opening(self) -> Any:
         """A question to load the model for, as JSON, before anything is written: the first, or any where none is typed yet.

@@ -79,9 +79,9 @@ def estimate(training: Training, processes: int) -> Estimate:
         trainer.update(update)
         timed.append(time.monotonic() - began)
     seconds = sorted(timed[1:])[TIMED // 2]
-    parameters = list(trainer.learner.module.parameters())
+    parameters = list(trainer.module.parameters())
     learning = [p for p in parameters if p.requires_grad]
-    states = [v for state in trainer.learner.optimizer.state.values() for v in state.values() if hasattr(v, "element_size")]
+    states = [v for state in trainer.optimizer.state.values() for v in state.values() if hasattr(v, "element_size")]
     return Estimate(
         examples={dataset.task: len(dataset.requests) for dataset in training.datasets},
         epochs=context.training.num_train_epochs or 0,
@@ -103,7 +103,7 @@ def _activation_bytes(trainer: Trainer, updates: Sequence[Update]) -> int:
         ((u.task, micro_batch) for u in updates for micro_batch, _ in trainer.micro_batches(u)),
         key=lambda pair: padded_tokens([trainer.costs[pair[0]][i] for i in pair[1]]),
     )
-    own = {p.untyped_storage().data_ptr() for p in trainer.learner.module.parameters()}
+    own = {p.untyped_storage().data_ptr() for p in trainer.module.parameters()}
     kept: dict[int, int] = {}
     held = []  # a storage that is freed could come again for another tensor
 

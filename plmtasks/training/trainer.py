@@ -1,22 +1,24 @@
-"""The updates of one training."""
+"""The updates of one training, and what it needs to go on once it was interrupted."""
 
+import io
 import math
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, PlmtasksError, counted
+from ..errors import InputError, OutputError, PlmtasksError, counted
 from ..execution import duration, environment, size
+from ..files import write_bytes
 from ..model import TrainableModel
 from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
 from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
 from .recipe import Training
-from .state import Learner, State
 from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
 
 if TYPE_CHECKING:
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
 
 ASK_ABOVE_SECONDS = 300.0
 """At a terminal, a training that takes longer than this is begun only when the user says so."""
+
+
+@dataclass
+class State:
+    """How far a training is."""
+
+    update: int = 0
+    best: float | None = None
+    best_folder: str | None = None
+    """The checkpoint of the best epoch so far, in the state's folder."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    """task → its losses' sum and number of updates since the last entry of the history"""
 
 
 @dataclass
@@ -47,17 +62,16 @@ class Trainer:
     def train(self) -> list[dict[str, Any]]:
         """Trains to the end; returns the history, one entry an epoch."""
         self.begin()
-        learner = self.learner
         if self.t.report_to:
             settings = {k: v for k, v in asdict(self.t).items() if isinstance(v, (int, float, str))}
-            learner.accelerator.init_trackers("plmtasks", config=settings)
+            self.accelerator.init_trackers("plmtasks", config=settings)
         self._saved_at = time.monotonic()
         with self.context.progress.bar("training", self.total, "updates") as bar:
             self._train(bar)
         self.context.processes.barrier("learned")
         if self.split:
-            self.whole = whole(learner.accelerator, self.wrapped)
-        learner.accelerator.end_training()
+            self.whole = whole(self.accelerator, self.wrapped)
+        self.accelerator.end_training()
         return self.state.history
 
     def begin(self) -> None:
@@ -67,21 +81,20 @@ class Trainer:
         self._check()
         self.updates_an_epoch = len(self.updates(0))
         self.total = max(1, round((self.t.num_train_epochs or 0) * self.updates_an_epoch))
-        accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
-        module = torch.nn.ModuleList([view.module for view in self.views])
-        self.split = splits(accelerator)
+        self.accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
+        self.module = torch.nn.ModuleList([view.module for view in self.views])
+        self.split = splits(self.accelerator)
         alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
-        self.tables = lasting_gradients(module) if alone else []
-        optimizer = make_optimizer(module, self.t)
-        learner = Learner(accelerator, module, optimizer, make_lr_scheduler(optimizer, self.t, self.total))
-        self.learner = learner
+        self.tables = lasting_gradients(self.module) if alone else []
+        self.optimizer = make_optimizer(self.module, self.t)
+        self.lr_scheduler = make_lr_scheduler(self.optimizer, self.t, self.total)
         if self.context.processes.share("resume", (self.state_folder / "state.pt").exists):
-            self.state = learner.resume(self.state_folder, self.training.identity, self.context.device)
+            self._resume()
             self.context.progress.say(f"goes on from update {self.state.update}")
         self._say_plan()
-        self.wrapped, learner.optimizer = learner.accelerator.prepare(loss_module(self.views), learner.optimizer)
+        self.wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
         if self.split and self.state.update:
-            learner.accelerator.load_state(str(self.state_folder / f"shards-{self.state.update}"))
+            self.accelerator.load_state(str(self.state_folder / f"shards-{self.state.update}"))
         self.costs = [view.learning_costs(dataset.requests) for view, dataset in zip(self.views, self.datasets, strict=True)]
 
     def write_weights(self) -> None:
@@ -137,10 +150,10 @@ class Trainer:
         """One step of the optimizer; returns the mean loss over all processes."""
         import torch
 
-        processes, accelerator = self.context.processes, self.learner.accelerator
+        processes, accelerator = self.context.processes, self.accelerator
         torch.manual_seed(hash((self.t.seed, self.state.update, processes.rank)) % 2**31)
-        self.learner.module.train()
-        rate = float(self.learner.optimizer.param_groups[0]["lr"])
+        self.module.train()
+        rate = float(self.optimizer.param_groups[0]["lr"])
         shares = self.micro_batches(update)
         summed = total = 0.0
         for number, (micro_batch, weight) in enumerate(shares):
@@ -173,7 +186,7 @@ class Trainer:
         """
         processes = self.context.processes
         shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
-        if steps_itself(self.learner.accelerator):
+        if steps_itself(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
             most, padding = self.t.batch_tokens, CPU_PADDING if self.context.device == "cpu" else None
@@ -190,21 +203,20 @@ class Trainer:
         if self.context.processes.count == 1:
             return list(values)
         mine = torch.tensor(values, dtype=torch.float64, device=self.context.device)
-        return [float(value) for value in self.learner.accelerator.reduce(mine, "sum").tolist()]
+        return [float(value) for value in self.accelerator.reduce(mine, "sum").tolist()]
 
     def _step(self, count: float) -> None:
         """Divides the summed gradients, clips, and steps."""
-        learner = self.learner
-        if not steps_itself(learner.accelerator):
-            learner.accelerator.unscale_gradients(learner.optimizer)
-            gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
+        if not steps_itself(self.accelerator):
+            self.accelerator.unscale_gradients(self.optimizer)
+            gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
             factor = clipped(gradients, self.context.processes.count / count, self.t.max_grad_norm)
             for gradient in gradients:
                 gradient.mul_(factor)
-        learner.optimizer.step()
-        learner.lr_scheduler.step()
-        learner.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.lr_scheduler.step()
+        self.optimizer.zero_grad(set_to_none=True)
         for parameter, gradient in self.tables:
             parameter.grad = gradient.zero_()
 
@@ -251,8 +263,47 @@ class Trainer:
         return patience is not None and best is not None and since.index(best) >= patience
 
     def _save(self) -> None:
-        self._saved_at = time.monotonic()
-        self.learner.save(self.state_folder, self.training.identity, self.state)
+        """Keeps all of it: by the main process alone, whose weights are everybody's, unless weights are split."""
+        import torch
+
+        self._saved_at, folder, state = time.monotonic(), self.state_folder, self.state
+        held: dict[str, Any] = {}
+        if self.split:  # each process keeps its part
+            self.accelerator.save_state(str(folder / f"shards-{state.update}"))
+            self.accelerator.wait_for_everyone()
+        else:
+            held = {"weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.accelerator.scaler is not None:
+            held["scaler"] = self.accelerator.scaler.state_dict()
+        if not self.accelerator.is_main_process:
+            return
+        kept = {"identity": self.training.identity, "schedule": self.lr_scheduler.state_dict(), **held, **asdict(state)}
+        content = io.BytesIO()
+        torch.save(kept, content)
+        write_bytes(folder / "state.pt", content.getvalue())
+        for old in (*folder.glob("best-*"), *folder.glob("shards-*")):
+            if old.name not in (state.best_folder, f"shards-{state.update}"):
+                shutil.rmtree(old)
+
+    def _resume(self) -> None:
+        """Takes up what was kept, but for shards of weights.
+
+        raises: OutputError if it is another training's
+        """
+        import torch
+
+        path = self.state_folder / "state.pt"
+        kept = torch.load(path, map_location=self.context.device, weights_only=True)
+        if kept["identity"] != self.training.identity:
+            hint = f"delete {self.state_folder}, or choose another folder with --output"
+            raise OutputError(f"{path} belongs to another training", hint)
+        if "weights" in kept:
+            self.module.load_state_dict(kept["weights"])
+            self.optimizer.load_state_dict(kept["optimizer"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(kept["scaler"])
+        self.lr_scheduler.load_state_dict(kept["schedule"])
+        self.state = State(**{f.name: kept[f.name] for f in fields(State)})
 
     # ── what the user is told ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -260,7 +311,7 @@ class Trainer:
         t, say = self.t, self.context.progress.say
         what = ", ".join(f"{counted(len(dataset.requests), 'example')} of {dataset.task}" for dataset in self.datasets)
         chosen_on = ", ".join(dict.fromkeys(str(d.facts["selected_on"]) for d in self.datasets if d.evaluate is not None))
-        every = list(self.learner.module.parameters())
+        every = list(self.module.parameters())
         learning = sum(p.numel() for p in every if p.requires_grad)
         say(
             f"training on {what}: {counted(t.num_train_epochs or 0.0, 'epoch')} of {counted(self.updates_an_epoch, 'update')} "
@@ -276,7 +327,7 @@ class Trainer:
 
     def _track(self, values: dict[str, float]) -> None:
         if self.t.report_to:
-            self.learner.accelerator.log(values, step=self.state.update)
+            self.accelerator.log(values, step=self.state.update)
 
     def _confirm(self, seconds: float) -> None:
         """Says how long it will take; at a terminal, asks when that is long."""
