@@ -19,7 +19,7 @@ from ..requests import from_json, to_json
 from .job import any_new_question
 from .output import Kept, Printed, refuse_stranger
 from .prediction import Answered, PredictConfig, Predictor
-from .questions import Lines, Listed, open_lines, pose, read_question
+from .questions import Lines, Listed, Typed, hint, pose, read_question
 from .tables import Table, is_table, output_kind
 
 SECONDS = 30.0
@@ -41,7 +41,7 @@ def answer(
     progress = Progress(quiet=config.run.quiet or not processes.main)
     with ExitStack() as stack:
         kept = _kept(config, stack) if processes.main else None
-        begun = kept.threads if kept and any_threads else None
+        begun = kept.state.asked["settings"]["threads"] if kept and kept.state.asked and any_threads else None
         threads = processes.share("threads", lambda: begun or config.run.settings.threads)
         config = replace(config, run=replace(config.run, settings=replace(config.run.settings, threads=threads)))
         environment.set_threads(threads)
@@ -122,7 +122,8 @@ class _Desk:
         if questions is not None:
             return Listed("the questions", (question.encode() for question in questions))
         if not is_table(self.config.input):
-            return open_lines(self.config.input, self.predictor.task, self.predictor.following)
+            typed = self.config.input == "-" and sys.stdin is not None and sys.stdin.isatty()
+            return Typed(hint(self.predictor.task, self.predictor.following)) if typed else Lines(self.config.input)
         columns, path = self.predictor.columns(), Path(self.config.input)
         if columns.learned:
             named = ",".join(f"{field}={name}" for field, name in columns.given.items())

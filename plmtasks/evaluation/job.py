@@ -17,7 +17,7 @@ from ..requests import Prompted, Request, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Rewritable, Task
-from ..training import TrainingJob, must_learn, train_split
+from ..training import Job, TrainingJob, must_learn, train_split
 from . import followed, robustness
 from .robustness import Perturbed
 from .selection import selection
@@ -34,23 +34,6 @@ Load = Callable[[Task, Source], Dataset]
 def load_data(task: Task, source: Source) -> Dataset:
     """The task's data from this source, opened anew."""
     return task.load(source)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A task, a model, and how the one is asked of the other; nothing is loaded yet."""
-
-    config: RunConfig
-    task: Task
-    model: Model
-    kind: str
-    """Of request, by which the model is asked the task."""
-    data: Dataset
-
-    @cached_property
-    def asker(self) -> Asker:
-        """Makes requests of examples."""
-        return Asker(self.task, self.kind, self.data, self.config)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,11 +99,6 @@ class Kept:
                 path.unlink()
         return State()
 
-    @property
-    def threads(self) -> int | None:
-        """With which the file was begun."""
-        return self.state.asked["settings"]["threads"] if self.state.asked else None
-
     def check(self, asked: Mapping[str, Any]) -> None:
         """raises: OutputError if the file holds answers to something else"""
         if self.state.asked and self.state.asked != to_json(asked):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,10 @@ from ..hooks import Registry
 from ..model import LoadedModel, Model
 from ..requests import from_json, to_json
 from ..task import Follower, Task
-from .job import Job, knowing, resolve
+from ..training import Job
+from .job import knowing, resolve
 from .questions import own_fields
+from .shots import Asker
 from .tables import Columns, is_table
 
 BLOCK = 1024
@@ -57,23 +60,12 @@ Opened = Callable[[str, Mapping[str, Any]], None]
 """Hears the task's name and the identity of its model before that is loaded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictionJob(Job):
-    """A task whose questions come later. Its data are those that shots are taken from."""
-
-    def parts(self) -> dict[str, Any]:
-        """What can change an answer and is known before the model is opened."""
-        c = self.config
-        shots = [c.shots, c.shots_from, c.seed, self.data.fingerprint("train")] if c.shots else []
-        settings = to_json(c.settings)
-        return {"task": self.task.config(), "model": self.model.name, "ask": self.kind, "shots": shots, "settings": settings}
-
-
 @dataclass(kw_only=True)
 class Stage:
     """One task of a prediction and the model that answers it, in one process; loaded when there is a first question."""
 
-    job: PredictionJob
+    job: Job
+    """Its data are those that shots are taken from."""
     processes: Processes
     opened: Opened
     loaded: LoadedModel | None = None
@@ -82,13 +74,24 @@ class Stage:
     """Questions that were shortened."""
     skipped: int = 0
 
+    @cached_property
+    def asker(self) -> Asker:
+        return Asker(self.job.task, self.job.kind, self.job.data, self.job.config)
+
+    def parts(self) -> dict[str, Any]:
+        """What can change an answer and is known before the model is opened."""
+        job, c = self.job, self.job.config
+        shots = [c.shots, c.shots_from, c.seed, job.data.fingerprint("train")] if c.shots else []
+        settings = to_json(c.settings)
+        return {"task": job.task.config(), "model": job.model.name, "ask": job.kind, "shots": shots, "settings": settings}
+
     def open(self, example: Example) -> LoadedModel:
         """The model in memory; called in all processes.
 
         raises: InputError if it has no weights that answer this task
         """
         job, device = self.job, self.processes.device()
-        [example_request] = job.asker.ask([example]).requests
+        [example_request] = self.asker.ask([example]).requests
         if example_request.label_set() == ():
             raise InputError(f"the labels of {job.task.name!r} are not known", "name data that has them with --data PATH")
         if job.model.newly_initialized(example_request):
@@ -110,7 +113,7 @@ class Stage:
         if not examples:
             return []
         loaded = self.loaded or self.open(examples[0])
-        asked = self.job.asker.ask(examples)
+        asked = self.asker.ask(examples)
         plan = answering.plan(loaded, asked.requests, self.job.config.settings)
         name = f"{plan.hash}-{self.machine}"
         with MemoryJournal(name) if folder is None else Journal(folder, name, processes.rank) as journal:
@@ -166,8 +169,8 @@ class Predictor:
 
     def parts(self) -> dict[str, Any]:
         """What can change an answer and is known before a model is opened."""
-        followed = {"followed": self.stages[0].job.parts()} if len(self.stages) > 1 else {}
-        return {**self.stages[-1].job.parts(), **followed}
+        followed = {"followed": self.stages[0].parts()} if len(self.stages) > 1 else {}
+        return {**self.stages[-1].parts(), **followed}
 
     def columns(self) -> Columns:
         """Which columns of a table hold a question's fields: as the user says, else as of the data that the model learned."""
@@ -230,9 +233,9 @@ class Predictor:
                 yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
 
 
-def _job(config: RunConfig, registry: Registry) -> PredictionJob:
+def _job(config: RunConfig, registry: Registry) -> Job:
     task, model, kind = resolve(config, registry)
     if model.from_scratch:
         raise _untrained(config, task, model, "has no weights yet")
     data = task.load(config.source) if config.shots else Dataset(name=task.name, readers={})
-    return PredictionJob(config=config, task=knowing(task, model, config), model=model, kind=kind, data=data)
+    return Job(config=config, task=knowing(task, model, config), model=model, kind=kind, data=data)

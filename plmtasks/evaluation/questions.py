@@ -116,11 +116,6 @@ class Typed(Lines):
         return [line.encode("utf-8", "surrogateescape")]
 
 
-def open_lines(name: str, task: Task, following: Task | None = None) -> Lines:
-    """raises: InputError"""
-    return Typed(hint(task, following)) if name == "-" and sys.stdin is not None and sys.stdin.isatty() else Lines(name)
-
-
 def own_fields(following: Task, task: Task) -> list[str]:
     """The fields that a task takes, and the one that it follows does not: a question that has one of them is its own."""
     return [name for name in following.fields if name not in (*task.fields, *task.more_fields)]

@@ -46,8 +46,10 @@ def perturb(
     perturbed = []
     for perturbation in {p.name: p for p in map(registry.perturbation, names)}.values():
         if not perturbation.fields(task):
+            fitting = ", ".join(name for name, p in registry.items["perturbation"].items() if p.fields(task)) or "none"
             raise InputError(
-                f"{task.name} cannot be perturbed by {perturbation.name!r}: {_why(perturbation, task)}", _fitting(task, registry)
+                f"{task.name} cannot be perturbed by {perturbation.name!r}: {_why(perturbation, task)}",
+                f"those that fit it: {fitting}   (plmtasks list perturbations)",
             )
         changes = ((e, perturbation.change(e.hidden(), task)) for e in examples)
         changed = [replace(c, reference=e.reference, slices=e.slices) for e, c in changes if c is not None]
@@ -61,11 +63,6 @@ def _why(perturbation: Perturbation, task: Task) -> str:
     if perturbation.exchanges_people and isinstance(task, Rewritable) and task.texts:
         return "its answers depend on who a text speaks of"
     return "none of its inputs may be put in another way"
-
-
-def _fitting(task: Task, registry: Registry) -> str:
-    fitting = [name for name, p in registry.items["perturbation"].items() if p.fields(task)]
-    return f"those that fit it: {', '.join(fitting) or 'none'}   (plmtasks list perturbations)"
 
 
 def record(

@@ -98,7 +98,9 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     try:
         answers = loaded.answer(requests)
     except (RuntimeError, MemoryError) as e:
-        if not _is_shortage(e):
+        # on a CPU torch says in words alone that it could not get memory
+        phrases = ("can't allocate memory", "not enough memory", "out of memory")
+        if not isinstance(e, MemoryError) and not any(words in str(e).lower() for words in phrases):
             raise
         raise OutOfMemoryError(
             f"a batch of {len(requests)} requests, {work.batch_tokens(batch)} padded tokens, does not fit into memory",
@@ -113,12 +115,6 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
             if text and not tokens:
                 raise PlmtasksError(f"a model gave {text[:80]!r} a likelihood, and has no token for it")
     return dict(zip(keys, answers, strict=True))
-
-
-def _is_shortage(error: BaseException) -> bool:
-    """Whether torch or Python could not get memory; on a CPU torch says so in words alone."""
-    phrases = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in phrases)
 
 
 def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:

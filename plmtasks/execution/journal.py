@@ -60,7 +60,9 @@ class Journal(AbstractContextManager["Journal"]):
 
         raises: OutputError
         """
-        self._append(_seal({"plan": self.plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}))
+        body = {"plan": self.plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
+        text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        self._append(f"{_digest(text.encode())} {text}\n".encode())
 
     def _append(self, line: bytes) -> None:
         try:
@@ -138,19 +140,17 @@ def _files(folder: Path) -> list[Path]:
 def plan_hash(keys: Sequence[str], batches: Sequence[Sequence[int]]) -> str:
     """A hash of which requests share which batch. 16 hexadecimal digits."""
     text = json.dumps([[keys[i] for i in batch] for batch in batches])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest(text.encode())
 
 
-def _seal(body: dict[str, Any]) -> bytes:
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{digest} {text}\n".encode()
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def _unseal(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None if it is torn or damaged."""
     digest, _, text = line.partition(b" ")
-    if not line.endswith(b"\n") or hashlib.sha256(text[:-1]).hexdigest()[:16] != digest.decode("ascii", "replace"):
+    if not line.endswith(b"\n") or _digest(text[:-1]) != digest.decode("ascii", "replace"):
         return None
     try:
         record: dict[str, Any] = parse("the line", text.decode())

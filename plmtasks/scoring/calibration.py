@@ -47,7 +47,9 @@ def record(
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
     brier = _brier([examples[i] for i in kept], answered, labels)
     if brier is not None:
-        ends = bootstrap(brier, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
+        ends = bootstrap(
+            brier, lambda totals: {"mean": totals[..., 0] / totals[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES
+        )["mean"]
         record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
     return record
 
@@ -111,10 +113,6 @@ def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
     import numpy as np
 
     return {"ece": np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1]}
-
-
-def _mean(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-    return {"mean": totals[..., 0] / totals[..., 1]}
 
 
 def _brier(examples: Sequence[Example], predictions: Sequence[Prediction], labels: Sequence[str]) -> "NDArray[Any] | None":

@@ -110,20 +110,15 @@ def metric_of(result: Result, name: str, registry: Registry) -> Metric:
 
     raises: InputError if it is not installed in the version that counted, or may run code that is not installed
     """
-    signature = result.record["signatures"].get(name)
-    metric: Metric = registry.named("metric", name, str(result.folder)).bind(_told_of(result, registry))
+    signature, facts = result.record["signatures"].get(name), result.record["task"]
+    try:
+        told: Any = task_of(result, registry)
+    except InputError:  # of a task that is not installed the result tells what a metric needs to know
+        told = SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
+    metric: Metric = registry.named("metric", name, str(result.folder)).bind(told)
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric
-
-
-def _told_of(result: Result, registry: Registry) -> Any:
-    """What a metric needs to know of the task; of one that is not installed, what the result tells."""
-    try:
-        return task_of(result, registry)
-    except InputError:
-        facts = result.record["task"]
-        return SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,16 +34,21 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingJob:
-    """A task that a model is to learn from its train split; nothing is loaded yet."""
+class Job:
+    """A task, a model, and how the one is asked of the other; nothing is loaded yet."""
 
     config: RunConfig
-    """Its settings are at their defaults where no answer to such requests depends on them."""
     task: Task
     model: Model
     kind: str
-    """Of request, by which the model learns the task."""
+    """Of request, by which the model is asked the task, or learns it."""
     data: Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob(Job):
+    """A task that a model is to learn from its train split. Settings are at defaults where no answer depends on them."""
+
     example_request: Request
     """Any request: it shows the label set."""
     selection: Selection
