@@ -47,9 +47,8 @@ def record(
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
     brier = _brier([examples[i] for i in kept], answered, labels)
     if brier is not None:
-        ends = bootstrap(
-            brier, lambda totals: {"mean": totals[..., 0] / totals[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES
-        )["mean"]
+        found = bootstrap(brier, lambda sums: {"mean": sums[..., 0] / sums[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES)
+        ends = found["mean"]
         record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
     return record
 

@@ -59,7 +59,9 @@ def train(training: Training, folder: Path) -> Model:
         with lock(folder, "training") if processes.main else nullcontext():
             _check_shared(folder / "training", processes)
             environment.worked = True
-            (_learn_in_updates if training.model.learns_by is None else _learn_at_once)(training, folder)
+            history = _learn(training, folder)
+            if processes.main:
+                _finish(training, folder, history)
             processes.barrier("finished")
     context.progress.say(f"trained model: {folder}")
     return training.model.saved(folder)
@@ -106,24 +108,25 @@ def _check_shared(folder: Path, processes: Processes) -> None:
         )
 
 
-def _learn_in_updates(training: Training, folder: Path) -> None:
-    trainer = Trainer(training=training, views=ready(training, folder / "training" / "scratch"), folder=folder)
-    history = trainer.train()
-    if training.context.processes.main:
-        trainer.write_weights()
-        _finish(training, folder, history)
+def _learn(training: Training, folder: Path) -> Sequence[Mapping[str, Any]]:
+    """Writes the weights; returns one entry an epoch, none where all is learned at once.
 
-
-def _learn_at_once(training: Training, folder: Path) -> None:
-    """raises: InputError for several tasks, and for what the model cannot learn"""
+    raises: InputError for several tasks at once, and for what the model cannot learn
+    """
     model, context = training.model, training.context
+    if model.learns_by is None:
+        trainer = Trainer(training=training, views=ready(training, folder / "training" / "scratch"), folder=folder)
+        history = trainer.train()
+        if context.processes.main:
+            trainer.write_weights()
+        return history
     if len(training.datasets) > 1:
         raise InputError(f"model {model.name!r} learns one task at a time")
+    [dataset] = training.datasets
     if context.processes.main:
-        [dataset] = training.datasets
         context.progress.say(f"training on {counted(len(dataset.requests), 'example')} of {dataset.task}, all at once")
         model.learn(dataset.requests, dataset.answers, context.training, folder)
-        _finish(training, folder, [])
+    return []
 
 
 def finished(folder: Path, identity: str) -> bool:
@@ -150,10 +153,7 @@ def finished(folder: Path, identity: str) -> bool:
 
 
 def _finish(training: Training, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the record, after the weights: from now on the checkpoint is whole.
-
-    history: one entry an epoch; none where all was learned at once
-    """
+    """Writes the record, after the weights: from now on the checkpoint is whole."""
     model, datasets = training.model, training.datasets
     anew = model.learns_by is not None  # whatever it had learned before is gone
     record = {
