@@ -1,26 +1,28 @@
 """A run whose names are resolved and whose questions are known, and its identity; nothing is loaded yet."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..config import RunConfig, Source
+from .. import scoring
+from ..config import ModelSettings, RunConfig, Source
 from ..data import GENDER, Dataset, Groups, draw, read_groups, refuse_unknown
 from ..errors import InputError, MismatchError
 from ..examples import Example, fingerprint
+from ..execution import MemoryJournal, Processes, Progress, answering
 from ..hooks import Registry
 from ..metric import Metric
-from ..model import Model
+from ..model import LoadedModel, Model
 from ..requests import Prompted, Request, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Rewritable, Task
-from ..training import Job, TrainingJob, must_learn, train_split
+from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from . import followed, robustness
 from .robustness import Perturbed
-from .selection import selection
 from .shots import Asker
 
 FORMAT = 5
@@ -240,6 +242,29 @@ def any_form(config: RunConfig, registry: Registry) -> Request:
     except InputError:
         return prepare(config, registry).example_request
     return example_request if example_request.label_set() != () else prepare(config, registry).example_request
+
+
+def selection(task: Task, kind: str, metrics: Sequence[Metric], settings: ModelSettings) -> Selection:
+    """What a training needs to know to choose the epoch that is kept."""
+    name, metric = scoring.main_score(metrics[0]), metrics[0]
+
+    def on(examples: Sequence[Example], processes: Processes) -> Scorer:
+        asked = Asked(examples=examples, requests=[task.ask(e.hidden(), kind) for e in examples])
+
+        def value(loaded: LoadedModel, moment: str) -> float:
+            here, plan = processes.within(f"evaluation-{moment}"), answering.plan(loaded, asked.requests, settings)
+            answers = answering.answer_all(loaded, plan, here, MemoryJournal(plan.hash), Progress(quiet=True))
+
+            def score() -> float:
+                scored = scoring.score(metrics, examples, asked.read(task, answers, plan.skipped), resamples=0)
+                found = scored.scores[metric.name][name]["value"]
+                return math.nan if found is None else found
+
+            return float(here.share("score", score))
+
+        return value
+
+    return Selection(score=name, info=metric.scores()[name], signatures={m.name: m.signature() for m in metrics}, on=on)
 
 
 def resolve(config: RunConfig, registry: Registry) -> tuple[Task, Model, str]:

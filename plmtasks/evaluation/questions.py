@@ -162,7 +162,13 @@ def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int,
     """
     if following is not None and not isinstance(question, str) and any(name in question for name in own_fields(following, task)):
         task = following
-    row = _cells(task, question, where) if isinstance(question, str) else dict(question)
+    if isinstance(question, str):
+        cells = [question] if len(task.fields) == 1 else question.split("\t")
+        if len(cells) != len(task.fields):
+            expected = " <TAB> ".join(task.fields) or f"a JSON object with {', '.join(task.more_fields)}"
+            raise DataError(where, expected, f"{counted(len(cells), 'cell')}: {question[:60]!r}")
+        question = dict(zip(task.fields, cells, strict=True))
+    row = dict(question)
     id_ = row.pop("id", number)
     if not isinstance(id_, (str, int)) or isinstance(id_, bool):
         raise DataError(where, "an id: a text or a number", repr(id_))
@@ -172,11 +178,3 @@ def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int,
         raise
     except InputError as e:
         raise DataError(where, f"a question of {task.name}", e.message, *e.hints) from e
-
-
-def _cells(task: Task, text: str, where: str) -> dict[str, Any]:
-    cells = [text] if len(task.fields) == 1 else text.split("\t")
-    if len(cells) != len(task.fields):
-        expected = " <TAB> ".join(task.fields) or f"a JSON object with {', '.join(task.more_fields)}"
-        raise DataError(where, expected, f"{counted(len(cells), 'cell')}: {text[:60]!r}")
-    return dict(zip(task.fields, cells, strict=True))

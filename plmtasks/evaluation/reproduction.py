@@ -85,12 +85,10 @@ def config_of(result: Result, moved: Moved, output: str, checkpoints: str) -> Ru
     stored = _stored(result)
     then = _environment(result).get("versions", {}).get("plmtasks", "?")
     config = stored_config(result.folder / "config.json", stored, f"it was run with plmtasks {then}")
-    source = replace(
-        config.source, data=moved.data or config.source.data, train_data=moved.train_data or config.source.train_data
-    )  # fmt: skip
+    now = {name: path for name, path in vars(moved).items() if path}
+    source = replace(config.source, **{name: now.pop(name) for name in ("data", "train_data") if name in now})
     return replace(
-        config, source=source, predictions_of=moved.predictions_of or config.predictions_of,
-        model=moved.model or config.model, output=output, checkpoints=checkpoints,
+        config, **now, source=source, output=output, checkpoints=checkpoints,
         training=replace(config.training, report_to=()), retry_oom=False, yes=True,
         # how many processes answer changes nothing, how many train does
         processes=stored["identity"].get("trained", {}).get("parts", {}).get("processes", 1),

@@ -45,14 +45,13 @@ class Journal(AbstractContextManager["Journal"]):
         raises: JournalError if a line is damaged that is not the last of its file, or is of another plan
         """
         self.entries = {}
-        for path in _files(self.folder):
-            for offset, record in _records(path):
-                if record["plan"] != self.plan:
-                    raise JournalError(
-                        f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
-                        f"go on where they were computed, or delete {self.folder} and run again",
-                    )
-                self.entries.setdefault(record["batch"], (path, offset))
+        for path, offset, record in on_disk(self.folder):
+            if record["plan"] != self.plan:
+                raise JournalError(
+                    f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
+                    f"go on where they were computed, or delete {self.folder} and run again",
+                )
+            self.entries.setdefault(record["batch"], (path, offset))
         return set(self.entries)
 
     def write(self, batch: int, answers: Mapping[str, Answer]) -> None:
@@ -122,19 +121,27 @@ class MemoryJournal(Journal):
         self._lines[record["batch"]] = line
 
 
-def on_disk(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every batch of a journal, of whatever plan: "plan", "batch", and "answers" by request key, not yet of their type.
+def on_disk(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """Every batch of a journal, of whatever plan: its file, the byte at which its line starts, and the line.
+
+    That has "plan", "batch", and "answers" by request key, not yet of their type.
 
     raises: JournalError at a damaged line
     """
-    for path in _files(folder):
-        for _, record in _records(path):
-            yield record
-
-
-def _files(folder: Path) -> list[Path]:
-    """Those that a process wrote; a link or a pipe that somebody put there is none."""
-    return [path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()]
+    # a link or a pipe that somebody put there is no file of a process
+    for path in (path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()):
+        size, number = path.stat().st_size, 0
+        with path.open("rb") as file:
+            while line := file.readline():
+                number += 1
+                record = _unseal(line)
+                if record is not None:
+                    yield path, file.tell() - len(line), record
+                elif file.tell() < size or line.endswith(b"\n"):
+                    raise JournalError(
+                        f"{path}:{number}: damaged line (its checksum does not fit)",
+                        f"delete {path}: its batches are computed again",
+                    )
 
 
 def plan_hash(keys: Sequence[str], batches: Sequence[Sequence[int]]) -> str:
@@ -158,19 +165,3 @@ def _unseal(line: bytes) -> dict[str, Any] | None:
     except (UnicodeDecodeError, DataError):
         return None  # sealed by somebody else
     return record
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline():
-            number += 1
-            record = _unseal(line)
-            if record is not None:
-                yield file.tell() - len(line), record
-            elif file.tell() < size or line.endswith(b"\n"):
-                raise JournalError(
-                    f"{path}:{number}: damaged line (its checksum does not fit)",
-                    f"delete {path}: its batches are computed again",
-                )

@@ -228,7 +228,7 @@ class _Written:
         if not self.has_journal:
             raise InputError("the journal is not there any more")
         answers: dict[str, Any] = {}
-        for batch in on_disk(self.run.folder / "journal"):
+        for *_, batch in on_disk(self.run.folder / "journal"):
             answers |= {key: answer for key, answer in batch["answers"].items() if key not in answers}
         pairs = zip(self.asked.requests, self.asked.keys, strict=True)
         typed = {key: from_json(request.answer_type, answers[key]) for request, key in pairs if key in answers}

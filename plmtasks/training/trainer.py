@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OutputError, PlmtasksError, counted
-from ..execution import duration, environment, size
+from ..execution import Bar, duration, environment, size
 from ..files import write_bytes
 from ..model import TrainableModel
 from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
@@ -23,8 +23,6 @@ from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
 
 if TYPE_CHECKING:
     import torch
-
-    from ..execution import Bar
 
 ASK_ABOVE_SECONDS = 300.0
 """At a terminal, a training that takes longer than this is begun only when the user says so."""
@@ -119,7 +117,7 @@ class Trainer:
                 "early_stopping_patience needs a split that chooses the epoch", "name one: --training select_split=S"
             )
 
-    def _train(self, bar: "Bar") -> None:
+    def _train(self, bar: Bar) -> None:
         state = self.state
         bar.begin_at(state.update)
         began = state.update
