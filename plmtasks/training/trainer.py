@@ -265,23 +265,24 @@ class Trainer:
         import torch
 
         self._saved_at, folder, state = time.monotonic(), self.state_folder, self.state
-        held: dict[str, Any] = {}
         if self.split:  # each process keeps its part
             self.accelerator.save_state(str(folder / f"shards-{state.update}"))
             self.accelerator.wait_for_everyone()
-        else:
-            held = {"weights": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
-        if self.accelerator.scaler is not None:
-            held["scaler"] = self.accelerator.scaler.state_dict()
+        held = {name: part.state_dict() for name, part in self._parts().items()}
         if not self.accelerator.is_main_process:
             return
-        kept = {"identity": self.training.identity, "schedule": self.lr_scheduler.state_dict(), **held, **asdict(state)}
         content = io.BytesIO()
-        torch.save(kept, content)
+        torch.save({"identity": self.training.identity, **held, **asdict(state)}, content)
         write_bytes(folder / "state.pt", content.getvalue())
         for old in (*folder.glob("best-*"), *folder.glob("shards-*")):
             if old.name not in (state.best_folder, f"shards-{state.update}"):
                 shutil.rmtree(old)
+
+    def _parts(self) -> dict[str, Any]:
+        """What changes from update to update, but for weights that are split."""
+        own = {"schedule": self.lr_scheduler, "scaler": self.accelerator.scaler}
+        own |= {} if self.split else {"weights": self.module, "optimizer": self.optimizer}
+        return {name: part for name, part in own.items() if part is not None}
 
     def _resume(self) -> None:
         """Takes up what was kept, but for shards of weights.
@@ -295,12 +296,8 @@ class Trainer:
         if kept["identity"] != self.training.identity:
             hint = f"delete {self.state_folder}, or choose another folder with --output"
             raise OutputError(f"{path} belongs to another training", hint)
-        if "weights" in kept:
-            self.module.load_state_dict(kept["weights"])
-            self.optimizer.load_state_dict(kept["optimizer"])
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(kept["scaler"])
-        self.lr_scheduler.load_state_dict(kept["schedule"])
+        for name, part in self._parts().items():
+            part.load_state_dict(kept[name])
         self.state = State(**{f.name: kept[f.name] for f in fields(State)})
 
     # ── what the user is told ─────────────────────────────────────────────────────────────────────────────────────
