@@ -12,7 +12,7 @@ from ..requests import Answer, Request
 if TYPE_CHECKING:
     import torch
 
-    from .recipe import TrainingContext
+    from .recipe import Training
 
 VARIABLES = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 """Environment variables by which `accelerate launch` passes on its configuration."""
@@ -60,7 +60,7 @@ def loss_module(views: Sequence[TrainableModel]) -> "torch.nn.Module":
     return Loss()
 
 
-def make_accelerator(context: "TrainingContext", *, several: bool, folder: Path) -> Any:
+def make_accelerator(training: "Training", *, several: bool, folder: Path) -> Any:
     """several: an update may leave weights without a gradient, those of other tasks' heads
 
     raises: InputError for a tracker that is not installed
@@ -71,17 +71,17 @@ def make_accelerator(context: "TrainingContext", *, several: bool, folder: Path)
     from accelerate.utils import DistributedDataParallelKwargs
 
     available = {str(tracker) for tracker in get_available_trackers()}
-    missing = [tracker for tracker in context.training.report_to if tracker not in available]
+    missing = [tracker for tracker in training.how.report_to if tracker not in available]
     if missing:
         there = ", ".join(sorted(available)) or "none"
         raise InputError(
             f"report_to {missing[0]}: it is not installed here, or no tracker of Accelerate's", f"installed: {there}"
         )
     AcceleratorState._reset_state()  # one for all of a process, but its next training may want another precision
-    context.processes.join_group()
-    precision = {"bfloat16": "bf16", "float16": "fp16"}.get(context.training.dtype, "no")
+    training.processes.join_group()
+    precision = {"bfloat16": "bf16", "float16": "fp16"}.get(training.how.dtype, "no")
     return Accelerator(
-        cpu=context.device == "cpu" and not wants_splitting(), mixed_precision=precision,
-        log_with=list(context.training.report_to) or None, project_dir=folder / "tracking",
+        cpu=training.device == "cpu" and not wants_splitting(), mixed_precision=precision,
+        log_with=list(training.how.report_to) or None, project_dir=folder / "tracking",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
     )  # fmt: skip

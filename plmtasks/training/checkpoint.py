@@ -24,11 +24,11 @@ def ensure_trained(job: TrainingJob, training: Training) -> Model:
 
     raises: InputError, OutputError
     """
-    if training.context.processes.main:
+    if training.processes.main:
         for folder in (job.config.output, job.config.checkpoints):
             open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
-    training.context.progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
+    training.progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
     return train(training, own_folder(job, training))
 
 
@@ -51,8 +51,7 @@ def train(training: Training, folder: Path) -> Model:
 
     raises: OutputError if the folder holds another training or cannot be written
     """
-    context = training.context
-    processes = context.processes
+    processes = training.processes
     if not processes.share("done", lambda: finished(folder, training.identity)):
         if processes.main:
             open_folder(folder / "training")
@@ -63,24 +62,24 @@ def train(training: Training, folder: Path) -> Model:
             if processes.main:
                 _finish(training, folder, history)
             processes.barrier("finished")
-    context.progress.say(f"trained model: {folder}")
+    training.progress.say(f"trained model: {folder}")
     return training.model.saved(folder)
 
 
 def ready(training: Training, scratch: Path) -> Sequence[TrainableModel]:
     """The model in memory as each task sees it; one without weights is made in the folder `scratch` first."""
-    model, context = training.model, training.context
-    if model.from_scratch and context.training.peft:
+    model = training.model
+    if model.from_scratch and training.how.peft:
         raise InputError(
             f"{model.name!r} has no weights yet for adapters to stand on",
             "train it without peft first, then the checkpoint with it",
         )
     if model.from_scratch:
-        context.processes.share("made", lambda: _make(training, scratch))
+        training.processes.share("made", lambda: _make(training, scratch))
         model = model.saved(scratch)
     example_requests = [dataset.requests[0] for dataset in training.datasets]
-    settings = replace(context.settings, dtype="float32", seed=context.training.seed)
-    return model.learner(example_requests, settings, context.training, context.device)
+    settings = replace(training.settings, dtype="float32", seed=training.how.seed)
+    return model.learner(example_requests, settings, training.how, training.device)
 
 
 def _make(training: Training, folder: Path) -> bool:
@@ -89,7 +88,7 @@ def _make(training: Training, folder: Path) -> bool:
         texts = (text for r, a in pairs for text in (*r.texts(), *a.texts()))
         temporary = folder.with_name("making")
         shutil.rmtree(temporary, ignore_errors=True)
-        training.model.make(texts, training.context.training.seed, temporary)
+        training.model.make(texts, training.how.seed, temporary)
         temporary.replace(folder)
     return True
 
@@ -113,19 +112,19 @@ def _learn(training: Training, folder: Path) -> Sequence[Mapping[str, Any]]:
 
     raises: InputError for several tasks at once, and for what the model cannot learn
     """
-    model, context = training.model, training.context
+    model = training.model
     if model.learns_by is None:
         trainer = Trainer(training=training, views=ready(training, folder / "training" / "scratch"), folder=folder)
         history = trainer.train()
-        if context.processes.main:
+        if training.processes.main:
             trainer.write_weights()
         return history
     if len(training.datasets) > 1:
         raise InputError(f"model {model.name!r} learns one task at a time")
     [dataset] = training.datasets
-    if context.processes.main:
-        context.progress.say(f"training on {counted(len(dataset.requests), 'example')} of {dataset.task}, all at once")
-        model.learn(dataset.requests, dataset.answers, context.training, folder)
+    if training.processes.main:
+        training.progress.say(f"training on {counted(len(dataset.requests), 'example')} of {dataset.task}, all at once")
+        model.learn(dataset.requests, dataset.answers, training.how, folder)
     return []
 
 

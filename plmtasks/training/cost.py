@@ -66,11 +66,10 @@ def estimate(training: Training, processes: int) -> Estimate:
     """
     if training.model.learns_by is not None:
         raise InputError(f"{training.model.name!r} learns from all examples at once: it has no updates whose cost could be told")
-    context = training.context
-    untracked = replace(context, training=replace(context.training, report_to=()))
+    untracked = replace(training, how=replace(training.how, report_to=()))
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         views = ready(training, Path(folder, "scratch"))
-        trainer = Trainer(training=replace(training, context=untracked), views=views, folder=Path(folder))
+        trainer = Trainer(training=untracked, views=views, folder=Path(folder))
         trainer.begin()
     updates = [Update(update.task, update.examples[::processes]) for update in trainer.updates(0)]
     timed = []
@@ -84,7 +83,7 @@ def estimate(training: Training, processes: int) -> Estimate:
     states = [v for state in trainer.optimizer.state.values() for v in state.values() if hasattr(v, "element_size")]
     return Estimate(
         examples={dataset.task: len(dataset.requests) for dataset in training.datasets},
-        epochs=context.training.num_train_epochs or 0,
+        epochs=training.how.num_train_epochs or 0,
         updates=trainer.total, parameters=sum(p.numel() for p in parameters), trainable=sum(p.numel() for p in learning),
         weights=_bytes(parameters), gradients=_bytes(learning), optimizer=_bytes(states),
         activations=_activation_bytes(trainer, updates), seconds=seconds * trainer.total,

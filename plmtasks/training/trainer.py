@@ -54,7 +54,7 @@ class Trainer:
     """After training, where the weights are split over the processes: all of them, in the main process."""
 
     def __post_init__(self) -> None:
-        self.context, self.datasets, self.t = self.training.context, self.training.datasets, self.training.context.training
+        self.datasets, self.t = self.training.datasets, self.training.how
         self.state_folder = self.folder / "training"
 
     def train(self) -> list[dict[str, Any]]:
@@ -64,9 +64,9 @@ class Trainer:
             settings = {k: v for k, v in asdict(self.t).items() if isinstance(v, (int, float, str))}
             self.accelerator.init_trackers("plmtasks", config=settings)
         self._saved_at = time.monotonic()
-        with self.context.progress.bar("training", self.total, "updates") as bar:
+        with self.training.progress.bar("training", self.total, "updates") as bar:
             self._train(bar)
-        self.context.processes.barrier("learned")
+        self.training.processes.barrier("learned")
         if self.split:
             self.whole = whole(self.accelerator, self.wrapped)
         self.accelerator.end_training()
@@ -79,16 +79,16 @@ class Trainer:
         self._check()
         self.updates_an_epoch = len(self.updates(0))
         self.total = max(1, round((self.t.num_train_epochs or 0) * self.updates_an_epoch))
-        self.accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
+        self.accelerator = make_accelerator(self.training, several=len(self.views) > 1, folder=self.folder)
         self.module = torch.nn.ModuleList([view.module for view in self.views])
         self.split = splits(self.accelerator)
-        alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
+        alone = self.training.processes.count == 1 and self.training.device == "cpu" and not self.split
         self.tables = lasting_gradients(self.module) if alone else []
         self.optimizer = make_optimizer(self.module, self.t)
         self.lr_scheduler = make_lr_scheduler(self.optimizer, self.t, self.total)
-        if self.context.processes.share("resume", (self.state_folder / "state.pt").exists):
+        if self.training.processes.share("resume", (self.state_folder / "state.pt").exists):
             self._resume()
-            self.context.progress.say(f"goes on from update {self.state.update}")
+            self.training.progress.say(f"goes on from update {self.state.update}")
         self._say_plan()
         self.wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
         if self.split and self.state.update:
@@ -137,7 +137,7 @@ class Trainer:
             if place + 1 == self.updates_an_epoch or state.update == self.total:
                 self._end_epoch(epoch)
             # where all have to take part, none may decide by its own clock
-            elif self.context.processes.main and not self.split and time.monotonic() > self._saved_at + self.t.save_minutes * 60:
+            elif self.training.processes.main and not self.split and time.monotonic() > self._saved_at + self.t.save_minutes * 60:
                 self._save()
 
     def updates(self, epoch: int) -> list[Update]:
@@ -148,7 +148,7 @@ class Trainer:
         """One step of the optimizer; returns the mean loss over all processes."""
         import torch
 
-        processes, accelerator = self.context.processes, self.accelerator
+        processes, accelerator = self.training.processes, self.accelerator
         torch.manual_seed(hash((self.t.seed, self.state.update, processes.rank)) % 2**31)
         self.module.train()
         rate = float(self.optimizer.param_groups[0]["lr"])
@@ -182,12 +182,12 @@ class Trainer:
 
         Every process takes part in every update, and where no process holds all weights, in every micro-batch.
         """
-        processes = self.context.processes
+        processes = self.training.processes
         shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
         if steps_itself(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            most, padding = self.t.batch_tokens, CPU_PADDING if self.context.device == "cpu" else None
+            most, padding = self.t.batch_tokens, CPU_PADDING if self.training.device == "cpu" else None
             cut = [list(micro_batches(share, self.costs[update.task], most, padding)) for share in shares]
         mine = cut[processes.rank]
         wanted = max(map(len, cut)) if self.split else 1
@@ -198,9 +198,9 @@ class Trainer:
         """Each value, summed over all processes."""
         import torch
 
-        if self.context.processes.count == 1:
+        if self.training.processes.count == 1:
             return list(values)
-        mine = torch.tensor(values, dtype=torch.float64, device=self.context.device)
+        mine = torch.tensor(values, dtype=torch.float64, device=self.training.device)
         return [float(value) for value in self.accelerator.reduce(mine, "sum").tolist()]
 
     def _step(self, count: float) -> None:
@@ -209,7 +209,7 @@ class Trainer:
             self.accelerator.unscale_gradients(self.optimizer)
             gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
-            factor = clipped(gradients, self.context.processes.count / count, self.t.max_grad_norm)
+            factor = clipped(gradients, self.training.processes.count / count, self.t.max_grad_norm)
             for gradient in gradients:
                 gradient.mul_(factor)
         self.optimizer.step()
@@ -240,12 +240,12 @@ class Trainer:
             line += "".join(f", {self._told(d, scores[d.task])}" for _, d in judged)
             if math.isfinite(value) and (state.best is None or value > state.best):
                 state.best, state.best_folder = value, f"best-{state.update}"
-                if self.context.processes.main:
+                if self.training.processes.main:
                     self.views[0].save(self.state_folder / state.best_folder)
             self._track({f"score/{task}": value for task, value in scores.items()})
         state.sums = {}
         state.history.append(entry)
-        self.context.progress.say(line)
+        self.training.progress.say(line)
         self._save()
 
     def _told(self, dataset: TrainingDataset, value: float) -> str:
@@ -292,7 +292,7 @@ class Trainer:
         import torch
 
         path = self.state_folder / "state.pt"
-        kept = torch.load(path, map_location=self.context.device, weights_only=True)
+        kept = torch.load(path, map_location=self.training.device, weights_only=True)
         if kept["identity"] != self.training.identity:
             hint = f"delete {self.state_folder}, or choose another folder with --output"
             raise OutputError(f"{path} belongs to another training", hint)
@@ -303,7 +303,7 @@ class Trainer:
     # ── what the user is told ─────────────────────────────────────────────────────────────────────────────────────
 
     def _say_plan(self) -> None:
-        t, say = self.t, self.context.progress.say
+        t, say = self.t, self.training.progress.say
         what = ", ".join(f"{counted(len(dataset.requests), 'example')} of {dataset.task}" for dataset in self.datasets)
         chosen_on = ", ".join(dict.fromkeys(str(d.facts["selected_on"]) for d in self.datasets if d.evaluate is not None))
         every = list(self.module.parameters())
@@ -314,7 +314,7 @@ class Trainer:
             f"{learning:,} of {sum(p.numel() for p in every):,} weights learn; "
             + (f"the best epoch by {chosen_on} is kept" if chosen_on else "the last epoch is kept")
         )
-        for view, dataset in zip(self.views, self.datasets, strict=True) if self.context.processes.main else ():
+        for view, dataset in zip(self.views, self.datasets, strict=True) if self.training.processes.main else ():
             if shortened := view.shortened(dataset.requests, dataset.answers):
                 of = f"{shortened} of {counted(len(dataset.requests), 'example')} of {dataset.task}"
                 limit = f" ({view.limited})" if view.limited else ""
@@ -328,15 +328,15 @@ class Trainer:
         """Says how long it will take; at a terminal, asks when that is long."""
 
         def ask() -> bool:
-            memory = size(environment.peak_memory(self.context.device))
-            self.context.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
-            if self.context.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            memory = size(environment.peak_memory(self.training.device))
+            self.training.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
+            if self.training.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
                 return True
             import click
 
             return click.confirm("go on?", default=True, err=True)
 
-        if not self.context.processes.share("go on", ask):
+        if not self.training.processes.share("go on", ask):
             self._save()
             raise PlmtasksError(
                 "training was stopped at the user's word", "the same command goes on from here; --yes asks nothing"
