@@ -58,31 +58,22 @@ def answer(
         if opening is not None:
             question = from_json(Example, opening)
             predictor.stage(question).open(question)
-        for answers in _blocks(predictor, desk, home, processes):
+        number = 0
+        while block := processes.share(f"block-{number}", desk.block if desk else dict):
+            here, folder = processes.within(f"block-{number}"), Path(home, f"block-{block['first']}") if home else None
+            answers = predictor.answer([from_json(Example, question) for question in block["questions"]], folder, here)
             if desk:
                 desk.write(answers, progress)
                 yield from map(predictor.record, answers) if returned and not kept else ()
+            here.barrier("written")
+            processes.forget(f"block-{number}")
+            if folder:  # the journal of answers that are written
+                shutil.rmtree(folder, ignore_errors=True)
+            number += 1
         if desk:
             desk.finish()
             for text in (*predictor.summary(), *desk.summary()):
                 progress.say(text)
-
-
-def _blocks(predictor: Predictor, desk: "_Desk | None", home: str | None, processes: Processes) -> Iterator[Sequence[Answered]]:
-    """The answers of one block after another. What is done with them is done before the next is asked for.
-
-    home: the folder in which a block's answers are journalled
-    """
-    number = 0
-    while block := processes.share(f"block-{number}", desk.block if desk else dict):
-        here = processes.within(f"block-{number}")
-        folder = Path(home, f"block-{block['first']}") if home else None
-        yield predictor.answer([from_json(Example, question) for question in block["questions"]], folder, here)
-        here.barrier("written")
-        processes.forget(f"block-{number}")
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
-        number += 1
 
 
 def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:

@@ -128,28 +128,26 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
     then = dict(_stored(result)["identity"])
     try:
         registry.check(config, str(result.folder))
-        now = _parts_now(config, registry, then)
+        job = prepare(config, registry)
+        now = dict(job.parts)
+        if job.must_learn:  # what it will have learned is not known, but from what
+            processes = replace(alone(), count=config.processes)
+            now["trained"] = training.plan([job.training], processes, Progress(quiet=True)).recipe
+            then["trained"] = then["trained"].get("parts", {})
+            for parts in (then, now):
+                parts["model"] = {"name": parts["model"]["name"]}
     except InputError as e:
         raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
-    unlike, described, was = list(_unlike(then, now)), environment.describe(alone().device()), _environment(result)
+    unlike, described, was = (
+        list(_unlike(then, json.loads(dump(now)))),
+        environment.describe(alone().device()),
+        _environment(result),
+    )
     if not was:
         unknown = "not known: there is no environment.json"
         return [*unlike, Unlike(what="the machine", then=unknown, now=str(described["processor"]))]
     machine, now = ({name: one.get(name) for name in environment.MACHINE} for one in (was, described))
     return [*unlike, *_unlike(machine, now)]
-
-
-def _parts_now(config: RunConfig, registry: Registry, then: dict[str, Any]) -> dict[str, Any]:
-    """The parts of the identity as far as they are known before it starts; `then` keeps the same ones."""
-    job = prepare(config, registry)
-    now = dict(job.parts)
-    if job.must_learn:  # what it will have learned is not known, but from what
-        processes = replace(alone(), count=config.processes)
-        now["trained"] = training.plan([job.training], processes, Progress(quiet=True)).recipe
-        then["trained"] = then["trained"].get("parts", {})
-        for parts in (then, now):
-            parts["model"] = {"name": parts["model"]["name"]}
-    return dict(json.loads(dump(now)))
 
 
 def _elsewhere(config: RunConfig) -> Iterator[str]:
