@@ -138,11 +138,8 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
                 parts["model"] = {"name": parts["model"]["name"]}
     except InputError as e:
         raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
-    unlike, described, was = (
-        list(_unlike(then, json.loads(dump(now)))),
-        environment.describe(alone().device()),
-        _environment(result),
-    )
+    unlike = list(_unlike(then, json.loads(dump(now))))
+    described, was = environment.describe(alone().device()), _environment(result)
     if not was:
         unknown = "not known: there is no environment.json"
         return [*unlike, Unlike(what="the machine", then=unknown, now=str(described["processor"]))]
