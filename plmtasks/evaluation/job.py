@@ -79,10 +79,7 @@ class EvaluationJob(Job):
 
     @cached_property
     def must_learn(self) -> bool:
-        """Whether its model has to be trained before.
-
-        raises: InputError if it may not be trained, or there is nothing to train on
-        """
+        """Whether its model has to be trained before; as `training.must_learn`."""
         return not self.learned and must_learn(self.training)
 
     @cached_property

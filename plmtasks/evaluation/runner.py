@@ -75,10 +75,7 @@ class Outlook:
 
 
 def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Outlook:
-    """What such a run in such processes would find; files are hashed, no model is loaded.
-
-    raises: PlmtasksError, whatever would stop the run before anything is computed
-    """
+    """What such a run in such processes would find; files are hashed, no model is loaded. As `session.outlook`."""
     if job.must_learn:
         model = training.trained_before(job.training, training.plan([job.training], processes, Progress(quiet=True)))
         if model is None:

@@ -59,10 +59,7 @@ class Table(Listed):
             raise InputError(f"{path} has a column {PREDICTION!r} already", "rename it: the answers are put there")
 
     def answered(self, number: int, prediction: Any) -> dict[str, Any]:
-        """A row with what was predicted of it.
-
-        number: from 0
-        """
+        """A row, numbered from 0, with what was predicted of it."""
         row = self.rows[number]
         return {**{name: row.get(name) for name in self.names}, PREDICTION: prediction}
 
