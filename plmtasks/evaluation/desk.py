@@ -97,7 +97,7 @@ class _Desk:
         self, config: PredictConfig, predictor: Predictor, out: Kept | Printed | None, questions: Iterable[str] | None
     ) -> None:
         """raises: InputError, OutputError"""
-        self.config, self.predictor, self.out, self.most = config, predictor, out, config.block
+        self.config, self.predictor, self.out = config, predictor, out
         self.kept = out if isinstance(out, Kept) else None
         self.answered = 0
         self.began = self.told = time.monotonic()
@@ -106,6 +106,8 @@ class _Desk:
         """Taken, and not yet asked."""
         self.lines = self._lines(questions)
         self.kind = output_kind(Path(config.input), config.output) if config.as_table else ""
+        self.table = self.lines if isinstance(self.lines, Table) and self.kind else None
+        """That comes back with the answers, if one does."""
         if self.kept and self.lines.interactive:
             raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
 
@@ -128,11 +130,6 @@ class _Desk:
         if type(self.lines) is Listed:
             return pose(p.task, json.loads(line), f"question {number}", number, p.following)
         return read_question(p.task, line, self.lines.name, number, p.following)
-
-    @property
-    def table(self) -> Table | None:
-        """That comes back with the answers, if one does."""
-        return self.lines if isinstance(self.lines, Table) and self.kind else None
 
     @property
     def form(self) -> str:
@@ -184,7 +181,7 @@ class _Desk:
 
     def _take(self) -> list[bytes]:
         begun = self.kept.state.block if self.kept else 0
-        lines = self.lines.take(begun or self.most)
+        lines = self.lines.take(begun or self.config.block)
         while len(lines) < begun and (more := self.lines.take(begun - len(lines))):
             lines += more
         return lines

@@ -149,18 +149,12 @@ class Predictor:
         for name, model, kind in wanted:
             job = _job(replace(run, task=name, model=model, ask=kind), registry)
             self.stages.append(Stage(job=job, processes=processes.within(name), opened=opened))
+        self.task: Task = self.stages[0].job.task
+        """Whose questions it is given."""
+        self.following = next((stage.job.task for stage in self.stages[1:] if isinstance(stage.job.task, Follower)), None)
+        """The task that follows it, and whose answers are wanted."""
         if not (self.task.fields or self.task.more_fields):
             raise InputError(f"task {self.task.name!r} takes no new questions")
-
-    @property
-    def task(self) -> Task:
-        """Whose questions it is given."""
-        return self.stages[0].job.task
-
-    @property
-    def following(self) -> Follower | None:
-        """The task that follows it, and whose answers are wanted."""
-        return next((stage.job.task for stage in self.stages[1:] if isinstance(stage.job.task, Follower)), None)
 
     def stage(self, question: Example) -> Stage:
         """Who is asked this question first."""
