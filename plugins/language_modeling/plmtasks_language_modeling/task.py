@@ -17,7 +17,7 @@ from plmtasks.requests import Answer, Generate, GenerateAnswer, LogLikelihood, L
 from plmtasks.task import HubTask, Rewritable
 
 from . import data
-from .words import split_last_word
+from .data import split_last_word
 
 
 @dataclass(frozen=True, kw_only=True)
