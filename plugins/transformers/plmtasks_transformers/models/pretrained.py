@@ -22,20 +22,23 @@ SAFE_IF = {
 """And those that are safe with one value alone. All other numbers and truth values are taken for the configuration's."""
 
 
-def unsafe(settings: ModelSettings) -> list[str]:
-    """Remote code, pickles, kernels of the hub, and texts, lists and objects that are not known to be harmless."""
+class LibraryModel(Model):
+    """A model that the transformers library loads."""
 
-    def harmless(name: str, value: Any) -> bool:
-        if name in SAFE_IF:
-            return value is SAFE_IF[name]
-        return isinstance(value, (int, float)) or (name in SAFE_ARGS and "/" not in str(value))
+    def unsafe(self, settings: ModelSettings) -> Sequence[str]:
+        """Remote code, pickles, kernels of the hub, and texts, lists and objects that are not known to be harmless."""
 
-    said = [f"{name}={value!r:.40}" for name, value in settings.model_args.items() if not harmless(name, value)]
-    return [*(["trust_remote_code"] if settings.trust_remote_code else []), *said]
+        def harmless(name: str, value: Any) -> bool:
+            if name in SAFE_IF:
+                return value is SAFE_IF[name]
+            return isinstance(value, (int, float)) or (name in SAFE_ARGS and "/" not in str(value))
+
+        said = [f"{name}={value!r:.40}" for name, value in settings.model_args.items() if not harmless(name, value)]
+        return [*(["trust_remote_code"] if settings.trust_remote_code else []), *said]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrained(Checkpoint, Model):  # type: ignore[override]  # its family is read when it is asked for
+class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its family is read when it is asked for
     """A model whose weights are in a folder or on the hub."""
 
     version = 4
@@ -69,9 +72,6 @@ class Pretrained(Checkpoint, Model):  # type: ignore[override]  # its family is 
 
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser())
-
-    def unsafe(self, settings: ModelSettings) -> Sequence[str]:
-        return unsafe(settings)
 
     def rendered(self, request: Request, settings: ModelSettings) -> str:
         return prompt_of(self, request, settings)

@@ -13,7 +13,7 @@ from typing import Any
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError, summary_of
 from plmtasks.files import read_object
-from plmtasks.model import LoadedModel, Model, Provider, reading
+from plmtasks.model import LoadedModel, Provider, reading
 from plmtasks.requests import Request
 
 from ..checkpoints import (
@@ -30,7 +30,7 @@ from ..checkpoints import (
     sha256,
 )  # fmt: skip
 from . import vocabulary
-from .pretrained import Pretrained, unsafe
+from .pretrained import LibraryModel, Pretrained
 
 SENTINELS = 100
 """As T5 has them; a small vocabulary has fewer."""
@@ -39,7 +39,7 @@ TINY_SENTINELS, POSITIONS = 32, 256
 RECOMMENDED = {"num_train_epochs": 10, "learning_rate": 5e-4, "train_batch_size": 32}
 
 
-class FromScratch(Model):
+class FromScratch(LibraryModel):
     """A model without weights: `make` writes them."""
 
     from_scratch = True
@@ -74,9 +74,6 @@ class FromScratch(Model):
 
     def saved(self, folder: Path) -> Pretrained:
         return Pretrained(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
-
-    def unsafe(self, settings: ModelSettings) -> list[str]:
-        return unsafe(settings)
 
     def newly_initialized(self, example_request: Request) -> bool:
         return True
