@@ -63,18 +63,18 @@ def compare(  # noqa: PLR0913  two runs, and options that can be left out
             continue
         others = drawn[score][:, 0] - drawn[score][:, 1]
         others = others[np.isfinite(others)]
-        low, high = np.quantile(others, ((1 - level) / 2, (1 + level) / 2)) if len(others) else (None, None)
+        low, high = _ends(others, level).tolist() if len(others) else (None, None)
         swapped = exchanged[score][:, 0] - exchanged[score][:, 1]
         column = (proportions or {}).get(score)
         deviation = _deviation(rows, reduce, score)
         found[score] = Difference(
-            value=value, low=_float(low), high=_float(high), p=pair_p(rows, reduce, score),
+            value=value, low=low, high=high, p=pair_p(rows, reduce, score),
             p_bootstrap=_share(np.abs(others - value), value),
             p_randomization=_share(np.abs(swapped[np.isfinite(swapped)]), value),
             p_mcnemar=_mcnemar_of(both, column, len(rows)) if column is not None else None,
             effect=value / deviation if deviation else None,
-            effect_low=_float(low) / deviation if deviation and low is not None else None,
-            effect_high=_float(high) / deviation if deviation and high is not None else None,
+            effect_low=low / deviation if deviation and low is not None else None,
+            effect_high=high / deviation if deviation and high is not None else None,
         )  # fmt: skip
     return found
 
@@ -99,18 +99,21 @@ def compare_pairs(  # noqa: PLR0913  many runs, and options that can be left out
     for start in range(0, len(pairs), 256):
         first, second = np.array(pairs[start : start + 256]).T
         values, others = points[first] - points[second], drawn[:, first] - drawn[:, second]
-        ends = np.quantile(others, ((1 - level) / 2, (1 + level) / 2), axis=0)
+        ends = _ends(others, level)
         for i in range(len(values)):
             value, sample, low, high = float(values[i]), others[:, i], float(ends[0, i]), float(ends[1, i])
             if math.isnan(low):  # resamples in which the score is not defined are left out
                 sample = sample[np.isfinite(sample)]
-                low, high = np.quantile(sample, ((1 - level) / 2, (1 + level) / 2)).tolist() if len(sample) else (low, high)
+                low, high = _ends(sample, level).tolist() if len(sample) else (low, high)
             found.append((value, low, high, _share(np.abs(sample - value), value)))
     return found
 
 
-def _float(value: Any) -> Any:
-    return None if value is None else float(value)
+def _ends(drawn: "NDArray[Any]", level: float) -> Any:
+    """Of the middle `level` of each column."""
+    import numpy as np
+
+    return np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2), axis=0)
 
 
 def _share(distances: "NDArray[Any]", value: float) -> float:
@@ -158,13 +161,6 @@ def mcnemar(first_only: int, second_only: int) -> float:
 
     source: McNemar (1947), Psychometrika 12; the binomial form
     """
-    n = first_only + second_only
-    if not n:
-        return 1.0
-    tail = sum(math.comb(n, i) for i in range(min(first_only, second_only) + 1))
-    return min(1.0, float(2 * tail / 2**n) if n < 1000 else math.exp(math.log(2 * tail) - n * math.log(2)))
+    from scipy.special import bdtr
 
-
-def randomization(differing: int) -> float:
-    """The least two-sided p-value that exchanging answers can give where so many examples differ."""
-    return min(1.0, 2.0 ** (1 - differing))
+    return min(1.0, 2 * float(bdtr(min(first_only, second_only), first_only + second_only, 0.5)))
