@@ -1,6 +1,5 @@
 """`plmtasks doctor`."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +22,7 @@ def command(results: str, online: bool, form: str) -> None:
 
     found = doctor.examine(load_registry(), results, online=online)
     if form == "json":
-        say_json(json.dumps([finding._asdict() for finding in found], indent=1, ensure_ascii=False) + "\n")
+        say_json([finding._asdict() for finding in found])
     else:
         _print(found)
     if any(finding.state == "broken" for finding in found):

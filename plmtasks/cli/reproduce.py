@@ -87,7 +87,6 @@ def _reproduce(
 
 
 def _say_before(result: "Result", found: "list[Unlike]") -> None:
-
     say(printable(f"{result.task} on {result.model}: {result.folder}"))
     if not found:
         say("nothing differs: the same data, weights, settings, versions and class of machine")

@@ -42,13 +42,11 @@ def command(task: str, predictions: str, form: str, references: str | None, **va
     )  # fmt: skip
     scored = score_file(registry, task, source, submission)
     if form == "json":
-        from ..files import dump
-
         signed = {
             metric: {name: {**score, "signature": scored.signatures[metric]} for name, score in scores.items()}
             for metric, scores in scored.scores.items()
         }
-        say_json(dump(signed))
+        say_json(signed, sort_keys=True)
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
