@@ -11,8 +11,11 @@ from ..errors import DataError, InputError
 from .documents import check_file, parse
 
 PACKED: Mapping[bytes, tuple[str, str]] = {
-    b"\x1f\x8b": ("gzip", "gzip"), b"BZh": ("bzip2", "bz2"), b"\xfd7zXZ\x00": ("xz", "lzma"), b"PK\x03\x04": ("zip", "zipfile"),
-}  # fmt: skip
+    b"\x1f\x8b": ("gzip", "gzip"),
+    b"BZh": ("bzip2", "bz2"),
+    b"\xfd7zXZ\x00": ("xz", "lzma"),
+    b"PK\x03\x04": ("zip", "zipfile"),
+}
 """What a packed file begins with → what it is called, and Python's module for it."""
 
 PACKED_ENDINGS = (".gz", ".bz2", ".xz", ".zip")

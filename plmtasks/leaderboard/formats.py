@@ -57,10 +57,10 @@ def _parts(
 def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always."""
     width = shutil.get_terminal_size((160, 24)).columns
+    fitted = [_fitting(board, width) for board in boards]
+    fitted += [(part, *_columns(part)) for part in _parts([], overview, printable)]
     blocks = []
-    for part, columns, widths in [
-        *(_fitting(board, width) for board in boards), *((part, *_columns(part)) for part in _parts([], overview, printable)),
-    ]:  # fmt: skip
+    for part, columns, widths in fitted:
         right = [name in part.right for name in part.header]
         blocks += [_wrapped(printable(part.caption), width), _laid_out(columns, widths, right)]
     return "".join(f"{block}\n\n" for block in blocks)
@@ -144,9 +144,13 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
     for board in boards:
         for row in board.rows:
             shared = {
-                **_run(row), "task": board.task, "data": row.result.data, "split": row.record["data"]["split"],
-                "apart": board.apart, "marks": "; ".join(row.marks),
-            }  # fmt: skip
+                **_run(row),
+                "task": board.task,
+                "data": row.result.data,
+                "split": row.record["data"]["split"],
+                "apart": board.apart,
+                "marks": "; ".join(row.marks),
+            }
             for metric, scores in shared["scores"].items():
                 for name, score in scores.items():
                     line = {**shared, "metric": metric, "score": name, "primary_metric": (metric, name) == board.main, **score}

@@ -144,9 +144,13 @@ class _Tests:
     """The tests of all pairs of runs at one level."""
 
     def __init__(
-        self, rows: "NDArray[Any]", reduce: "Reduce", score: str, groups: Sequence[Sequence[int]] | None = None,
+        self,
+        rows: "NDArray[Any]",
+        reduce: "Reduce",
+        score: str,
+        groups: Sequence[Sequence[int]] | None = None,
         level: float = 0.05,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """As of `rank`."""
         from scipy.special import stdtrit
 
