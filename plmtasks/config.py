@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -314,12 +314,8 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[s
 def all_settings(config: RunConfig) -> dict[str, Any]:
     """Every setting of a config, as `run_config` takes them."""
     parts = (config.source, config.settings, config)
-    made = {f.name: getattr(part, f.name) for part in parts for f in fields(part) if f.name in setting_types()}
-    return made | {"generation": _values(config.settings.generation), "training": _values(config.training)}
-
-
-def _values(part: Any) -> dict[str, Any]:
-    return {f.name: getattr(part, f.name) for f in fields(part)}
+    made = {name: value for part in parts for name, value in vars(part).items() if name in setting_types()}
+    return made | {"generation": dict(vars(config.settings.generation)), "training": dict(vars(config.training))}
 
 
 def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:

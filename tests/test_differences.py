@@ -264,8 +264,7 @@ def test_the_spread_of_seeds_is_students():
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
 
 
-def test_one_seed_has_no_deviation():
-    found = spread([80.0])
-    assert (found.n, found.mean, found.deviation, found.low) == (1, 80.0, None, None)
-    with pytest.raises(ValueError, match="no scores"):
-        spread([])
+@pytest.mark.parametrize("scores", [[], [80.0]])
+def test_fewer_than_two_seeds_have_no_spread(scores):
+    with pytest.raises(ValueError, match="two data points"):
+        spread(scores)

@@ -26,6 +26,8 @@ MARKS = (
 )  # fmt: skip
 """What a text may begin with, Python's name of its encoding and everybody's; UTF-32's begins with UTF-16's."""
 
+OBJECT = "a JSON object a line"
+
 ENCODING_HINT = "save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8"
 
 
@@ -99,20 +101,12 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path}:{number}", read_json_line(f"{path}:{number}", line)
 
 
-def read_value(where: str, line: str) -> Any:
-    """The JSON value that a line holds.
-
-    raises: DataError
-    """
-    return parse(where, line, line="a JSON object a line")
-
-
 def read_json_line(where: str, line: str) -> dict[str, Any]:
     """The JSON object that a line holds.
 
     raises: DataError
     """
-    row = read_value(where, line)
+    row = parse(where, line, line=OBJECT)
     if not isinstance(row, dict):
-        raise DataError(where, "a JSON object a line", type(row).__name__)
+        raise DataError(where, OBJECT, type(row).__name__)
     return row

@@ -7,12 +7,16 @@ import json as json_module
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plmtasks.errors import counted, printable
+from plmtasks.errors import InputError, counted, printable
+from plmtasks.results import Result
 
-from .boards import Board, Row, ScoreName
-from .overview import Overview
+from .boards import Board, Row, ScoreName, make_boards
+from .overview import Overview, make_overview
+
+if TYPE_CHECKING:
+    from plmtasks.hooks import Registry
 
 SHOWN_SCORES = 5
 """Scores a table shows; the others are in the CSV and JSON forms."""
@@ -54,7 +58,7 @@ def _parts(
         yield _overview(overview, escape, scores)
 
 
-def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def table(boards: Sequence[Board], overview: Overview | None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always."""
     width = shutil.get_terminal_size((160, 24)).columns
     fitted = [_fitting(board, width) for board in boards]
@@ -107,7 +111,7 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(line.plain.rstrip() for line in lines)
 
 
-def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def markdown(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables of GitHub's Markdown."""
     lines: list[str] = []
     for part in _parts(boards, overview, escape_markdown, scores=True):
@@ -116,7 +120,7 @@ def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
     return "\n".join(lines)
 
 
-def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def latex(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
     lines: list[str] = []
     for part in _parts(boards, overview, _latex):
@@ -129,7 +133,7 @@ def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
     return "\n".join(lines)
 
 
-def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def csv(boards: Sequence[Board], overview: Overview | None) -> str:
     """One line for each score of each run."""
     file = io.StringIO()
     columns = [
@@ -163,7 +167,7 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def json(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def json(boards: Sequence[Board], overview: Overview | None) -> str:
     """All that the tables rest on."""
     made = [
         {
@@ -265,10 +269,9 @@ def rank(row: Row) -> str:
 def _seeds(row: Row) -> str:
     """5: ±0.31 [87.7, 88.5]: how far the main score moves from seed to seed; nothing of other examples."""
     spread = row.spread(row.main)
-    if spread is None or spread.deviation is None:
+    if spread is None:
         return "–" if row.recipe is None else str(len(row.results))
-    low_high = f"{spread.low:.4g}, {spread.high:.4g}"
-    return f"{spread.n}: ±{spread.deviation:.2g} [{low_high}]"
+    return f"{spread.n}: ±{spread.deviation:.2g} [{spread.low:.4g}, {spread.high:.4g}]"
 
 
 def shown_scores(board: Board) -> list[ScoreName]:
@@ -344,3 +347,20 @@ def escape_markdown(text: str) -> str:
 def _latex(text: str) -> str:
     named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "↓": r"$\downarrow$"}
     return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))
+
+
+FORMATS = {"table": table, "markdown": markdown, "csv": csv, "json": json, "latex": latex}
+
+
+def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:
+    """The ranked runs of each task as text.
+
+    form: one of FORMATS; a table is as wide as the terminal
+    registry: whose metrics make ranks and tiers of the runs' statistics; None: ranks are those of the scores alone
+
+    raises: InputError for another form; DataError for a result that lacks what its schema demands
+    """
+    if form not in FORMATS:
+        raise InputError(f"there is no format {form!r}", f"there are: {', '.join(FORMATS)}")
+    boards = make_boards(results, registry)
+    return FORMATS[form](boards, make_overview(boards))

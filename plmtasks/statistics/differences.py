@@ -79,9 +79,9 @@ def compare(  # noqa: PLR0913  two runs, and options that can be left out
     return found
 
 
-def compare_pairs(  # noqa: PLR0913  many runs, and options that can be left out
+def compare_pairs(
     rows: "NDArray[Any]", reduce: "Reduce", score: str, pairs: Sequence[tuple[int, int]], *,
-    resamples: int = 2_000, level: float = 0.95, seed: int = 0,
+    resamples: int = 2_000,
 ) -> "list[tuple[float, float, float, float]]":  # fmt: skip
     """How the runs of each pair differ in one score, all pairs by the same resamples: a second look at hundreds is cheap.
 
@@ -94,22 +94,22 @@ def compare_pairs(  # noqa: PLR0913  many runs, and options that can be left out
     import numpy as np
 
     points = np.asarray(reduce(rows.sum(axis=0))[score])
-    drawn = resampled(rows.astype(np.float64, copy=False), reduce, resamples=resamples, seed=seed)[score]
+    drawn = resampled(rows.astype(np.float64, copy=False), reduce, resamples=resamples)[score]
     found = []
     for start in range(0, len(pairs), 256):
         first, second = np.array(pairs[start : start + 256]).T
         values, others = points[first] - points[second], drawn[:, first] - drawn[:, second]
-        ends = _ends(others, level)
+        ends = _ends(others)
         for i in range(len(values)):
             value, sample, low, high = float(values[i]), others[:, i], float(ends[0, i]), float(ends[1, i])
             if math.isnan(low):  # resamples in which the score is not defined are left out
                 sample = sample[np.isfinite(sample)]
-                low, high = _ends(sample, level).tolist() if len(sample) else (low, high)
+                low, high = _ends(sample).tolist() if len(sample) else (low, high)
             found.append((value, low, high, _share(np.abs(sample - value), value)))
     return found
 
 
-def _ends(drawn: "NDArray[Any]", level: float) -> Any:
+def _ends(drawn: "NDArray[Any]", level: float = 0.95) -> Any:
     """Of the middle `level` of each column."""
     import numpy as np
 
