@@ -14,9 +14,10 @@ from plmtasks.results import Result
 from plmtasks.statistics import Spread, spread
 from plmtasks.store import IDENTITY_DIGITS, origin, predictions_of, reasons, terms
 
+from .pairs import ranking
+
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
-    from plmtasks.statistics import Ranking
 
 ScoreName = tuple[str, str]
 """Metric, score."""
@@ -246,13 +247,11 @@ def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
 
 def tested(board: Board, registry: "Registry | None") -> Board:
     """The board with the ranks and tiers that the statistics of its runs leave open."""
-    from . import pairs
-
     rows = [row for row in board.rows if row.rank is not None]
     if registry is None or len(rows) < 2:
         return board
     try:
-        found: Ranking = pairs.ranking([row.results for row in rows], board.main, registry)
+        found = ranking([row.results for row in rows], board.main, registry)
     except PlmtasksError as e:
         return replace(board, untested=e.message)
     made = [replace(row, ranks=(int(found.low[i]), int(found.high[i])), tier=int(found.tier[i])) for i, row in enumerate(rows)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
-from .resampling import by_cluster, draws, resampled
+from .resampling import by_cluster, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,9 @@ def bootstrap_computed(
     if count < 2:
         return dict.fromkeys(points, NO_INTERVAL)
     values: dict[str, list[float]] = {score: [] for score in points}
-    for drawn in draws(count, resamples, seed):
+    random = np.random.Generator(np.random.SFC64(seed))
+    for _ in range(resamples):
+        drawn = random.integers(0, count, count)
         chosen = drawn if positions is None else np.concatenate([positions[i] for i in drawn])
         for score, value in compute(chosen).items():
             values[score].append(value)

@@ -117,7 +117,7 @@ def _contributions(
 
     n = len(rows)
     values = np.asarray(reduce(rows.sum(axis=0))[score], dtype=np.float64)
-    without = np.concatenate(list(leave_one_out(rows, reduce, score)))
+    without = leave_one_out(rows, reduce, score)
     # where the score is not defined without an example, that example is taken to say nothing
     without = np.where(np.isnan(without), values, without)
     moved = (without.mean(axis=0) - without) * ((n - 1) / n) ** 0.5

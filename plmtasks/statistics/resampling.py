@@ -113,17 +113,17 @@ def _poisson_table(mean: float) -> "NDArray[Any]":
     return np.searchsorted(np.cumsum(terms), (np.arange(2**16) + 0.5) / 2**16).astype(np.uint8)
 
 
-def leave_one_out(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> "Iterator[NDArray[Any]]":
-    """One score of each run without each example in turn, some examples at a time.
+def leave_one_out(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> "NDArray[Any]":
+    """One score of each run without each example in turn.
 
     rows: float64, (n, m, k)
-    yields: (some examples, m)
+    returns: (n, m)
     """
+    import numpy as np
+
     n, m, k = rows.shape
-    total = rows.sum(axis=0)
-    size = max(1, CHUNK // (m * k))
-    for start in range(0, n, size):
-        yield reduce(total - rows[start : start + size])[score]
+    total, size = rows.sum(axis=0), max(1, CHUNK // (m * k))
+    return np.concatenate([reduce(total - rows[start : start + size])[score] for start in range(0, n, size)])
 
 
 def by_cluster(rows: "NDArray[Any]", clusters: "Sequence[Any] | NDArray[Any] | None") -> "NDArray[Any]":
@@ -152,15 +152,6 @@ def one_thread() -> AbstractContextManager[Any]:
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
-
-
-def draws(n: int, resamples: int, seed: int = 0) -> "Iterator[NDArray[Any]]":
-    """The positions of each resample of n: for scores that are no function of a sum."""
-    import numpy as np
-
-    random = np.random.Generator(np.random.SFC64(seed))
-    for _ in range(resamples):
-        yield random.integers(0, n, n)
 
 
 def coins(rows: "NDArray[Any]", trials: int, seed: int = 0) -> "NDArray[Any]":
