@@ -276,20 +276,15 @@ def grouped(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     own: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
-    whole = {}
+    homes = {name: group for group, form in GROUPS.items() for name in types(form) if name not in setting_types()}
     for name, value in settings.items():
-        group = next((g for g, form in GROUPS.items() if name in types(form) and name not in setting_types()), None)
-        if group is not None:
-            groups[group][name] = value
+        if name in homes:
+            groups[homes[name]][name] = value
         elif name in GROUPS and isinstance(value, Mapping):
-            groups[name] = {**groups[name], **known(value, types(GROUPS[name]), f"setting of {name}")}
-        elif name in GROUPS:
-            whole[name] = value
+            groups[name] |= known(value, types(GROUPS[name]), f"setting of {name}")
         else:
-            own |= known(
-                {name: value}, [*setting_types(), *(n for form in GROUPS.values() for n in types(form))], "setting of a run"
-            )
-    return {**own, **{name: together for name, together in groups.items() if together}, **whole}
+            own |= known({name: value}, [*setting_types(), *homes], "setting of a run")
+    return own | {name: together for name, together in groups.items() if together and name not in own}
 
 
 def merged(*told: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ COMMANDS = {
     "demo": "Train and evaluate the built-in models on sample data.",
     "worker": "",
 }
-HIDDEN = ("worker",)
+"""Each with its help; of one that is hidden, nothing."""
 
 ENTRY_POINT = "plmtasks.commands"
 """The entry-point group under which a distribution names further commands, as `click.Command`s; their modules are light."""
@@ -53,7 +53,7 @@ class Lazy(click.Group):
     """Knows its commands' names and one-line helps; imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*(name for name in COMMANDS if name not in HIDDEN), *brought()]
+        return [*(name for name, told in COMMANDS.items() if told), *brought()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
@@ -78,7 +78,7 @@ class Lazy(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        told = {name: COMMANDS[name] for name in COMMANDS if name not in HIDDEN}
+        told = {name: said for name, said in COMMANDS.items() if said}
         for name, entry in brought().items():
             try:
                 told[name] = _loaded(entry).get_short_help_str(100)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import ge, le
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, printable
@@ -172,11 +173,12 @@ def _held(row: Row, name: str, limits: Limits) -> Candidate:
     beyond, unsure = [], []
     if limits.families and family not in limits.families:
         beyond.append(family)
-    for what, limit, value, said in (
-        ("parameters", limits.max_parameters, c.parameters, f"{count(c.parameters or 0)} parameters"),
-        ("memory", limits.max_memory, c.memory, f"{size(c.memory or 0)} of memory"),
+    for what, limit, value, keeps, said in (
+        ("parameters", limits.max_parameters, c.parameters, le, f"{count(c.parameters or 0)} parameters"),
+        ("memory", limits.max_memory, c.memory, le, f"{size(c.memory or 0)} of memory"),
+        ("speed", limits.min_speed, c.speed, ge, f"{number(c.speed or 0)} examples/s"),
     ):
-        if limit is None or (value is not None and value <= limit):
+        if limit is None or (value is not None and keeps(value, limit)):
             continue
         if value is None:
             unsure.append(f"{what} unknown: {c.unknown[what]}")
@@ -184,10 +186,6 @@ def _held(row: Row, name: str, limits: Limits) -> Candidate:
             unsure.append(f"at most {said}: its process had trained or answered before")
         else:
             beyond.append(said)
-    if limits.min_speed is not None and c.speed is None:
-        unsure.append(f"speed unknown: {c.unknown['speed']}")
-    elif limits.min_speed is not None and c.speed is not None and c.speed < limits.min_speed:
-        beyond.append(f"{number(c.speed)} examples/s")
     return Candidate(name=name, row=row, costs=c, beyond=beyond, unsure=unsure)
 
 
