@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import counted, printable
+from ..errors import InputError, counted, printable
 from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 
@@ -48,7 +48,6 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 @FORMAT
 def show(run: str, form: str) -> None:
     """Everything of one run; RUN is its folder or its result.json."""
-    from ..errors import InputError
     from ..store import find, listing
 
     found = find(run)

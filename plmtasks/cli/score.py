@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..config import Source
 from ..errors import counted
 from . import options
 from .options import METRICS, TRUST, choice, item, section, settings
@@ -31,7 +32,6 @@ from .texts import say, say_json
 @section("Others", TRUST, choice("format", "table", "json"))
 def command(task: str, predictions: str, form: str, references: str | None, **values: Any) -> None:
     """Score somebody else's predictions."""
-    from ..config import Source
     from ..hooks import load_registry
     from ..scoring import Submission, score_file
 
