@@ -47,12 +47,8 @@ def summary_of(error: BaseException) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
     """A hint, one line, that asks for the known names that are like one that nobody knows; no line if none is."""
-    return meant(difflib.get_close_matches(name, list(known), n=3))
-
-
-def meant(names: Sequence[str]) -> list[str]:
-    """The same of names that are like it in another way."""
-    return [f"did you mean {' or '.join(map(repr, names))}?"] if names else []
+    close = difflib.get_close_matches(name, list(known), n=3)
+    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
 
 
 class DataWarning(UserWarning):

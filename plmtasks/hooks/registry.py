@@ -17,7 +17,7 @@ import pluggy
 
 from .. import requests
 from ..config import RunConfig
-from ..errors import InputError, PluginError, UnknownNameError, meant
+from ..errors import InputError, PluginError, UnknownNameError
 from ..formats import Format, apart
 from ..metric import Metric
 from ..model import Model, Provider
@@ -156,9 +156,9 @@ class Registry:
         provider = self._provider(kind, name)
         if provider is not None:
             return provider.make(name.removeprefix(provider.beginning))
-        raise UnknownNameError(kind, name, self.items[kind], *self.broken(), *hints)
+        raise UnknownNameError(kind, name, self.items[kind], *self._broken(), *hints)
 
-    def broken(self) -> list[str]:
+    def _broken(self) -> list[str]:
         """What tells of each plugin that cannot be used."""
         return [f"{plugin.distribution} failed to load: {plugin.error}" for plugin in self.plugins if plugin.error]
 
@@ -183,7 +183,7 @@ def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool =
     manager = pluggy.PluginManager("plmtasks")
     manager.add_hookspecs(hookspecs)
     registry = _collect(manager, load_plugins(manager, modules, installed=installed))
-    for told in registry.broken():
+    for told in registry._broken():
         warnings.warn(f"plugin {told}", PluginWarning, stacklevel=2)
     return replace(registry, trusting=trusting)
 
@@ -308,8 +308,8 @@ def find(registry: Registry, name: str) -> tuple[str, Any]:
     a_task = any(task.startswith(f"{field}/") for task in registry.items["task"])
     if Path(name).is_dir() or colon or (slash and not a_task):
         return "model", registry.model(name)
-    hints = ["nor a model, metric or plugin of that name", *meant(_close(registry, name)), *registry.broken()]
-    raise UnknownNameError("task", name, [], *hints)
+    close = [f"did you mean {' or '.join(map(repr, names))}?"] if (names := _close(registry, name)) else []
+    raise UnknownNameError("task", name, [], "nor a model, metric or plugin of that name", *close, *registry._broken())
 
 
 def _close(registry: Registry, name: str) -> list[str]:
