@@ -234,14 +234,13 @@ def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
     """A row for each run, or for the runs that differ in their seed alone."""
     groups: dict[Any, list[Result]] = {}
     times: Counter[tuple[str, int]] = Counter()
-    for number, result in enumerate(sorted(results, key=lambda r: (Row(r).seed, r.identity))):
-        recipe, seed = Row(result).recipe, Row(result).seed
+    for number, row in enumerate(sorted(map(Row, results), key=lambda row: (row.seed, row.result.identity))):
         key: Any = number
-        if recipe is not None and result.identity not in twins:
+        if row.recipe is not None and row.result.identity not in twins:
             # a seed that comes twice, as from the trainings of two machines, is no further one: it begins another row
-            key = recipe, times[recipe, seed]
-            times[recipe, seed] += 1
-        groups.setdefault(key, []).append(result)
+            key = row.recipe, times[row.recipe, row.seed]
+            times[row.recipe, row.seed] += 1
+        groups.setdefault(key, []).append(row.result)
     return [Row(first, others, twin=first.identity in twins) for first, *others in groups.values()]
 
 
