@@ -55,8 +55,7 @@ def main(environments: tuple[Path, ...], times: int) -> None:
         site = Path(folder, "site")
         site.mkdir()
         install_many(site)
-        time.sleep(3)  # files that are new are trusted by nobody
-        environment = {**os.environ, "PYTHONPATH": str(site), "XDG_CACHE_HOME": str(Path(folder, "cache"))}
+        environment = {**os.environ, "PYTHONPATH": str(site)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every module would be compiled each time
         for turn in range(times + 1):
             for place in environments or (Path(sys.prefix),):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -276,20 +276,15 @@ def grouped(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     own: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
-    whole = {}
+    homes = {name: group for group, form in GROUPS.items() for name in types(form) if name not in setting_types()}
     for name, value in settings.items():
-        group = next((g for g, form in GROUPS.items() if name in types(form) and name not in setting_types()), None)
-        if group is not None:
-            groups[group][name] = value
+        if name in homes:
+            groups[homes[name]][name] = value
         elif name in GROUPS and isinstance(value, Mapping):
-            groups[name] = {**groups[name], **known(value, types(GROUPS[name]), f"setting of {name}")}
-        elif name in GROUPS:
-            whole[name] = value
+            groups[name] |= known(value, types(GROUPS[name]), f"setting of {name}")
         else:
-            own |= known(
-                {name: value}, [*setting_types(), *(n for form in GROUPS.values() for n in types(form))], "setting of a run"
-            )
-    return {**own, **{name: together for name, together in groups.items() if together}, **whole}
+            own |= known({name: value}, [*setting_types(), *homes], "setting of a run")
+    return own | {name: together for name, together in groups.items() if together and name not in own}
 
 
 def merged(*told: Mapping[str, Any]) -> dict[str, Any]:
@@ -306,8 +301,8 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[s
     names = list(names)
     for name in told:
         if name not in names:
-            longer = [f"did you mean {' or '.join(repr(full) for full in names if name in full)}?"]
-            hints = did_you_mean(name, names) or longer * any(name in full for full in names)
+            longer = [full for full in names if name in full]
+            hints = did_you_mean(name, names) or [f"did you mean {' or '.join(map(repr, longer))}?"] * bool(longer)
             raise InputError(f"no {what} is called {name!r}", *hints)
     return told
 
@@ -315,12 +310,8 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[s
 def all_settings(config: RunConfig) -> dict[str, Any]:
     """Every setting of a config, as `run_config` takes them."""
     parts = (config.source, config.settings, config)
-    made = {f.name: getattr(part, f.name) for part in parts for f in fields(part) if f.name in setting_types()}
-    return made | {"generation": _values(config.settings.generation), "training": _values(config.training)}
-
-
-def _values(part: Any) -> dict[str, Any]:
-    return {f.name: getattr(part, f.name) for f in fields(part)}
+    made = {name: value for part in parts for name, value in vars(part).items() if name in setting_types()}
+    return made | {"generation": dict(vars(config.settings.generation)), "training": dict(vars(config.training))}
 
 
 def of_seeds(config: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:

@@ -18,6 +18,7 @@ from .errors import DataError, DataWarning, InputError
 from .examples import Example, Prediction
 from .files import (
     Shape,
+    check,
     dump,
     here,
     is_sealed,
@@ -103,12 +104,10 @@ class Result:
     def data(self) -> str:
         """The name of its data; of a user's own files, what they are called in `config.json`, where that is there."""
         name = str(self.record["data"]["name"])
-        if name.startswith(CONTENT):
-            try:
-                return PurePath(self.config()["config"]["source"]["data"]).name or name
-            except (DataError, KeyError, TypeError):
-                return name
-        return name
+        try:
+            return PurePath(self.config()["config"]["source"]["data"]).name or name if name.startswith(CONTENT) else name
+        except (DataError, KeyError, TypeError):
+            return name
 
     def answering(self) -> tuple[int, float] | None:
         """Examples that were answered, perturbed ones among them, and the seconds that it took once the model was loaded.
@@ -159,7 +158,9 @@ class Result:
         try:
             with part(self.folder, path.name).open(encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
-                    yield _prediction(f"{path}:{number}", line)
+                    prediction = parse(where := f"{path}:{number}", line, line="a prediction as a JSON object", finite=True)
+                    check(where, prediction, LINE)
+                    yield prediction
         except FileNotFoundError as e:
             raise DataError(str(path), "the run's predictions", "no such file", "run again: the answers are kept") from e
         except (OSError, UnicodeDecodeError) as e:
@@ -192,10 +193,9 @@ class Result:
 
         raises: DataError if the file is missing or is no such array
         """
-
         path = self.folder / "statistics.npy"
         try:
-            array: NDArray[Any] = read_array(part(self.folder, "statistics.npy").read_bytes())
+            array: NDArray[Any] = read_array(part(self.folder, path.name).read_bytes())
         except (OSError, ValueError) as e:
             raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
         if CLUSTER not in (array.dtype.names or ()):
@@ -208,20 +208,8 @@ class Result:
         return array
 
 
-LINE: Mapping[str, tuple[type, ...]] = {"id": (str,), "scores": (dict,), "slices": (list,), "inputs": (dict,)}
-"""What each line of `predictions.jsonl` has, beside prediction and reference, which are of any type."""
-
-
-def _prediction(where: str, line: str) -> dict[str, Any]:
-    prediction: dict[str, Any] = parse(where, line, line="a prediction as a JSON object", finite=True)
-    if not isinstance(prediction, dict) or not {*LINE, "prediction", "reference"} <= prediction.keys():
-        raise DataError(where, f"an object with {', '.join(LINE)}, prediction and reference", f"{line.strip():.80}")
-    for name, kinds in LINE.items():
-        if not isinstance(prediction[name], kinds):
-            raise DataError(f"{where}: {name}", f"a JSON value of type {kinds[0].__name__}", f"{prediction[name]!r:.80}")
-    if not all(isinstance(name, str) for name in prediction["slices"]):
-        raise DataError(f"{where}: slices", "a list of texts", f"{prediction['slices']!r:.80}")
-    return prediction
+LINE: Shape = {"id": str, "prediction": Any, "reference": Any, "scores": dict, "slices": [str], "inputs": dict}
+"""What each line of `predictions.jsonl` has."""
 
 
 def is_part(name: str) -> bool:
@@ -237,18 +225,13 @@ def part(folder: Path, name: str) -> Path:
     raises: FileNotFoundError
     """
     path = folder / name if is_part(name) else None
-    if path is None or not path.is_file() or (here(path) and not _within(path, folder)):
+    if path is None or not path.is_file() or (here(path) and not path.resolve().is_relative_to(folder.resolve())):
         raise FileNotFoundError(errno.ENOENT, "no such file in the run's folder", str(folder / name))
     return path
 
 
-def _within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
-
-
-def identity_hash(parts: Mapping[str, Any]) -> str:
-    """The hash under which a run is reused. 32 hexadecimal digits."""
-    return value_hash(parts)
+identity_hash = value_hash
+"""The hash under which a run is reused, of its parts."""
 
 
 def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: str) -> Path:
@@ -276,25 +259,17 @@ def read_results(address: str | Path) -> list[Result]:
         files = [path] if path.is_file() else sorted(path.rglob("result.json"))
         if not files:
             raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
-        if len(files) == 1:
-            return [_read_result(files[0])]
-        return list(_readable(files))
-
-
-def _readable(files: Sequence[Path]) -> Iterator[Result]:
-    """The results of those files that hold one; the others are told of and left out.
-
-    raises: DataError if none does
-    """
-    damage: list[DataError] = []
-    for file in files:
-        try:
-            yield _read_result(file)
-        except DataError as e:
-            damage.append(e)
-            warnings.warn(f"left out: {e.message}", DataWarning, stacklevel=2)
-    if len(damage) == len(files):
+        found, damage = [], []
+        for file in files:
+            try:
+                found.append(_read_result(file))
+            except DataError as e:
+                damage.append(e)
+                if len(files) > 1:
+                    warnings.warn(f"left out: {e.message}", DataWarning, stacklevel=2)
+    if not found:
         raise damage[0]
+    return found
 
 
 def read_result(address: str | Path) -> Result:

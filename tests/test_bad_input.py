@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 
 SST2 = ["run", "--task", "classification/sst2", "--model", "tiny-bert", "--data"]
 CUSTOM = ["run", "--task", "classification/custom", "--model", "tiny-bert", "--data"]
@@ -16,16 +16,7 @@ GOOD = "a good film\t1\na bad film\t0\n"
 
 
 def plmtasks(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "hub"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "plmtasks", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return warm.plmtasks(arguments, folder, os.environ)
 
 
 def squad(answer: str = "Paris", start: int = 8, **changes: object) -> str:

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import warm
 
 import plmtasks
 
@@ -156,10 +156,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(site: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     places = [str(site), str(Path(__file__).parent), str(Path(plmtasks.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return subprocess.run(
-        [sys.executable, "-m", "plmtasks", *arguments], capture_output=True, text=True, timeout=200, check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places), "PLMTASKS_PLUGINS": "toy", **environment},
-    )  # fmt: skip
+    more = {"PYTHONPATH": os.pathsep.join(places), "PLMTASKS_PLUGINS": "toy", **environment}
+    return warm.plmtasks(arguments, Path.cwd(), {**os.environ, **more})
 
 
 @pytest.fixture(scope="module")

@@ -10,22 +10,14 @@ from pathlib import Path
 
 import click
 import pytest
+import warm
 
 from plmtasks.cli import COMMANDS, OPTION, brought, cli, options_of, whose_option
 from plmtasks.data.candidates import HIDDEN
 
 
 def plmtasks(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, "-m", "plmtasks", *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    return warm.plmtasks(arguments, cwd, {**os.environ, "COLUMNS": "200"})
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in HIDDEN])
@@ -173,6 +165,7 @@ def test_show_of_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "plugin qa, from plmtasks-qa 0.1.0\ntasks: qa/squad," in shown
     assert "metrics: squad," in shown
     (tmp_path / "broken_plugin.py").write_text("raise ImportError('no such library')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PLMTASKS_PLUGINS", "broken_plugin")
     assert "failed to load: ImportError: no such library" in plmtasks(tmp_path, "show", "broken_plugin").stdout
 

@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import warm
 
 import plmtasks
 from plmtasks.config import Source
@@ -470,9 +470,7 @@ def test_the_files_content_is_in_the_identity_and_its_place_is_not(tmp_path):
 
 
 def command(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "plmtasks", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=200
-    )
+    done = warm.plmtasks(arguments, folder, os.environ)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,11 +1,10 @@
-"""Whatever happens to the installed distributions, the index says what `importlib.metadata` says."""
+"""Whatever happens to the installed distributions, they are found as `importlib.metadata` finds them, and without it."""
 
 import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from plmtasks.hooks import entrypoints, load_registry
+from plmtasks.hooks import entry_points, load_registry
 
 GROUPS = ("plmtasks", "plmtasks.commands")
 
@@ -39,7 +38,7 @@ def theirs(group: str) -> list[tuple[str, str, str, str]]:
 
 
 def ours(group: str) -> list[tuple[str, str, str, str]]:
-    return [(e.name, e.distribution, e.module, e.attribute) for e in entrypoints.entry_points(group)]
+    return [(e.name, e.distribution, e.module, e.attribute) for e in entry_points(group)]
 
 
 def check() -> None:
@@ -47,26 +46,14 @@ def check() -> None:
         assert ours(group) == theirs(group)
 
 
-def age() -> None:
-    """Lets files grow old enough for a file system's clock to tell a change."""
-    time.sleep(0.02)
-
-
 @pytest.fixture
 def sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Two empty folders that are all of `sys.path`, and an index of their own, into which files of any age are taken."""
+    """Two empty folders that are all of `sys.path`."""
     made = tmp_path / "first", tmp_path / "second"
     for folder in made:
         folder.mkdir()
     monkeypatch.setattr(sys, "path", [str(folder) for folder in made])
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(entrypoints, "YOUNG", 0)
     return made
-
-
-def index_of(sites: tuple[Path, Path]) -> Path:
-    (file,) = (sites[0].parent / "cache" / "plmtasks").iterdir()
-    return file
 
 
 CHANGES: dict[str, Callable[[Path, Path], object]] = {
@@ -105,15 +92,13 @@ def test_a_change_is_seen(change: str, sites: tuple[Path, Path]) -> None:
     )
     check()
     before = [ours(group) for group in GROUPS]
-    age()
     CHANGES[change](*sites)
-    check()
     check()
     assert ([ours(group) for group in GROUPS] == before) == (change in ("nothing", "a folder that is not there"))
 
 
 @pytest.mark.parametrize("how", ["an archive", "an archive's folder", "a finder"])
-def test_what_the_index_does_not_know_is_found(how: str, sites: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_in_no_folder_is_found(how: str, sites: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     install(sites[0])
     folder = install(sites[1].parent / "apart", "zipped", entries="[plmtasks]\nz = zipped\n")
     if how == "a finder":
@@ -163,100 +148,27 @@ def test_any_history_of_an_environment_is_seen(steps: list, sites: tuple[Path, P
         check()
 
 
-def test_a_change_of_the_same_size_and_time_is_seen(sites: tuple[Path, Path]) -> None:
-    """As a copy that keeps times makes it: the system's own time of the change tells."""
-    file = install(sites[0]) / "entry_points.txt"
+def test_metadata_without_a_name_blame_the_module(sites: tuple[Path, Path]) -> None:
+    (install(sites[0]) / "METADATA").write_text("Version: 1.0\n\nName: no header\n")
+    assert ours("plmtasks") == [("a", "made_up", "made_up", "")]
+
+
+def test_lines_are_read_as_they_are_meant(sites: tuple[Path, Path]) -> None:
+    entries = "# [plmtasks]\n[plmtasks]\r\n# no = one\n a = made_up : plugin.inner [extra, other]\n\n[other]\nb = other\n"
+    install(sites[0], entries=entries)
     check()
-    age()
-    before = file.stat()
-    file.write_text("[plmtasks]\nb = made_up\n")
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-    assert [name for name, *_ in ours("plmtasks")] == ["b"]
+    assert ours("plmtasks") == [("a", "made-up 1.0", "made_up", "plugin.inner")]
 
 
-def test_a_young_file_is_read_each_time(sites: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its next change may fall into the same step of the clock."""
-    monkeypatch.setattr(entrypoints, "YOUNG", 2 * 10**9)
-    file = install(sites[0]) / "entry_points.txt"
-    for turn in range(200):
-        file.write_text(f"[plmtasks]\n{'ab'[turn % 2]} = made_up\n")
-        assert [name for name, *_ in ours("plmtasks")] == ["ab"[turn % 2]]
-    assert not (sites[0].parent / "cache").exists()
-
-
-def test_files_are_not_read_again(sites: tuple[Path, Path]) -> None:
+def test_the_parsers_of_metadata_are_not_needed(sites: tuple[Path, Path]) -> None:
     install(sites[0])
     code = (
-        "import sys; from plmtasks.hooks import entrypoints; entrypoints.YOUNG = 0\n"
-        "print('a' in [e.name for e in entrypoints.entry_points('plmtasks')], 'importlib.metadata' in sys.modules)"
+        "import sys; from plmtasks.hooks import entry_points\n"
+        "print('a' in [e.name for e in entry_points('plmtasks')], 'importlib.metadata' in sys.modules)"
     )
-
-    def said() -> str:
-        environment = {**os.environ, "PYTHONPATH": str(sites[0])}
-        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
-
-    assert said() == "True True\n"
-    assert said() == "True False\n"
-    index_of(sites).unlink()
-    assert said() == "True True\n"
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda file: file.write_bytes(b""),
-        lambda file: file.write_bytes(file.read_bytes()[:-1]),
-        lambda file: file.write_bytes(file.read_bytes().replace(b"made_up", b"evil_up")),
-        lambda file: file.write_bytes(b"\xff\xfe\n\n"),
-        lambda file: file.write_bytes(b"00000000\n[]"),
-        lambda file: (file.unlink(), file.mkdir()),
-    ],
-    ids=["empty", "torn", "changed", "no text", "another checksum", "a folder"],
-)
-def test_a_damaged_index_is_made_again(damage: Callable[[Path], object], sites: tuple[Path, Path]) -> None:
-    install(sites[0])
-    check()
-    file = index_of(sites)
-    whole = file.read_bytes()
-    damage(file)
-    check()
-    assert file.is_dir() or file.read_bytes() == whole
-
-
-def test_without_a_cache_folder_they_are_found(sites: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    install(sites[0])
-    blocked = sites[0].parent / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked / "cache"))
-    check()
-
-
-def test_what_was_uninstalled_leaves_the_index(sites: tuple[Path, Path]) -> None:
-    folder = install(sites[0], "gone-soon")
-    check()
-    assert b"gone_soon" in index_of(sites).read_bytes()
-    shutil.rmtree(folder)
-    install(sites[0], "other")
-    check()
-    assert b"gone_soon" not in index_of(sites).read_bytes()
-
-
-def test_processes_that_write_at_once_disturb_nobody(sites: tuple[Path, Path]) -> None:
-    for number in range(60):
-        install(sites[0], f"many-{number}", entries=f"[plmtasks]\ne{number} = many_{number}\n")
-    time.sleep(0.1)
-    code = (
-        "from plmtasks.hooks import entrypoints; entrypoints.YOUNG = 0\n"
-        "for turn in range(40):\n"
-        "    found = entrypoints.entry_points('plmtasks')\n"
-        "    assert [e.module for e in found if e.distribution.startswith('many-')] == [f'many_{n}' for n in EXPECTED]\n"
-        "    if turn % 3 == 1: entrypoints._index_file().unlink(missing_ok=True)\n"
-    ).replace("EXPECTED", repr([int(name.split("_")[1]) for *_, name, _ in ours("plmtasks")]))
     environment = {**os.environ, "PYTHONPATH": str(sites[0])}
-    processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(4)]
-    assert [process.wait() for process in processes] == [0] * 4
-    assert [file.name for file in index_of(sites).parent.iterdir()] == [index_of(sites).name]
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+    assert said == "True False\n"
 
 
 def test_a_value_that_names_no_object_is_a_plugin_that_fails(sites: tuple[Path, Path]) -> None:

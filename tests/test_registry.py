@@ -8,7 +8,7 @@ import toy
 from plmtasks import hookimpl
 from plmtasks.errors import PluginError, UnknownNameError
 from plmtasks.hooks import hookspecs, load_registry
-from plmtasks.hooks.calling import call
+from plmtasks.hooks.loading import call
 from plmtasks.model import Provider
 from plmtasks.requests import Classify, ClassifyAnswer, Request
 

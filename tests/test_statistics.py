@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plmtasks.statistics import bootstrap, compare, compare_pairs, resample_totals, wilson
+from plmtasks.statistics import bootstrap, compare, compare_pairs, resampled, wilson
 
 
 def mean(totals):
@@ -124,6 +124,12 @@ def test_resamples_without_the_score_are_left_out():
 
 def test_a_score_that_is_never_defined_has_no_interval():
     assert bootstrap(np.zeros((5, 2)), mean)["mean"].method == "none"
+
+
+def resample_totals(rows, resamples, seed):
+    """The sums of the rows of each resample, (resamples, k)."""
+    drawn = resampled(rows[:, None], lambda totals: dict(enumerate(np.moveaxis(totals, -1, 0))), resamples=resamples, seed=seed)
+    return np.stack([drawn[i][:, 0] for i in drawn], axis=1)
 
 
 @given(st.lists(st.integers(0, 1000), min_size=2, max_size=60), st.integers(0, 5))

@@ -25,7 +25,7 @@ from plmtasks.model import RECORD, Cost, LoadedModel, Model
 from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.training.checkpoint import _make
 from plmtasks.training.optimizer import clipped, lasting_gradients
-from plmtasks.training.recipe import Training, TrainingContext
+from plmtasks.training.recipe import Training
 
 LITTLE = TrainSettings(num_train_epochs=2, max_train_samples=256, train_batch_size=16, learning_rate=2e-3)
 
@@ -261,7 +261,7 @@ def test_the_prompt_holds_for_every_task_that_has_one(tmp_path: Path, registry: 
     tasks = ("language_modeling/sample", "qa/sample")
     configs = [_settled(replace(config(tmp_path, prompt="raw"), task=task, model="tiny-gpt")) for task in tasks]
     training = plan([prepare_training(one, registry) for one in configs], alone(), Progress(quiet=True))
-    assert training.context.settings.prompt == "raw"
+    assert training.settings.prompt == "raw"
 
 
 def test_rare_labels_weigh_more(tmp_path: Path, registry: Registry) -> None:
@@ -401,11 +401,12 @@ def test_a_model_is_made_once_whatever_its_files_are(tmp_path: Path) -> None:
             (folder / "words.txt").write_text(f"{len(list(tmp_path.iterdir()))}", encoding="utf-8")
             return self
 
-    context = TrainingContext(
-        settings=ModelSettings(), training=TrainSettings(), processes=alone(), progress=Progress(quiet=True), device="cpu"
-    )
+    training = Training(
+        model=Own(), datasets=[], how=TrainSettings(), settings=ModelSettings(), processes=alone(), progress=Progress(quiet=True),
+        device="cpu",
+    )  # fmt: skip
     for _ in range(2):
-        _make(Training(model=Own(), datasets=[], context=context), tmp_path / "scratch")
+        _make(training, tmp_path / "scratch")
         (tmp_path / "another").touch()
     assert (tmp_path / "scratch" / "words.txt").read_text(encoding="utf-8") == "1"
     assert {path.name for path in tmp_path.iterdir()} == {"scratch", "another"}

@@ -17,7 +17,7 @@ def bleu(options: Options) -> Comparison:
 
     from plmtasks.examples import Example, Prediction
     from plmtasks.hooks import load_registry
-    from plmtasks.statistics import bootstrap, resample_totals
+    from plmtasks.statistics import bootstrap, resampled
 
     pairs = _pairs()
     metric = load_registry().metric("bleu")
@@ -31,7 +31,7 @@ def bleu(options: Options) -> Comparison:
         """Their standard error, of 50 resamples, is known to about 10 %: ours is to be within three times that."""
         rows = metric.statistics(predictions, examples)
         point = float(metric.reduce(rows.sum(0))["bleu"])
-        error = float(np.std(metric.reduce(resample_totals(rows, RESAMPLES, 0))["bleu"]))
+        error = float(np.std(resampled(rows[:, None], metric.reduce, resamples=RESAMPLES)["bleu"]))
         assert abs(point - harness_bleu(pairs)) < 1e-9, (point, harness_bleu(pairs))
         assert abs(error / theirs - 1) < 0.3, (error, theirs)
         return {"bleu": point, "interval": [own["bleu"].low, own["bleu"].high], "error": error, "peer_error": theirs}

@@ -105,7 +105,7 @@ def _of_encoder(loaded: Any, requests: Sequence[Any]) -> float:
     """Two operations a multiply-add: of the layers for each token, of attention for each pair of a text's tokens, of the head."""
     c = loaded.config
     size, layer = c.hidden_size, 4 * c.hidden_size**2 + 2 * c.hidden_size * c.intermediate_size
-    lengths = [len(encoding.ids) for encoding in loaded.encode(requests)]
+    lengths = [encoding.width for encoding in loaded.encode(requests)]
     return 2.0 * sum(c.num_hidden_layers * (n * layer + 2 * n * n * size) + size * size + size * c.num_labels for n in lengths)
 
 

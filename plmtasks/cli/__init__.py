@@ -16,7 +16,7 @@ import click
 
 from .. import __version__
 from ..config import LAUNCHED
-from ..errors import PlmtasksError, PluginError
+from ..errors import DataWarning, ModelWarning, PlmtasksError, PluginError, printable
 from ..hooks import EntryPoint, entry_points
 
 COMMANDS = {
@@ -40,8 +40,7 @@ COMMANDS = {
     "demo": "Train and evaluate the built-in models on sample data.",
     "worker": "",
 }
-HIDDEN = ("worker",)
-
+"""Each with its help; of one that is hidden, nothing."""
 
 ENTRY_POINT = "plmtasks.commands"
 """The entry-point group under which a distribution names further commands, as `click.Command`s; their modules are light."""
@@ -54,17 +53,12 @@ class Lazy(click.Group):
     """Knows its commands' names and one-line helps; imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*(name for name in COMMANDS if name not in HIDDEN), *brought()]
+        return [*(name for name, told in COMMANDS.items() if told), *brought()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        command: click.Command
         if name in COMMANDS:
-            command = importlib.import_module(f"{__name__}.{name}").command
-        elif (entry := brought().get(name)) is not None:
-            command = _loaded(entry)
-        else:
-            return None
-        return command
+            return _own(name)
+        return _loaded(entry) if (entry := brought().get(name)) is not None else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
@@ -84,7 +78,7 @@ class Lazy(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        told = {name: COMMANDS[name] for name in COMMANDS if name not in HIDDEN}
+        told = {name: said for name, said in COMMANDS.items() if said}
         for name, entry in brought().items():
             try:
                 told[name] = _loaded(entry).get_short_help_str(100)
@@ -115,7 +109,7 @@ def whose_option(hint: str, called: click.Command | None) -> str:
     if not missing or "plmtasks " in hint:
         return hint
     for name in HINTED:
-        if set(missing) <= options_of(importlib.import_module(f"{__name__}.{name}").command):
+        if set(missing) <= options_of(_own(name)):
             return f"{hint} (plmtasks {name} has {' and '.join(dict.fromkeys(missing))})"
     return hint
 
@@ -127,6 +121,11 @@ HINTED = ("run", "train", "predict", "score", "results", "convert", "leaderboard
 def brought() -> dict[str, EntryPoint]:
     """The commands of other distributions; ours keep their names."""
     return {entry.name: entry for entry in entry_points(ENTRY_POINT) if entry.name not in COMMANDS}
+
+
+def _own(name: str) -> click.Command:
+    command: click.Command = importlib.import_module(f"{__name__}.{name}").command
+    return command
 
 
 def _loaded(entry: EntryPoint) -> click.Command:
@@ -241,14 +240,11 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
 
 def _stop(text: str, code: int) -> None:
     sys.stdout.flush()
-    from ..errors import printable
-
     sys.stderr.write(printable(text, lines=True) + "\n")
     sys.exit(code)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-    from ..errors import DataWarning, ModelWarning, printable
     from ..execution import speaks
     from ..hooks import PluginWarning
 

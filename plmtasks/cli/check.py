@@ -3,7 +3,8 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def command(names: tuple[str, ...], task: str | None, limit: int, form: str, tru
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", folder)  # else it keeps things in the user's folder
         findings = _told(checker, found, quiet=form == "json")
     if form == "json":
-        say_json(json.dumps([finding._asdict() for finding in findings], indent=1, ensure_ascii=False, default=repr) + "\n")
+        say_json([finding._asdict() for finding in findings])
     if any(finding.state == "failed" for finding in findings):
         raise SystemExit(1)
 
@@ -73,21 +74,11 @@ def _told(checker: "Checker", found: list[tuple[str, Any]], *, quiet: bool) -> "
     """All findings; unless quiet, each item's are printed once they are there."""
     findings: list[Finding] = []
     for kind, thing in found:
-        for part in _by_item(checker.check(kind, thing)):
-            findings += part
+        for _, part in groupby(checker.check(kind, thing), key=lambda finding: (finding.kind, finding.name)):
+            findings += (one := list(part))
             if not quiet:
-                _print(part)
+                _print(one)
     return findings
-
-
-def _by_item(findings: "Iterator[Finding]") -> "Iterator[list[Finding]]":
-    part: list[Finding] = []
-    for finding in findings:
-        if part and (part[0].kind, part[0].name) != (finding.kind, finding.name):
-            yield part
-            part = []
-        part.append(finding)
-    yield part
 
 
 def _print(findings: "list[Finding]") -> None:

@@ -31,8 +31,6 @@ def command(run_a: str, run_b: str, examples: int, form: str, trust_remote_code:
 
     made = compare(read_result(run_a), read_result(run_b), load_registry(trusting=trust_remote_code))
     if form == "json":
-        from ..files import dump
-
-        say_json(dump(compared_json(made, examples)))
+        say_json(compared_json(made, examples), sort_keys=True)
     else:
         say(compared_text(made, examples), nl=False)

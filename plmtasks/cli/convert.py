@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import counted
+from ..errors import InputError, counted
 from . import options
 from .options import LIST, TRUST, item
 from .texts import say
@@ -36,35 +36,23 @@ def command(
 
     plmtasks convert results/ --to model-card --output my-model/README.md
     """
-    from ..errors import InputError
+    from ..hooks import load_registry
+    from ..results import read_results
 
     if (to is None) == (source is None):
         raise InputError("convert takes --to FORMAT for runs, or --from FORMAT for files of another tool", "one of the two")
     if tasks and to is not None:
         raise InputError("--task goes with --from: a run knows its task")
-    if source is not None:
-        named = {
-            name if equals else "": task if equals else name for name, equals, task in (t.partition("=") for t in tasks or ())
-        }
-        _read(paths, source, named, output)
-    else:
-        _write(paths, str(to), output, trust_remote_code)
-
-
-def _write(paths: tuple[str, ...], to: str, output: str, trusting: bool) -> None:
-    from ..hooks import load_registry
-    from ..results import read_results
-
-    registry = load_registry(trusting=trusting)
-    form = registry.format(to)
-    results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
-    say(str(form.write(list(results.values()), Path(output), registry)))
-
-
-def _read(paths: tuple[str, ...], source: str, tasks: dict[str, str], output: str) -> None:
-    from ..hooks import load_registry
-
-    form = load_registry().format(source)
+    registry = load_registry(trusting=trust_remote_code)
+    if to is not None:
+        form = registry.format(to)
+        results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
+        say(str(form.write(list(results.values()), Path(output), registry)))
+        return
+    form, named = registry.format(str(source)), {}
+    for told in tasks or ():
+        name, equals, task = told.partition("=")
+        named[name if equals else ""] = task if equals else name
     for path in paths:
-        for result in form.read(Path(path), Path(output), tasks):
+        for result in form.read(Path(path), Path(output), named):
             say(f"{result.folder}: {result.task} on {result.model}, {counted(result.record['data']['examples'], 'example')}")

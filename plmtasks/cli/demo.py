@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ..config import run_config
+from ..errors import PlmtasksError
 from .texts import say
 
 THRESHOLDS = {"classification/sample": 70.0}
@@ -21,8 +23,6 @@ def command(output: str, processes: int | None) -> None:
 
     Needs no network. The test examples do not occur in training; every pair must reach the threshold of its task.
     """
-    from ..config import run_config
-    from ..errors import PlmtasksError
     from ..evaluation import run
     from ..hooks import load_registry
     from ..leaderboard import render

@@ -1,15 +1,9 @@
 """`plmtasks doctor`."""
 
-import json
-from typing import TYPE_CHECKING
-
 import click
 
 from .options import choice
 from .texts import say, say_json
-
-if TYPE_CHECKING:
-    from ..execution import doctor
 
 
 @click.command("doctor")
@@ -23,19 +17,14 @@ def command(results: str, online: bool, form: str) -> None:
 
     found = doctor.examine(load_registry(), results, online=online)
     if form == "json":
-        say_json(json.dumps([finding._asdict() for finding in found], indent=1, ensure_ascii=False) + "\n")
+        say_json([finding._asdict() for finding in found])
     else:
-        _print(found)
+        width, about = max(len(finding.what) for finding in found), ""
+        for finding in found:
+            if finding.about != about:
+                say(f"{chr(10) if about else ''}{finding.about}")
+                about = finding.about
+            mark = {"fine": " ", "missing": "–", "broken": "!"}[finding.state]
+            say(f"{mark} {finding.what:{width}}  {finding.said}".rstrip())
     if any(finding.state == "broken" for finding in found):
         raise SystemExit(1)
-
-
-def _print(found: "list[doctor.Finding]") -> None:
-    width = max(len(finding.what) for finding in found)
-    about = ""
-    for finding in found:
-        if finding.about != about:
-            say(f"{chr(10) if about else ''}{finding.about}")
-            about = finding.about
-        mark = {"fine": " ", "missing": "–", "broken": "!"}[finding.state]
-        say(f"{mark} {finding.what:{width}}  {finding.said}".rstrip())

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import OutputError
 from . import options
 from .options import CONFIG, DATA, TRUST, item, one, section, settings
 from .texts import say
@@ -28,7 +29,6 @@ def command(model: str | None, task: str | None, config: "Suite | None", output:
 
     --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
-    from ..errors import OutputError
     from ..evaluation import any_form
     from ..hooks import load_registry
     from ..training import write_record

@@ -2,17 +2,12 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from . import options
 from .options import TRUST, choice, section
 from .texts import say, say_json
-
-if TYPE_CHECKING:
-    from ..hooks import Registry
-    from ..results import Result
 
 
 @options.command("leaderboard")
@@ -32,6 +27,8 @@ def command(
     results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool, trust_remote_code: bool
 ) -> None:
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
+    import webbrowser
+
     from ..files import write_text
     from ..hooks import load_registry
     from ..leaderboard import render
@@ -44,19 +41,13 @@ def command(
     found = [result for path in results for result in read_results(path)]
     registry = load_registry(trusting=trust_remote_code)
     if site is not None:
-        _site(found, Path(site), opened, registry)
+        written = registry.format("site").write(found, Path(site), registry)
+        say(str(written))
+        if opened:
+            webbrowser.open(written.files[0].resolve().as_uri())
         return
     text = render(found, form, registry)
     if output is None:
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
-
-
-def _site(results: "list[Result]", folder: Path, opened: bool, registry: "Registry") -> None:
-    import webbrowser
-
-    written = registry.format("site").write(results, folder, registry)
-    say(str(written))
-    if opened:
-        webbrowser.open(written.files[0].resolve().as_uri())

@@ -1,7 +1,6 @@
 """`plmtasks list`."""
 
 import inspect
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..formats import Format
-    from ..hooks import EntryPoint, Plugin, Registry
+    from ..hooks import Plugin, Registry
 
 KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
@@ -29,8 +28,16 @@ def command(what: str, form: str) -> None:
     if form == "json":
         if what != "plugins":
             raise click.UsageError("--format json is for plugins")
-        told = [*(_told(p, registry) for p in registry.plugins), *(_told_of_command(*named) for named in brought().items())]
-        say_json(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        told = [
+            {
+                "name": p.name, "distribution": p.distribution, "hooks": p.hooks, "brings": _brought(p, registry),
+                "provides": _provided(p, registry), "seconds": round(p.seconds, 3), "error": p.error, "disabled": p.disabled,
+            }
+            for p in registry.plugins
+        ]  # fmt: skip
+        # a command has no hooks, and is imported when it is called
+        command = {"hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0, "error": None, "disabled": False}
+        say_json([*told, *({"name": n, "distribution": e.distribution} | command for n, e in brought().items())])
         return
     kind = what.removesuffix("s")
     if what == "plugins":
@@ -88,19 +95,3 @@ def _provided(plugin: "Plugin", registry: "Registry") -> list[str]:
     from ..hooks import owner
 
     return [p.beginning for providers in registry.providers.values() for p in providers if owner(p) == plugin.distribution]
-
-
-def _told(plugin: "Plugin", registry: "Registry") -> dict[str, object]:
-    return {
-        "name": plugin.name, "distribution": plugin.distribution, "hooks": plugin.hooks, "brings": _brought(plugin, registry),
-        "provides": _provided(plugin, registry),
-        "seconds": round(plugin.seconds, 3), "error": plugin.error, "disabled": plugin.disabled,
-    }  # fmt: skip
-
-
-def _told_of_command(name: str, entry: "EntryPoint") -> dict[str, object]:
-    """A command has no hooks, and is imported when it is called."""
-    return {
-        "name": name, "distribution": entry.distribution, "hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0,
-        "error": None, "disabled": False,
-    }  # fmt: skip

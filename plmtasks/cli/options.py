@@ -102,8 +102,7 @@ def section(title: str, *options: Decorator) -> Decorator:
 
     def apply(function: Callable[..., Any]) -> Callable[..., Any]:
         before = len(getattr(function, "__click_params__", []))
-        for option in reversed(options):
-            function = option(function)
+        chain(*options)(function)
         for param in function.__click_params__[before:]:  # type: ignore[attr-defined]
             param.section = title
         return function

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import printable
+from ..errors import PlmtasksError, printable
 from . import options
 from .options import TRUST, section, setting
 from .texts import say
@@ -42,7 +42,6 @@ def command(run: str, output: str | None, checkpoints: str | None, **options: An
     RESULT.json is a run's folder or the file in it. Exits with 0 if the bytes are the same, with 1 if not, with 2 if it
     cannot be run here.
     """
-    from ..errors import PlmtasksError
     from ..hooks import load_registry
     from ..results import read_result
 
@@ -87,7 +86,6 @@ def _reproduce(
 
 
 def _say_before(result: "Result", found: "list[Unlike]") -> None:
-
     say(printable(f"{result.task} on {result.model}: {result.folder}"))
     if not found:
         say("nothing differs: the same data, weights, settings, versions and class of machine")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import counted, printable
+from ..errors import InputError, counted, printable
 from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 
@@ -36,7 +36,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 
     rows = [listing.row(run) for store in stores for run in find(store, task, model)]
     if form == "json":
-        _print(rows)
+        say_json(rows, sort_keys=True)
         return
     lines = [[listing.cell(row, name) for name in listing.COLUMNS] for row in rows]
     say(plain_table(listing.COLUMNS, lines, right=("examples", "size")), nl=False)
@@ -48,7 +48,6 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 @FORMAT
 def show(run: str, form: str) -> None:
     """Everything of one run; RUN is its folder or its result.json."""
-    from ..errors import InputError
     from ..store import find, listing
 
     found = find(run)
@@ -57,15 +56,9 @@ def show(run: str, form: str) -> None:
         raise InputError(f"{run}: {len(found) or 'no'} runs are there", *hints)
     everything = listing.everything(found[0])
     if form == "json":
-        _print(everything)
+        say_json(everything, sort_keys=True)
         return
     say("\n".join(listing.lines(everything)))
-
-
-def _print(value: Any) -> None:
-    from ..files import dump
-
-    say_json(dump(value))
 
 
 # ── merge ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,7 +121,7 @@ def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bo
         if form == "table":
             _report(run, findings)
     if form == "json":
-        _print(reports)
+        say_json(reports, sort_keys=True)
     else:
         say(f"{counted(len(reports), 'run')}, {altered or 'none'} altered")
     if altered:
@@ -136,7 +129,6 @@ def verify(stores: tuple[str, ...], deep: bool, form: str, trust_remote_code: bo
 
 
 def _report(run: "Run", findings: "list[Finding]") -> None:
-
     unchecked = [f for f in findings if f.state == "not checked"]
     wrong = [f for f in findings if f.state == "altered"]
     verdict = "altered" if wrong else f"{len(findings) - len(unchecked)} checks passed" if run.result else "not finished"

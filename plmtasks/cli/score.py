@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..config import Source
 from ..errors import counted
 from . import options
 from .options import METRICS, TRUST, choice, item, section, settings
@@ -31,7 +32,6 @@ from .texts import say, say_json
 @section("Others", TRUST, choice("format", "table", "json"))
 def command(task: str, predictions: str, form: str, references: str | None, **values: Any) -> None:
     """Score somebody else's predictions."""
-    from ..config import Source
     from ..hooks import load_registry
     from ..scoring import Submission, score_file
 
@@ -42,13 +42,11 @@ def command(task: str, predictions: str, form: str, references: str | None, **va
     )  # fmt: skip
     scored = score_file(registry, task, source, submission)
     if form == "json":
-        from ..files import dump
-
         signed = {
             metric: {name: {**score, "signature": scored.signatures[metric]} for name, score in scores.items()}
             for metric, scores in scored.scores.items()
         }
-        say_json(dump(signed))
+        say_json(signed, sort_keys=True)
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)

@@ -1,11 +1,16 @@
 """`plmtasks show`."""
 
+import inspect
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from ..errors import counted
+from ..config import ModelSettings
+from ..errors import InputError, PlmtasksError, counted
+from ..requests import to_json
 from . import options
 from .options import DATA, TRUST, item, section, setting, settings, source
 from .texts import say
@@ -25,8 +30,6 @@ def command(
     name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, trust_remote_code: bool, **values: Any
 ) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
-    from ..config import ModelSettings
-    from ..errors import InputError
     from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
@@ -62,8 +65,6 @@ def command(
 
 def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
     """The task as its data makes it, and the data; or as it is, and why there is none."""
-    from ..errors import InputError
-
     try:
         data = task.load(source(values))
         bound = task.bind(data)
@@ -76,8 +77,6 @@ def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
 
 
 def _show_task(task: Any, registry: Any) -> None:
-    from ..errors import PlmtasksError
-
     say(f"{task.name}: {task.description}")
     owner = registry.owners.get(("task", task.name))
     say(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
@@ -89,16 +88,9 @@ def _show_task(task: Any, registry: Any) -> None:
             say(f"  {registry.metric(metric).bind(task).signature()}")
         except PlmtasksError as e:  # its tokenizer, say, is not installed
             say(f"  not to be had here: {e.message.splitlines()[0]}")
-    say(f"predictions to score: {_formats(task)}")
-
-
-def _formats(task: Any) -> str:
-    """What the task says of the predictions that it reads: its docstring without errors and sources."""
-    import inspect
-    import re
-
-    said = re.split(r"\n\n(?=\w+:)", inspect.getdoc(task.read_predictions) or "")[0]
-    return " ".join(said.split())
+    # of what it says of the predictions that it reads, all but errors and sources
+    formats = re.split(r"\n\n(?=\w+:)", inspect.getdoc(task.read_predictions) or "")[0]
+    say(f"predictions to score: {' '.join(formats.split())}")
 
 
 def _show_metric(metric: Any, task: Any) -> None:
@@ -144,8 +136,4 @@ def _some(names: Sequence[str], what: str) -> str:
 
 
 def _json(value: Any) -> str:
-    import json
-
-    from ..requests import to_json
-
     return json.dumps(to_json(value), ensure_ascii=False, indent=2)

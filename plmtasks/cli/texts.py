@@ -1,5 +1,8 @@
 """Texts of others on a terminal."""
 
+import json
+from typing import Any
+
 import click
 
 from ..errors import escaped, printable
@@ -10,6 +13,7 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
     click.echo(printable(text, lines=True), err=err, nl=nl)
 
 
-def say_json(text: str) -> None:
-    """Writes JSON for a program to read; a person may look at it too."""
-    click.echo(escaped(text), nl=False)
+def say_json(value: Any, *, sort_keys: bool = False) -> None:
+    """Writes a value as JSON for a program to read, or a text that is JSON already; a person may look at it too."""
+    made = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False, sort_keys=sort_keys, default=repr)
+    click.echo(escaped(made.removesuffix("\n")))

@@ -4,12 +4,11 @@ from .job import any_form
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
 from .session import answers, estimate, outlook, predict, run, run_apart, train
-from .suite import Entry, Suite, read_suite
+from .suite import Suite, read_suite
 from .work import worker
 
 __all__ = [
     "BLOCK",
-    "Entry",
     "Moved",
     "PredictConfig",
     "Reproduction",

@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, InputError, OutputError, counted, printable
+from ..errors import DataError, InputError, counted, printable
 from ..examples import Example
 from ..execution import Processes, Progress, environment
 from ..files import TEXTS, open_folder
 from ..hooks import Registry
 from ..requests import from_json, to_json
 from .job import any_new_question
-from .output import Kept, Printed
+from .output import Kept, Printed, refuse_stranger
 from .prediction import Answered, PredictConfig, Predictor
-from .questions import Lines, Listed, open_lines
+from .questions import Lines, Listed, Typed, hint, pose, read_question
 from .tables import Table, is_table, output_kind
 
 SECONDS = 30.0
@@ -41,50 +41,39 @@ def answer(
     progress = Progress(quiet=config.run.quiet or not processes.main)
     with ExitStack() as stack:
         kept = _kept(config, stack) if processes.main else None
-        begun = kept.threads if kept and any_threads else None
+        begun = kept.state.asked["settings"]["threads"] if kept and kept.state.asked and any_threads else None
         threads = processes.share("threads", lambda: begun or config.run.settings.threads)
         config = replace(config, run=replace(config.run, settings=replace(config.run.settings, threads=threads)))
         environment.set_threads(threads)
         predictor = Predictor(config, registry, processes, kept.opened if kept else lambda task, weights: None)
         out = kept or (None if returned else Printed())
-        desk = stack.enter_context(_Desk(config, predictor, out, questions)) if processes.main else None
+        desk = _Desk(config, predictor, out, questions) if processes.main else None
+        if desk:
+            stack.callback(desk.lines.close)
         if kept and desk:
             kept.check({"format": desk.form, **predictor.parts()})
         home = processes.share("home", lambda: str(kept.folder) if kept else None)
-        _open_first(predictor, desk, processes)
-        for answers in _blocks(predictor, desk, home, processes):
+        # the model that is asked first is loaded before the first line is taken, where a question is at hand already
+        opening = processes.share("opening", desk.opening if desk else dict)
+        if opening is not None:
+            question = from_json(Example, opening)
+            predictor.stage(question).open(question)
+        number = 0
+        while block := processes.share(f"block-{number}", desk.block if desk else dict):
+            here, folder = processes.within(f"block-{number}"), Path(home, f"block-{block['first']}") if home else None
+            answers = predictor.answer([from_json(Example, question) for question in block["questions"]], folder, here)
             if desk:
-                desk.write(answers)
-                desk.tell(progress)
+                desk.write(answers, progress)
                 yield from map(predictor.record, answers) if returned and not kept else ()
+            here.barrier("written")
+            processes.forget(f"block-{number}")
+            if folder:  # the journal of answers that are written
+                shutil.rmtree(folder, ignore_errors=True)
+            number += 1
         if desk:
             desk.finish()
             for text in (*predictor.summary(), *desk.summary()):
                 progress.say(text)
-
-
-def _blocks(predictor: Predictor, desk: "_Desk | None", home: str | None, processes: Processes) -> Iterator[Sequence[Answered]]:
-    """The answers of one block after another. What is done with them is done before the next is asked for.
-
-    home: the folder in which a block's answers are journalled
-    """
-    number = 0
-    while block := processes.share(f"block-{number}", desk.block if desk else dict):
-        here = processes.within(f"block-{number}")
-        folder = Path(home, f"block-{block['first']}") if home else None
-        parse = _parse(predictor, listed=block["listed"])
-        questions = [parse(line.encode(), block["name"], n) for n, line in enumerate(block["lines"], block["first"])]
-        yield predictor.answer(questions, folder, here)
-        here.barrier("written")
-        processes.forget(f"block-{number}")
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
-        number += 1
-
-
-def _parse(predictor: Predictor, *, listed: bool) -> Any:
-    """How a line becomes a question: (line, name of what it comes from, number) → question."""
-    return (lambda line, _, n: predictor.pose(json.loads(line), f"question {n}", n)) if listed else predictor.read
 
 
 def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
@@ -93,21 +82,12 @@ def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
     output = Path(config.output)
     if config.as_table and output_kind(Path(config.input), config.output) not in TEXTS:
         state = output.with_name(f"{output.name}.state")
-        if output.exists() and not state.exists():
-            raise OutputError(f"{output} is there already, and no prediction wrote it", "choose another --output, or delete it")
+        refuse_stranger(output, state)
         open_folder(state)
         output = state / "answers.jsonl"
     kept = Kept(output)
     stack.callback(kept.close)
     return kept
-
-
-def _open_first(predictor: Predictor, desk: "_Desk | None", processes: Processes) -> None:
-    """Loads the model that is asked first before the first line is taken, where a question is at hand already."""
-    opening = processes.share("opening", desk.opening if desk else dict)
-    if opening is not None:
-        question = from_json(Example, opening)
-        predictor.stage(question).open(question)
 
 
 class _Desk:
@@ -117,7 +97,7 @@ class _Desk:
         self, config: PredictConfig, predictor: Predictor, out: Kept | Printed | None, questions: Iterable[str] | None
     ) -> None:
         """raises: InputError, OutputError"""
-        self.config, self.predictor, self.out, self.most = config, predictor, out, config.block
+        self.config, self.predictor, self.out = config, predictor, out
         self.kept = out if isinstance(out, Kept) else None
         self.answered = 0
         self.began = self.told = time.monotonic()
@@ -126,33 +106,35 @@ class _Desk:
         """Taken, and not yet asked."""
         self.lines = self._lines(questions)
         self.kind = output_kind(Path(config.input), config.output) if config.as_table else ""
-        self.parse = _parse(predictor, listed=isinstance(self.lines, Listed))
+        self.table = self.lines if isinstance(self.lines, Table) and self.kind else None
+        """That comes back with the answers, if one does."""
         if self.kept and self.lines.interactive:
             raise InputError("what is typed at a terminal is answered there", "leave out --output, or name a file with --input")
 
-    def _lines(self, questions: Iterable[str] | None) -> Lines | Listed | Table:
+    def _lines(self, questions: Iterable[str] | None) -> Lines | Listed:
         if questions is not None:
-            return Listed(questions)
+            return Listed("the questions", (question.encode() for question in questions))
         if not is_table(self.config.input):
-            return open_lines(self.config.input, self.predictor.task, self.predictor.following)
+            typed = self.config.input == "-" and sys.stdin is not None and sys.stdin.isatty()
+            return Typed(hint(self.predictor.task, self.predictor.following)) if typed else Lines(self.config.input)
         columns, path = self.predictor.columns(), Path(self.config.input)
         if columns.learned:
             named = ",".join(f"{field}={name}" for field, name in columns.given.items())
             Progress(quiet=self.config.run.quiet).say(f"{path}: columns as in the training: {named}")
-        return Table(path, columns, lambda row, where: self.predictor.pose(row, where, 1), self.config.run.source)
+        p = self.predictor
+        return Table(path, columns, lambda row, where: pose(p.task, row, where, 1, p.following), self.config.run.source)
+
+    def parse(self, line: bytes, number: int) -> Example:
+        """raises: DataError if the line is no question"""
+        p = self.predictor
+        if type(self.lines) is Listed:
+            return pose(p.task, json.loads(line), f"question {number}", number, p.following)
+        return read_question(p.task, line, self.lines.name, number, p.following)
 
     @property
     def form(self) -> str:
         """What is written, in words."""
-        if isinstance(self.lines, Table) and self.kind:
-            return f"table {self.kind} of {', '.join(self.lines.names)}"
-        return self.config.form or "text"
-
-    def __enter__(self) -> "_Desk":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.lines.close()
+        return f"table {self.kind} of {', '.join(self.table.names)}" if self.table else self.config.form or "text"
 
     def opening(self) -> Any:
         """A question to load the model for, as JSON, before anything is written: the first, or any where none is typed yet.
@@ -169,12 +151,12 @@ class _Desk:
             self.ahead = self._take()
             first = next((line for line in self.ahead if line.strip()), None)
         try:
-            return None if first is None else to_json(self.parse(first, self.lines.name, 1))
+            return None if first is None else to_json(self.parse(first, 1))
         except DataError:  # told when it is its turn
             return None
 
     def block(self) -> dict[str, Any]:
-        """The next lines, up to one that is no question; none at the end.
+        """The questions in the next lines, up to one that is none; empty at the end.
 
         raises: DataError if the next line is none
         """
@@ -184,24 +166,22 @@ class _Desk:
             raise self.bad
         lines, self.ahead = self.ahead or self._take(), []
         first = self.lines.taken - len(lines) + 1
-        good = []
+        questions = []
         for number, line in enumerate(lines, first):
             try:
-                self.parse(line, self.lines.name, number)
+                questions.append(to_json(self.parse(line, number)))
             except DataError as e:
                 self._refuse(e, number)
                 break
-            good.append(line.decode())
-        if lines and not good:
+        if lines and not questions:
             return self.block()
-        if good and self.kept:
-            self.kept.begin(lines[: len(good)])
-        listed = isinstance(self.lines, Listed)
-        return {"name": self.lines.name, "first": first, "lines": good, "listed": listed} if good else {}
+        if questions and self.kept:
+            self.kept.begin(lines[: len(questions)])
+        return {"first": first, "questions": questions} if questions else {}
 
     def _take(self) -> list[bytes]:
         begun = self.kept.state.block if self.kept else 0
-        lines = self.lines.take(begun or self.most)
+        lines = self.lines.take(begun or self.config.block)
         while len(lines) < begun and (more := self.lines.take(begun - len(lines))):
             lines += more
         return lines
@@ -214,33 +194,31 @@ class _Desk:
         error.hints = (*error.hints, f"the {before} answered" if number > 1 else "it is the first line")
         self.bad = error
 
-    def write(self, answers: Sequence[Answered]) -> None:
+    def write(self, answers: Sequence[Answered], progress: Progress) -> None:
+        """Says once in a while how far it is."""
         first = self.kept.state.lines if self.kept else self.answered
         if self.out:
             self.out.write([self._line(answered, number) for number, answered in enumerate(answers, first)])
         self.answered += len(answers)
-
-    def _line(self, answered: Answered, number: int) -> str:
-        if isinstance(self.lines, Table) and self.kind:
-            record = self.predictor.record(answered)
-            kind = self.kind if self.kind in TEXTS else ".jsonl"
-            return self.lines.text(kind, number, record.get("prediction", record.get("predictions")))
-        as_json = self.config.form == "json"
-        return json.dumps(self.predictor.record(answered), ensure_ascii=False) if as_json else self.predictor.text(answered)
-
-    def tell(self, progress: Progress) -> None:
-        """Says how far it is, once in a while."""
         if (now := time.monotonic()) - self.told > SECONDS:
             self.told = now
             progress.say(f"{counted(self.answered, 'line')} answered, {self.answered / (now - self.began):.1f} a second")
+
+    def _line(self, answered: Answered, number: int) -> str:
+        if self.table:
+            record = self.predictor.record(answered)
+            kind = self.kind if self.kind in TEXTS else ".jsonl"
+            return self.table.text(kind, number, record.get("prediction", record.get("predictions")))
+        as_json = self.config.form == "json"
+        return json.dumps(self.predictor.record(answered), ensure_ascii=False) if as_json else self.predictor.text(answered)
 
     def finish(self) -> None:
         """Writes a table whose format takes it only as a whole.
 
         raises: OutputError
         """
-        if self.kept and isinstance(self.lines, Table) and self.kind and self.kind not in TEXTS:
-            self.lines.write(Path(str(self.config.output)), self.kept.path)
+        if self.kept and self.table and self.kind not in TEXTS:
+            self.table.write(Path(str(self.config.output)), self.kept.path)
 
     def summary(self) -> Iterator[str]:
         """What was answered, and where it is kept."""

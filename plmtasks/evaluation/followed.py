@@ -1,7 +1,6 @@
 """Another run's predictions in the place of what the data gives."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from ..config import RunConfig
 from ..data import Dataset
@@ -25,22 +24,26 @@ def take(
     assert config.predictions_of is not None
     if not isinstance(task, Follower):
         raise InputError(f"task {task.name!r} follows no other: it asks of no run's predictions", "leave out --predictions-of")
-    result = _result(place(config.predictions_of), task)
-    followed = registry.task(task.follows).load(config.source)
-    examples = followed[split]
-    _check(result, split, examples, followed.name)
-    predictions = _predictions(result, examples)
-    derived = [d for e in examples if (p := predictions[e.id]) is not None for d in task.derive(e.hidden(), p)]
-    return task.match(data[split], derived), {"task": result.task, "model": result.model, "identity": result.identity}
-
-
-def _result(folder: Path, task: Follower) -> Result:
+    folder = place(config.predictions_of)
     if (folder / "config.json").exists() and not (folder / "result.json").exists():
         raise InputError(f"{folder}: the run is not finished", "run its command again: it goes on")
     result = read_result(folder)
     if result.task != task.follows:
         raise InputError(f"{folder} is a run of {result.task!r}", f"{task.name} follows {task.follows}")
-    return result
+    followed = registry.task(task.follows).load(config.source)
+    examples = followed[split]
+    _check(result, split, examples, followed.name)
+    rows = {row["id"]: row for row in result.predictions()}
+    missing = [e.id for e in examples if e.id not in rows]
+    if missing:
+        where = str(result.folder / "predictions.jsonl")
+        raise DataError(where, "a prediction for every example", f"none for {len(missing)}, {missing[0]!r} first")
+    predictions = {
+        e.id: None if (row := rows[e.id]).get("skipped") else Prediction(value=row["prediction"], scores=row["scores"])
+        for e in examples
+    }
+    derived = [d for e in examples if (p := predictions[e.id]) is not None for d in task.derive(e.hidden(), p)]
+    return task.match(data[split], derived), {"task": result.task, "model": result.model, "identity": result.identity}
 
 
 def _check(result: Result, split: str, examples: Sequence[Example], name: str) -> None:
@@ -57,16 +60,3 @@ def _check(result: Result, split: str, examples: Sequence[Example], name: str) -
             f"{result.folder} was run on other examples than those of {name}, split {split}",
             "give both runs the same --data and --columns",
         )
-
-
-def _predictions(result: Result, examples: Sequence[Example]) -> Mapping[str, Prediction | None]:
-    """What was predicted of each example; None where it was skipped."""
-    rows = {row["id"]: row for row in result.predictions()}
-    missing = [e.id for e in examples if e.id not in rows]
-    if missing:
-        where = str(result.folder / "predictions.jsonl")
-        raise DataError(where, "a prediction for every example", f"none for {len(missing)}, {missing[0]!r} first")
-    return {
-        e.id: None if (row := rows[e.id]).get("skipped") else Prediction(value=row["prediction"], scores=row["scores"])
-        for e in examples
-    }

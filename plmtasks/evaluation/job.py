@@ -1,26 +1,28 @@
 """A run whose names are resolved and whose questions are known, and its identity; nothing is loaded yet."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..config import RunConfig, Source
+from .. import scoring
+from ..config import ModelSettings, RunConfig, Source
 from ..data import GENDER, Dataset, Groups, draw, read_groups, refuse_unknown
 from ..errors import InputError, MismatchError
 from ..examples import Example, fingerprint
+from ..execution import MemoryJournal, Processes, Progress, answering
 from ..hooks import Registry
 from ..metric import Metric
-from ..model import Model
+from ..model import LoadedModel, Model
 from ..requests import Prompted, Request, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Rewritable, Task
-from ..training import TrainingJob, must_learn, train_split
+from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from . import followed, robustness
 from .robustness import Perturbed
-from .selection import selection
 from .shots import Asker
 
 FORMAT = 5
@@ -34,23 +36,6 @@ Load = Callable[[Task, Source], Dataset]
 def load_data(task: Task, source: Source) -> Dataset:
     """The task's data from this source, opened anew."""
     return task.load(source)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A task, a model, and how the one is asked of the other; nothing is loaded yet."""
-
-    config: RunConfig
-    task: Task
-    model: Model
-    kind: str
-    """Of request, by which the model is asked the task."""
-    data: Dataset
-
-    @cached_property
-    def asker(self) -> Asker:
-        """Makes requests of examples."""
-        return Asker(self.task, self.kind, self.data, self.config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +79,7 @@ class EvaluationJob(Job):
 
     @cached_property
     def must_learn(self) -> bool:
-        """Whether its model has to be trained before.
-
-        raises: InputError if it may not be trained, or there is nothing to train on
-        """
+        """Whether its model has to be trained before; as `training.must_learn`."""
         return not self.learned and must_learn(self.training)
 
     @cached_property
@@ -137,7 +119,8 @@ class EvaluationJob(Job):
             },
             "shots": self.shots, "settings": to_json(settings), "metrics": {m.name: m.signature() for m in self.metrics},
             "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
-            "trained": _without_columns(self.model.training_record()),
+            # what its data's columns happened to be called changes nothing
+            "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
             **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}),
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
@@ -165,11 +148,6 @@ class EvaluationJob(Job):
         })  # fmt: skip
 
 
-def _without_columns(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a record tells of a training, without the names that its data's columns happened to have."""
-    return {name: value for name, value in (record or {}).items() if name != "columns"}
-
-
 def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> EvaluationJob:
     """Resolves names, reads the data and asks the task.
 
@@ -189,10 +167,13 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     example_request = task.ask(data[split][0].hidden(), kind)
     config = replace(config, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
+    # the user's words, else those of women and men where it does not matter to the task who is spoken of
+    spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
+    groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
         example_request=example_request, total=len(whole),
-        asked=asker.ask(examples), predictions_of=predictions_of, groups=_groups(task, config),
+        asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
 
@@ -212,13 +193,6 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
         config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
         selection=selection(task, kind, metrics, settings),
     )  # fmt: skip
-
-
-def _groups(task: Task, config: RunConfig) -> Groups | None:
-    """The user's words, else those of women and men where it does not matter to the task who is spoken of."""
-    if config.groups is not None:
-        return read_groups(Path(config.groups))
-    return GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
 
 
 def with_learned_labels(task: Task, model: Model) -> Task:
@@ -265,6 +239,29 @@ def any_form(config: RunConfig, registry: Registry) -> Request:
     except InputError:
         return prepare(config, registry).example_request
     return example_request if example_request.label_set() != () else prepare(config, registry).example_request
+
+
+def selection(task: Task, kind: str, metrics: Sequence[Metric], settings: ModelSettings) -> Selection:
+    """What a training needs to know to choose the epoch that is kept."""
+    name, metric = scoring.main_score(metrics[0]), metrics[0]
+
+    def on(examples: Sequence[Example], processes: Processes) -> Scorer:
+        asked = Asked(examples=examples, requests=[task.ask(e.hidden(), kind) for e in examples])
+
+        def value(loaded: LoadedModel, moment: str) -> float:
+            here, plan = processes.within(f"evaluation-{moment}"), answering.plan(loaded, asked.requests, settings)
+            answers = answering.answer_all(loaded, plan, here, MemoryJournal(plan.hash), Progress(quiet=True))
+
+            def score() -> float:
+                scored = scoring.score(metrics, examples, asked.read(task, answers, plan.skipped), resamples=0)
+                found = scored.scores[metric.name][name]["value"]
+                return math.nan if found is None else found
+
+            return float(here.share("score", score))
+
+        return value
+
+    return Selection(score=name, info=metric.scores()[name], signatures={m.name: m.signature() for m in metrics}, on=on)
 
 
 def resolve(config: RunConfig, registry: Registry) -> tuple[Task, Model, str]:

@@ -13,7 +13,12 @@ from ..errors import DataError, OutputError, counted
 from ..files import dump, lock, open_folder, read_object, write_text
 from ..requests import from_json, to_json
 from .questions import Lines, Listed
-from .tables import Table
+
+
+def refuse_stranger(path: Path, state: Path) -> None:
+    """raises: OutputError if a file is there without what is kept beside one of ours"""
+    if path.exists() and not state.exists():
+        raise OutputError(f"{path} is there already, and no prediction wrote it", "choose another --output, or delete it")
 
 
 class Printed:
@@ -65,8 +70,7 @@ class Kept:
         self._digest = hashlib.sha256()
         self._out: int | None = None
         self.state = State()
-        if path.exists() and not self._file.exists():
-            raise OutputError(f"{path} is there already, and no prediction wrote it", "choose another --output, or delete it")
+        refuse_stranger(path, self._file)
         open_folder(self.folder)
         self._lock = lock(self.folder, "prediction")
         try:
@@ -95,31 +99,21 @@ class Kept:
                 path.unlink()
         return State()
 
-    @property
-    def threads(self) -> int | None:
-        """With which the file was begun."""
-        return self.state.asked["settings"]["threads"] if self.state.asked else None
-
     def check(self, asked: Mapping[str, Any]) -> None:
         """raises: OutputError if the file holds answers to something else"""
         if self.state.asked and self.state.asked != to_json(asked):
             was = self.state.asked
             differ = ", ".join(k for k in sorted({*was, *asked}) if was.get(k) != to_json(asked.get(k)))
-            raise OutputError(
-                f"{self.path} holds answers of another prediction: not the same {differ}",
-                "choose another --output, or delete it to begin anew",
-            )
+            raise self._other(f"answers of another prediction: not the same {differ}")
         self.state = replace(self.state, asked=asked)
 
     def opened(self, task: str, weights: Mapping[str, Any]) -> None:
         """raises: OutputError if the file holds answers of other weights"""
         if self.state.weights.get(task, weights) != weights:
-            raise OutputError(
-                f"{self.path} holds answers of other weights", "choose another --output, or delete it to begin anew"
-            )
+            raise self._other("answers of other weights")
         self.state = replace(self.state, weights={**self.state.weights, task: weights})
 
-    def skip(self, lines: Lines | Listed | Table) -> bytes | None:
+    def skip(self, lines: Lines | Listed) -> bytes | None:
         """Takes the lines that are answered; returns the first of them that is not blank.
 
         raises: OutputError if they are not those that were answered
@@ -132,11 +126,11 @@ class Kept:
             left -= len(taken)
         if self.state.lines and (left or self._digest.hexdigest() != self.state.digest):
             what = f"has only {self.state.lines - left}" if left else "begins with other lines"
-            raise OutputError(
-                f"{self.path} holds the answers to {counted(self.state.lines, 'line')}, and {lines.name} {what}",
-                "choose another --output, or delete it to begin anew",
-            )
+            raise self._other(f"the answers to {counted(self.state.lines, 'line')}, and {lines.name} {what}")
         return opening
+
+    def _other(self, what: str) -> OutputError:
+        return OutputError(f"{self.path} holds {what}", "choose another --output, or delete it to begin anew")
 
     def begin(self, lines: Sequence[bytes]) -> None:
         """These lines will be answered now."""

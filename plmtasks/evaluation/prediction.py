@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,10 @@ from ..hooks import Registry
 from ..model import LoadedModel, Model
 from ..requests import from_json, to_json
 from ..task import Follower, Task
-from .job import Job, knowing, resolve
-from .questions import own_fields, pose, read_question
+from ..training import Job
+from .job import knowing, resolve
+from .questions import own_fields
+from .shots import Asker
 from .tables import Columns, is_table
 
 BLOCK = 1024
@@ -57,23 +60,12 @@ Opened = Callable[[str, Mapping[str, Any]], None]
 """Hears the task's name and the identity of its model before that is loaded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictionJob(Job):
-    """A task whose questions come later. Its data are those that shots are taken from."""
-
-    def parts(self) -> dict[str, Any]:
-        """What can change an answer and is known before the model is opened."""
-        c = self.config
-        shots = [c.shots, c.shots_from, c.seed, self.data.fingerprint("train")] if c.shots else []
-        settings = to_json(c.settings)
-        return {"task": self.task.config(), "model": self.model.name, "ask": self.kind, "shots": shots, "settings": settings}
-
-
 @dataclass(kw_only=True)
 class Stage:
     """One task of a prediction and the model that answers it, in one process; loaded when there is a first question."""
 
-    job: PredictionJob
+    job: Job
+    """Its data are those that shots are taken from."""
     processes: Processes
     opened: Opened
     loaded: LoadedModel | None = None
@@ -82,13 +74,24 @@ class Stage:
     """Questions that were shortened."""
     skipped: int = 0
 
+    @cached_property
+    def asker(self) -> Asker:
+        return Asker(self.job.task, self.job.kind, self.job.data, self.job.config)
+
+    def parts(self) -> dict[str, Any]:
+        """What can change an answer and is known before the model is opened."""
+        job, c = self.job, self.job.config
+        shots = [c.shots, c.shots_from, c.seed, job.data.fingerprint("train")] if c.shots else []
+        settings = to_json(c.settings)
+        return {"task": job.task.config(), "model": job.model.name, "ask": job.kind, "shots": shots, "settings": settings}
+
     def open(self, example: Example) -> LoadedModel:
         """The model in memory; called in all processes.
 
         raises: InputError if it has no weights that answer this task
         """
         job, device = self.job, self.processes.device()
-        [example_request] = job.asker.ask([example]).requests
+        [example_request] = self.asker.ask([example]).requests
         if example_request.label_set() == ():
             raise InputError(f"the labels of {job.task.name!r} are not known", "name data that has them with --data PATH")
         if job.model.newly_initialized(example_request):
@@ -110,7 +113,7 @@ class Stage:
         if not examples:
             return []
         loaded = self.loaded or self.open(examples[0])
-        asked = self.job.asker.ask(examples)
+        asked = self.asker.ask(examples)
         plan = answering.plan(loaded, asked.requests, self.job.config.settings)
         name = f"{plan.hash}-{self.machine}"
         with MemoryJournal(name) if folder is None else Journal(folder, name, processes.rank) as journal:
@@ -142,25 +145,16 @@ class Predictor:
         wanted = [(run.task, run.model, run.ask)]
         if isinstance(task, Follower):
             wanted.insert(0, (task.follows, config.followed_model or run.model, None))
-        self.stages = [
-            Stage(
-                job=_job(replace(run, task=name, model=model, ask=kind), registry), processes=processes.within(name),
-                opened=opened,
-            )
-            for name, model, kind in wanted
-        ]  # fmt: skip
+        self.stages = []
+        for name, model, kind in wanted:
+            job = _job(replace(run, task=name, model=model, ask=kind), registry)
+            self.stages.append(Stage(job=job, processes=processes.within(name), opened=opened))
+        self.task: Task = self.stages[0].job.task
+        """Whose questions it is given."""
+        self.following = next((stage.job.task for stage in self.stages[1:] if isinstance(stage.job.task, Follower)), None)
+        """The task that follows it, and whose answers are wanted."""
         if not (self.task.fields or self.task.more_fields):
             raise InputError(f"task {self.task.name!r} takes no new questions")
-
-    @property
-    def task(self) -> Task:
-        """Whose questions it is given."""
-        return self.stages[0].job.task
-
-    @property
-    def following(self) -> Follower | None:
-        """The task that follows it, and whose answers are wanted."""
-        return next((stage.job.task for stage in self.stages[1:] if isinstance(stage.job.task, Follower)), None)
 
     def stage(self, question: Example) -> Stage:
         """Who is asked this question first."""
@@ -169,25 +163,8 @@ class Predictor:
 
     def parts(self) -> dict[str, Any]:
         """What can change an answer and is known before a model is opened."""
-        followed = {"followed": self.stages[0].job.parts()} if len(self.stages) > 1 else {}
-        return {**self.stages[-1].job.parts(), **followed}
-
-    def read(self, line: bytes, name: str, number: int) -> Example:
-        """The question in a line of a file.
-
-        raises: DataError
-        """
-        return read_question(self.task, line, name, number, self.following)
-
-    def pose(self, row: str | Mapping[str, Any], where: str, number: int) -> Example:
-        """The question that fields are, or a text.
-
-        where: where it stands, for messages
-        number: its id, if it has none
-
-        raises: DataError
-        """
-        return pose(self.task, row, where, number, self.following)
+        followed = {"followed": self.stages[0].parts()} if len(self.stages) > 1 else {}
+        return {**self.stages[-1].parts(), **followed}
 
     def columns(self) -> Columns:
         """Which columns of a table hold a question's fields: as the user says, else as of the data that the model learned."""
@@ -202,21 +179,20 @@ class Predictor:
         one, two = (folder and folder / name for name in ("asked", "derived"))
         answered = iter(first.answer([q for q in asked if self.stage(q) is first], one, processes.within("asked")))
         pairs = [(q, next(answered) if self.stage(q) is first else None) for q in asked]
-        groups = self._follow(pairs, two, processes.within("derived")) if self.following else [[p] for p in pairs]
-        of = iter(groups)
+        of = iter(self._follow(pairs, two, processes.within("derived")) if self.following else [[pair] for pair in pairs])
         return [Answered(question=q, predictions=next(of) if q.inputs else []) for q in questions]
-
-    def _derived(self, question: Example, prediction: Prediction | None) -> Sequence[Example]:
-        """What the second task is asked."""
-        if self.stage(question) is self.stages[1]:
-            return [question]
-        return self.following.derive(question, prediction) if prediction and self.following else []
 
     def _follow(
         self, pairs: Sequence[tuple[Example, Prediction | None]], folder: Path | None, processes: Processes
     ) -> list[list[tuple[Example, Prediction | None]]]:
         """What the second task says of its own questions, and of all that follows from predictions of the first."""
-        shared = processes.share("examples", lambda: [to_json(self._derived(*pair)) for pair in pairs])
+
+        def asked(question: Example, prediction: Prediction | None) -> Sequence[Example]:
+            if self.stage(question) is self.stages[1]:
+                return [question]
+            return self.following.derive(question, prediction) if prediction and self.following else []
+
+        shared = processes.share("examples", lambda: [to_json(asked(*pair)) for pair in pairs])
         derived = [[from_json(Example, example) for example in group] for group in shared]
         flat = [example for group in derived for example in group]
         predictions = iter(self.stages[1].answer(flat, folder, processes))
@@ -251,9 +227,9 @@ class Predictor:
                 yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
 
 
-def _job(config: RunConfig, registry: Registry) -> PredictionJob:
+def _job(config: RunConfig, registry: Registry) -> Job:
     task, model, kind = resolve(config, registry)
     if model.from_scratch:
         raise _untrained(config, task, model, "has no weights yet")
     data = task.load(config.source) if config.shots else Dataset(name=task.name, readers={})
-    return PredictionJob(config=config, task=knowing(task, model, config), model=model, kind=kind, data=data)
+    return Job(config=config, task=knowing(task, model, config), model=model, kind=kind, data=data)

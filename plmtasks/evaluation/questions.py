@@ -7,6 +7,7 @@ import select
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..errors import DataError, InputError, counted
@@ -73,18 +74,16 @@ class Lines:
 
 
 class Listed:
-    """Questions of a caller in Python, each as JSON: a text, or an object of the task's fields."""
+    """Questions that are at hand, each as JSON: a text, or an object of the task's fields; in the form of `Lines`."""
 
     interactive = False
-    name = "the questions"
 
-    def __init__(self, questions: Iterable[str]) -> None:
-        self._questions = iter(questions)
-        self.taken = 0
+    def __init__(self, name: str, questions: Iterable[bytes]) -> None:
+        self.name, self._questions, self.taken = name, iter(questions), 0
 
     def take(self, most: int) -> list[bytes]:
         """The next questions: `most`, or fewer at the end."""
-        taken = [question.encode() for question in itertools.islice(self._questions, most)]
+        taken = list(itertools.islice(self._questions, most))
         self.taken += len(taken)
         return taken
 
@@ -103,9 +102,7 @@ class Typed(Lines):
         sys.stderr.flush()
 
     def take(self, most: int) -> list[bytes]:
-        import contextlib
-
-        with contextlib.suppress(ImportError):
+        with suppress(ImportError):
             import readline  # noqa: F401  lines can then be edited and called back
         if not sys.stdout.isatty():
             sys.stderr.write("> ")
@@ -117,11 +114,6 @@ class Typed(Lines):
             return []
         self.taken += 1
         return [line.encode("utf-8", "surrogateescape")]
-
-
-def open_lines(name: str, task: Task, following: Task | None = None) -> Lines:
-    """raises: InputError"""
-    return Typed(hint(task, following)) if name == "-" and sys.stdin is not None and sys.stdin.isatty() else Lines(name)
 
 
 def own_fields(following: Task, task: Task) -> list[str]:
@@ -170,7 +162,13 @@ def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int,
     """
     if following is not None and not isinstance(question, str) and any(name in question for name in own_fields(following, task)):
         task = following
-    row = _cells(task, question, where) if isinstance(question, str) else dict(question)
+    if isinstance(question, str):
+        cells = [question] if len(task.fields) == 1 else question.split("\t")
+        if len(cells) != len(task.fields):
+            expected = " <TAB> ".join(task.fields) or f"a JSON object with {', '.join(task.more_fields)}"
+            raise DataError(where, expected, f"{counted(len(cells), 'cell')}: {question[:60]!r}")
+        question = dict(zip(task.fields, cells, strict=True))
+    row = dict(question)
     id_ = row.pop("id", number)
     if not isinstance(id_, (str, int)) or isinstance(id_, bool):
         raise DataError(where, "an id: a text or a number", repr(id_))
@@ -180,12 +178,3 @@ def pose(task: Task, question: str | Mapping[str, Any], where: str, number: int,
         raise
     except InputError as e:
         raise DataError(where, f"a question of {task.name}", e.message, *e.hints) from e
-
-
-def _cells(task: Task, text: str, where: str) -> dict[str, Any]:
-    fields = task.fields
-    cells = [text] if len(fields) == 1 else text.split("\t")
-    if len(cells) != len(fields):
-        expected = " <TAB> ".join(fields) or f"a JSON object with {', '.join(task.more_fields)}"
-        raise DataError(where, expected, f"{counted(len(cells), 'cell')}: {text[:60]!r}")
-    return dict(zip(fields, cells, strict=True))

@@ -1,7 +1,7 @@
 """The files that a run leaves behind."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from .. import results, scoring
 from ..data import is_empty
 from ..execution import answering, environment
 from ..files import sealed, write_bytes, write_text
+from ..model import LoadedModel
 from ..requests import Answer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
@@ -24,10 +25,7 @@ class Outcome:
 
     plan: answering.Plan
     answers: Mapping[str, Answer]
-    newly_initialized: Sequence[str]
-    """Names of weights that were never trained."""
-    limited: str
-    """The model's limit, in words."""
+    loaded: LoadedModel
     device: str
     measured: Mapping[str, Any]
     """What answering took."""
@@ -66,30 +64,27 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
 
 
 def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dict[str, Any]:
-    plan, data = outcome.plan, job.parts["data"]
-    empty = sum(map(is_empty, job.examples))
+    plan, data, empty = outcome.plan, job.parts["data"], sum(map(is_empty, job.examples))
+    loaded, record = outcome.loaded, job.model.training_record()
+    untrained = bool(loaded.newly_initialized) or job.model.newly_initialized(job.example_request)
+    followed = {"predictions_of": dict(job.predictions_of)} if job.predictions_of else {}
     return {
         "schema_version": results.SCHEMA_VERSION, "identity": job.identity, "task": job.parts["task"],
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind},
-        "protocol": _protocol(job, outcome.newly_initialized),
+        "protocol": {
+            **came_to(job.task.name, type(job.example_request), record, job.shots, untrained=untrained), "shots": job.shots,
+            "newly_initialized": sorted(loaded.newly_initialized), **followed,
+        },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
             **({"empty": empty} if empty else {}), "skipped": sum(key in plan.skipped for key in job.asked.keys),
             "truncated": sum(key in plan.cut for key in job.asked.keys),
-            **({"too_long": outcome.limited} if outcome.limited and (plan.cut or plan.skipped) else {}),
+            **({"too_long": loaded.limited} if loaded.limited and (plan.cut or plan.skipped) else {}),
         },
         "settings": job.parts["settings"], "scores": scored.scores,
         "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": job.parts["metrics"], **_seed(job),
     }  # fmt: skip
-
-
-def _protocol(job: EvaluationJob, newly_initialized: Sequence[str]) -> dict[str, Any]:
-    """How the model came to the task."""
-    untrained, record = bool(newly_initialized) or job.model.newly_initialized(job.example_request), job.model.training_record()
-    came = came_to(job.task.name, type(job.example_request), record, job.shots, untrained=untrained)
-    followed = {"predictions_of": dict(job.predictions_of)} if job.predictions_of else {}
-    return {**came, "shots": job.shots, "newly_initialized": list(newly_initialized), **followed}
 
 
 def _seed(job: EvaluationJob) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from ..errors import DataError, InputError, OutputError
 from ..execution import Progress, alone, environment
 from ..files import as_text, check, dump
 from ..hooks import Registry
-from ..requests import from_json, to_json
 from ..results import Result, part
 from . import session
 from .job import prepare
+from .suite import stored_config
 
 FILES = ("result.json", "predictions.jsonl", "statistics.npy")
 """What has the same bytes for the same identity on the same class of machine."""
@@ -82,29 +82,21 @@ def config_of(result: Result, moved: Moved, output: str, checkpoints: str) -> Ru
 
     raises: InputError if its settings are not there, or not known here
     """
-    settings, parts = _stored(result)
-    known = to_json(RunConfig(task="", model=""))
-    unknown = [name for name in _names(settings) if name not in set(_names(known))]
-    if unknown:
-        raise InputError(f"{result.folder} was run with settings that are not known here: {', '.join(unknown)}", _version(result))
-    try:
-        config: RunConfig = from_json(RunConfig, _filled(known, settings))
-    except (KeyError, TypeError, ValueError) as e:
-        raise DataError(str(result.folder / "config.json"), "the settings of a run", str(e)) from e
-    source = replace(
-        config.source, data=moved.data or config.source.data, train_data=moved.train_data or config.source.train_data
-    )  # fmt: skip
+    stored = _stored(result)
+    then = _environment(result).get("versions", {}).get("plmtasks", "?")
+    config = stored_config(result.folder / "config.json", stored, f"it was run with plmtasks {then}")
+    now = {name: path for name, path in vars(moved).items() if path}
+    source = replace(config.source, **{name: now.pop(name) for name in ("data", "train_data") if name in now})
     return replace(
-        config, source=source, predictions_of=moved.predictions_of or config.predictions_of,
-        model=moved.model or config.model, output=output, checkpoints=checkpoints,
+        config, **now, source=source, output=output, checkpoints=checkpoints,
         training=replace(config.training, report_to=()), retry_oom=False, yes=True,
         # how many processes answer changes nothing, how many train does
-        processes=parts.get("trained", {}).get("parts", {}).get("processes", 1),
+        processes=stored["identity"].get("trained", {}).get("parts", {}).get("processes", 1),
     )  # fmt: skip
 
 
-def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What was asked, and the parts of the identity.
+def _stored(result: Result) -> Mapping[str, Any]:
+    """ "config", what was asked, and "identity", its parts.
 
     raises: DataError
     """
@@ -115,28 +107,14 @@ def _stored(result: Result) -> tuple[dict[str, Any], dict[str, Any]]:
         check(str(result.folder / "config.json"), stored, {"config": {}, "identity": {"task": {}, "model": {}}})
     except DataError as e:
         raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
-    return stored["config"], stored["identity"]
+    return stored
 
 
-def _names(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """The names of all settings; what is handed on to libraries has names of its own."""
-    for name, inner in value.items():
-        yield above + name
-        if isinstance(inner, Mapping) and name in ("source", "settings", "generation", "training"):
-            yield from _names(inner, f"{above}{name}.")
-
-
-def _filled(known: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What was said, and the defaults of settings that are newer."""
-    nested = {
-        name for name, value in known.items() if isinstance(value, Mapping) and value and isinstance(stored.get(name), Mapping)
-    }
-    return {**known, **stored, **{name: _filled(known[name], stored[name]) for name in nested}}
-
-
-def _version(result: Result) -> str:
-    then = _environment(result).get("versions", {}).get("plmtasks", "?")
-    return f"it was run with plmtasks {then}"
+def _environment(result: Result) -> Mapping[str, Any]:
+    try:
+        return result.environment()
+    except DataError:
+        return {}
 
 
 # ── before it starts ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,35 +125,26 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
 
     raises: InputError and its kinds if it cannot be run here at all
     """
-    _, then = _stored(result)
-    device = alone().device()
+    then = dict(_stored(result)["identity"])
     try:
         registry.check(config, str(result.folder))
-        now = _parts_now(config, registry, then)
+        job = prepare(config, registry)
+        now = dict(job.parts)
+        if job.must_learn:  # what it will have learned is not known, but from what
+            processes = replace(alone(), count=config.processes)
+            now["trained"] = training.plan([job.training], processes, Progress(quiet=True)).recipe
+            then["trained"] = then["trained"].get("parts", {})
+            for parts in (then, now):
+                parts["model"] = {"name": parts["model"]["name"]}
     except InputError as e:
         raise InputError(e.message, *e.hints, *_elsewhere(config)) from e
-    unlike = list(_unlike(then, now))
-    described, was = environment.describe(device), _environment(result)
+    unlike = list(_unlike(then, json.loads(dump(now))))
+    described, was = environment.describe(alone().device()), _environment(result)
     if not was:
-        return [
-            *unlike,
-            Unlike(what="the machine", then="not known: there is no environment.json", now=str(described["processor"])),
-        ]
-    machine = {name: described[name] for name in environment.MACHINE}
-    return [*unlike, *_unlike({name: was.get(name) for name in environment.MACHINE}, machine)]
-
-
-def _parts_now(config: RunConfig, registry: Registry, then: dict[str, Any]) -> dict[str, Any]:
-    """The parts of the identity as far as they are known before it starts; `then` keeps the same ones."""
-    job = prepare(config, registry)
-    now = dict(job.parts)
-    if job.must_learn:  # what it will have learned is not known, but from what
-        processes = replace(alone(), count=config.processes)
-        now["trained"] = training.plan([job.training], processes, Progress(quiet=True)).recipe
-        then["trained"] = then["trained"].get("parts", {})
-        for parts in (then, now):
-            parts["model"] = {"name": parts["model"]["name"]}
-    return dict(json.loads(dump(now)))
+        unknown = "not known: there is no environment.json"
+        return [*unlike, Unlike(what="the machine", then=unknown, now=str(described["processor"]))]
+    machine, now = ({name: one.get(name) for name in environment.MACHINE} for one in (was, described))
+    return [*unlike, *_unlike(machine, now)]
 
 
 def _elsewhere(config: RunConfig) -> Iterator[str]:
@@ -188,13 +157,6 @@ def _elsewhere(config: RunConfig) -> Iterator[str]:
         if path and (option != "--model" or path.startswith((".", "/", "~"))) and "://" not in path and not Path(path).exists():
             begun = "" if Path(path).is_absolute() else ", from the folder where it was started"
             yield f"the run was told {option} {path}{begun}: {option} PATH says where that lies now"
-
-
-def _environment(result: Result) -> Mapping[str, Any]:
-    try:
-        return result.environment()
-    except DataError:
-        return {}
 
 
 def _unlike(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[Unlike]:

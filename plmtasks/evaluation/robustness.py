@@ -9,7 +9,7 @@ from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
 from ..results import identity_hash, prediction_lines
-from ..scoring import Asked, Scored, brief, main_score, proportions, score
+from ..scoring import Asked, Scored, brief, main_score, proportions, score, shared_clusters
 from ..statistics import SLICE_RESAMPLES, compare
 from ..task import Perturbation, Rewritable, Task
 
@@ -30,9 +30,7 @@ class Perturbed:
         """What of it is in a run's identity."""
         return {
             "signature": self.perturbation.signature(),
-            "requests": identity_hash(
-                {"keys": [[e.id, key] for e, key in zip(self.asked.examples, self.asked.keys, strict=True)]}
-            ),
+            "requests": identity_hash({"keys": [[e.id, k] for e, k in zip(self.asked.examples, self.asked.keys, strict=True)]}),
         }
 
 
@@ -48,8 +46,10 @@ def perturb(
     perturbed = []
     for perturbation in {p.name: p for p in map(registry.perturbation, names)}.values():
         if not perturbation.fields(task):
+            fitting = ", ".join(name for name, p in registry.items["perturbation"].items() if p.fields(task)) or "none"
             raise InputError(
-                f"{task.name} cannot be perturbed by {perturbation.name!r}: {_why(perturbation, task)}", _fitting(task, registry)
+                f"{task.name} cannot be perturbed by {perturbation.name!r}: {_why(perturbation, task)}",
+                f"those that fit it: {fitting}   (plmtasks list perturbations)",
             )
         changes = ((e, perturbation.change(e.hidden(), task)) for e in examples)
         changed = [replace(c, reference=e.reference, slices=e.slices) for e, c in changes if c is not None]
@@ -65,11 +65,6 @@ def _why(perturbation: Perturbation, task: Task) -> str:
     return "none of its inputs may be put in another way"
 
 
-def _fitting(task: Task, registry: Registry) -> str:
-    fitting = [name for name, p in registry.items["perturbation"].items() if p.fields(task)]
-    return f"those that fit it: {', '.join(fitting) or 'none'}   (plmtasks list perturbations)"
-
-
 def record(
     metrics: Sequence[Metric],
     examples: Sequence[Example],
@@ -81,19 +76,15 @@ def record(
     examples, scored: as they were unperturbed
     perturbed: perturbation → its examples and their predictions
     """
-    return {name: _record(metrics, examples, scored, *changed) for name, changed in perturbed.items()}
-
-
-def _record(
-    metrics: Sequence[Metric], examples: Sequence[Example], scored: Scored, changed: Sequence[Example],
-    predictions: Mapping[str, Prediction],
-) -> dict[str, Any]:  # fmt: skip
-    after = score(metrics, changed, predictions, resamples=SLICE_RESAMPLES)
-    return {
-        "examples": len(changed),
-        "scores": {metric: brief(scores) for metric, scores in after.scores.items()} if changed else {},
-        "difference": _difference(metrics[0], examples, scored, changed, after),
-    }
+    told = {}
+    for name, (changed, predictions) in perturbed.items():
+        after = score(metrics, changed, predictions, resamples=SLICE_RESAMPLES)
+        told[name] = {
+            "examples": len(changed),
+            "scores": {metric: brief(scores) for metric, scores in after.scores.items()} if changed else {},
+            "difference": _difference(metrics[0], examples, scored, changed, after),
+        }
+    return told
 
 
 def _difference(
@@ -107,20 +98,14 @@ def _difference(
     both = ~(np.isnan(before).any(axis=1) | np.isnan(rows).any(axis=1))
     if both.sum() < 2:
         return None
-    clusters = [changed[i].cluster or changed[i].id for i in np.flatnonzero(both).tolist()]
-    difference = compare(
-        rows[both], before[both], metric.reduce, clusters=clusters if len(set(clusters)) < len(clusters) else None,
-        proportions=proportions(metric), resamples=SLICE_RESAMPLES,
-    ).get(main_score(metric))  # fmt: skip
-    if difference is None:
+    clusters = shared_clusters([changed[i] for i in np.flatnonzero(both).tolist()])
+    found = compare(
+        rows[both], before[both], metric.reduce, clusters=clusters, proportions=proportions(metric), resamples=SLICE_RESAMPLES
+    )
+    d = found.get(main_score(metric))
+    if d is None:
         return None
-    return {
-        "value": difference.value,
-        "low": difference.low,
-        "high": difference.high,
-        "p": difference.p_randomization,
-        "examples": int(both.sum()),
-    }
+    return {"value": d.value, "low": d.low, "high": d.high, "p": d.p_randomization, "examples": int(both.sum())}
 
 
 def lines(perturbed: Mapping[str, tuple[Sequence[Example], Mapping[str, Prediction]]]) -> str:

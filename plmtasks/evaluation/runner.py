@@ -10,7 +10,6 @@ from .. import results, training
 from ..errors import DataError, InputError, PlmtasksError, counted
 from ..execution import Journal, Processes, Progress, answering, environment
 from ..files import lock, open_folder, read_object, sealed, write_text
-from ..model import LoadedModel
 from ..requests import to_json
 from ..results import Result
 from .job import EvaluationJob
@@ -76,10 +75,7 @@ class Outlook:
 
 
 def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Outlook:
-    """What such a run in such processes would find; files are hashed, no model is loaded.
-
-    raises: PlmtasksError, whatever would stop the run before anything is computed
-    """
+    """What such a run in such processes would find; files are hashed, no model is loaded. As `session.outlook`."""
     if job.must_learn:
         model = training.trained_before(job.training, training.plan([job.training], processes, Progress(quiet=True)))
         if model is None:
@@ -133,7 +129,13 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
     resumed = any((folder / "journal").glob("*.jsonl"))
     loaded = job.model.load(job.example_request, job.config.settings, device)
     loading = time.monotonic() - began
-    newly_initialized = _check_initialized(job, loaded)
+    newly_initialized = sorted(loaded.newly_initialized)
+    if newly_initialized and not job.config.allow_untrained:
+        some = ", ".join(newly_initialized[:3]) + (", …" if len(newly_initialized) > 3 else "")
+        raise InputError(
+            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {some}",
+            "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
+        )
     beside = [request for p in job.perturbed for request in p.asked.requests]
     plan = answering.plan(loaded, job.asked.requests, job.config.settings, beside)
     # answers of another class of machine, or of other versions, are never mixed with these
@@ -146,16 +148,4 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
             "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
             **environment.peaks(device),
         }  # fmt: skip
-        write(job, folder, Outcome(plan, answers, newly_initialized, loaded.limited, device, measured))
-
-
-def _check_initialized(job: EvaluationJob, loaded: LoadedModel) -> list[str]:
-    """The names of newly initialized weights, which the user must have allowed."""
-    newly_initialized = sorted(loaded.newly_initialized)
-    if newly_initialized and not job.config.allow_untrained:
-        some = ", ".join(newly_initialized[:3]) + (", …" if len(newly_initialized) > 3 else "")
-        raise InputError(
-            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {some}",
-            "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
-        )
-    return newly_initialized
+        write(job, folder, Outcome(plan, answers, loaded, device, measured))

@@ -11,6 +11,7 @@ from .. import training
 from ..config import RunConfig
 from ..errors import MismatchError, OutOfMemoryError, PlmtasksError
 from ..execution import Progress, alone, environment, speaks, started_by_launcher
+from ..files import read_json_lines
 from ..hooks import Registry, load_registry
 from ..results import Result
 from ..training import Estimate
@@ -164,9 +165,4 @@ def answers(
     returned = everywhere(Predict(configs=(config.run,), settings=config, questions=held, returned=True), registry)
     if config.output is None or not speaks():
         return iter(returned)
-    return _lines(Path(config.output))  # with those that an earlier call left there
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+    return (answer for _, answer in read_json_lines(Path(config.output)))  # with those that an earlier call left there

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import cast
 
@@ -20,7 +21,7 @@ class Asker:
 
     def __init__(self, task: Task, kind: str, data: Dataset, config: RunConfig) -> None:
         self.task, self.kind, self.data, self.config, self.count = task, kind, data, config, config.shots
-        self._requests: dict[int, Request] = {}
+        self._request = cache(lambda place: cast(Prompted, self._bare(data["train"][place])))
         self._first: tuple[str, Sequence[int]] = "", ()
 
     def ask(self, examples: Sequence[Example], originals: Mapping[str, Example] = MappingProxyType({})) -> Asked:
@@ -70,7 +71,7 @@ class Asker:
                 f"{asked[0][0].id!r}",
                 "ask for fewer with --shots, or name more examples with --train-data PATH",
             )
-        return tuple(self._shot(i) for i in taken)
+        return tuple(r.as_shot(self.task.solve(self.data["train"][i], r)) for i in taken for r in [self._request(i)])
 
     def _order(self, seed: str) -> Iterator[int]:
         """Places in the train split in a random order, which is drawn to its end only where that is wanted."""
@@ -82,18 +83,8 @@ class Asker:
         random.Random(f"{seed} and more").shuffle(rest)
         yield from rest
 
-    def _request(self, place: int) -> Request:
-        if place not in self._requests:
-            self._requests[place] = self._bare(self.data["train"][place])
-        return self._requests[place]
-
     def _same(self, place: int, example: Example, request: Request) -> bool:
         """Whether the inputs are equal, or what is asked with them."""
         if self.data["train"][place].inputs == example.inputs:
             return True
-        one, other = (cast(Prompted, r).with_shots(()) for r in (self._request(place), request))
-        return one == other
-
-    def _shot(self, place: int) -> Shot:
-        request = cast(Prompted, self._request(place))
-        return request.as_shot(self.task.solve(self.data["train"][place], request))
+        return self._request(place).with_shots(()) == cast(Prompted, request).with_shots(())

@@ -10,16 +10,13 @@ from ..config import GROUPS, RunConfig, all_settings, merged, of_seeds, run_conf
 from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
 from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
-from ..requests import from_json
+from ..requests import from_json, to_json
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Settings that stand at the top of a file alone."""
 
 LISTS = ("tasks", "models", "exclude")
 """The tables of a file of which there may be several."""
-
-Names = str | tuple[str, ...]
-Seeds = int | tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,21 +95,14 @@ class Suite:
                     registry.named(kind, entry.name, entry.where)
                 except (UnknownNameError, PluginError) as e:
                     raise InputError(f"{entry.where}: {e.message}", *e.hints) from e
+        within = (Path.cwd(), self.path.resolve().parent)
         for task, model in self.pairs():
             config = self.configs(task, model)[0]
             registry.check(config, model.where or task.where or str(self.path))
-            self._check_folders(config)
-
-    def _check_folders(self, config: RunConfig) -> None:
-        """raises: InputError"""
-        assert self.path is not None
-        for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
-            place = Path(folder).resolve()
-            within = (Path.cwd(), self.path.resolve().parent)
-            if name not in self.line and not any(place.is_relative_to(one) for one in within):
-                raise InputError(
-                    f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's", f"--{name} DIR says where"
-                )
+            for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
+                if name not in self.line and not any(Path(folder).resolve().is_relative_to(one) for one in within):
+                    outside = f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's"
+                    raise InputError(outside, f"--{name} DIR says where")
 
 
 def _named(entries: Sequence[Entry], names: Sequence[str]) -> Sequence[Entry]:
@@ -135,7 +125,9 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
     raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
     """
     if path.suffix == ".json":
-        return _of_run(path)
+        config = stored_config(path, read_json(path))
+        task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
+        return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
     read = read_toml(path, "settings stand in a TOML file, or in the config.json of a run")
     file, content = _File(path, read.text, read.content), dict(read.content)
     tables = {name: content.pop(name, []) for name in LISTS}
@@ -156,14 +148,32 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
     return suite
 
 
-def _of_run(path: Path) -> Suite:
-    """raises: InputError, DataError"""
+def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:
+    """The settings in the `config.json` of a run; those that are newer than it have their defaults.
+
+    raises: DataError; InputError if one is not known here
+    """
+    unknown: list[str] = []
     try:
-        config: RunConfig = from_json(RunConfig, read_json(path)["config"])
-    except (KeyError, TypeError, ValueError) as e:
+        stored = content["config"]
+        known = to_json(RunConfig(task=stored["task"], model=stored["model"]))
+        config: RunConfig = from_json(RunConfig, _filled(known, stored, unknown))
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise DataError(str(path), "the config.json of a run", str(e)) from e
-    task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
-    return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
+    if unknown:
+        raise InputError(f"{path.parent} was run with settings that are not known here: {', '.join(unknown)}", *hints)
+    return config
+
+
+def _filled(known: Mapping[str, Any], stored: Mapping[str, Any], unknown: list[str], above: str = "") -> dict[str, Any]:
+    """What was said, beside what is known by default. What is handed on to libraries has names of its own.
+
+    unknown: gets the names that are not
+    """
+    unknown += [above + name for name in stored if name not in known]
+    groups = [name for name, value in known.items() if isinstance(value, Mapping) and value]
+    inner = {name: _filled(known[name], stored[name], unknown, f"{above}{name}.") for name in groups if name in stored}
+    return {**known, **stored, **inner}
 
 
 class _File(TomlFile):
@@ -196,12 +206,10 @@ class _File(TomlFile):
         return labelled
 
     def pattern(self, number: int, found: Mapping[str, Any]) -> Mapping[str, str]:
-        for key, value in found.items():
-            if key not in ("task", "model") or not isinstance(value, str):
-                where = self.where("exclude", number, key)
-                raise DataError(where, 'task = "…", model = "…" or both in [[exclude]]', f"{key} = {value!r}")
-        if not found:
-            raise DataError(self.where("exclude", number), 'task = "…", model = "…" or both in [[exclude]]', "neither")
+        wrong = [key for key, value in found.items() if key not in ("task", "model") or not isinstance(value, str)][:1]
+        if wrong or not found:
+            is_there = f"{wrong[0]} = {found[wrong[0]]!r}" if wrong else "neither"
+            raise DataError(self.where("exclude", number, *wrong), 'task = "…", model = "…" or both in [[exclude]]', is_there)
         return found
 
     def settings(self, found: Mapping[str, Any], table: str = "", number: int = 0, more: Iterable[str] = ()) -> dict[str, Any]:
@@ -220,18 +228,15 @@ class _File(TomlFile):
             if key in GROUPS:
                 self.check(Mapping[str, Any], value, *at, key)
                 for name, inner in value.items():
-                    self._check({key: {name: inner}}, types(GROUPS[key]), *at, key, name)
+                    self._check({key: {name: inner}}, types(GROUPS[key]).get(name), inner, *at, key, name)
             else:
-                self._check({key: value}, setting_types(), *at, key)
+                self._check({key: value}, setting_types()[key], value, *at, key)
         return dict(found)
 
-    def _check(self, settings: Mapping[str, Any], hints: Mapping[str, Any], *keys: str | int) -> None:
+    def _check(self, settings: Mapping[str, Any], hint: Any, value: Any, *keys: str | int) -> None:
         """One setting, which the keys lead to: is there such a one, and does it take the value?"""
-        name, value = keys[-1], self.content
-        for key in keys:
-            value = value[key]  # type: ignore[index]
-        if name in hints:
-            self.check(hints[name], value, *keys)  # type: ignore[index]
+        if hint is not None:
+            self.check(hint, value, *keys)
         try:
             run_config("task", "model", **settings)
         except InputError as e:

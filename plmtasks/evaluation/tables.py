@@ -7,29 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..config import Source
 from ..errors import DataError, DataWarning, InputError, counted
-from ..files import (
-    TEXTS,
-    WRITTEN,
-    Layout,
-    bad_rows_aside,
-    cells_text,
-    column,
-    is_records,
-    kind_of,
-    laid_out,
-    no_column,
-    read_records,
-    row_aside,
-    row_text,
-    write_bytes,
-    write_rows,
-)
 from ..task import Task
-
-Check = Callable[[Mapping[str, Any], str], Any]
-"""Raises DataError if fields are no question; it is given them and their place."""
+from .questions import Listed
 
 PREDICTION = "prediction"
 """The column that is put beside the others."""
@@ -37,11 +19,11 @@ PREDICTION = "prediction"
 
 def is_table(name: str) -> bool:
     """Whether a file of questions holds rows, by its name."""
-    return name != "-" and is_records(Path(name))
+    return name != "-" and files.is_records(Path(name))
 
 
-class Table:
-    """The rows of a file as questions, in the form of `questions.Lines`: each is a JSON object of the task's fields.
+class Table(Listed):
+    """The rows of a file as questions: each is a JSON object of the task's fields.
 
     All rows are read at once, so that all that cannot be used are told before anything is answered. With `skip_bad_rows` such
     a row is a blank question: it stays in the table without a prediction.
@@ -49,20 +31,21 @@ class Table:
     raises: InputError; DataError that tells all rows that are no question
     """
 
-    interactive = False
-
-    def __init__(self, path: Path, columns: "Columns", check: Check, source: Source) -> None:
-        self.name, self.path, self.taken = str(path), path, 0
-        layout = Layout.of(columns.given, source.rows, source.separator)
-        with laid_out(layout), bad_rows_aside() as bad:
-            records = list(read_records(path))
+    def __init__(self, path: Path, columns: "Columns", check: Callable[[Mapping[str, Any], str], Any], source: Source) -> None:
+        """check: raises DataError if fields, which it is given with their place, are no question"""
+        layout = files.Layout.of(columns.given, source.rows, source.separator)
+        with files.laid_out(layout), files.bad_rows_aside() as bad:
+            records = list(files.read_records(path))
             if bad.errors:  # not even a row: there is no place for a prediction, so it cannot be skipped
                 raise bad.error(all_bad=True)
-            self.has_header = kind_of(path) in (".jsonl", ".ndjson", ".json", ".parquet") or layout.has_header()
-            self._lines = [b""] * len(records)  # a blank question, unless the row is one
+            self.has_header = files.kind_of(path) in (".jsonl", ".ndjson", ".json", ".parquet") or layout.has_header()
+            lines = [b""] * len(records)  # a blank question, unless the row is one
             for number, (where, row) in enumerate(records):
-                with row_aside():
-                    self._lines[number] = self._question(where, row, columns, check)
+                with files.row_aside():
+                    fields = columns.question(where, row)
+                    check(fields, where)
+                    lines[number] = json.dumps(fields, ensure_ascii=False, default=str).encode()
+        super().__init__(str(path), lines)
         self.rows = [row for _, row in records]
         self.names = list(dict.fromkeys(name for row in self.rows for name in row))
         if not self.rows:
@@ -75,35 +58,16 @@ class Table:
         if PREDICTION in self.names:
             raise InputError(f"{path} has a column {PREDICTION!r} already", "rename it: the answers are put there")
 
-    def _question(
-        self, where: str, row: Mapping[str, Any], columns: "Columns", check: Callable[[Mapping[str, Any], str], Any]
-    ) -> bytes:
-        fields = columns.question(where, row)
-        check(fields, where)
-        return json.dumps(fields, ensure_ascii=False, default=str).encode()
-
-    def take(self, most: int) -> list[bytes]:
-        """The next questions; none once all were taken."""
-        lines = self._lines[self.taken : self.taken + most]
-        self.taken += len(lines)
-        return lines
-
-    def close(self) -> None:
-        pass
-
     def answered(self, number: int, prediction: Any) -> dict[str, Any]:
-        """A row with what was predicted of it.
-
-        number: from 0
-        """
+        """A row, numbered from 0, with what was predicted of it."""
         row = self.rows[number]
         return {**{name: row.get(name) for name in self.names}, PREDICTION: prediction}
 
     def text(self, kind: str, number: int, prediction: Any) -> str:
         """The same as a line of a file; before the first stands the header, where there is one."""
         values = self.answered(number, prediction)
-        header = [cells_text(kind, list(values))] if number == 0 and self.has_header and kind in (".csv", ".tsv") else []
-        return "\n".join([*header, row_text(kind, values)])
+        header = [files.cells_text(kind, list(values))] if number == 0 and self.has_header and kind in (".csv", ".tsv") else []
+        return "\n".join([*header, files.row_text(kind, values)])
 
     def write(self, path: Path, answers: Path) -> None:
         """The whole table in a format that cannot be written a row at a time.
@@ -114,7 +78,7 @@ class Table:
         """
         with answers.open(encoding="utf-8") as lines:
             rows = [self.answered(number, json.loads(line)[PREDICTION]) for number, line in enumerate(lines)]
-        write_bytes(path, write_rows(kind_of(path), rows, self.has_header))
+        files.write_bytes(path, files.write_rows(files.kind_of(path), rows, self.has_header))
 
 
 class Columns:
@@ -144,7 +108,7 @@ class Columns:
             named = self.given.get(field)
             value = self._value(where, row, named, names)
             if value is None and field in self.wanted:
-                raise no_column(where, row, field, names)
+                raise files.no_column(where, row, field, names)
             if value is not None and not (field == "id" and isinstance(value, float)):
                 fields[field] = value
         return fields
@@ -152,13 +116,13 @@ class Columns:
     def _value(self, where: str, row: Mapping[str, Any], named: str | None, names: Sequence[str]) -> Any:
         if named is not None:
             try:
-                return column(where, row, named)
+                return files.column(where, row, named)
             except DataError:
                 if not self.learned:
                     raise
         for name in names:
             with suppress(DataError):
-                return column(where, row, name)
+                return files.column(where, row, name)
         return None
 
 
@@ -167,9 +131,9 @@ def output_kind(path: Path, output: str | None) -> str:
 
     raises: InputError for a name that says no format of tables
     """
-    kind = kind_of(path) if output is None else Path(output).suffix.lower()
-    if output is not None and kind not in WRITTEN:
+    kind = files.kind_of(path) if output is None else Path(output).suffix.lower()
+    if output is not None and kind not in files.WRITTEN:
         raise InputError(
-            f"--output {output}: a table comes back as {', '.join(WRITTEN)}", "--format text writes a prediction a line"
+            f"--output {output}: a table comes back as {', '.join(files.WRITTEN)}", "--format text writes a prediction a line"
         )
-    return kind if output is not None or kind in TEXTS else ".csv" if kind == ".xlsx" else ".jsonl"
+    return kind if output is not None or kind in files.TEXTS else ".csv" if kind == ".xlsx" else ".jsonl"

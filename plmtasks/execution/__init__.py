@@ -2,7 +2,6 @@
 
 from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
-from .environment import describe, version
 from .journal import Journal, MemoryJournal, on_disk
 from .processes import Processes, alone, check_count, joined, speaks, started_by_launcher
 from .progress import Bar, Progress, duration, size
@@ -16,7 +15,6 @@ __all__ = [
     "alone",
     "answering",
     "check_count",
-    "describe",
     "doctor",
     "duration",
     "environment",
@@ -27,5 +25,4 @@ __all__ = [
     "size",
     "speaks",
     "started_by_launcher",
-    "version",
 ]

@@ -49,35 +49,20 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
 
     raises: InputError if a text is over the model's limit and the policy is `error`
     """
-    first = _plan(loaded, {request.key(): request for request in requests}, settings)
-    others = {key: request for request in beside if (key := request.key()) not in first.requests}
-    if not others:
-        return first
-    more, offset = _plan(loaded, others, settings), len(first.keys)
-    return Plan(
-        requests={**first.requests, **more.requests}, keys=[*first.keys, *more.keys], costs=[*first.costs, *more.costs],
-        batches=[*first.batches, *([offset + i for i in batch] for batch in more.batches)], skipped=first.skipped | more.skipped,
-        cut=first.cut | more.cut,
-    )  # fmt: skip
-
-
-def _plan(loaded: LoadedModel, unique: Mapping[str, Request], settings: ModelSettings) -> Plan:
-    keys = sorted(unique)
-    costs = loaded.costs([unique[key] for key in keys])
-    over = {key for key, cost in zip(keys, costs, strict=True) if cost.cut}
-    skip = settings.truncation == "skip"
-    kept = [i for i, key in enumerate(keys) if not (skip and key in over)]
-    keys, costs = [keys[i] for i in kept], [costs[i] for i in kept]
-    batches = cut_batches(keys, costs, settings.batch_tokens)
-    none: frozenset[str] = frozenset()
-    return Plan(
-        requests=unique,
-        keys=keys,
-        costs=costs,
-        batches=batches,
-        skipped=frozenset(over) if skip else none,
-        cut=none if skip else frozenset(over),
-    )
+    unique, keys, costs, batches = dict[str, Request](), list[str](), list[Cost](), list[list[int]]()
+    over, skip = set[str](), settings.truncation == "skip"
+    for part in filter(None, (requests, beside)):
+        new = {key: request for request in part if (key := request.key()) not in unique}
+        costed = list(zip(sorted(new), loaded.costs([new[key] for key in sorted(new)]), strict=True))
+        over |= {key for key, cost in costed if cost.cut}
+        kept = [(key, cost) for key, cost in costed if not (skip and cost.cut)]
+        cut = cut_batches([key for key, _ in kept], [cost for _, cost in kept], settings.batch_tokens)
+        batches += [[len(keys) + i for i in batch] for batch in cut]
+        unique |= new
+        keys += [key for key, _ in kept]
+        costs += [cost for _, cost in kept]
+    left, shortened = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
+    return Plan(requests=unique, keys=keys, costs=costs, batches=batches, skipped=left, cut=shortened)
 
 
 def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress) -> dict[str, Answer]:
@@ -94,22 +79,17 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
     counted = sum(len(work.batches[batch]) for batch in have)
     with progress.bar("answering", len(work.keys), "examples") as bar:
         bar.begin_at(counted)
-        tokens = 0
         while (turn := processes.add("turn") - 1) < len(left):
             batch = left[turn]
             journal.write(batch, _answer(loaded, work, batch))
             done = processes.add("done", len(work.batches[batch]))
             tokens = processes.add("tokens", work.batch_tokens(batch))
-            bar.update(counted + done, f"{_per_second(bar.seconds(), tokens)} tokens/s")
+            bar.update(counted + done, f"{bar.per_second(tokens):,.0f} tokens/s")
         while processes.main and (done := processes.add("done", 0)) < len(work.keys) - counted:
             time.sleep(0.05)
-            bar.update(counted + done, f"{_per_second(bar.seconds(), processes.add('tokens', 0))} tokens/s")
+            bar.update(counted + done, f"{bar.per_second(processes.add('tokens', 0)):,.0f} tokens/s")
     processes.barrier("answered")
     return _collect(work, processes, journal)
-
-
-def _per_second(seconds: float, count: int) -> str:
-    return f"{count / max(seconds, 1e-9):,.0f}"
 
 
 def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
@@ -118,7 +98,9 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     try:
         answers = loaded.answer(requests)
     except (RuntimeError, MemoryError) as e:
-        if not _is_shortage(e):
+        # on a CPU torch says in words alone that it could not get memory
+        phrases = ("can't allocate memory", "not enough memory", "out of memory")
+        if not isinstance(e, MemoryError) and not any(words in str(e).lower() for words in phrases):
             raise
         raise OutOfMemoryError(
             f"a batch of {len(requests)} requests, {work.batch_tokens(batch)} padded tokens, does not fit into memory",
@@ -133,12 +115,6 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
             if text and not tokens:
                 raise PlmtasksError(f"a model gave {text[:80]!r} a likelihood, and has no token for it")
     return dict(zip(keys, answers, strict=True))
-
-
-def _is_shortage(error: BaseException) -> bool:
-    """Whether torch or Python could not get memory; on a CPU torch says so in words alone."""
-    phrases = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in phrases)
 
 
 def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:

@@ -5,12 +5,10 @@ import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from ..hooks import Plugin, Registry
 from .environment import describe, version
-
-if TYPE_CHECKING:
-    from ..hooks import Plugin, Registry
 
 LIBRARIES = (
     "torch",
@@ -45,7 +43,7 @@ class Finding(NamedTuple):
     """missing: something does without it; broken: nothing can"""
 
 
-def examine(registry: "Registry", results: str, *, online: bool = False) -> list[Finding]:
+def examine(registry: Registry, results: str, *, online: bool = False) -> list[Finding]:
     """Versions, plugins, devices, folders, processes; with `online`, whether the hub answers.
 
     results: where runs are to be kept
@@ -63,13 +61,13 @@ def _versions() -> Iterator[Finding]:
         yield Finding("versions", name, found or "not installed", "fine" if found else "missing")
 
 
-def _plugin(plugin: "Plugin") -> Finding:
+def _plugin(plugin: Plugin) -> Finding:
     if plugin.error:
         return Finding("plugins", plugin.name, f"{plugin.distribution} failed to load: {plugin.error}", "broken")
     return Finding("plugins", plugin.name, plugin.distribution + (", disabled" if plugin.disabled else ""))
 
 
-def _requirements(registry: "Registry") -> Iterator[Finding]:
+def _requirements(registry: Registry) -> Iterator[Finding]:
     """The requirements of plmtasks, its extras and the plugins that are not there in the version that they want."""
     from importlib import metadata
 

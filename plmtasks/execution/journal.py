@@ -9,9 +9,8 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ..errors import DataError, JournalError, OutputError
@@ -21,16 +20,7 @@ from ..requests import Answer, from_json, to_json
 LINE = {"plan": str, "batch": int, "answers": {...: {}}}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """Where a batch's answers stand."""
-
-    path: Path
-    offset: int
-    """Byte at which its line starts."""
-
-
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """Reads what all processes wrote into a folder, and appends what this one computes.
 
     plan: a hash of the batches and of the class of machine; entries of another plan are an error
@@ -41,12 +31,10 @@ class Journal:
         # a name of its own for each attempt: a torn line of an earlier one is never appended to
         self._path = folder / f"{time.time_ns():020d}-{process:05d}.jsonl"
         self._file: int | None = None
-        self.entries: dict[int, Entry] = {}
+        self.entries: dict[int, tuple[Path, int]] = {}
+        """Of each batch the file, and the byte at which its line starts."""
 
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -57,14 +45,13 @@ class Journal:
         raises: JournalError if a line is damaged that is not the last of its file, or is of another plan
         """
         self.entries = {}
-        for path in _files(self.folder):
-            for offset, record in _records(path):
-                if record["plan"] != self.plan:
-                    raise JournalError(
-                        f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
-                        f"go on where they were computed, or delete {self.folder} and run again",
-                    )
-                self.entries.setdefault(record["batch"], Entry(path=path, offset=offset))
+        for path, offset, record in on_disk(self.folder):
+            if record["plan"] != self.plan:
+                raise JournalError(
+                    f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
+                    f"go on where they were computed, or delete {self.folder} and run again",
+                )
+            self.entries.setdefault(record["batch"], (path, offset))
         return set(self.entries)
 
     def write(self, batch: int, answers: Mapping[str, Answer]) -> None:
@@ -72,7 +59,9 @@ class Journal:
 
         raises: OutputError
         """
-        self._append(_seal({"plan": self.plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}))
+        body = {"plan": self.plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
+        text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        self._append(f"{_digest(text.encode())} {text}\n".encode())
 
     def _append(self, line: bytes) -> None:
         try:
@@ -89,20 +78,19 @@ class Journal:
 
     def answers(self, batch: int, form: type[Answer]) -> dict[str, Answer]:
         """The answers of a batch that `read` found, by request key; `form` is their type."""
-        record = _unseal(self.raw(batch))
+        record, (path, _) = _unseal(self.raw(batch)), self.entries.get(batch, (self.folder, 0))
         if record is None:
-            raise JournalError(f"{self.entries[batch].path}: changed while it was read")
+            raise JournalError(f"{path}: changed while it was read")
         try:
             return {key: from_json(form, value) for key, value in record["answers"].items()}
         except (TypeError, KeyError, ValueError) as e:
-            path = self.entries[batch].path
             raise JournalError(f"{path}: no answers of the kind {form.__name__}: {e}", f"delete {path}") from e
 
     def raw(self, batch: int) -> bytes:
         """The sealed line of a batch, to be sent to another journal."""
-        entry = self.entries[batch]
-        with entry.path.open("rb") as file:
-            file.seek(entry.offset)
+        path, offset = self.entries[batch]
+        with path.open("rb") as file:
+            file.seek(offset)
             return file.readline()
 
     def adopt(self, line: bytes) -> None:
@@ -133,37 +121,43 @@ class MemoryJournal(Journal):
         self._lines[record["batch"]] = line
 
 
-def on_disk(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every batch of a journal, of whatever plan: "plan", "batch", and "answers" by request key, not yet of their type.
+def on_disk(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """Every batch of a journal, of whatever plan: its file, the byte at which its line starts, and the line.
+
+    That has "plan", "batch", and "answers" by request key, not yet of their type.
 
     raises: JournalError at a damaged line
     """
-    for path in _files(folder):
-        for _, record in _records(path):
-            yield record
-
-
-def _files(folder: Path) -> list[Path]:
-    """Those that a process wrote; a link or a pipe that somebody put there is none."""
-    return [path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()]
+    # a link or a pipe that somebody put there is no file of a process
+    for path in (path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()):
+        size, number = path.stat().st_size, 0
+        with path.open("rb") as file:
+            while line := file.readline():
+                number += 1
+                record = _unseal(line)
+                if record is not None:
+                    yield path, file.tell() - len(line), record
+                elif file.tell() < size or line.endswith(b"\n"):
+                    raise JournalError(
+                        f"{path}:{number}: damaged line (its checksum does not fit)",
+                        f"delete {path}: its batches are computed again",
+                    )
 
 
 def plan_hash(keys: Sequence[str], batches: Sequence[Sequence[int]]) -> str:
     """A hash of which requests share which batch. 16 hexadecimal digits."""
     text = json.dumps([[keys[i] for i in batch] for batch in batches])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest(text.encode())
 
 
-def _seal(body: dict[str, Any]) -> bytes:
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{digest} {text}\n".encode()
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def _unseal(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None if it is torn or damaged."""
     digest, _, text = line.partition(b" ")
-    if not line.endswith(b"\n") or hashlib.sha256(text[:-1]).hexdigest()[:16] != digest.decode("ascii", "replace"):
+    if not line.endswith(b"\n") or _digest(text[:-1]) != digest.decode("ascii", "replace"):
         return None
     try:
         record: dict[str, Any] = parse("the line", text.decode())
@@ -171,19 +165,3 @@ def _unseal(line: bytes) -> dict[str, Any] | None:
     except (UnicodeDecodeError, DataError):
         return None  # sealed by somebody else
     return record
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline():
-            number += 1
-            record = _unseal(line)
-            if record is not None:
-                yield file.tell() - len(line), record
-            elif file.tell() < size or line.endswith(b"\n"):
-                raise JournalError(
-                    f"{path}:{number}: damaged line (its checksum does not fit)",
-                    f"delete {path}: its batches are computed again",
-                )

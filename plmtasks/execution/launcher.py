@@ -41,7 +41,9 @@ def launch(work: str, count: int, threads: int) -> str:
         "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True",
         "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
     }  # fmt: skip
-    command, children = [sys.executable, *_path(), "-m", "plmtasks", "worker"], []
+    # modules in the current folder, which may be a stranger's, are not imported where they would not be here
+    apart = [] if any(Path(place).resolve() == Path.cwd() for place in sys.path) else ["-P"]
+    command, children = [sys.executable, *apart, "-m", "plmtasks", "worker"], []
     try:
         for i in range(count):
             children.append(subprocess.Popen(command, env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}))
@@ -55,12 +57,6 @@ def launch(work: str, count: int, threads: int) -> str:
         raise
     finally:
         _stop(children)
-
-
-def _path() -> list[str]:
-    """What keeps modules in the current folder, which may be a stranger's, from being imported where they would not be here."""
-    here = Path.cwd()
-    return [] if any(Path(place).resolve() == here for place in sys.path) else ["-P"]
 
 
 def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:
@@ -87,21 +83,15 @@ def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
 
 
 def _raise(store: Any, rank: int, code: int) -> None:
-    if not _told_within(store, 1.0):
-        cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        raise ProcessError(f"process {rank} ended by {cause}", RESUME)
+    deadline = time.monotonic() + 1.0
+    while not store.check(["failure"]):
+        if time.monotonic() > deadline:
+            cause = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+            raise ProcessError(f"process {rank} ended by {cause}", RESUME)
+        time.sleep(0.05)
     failure = json.loads(store.get("failure"))
     if failure["expected"]:
         error = PlmtasksError(failure["message"], *failure["hints"])
         error.exit_code = failure["exit_code"]
         raise error
     raise ProcessError(f"process {failure['rank']} failed:\n{failure['traceback']}", RESUME)
-
-
-def _told_within(store: Any, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not store.check(["failure"]):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

@@ -13,13 +13,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from ..config import LAUNCHED
 from ..errors import InputError, PlmtasksError
 
 if TYPE_CHECKING:
-    from torch.distributed import Store as TorchStore
+    from torch.distributed import Store
 
 SILENCE = "PLMTASKS_NODE_TIMEOUT"
 """Environment variable: seconds without a sign of life after which a process of another machine counts as dead; 60."""
@@ -33,40 +33,6 @@ HOLDER = "that holds the store"
 RESUME = "run the same command again: it goes on from what the journal holds"
 
 
-class Store(Protocol):
-    """What is used of a rendezvous store."""
-
-    def set(self, key: str, value: str | bytes, /) -> None: ...
-    def get(self, key: str, /) -> bytes: ...
-    def add(self, key: str, amount: int, /) -> int: ...
-    def check(self, keys: list[str], /) -> bool: ...
-    def delete_key(self, key: str, /) -> bool: ...
-
-
-class LocalStore:
-    """The store of a run of one process."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, bytes] = {}
-        self._counters: dict[str, int] = {}
-
-    def set(self, key: str, value: str | bytes) -> None:
-        self._values[key] = value.encode() if isinstance(value, str) else value
-
-    def get(self, key: str) -> bytes:
-        return self._values[key]
-
-    def add(self, key: str, amount: int) -> int:
-        self._counters[key] = self._counters.get(key, 0) + amount
-        return self._counters[key]
-
-    def check(self, keys: list[str]) -> bool:
-        return all(key in self._values for key in keys)
-
-    def delete_key(self, key: str) -> bool:
-        return self._values.pop(key, None) is not None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Processes:
     """This process among those of the run, and what they share."""
@@ -76,7 +42,7 @@ class Processes:
     local_rank: int = 0
     local_count: int = 1
     """Processes on this machine."""
-    store: Store
+    store: "Store"
     scope: str = ""
 
     @property
@@ -92,7 +58,7 @@ class Processes:
         return self.store.add(self.scope + name, amount)
 
     def send(self, name: str, value: bytes) -> None:
-        self.store.set(self.scope + name, value)
+        self.store.set(self.scope + name, value)  # type: ignore[arg-type]  # torch takes bytes too
 
     def receive(self, name: str) -> bytes:
         """What `send` left under the name, as soon as it is there."""
@@ -136,7 +102,7 @@ class Processes:
         if self.count > 1 and not is_initialized():
             backend = "nccl" if torch.cuda.is_available() else "gloo"
             # a name of its own: the addresses of an earlier training's group are still in the store
-            store = PrefixStore(f"{self.scope}group", cast("TorchStore", self.store))
+            store = PrefixStore(f"{self.scope}group", self.store)
             init_process_group(backend, store=store, rank=self.rank, world_size=self.count)
 
     def device(self) -> str:
@@ -150,7 +116,9 @@ class Processes:
 
 
 def alone() -> Processes:
-    return Processes(store=LocalStore())
+    from torch.distributed import HashStore
+
+    return Processes(store=HashStore())
 
 
 MPI = {
@@ -215,7 +183,7 @@ def joined() -> Iterator[Processes]:
 
     shared, rank, count = next(iter(rendezvous("env://")))
     # torchrun keeps one store over its restarts: each attempt has names of its own
-    store: Any = PrefixStore(_attempt(), shared)
+    store: Any = PrefixStore(f"plmtasks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", shared)
     # each watches over a connection of its own: a store's connection is busy while it waits
     processes = Processes(
         rank=rank, count=count, store=store,
@@ -230,7 +198,10 @@ def joined() -> Iterator[Processes]:
     watcher.start()
     try:
         yield processes
-        _leave(processes)
+        processes.send(f"gone/{rank}", b"")
+        processes.add("left")
+        if processes.main:  # it may hold the store, and goes last
+            processes._wait(lambda: processes.add("left", 0) >= count)
     except BaseException as e:
         stop.set()
         told = _tell(store, rank, e)
@@ -243,18 +214,6 @@ def joined() -> Iterator[Processes]:
         stop.set()
         # in the store while Python ends, it would end the process with SIGABRT; a cut network may hold it there for good
         watcher.join(5.0)
-
-
-def _attempt() -> str:
-    return f"plmtasks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
-
-
-def _leave(processes: Processes) -> None:
-    """The process that may hold the store goes last."""
-    processes.send(f"gone/{processes.rank}", b"")
-    processes.add("left")
-    if processes.main:
-        processes._wait(lambda: processes.add("left", 0) >= processes.count)
 
 
 def _tell(store: Any, rank: int, error: BaseException) -> bool:

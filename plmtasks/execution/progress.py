@@ -12,10 +12,7 @@ from ..errors import printable
 
 @dataclass
 class Progress:
-    """Lines and bars on standard error; silent where `quiet`, and in all processes but the main one.
-
-    On a terminal a bar moves; elsewhere a line is written every half minute.
-    """
+    """Lines and bars on standard error; silent where `quiet`, and in all processes but the main one."""
 
     quiet: bool = False
     _bar: "Bar | None" = field(default=None, repr=False)
@@ -28,36 +25,30 @@ class Progress:
         if self._bar is not None and self._bar.live is not None:
             self._bar.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            print(text, file=sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, title: str, total: int, unit: str) -> "Iterator[Bar]":
         """A bar over `total` units, until the block ends."""
-        bar = self._bar = Bar(title=title, total=total, unit=unit, quiet=self.quiet)
+        bar = self._bar = Bar(title, total, unit, self.quiet)
         try:
-            bar.open()
             yield bar
         finally:
-            bar.close()
             self._bar = None
+            if bar.live is not None:
+                bar.live.stop()
 
 
-@dataclass
 class Bar:
-    title: str
-    total: int
-    unit: str
-    quiet: bool = False
-    live: Any = None
-    """rich's display, on a terminal"""
-    _done: int = 0
-    _first: int = 0
-    _start: float = field(default_factory=time.monotonic)
-    _last_line: float = 0.0
+    """How many units are done. On a terminal it moves; elsewhere a line is written every half minute."""
 
-    def open(self) -> None:
-        if self.quiet or not sys.stderr.isatty():
+    def __init__(self, title: str, total: int, unit: str, quiet: bool) -> None:
+        self.title, self.total, self.unit, self.quiet = title, total, unit, quiet
+        self._done = self._first = 0
+        self._start, self._last_line = time.monotonic(), 0.0
+        self.live: Any = None
+        """rich's display, on a terminal"""
+        if quiet or not sys.stderr.isatty():
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -66,13 +57,12 @@ class Bar:
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
         )  # fmt: skip
-        self.live.add_task(self.title, total=self.total, rate="")
+        self.live.add_task(title, total=total, rate="")
         self.live.start()
 
     def begin_at(self, done: int) -> None:
         """So many were done before; the rate counts from here."""
-        self._done = self._first = done
-        self._start = time.monotonic()
+        self._first, self._start = done, time.monotonic()
         self.update(done)
 
     def update(self, done: int, note: str = "") -> None:
@@ -80,33 +70,22 @@ class Bar:
         self._done = done
         if self.quiet:
             return
-        rate = self._rate(note)
+        rate = f"{self.per_second(done - self._first):.1f} {self.unit}/s" + (f" {note}" if note else "")
         if self.live is not None:
             self.live.update(self.live.task_ids[0], completed=done, rate=rate)
         elif time.monotonic() - max(self._last_line, self._start) > 30:
             self._last_line = time.monotonic()
-            sys.stderr.write(f"{self.title}: {done} of {self.total} {self.unit}, {rate}, {self._left()} left\n")
-            sys.stderr.flush()
+            left = duration(self.seconds_left())
+            print(f"{self.title}: {done} of {self.total} {self.unit}, {rate}, {left} left", file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        if self.live is not None:
-            self.live.stop()
-
-    def seconds(self) -> float:
-        """Since the bar was opened."""
-        return time.monotonic() - self._start
+    def per_second(self, count: float) -> float:
+        """The rate of what was done so often since the bar began."""
+        return count / max(time.monotonic() - self._start, 1e-9)
 
     def seconds_left(self) -> float:
         """By the rate so far; infinite before anything is done."""
         done = self._done - self._first
-        return (self.total - self._done) * (time.monotonic() - self._start) / done if done else float("inf")
-
-    def _rate(self, note: str) -> str:
-        seconds = max(time.monotonic() - self._start, 1e-9)
-        return f"{(self._done - self._first) / seconds:.1f} {self.unit}/s" + (f" {note}" if note else "")
-
-    def _left(self) -> str:
-        return duration(self.seconds_left())
+        return (self.total - self._done) / self.per_second(done) if done else float("inf")
 
 
 def duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out,
 from .rows import is_records, kind_of, read_records
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
-from .toml import TomlFile, fits, in_words, read_toml
+from .toml import TomlFile, fits, read_toml
 from .writing import TEXTS, WRITTEN, cells_text, row_text, write_rows
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "file_hash",
     "fits",
     "here",
-    "in_words",
     "is_records",
     "is_sealed",
     "kind_of",

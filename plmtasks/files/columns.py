@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError, InputError, summary_of
@@ -55,19 +54,12 @@ def search(path: str, value: Any) -> Any:
 
     raises: InputError if it is none
     """
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return _compiled(path).search(value)
-    except JMESPathError as e:
-        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {summary_of(e)}") from e
-
-
-@lru_cache(maxsize=256)
-def _compiled(path: str) -> Any:
     import jmespath
 
-    return jmespath.compile(path)
+    try:
+        return jmespath.search(path, value)
+    except jmespath.exceptions.JMESPathError as e:
+        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {summary_of(e)}") from e
 
 
 def position_names(values: Sequence[Any]) -> Row:
@@ -82,8 +74,7 @@ def as_row(where: str, value: Any, what: str = "an object") -> Row:
     """
     if isinstance(value, dict):
         return value
-    by_place = isinstance(value, list) and (current_layout().positions or current_layout().mixed)
-    if by_place:
+    if isinstance(value, list) and not current_layout().header:
         return position_names(value)
     ways = ("name its items by position from 0: --columns text=0,…", "or say where rows lie in it: --columns rows=…[]")
     raise DataError(where, what, type(value).__name__, *(ways if isinstance(value, list) else ()))
@@ -98,7 +89,7 @@ def nested(where: str, value: Any, path: str) -> Iterator[tuple[str, Row]]:
 
     raises: DataError where something else stands; InputError for a path that is none
     """
-    *steps, rest = _steps(path)
+    *steps, rest = (step.strip().removeprefix(".") for step in path.split("[]"))
     if rest or not steps:
         raise InputError(f"rows={path}: a path to rows ends in []", "such as data[].paragraphs[].qas[]")
     yield from _inside(where, value, {}, steps)
@@ -119,8 +110,3 @@ def _inside(where: str, value: Any, around: Row, steps: Sequence[str]) -> Iterat
             yield from _inside(here, item, row, further)
         else:
             yield here, row
-
-
-def _steps(path: str) -> list[str]:
-    """What stands before each `[]`, and what stands after the last."""
-    return [step.strip().removeprefix(".") for step in path.split("[]")]

@@ -103,7 +103,11 @@ def value_hash(value: Any) -> str:
 
     raises: ValueError for nan and infinity
     """
-    return hashlib.sha256(dump(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _digest(dump(value))[:32]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def as_text(value: Any) -> str:
@@ -118,14 +122,13 @@ CHECKSUM = "checksum"
 def sealed(record: Mapping[str, Any]) -> str:
     """The text of a record with the SHA-256 of its text without that line."""
     bare = {key: value for key, value in record.items() if key != CHECKSUM}
-    return dump({**bare, CHECKSUM: hashlib.sha256(dump(bare).encode("utf-8", "surrogatepass")).hexdigest()})
+    return dump({**bare, CHECKSUM: _digest(dump(bare))})
 
 
 def is_sealed(text: str, record: Mapping[str, Any]) -> bool:
     """Whether a record's text is, byte for byte, the one that was sealed; it is not parsed and written again for that."""
     line = f' "{CHECKSUM}": "{record.get(CHECKSUM)}",\n'
-    bare = text.replace(line, "", 1).encode("utf-8", "surrogatepass")
-    return line in text and hashlib.sha256(bare).hexdigest() == record[CHECKSUM]
+    return line in text and _digest(text.replace(line, "", 1)) == record[CHECKSUM]
 
 
 def file_hash(path: Path) -> str:

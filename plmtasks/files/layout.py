@@ -23,10 +23,8 @@ class Layout:
     """The path to its rows, where they do not stand at the top: "data[].paragraphs[].qas[]"."""
     separator: str = ""
     """A name in SEPARATORS or the character; none: what the file's first line shows."""
-    positions: bool = False
-    """The columns are named by their positions from 0, so a table has no header."""
-    mixed: bool = False
-    """Some columns are named by position, others by name: of a table that tells nothing."""
+    header: bool | None = True
+    """Whether a table's first line names its columns; False: positions from 0 name them; None: of some alone."""
 
     def __post_init__(self) -> None:
         """raises: InputError for a separator that is none"""
@@ -38,21 +36,21 @@ class Layout:
         """The layout of a file whose columns have these names."""
         names = [part for name in columns.values() for part in name.split("+")]
         numbered = [bool(re.fullmatch(r"-?\d+", name)) for name in names if not rows]
-        positions = bool(numbered) and all(numbered)
-        return cls(rows=rows, separator=separator, positions=positions, mixed=any(numbered) and not positions)
+        header = None if len(set(numbered)) > 1 else not any(numbered)
+        return cls(rows=rows, separator=separator, header=header)
 
     def has_header(self) -> bool:
         """Whether the first line of a table names its columns.
 
         raises: InputError if what the user says of them does not tell
         """
-        if self.mixed:
+        if self.header is None:
             raise InputError(
                 "--columns names some columns of a table by position and others by name",
                 "positions from 0 are for a file without a header: name all of them so, or none",
                 "a column that its header calls 1 is named in quotes: label='\"1\"'",
             )
-        return not self.positions
+        return self.header
 
 
 _layout: ContextVar[Layout] = ContextVar("current_layout", default=Layout())  # noqa: B039  a frozen value

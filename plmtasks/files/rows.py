@@ -6,9 +6,10 @@ from typing import Any
 
 from ..errors import DataError, InputError
 from .columns import Row, as_row, nested
+from .documents import parse
 from .layout import count_row, current_layout, row_aside
 from .tables import read_csv, read_parquet, read_sheet, read_table
-from .text import PACKED_ENDINGS, read_json, read_lines, read_value
+from .text import OBJECT, PACKED_ENDINGS, read_json, read_lines
 
 RECORDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx")
 """How the names of files with a row an example end."""
@@ -76,7 +77,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Row]]:
         if line.strip():
             where = f"{path}:{number}"
             with row_aside(unread=True):
-                yield where, as_row(where, read_value(where, line), "a JSON object a line")
+                yield where, as_row(where, parse(where, line, line=OBJECT), OBJECT)
 
 
 def _document(path: Path) -> Any:
@@ -84,7 +85,7 @@ def _document(path: Path) -> Any:
     lines = [line for line in read_lines(path) if line.strip()]
     if len(lines) > 1 and lines[0].lstrip().startswith("{"):
         try:
-            read_value(str(path), lines[0])
+            parse(str(path), lines[0], line=OBJECT)
         except DataError:  # a document over many lines, or a broken row
             return None if lines[0].rstrip().endswith("}") else read_json(path)
         return None

@@ -20,16 +20,15 @@ BY_POSITION = "--columns text=1,label=0"
 csv.field_size_limit(2**31 - 1)
 
 
-def read_table(path: Path, *, delimiter: str = "\t", header: bool | Sequence[str] = True, quoting: bool = False) -> Rows:
-    """("file:line", row) for each line of a CSV or TSV file.
+def read_table(path: Path, *, header: bool | Sequence[str] = True) -> Rows:
+    """("file:line", row) for each line of a text with tabs between its cells, in which a quotation mark is text.
 
     header: True: the first line names the columns; a list: their names, in a file without header; False: they have none, but
         positions from 0
-    quoting: CSV quotes; without it, a quotation mark is text
 
     raises: DataError with the line where a row has too few or too many cells
     """
-    return _named(path, _cells(path, read_lines(path), delimiter, quoting), header)
+    return _named(path, _cells(path, read_lines(path), "\t", quoting=False), header)
 
 
 def read_csv(path: Path) -> Rows:

@@ -1,12 +1,8 @@
 """Bytes as text, text as JSON."""
 
-import bz2
 import codecs
-import gzip
-import lzma
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,13 +10,13 @@ from typing import Any
 from ..errors import DataError, InputError
 from .documents import check_file, parse
 
-PACKED: Mapping[bytes, tuple[str, Callable[[bytes], bytes]]] = {
-    b"\x1f\x8b": ("gzip", gzip.decompress),
-    b"BZh": ("bzip2", bz2.decompress),
-    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
-    b"PK\x03\x04": ("zip", lambda raw: _only_member(raw)),
+PACKED: Mapping[bytes, tuple[str, str]] = {
+    b"\x1f\x8b": ("gzip", "gzip"),
+    b"BZh": ("bzip2", "bz2"),
+    b"\xfd7zXZ\x00": ("xz", "lzma"),
+    b"PK\x03\x04": ("zip", "zipfile"),
 }
-"""What a packed file begins with → what it is called, and what unpacks it."""
+"""What a packed file begins with → what it is called, and Python's module for it."""
 
 PACKED_ENDINGS = (".gz", ".bz2", ".xz", ".zip")
 
@@ -29,6 +25,8 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"), (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )  # fmt: skip
 """What a text may begin with, Python's name of its encoding and everybody's; UTF-32's begins with UTF-16's."""
+
+OBJECT = "a JSON object a line"
 
 ENCODING_HINT = "save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8"
 
@@ -51,18 +49,20 @@ def unpacked(path: Path) -> bytes:
         raw = path.read_bytes()
     except OSError as e:
         raise InputError(f"{path}: {e.strerror or e}") from e
-    for mark, (name, unpack) in PACKED.items():
+    for mark, (name, module) in PACKED.items():
         if raw.startswith(mark):
             try:
-                return unpack(raw)
-            except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as e:
+                return _only_member(raw) if name == "zip" else import_module(module).decompress(raw)
+            except Exception as e:  # each has errors of its own for what is damaged
                 raise DataError(str(path), f"a {name} file", f"a damaged one ({e})") from e
     return raw
 
 
 def _only_member(raw: bytes) -> bytes:
     """raises: ValueError if there is not just one file in the archive"""
-    with zipfile.ZipFile(BytesIO(raw)) as archive:
+    from zipfile import ZipFile
+
+    with ZipFile(BytesIO(raw)) as archive:
         # what macOS puts beside a file is none of the user's
         names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX/")]
         if len(names) != 1:
@@ -101,20 +101,12 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path}:{number}", read_json_line(f"{path}:{number}", line)
 
 
-def read_value(where: str, line: str) -> Any:
-    """The JSON value that a line holds.
-
-    raises: DataError
-    """
-    return parse(where, line, line="a JSON object a line")
-
-
 def read_json_line(where: str, line: str) -> dict[str, Any]:
     """The JSON object that a line holds.
 
     raises: DataError
     """
-    row = read_value(where, line)
+    row = parse(where, line, line=OBJECT)
     if not isinstance(row, dict):
-        raise DataError(where, "a JSON object a line", type(row).__name__)
+        raise DataError(where, OBJECT, type(row).__name__)
     return row

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import DataError, InputError, did_you_mean
-from .documents import check_file
+from .documents import NAMES, check_file
 
 Key = str | int
 T = TypeVar("T")
-
-WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -167,4 +165,4 @@ def in_words(hint: Any) -> str:
         return "a table {name = …}" if inner[1] is Any else 'a table {name = "…"}'
     if origin is tuple:
         return "a list of tables" if typing.get_origin(inner[0]) is Mapping else "a list of texts"
-    return WORDS.get(hint, str(hint))
+    return NAMES.get(hint, str(hint))

@@ -7,8 +7,7 @@ from .entrypoints import EntryPoint, entry_points
 if TYPE_CHECKING:
     from .hookspecs import ENTRY_POINT
     from .loading import DISABLED_VARIABLE, MODULES_VARIABLE, SLOW, Plugin, PluginWarning, blame, owner
-    from .names import NAMES_SHOWN, find
-    from .registry import Registry, load_registry
+    from .registry import NAMES_SHOWN, Registry, find, load_registry
 
 __all__ = [
     "DISABLED_VARIABLE", "ENTRY_POINT", "MODULES_VARIABLE", "NAMES_SHOWN", "SLOW", "EntryPoint", "Plugin", "PluginWarning",
@@ -20,6 +19,6 @@ def __getattr__(name: str) -> Any:
     # even --help has to find what is installed, and needs nothing else of this package
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import hookspecs, loading, names, registry
+    from . import hookspecs, loading, registry
 
-    return next(getattr(module, name) for module in (registry, names, loading, hookspecs) if hasattr(module, name))
+    return next(getattr(module, name) for module in (registry, loading, hookspecs) if hasattr(module, name))

@@ -1,34 +1,20 @@
-"""Entry points of plmtasks' groups in the installed distributions, and the index that finds them quickly."""
+"""Entry points of plmtasks' groups in the installed distributions, found without the parsers of `importlib.metadata`."""
 
-import json
 import os
 import re
 import sys
-import time
-import zlib
-from contextlib import suppress
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.machinery import PathFinder
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint as MetadataEntryPoint
+OURS = b"[plmtasks"
+"""How the headers of our groups begin in a distribution's file of entry points."""
 
-    Stamp = list[int] | None
-    """A file's times of change in nanoseconds, its size and its inode; None: there is no file."""
-    Index = dict[str, tuple[list[Stamp], list[list[str]]]]
-    """Folder of a distribution's metadata → the stamps of its files, and the fields of its `EntryPoint`s."""
-
-OURS = "plmtasks"
-"""Groups of this name, and of this name and a dot, are kept in the index."""
-
-FORMAT = 1
-"""Of the index's file; another number is another file."""
-
-YOUNG = 2 * 10**9
-"""Nanoseconds after a file's change in which it may change again and keep its times: FAT counts them in steps of two seconds."""
+VALUE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+)\s*)?(?:\[.*\]\s*)?")
+"""An entry point's module, the object in it, and extras."""
 
 
 class EntryPoint(NamedTuple):
@@ -49,17 +35,19 @@ class EntryPoint(NamedTuple):
 
 
 def entry_points(group: str) -> list[EntryPoint]:
-    """The entry points of one of our groups: the same, in the same order, as from `importlib.metadata.entry_points`.
-
-    The folders of `sys.path` are listed each time; what a distribution's files say is taken from the index while their stamps are
-    the same. An index that is missing, damaged or cannot be written costs time alone.
-    """
+    """The entry points of one of our groups: the same, in the same order, as from `importlib.metadata.entry_points`."""
     folders = _metadata_folders()
     if folders is None:
         from importlib.metadata import entry_points
 
-        return [_entry_point(entry) for entry in entry_points(group=group)]
-    return [entry for entry in _indexed(folders) if entry.group == group]
+        found = ((e.name, e.value, f"{e.dist.name} {e.dist.version}" if e.dist else e.value) for e in entry_points(group=group))
+    else:
+        found = (entry for folder in folders for entry in _read(folder, group))
+    made = []
+    for name, value, distribution in found:
+        parts = VALUE.fullmatch(value)  # a value that names no object fails when it is imported, and that says so
+        made.append(EntryPoint(group, name, distribution, *((parts[1], parts[2] or "") if parts else (value, ""))))
+    return made
 
 
 def _metadata_folders() -> list[str] | None:
@@ -87,82 +75,26 @@ def _metadata_folders() -> list[str] | None:
     return list(first.values())
 
 
-def _indexed(folders: list[str]) -> list[EntryPoint]:
-    """What the files in the folders say: from the index, or read and, unless they are young, written there."""
-    index, old = _read_index(), time.time_ns() - YOUNG
-    found: list[EntryPoint] = []
-    news: Index = {}
-    for folder in folders:
-        entries_stamp = _stamp(f"{folder}/entry_points.txt")
-        if entries_stamp is None:
-            continue
-        # taken before the files are read: a change in between is seen next time
-        stamps = [entries_stamp, _stamp(f"{folder}/METADATA"), _stamp(f"{folder}/PKG-INFO")]
-        known = index.get(folder)
-        if known is not None and known[0] == stamps:
-            found += (EntryPoint(*fields) for fields in known[1])
-            continue
-        entries = _read(folder)
-        found += entries
-        if all(stamp is None or max(stamp[:2]) < old for stamp in stamps):
-            news[folder] = (stamps, [list(entry) for entry in entries])
-    if news:
-        _write_index({**index, **news})
-    return found
+def _read(folder: str, group: str) -> Iterator[tuple[str, str, str]]:
+    """Name, value and distribution of a group's entry points in a folder of metadata; few have any of ours, and most is left."""
+    content = _content(f"{folder}/entry_points.txt")
+    if OURS not in content:
+        return
+    metadata = (_content(f"{folder}/METADATA") or _content(f"{folder}/PKG-INFO")).decode("utf-8", "replace")
+    said = dict(re.findall(r"^(Name|Version): *(.*?)\s*$", re.split(r"\r?\n\r?\n", metadata)[0], re.MULTILINE))
+    inside = False
+    for line in map(str.strip, content.decode("utf-8", "replace").splitlines()):
+        if line.startswith("["):
+            inside = line == f"[{group}]"
+        elif inside and "=" in line and not line.startswith("#"):
+            name, _, value = map(str.strip, line.partition("="))
+            yield name, value, f"{said['Name']} {said['Version']}" if len(said) == 2 else value
 
 
-def _stamp(file: str) -> "Stamp":
+def _content(file: str) -> bytes:
+    """Empty, if it cannot be read."""
     try:
-        found = os.stat(file)  # noqa: PTH116  hundreds of Path objects would take as long as their files
+        with open(file, "rb") as stream:  # noqa: PTH123  hundreds of Path objects would take as long as their files
+            return stream.read()
     except OSError:
-        return None
-    return [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino]
-
-
-def _read(folder: str) -> list[EntryPoint]:
-    """The entry points of our groups in a folder of metadata."""
-    from importlib.metadata import Distribution
-
-    return [_entry_point(entry) for entry in Distribution.at(folder).entry_points if entry.group.partition(".")[0] == OURS]
-
-
-def _entry_point(entry: "MetadataEntryPoint") -> EntryPoint:
-    try:
-        module, attribute = entry.module, entry.attr
-    except (AttributeError, AssertionError):  # the value names no object; importing it fails, and says so
-        module, attribute = entry.value, ""
-    owner = entry.dist
-    has_name = owner is not None and (owner.read_text("METADATA") or owner.read_text("PKG-INFO"))
-    distribution = f"{owner.name} {owner.version}" if owner is not None and has_name else entry.value
-    return EntryPoint(entry.group, entry.name, distribution, module, attribute or "")
-
-
-def _index_file() -> Path:
-    """One file an environment. raises: RuntimeError if the user has no home"""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # distributions are named by their whole paths: environments whose prefixes have one checksum may share a file
-    return cache / "plmtasks" / f"entry_points-{FORMAT}-{zlib.crc32(sys.prefix.encode()):08x}"
-
-
-def _read_index() -> "Index":
-    """Empty, if there is none, or not as it was written."""
-    try:
-        checksum, _, text = _index_file().read_bytes().partition(b"\n")
-        if int(checksum, 16) != zlib.crc32(text):
-            return {}
-    except (OSError, RuntimeError, ValueError):
-        return {}
-    index: Index = json.loads(text)
-    return index
-
-
-def _write_index(index: "Index") -> None:
-    """Replaces the file as a whole, without what has been uninstalled; of two processes at once, one counts."""
-    from ..errors import OutputError
-    from ..files import write_bytes
-
-    text = json.dumps({folder: known for folder, known in index.items() if Path(folder).exists()}).encode()
-    with suppress(OSError, RuntimeError, OutputError):
-        file = _index_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(file, b"%08x\n" % zlib.crc32(text) + text)
+        return b""

@@ -1,11 +1,13 @@
-"""Plugins: found, loaded or refused, and blamed."""
+"""Plugins: found, loaded or refused, called one at a time, and blamed.
 
-import importlib
+Hooks are called through pluggy for one plugin alone: whose items these are stays known, and one that fails stops no other.
+"""
+
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ import pluggy
 from ..errors import UnknownNameError
 from ..examples import Example
 from . import hookspecs
-from .entrypoints import entry_points
+from .entrypoints import EntryPoint, entry_points
 
 MODULES_VARIABLE = "PLMTASKS_PLUGINS"
 """Environment variable: further plugin modules, separated by commas (a plugin under development, a test's)."""
@@ -52,19 +54,6 @@ class Plugin:
     """It was left alone because the user said so."""
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    name: str
-    distribution: str
-    module: str
-    load: Callable[[], Any]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """By which it can be left alone."""
-        return self.name, self.distribution.split(" ")[0]
-
-
 def load_plugins(
     manager: pluggy.PluginManager, modules: Iterable[ModuleType | str] = (), *, installed: bool = True
 ) -> dict[str, Plugin]:
@@ -73,46 +62,38 @@ def load_plugins(
     raises: UnknownNameError if PLMTASKS_DISABLE names a plugin that is not there
     """
     plugins: dict[str, Plugin] = {}
-    candidates = list(_candidates(modules, installed))
+    candidates = [(entry, module, {entry.name, entry.distribution.split(" ")[0]}) for entry, module in _found(modules, installed)]
     disabled = [name for name in os.environ.get(DISABLED_VARIABLE, "").split(",") if name] if installed else []
-    _check_disabled(disabled, candidates)
-    for found in candidates:
-        unique = found.name if found.name not in plugins else f"{found.name} of {found.distribution}"
-        if set(found.names) & set(disabled):
-            plugins[unique] = Plugin(name=unique, distribution=found.distribution, module=found.module, disabled=True)
+    known = {name for *_, names in candidates for name in names}
+    if unknown := [name for name in disabled if name not in known]:
+        raise UnknownNameError("plugin", unknown[0], known)
+    for entry, module, names in candidates:
+        unique = entry.name if entry.name not in plugins else f"{entry.name} of {entry.distribution}"
+        if names & set(disabled):
+            plugins[unique] = Plugin(name=unique, distribution=entry.distribution, module=entry.module, disabled=True)
         else:
-            plugins[unique] = _loaded(manager, unique, found)
+            plugins[unique] = _loaded(manager, unique, entry, module)
     return plugins
 
 
-def _check_disabled(disabled: Collection[str], candidates: Iterable[_Candidate]) -> None:
-    known = {name for found in candidates for name in found.names}
-    for name in disabled:
-        if name not in known:
-            raise UnknownNameError("plugin", name, known)
-
-
-def _candidates(modules: Iterable[ModuleType | str], installed: bool) -> Iterator[_Candidate]:
+def _found(modules: Iterable[ModuleType | str] = (), installed: bool = True) -> Iterator[tuple[EntryPoint, ModuleType | None]]:
+    """Each plugin, and its module if that is there."""
     if installed:
-        entries = []
-        for entry in sorted(entry_points(hookspecs.ENTRY_POINT), key=lambda e: e.name):
-            entries.append(entry.module)
-            yield _Candidate(entry.name, entry.distribution, entry.module, entry.load)
+        entries = sorted(entry_points(hookspecs.ENTRY_POINT), key=lambda e: e.name)
+        yield from ((entry, None) for entry in entries)
         # one that is developed may be installed as well
-        named = dict.fromkeys(m for m in os.environ.get(MODULES_VARIABLE, "").split(",") if m and m not in entries)
-        modules = [*named, *modules]
+        there = ["", *(entry.module for entry in entries)]
+        modules = [*dict.fromkeys(m for m in os.environ.get(MODULES_VARIABLE, "").split(",") if m not in there), *modules]
     for module in modules:
-        if isinstance(module, str):
-            yield _Candidate(module, module, module, lambda name=module: importlib.import_module(name))  # type: ignore[misc]
-        else:
-            yield _Candidate(module.__name__, module.__name__, module.__name__, lambda value=module: value)  # type: ignore[misc]
+        name = module if isinstance(module, str) else module.__name__
+        yield EntryPoint("", name, name, name, ""), None if isinstance(module, str) else module
 
 
-def _loaded(manager: pluggy.PluginManager, name: str, found: _Candidate) -> Plugin:
+def _loaded(manager: pluggy.PluginManager, name: str, entry: EntryPoint, module: ModuleType | None) -> Plugin:
     error, hooks, start = None, [], time.perf_counter()
     try:
         with redirect_stdout(sys.stderr):  # what we print may be read by a program
-            plugin = found.load()
+            plugin = module or entry.load()
         _check_version(plugin)
         manager.register(plugin, name)
         said = {n: o for n in dir(plugin) if (o := manager.parse_hookimpl_opts(plugin, n))}
@@ -126,7 +107,7 @@ def _loaded(manager: pluggy.PluginManager, name: str, found: _Candidate) -> Plug
         error = reason(e)
     seconds = time.perf_counter() - start
     return Plugin(
-        name=name, distribution=found.distribution, module=found.module, hooks=tuple(hooks), seconds=seconds, error=error
+        name=name, distribution=entry.distribution, module=entry.module, hooks=tuple(hooks), seconds=seconds, error=error
     )
 
 
@@ -159,7 +140,7 @@ def blame(error: BaseException) -> str | None:
 
     It is the plugin whose code was nearest to the error.
     """
-    places = {place: found for found in _candidates((), True) if (place := _place(found.module)) is not None}
+    places = {place: found for found, _ in _found() if (place := _place(found.module)) is not None}
     frames = list(traceback.walk_tb(error.__traceback__))
     for frame, line in reversed(frames):
         file = Path(frame.f_code.co_filename)
@@ -176,8 +157,7 @@ def blame(error: BaseException) -> str | None:
 def owner(item: Any) -> str:
     """The distribution whose plugin an item comes from; the module of its class or function, if no plugin's."""
     module = item.__module__  # a metric made of a function has the function's
-    inside = (found for found in _candidates((), True) if f"{module}.".startswith(f"{found.module}."))
-    return next((found.distribution for found in inside), module)
+    return next((found.distribution for found, _ in _found() if f"{module}.".startswith(f"{found.module}.")), module)
 
 
 def _place(module: str) -> Path | None:
@@ -186,3 +166,37 @@ def _place(module: str) -> Path | None:
     if file is None:
         return None
     return Path(file).parent if Path(file).name == "__init__.py" else Path(file)
+
+
+def implementations(manager: pluggy.PluginManager, hook: str, plugin: str | None = None) -> list[pluggy.HookImpl]:
+    """Those of a hook that are no wrappers: of one plugin, or of all."""
+    found = getattr(manager.hook, hook).get_hookimpls()
+    return [i for i in found if not (i.wrapper or i.hookwrapper) and plugin in (None, i.plugin_name)]
+
+
+def call(manager: pluggy.PluginManager, plugin: str, hook: str, **given: Any) -> list[Any]:
+    """What one plugin's implementations of a hook return, with the wrappers of all plugins around them.
+
+    given: the hook's arguments, of which an implementation gets those that it names
+
+    raises: whatever the plugin, or one that wraps it, raises
+    """
+    own = [i.plugin for i in implementations(manager, hook, plugin)]
+    others = [i.plugin for i in implementations(manager, hook) if i.plugin not in own]
+    returned: list[Any] = manager.subset_hook_caller(hook, others)(**given)
+    return returned
+
+
+def rank(manager: pluggy.PluginManager, plugin: str, hook: str) -> int:
+    """-1 for `tryfirst`, 1 for `trylast`: what is brought first is listed and asked first."""
+    return min((i.trylast - i.tryfirst for i in implementations(manager, hook, plugin)), default=0)
+
+
+def culprit(manager: pluggy.PluginManager, plugin: str, error: BaseException) -> str:
+    """Whose implementation was nearest to an error of a call for a plugin: that plugin, or one that wraps its hooks."""
+    owners: dict[Any, str] = {}
+    for one in sorted(manager.list_name_plugin(), key=lambda pair: pair[0] == plugin):  # its own last: they count
+        for caller in manager.get_hookcallers(one[1]) or ():
+            owners |= {getattr(i.function, "__code__", None): i.plugin_name for i in caller.get_hookimpls() if i.plugin is one[1]}
+    frames = (frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))
+    return next((owners[code] for code in reversed(list(frames)) if code in owners), plugin)

@@ -1,5 +1,6 @@
 """Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
 
+import difflib
 import re
 import sys
 import warnings
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +23,7 @@ from ..metric import Metric
 from ..model import Model, Provider
 from ..requests import Request
 from ..task import Perturbation, Task
-from . import calling, hookspecs
+from . import hookspecs, loading
 from .loading import Plugin, PluginWarning, load_plugins, reason
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ __all__ = ["Registry", "load_registry"]
 KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
 
 TRUST = "--trust-remote-code on this command's own line lets it"
+
+NAMES_SHOWN = 8
+"""Of a list that `plmtasks list` shows whole."""
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -132,11 +137,11 @@ class Registry:
         if self.manager is None:
             return
         for plugin in self.plugins:
-            if calling.implementations(self.manager, "report", plugin.name):
+            if loading.implementations(self.manager, "report", plugin.name):
                 try:
-                    calling.call(self.manager, plugin.name, "report", result=result)
+                    loading.call(self.manager, plugin.name, "report", result=result)
                 except Exception as e:  # noqa: BLE001  the result is written
-                    blamed = calling.culprit(self.manager, plugin.name, e)
+                    blamed = loading.culprit(self.manager, plugin.name, e)
                     owner = next(p for p in self.plugins if p.name == blamed)
                     warnings.warn(f"plugin {owner.distribution} failed at a result: {reason(e)}", PluginWarning, stacklevel=2)
 
@@ -151,8 +156,11 @@ class Registry:
         provider = self._provider(kind, name)
         if provider is not None:
             return provider.make(name.removeprefix(provider.beginning))
-        broken = [f"{p.distribution} failed to load: {p.error}" for p in self.plugins if p.error]
-        raise UnknownNameError(kind, name, self.items[kind], *broken, *hints)
+        raise UnknownNameError(kind, name, self.items[kind], *self._broken(), *hints)
+
+    def _broken(self) -> list[str]:
+        """What tells of each plugin that cannot be used."""
+        return [f"{plugin.distribution} failed to load: {plugin.error}" for plugin in self.plugins if plugin.error]
 
     def _provider(self, kind: str, name: str) -> Provider | None:
         """What makes an item of a name that nobody registered."""
@@ -175,9 +183,8 @@ def load_registry(modules: Iterable[ModuleType | str] = (), *, installed: bool =
     manager = pluggy.PluginManager("plmtasks")
     manager.add_hookspecs(hookspecs)
     registry = _collect(manager, load_plugins(manager, modules, installed=installed))
-    for plugin in registry.plugins:
-        if plugin.error:
-            warnings.warn(f"plugin {plugin.distribution} failed to load: {plugin.error}", PluginWarning, stacklevel=2)
+    for told in registry._broken():
+        warnings.warn(f"plugin {told}", PluginWarning, stacklevel=2)
     return replace(registry, trusting=trusting)
 
 
@@ -188,7 +195,7 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
     owners: dict[tuple[str, str], Plugin] = {}
     clashes: dict[tuple[str, str], tuple[str, ...]] = {}
     for kind in KINDS:
-        for name in sorted(brought, key=lambda name: calling.rank(manager, name, f"register_{kind}s")):
+        for name in sorted(brought, key=lambda name: loading.rank(manager, name, f"register_{kind}s")):
             found, plugin = brought[name][kind], plugins[name]
             providers[kind] += [item for item in found if isinstance(item, Provider)]
             for item in (item for item in found if not isinstance(item, Provider)):
@@ -219,7 +226,7 @@ def _all_brought(
             found = {kind: _brought(manager, name, f"register_{kind}s", form) for kind, form in KINDS.items()}
             asked[name] = _new_kinds(manager, name, {k: r for kinds in asked.values() for k, r in kinds.items()})
         except (Exception, SystemExit) as e:  # noqa: BLE001  whatever a stranger's hook raises must not stop others
-            broken = calling.culprit(manager, name, e)
+            broken = loading.culprit(manager, name, e)
             manager.unregister(name=broken)
             plugins[broken] = replace(plugins[broken], error=reason(e))
             brought.pop(broken, None)
@@ -267,12 +274,51 @@ def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, t
 
 def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any]:
     """raises: TypeError if an implementation returns nothing, and whatever the plugin raises"""
-    own = calling.implementations(manager, hook, plugin)
+    own = loading.implementations(manager, hook, plugin)
     if not own:
         return []
     with redirect_stdout(sys.stderr):  # what we print may be read by a program
-        returned = calling.call(manager, plugin, hook)
+        returned = loading.call(manager, plugin, hook)
         found = [item for one in returned for item in one]  # a generator is run here too
     if len(returned) < len(own):  # pluggy leaves out what an implementation that forgot its `return` gives
         raise TypeError(f"{hook} gave nothing; it is to return a list")
     return found
+
+
+def find(registry: Registry, name: str) -> tuple[str, Any]:
+    """What a name stands for, and its kind.
+
+    raises: UnknownNameError if it is nothing; PluginError, ModelError
+    """
+    try:
+        return "task", registry.task(name)
+    except UnknownNameError:
+        if any(name.startswith(provider.beginning) for provider in registry.providers["task"]):
+            raise
+    for kind in ("metric", "model"):
+        if name in registry.items[kind]:
+            return kind, getattr(registry, kind)(name)
+    for plugin in registry.plugins:
+        if name in (plugin.name, plugin.distribution, plugin.distribution.split()[0]):
+            return "plugin", plugin
+    scheme, colon, _ = name.partition(":")
+    if colon and any(provider.scheme == scheme for provider in registry.providers["metric"]):
+        return "metric", registry.metric(name)
+    field, slash, _ = name.partition("/")
+    a_task = any(task.startswith(f"{field}/") for task in registry.items["task"])
+    if Path(name).is_dir() or colon or (slash and not a_task):
+        return "model", registry.model(name)
+    close = [f"did you mean {' or '.join(map(repr, names))}?"] if (names := _close(registry, name)) else []
+    raise UnknownNameError("task", name, [], "nor a model, metric or plugin of that name", *close, *registry._broken())
+
+
+def _close(registry: Registry, name: str) -> list[str]:
+    """Names of tasks, models, metrics and plugins like this one, whole or by their last part."""
+    known: dict[str, list[str]] = {}
+    for full in [*(n for names in registry.items.values() for n in names), *(p.name for p in registry.plugins)]:
+        for part in {full, full.split("/")[-1]}:
+            known.setdefault(part, []).append(full)
+    if name in known:
+        return known[name][:NAMES_SHOWN]
+    found = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return list(dict.fromkeys(full for part in found for full in known[part]))[:NAMES_SHOWN]

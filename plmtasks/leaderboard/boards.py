@@ -14,9 +14,10 @@ from plmtasks.results import Result
 from plmtasks.statistics import Spread, spread
 from plmtasks.store import IDENTITY_DIGITS, origin, predictions_of, reasons, terms
 
+from .pairs import ranking
+
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
-    from plmtasks.statistics import Ranking
 
 ScoreName = tuple[str, str]
 """Metric, score."""
@@ -233,26 +234,23 @@ def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
     """A row for each run, or for the runs that differ in their seed alone."""
     groups: dict[Any, list[Result]] = {}
     times: Counter[tuple[str, int]] = Counter()
-    for number, result in enumerate(sorted(results, key=lambda r: (Row(r).seed, r.identity))):
-        recipe, seed = Row(result).recipe, Row(result).seed
+    for number, row in enumerate(sorted(map(Row, results), key=lambda row: (row.seed, row.result.identity))):
         key: Any = number
-        if recipe is not None and result.identity not in twins:
+        if row.recipe is not None and row.result.identity not in twins:
             # a seed that comes twice, as from the trainings of two machines, is no further one: it begins another row
-            key = recipe, times[recipe, seed]
-            times[recipe, seed] += 1
-        groups.setdefault(key, []).append(result)
+            key = row.recipe, times[row.recipe, row.seed]
+            times[row.recipe, row.seed] += 1
+        groups.setdefault(key, []).append(row.result)
     return [Row(first, others, twin=first.identity in twins) for first, *others in groups.values()]
 
 
 def tested(board: Board, registry: "Registry | None") -> Board:
     """The board with the ranks and tiers that the statistics of its runs leave open."""
-    from . import pairs
-
     rows = [row for row in board.rows if row.rank is not None]
     if registry is None or len(rows) < 2:
         return board
     try:
-        found: Ranking = pairs.ranking([row.results for row in rows], board.main, registry)
+        found = ranking([row.results for row in rows], board.main, registry)
     except PlmtasksError as e:
         return replace(board, untested=e.message)
     made = [replace(row, ranks=(int(found.low[i]), int(found.high[i])), tier=int(found.tier[i])) for i, row in enumerate(rows)]

@@ -1,11 +1,10 @@
 """What a row's runs took: parameters, speed and memory, of what machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from plmtasks.errors import DataError, counted
-from plmtasks.results import Result
 
 from .boards import Row
 
@@ -39,50 +38,29 @@ def costs(row: Row) -> Costs:
         return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), e.message))
     if not all(known):
         return Costs(unknown=dict.fromkeys(("parameters", "speed", "memory"), "it has no environment.json"))
-    machines = {_machine(row, e) for e in known}
-    unknown = {}
-    parameters = known[0].get("parameters")
+    what = ("device", "processor_name", "processor", "cpu_capability", "cores", "processes")
+    machines = {(*map(e.get, what), row.record["settings"]["threads"]) for e in known}
+    took = [result.answering() for result in row.results]
+    measured = [one for one in took if one is not None]
+    parameters, unknown = known[0].get("parameters"), {}
     if parameters is None:
         unknown["parameters"] = "its number is not known"
-    speed, seconds, why = _speed(row.results, known)
     if len(machines) > 1:
-        speed, why = None, "its seeds ran on several kinds of machine"
-    if speed is None:
-        unknown["speed"] = why
-    peaks = [_memory(e) for e in known]
-    memory = max((peak for peak, _ in peaks if peak), default=None)
-    bound = any(before for peak, before in peaks if peak == memory)
-    if memory is None:
+        unknown["speed"] = "its seeds ran on several kinds of machine"
+    elif None in took:
+        resumed = known[took.index(None)].get("resumed")
+        unknown["speed"] = "it was interrupted and gone on with" if resumed else "it was not measured"
+    peaks = [e.get("peak_device_memory_bytes") or e.get("peak_memory_bytes") or 0 for e in known]
+    if not any(peaks):
         unknown["memory"] = "it was not measured"
     return Costs(
-        parameters=parameters, speed=speed, seconds=seconds, memory=memory, bound=bound,
-        machine=machines.pop() if len(machines) == 1 else None, unknown=unknown,
+        parameters=parameters, unknown=unknown, machine=machines.pop() if len(machines) == 1 else None,
+        speed=None if "speed" in unknown else sum(answered / seconds for answered, seconds in measured) / len(took),
+        seconds=None if None in took else sum(seconds for _, seconds in measured) / len(took),
+        memory=max(peaks) or None,
+        # of earlier versions nobody knows what was before
+        bound=any(e.get("worked_before", True) for e, peak in zip(known, peaks, strict=True) if peak == max(peaks)),
     )  # fmt: skip
-
-
-def _machine(row: Row, environment: Mapping[str, Any]) -> Machine:
-    said = [environment.get(name) for name in ("device", "processor_name", "processor", "cpu_capability", "cores", "processes")]
-    return (*said, row.record["settings"]["threads"])
-
-
-def _speed(results: Sequence[Result], environments: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None, str]:
-    """Examples a second, the seconds that it rests on, and why it is not known."""
-    speeds, total = [], 0.0
-    for result, e in zip(results, environments, strict=True):
-        took = result.answering()
-        if took is None:
-            return None, None, "it was interrupted and gone on with" if e.get("resumed") else "it was not measured"
-        answered, seconds = took
-        speeds.append(answered / seconds)
-        total += seconds
-    return sum(speeds) / len(speeds), total / len(speeds), ""
-
-
-def _memory(environment: Mapping[str, Any]) -> tuple[int | None, bool]:
-    """The peak, and whether it may be that of something before."""
-    peak = environment.get("peak_device_memory_bytes") or environment.get("peak_memory_bytes")
-    # of earlier versions nobody knows what was before
-    return peak or None, bool(environment.get("worked_before", True))
 
 
 def place(machine: Machine | None) -> str:

@@ -6,13 +6,17 @@ import itertools
 import json as json_module
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plmtasks.errors import counted, printable
+from plmtasks.errors import InputError, counted, printable
+from plmtasks.results import Result
 
-from .boards import Board, Row, ScoreName
-from .overview import Overview, Standing
+from .boards import Board, Row, ScoreName, make_boards
+from .overview import Overview, make_overview
+
+if TYPE_CHECKING:
+    from plmtasks.hooks import Registry
 
 SHOWN_SCORES = 5
 """Scores a table shows; the others are in the CSV and JSON forms."""
@@ -20,29 +24,56 @@ GAP = 2
 """Between the columns of a terminal's table."""
 NAME_WIDTH = 12
 """The least for a model's name there."""
-NUMBERS = ("rank", "tier", "n")
-OVERVIEW_TEXTS = ("model", "family", "protocol")
 MARKS_WIDTH = 24
 """The least for marks there, as long as a score can be left out instead."""
 
 
-def table(boards: Sequence[Board], overview: Overview | None = None) -> str:
+class Part(NamedTuple):
+    """A board or the overview, in cells."""
+
+    task: str
+    """Empty: it is the overview."""
+    about: str
+    header: list[str]
+    lines: list[list[str]]
+    right: Collection[str]
+    """The columns that end at their right edge."""
+
+    @property
+    def caption(self) -> str:
+        return f"{self.task}: {self.about}" if self.task else self.about
+
+
+def _parts(
+    boards: Sequence[Board], overview: Overview | None, escape: Callable[[str], str], *, scores: bool = False
+) -> Iterator[Part]:
+    """Each board with its scores, and the overview.
+
+    escape: of what comes from a result's names
+    scores: the overview has the main score on every task
+    """
+    for board in boards:
+        yield _board(board, shown_scores(board), escape)
+    if overview is not None:
+        yield _overview(overview, escape, scores)
+
+
+def table(boards: Sequence[Board], overview: Overview | None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always."""
     width = shutil.get_terminal_size((160, 24)).columns
+    fitted = [_fitting(board, width) for board in boards]
+    fitted += [(part, *_columns(part)) for part in _parts([], overview, printable)]
     blocks = []
-    for board in boards:
-        shown, columns, widths = _fitting(board, width)
-        model = [name for name, *_ in columns].index("model")
-        columns[model] = [_broken(name, widths[model]) for name in columns[model]]
-        right = [name in NUMBERS for name, *_ in columns]
-        blocks += [_wrapped(printable(f"{board.task}: {_about(board, shown)}"), width), _laid_out(columns, widths, right)]
-    if overview is not None:
-        header, lines = _overview(overview, printable)
-        columns = [list(column) for column in zip(header, *lines, strict=True)]
-        widths = [max(map(_length, column)) for column in columns]
-        right = [name not in OVERVIEW_TEXTS for name in header]
-        blocks += [_wrapped(_about_all(overview), width), _laid_out(columns, widths, right)]
+    for part, columns, widths in fitted:
+        right = [name in part.right for name in part.header]
+        blocks += [_wrapped(printable(part.caption), width), _laid_out(columns, widths, right)]
     return "".join(f"{block}\n\n" for block in blocks)
+
+
+def _columns(part: Part) -> tuple[list[list[str]], list[int]]:
+    """The columns, the header first, and their widths."""
+    columns = [list(column) for column in zip(part.header, *part.lines, strict=True)]
+    return columns, [max(map(_length, column)) for column in columns]
 
 
 def _laid_out(columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -80,44 +111,29 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(line.plain.rstrip() for line in lines)
 
 
-def markdown(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def markdown(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables of GitHub's Markdown."""
-    blocks = []
-    for board in boards:
-        shown = shown_scores(board)
-        header, lines = _cells(board, shown, escape_markdown)
-        heading = [f"### {escape_markdown(board.task)}", "", escape_markdown(_about(board, shown)), ""]
-        blocks.append("\n".join([*heading, *markdown_table(header, lines), ""]))
-    if overview is not None:
-        header, lines = _overview(overview, escape_markdown, scores=True)
-        heading = ["### All tasks", "", escape_markdown(_about_all(overview)), ""]
-        blocks.append("\n".join([*heading, *markdown_table(header, lines), ""]))
-    return "\n".join(blocks)
+    lines: list[str] = []
+    for part in _parts(boards, overview, escape_markdown, scores=True):
+        heading = [f"### {escape_markdown(part.task or 'All tasks')}", "", escape_markdown(part.about), ""]
+        lines += [*heading, *markdown_table(part.header, part.lines), ""]
+    return "\n".join(lines)
 
 
-def latex(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def latex(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
-    blocks = []
-    for board in boards:
-        shown = shown_scores(board)
-        header, lines = _cells(board, shown, _latex)
-        sides = ["r" if name in NUMBERS else "l" for name in header]
-        blocks += _tabular(f"{board.task}: {_about(board, shown)}", sides, [header, *lines])
-    if overview is not None:
-        header, lines = _overview(overview, _latex)
-        blocks += _tabular(_about_all(overview), ["l" if name in OVERVIEW_TEXTS else "r" for name in header], [header, *lines])
-    return "\n".join(blocks)
+    lines: list[str] = []
+    for part in _parts(boards, overview, _latex):
+        sides = "".join("r" if name in part.right else "l" for name in part.header)
+        header, *rows = [" & ".join(cells) + r" \\" for cells in (part.header, *part.lines)]
+        lines += [
+            r"\begin{table}", r"\centering", rf"\caption{{{_latex(part.caption)}}}", rf"\begin{{tabular}}{{{sides}}}",
+            r"\toprule", header, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+        ]  # fmt: skip
+    return "\n".join(lines)
 
 
-def _tabular(caption: str, sides: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    header, *rows = [" & ".join(cell.replace("↓", r"$\downarrow$") for cell in line) + r" \\" for line in lines]
-    return [
-        r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}", rf"\begin{{tabular}}{{{''.join(sides)}}}",
-        r"\toprule", header, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
-    ]  # fmt: skip
-
-
-def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def csv(boards: Sequence[Board], overview: Overview | None) -> str:
     """One line for each score of each run."""
     file = io.StringIO()
     columns = [
@@ -131,23 +147,18 @@ def csv(boards: Sequence[Board], overview: Overview | None = None) -> str:
     writer.writeheader()
     for board in boards:
         for row in board.rows:
-            run = {k: v for k, v in _run(row).items() if k not in ("identities", "folders")}
-            scored, marks = run.pop("scores"), "; ".join(run["marks"])
-            data = row.record["data"]
             shared = {
-                **run,
+                **_run(row),
                 "task": board.task,
                 "data": row.result.data,
-                "split": data["split"],
+                "split": row.record["data"]["split"],
                 "apart": board.apart,
-                "marks": marks,
+                "marks": "; ".join(row.marks),
             }
-            for metric, scores in scored.items():
+            for metric, scores in shared["scores"].items():
                 for name, score in scores.items():
-                    main = (metric, name) == board.main
-                    fields = {k: v for k, v in score.items() if k in columns}
-                    line = {**shared, "metric": metric, "score": name, "primary_metric": main, **fields}
-                    writer.writerow({column: _no_formula(value) for column, value in line.items()})
+                    line = {**shared, "metric": metric, "score": name, "primary_metric": (metric, name) == board.main, **score}
+                    writer.writerow({column: _no_formula(line.get(column)) for column in columns})
     return file.getvalue()
 
 
@@ -156,7 +167,7 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def json(boards: Sequence[Board], overview: Overview | None = None) -> str:
+def json(boards: Sequence[Board], overview: Overview | None) -> str:
     """All that the tables rest on."""
     made = [
         {
@@ -166,20 +177,15 @@ def json(boards: Sequence[Board], overview: Overview | None = None) -> str:
         }
         for board in boards
     ]  # fmt: skip
-    over = None if overview is None else _json_overview(overview)
+    over = overview and {
+        "tasks": list(overview.tasks), "averaged": list(overview.averaged),
+        "models": [
+            {name: value for name, value in vars(s).items() if name != "cells"}
+            | {"identities": {task: row.result.identity for task, row in s.cells.items()}}
+            for s in overview.standings
+        ],
+    }  # fmt: skip
     return json_module.dumps({"boards": made, "overview": over}, ensure_ascii=False, indent=1) + "\n"
-
-
-def _json_overview(overview: Overview) -> dict[str, Any]:
-    rows = [
-        {
-            "model": s.model, "family": s.family, "protocol": s.protocol, "mean_rank": s.mean_rank, "win_rate": s.win_rate,
-            "average": s.average, "low": s.low, "high": s.high, "several_runs": s.several,
-            "identities": {task: row.result.identity for task, row in s.cells.items()},
-        }
-        for s in overview.standings
-    ]  # fmt: skip
-    return {"tasks": list(overview.tasks), "averaged": list(overview.averaged), "models": rows}
 
 
 def _run(row: Row) -> dict[str, Any]:
@@ -219,52 +225,39 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     return f"{text}; ranks and tiers by paired tests of all pairs; differences under {board.smallest:.2g} {unit} hardly show here"
 
 
-def _cells(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
-    """The header, and a line of cells for each run; what comes from a result's names is escaped."""
+def _board(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> Part:
+    """A board with these scores."""
     marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
-    scores = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
+    first, *others = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
     several = any(row.others for row in board.rows)
-    tier, seeds, last = ["tier"] if tested else [], ["seeds"] if several else [], ["marks"] if marked else []
-    header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", scores[0], *seeds, *scores[1:], *last)]
+    tier, seeds, last = ["tier"] * tested, ["seeds"] * several, ["marks"] * marked
+    header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", first, *seeds, *others, *last)]
     lines = []
     for row in board.rows:
-        record = row.record
-        who = [record["model"]["name"], record["model"]["family"], row.protocol]
+        who = [row.record["model"]["name"], row.record["model"]["family"], row.protocol]
         count = str(row.total) if row.examples == row.total else f"{row.examples} of {row.total}"
-        marks = [escape("; ".join(row.marks))] if marked else []
-        tier = [str(row.tier or "–")] if tested else []
         main, *rest = (with_interval(row.score(name)) for name in shown)
-        seeds = [_seeds(row)] if several else []
-        lines.append([rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *marks])
-    return header, lines
+        tier, seeds, last = [str(row.tier or "–")] * tested, [_seeds(row)] * several, [escape("; ".join(row.marks))] * marked
+        lines.append([rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *last])
+    return Part(board.task, _about(board, shown), header, lines, ("rank", "tier", "n"))
 
 
-def _about_all(overview: Overview) -> str:
+def _overview(overview: Overview, escape: Callable[[str], str], scores: bool) -> Part:
+    """A line for each model."""
     tasks, averaged = len(overview.tasks), len(overview.averaged)
     of = "" if tasks == averaged else f" of the {averaged} that are scored in points"
-    return f"all {tasks} tasks: by mean win rate over each model's own tasks; averages{of} only where no score is missing"
-
-
-def _overview(overview: Overview, escape: Callable[[str], str], *, scores: bool = False) -> tuple[list[str], list[list[str]]]:
-    """The header, and a line of cells for each model.
-
-    scores: with its main score on every task
-    """
-    header = [*OVERVIEW_TEXTS, "tasks", "win rate", "mean rank", "average", *(map(escape, overview.tasks) if scores else ())]
-    lines = []
+    about = f"all {tasks} tasks: by mean win rate over each model's own tasks; averages{of} only where no score is missing"
+    right, lines = ("tasks", "win rate", "mean rank", "average"), []
+    header = ["model", "family", "protocol", *right, *(map(escape, overview.tasks) if scores else ())]
     for s in overview.standings:
-        count = f"{len(s.cells)} of {len(overview.tasks)}" if len(s.cells) < len(overview.tasks) else str(len(s.cells))
-        average = {"value": s.average, "low": s.low, "high": s.high, "unit": "points"}
-        found = [_cell(s, task) for task in overview.tasks] if scores else []
+        count = f"{len(s.cells)} of {tasks}" if len(s.cells) < tasks else str(tasks)
+        average = with_interval({"value": s.average, "low": s.low, "high": s.high, "unit": "points"})
+        rows = [s.cells.get(task) for task in overview.tasks] if scores else []
+        found = ["–" if row is None else with_interval(row.score(row.main)) for row in rows]
         rate = "–" if s.win_rate is None else f"{s.win_rate:.1f} %"
-        who = [escape(s.model), escape(s.family), escape(s.protocol + (f"; best of several on {s.several}" if s.several else ""))]
-        lines.append([*who, count, rate, f"{s.mean_rank:.2f}", with_interval(average), *found])
-    return header, lines
-
-
-def _cell(standing: Standing, task: str) -> str:
-    row = standing.cells.get(task)
-    return "–" if row is None else with_interval(row.score(row.main))
+        who = [s.model, s.family, s.protocol + (f"; best of several on {s.several_runs}" if s.several_runs else "")]
+        lines.append([*map(escape, who), count, rate, f"{s.mean_rank:.2f}", average, *found])
+    return Part("", about, header, lines, right)
 
 
 def rank(row: Row) -> str:
@@ -276,10 +269,9 @@ def rank(row: Row) -> str:
 def _seeds(row: Row) -> str:
     """5: ±0.31 [87.7, 88.5]: how far the main score moves from seed to seed; nothing of other examples."""
     spread = row.spread(row.main)
-    if spread is None or spread.deviation is None:
+    if spread is None:
         return "–" if row.recipe is None else str(len(row.results))
-    low_high = f"{spread.low:.4g}, {spread.high:.4g}"
-    return f"{spread.n}: ±{spread.deviation:.2g} [{low_high}]"
+    return f"{spread.n}: ±{spread.deviation:.2g} [{spread.low:.4g}, {spread.high:.4g}]"
 
 
 def shown_scores(board: Board) -> list[ScoreName]:
@@ -288,30 +280,30 @@ def shown_scores(board: Board) -> list[ScoreName]:
     return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
 
 
-def _fitting(board: Board, width: int) -> tuple[list[ScoreName], list[list[str]], list[int]]:
-    """The scores that a terminal has room for, the columns (the header first) and their widths.
+def _fitting(board: Board, width: int) -> tuple[Part, list[list[str]], list[int]]:
+    """The board with the scores that a terminal has room for, its columns and their widths.
 
     The last scores go first. Then marks and texts are wrapped between words, and names of models after their signs.
     """
     shown = shown_scores(board)
     while True:
-        header, lines = _cells(board, shown, printable)
-        columns = [list(column) for column in zip(header, *lines, strict=True)]
-        widths = [max(map(_length, column)) for column in columns]
+        part = _board(board, shown, printable)
+        columns, widths = _columns(part)
         least = [max(_length(word) for cell in column for word in (cell.split() or [""])) for column in columns]
-        marks = [len(columns) - 1] if header[-1] == "marks" else []
+        marks = [len(columns) - 1] if part.header[-1] == "marks" else []
         excess = sum(widths) + GAP * (len(columns) - 1) - width
         if len(shown) == 1 or excess <= sum(max(0, widths[i] - max(least[i], MARKS_WIDTH)) for i in marks):
             break
         shown = shown[:-1]
-    model = header.index("model")
+    model = part.header.index("model")
     least[model] = min(widths[model], NAME_WIDTH)
     for i in (*marks, model, *range(len(columns))):
         cut = max(0, min(excess, widths[i] - least[i]))
         widths[i], excess = widths[i] - cut, excess - cut
     for _ in range(excess):  # a terminal too narrow for its words
         widths[widths.index(max(widths))] -= 1
-    return shown, columns, widths
+    columns[model] = [_broken(name, widths[model]) for name in columns[model]]
+    return part, columns, widths
 
 
 def _broken(name: str, width: int) -> str:
@@ -355,3 +347,20 @@ def escape_markdown(text: str) -> str:
 def _latex(text: str) -> str:
     named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "↓": r"$\downarrow$"}
     return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))
+
+
+FORMATS = {"table": table, "markdown": markdown, "csv": csv, "json": json, "latex": latex}
+
+
+def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:
+    """The ranked runs of each task as text.
+
+    form: one of FORMATS; a table is as wide as the terminal
+    registry: whose metrics make ranks and tiers of the runs' statistics; None: ranks are those of the scores alone
+
+    raises: InputError for another form; DataError for a result that lacks what its schema demands
+    """
+    if form not in FORMATS:
+        raise InputError(f"there is no format {form!r}", f"there are: {', '.join(FORMATS)}")
+    boards = make_boards(results, registry)
+    return FORMATS[form](boards, make_overview(boards))

@@ -20,8 +20,6 @@ class Standing:
     protocol: str
     cells: Mapping[str, Row]
     """task → its row; a task that it was not run on is missing, and never counts as 0"""
-    several: int
-    """How many of these are the best ranked of several runs that differ in their settings."""
     mean_rank: float
     """Over the tasks that it was run on, ties in the middle."""
     win_rate: float | None
@@ -31,6 +29,8 @@ class Standing:
     low: float | None
     high: float | None
     """Of the average, for other examples of the same tasks."""
+    several_runs: int
+    """On how many tasks its row is the best ranked of several runs that differ in their settings."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _standing(
             wins.append((len(places) - ahead - level + (level - 1) / 2) / (len(places) - 1))
     average, low, high = _average([cells[t].score(boards[t].main) for t in averaged if t in cells], len(averaged))
     return Standing(
-        model=model, family=family, protocol=protocol, cells=cells, several=sum(len(found) > 1 for found in rows.values()),
+        model=model, family=family, protocol=protocol, cells=cells, several_runs=sum(len(found) > 1 for found in rows.values()),
         mean_rank=sum(ranks) / len(ranks), win_rate=100 * sum(wins) / len(wins) if wins else None,
         average=average, low=low, high=high,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError
 from plmtasks.results import CLUSTER, Result
+from plmtasks.statistics import Ranking, by_cluster, compare_pairs, rank
 from plmtasks.store import columns, rows
 
 if TYPE_CHECKING:
@@ -12,13 +13,12 @@ if TYPE_CHECKING:
 
     from plmtasks.hooks import Registry
     from plmtasks.metric import Metric
-    from plmtasks.statistics import Ranking
 
 TOLERANCE = 1e-6
 """By which a score may differ from what its rows give: sums in another order."""
 
 
-def ranking(groups: Sequence[Sequence[Result]], main: tuple[str, str], registry: "Registry") -> "Ranking":
+def ranking(groups: Sequence[Sequence[Result]], main: tuple[str, str], registry: "Registry") -> Ranking:
     """The tests of all pairs, by the main score.
 
     groups: the runs of each row, all on the same examples
@@ -28,14 +28,12 @@ def ranking(groups: Sequence[Sequence[Result]], main: tuple[str, str], registry:
     """
     import numpy as np
 
-    from plmtasks import statistics
-
     name, score = main
     results = [result for group in groups for result in group]
     stacked, metric = _stacked(results, main, registry)
     ends = np.cumsum([len(group) for group in groups])
     members = [range(end - len(group), end) for end, group in zip(ends.tolist(), groups, strict=True)]
-    return statistics.rank(
+    return rank(
         stacked, metric.reduce, score, groups=members,
         higher_is_better=bool(results[0].record["scores"][name][score]["higher_is_better"]),
     )  # fmt: skip
@@ -49,17 +47,13 @@ def differences(
     results: on the same examples; pairs: positions in them
     raises: as `ranking`
     """
-    from plmtasks import statistics
-
     stacked, metric = _stacked(results, main, registry)
-    return statistics.compare_pairs(stacked, metric.reduce, main[1], pairs)
+    return compare_pairs(stacked, metric.reduce, main[1], pairs)
 
 
 def _stacked(results: Sequence[Result], main: tuple[str, str], registry: "Registry") -> "tuple[NDArray[Any], Metric]":
     """The rows of all runs, one a cluster, (n, m, k); and the metric that they are of."""
     import numpy as np
-
-    from plmtasks import statistics
 
     name, score = main
     first = rows(results[0], name, registry)
@@ -78,4 +72,4 @@ def _stacked(results: Sequence[Result], main: tuple[str, str], registry: "Regist
         raise DataError(
             str(results[i].folder), f"rows that give the score {said[i]:g}", f"{found[i]:g}", "plmtasks results verify"
         )
-    return statistics.by_cluster(stacked, first.clusters), metric
+    return by_cluster(stacked, first.clusters), metric

@@ -3,9 +3,9 @@
 from . import breakdown, calibration, overlap
 from .asked import Asked
 from .breakdown import brief
-from .metrics import bound_metrics, main_score, proportions
+from .metrics import bound_metrics, main_score, proportions, shared_clusters
 from .overlap import find
-from .scores import Scored, Submission, main_value, score, score_file
+from .scores import Scored, Submission, score, score_file
 
 __all__ = [
     "Asked",
@@ -17,9 +17,9 @@ __all__ = [
     "calibration",
     "find",
     "main_score",
-    "main_value",
     "overlap",
     "proportions",
     "score",
     "score_file",
+    "shared_clusters",
 ]

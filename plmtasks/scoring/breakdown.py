@@ -30,14 +30,10 @@ def record(metrics: Sequence[Metric], examples: Sequence[Example], scored: Score
     names = sorted(name for name, count in counts.items() if count >= LEAST)
     members = {name: np.array([name in e.slices for e in examples], dtype=bool) & kept for name in names}
     slices = {name: _slice(metrics, examples, scored, inside) for name, inside in members.items()}
+    value = {name: s["scores"][metrics[0].name][main_score(metrics[0])]["value"] for name, s in slices.items()}
     groups = {}
     for what in dict.fromkeys(map(dimension, names)):
-        value = {
-            name: s["scores"][metrics[0].name][main_score(metrics[0])]["value"]
-            for name, s in slices.items()
-            if dimension(name) == what
-        }
-        chosen = [name for name, v in value.items() if v is not None]
+        chosen = [name for name in names if dimension(name) == what and value[name] is not None]
         if len(chosen) > 1:
             groups[what] = _gap(metrics[0], examples, scored, {name: members[name] for name in chosen})
     return {"slices": slices, "groups": groups}

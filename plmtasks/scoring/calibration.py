@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..examples import Example, Prediction
 from ..metric import Metric
 from ..statistics import SLICE_RESAMPLES, bootstrap
-from .metrics import proportions
+from .metrics import proportions, shared_clusters
 from .scores import Scored
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def record(
         return None
     of, correct = right
     confidence = np.array([p.scores[CONFIDENCE] for p in answered])
-    clusters = [examples[i].cluster or examples[i].id for i in kept]
-    shared = clusters if len(set(clusters)) < len(clusters) else None
+    shared = shared_clusters([examples[i] for i in kept])
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
     record = {"of": of, "examples": len(answered), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
     brier = _brier([examples[i] for i in kept], answered, labels)
     if brier is not None:
-        ends = bootstrap(brier, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
+        found = bootstrap(brier, lambda sums: {"mean": sums[..., 0] / sums[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES)
+        ends = found["mean"]
         record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
     return record
 
@@ -112,10 +112,6 @@ def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
     import numpy as np
 
     return {"ece": np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1]}
-
-
-def _mean(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
-    return {"mean": totals[..., 0] / totals[..., 1]}
 
 
 def _brier(examples: Sequence[Example], predictions: Sequence[Prediction], labels: Sequence[str]) -> "NDArray[Any] | None":

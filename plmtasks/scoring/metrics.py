@@ -2,28 +2,23 @@
 
 from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..examples import Example
+from ..hooks import Registry
 from ..metric import Metric
 from ..task import Task
 
-if TYPE_CHECKING:
-    from ..hooks import Registry
 
-
-def bound_metrics(task: Task, more: Sequence[str], registry: "Registry") -> list[Metric]:
+def bound_metrics(task: Task, more: Sequence[str], registry: Registry) -> list[Metric]:
     """The task's metrics and further ones, each once.
 
     raises: UnknownNameError, PluginError, InputError if none gives the main score, and whatever a provider finds wrong
     """
     bound = [registry.metric(name).bind(task) for name in dict.fromkeys((*task.metrics, *more))]
     metrics = list({metric.name: metric for metric in bound}.values())
-    return _led(metrics, task) if task.main else metrics
-
-
-def _led(metrics: Sequence[Metric], task: Task) -> list[Metric]:
-    """The metrics, the one first that gives the task's main score."""
+    if not task.main:
+        return metrics
     first = next((metric for metric in metrics if task.main in metric.scores()), None)
     if first is None:
         known = ", ".join(name for metric in metrics for name in metric.scores())
@@ -42,3 +37,9 @@ def proportions(metric: Metric) -> dict[str, int]:
     """The scores that are means of a column, with its position."""
     columns = list(metric.columns())
     return {name: columns.index(info.mean_of) for name, info in metric.scores().items() if info.mean_of is not None}
+
+
+def shared_clusters(examples: Sequence[Example]) -> list[str] | None:
+    """What each example shares with others, or has alone; None where nothing is shared."""
+    clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
+    return clusters if len(set(clusters)) < len(clusters) else None

@@ -1,9 +1,8 @@
 """Predictions and references in, scores with their intervals out."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +10,14 @@ from ..config import Source
 from ..data import refuse_unknown, warn_flaws
 from ..errors import DataError, InputError, MetricError
 from ..examples import Example, Prediction
-from ..hooks import owner
+from ..hooks import Registry, owner
 from ..metric import Metric
+from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
-from .metrics import bound_metrics, main_score, proportions
+from .metrics import bound_metrics, proportions, shared_clusters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from ..hooks import Registry
-
-RESAMPLES = 10_000
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +57,14 @@ def score(
     blocks = []
     for metric in metrics:
         rows = _statistics(metric, answered, chosen)
-        scores[metric.name] = score_rows(metric, rows, chosen, resamples, partial(_computed, metric, answered, chosen))
+        scores[metric.name] = score_rows(metric, rows, chosen, resamples, answered)
         columns += [f"{metric.name}:{column}" for column in metric.columns()]
         block = np.full((len(examples), rows.shape[1]), np.nan)
         block[kept] = rows
         blocks.append(block)
-    return Scored(
-        scores=scores, columns=columns, rows=np.hstack(blocks) if blocks else np.zeros((len(examples), 0)),
-        signatures={metric.name: metric.signature() for metric in metrics},
-    )  # fmt: skip
+    signatures = {metric.name: metric.signature() for metric in metrics}
+    rows = np.hstack([np.zeros((len(examples), 0)), *blocks])
+    return Scored(scores=scores, columns=columns, rows=rows, signatures=signatures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +79,7 @@ class Submission:
     """Further ones beside the task's own."""
 
 
-def score_file(registry: "Registry", name: str, source: Source, given: Submission) -> Scored:
+def score_file(registry: Registry, name: str, source: Source, given: Submission) -> Scored:
     """Scores of a file of predictions.
 
     source: the references
@@ -130,12 +124,6 @@ def _with_no_answer(
     }
 
 
-def main_value(scored: Scored, metrics: Sequence[Metric]) -> float:
-    """The main score, by which checkpoints are chosen; nan where it is not defined."""
-    value = scored.scores[metrics[0].name][main_score(metrics[0])]["value"]
-    return math.nan if value is None else value
-
-
 def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
     import numpy as np
 
@@ -158,39 +146,25 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     return rows
 
 
-def _computed(
-    metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example], positions: "NDArray[Any]"
-) -> Mapping[str, float]:
-    return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
-
-
 def score_rows(
-    metric: Metric,
-    rows: "NDArray[Any]",
-    examples: Sequence[Example],
-    resamples: int,
-    anew: "Callable[[NDArray[Any]], Mapping[str, float]] | None" = None,
+    metric: Metric, rows: "NDArray[Any]", examples: Sequence[Example], resamples: int, predictions: Sequence[Prediction] = ()
 ) -> dict[str, dict[str, Any]]:
     """The scores of these rows, one an example, each with value, ends and what it means.
 
-    anew: positions of examples → the scores that are no function of the rows
+    predictions: for the scores that are no function of the rows, which are left out without
     """
-    import numpy as np
 
-    from ..statistics import bootstrap, bootstrap_computed
+    def anew(positions: "Iterable[int]") -> Mapping[str, float]:
+        return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
 
-    infos = metric.scores()
-    clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
-    values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()}
-    further = anew(np.arange(len(examples))) if anew is not None and examples else {}
-    values.update(further)
+    infos, further = metric.scores(), anew(range(len(examples))) if predictions else {}
+    values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()} | dict(further)
     intervals = {}
     if resamples:
-        shared = clusters if len(set(clusters)) < len(clusters) else None
-        means = proportions(metric)
-        intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples, level=LEVEL)
-        if anew is not None and any(infos[name].resampled for name in further):
-            intervals |= bootstrap_computed(anew, len(examples), shared, level=LEVEL)
+        shared, means = shared_clusters(examples), proportions(metric)
+        intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples)
+        if any(infos[name].resampled for name in further):
+            intervals |= bootstrap_computed(anew, len(examples), shared)
     scores = {}
     for name, info in infos.items():
         interval = intervals.get(name) if info.resampled else None

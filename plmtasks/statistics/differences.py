@@ -53,35 +53,32 @@ def compare(  # noqa: PLR0913  two runs, and options that can be left out
 
     both = np.stack([first, second], axis=1).astype(np.float64)
     rows = by_cluster(both, clusters)
-    points = reduce(rows.sum(axis=0))
+    total = rows.sum(axis=0)
     drawn = resampled(rows, reduce, resamples=resamples, seed=seed)
-    exchanged = reduce(_exchanged(rows, resamples, seed))
+    moved = coins(rows[:, 1] - rows[:, 0], resamples, seed)
+    exchanged = reduce(np.stack([total[0] + moved, total[1] - moved], axis=1))
     found = {}
-    for score, values in points.items():
+    for score, values in reduce(total).items():
         value = float(values[0] - values[1])
         if math.isnan(value):
             continue
-        others = drawn[score][:, 0] - drawn[score][:, 1]
-        others = others[np.isfinite(others)]
-        low, high = np.quantile(others, ((1 - level) / 2, (1 + level) / 2)) if len(others) else (None, None)
+        low, high, p_bootstrap = _drawn(value, drawn[score][:, 0] - drawn[score][:, 1], level)
         swapped = exchanged[score][:, 0] - exchanged[score][:, 1]
-        column = (proportions or {}).get(score)
+        ends = [None, None] if math.isnan(low) else [low, high]
         deviation = _deviation(rows, reduce, score)
+        effect, effect_low, effect_high = (None if end is None or not deviation else end / deviation for end in (value, *ends))
         found[score] = Difference(
-            value=value, low=_float(low), high=_float(high), p=pair_p(rows, reduce, score),
-            p_bootstrap=_share(np.abs(others - value), value),
+            value=value, low=ends[0], high=ends[1], p=pair_p(rows, reduce, score), p_bootstrap=p_bootstrap,
             p_randomization=_share(np.abs(swapped[np.isfinite(swapped)]), value),
-            p_mcnemar=_mcnemar_of(both, column, len(rows)) if column is not None else None,
-            effect=value / deviation if deviation else None,
-            effect_low=_float(low) / deviation if deviation and low is not None else None,
-            effect_high=_float(high) / deviation if deviation and high is not None else None,
+            p_mcnemar=_mcnemar_of(both, (proportions or {}).get(score), len(rows)),
+            effect=effect, effect_low=effect_low, effect_high=effect_high,
         )  # fmt: skip
     return found
 
 
-def compare_pairs(  # noqa: PLR0913  many runs, and options that can be left out
+def compare_pairs(
     rows: "NDArray[Any]", reduce: "Reduce", score: str, pairs: Sequence[tuple[int, int]], *,
-    resamples: int = 2_000, level: float = 0.95, seed: int = 0,
+    resamples: int = 2_000,
 ) -> "list[tuple[float, float, float, float]]":  # fmt: skip
     """How the runs of each pair differ in one score, all pairs by the same resamples: a second look at hundreds is cheap.
 
@@ -94,23 +91,21 @@ def compare_pairs(  # noqa: PLR0913  many runs, and options that can be left out
     import numpy as np
 
     points = np.asarray(reduce(rows.sum(axis=0))[score])
-    drawn = resampled(rows.astype(np.float64, copy=False), reduce, resamples=resamples, seed=seed)[score]
+    drawn = resampled(rows.astype(np.float64, copy=False), reduce, resamples=resamples)[score]
     found = []
-    for start in range(0, len(pairs), 256):
-        first, second = np.array(pairs[start : start + 256]).T
-        values, others = points[first] - points[second], drawn[:, first] - drawn[:, second]
-        ends = np.quantile(others, ((1 - level) / 2, (1 + level) / 2), axis=0)
-        for i in range(len(values)):
-            value, sample, low, high = float(values[i]), others[:, i], float(ends[0, i]), float(ends[1, i])
-            if math.isnan(low):  # resamples in which the score is not defined are left out
-                sample = sample[np.isfinite(sample)]
-                low, high = np.quantile(sample, ((1 - level) / 2, (1 + level) / 2)).tolist() if len(sample) else (low, high)
-            found.append((value, low, high, _share(np.abs(sample - value), value)))
+    for first, second in pairs:
+        value = float(points[first] - points[second])
+        found.append((value, *_drawn(value, drawn[:, first] - drawn[:, second])))
     return found
 
 
-def _float(value: Any) -> Any:
-    return None if value is None else float(value)
+def _drawn(value: float, others: "NDArray[Any]", level: float = 0.95) -> tuple[float, float, float]:
+    """The ends of a difference's interval by its resamples, nan where none is defined; and its `p_bootstrap`."""
+    import numpy as np
+
+    others = others[np.isfinite(others)]
+    low, high = np.quantile(others, ((1 - level) / 2, (1 + level) / 2)).tolist() if len(others) else (math.nan, math.nan)
+    return low, high, _share(np.abs(others - value), value)
 
 
 def _share(distances: "NDArray[Any]", value: float) -> float:
@@ -119,36 +114,21 @@ def _share(distances: "NDArray[Any]", value: float) -> float:
     return float((reached + 1) / (len(distances) + 1))
 
 
-def _exchanged(rows: "NDArray[Any]", trials: int, seed: int) -> "NDArray[Any]":
-    """Totals of both runs after the rows of each example were exchanged by a coin.
-
-    rows: (n, 2, k)
-    returns: (trials, 2, k)
-    """
-    import numpy as np
-
-    moved = rows[:, 1] - rows[:, 0]
-    shift = coins(moved, trials, seed)
-    total = rows.sum(axis=0)
-    return np.stack([total[0] + shift, total[1] - shift], axis=1)
-
-
 def _deviation(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> float | None:
     """The standard deviation of what single rows contribute to the difference, by the jackknife."""
     import numpy as np
 
-    left_out = np.concatenate(list(leave_one_out(rows, reduce, score)))
+    left_out = leave_one_out(rows, reduce, score)
     contributions = (len(rows) - 1) * (left_out[:, 0] - left_out[:, 1])
     contributions = contributions[np.isfinite(contributions)]
     deviation = float(contributions.std(ddof=1)) if len(contributions) > 1 else 0.0
     return deviation if deviation > 1e-12 else None
 
 
-def _mcnemar_of(both: "NDArray[Any]", column: int, independent: int) -> float | None:
+def _mcnemar_of(both: "NDArray[Any]", column: int | None, independent: int) -> float | None:
     import numpy as np
 
-    values = both[:, :, column]
-    if independent != len(both) or not np.isin(values, (0.0, 1.0)).all():
+    if column is None or independent != len(both) or not np.isin(values := both[:, :, column], (0.0, 1.0)).all():
         return None
     return mcnemar(int((values[:, 0] > values[:, 1]).sum()), int((values[:, 0] < values[:, 1]).sum()))
 
@@ -158,13 +138,6 @@ def mcnemar(first_only: int, second_only: int) -> float:
 
     source: McNemar (1947), Psychometrika 12; the binomial form
     """
-    n = first_only + second_only
-    if not n:
-        return 1.0
-    tail = sum(math.comb(n, i) for i in range(min(first_only, second_only) + 1))
-    return min(1.0, float(2 * tail / 2**n) if n < 1000 else math.exp(math.log(2 * tail) - n * math.log(2)))
+    from scipy.special import bdtr
 
-
-def randomization(differing: int) -> float:
-    """The least two-sided p-value that exchanging answers can give where so many examples differ."""
-    return min(1.0, 2.0 ** (1 - differing))
+    return min(1.0, 2 * float(bdtr(min(first_only, second_only), first_only + second_only, 0.5)))

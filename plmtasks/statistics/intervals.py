@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
-from .resampling import by_cluster, draws, leave_one_out, resampled
+from .resampling import by_cluster, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .resampling import Reduce
 
-Method = Literal["wilson", "percentile bootstrap", "BCa bootstrap", "none"]
+Method = Literal["wilson", "percentile bootstrap", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,6 @@ NO_INTERVAL = Interval(low=None, high=None, method="none")
 def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all be left out
     statistics: "NDArray[Any]", reduce: "Reduce", *, clusters: "Sequence[Any] | NDArray[Any] | None" = None,
     proportions: Mapping[str, int] | None = None, resamples: int = 10_000, level: float = 0.95, seed: int = 0,
-    method: Literal["percentile bootstrap", "BCa bootstrap"] = "percentile bootstrap",
 ) -> dict[str, Interval]:  # fmt: skip
     """The interval of each score that `reduce` makes of the summed statistics.
 
@@ -40,11 +39,10 @@ def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all b
     clusters: for each example what it shares with others; whole clusters are drawn
     proportions: score → the column whose mean it is, on any scale; if the column's rows are all 0 or 1, it gets
         Wilson's interval, which does not collapse where they are all equal
-    method: BCa corrects bias and skewness, by the scores without each example in turn
 
     The same seed gives the same intervals, whatever the number of threads.
 
-    source: Efron and Tibshirani (1993), chapters 13 and 14; Wilson (1927)
+    source: Efron and Tibshirani (1993), chapter 13; Wilson (1927)
     """
     import numpy as np
 
@@ -66,8 +64,7 @@ def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all b
     if found.keys() != points.keys():
         drawn = resampled(rows[:, None], reduce, resamples=resamples, seed=seed)
         for score in points.keys() - found.keys():
-            corrected = None if method == "percentile bootstrap" else (rows, reduce, score)
-            found[score] = _interval(drawn[score][:, 0], float(points[score]), level, corrected)
+            found[score] = _interval(drawn[score][:, 0], float(points[score]), level)
     return {score: found[score] for score in points}
 
 
@@ -88,7 +85,9 @@ def bootstrap_computed(
     if count < 2:
         return dict.fromkeys(points, NO_INTERVAL)
     values: dict[str, list[float]] = {score: [] for score in points}
-    for drawn in draws(count, resamples, seed):
+    random = np.random.Generator(np.random.SFC64(seed))
+    for _ in range(resamples):
+        drawn = random.integers(0, count, count)
         chosen = drawn if positions is None else np.concatenate([positions[i] for i in drawn])
         for score, value in compute(chosen).items():
             values[score].append(value)
@@ -120,42 +119,12 @@ def wilson(p: float, n: int, level: float = 0.95) -> tuple[float, float]:
     return (0.0 if p == 0 else centre - half), (1.0 if p == 1 else centre + half)
 
 
-def _interval(
-    drawn: "NDArray[Any]", point: float, level: float, corrected: "tuple[NDArray[Any], Reduce, str] | None" = None
-) -> Interval:
-    """The middle `level` of the resampled scores, or its correction by the jackknife of these rows."""
+def _interval(drawn: "NDArray[Any]", point: float, level: float) -> Interval:
+    """The middle `level` of the resampled scores."""
     import numpy as np
 
     defined = drawn[~np.isnan(drawn)]
     if np.isnan(point) or not len(defined):
         return NO_INTERVAL
-    ends = np.array([(1 - level) / 2, (1 + level) / 2])
-    method: Method = "percentile bootstrap"
-    if corrected is not None and (moved := _bca(defined, point, ends, *corrected)) is not None:
-        ends, method = moved, "BCa bootstrap"
-    low, high = np.quantile(defined, ends)
-    if not np.isfinite([low, high]).all():
-        return NO_INTERVAL
-    return Interval(low=float(low), high=float(high), method=method)
-
-
-def _bca(
-    defined: "NDArray[Any]", point: float, ends: "NDArray[Any]", rows: "NDArray[Any]", reduce: "Reduce", score: str
-) -> "NDArray[Any] | None":
-    """The quantiles that BCa takes in place of `ends`; None where all resamples lie on one side of the point.
-
-    source: Efron and Tibshirani (1993), equations 14.9 to 14.15; ties count half
-    """
-    import numpy as np
-    from scipy.special import ndtr, ndtri
-
-    below = np.mean(defined < point) + np.mean(defined == point) / 2
-    left_out = np.concatenate(list(leave_one_out(rows[:, None], reduce, score)))[:, 0]
-    deviations = np.nanmean(left_out) - left_out[~np.isnan(left_out)]
-    spread = (deviations**2).sum()
-    if not 0 < below < 1 or not spread > 0:
-        return None
-    bias, acceleration = ndtri(below), (deviations**3).sum() / (6 * spread**1.5)
-    z = bias + ndtri(ends)
-    moved: NDArray[Any] = ndtr(bias + z / (1 - acceleration * z))
-    return moved
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return Interval(low=low, high=high, method="percentile bootstrap") if np.isfinite([low, high]).all() else NO_INTERVAL

@@ -61,10 +61,8 @@ def rank(
     """
     import numpy as np
 
-    with one_thread():
-        values, contributions = _contributions(rows, reduce, score, groups)
-        values = values if higher_is_better else -values
-        tests = _Tests(values, contributions, _fingerprints(rows, groups), level)
+    tests = _Tests(rows, reduce, score, groups, level)
+    values = tests.values if higher_is_better else -tests.values
     better = np.zeros(len(values), dtype=np.int64)
     worse = np.zeros(len(values), dtype=np.int64)
     order = np.lexsort((np.arange(len(values)), -values))
@@ -105,9 +103,7 @@ def pair_p(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> float:
 
     rows: (n, 2, k) statistics of n independent examples (or clusters)
     """
-    with one_thread():
-        values, contributions = _contributions(rows, reduce, score, None)
-        return float(_Tests(values, contributions, _fingerprints(rows, None), 0.05).p(0, 1, exactly=True)[0])
+    return float(_Tests(rows, reduce, score).p(0, 1, exactly=True)[0])
 
 
 def _contributions(
@@ -121,7 +117,7 @@ def _contributions(
 
     n = len(rows)
     values = np.asarray(reduce(rows.sum(axis=0))[score], dtype=np.float64)
-    without = np.concatenate(list(leave_one_out(rows, reduce, score)))
+    without = leave_one_out(rows, reduce, score)
     # where the score is not defined without an example, that example is taken to say nothing
     without = np.where(np.isnan(without), values, without)
     moved = (without.mean(axis=0) - without) * ((n - 1) / n) ** 0.5
@@ -147,20 +143,29 @@ def _fingerprints(rows: "NDArray[Any]", groups: Sequence[Sequence[int]] | None) 
 class _Tests:
     """The tests of all pairs of runs at one level."""
 
-    def __init__(self, values: "NDArray[Any]", contributions: "NDArray[Any]", marks: "NDArray[Any]", level: float) -> None:
-        """values: (g,); contributions, marks: (n, g)"""
+    def __init__(
+        self,
+        rows: "NDArray[Any]",
+        reduce: "Reduce",
+        score: str,
+        groups: Sequence[Sequence[int]] | None = None,
+        level: float = 0.05,
+    ) -> None:
+        """As of `rank`."""
         from scipy.special import stdtrit
 
-        self.values, self.marks, self.level = values, marks, level
-        self.freedom = max(len(marks) - 1, 1)
-        self.pairs = max(len(values) * (len(values) - 1) // 2, 1)
+        with one_thread():
+            self.values, contributions = _contributions(rows, reduce, score, groups)
+            self.marks, self.covariance = _fingerprints(rows, groups), contributions.T @ contributions
+        self.level, runs = level, len(self.values)
+        self.freedom = max(len(rows) - 1, 1)
+        self.pairs = max(runs * (runs - 1) // 2, 1)
         # Student's distribution is slow to compute, and is only where it decides: no correction shows a t up to the first of
         # these, and none hides one over the second
         self.near, self.sure = -stdtrit(self.freedom, [level / 2, level / (2 * self.pairs)])
-        self.covariance = contributions.T @ contributions
         self.variances = self.covariance.diagonal()
         self.errors = self.variances**0.5
-        self.tiny = 1e-12 * max(1.0, float(abs(values).max(initial=0.0)))
+        self.tiny = 1e-12 * max(1.0, float(abs(self.values).max(initial=0.0)))
 
     def error(self, i: int, since: int = 0) -> "NDArray[Any]":
         """The standard errors of one run's differences from all since a position. (g - since,)"""

@@ -27,14 +27,21 @@ POISSON_FROM = 500
 def resampled(rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: int = 0) -> "dict[str, NDArray[Any]]":
     """The scores of several runs on the same resamples of their common examples.
 
+    Drawing rows with replacement is weighting them by how often each is drawn, so this is a matrix product.
+
     rows: float64, (n, m, k): n examples (or clusters), m runs, k statistics
     returns: each score, (resamples, m)
     """
     import numpy as np
 
     n, m, k = rows.shape
-    flat = rows.reshape(n, m * k)
-    found = [reduce(totals.reshape(-1, m, k)) for totals in _totals(flat, resamples, seed)]
+    # Sums of integers under 2^24 are exact in float32, in any order, and take half the time.
+    whole = bool((rows == np.rint(rows)).all()) and float(np.abs(rows).max(initial=0)) * n < 2**24
+    weighted, found = rows.reshape(n, m * k).astype(np.float32 if whole else np.float64), []
+    for counts in _counts(n, resamples, seed, max(1, CHUNK // max(n, m * k))):
+        with one_thread():
+            totals = counts.astype(weighted.dtype, copy=False) @ weighted
+        found.append(reduce(totals.astype(np.float64, copy=False).reshape(-1, m, k)))
     return {score: np.concatenate([chunk[score] for chunk in found]) for score in found[0]}
 
 
@@ -66,34 +73,6 @@ def resampled_parts(
             totals = np.stack([counts[:, positions].astype(np.float64) @ own for positions, own in sums], axis=1)
         found.append(reduce(totals))
     return {score: np.concatenate([chunk[score] for chunk in found]) for score in found[0]}
-
-
-def resample_totals(rows: "NDArray[Any]", resamples: int, seed: int = 0) -> "NDArray[Any]":
-    """Sums of the rows of each resample.
-
-    rows: float64, (n, k)
-    returns: float64, (resamples, k)
-    """
-    import numpy as np
-
-    return np.concatenate(list(_totals(rows, resamples, seed)))
-
-
-def _totals(rows: "NDArray[Any]", resamples: int, seed: int) -> "Iterator[NDArray[Any]]":
-    """The same, some resamples at a time.
-
-    Drawing rows with replacement is weighting them by how often each is drawn, so this is a matrix product.
-    """
-    import numpy as np
-
-    # Sums of integers under 2^24 are exact in float32, in any order, and take half the time.
-    whole = bool((rows == np.rint(rows)).all()) and float(np.abs(rows).max(initial=0)) * len(rows) < 2**24
-    weighted = rows.astype(np.float32 if whole else np.float64)
-    size = max(1, CHUNK // max(rows.shape))
-    for counts in _counts(len(rows), resamples, seed, size):
-        with one_thread():
-            totals = counts.astype(weighted.dtype, copy=False) @ weighted
-        yield totals.astype(np.float64, copy=False)
 
 
 def _counts(n: int, resamples: int, seed: int, size: int) -> "Iterator[NDArray[Any]]":
@@ -134,17 +113,17 @@ def _poisson_table(mean: float) -> "NDArray[Any]":
     return np.searchsorted(np.cumsum(terms), (np.arange(2**16) + 0.5) / 2**16).astype(np.uint8)
 
 
-def leave_one_out(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> "Iterator[NDArray[Any]]":
-    """One score of each run without each example in turn, some examples at a time.
+def leave_one_out(rows: "NDArray[Any]", reduce: "Reduce", score: str) -> "NDArray[Any]":
+    """One score of each run without each example in turn.
 
     rows: float64, (n, m, k)
-    yields: (some examples, m)
+    returns: (n, m)
     """
+    import numpy as np
+
     n, m, k = rows.shape
-    total = rows.sum(axis=0)
-    size = max(1, CHUNK // (m * k))
-    for start in range(0, n, size):
-        yield reduce(total - rows[start : start + size])[score]
+    total, size = rows.sum(axis=0), max(1, CHUNK // (m * k))
+    return np.concatenate([reduce(total - rows[start : start + size])[score] for start in range(0, n, size)])
 
 
 def by_cluster(rows: "NDArray[Any]", clusters: "Sequence[Any] | NDArray[Any] | None") -> "NDArray[Any]":
@@ -173,15 +152,6 @@ def one_thread() -> AbstractContextManager[Any]:
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
-
-
-def draws(n: int, resamples: int, seed: int = 0) -> "Iterator[NDArray[Any]]":
-    """The positions of each resample of n: for scores that are no function of a sum."""
-    import numpy as np
-
-    random = np.random.Generator(np.random.SFC64(seed))
-    for _ in range(resamples):
-        yield random.integers(0, n, n)
 
 
 def coins(rows: "NDArray[Any]", trials: int, seed: int = 0) -> "NDArray[Any]":

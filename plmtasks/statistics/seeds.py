@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LEVEL = 0.95
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
@@ -15,31 +17,26 @@ class Spread:
 
     n: int
     mean: float
-    deviation: float | None
-    """The standard deviation of one seed's score; None: there is only one."""
-    low: float | None
-    high: float | None
+    deviation: float
+    """The standard deviation of one seed's score."""
+    low: float
+    high: float
     """The interval of the mean over all seeds, by Student's t."""
 
 
-def spread(scores: Sequence[float], level: float = 0.95) -> Spread:
+def spread(scores: Sequence[float]) -> Spread:
     """Mean, deviation and interval of the scores of several seeds.
 
-    raises: ValueError if there are none
+    raises: ValueError if there are fewer than two
     """
-    if not scores:
-        raise ValueError("no scores")
-    mean = math.fsum(scores) / len(scores)
-    if len(scores) == 1:
-        return Spread(n=1, mean=mean, deviation=None, low=None, high=None)
     from scipy.special import stdtrit
 
-    deviation = statistics.stdev(scores)
-    half = float(stdtrit(len(scores) - 1, (1 + level) / 2)) * deviation / math.sqrt(len(scores))
+    deviation, mean = statistics.stdev(scores), math.fsum(scores) / len(scores)
+    half = float(stdtrit(len(scores) - 1, (1 + LEVEL) / 2)) * deviation / math.sqrt(len(scores))
     return Spread(n=len(scores), mean=mean, deviation=deviation, low=mean - half, high=mean + half)
 
 
-def seeds_apart(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> bool | None:
+def seeds_apart(a: Sequence[float], b: Sequence[float]) -> bool | None:
     """Whether the mean scores of two trainings differ by more than their seeds make them.
 
     a, b: scores of the seeds of each. Of one that has a single seed, the other's deviation is taken
@@ -59,4 +56,4 @@ def seeds_apart(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> 
     else:
         freedom = error**4 / sum(part**2 / n for part, n in parts) if error else 1.0
     difference = abs(math.fsum(a) / len(a) - math.fsum(b) / len(b))
-    return bool(difference > float(stdtrit(freedom, (1 + level) / 2)) * error)
+    return bool(difference > float(stdtrit(freedom, (1 + LEVEL) / 2)) * error)

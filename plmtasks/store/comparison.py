@@ -7,23 +7,22 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from .. import statistics
 from ..declared import task_of_config
 from ..errors import DataError, InputError, UnknownNameError
+from ..hooks import Registry
+from ..metric import Metric
 from ..results import CLUSTER, Result
-from ..task import as_run
+from ..scoring import proportions
+from ..task import Task, as_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..hooks import Registry
-    from ..metric import Metric
-    from ..statistics import Difference
-    from ..task import Task
-
 IDENTITY_DIGITS = 6
 
 
-def task_of(result: Result, registry: "Registry") -> "Task":
+def task_of(result: Result, registry: Registry) -> Task:
     """A result's task, as it was bound in the run.
 
     raises: UnknownNameError
@@ -38,15 +37,8 @@ def task_of(result: Result, registry: "Registry") -> "Task":
 def terms(record: Mapping[str, Any]) -> list[Any]:
     """What runs must have in common to be compared."""
     task, data = [record["task"]["version"], record["task"].get("declared")], record["data"]
-    return [
-        origin(record),
-        task,
-        data["split"],
-        data["fingerprint"],
-        record["primary_metric"],
-        record["signatures"],
-        _kinds(record),
-    ]
+    scored = [record["primary_metric"], record["signatures"], _kinds(record)]
+    return [origin(record), task, data["split"], data["fingerprint"], *scored]
 
 
 def origin(record: Mapping[str, Any]) -> str:
@@ -68,9 +60,8 @@ def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def reasons(one: Result, another: Result) -> list[str]:
     """Why a run cannot be compared with the first: all that differs, one by one; empty if it can be."""
-    first, other = one.record, another.record
+    first, other, found = one.record, another.record, []
     a, b = first["data"], other["data"]
-    found = []
     if first["task"]["name"] != other["task"]["name"]:
         return [f"another task: {other['task']['name']}"]
     if origin(first) != origin(other):
@@ -114,39 +105,34 @@ def _other_examples(one: Result, another: Result) -> str:
     return ", ".join(found) or "the same in another order"
 
 
-def metric_of(result: Result, name: str, registry: "Registry") -> "Metric":
+def metric_of(result: Result, name: str, registry: Registry) -> Metric:
     """The metric that gave a result's scores, as it was.
 
     raises: InputError if it is not installed in the version that counted, or may run code that is not installed
     """
-    signature = result.record["signatures"].get(name)
-    metric: Metric = registry.named("metric", name, str(result.folder)).bind(_told_of(result, registry))
+    signature, facts = result.record["signatures"].get(name), result.record["task"]
+    try:
+        told: Any = task_of(result, registry)
+    except InputError:  # of a task that is not installed the result tells what a metric needs to know
+        told = SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
+    metric: Metric = registry.named("metric", name, str(result.folder)).bind(told)
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric
-
-
-def _told_of(result: Result, registry: "Registry") -> Any:
-    """What a metric needs to know of the task; of one that is not installed, what the result tells."""
-    try:
-        return task_of(result, registry)
-    except InputError:
-        facts = result.record["task"]
-        return SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """One metric's statistics of a run."""
 
-    metric: "Metric"
+    metric: Metric
     values: "NDArray[Any]"
     """(n, k); nan where an example was skipped"""
     clusters: "NDArray[Any] | None"
     """Of each example; None: all are independent"""
 
 
-def rows(result: Result, name: str, registry: "Registry") -> Rows:
+def rows(result: Result, name: str, registry: Registry) -> Rows:
     """The statistics of a run's examples by one of its metrics.
 
     raises: InputError if the metric is not installed in the version that counted; DataError for a file that is not the result's
@@ -192,22 +178,20 @@ class Comparison:
     second: Result
     n: int
     """Examples that both answered."""
-    differences: Mapping[str, Mapping[str, "Difference"]]
+    differences: Mapping[str, Mapping[str, statistics.Difference]]
     """metric → score → the second's less the first's"""
-    slices: Mapping[str, tuple[int, "Difference | None"]]
+    slices: Mapping[str, tuple[int, statistics.Difference | None]]
     """slice → its examples, and the difference in the main score; None: it is not defined"""
     changed: Sequence[Changed] = field(repr=False)
     """The examples with another prediction; those that moved the main score farthest come first."""
 
 
-def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
+def compare(first: Result, second: Result, registry: Registry) -> Comparison:
     """The paired tests of two runs, in all and on each slice, and the examples that changed.
 
     raises: InputError if they are not comparable, or a metric is not installed; DataError for files that are not the results'
     """
     import numpy as np
-
-    from .. import statistics
 
     why = reasons(first, second)
     if why:
@@ -219,39 +203,31 @@ def compare(first: Result, second: Result, registry: "Registry") -> Comparison:
     differences, slices, changed, n = {}, {}, [], 0
     for name in first.record["scores"]:
         a, b = rows(first, name, registry), rows(second, name, registry)
-        metric, both = a.metric, ~(np.isnan(a.values).any(axis=1) | np.isnan(b.values).any(axis=1))
-        listed = list(metric.columns())
-        proportions = {s: listed.index(info.mean_of) for s, info in metric.scores().items() if info.mean_of is not None}
-        test = partial(_test, a, b, proportions)
+        both, test = ~(np.isnan(a.values).any(axis=1) | np.isnan(b.values).any(axis=1)), partial(_test, a, b)
         differences[name] = test(both)
         if name == main:
             n = int(both.sum())
-            named = dict.fromkeys(s for pair in pairs for s in pair[0]["slices"])
-            for part in named:
+            for part in dict.fromkeys(s for pair in pairs for s in pair[0]["slices"]):
                 inside = both & np.array([part in pair[0]["slices"] for pair in pairs])
                 slices[part] = (int(inside.sum()), test(inside, statistics.SLICE_RESAMPLES).get(score))
             nothing = np.full(len(pairs), np.nan)  # the score is no function of rows
-            values = [np.asarray(metric.reduce(r.values).get(score, nothing)) for r in (a, b)]
+            values = [np.asarray(a.metric.reduce(r.values).get(score, nothing)) for r in (a, b)]
             changed = list(_changed(pairs, *values))
     return Comparison(first=first, second=second, n=n, differences=differences, slices=slices, changed=changed)
 
 
-def _test(
-    a: Rows, b: Rows, proportions: Mapping[str, int], chosen: "NDArray[Any]", resamples: int = 10_000
-) -> "dict[str, Difference]":
-    from .. import statistics
-
+def _test(a: Rows, b: Rows, chosen: "NDArray[Any]", resamples: int = statistics.RESAMPLES) -> dict[str, statistics.Difference]:
     if chosen.sum() < 2:
         return {}
     return statistics.compare(
-        b.values[chosen], a.values[chosen], a.metric.reduce, proportions=proportions, resamples=resamples,
+        b.values[chosen], a.values[chosen], a.metric.reduce, proportions=proportions(a.metric), resamples=resamples,
         clusters=a.clusters[chosen] if a.clusters is not None else None,
     )  # fmt: skip
 
 
 def _changed(
     pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]], before: "NDArray[Any]", after: "NDArray[Any]"
-) -> "Iterator[Changed]":
+) -> Iterator[Changed]:
     import numpy as np
 
     moved = np.nan_to_num(np.abs(after - before))

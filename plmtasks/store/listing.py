@@ -31,19 +31,13 @@ def row(run: Run) -> dict[str, Any]:
     return told
 
 
-def _score(row: dict[str, Any]) -> str:
-    if row["state"] != "finished":
-        return row["damage"] or "not finished"
-    if row["value"] is None:
-        return f"{row['score']} –"
-    interval = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
-    return f"{row['score']} {row['value']:.2f}{interval}"
-
-
 def cell(row: dict[str, Any], name: str) -> str:
     """One column of the list, as text."""
     if name == "score":
-        return _score(row)
+        if row["state"] != "finished":
+            return row["damage"] or "not finished"
+        interval = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
+        return f"{row['score']} –" if row["value"] is None else f"{row['score']} {row['value']:.2f}{interval}"
     if name == "size":
         return size(row["bytes"])
     if name == "finished":

@@ -1,12 +1,12 @@
 """Folders of runs: what is in them, merged, and tidied."""
 
-import fnmatch
 import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -49,11 +49,15 @@ class Run:
 
     @property
     def task(self) -> str:
-        return self.result.task if self.result else str(self.config.get("identity", {}).get("task", {}).get("name", "?"))
+        return self._named("task")
 
     @property
     def model(self) -> str:
-        return self.result.model if self.result else str(self.config.get("identity", {}).get("model", {}).get("name", "?"))
+        return self._named("model")
+
+    def _named(self, what: str) -> str:
+        told = self.result.record if self.result else self.config.get("identity", {})
+        return str(told.get(what, {}).get("name", "?"))
 
     @property
     def state(self) -> Literal["finished", "unfinished", "damaged"]:
@@ -108,7 +112,8 @@ def find(address: str | Path, task: str | None = None, model: str | None = None)
         begun = {path.parent for path in root.rglob("config.json")} - finished
         found = [_open(folder) for folder in sorted(finished | {f for f in begun if FOLDER.fullmatch(f.name)})]
     runs = [run for run in found if run.state != "unfinished" or {"config", "identity"} <= run.config.keys()]
-    return [run for run in runs if _named(run.task, task, "/") and _named(run.model, model, "")]
+    tasks, models = ("*",) if task is None else (task, f"{task}/*"), "*" if model is None else model
+    return [run for run in runs if any(fnmatchcase(run.task, one) for one in tasks) and fnmatchcase(run.model, models)]
 
 
 def _open(folder: Path) -> Run:
@@ -116,10 +121,6 @@ def _open(folder: Path) -> Run:
         return Run(folder=folder, result=stored(folder))
     except DataError as e:
         return Run(folder=folder, result=None, damage=e)
-
-
-def _named(name: str, wanted: str | None, below: str) -> bool:
-    return wanted is None or fnmatch.fnmatchcase(name, wanted) or (bool(below) and name.startswith(wanted + below))
 
 
 # ── merging ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,8 +161,7 @@ def _merge(run: Run, into: Path) -> Merged:
         other = folder / "result.json"
         if other.exists() and other.read_bytes() == content:
             return Merged(folder=run.folder, into=folder, what="there")
-        if not other.exists() and _room(folder, run):
-            _copy(run, folder)
+        if not other.exists() and _copied(run, folder):
             return Merged(folder=run.folder, into=folder, what=cast(Any, what))
         if other.exists() and Run(folder=folder, result=None).machine == run.machine:
             break
@@ -179,18 +179,12 @@ def _unfit(run: Run) -> str:
     return f"altered since it was run: {', '.join(altered)}" if altered else ""
 
 
-def _room(folder: Path, run: Run) -> bool:
-    """Whether a folder holds nothing but what would be copied there: a merge that was interrupted leaves such a one."""
-    if not folder.exists():
-        return True
-    there = _files(folder)
-    if not there.items() <= run.files.items():
-        return False
-    return all((folder / name).read_bytes() == part(run.folder, name).read_bytes() for name in there)
-
-
-def _copy(run: Run, folder: Path) -> None:
+def _copied(run: Run, folder: Path) -> bool:
+    """Whether it is: not into a folder that holds anything else, but into one that a merge that was interrupted left."""
     there = _files(folder) if folder.exists() else {}
+    held = there.items() <= run.files.items()
+    if not held or any((folder / name).read_bytes() != part(run.folder, name).read_bytes() for name in there):
+        return False
     for name in sorted(run.files.keys() - there.keys(), key=lambda name: (name == "result.json", name)):
         target = folder / name
         try:
@@ -198,6 +192,7 @@ def _copy(run: Run, folder: Path) -> None:
         except OSError as e:
             raise OutputError(f"{target.parent}: cannot be written: {e.strerror}", "merge into another folder") from e
         write_bytes(target, part(run.folder, name).read_bytes())
+    return True
 
 
 # ── tidying ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,23 +216,20 @@ def waste(address: str | Path, kinds: Sequence[Kind]) -> list[Waste]:
 
     raises: InputError if there is no such place
     """
-    runs = find(address)
-    found = []
-    newest = _newest(runs)
+    runs, newest, found = find(address), dict[str, Run](), []
+    for run in sorted((run for run in runs if run.result), key=_versions, reverse=True):
+        newest.setdefault(_asked(run), run)
     for run in runs:
-        later = newest.get(_asked(run))
+        later, answers = newest.get(_asked(run)), sum(n for name, n in run.files.items() if name.startswith("journal/"))
         if run.state == "unfinished" and "unfinished" in kinds and not _busy(run):
-            answers = sum(size for name, size in run.files.items() if name.startswith("journal/"))
             why = f"not finished; its command would go on from {answers:,} bytes of answers" if answers else "not finished"
             found.append(Waste(kind="unfinished", folder=run.folder, bytes=run.bytes, why=why))
         elif run.result and "superseded" in kinds and later is not None and _versions(run) < _versions(later):
             why = f"run again with later versions: {later.folder}"
             found.append(Waste(kind="superseded", folder=run.folder, bytes=run.bytes, why=why))
-        elif run.result and "journals" in kinds:
-            size = sum(size for name, size in run.files.items() if name.startswith("journal/"))
+        elif run.result and "journals" in kinds and answers:
             why = "its run is finished; `verify --deep` reads it"
-            if size:
-                found.append(Waste(kind="journals", folder=run.folder / "journal", bytes=size, why=why))
+            found.append(Waste(kind="journals", folder=run.folder / "journal", bytes=answers, why=why))
     return found
 
 
@@ -271,15 +263,6 @@ def _busy(run: Run) -> bool:
             return False
     except OutputError:
         return True
-
-
-def _newest(runs: Sequence[Run]) -> dict[str, Run]:
-    """Of the finished runs that asked for the same, one with the latest versions."""
-    found: dict[str, Run] = {}
-    for run in runs:
-        if run.result and ((other := found.get(_asked(run))) is None or _versions(other) < _versions(run)):
-            found[_asked(run)] = run
-    return found
 
 
 def _asked(run: Run) -> str:

@@ -2,13 +2,15 @@
 
 from .checkpoint import ensure_trained, train, trained_before
 from .cost import Estimate, estimate
-from .job import Selection, TrainingJob, must_learn, train_split
+from .job import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from .publication import check_name, publish
 from .recipe import plan, resolve
 from .record import came_to, learned, without_seed, write_record
 
 __all__ = [
     "Estimate",
+    "Job",
+    "Scorer",
     "Selection",
     "TrainingJob",
     "came_to",

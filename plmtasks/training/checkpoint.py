@@ -1,5 +1,6 @@
 """A model that learns, in a folder of its own: nothing is learned twice, and what was interrupted goes on."""
 
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -23,11 +24,11 @@ def ensure_trained(job: TrainingJob, training: Training) -> Model:
 
     raises: InputError, OutputError
     """
-    if training.context.processes.main:
+    if training.processes.main:
         for folder in (job.config.output, job.config.checkpoints):
             open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
-    training.context.progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
+    training.progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
     return train(training, own_folder(job, training))
 
 
@@ -50,34 +51,35 @@ def train(training: Training, folder: Path) -> Model:
 
     raises: OutputError if the folder holds another training or cannot be written
     """
-    context = training.context
-    processes = context.processes
+    processes = training.processes
     if not processes.share("done", lambda: finished(folder, training.identity)):
         if processes.main:
             open_folder(folder / "training")
         with lock(folder, "training") if processes.main else nullcontext():
             _check_shared(folder / "training", processes)
             environment.worked = True
-            (_learn_in_updates if training.model.learns_by is None else _learn_at_once)(training, folder)
+            history = _learn(training, folder)
+            if processes.main:
+                _finish(training, folder, history)
             processes.barrier("finished")
-    context.progress.say(f"trained model: {folder}")
+    training.progress.say(f"trained model: {folder}")
     return training.model.saved(folder)
 
 
 def ready(training: Training, scratch: Path) -> Sequence[TrainableModel]:
     """The model in memory as each task sees it; one without weights is made in the folder `scratch` first."""
-    model, context = training.model, training.context
-    if model.from_scratch and context.training.peft:
+    model = training.model
+    if model.from_scratch and training.how.peft:
         raise InputError(
             f"{model.name!r} has no weights yet for adapters to stand on",
             "train it without peft first, then the checkpoint with it",
         )
     if model.from_scratch:
-        context.processes.share("made", lambda: _make(training, scratch))
+        training.processes.share("made", lambda: _make(training, scratch))
         model = model.saved(scratch)
     example_requests = [dataset.requests[0] for dataset in training.datasets]
-    settings = replace(context.settings, dtype="float32", seed=context.training.seed)
-    return model.learner(example_requests, settings, context.training, context.device)
+    settings = replace(training.settings, dtype="float32", seed=training.how.seed)
+    return model.learner(example_requests, settings, training.how, training.device)
 
 
 def _make(training: Training, folder: Path) -> bool:
@@ -86,46 +88,44 @@ def _make(training: Training, folder: Path) -> bool:
         texts = (text for r, a in pairs for text in (*r.texts(), *a.texts()))
         temporary = folder.with_name("making")
         shutil.rmtree(temporary, ignore_errors=True)
-        training.model.make(texts, training.context.training.seed, temporary)
+        training.model.make(texts, training.how.seed, temporary)
         temporary.replace(folder)
     return True
 
 
 def _check_shared(folder: Path, processes: Processes) -> None:
     """raises: InputError if not every process sees the main process's folder"""
-    token = processes.share("token", lambda: _write_token(folder))
+
+    def write() -> str:
+        write_text(folder / "token", token := secrets.token_hex(8))
+        return token
+
+    token = processes.share("token", write)
     if not all(processes.gather("sees it", (folder / "token").is_file() and (folder / "token").read_text() == token)):
         raise InputError(
             f"{folder}: not every node sees this folder", "training over several nodes needs a folder that they share"
         )
 
 
-def _write_token(folder: Path) -> str:
-    import secrets
+def _learn(training: Training, folder: Path) -> Sequence[Mapping[str, Any]]:
+    """Writes the weights; returns one entry an epoch, none where all is learned at once.
 
-    token = secrets.token_hex(8)
-    write_text(folder / "token", token)
-    return token
-
-
-def _learn_in_updates(training: Training, folder: Path) -> None:
-    trainer = Trainer(training=training, views=ready(training, folder / "training" / "scratch"), folder=folder)
-    history = trainer.train()
-    if training.context.processes.main:
-        trainer.write_weights()
-        _finish(training, folder, history)
-
-
-def _learn_at_once(training: Training, folder: Path) -> None:
-    """raises: InputError for several tasks, and for what the model cannot learn"""
-    model, context = training.model, training.context
+    raises: InputError for several tasks at once, and for what the model cannot learn
+    """
+    model = training.model
+    if model.learns_by is None:
+        trainer = Trainer(training=training, views=ready(training, folder / "training" / "scratch"), folder=folder)
+        history = trainer.train()
+        if training.processes.main:
+            trainer.write_weights()
+        return history
     if len(training.datasets) > 1:
         raise InputError(f"model {model.name!r} learns one task at a time")
-    if context.processes.main:
-        [dataset] = training.datasets
-        context.progress.say(f"training on {counted(len(dataset.requests), 'example')} of {dataset.task}, all at once")
-        model.learn(dataset.requests, dataset.answers, context.training, folder)
-        _finish(training, folder, [])
+    [dataset] = training.datasets
+    if training.processes.main:
+        training.progress.say(f"training on {counted(len(dataset.requests), 'example')} of {dataset.task}, all at once")
+        model.learn(dataset.requests, dataset.answers, training.how, folder)
+    return []
 
 
 def finished(folder: Path, identity: str) -> bool:
@@ -152,10 +152,7 @@ def finished(folder: Path, identity: str) -> bool:
 
 
 def _finish(training: Training, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the record, after the weights: from now on the checkpoint is whole.
-
-    history: one entry an epoch; none where all was learned at once
-    """
+    """Writes the record, after the weights: from now on the checkpoint is whole."""
     model, datasets = training.model, training.datasets
     anew = model.learns_by is not None  # whatever it had learned before is gone
     record = {

@@ -46,13 +46,8 @@ class Estimate:
         return self.weights + self.gradients + self.optimizer + self.activations
 
     def __str__(self) -> str:
-        parts = {
-            "weights": self.weights,
-            "gradients": self.gradients,
-            "optimizer": self.optimizer,
-            "activations": self.activations,
-        }
-        memory = ", ".join(f"{name} {size(count)}" for name, count in parts.items())
+        kinds = ("weights", "gradients", "optimizer", "activations")
+        memory = ", ".join(f"{kind} {size(getattr(self, kind))}" for kind in kinds)
         return "\n".join([
             f"data        {', '.join(f'{count:,} examples of {task}' for task, count in self.examples.items())}",
             f"steps       {counted(self.updates, 'update')}, {counted(self.epochs, 'epoch')}",
@@ -71,40 +66,32 @@ def estimate(training: Training, processes: int) -> Estimate:
     """
     if training.model.learns_by is not None:
         raise InputError(f"{training.model.name!r} learns from all examples at once: it has no updates whose cost could be told")
-    context = training.context
-    untracked = replace(context, training=replace(context.training, report_to=()))
+    untracked = replace(training, how=replace(training.how, report_to=()))
     with tempfile.TemporaryDirectory(prefix="plmtasks-") as folder:
         views = ready(training, Path(folder, "scratch"))
-        trainer = Trainer(training=replace(training, context=untracked), views=views, folder=Path(folder))
+        trainer = Trainer(training=untracked, views=views, folder=Path(folder))
         trainer.begin()
     updates = [Update(update.task, update.examples[::processes]) for update in trainer.updates(0)]
-    seconds = sorted([_seconds(trainer, update) for update in (updates * (TIMED + 1))[: TIMED + 1]][1:])[TIMED // 2]
-    parameters = list(trainer.learner.module.parameters())
+    timed = []
+    for update in (updates * (TIMED + 1))[: TIMED + 1]:
+        began = time.monotonic()
+        trainer.update(update)
+        timed.append(time.monotonic() - began)
+    seconds = sorted(timed[1:])[TIMED // 2]
+    parameters = list(trainer.module.parameters())
     learning = [p for p in parameters if p.requires_grad]
+    states = [v for state in trainer.optimizer.state.values() for v in state.values() if hasattr(v, "element_size")]
     return Estimate(
         examples={dataset.task: len(dataset.requests) for dataset in training.datasets},
-        epochs=context.training.num_train_epochs or 0,
+        epochs=training.how.num_train_epochs or 0,
         updates=trainer.total, parameters=sum(p.numel() for p in parameters), trainable=sum(p.numel() for p in learning),
-        weights=_bytes(parameters), gradients=_bytes(learning), optimizer=_optimizer_bytes(trainer),
+        weights=_bytes(parameters), gradients=_bytes(learning), optimizer=_bytes(states),
         activations=_activation_bytes(trainer, updates), seconds=seconds * trainer.total,
     )  # fmt: skip
 
 
-def _seconds(trainer: Trainer, update: Update) -> float:
-    began = time.monotonic()
-    trainer.update(update)
-    return time.monotonic() - began
-
-
 def _bytes(tensors: Any) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-def _optimizer_bytes(trainer: Trainer) -> int:
-    import torch
-
-    states = trainer.learner.optimizer.state.values()
-    return _bytes(value for state in states for value in state.values() if isinstance(value, torch.Tensor))
 
 
 def _activation_bytes(trainer: Trainer, updates: Sequence[Update]) -> int:
@@ -115,7 +102,7 @@ def _activation_bytes(trainer: Trainer, updates: Sequence[Update]) -> int:
         ((u.task, micro_batch) for u in updates for micro_batch, _ in trainer.micro_batches(u)),
         key=lambda pair: padded_tokens([trainer.costs[pair[0]][i] for i in pair[1]]),
     )
-    own = {p.untyped_storage().data_ptr() for p in trainer.learner.module.parameters()}
+    own = {p.untyped_storage().data_ptr() for p in trainer.module.parameters()}
     kept: dict[int, int] = {}
     held = []  # a storage that is freed could come again for another tensor
 

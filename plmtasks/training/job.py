@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..config import RunConfig
 from ..data import Dataset
@@ -12,9 +11,7 @@ from ..execution import Processes
 from ..metric import ScoreInfo
 from ..model import LoadedModel, Model
 from ..requests import Request
-
-if TYPE_CHECKING:
-    from ..task import Task
+from ..task import Task
 
 Scorer = Callable[[LoadedModel, str], float]
 """The main score of a model as it is now, nan where it is not defined; called in all processes.
@@ -37,16 +34,21 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingJob:
-    """A task that a model is to learn from its train split; nothing is loaded yet."""
+class Job:
+    """A task, a model, and how the one is asked of the other; nothing is loaded yet."""
 
     config: RunConfig
-    """Its settings are at their defaults where no answer to such requests depends on them."""
-    task: "Task"
+    task: Task
     model: Model
     kind: str
-    """Of request, by which the model learns the task."""
+    """Of request, by which the model is asked the task, or learns it."""
     data: Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob(Job):
+    """A task that a model is to learn from its train split. Settings are at defaults where no answer depends on them."""
+
     example_request: Request
     """Any request: it shows the label set."""
     selection: Selection
@@ -80,16 +82,11 @@ def must_learn(job: TrainingJob) -> bool:
     if job.model.from_scratch:
         raise InputError(f"{name!r} is made and trained on the spot, and --train never forbids it", "leave --train out")
     if newly_initialized and not c.allow_untrained:
+        labels, has = job.example_request.label_set(), [f"it has weights for {head}" for head in job.model.heads()]
+        asked = f"{job.task.name} asks {job.kind}" + (f" with the labels {', '.join(labels)}" if labels else "")
         raise InputError(
             f"{name!r} has no weights that answer such a {job.kind} request, and --train never forbids training",
-            *_labels_beside(job),
+            *([*has, asked] if has else []),
             "leave --train out, or pass --allow-untrained: the result and every table will say so",
         )
     return False
-
-
-def _labels_beside(job: TrainingJob) -> list[str]:
-    """What the model has weights for, beside what is asked of it."""
-    labels = job.example_request.label_set()
-    has = [f"it has weights for {head}" for head in job.model.heads()]
-    return [*has, f"{job.task.name} asks {job.kind}" + (f" with the labels {', '.join(labels)}" if labels else "")] if has else []

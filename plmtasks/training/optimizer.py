@@ -21,6 +21,9 @@ FACTORS: Mapping[str, Callable[[float], float]] = {
 UNFIT = ("Optimizer", "LBFGS", "SparseAdam")
 """Classes of `torch.optim` that are no optimizer, want the loss several times an update, or gradients of another kind."""
 
+UNFIT_SCHEDULES = ("LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau")
+"""The same of `torch.optim.lr_scheduler`."""
+
 TOTALS = ("total_steps", "total_iters", "T_max")
 """How torch's schedules call the number of updates; filled in where they want one."""
 
@@ -32,9 +35,8 @@ def make_optimizer(module: "torch.nn.Module", t: TrainSettings) -> "torch.optim.
     """
     import torch
 
-    form = getattr(torch.optim, t.optim, None)
-    if not (isinstance(form, type) and issubclass(form, torch.optim.Optimizer)) or t.optim in UNFIT:
-        known = [n for n in vars(torch.optim) if n[0].isupper() and n not in UNFIT]
+    known = {n: form for n, form in vars(torch.optim).items() if n[0].isupper() and n not in UNFIT}
+    if t.optim not in known:
         raise InputError(f"optim {t.optim!r} is none that plmtasks can use", f"of torch.optim: {', '.join(known)}")
     for name, setting in (("lr", "learning_rate"), ("weight_decay", "weight_decay")):
         if name in t.optim_args:
@@ -48,9 +50,8 @@ def make_optimizer(module: "torch.nn.Module", t: TrainSettings) -> "torch.optim.
     ]
     fused = {"fused": True} if t.optim in ("AdamW", "Adam", "SGD") and not t.optim_args.get("foreach") else {}
     try:
-        optimizer: torch.optim.Optimizer = form(
-            [g for g in groups if g["params"]], **{"lr": t.learning_rate or 0.0, **fused, **t.optim_args}
-        )
+        args = {"lr": t.learning_rate or 0.0, **fused, **t.optim_args}
+        optimizer: torch.optim.Optimizer = known[t.optim]([g for g in groups if g["params"]], **args)
     except (TypeError, ValueError, RuntimeError) as e:
         raise InputError(f"optim {t.optim}: {e}", "optim_args are its arguments") from e
     return optimizer
@@ -76,13 +77,12 @@ def make_lr_scheduler(optimizer: "torch.optim.Optimizer", t: TrainSettings, tota
         if t.lr_scheduler_kwargs:
             raise InputError(f"{t.lr_scheduler_type} takes no lr_scheduler_kwargs", "a class of torch.optim.lr_scheduler does")
         return schedules.LambdaLR(optimizer, lambda update: factor(t.lr_scheduler_type, update, total, t.warmup_steps))
-    form = getattr(schedules, t.lr_scheduler_type, None)
-    unfit = ("LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler", "ReduceLROnPlateau")
-    if not (isinstance(form, type) and issubclass(form, schedules.LRScheduler)) or t.lr_scheduler_type in unfit:
-        known = [n for n in schedules.__all__ if n not in unfit]
+    known = [n for n in schedules.__all__ if n not in UNFIT_SCHEDULES]
+    if t.lr_scheduler_type not in known:
         raise InputError(
             f"lr_scheduler_type {t.lr_scheduler_type!r} is none that plmtasks can use", f"{', '.join((*FACTORS, *known))}"
         )
+    form = getattr(schedules, t.lr_scheduler_type)
     wanted = inspect.signature(form).parameters
     args = {name: total for name in TOTALS if name in wanted} | dict(t.lr_scheduler_kwargs)
     args = {"max_lr": t.learning_rate or 0.0, **args} if "max_lr" in wanted else args

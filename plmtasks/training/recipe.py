@@ -22,24 +22,18 @@ CPU_BATCH_TOKENS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingContext:
-    """Settings and surroundings of one training."""
-
-    settings: ModelSettings
-    training: TrainSettings
-    processes: Processes
-    progress: Progress
-    device: str
-    yes: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Training:
     """A model, what it is to learn of each task, and how."""
 
     model: Model
     datasets: Sequence[TrainingDataset]
-    context: TrainingContext
+    how: TrainSettings
+    settings: ModelSettings
+    processes: Processes
+    progress: Progress
+    device: str
+    yes: bool = False
+    """Nobody is asked whether a long one is wanted."""
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
@@ -47,20 +41,18 @@ class Training:
 
         raises: InputError if no weights can be trained so
         """
-        context = self.context
+        t, s, count, device = self.how, self.settings, self.processes.count, self.device.split(":")[0]
         if self.model.learns_by is not None:  # its weights depend on the examples alone
-            one = replace(context.processes, count=1)
-            context = replace(context, settings=ModelSettings(threads=1), processes=one, device="cpu")
-        t, s = context.training, context.settings
-        if t.dtype == "float16" and context.device == "cpu":
+            s, count, device = ModelSettings(threads=1), 1, "cpu"
+        if t.dtype == "float16" and device == "cpu":
             raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
         # how texts are generated changes no weight, and the seed of a newly initialized head is the training's
         neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
         return {
             "start": [self._start(dataset, neutral) for dataset in self.datasets],
             "learned": [_learned(dataset) for dataset in self.datasets],
-            "training": {k: v for k, v in to_json(t).items() if k not in WITHOUT_EFFECT}, "processes": context.processes.count,
-            "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": context.device.split(":")[0],
+            "training": {k: v for k, v in to_json(t).items() if k not in WITHOUT_EFFECT}, "processes": count,
+            "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": device,
         }  # fmt: skip
 
     @cached_property
@@ -78,8 +70,7 @@ class Training:
             else replace(dataset, selecting={**dataset.selecting, "settings": {**dataset.selecting["settings"], "seed": 0}})
             for dataset in self.datasets
         ]  # fmt: skip
-        context = replace(self.context, training=replace(self.context.training, seed=0))
-        return replace(self, datasets=datasets, context=context).identity
+        return replace(self, datasets=datasets, how=replace(self.how, seed=0)).identity
 
     def _start(self, dataset: TrainingDataset, settings: ModelSettings) -> dict[str, Any]:
         weights = self.model.identity(dataset.requests[0], settings)
@@ -111,13 +102,14 @@ def plan(jobs: Sequence[TrainingJob], processes: Processes, progress: Progress) 
         training = replace(training, class_weights=balanced_weights(datasets))
     # a job whose requests have no prompt has forgotten how the user wants it
     prompt = next((job for job in jobs if job.config.settings.prompt != "plain"), jobs[0]).config.settings.prompt
-    if idle := passed_over(c.training, model):
+    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples", *(model.learns_by or ()))
+    said = [f.name for f in fields(TrainSettings) if getattr(c.training, f.name) != getattr(TrainSettings(), f.name)]
+    if model.learns_by is not None and (idle := [name for name in said if name not in shared]):
         progress.say(f"{model.name} learns from all examples at once, and does not go by {', '.join(idle)}")
-    context = TrainingContext(
-        settings=replace(c.settings, prompt=prompt), training=training, processes=processes, progress=progress, device=device,
-        yes=c.yes,
+    return Training(
+        model=model, datasets=datasets, how=training, settings=replace(c.settings, prompt=prompt), processes=processes,
+        progress=progress, device=device, yes=c.yes,
     )  # fmt: skip
-    return Training(model=model, datasets=datasets, context=context)
 
 
 def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
@@ -133,13 +125,3 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
     batch_tokens = training.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else settings.batch_tokens)
     return replace(training, **filled, dtype=dtype, batch_tokens=batch_tokens)
-
-
-def passed_over(training: TrainSettings, model: Model) -> list[str]:
-    """The settings of updates and epochs that were said to a model that has none."""
-    if model.learns_by is None:
-        return []
-    shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples")
-    plain = TrainSettings()
-    names = (f.name for f in fields(TrainSettings) if f.name not in (*shared, *model.learns_by))
-    return [name for name in names if getattr(training, name) != getattr(plain, name)]

@@ -1,31 +1,44 @@
-"""The updates of one training."""
+"""The updates of one training, and what it needs to go on once it was interrupted."""
 
+import io
 import math
+import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, PlmtasksError, counted
-from ..execution import duration, environment, size
+from ..errors import InputError, OutputError, PlmtasksError, counted
+from ..execution import Bar, duration, environment, size
+from ..files import write_bytes
 from ..model import TrainableModel
-from . import sharding
-from .accelerator import loss_module, make_accelerator
+from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
 from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
 from .recipe import Training
-from .state import Learner, State
-from .updates import Update, epoch_updates, micro_batches, padding_worth
+from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
 
 if TYPE_CHECKING:
     import torch
 
-    from ..execution import Bar
-
 ASK_ABOVE_SECONDS = 300.0
 """At a terminal, a training that takes longer than this is begun only when the user says so."""
+
+
+@dataclass
+class State:
+    """How far a training is."""
+
+    update: int = 0
+    best: float | None = None
+    best_folder: str | None = None
+    """The checkpoint of the best epoch so far, in the state's folder."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    """task → its losses' sum and number of updates since the last entry of the history"""
 
 
 @dataclass
@@ -41,38 +54,45 @@ class Trainer:
     """After training, where the weights are split over the processes: all of them, in the main process."""
 
     def __post_init__(self) -> None:
-        self.context, self.datasets, self.t = self.training.context, self.training.datasets, self.training.context.training
+        self.datasets, self.t = self.training.datasets, self.training.how
         self.state_folder = self.folder / "training"
 
     def train(self) -> list[dict[str, Any]]:
         """Trains to the end; returns the history, one entry an epoch."""
         self.begin()
-        learner = self.learner
         if self.t.report_to:
             settings = {k: v for k, v in asdict(self.t).items() if isinstance(v, (int, float, str))}
-            learner.accelerator.init_trackers("plmtasks", config=settings)
+            self.accelerator.init_trackers("plmtasks", config=settings)
         self._saved_at = time.monotonic()
-        with self.context.progress.bar("training", self.total, "updates") as bar:
+        with self.training.progress.bar("training", self.total, "updates") as bar:
             self._train(bar)
-        self.context.processes.barrier("learned")
+        self.training.processes.barrier("learned")
         if self.split:
-            self.whole = sharding.whole(learner.accelerator, self.wrapped)
-        learner.accelerator.end_training()
+            self.whole = whole(self.accelerator, self.wrapped)
+        self.accelerator.end_training()
         return self.state.history
 
     def begin(self) -> None:
         """All up to the first update: what an interrupted training left is taken up."""
+        import torch
+
         self._check()
         self.updates_an_epoch = len(self.updates(0))
         self.total = max(1, round((self.t.num_train_epochs or 0) * self.updates_an_epoch))
-        learner = self.learner = self._learner()
-        if self.context.processes.share("resume", (self.state_folder / "state.pt").exists):
-            self.state = learner.resume(self.state_folder, self.training.identity, self.context.device)
-            self.context.progress.say(f"goes on from update {self.state.update}")
+        self.accelerator = make_accelerator(self.training, several=len(self.views) > 1, folder=self.folder)
+        self.module = torch.nn.ModuleList([view.module for view in self.views])
+        self.split = splits(self.accelerator)
+        alone = self.training.processes.count == 1 and self.training.device == "cpu" and not self.split
+        self.tables = lasting_gradients(self.module) if alone else []
+        self.optimizer = make_optimizer(self.module, self.t)
+        self.lr_scheduler = make_lr_scheduler(self.optimizer, self.t, self.total)
+        if self.training.processes.share("resume", (self.state_folder / "state.pt").exists):
+            self._resume()
+            self.training.progress.say(f"goes on from update {self.state.update}")
         self._say_plan()
-        self.wrapped, learner.optimizer = learner.accelerator.prepare(loss_module(self.views), learner.optimizer)
+        self.wrapped, self.optimizer = self.accelerator.prepare(loss_module(self.views), self.optimizer)
         if self.split and self.state.update:
-            sharding.load(learner.accelerator, self.state_folder, str(self.state.update))
+            self.accelerator.load_state(str(self.state_folder / f"shards-{self.state.update}"))
         self.costs = [view.learning_costs(dataset.requests) for view, dataset in zip(self.views, self.datasets, strict=True)]
 
     def write_weights(self) -> None:
@@ -97,18 +117,7 @@ class Trainer:
                 "early_stopping_patience needs a split that chooses the epoch", "name one: --training select_split=S"
             )
 
-    def _learner(self) -> Learner:
-        import torch
-
-        accelerator = make_accelerator(self.context, several=len(self.views) > 1, folder=self.folder)
-        module = torch.nn.ModuleList([view.module for view in self.views])
-        self.split = sharding.split(accelerator)
-        alone = self.context.processes.count == 1 and self.context.device == "cpu" and not self.split
-        self.tables = lasting_gradients(module) if alone else []
-        optimizer = make_optimizer(module, self.t)
-        return Learner(accelerator, module, optimizer, make_lr_scheduler(optimizer, self.t, self.total))
-
-    def _train(self, bar: "Bar") -> None:
+    def _train(self, bar: Bar) -> None:
         state = self.state
         bar.begin_at(state.update)
         began = state.update
@@ -127,7 +136,8 @@ class Trainer:
                 self._confirm(bar.seconds_left())
             if place + 1 == self.updates_an_epoch or state.update == self.total:
                 self._end_epoch(epoch)
-            elif self._time_to_save():
+            # where all have to take part, none may decide by its own clock
+            elif self.training.processes.main and not self.split and time.monotonic() > self._saved_at + self.t.save_minutes * 60:
                 self._save()
 
     def updates(self, epoch: int) -> list[Update]:
@@ -138,16 +148,16 @@ class Trainer:
         """One step of the optimizer; returns the mean loss over all processes."""
         import torch
 
-        processes, accelerator = self.context.processes, self.learner.accelerator
+        processes, accelerator = self.training.processes, self.accelerator
         torch.manual_seed(hash((self.t.seed, self.state.update, processes.rank)) % 2**31)
-        self.learner.module.train()
-        rate = float(self.learner.optimizer.param_groups[0]["lr"])
+        self.module.train()
+        rate = float(self.optimizer.param_groups[0]["lr"])
         shares = self.micro_batches(update)
         summed = total = 0.0
         for number, (micro_batch, weight) in enumerate(shares):
             with nullcontext() if number == len(shares) - 1 else accelerator.no_sync(self.wrapped):
                 loss, count = self.loss(update.task, micro_batch)
-                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if sharding.own_steps(accelerator) else 1.0
+                divided = processes.count / (self._sum(count * weight)[0] or 1.0) if steps_itself(accelerator) else 1.0
                 accelerator.backward(loss * weight * divided)
                 summed, total = summed + float(loss.detach()) * weight, total + count * weight
         summed, total = self._sum(summed, total)
@@ -172,12 +182,12 @@ class Trainer:
 
         Every process takes part in every update, and where no process holds all weights, in every micro-batch.
         """
-        processes = self.context.processes
+        processes = self.training.processes
         shares = [update.examples[rank :: processes.count] for rank in range(processes.count)]
-        if sharding.own_steps(self.learner.accelerator):
+        if steps_itself(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            most, padding = self.t.batch_tokens, padding_worth(self.context.device)
+            most, padding = self.t.batch_tokens, CPU_PADDING if self.training.device == "cpu" else None
             cut = [list(micro_batches(share, self.costs[update.task], most, padding)) for share in shares]
         mine = cut[processes.rank]
         wanted = max(map(len, cut)) if self.split else 1
@@ -188,25 +198,23 @@ class Trainer:
         """Each value, summed over all processes."""
         import torch
 
-        if self.context.processes.count == 1:
+        if self.training.processes.count == 1:
             return list(values)
-        mine = torch.tensor(values, dtype=torch.float64, device=self.context.device)
-        return [float(value) for value in self.learner.accelerator.reduce(mine, "sum").tolist()]
+        mine = torch.tensor(values, dtype=torch.float64, device=self.training.device)
+        return [float(value) for value in self.accelerator.reduce(mine, "sum").tolist()]
 
     def _step(self, count: float) -> None:
         """Divides the summed gradients, clips, and steps."""
-
-        learner = self.learner
-        if not sharding.own_steps(learner.accelerator):
-            learner.accelerator.unscale_gradients(learner.optimizer)
-            gradients = [p.grad for p in learner.module.parameters() if p.grad is not None]
+        if not steps_itself(self.accelerator):
+            self.accelerator.unscale_gradients(self.optimizer)
+            gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
-            factor = clipped(gradients, self.context.processes.count / count, self.t.max_grad_norm)
+            factor = clipped(gradients, self.training.processes.count / count, self.t.max_grad_norm)
             for gradient in gradients:
                 gradient.mul_(factor)
-        learner.optimizer.step()
-        learner.lr_scheduler.step()
-        learner.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.lr_scheduler.step()
+        self.optimizer.zero_grad(set_to_none=True)
         for parameter, gradient in self.tables:
             parameter.grad = gradient.zero_()
 
@@ -221,28 +229,24 @@ class Trainer:
         if len(self.datasets) > 1:
             entry["losses"] = losses
             line += f" ({', '.join(f'{task} {value:.4f}' for task, value in losses.items())})"
-        scores = self._scores()
+        judged = [pair for pair in zip(self.views, self.datasets, strict=True) if pair[1].evaluate is not None]
+        scores = {d.task: d.evaluate(view, f"{d.task}-{state.update}") for view, d in judged if d.evaluate is not None}
         if scores:
             value = worth(self.datasets, scores)
             entry["score"] = next(iter(scores.values())) if len(scores) == 1 else value
             entry["score"] = entry["score"] if math.isfinite(value) else None
             if len(scores) > 1:
                 entry["scores"] = {task: s if math.isfinite(s) else None for task, s in scores.items()}
-            line += "".join(f", {self._told(d, scores[d.task])}" for d in self.datasets if d.task in scores)
+            line += "".join(f", {self._told(d, scores[d.task])}" for _, d in judged)
             if math.isfinite(value) and (state.best is None or value > state.best):
                 state.best, state.best_folder = value, f"best-{state.update}"
-                if self.context.processes.main:
+                if self.training.processes.main:
                     self.views[0].save(self.state_folder / state.best_folder)
             self._track({f"score/{task}": value for task, value in scores.items()})
         state.sums = {}
         state.history.append(entry)
-        self.context.progress.say(line)
+        self.training.progress.say(line)
         self._save()
-
-    def _scores(self) -> dict[str, float]:
-        """task → its main score on its selecting split"""
-        both = zip(self.views, self.datasets, strict=True)
-        return {d.task: d.evaluate(view, f"{d.task}-{self.state.update}") for view, d in both if d.evaluate is not None}
 
     def _told(self, dataset: TrainingDataset, value: float) -> str:
         """validation bits_per_byte 2.38 (lower is better)"""
@@ -252,29 +256,57 @@ class Trainer:
 
     def _patience_is_over(self) -> bool:
         """Whether so many epochs in a row were none better than one before."""
-        best = [i for i, entry in enumerate(self.state.history) if f"best-{entry['update']}" == self.state.best_folder]
-        return (
-            self.t.early_stopping_patience is not None
-            and bool(best)
-            and len(self.state.history) - 1 - best[0] >= self.t.early_stopping_patience
-        )
-
-    def _time_to_save(self) -> bool:
-        late = time.monotonic() - self._saved_at > self.t.save_minutes * 60
-        # where all have to take part, none may decide by its own clock
-        return self.context.processes.main and late and not self.split
+        since = [f"best-{entry['update']}" for entry in reversed(self.state.history)]
+        patience, best = self.t.early_stopping_patience, self.state.best_folder
+        return patience is not None and best is not None and since.index(best) >= patience
 
     def _save(self) -> None:
-        self._saved_at = time.monotonic()
-        self.learner.save(self.state_folder, self.training.identity, self.state)
+        """Keeps all of it: by the main process alone, whose weights are everybody's, unless weights are split."""
+        import torch
+
+        self._saved_at, folder, state = time.monotonic(), self.state_folder, self.state
+        if self.split:  # each process keeps its part
+            self.accelerator.save_state(str(folder / f"shards-{state.update}"))
+            self.accelerator.wait_for_everyone()
+        held = {name: part.state_dict() for name, part in self._parts().items()}
+        if not self.accelerator.is_main_process:
+            return
+        content = io.BytesIO()
+        torch.save({"identity": self.training.identity, **held, **asdict(state)}, content)
+        write_bytes(folder / "state.pt", content.getvalue())
+        for old in (*folder.glob("best-*"), *folder.glob("shards-*")):
+            if old.name not in (state.best_folder, f"shards-{state.update}"):
+                shutil.rmtree(old)
+
+    def _parts(self) -> dict[str, Any]:
+        """What changes from update to update, but for weights that are split."""
+        own = {"schedule": self.lr_scheduler, "scaler": self.accelerator.scaler}
+        own |= {} if self.split else {"weights": self.module, "optimizer": self.optimizer}
+        return {name: part for name, part in own.items() if part is not None}
+
+    def _resume(self) -> None:
+        """Takes up what was kept, but for shards of weights.
+
+        raises: OutputError if it is another training's
+        """
+        import torch
+
+        path = self.state_folder / "state.pt"
+        kept = torch.load(path, map_location=self.training.device, weights_only=True)
+        if kept["identity"] != self.training.identity:
+            hint = f"delete {self.state_folder}, or choose another folder with --output"
+            raise OutputError(f"{path} belongs to another training", hint)
+        for name, part in self._parts().items():
+            part.load_state_dict(kept[name])
+        self.state = State(**{f.name: kept[f.name] for f in fields(State)})
 
     # ── what the user is told ─────────────────────────────────────────────────────────────────────────────────────
 
     def _say_plan(self) -> None:
-        t, say = self.t, self.context.progress.say
+        t, say = self.t, self.training.progress.say
         what = ", ".join(f"{counted(len(dataset.requests), 'example')} of {dataset.task}" for dataset in self.datasets)
         chosen_on = ", ".join(dict.fromkeys(str(d.facts["selected_on"]) for d in self.datasets if d.evaluate is not None))
-        every = list(self.learner.module.parameters())
+        every = list(self.module.parameters())
         learning = sum(p.numel() for p in every if p.requires_grad)
         say(
             f"training on {what}: {counted(t.num_train_epochs or 0.0, 'epoch')} of {counted(self.updates_an_epoch, 'update')} "
@@ -282,7 +314,7 @@ class Trainer:
             f"{learning:,} of {sum(p.numel() for p in every):,} weights learn; "
             + (f"the best epoch by {chosen_on} is kept" if chosen_on else "the last epoch is kept")
         )
-        for view, dataset in zip(self.views, self.datasets, strict=True) if self.context.processes.main else ():
+        for view, dataset in zip(self.views, self.datasets, strict=True) if self.training.processes.main else ():
             if shortened := view.shortened(dataset.requests, dataset.answers):
                 of = f"{shortened} of {counted(len(dataset.requests), 'example')} of {dataset.task}"
                 limit = f" ({view.limited})" if view.limited else ""
@@ -290,22 +322,21 @@ class Trainer:
 
     def _track(self, values: dict[str, float]) -> None:
         if self.t.report_to:
-            self.learner.accelerator.log(values, step=self.state.update)
+            self.accelerator.log(values, step=self.state.update)
 
     def _confirm(self, seconds: float) -> None:
         """Says how long it will take; at a terminal, asks when that is long."""
-        import sys
 
         def ask() -> bool:
-            memory = size(environment.peak_memory(self.context.device))
-            self.context.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
-            if self.context.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            memory = size(environment.peak_memory(self.training.device))
+            self.training.progress.say(f"about {duration(seconds)} to the end of training; {memory} of memory so far")
+            if self.training.yes or seconds < ASK_ABOVE_SECONDS or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
                 return True
             import click
 
             return click.confirm("go on?", default=True, err=True)
 
-        if not self.context.processes.share("go on", ask):
+        if not self.training.processes.share("go on", ask):
             self._save()
             raise PlmtasksError(
                 "training was stopped at the user's word", "the same command goes on from here; --yes asks nothing"

@@ -9,6 +9,9 @@ from ..errors import InputError
 from ..execution import padded_tokens
 from ..model import Cost
 
+CPU_PADDING = 128
+"""Of a micro-batch, for which another would be begun: what one costs by itself, in tokens. A GPU is as fast with a large one."""
+
 
 class Update(NamedTuple):
     """One step of the optimizer learns from examples of one task."""
@@ -33,14 +36,11 @@ def epoch_updates(tasks: Mapping[str, int], t: TrainSettings, epoch: int) -> lis
     turns = [number for number, count in enumerate(counts) for _ in range(count)]
     if len(tasks) > 1:
         random.Random(f"{t.seed} {epoch} tasks").shuffle(turns)
-    updates = []
     streams = [
         _stream(examples, size, f"{t.seed}" if len(tasks) == 1 else f"{t.seed} {name}", epoch * count)
         for (name, examples), count in zip(tasks.items(), counts, strict=True)
     ]
-    for number in turns:
-        updates.append(Update(number, next(streams[number])))
-    return updates
+    return [Update(number, next(streams[number])) for number in turns]
 
 
 def _stream(examples: int, size: int, seed: str, start: int) -> Iterator[list[int]]:
@@ -102,14 +102,3 @@ def micro_batches(
         micro_batch.append(i)
     if micro_batch:
         yield micro_batch
-
-
-def padding_worth(device: str) -> int | None:
-    """The padding of a micro-batch for which another would be begun: what one costs by itself, in tokens; None: never.
-
-    On a CPU that is little. A GPU is as fast with a large one as with a small one.
-    """
-    return CPU_PADDING if device == "cpu" else None
-
-
-CPU_PADDING = 128

@@ -137,7 +137,8 @@ def files(new: New) -> Iterator[tuple[str, str]]:
     if spdx:
         found["LICENSE"] = _templates("licenses")[new.license]
     for path, template in found.items():
-        yield _named(path, new), Template(template).substitute(values)
+        named = ".gitignore" if path == "gitignore" else path.replace("package/", f"{new.package}/", 1)
+        yield named, Template(template).substitute(values)
     yield f"{new.package}/py.typed", ""
 
 
@@ -151,20 +152,16 @@ def _templates(name: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _named(path: str, new: New) -> str:
-    return ".gitignore" if path == "gitignore" else path.replace("package/", f"{new.package}/", 1)
-
-
 def _quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(["task", "model", "metric"]))
+@click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("name")
 @click.option("--output", metavar="DIR", help="The new folder; default: plmtasks-NAME.")
 @click.option(
-    "--license", type=click.Choice(["apache-2.0", "mit", "bsd-3-clause", "none"]), default="apache-2.0",
+    "--license", type=click.Choice(list(LICENSES)), default="apache-2.0",
     help="Default: apache-2.0, as plmtasks' own.",
 )  # fmt: skip
 def command(kind: str, name: str, output: str | None, license: str) -> None:

@@ -1,8 +1,9 @@
 """The formats by name; the modules that write and read them are imported when they are called."""
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from plmtasks.formats import Format, Written
 
@@ -11,34 +12,28 @@ if TYPE_CHECKING:
     from plmtasks.results import Result
 
 
-class ModelCard(Format):
-    name = "model-card"
+class Elsewhere(Format):
+    """A format whose module writes it."""
+
+    module: ClassVar[str]
+
+    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
+        return Written(files=import_module(f".{self.module}", __package__).write(results, path, registry))
+
+
+class ModelCard(Elsewhere):
+    name, module = "model-card", "to_model_card"
     description = "a model's card: the hub's metadata and a table"
 
-    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
-        from .to_model_card import write
 
-        return Written(files=write(results, path, registry))
-
-
-class Evaluate(Format):
-    name = "evaluate"
+class Evaluate(Elsewhere):
+    name, module = "evaluate", "to_evaluate"
     description = "a file a run, as evaluate.save writes it"
 
-    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
-        from .to_evaluate import write
 
-        return Written(files=write(results, path, registry))
-
-
-class LmEval(Format):
-    name = "lm-eval"
+class LmEval(Elsewhere):
+    name, module = "lm-eval", "to_lm_eval"
     description = "the result files of lm-eval"
-
-    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
-        from .to_lm_eval import write
-
-        return Written(files=write(results, path, registry))
 
     def read(self, path: Path, output: Path, tasks: Mapping[str, str]) -> "list[Result]":
         from .from_lm_eval import read
@@ -46,11 +41,6 @@ class LmEval(Format):
         return read(path, output, tasks)
 
 
-class Predictions(Format):
-    name = "predictions"
+class Predictions(Elsewhere):
+    name, module = "predictions", "to_predictions"
     description = "one run's predictions, as its field's own scorers read them"
-
-    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
-        from .to_predictions import write
-
-        return Written(files=write(results, path, registry))

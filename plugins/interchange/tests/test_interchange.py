@@ -82,7 +82,7 @@ def test_a_file_has_the_predictions_of_one_run(result, registry, tmp_path):
 def test_predictions_without_inputs_are_refused(result, registry, tmp_path):
     old = changed(result, tmp_path / "old")
     (old.folder / "predictions.jsonl").write_text('{"id": "n0", "prediction": "no", "reference": "no", "scores": {}}\n')
-    with pytest.raises(DataError, match=r"predictions\.jsonl:1: expected an object with id, scores, slices, inputs"):
+    with pytest.raises(DataError, match=r"predictions\.jsonl:1: expected a key 'slices', found id, prediction, reference"):
         write([old], "predictions", tmp_path / "p.jsonl", registry)
 
 

@@ -3,16 +3,15 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import by_count, events
+from plmtasks.data import UNSPACED_LETTER, by_count, events
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.files import column, is_records, no_column, read_lines, read_records, row_aside
-
-from .words import split_last_word
 
 Rows = Iterable[tuple[str, Mapping[str, Any]]]
 """("file:line", row)"""
@@ -151,6 +150,22 @@ def passage(id_: str, text: str, where: str) -> Example:
     if not before.strip():
         raise DataError(where, "at least two words", repr(text))
     return Example(id=id_, inputs={"text": text}, reference=word.strip(), slices=(_size(text, (100, 300, 1000)),))
+
+
+@cache
+def _last_word() -> Any:
+    import regex
+
+    return regex.compile(rf"(?V1)\s*(?:{UNSPACED_LETTER}\p{{M}}*|[\S--{UNSPACED_LETTER}]+)\s*$")
+
+
+def split_last_word(text: str) -> tuple[str, str]:
+    """What comes before the last word, and the word with the white space before it.
+
+    A text of a script without spaces gives its last character. Either may be empty.
+    """
+    found = _last_word().search(text)
+    return (text[: found.start()], found.group().rstrip()) if found else (text, "")
 
 
 def sample(split: str) -> list[Example]:

@@ -17,7 +17,7 @@ from plmtasks.requests import Answer, Generate, GenerateAnswer, LogLikelihood, L
 from plmtasks.task import HubTask, Rewritable
 
 from . import data
-from .words import split_last_word
+from .data import split_last_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,17 @@ class TextTask(HubTask):
     def arranged(self, split: str, reader: Callable[[], Iterable[Example]]) -> Iterable[Example]:
         """The examples of a split as they are to be asked."""
         return reader()
+
+
+class TextPredictions(HubTask):
+    """A task whose predictions are words or texts."""
+
+    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
+        """A text a line, or JSON lines with "id" and "prediction".
+
+        raises: DataError
+        """
+        return texts_only(path, super().read_predictions(path, examples))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +129,7 @@ class LanguageModeling(TextTask):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LastWord(TextTask):
+class LastWord(TextPredictions, TextTask):
     """The last word of a passage, after all that comes before.
 
     reference: the word. A prediction is the word where the model finds each of its tokens the likeliest, as it would write it;
@@ -168,16 +179,9 @@ class LastWord(TextTask):
         said = "the likeliest" if prediction.value else "not the likeliest"
         return f"{word}: {said}, perplexity {_perplexity(prediction.scores['log_likelihood'], 1)}"
 
-    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """A word a line, or JSON lines with "id" and "prediction".
-
-        raises: DataError
-        """
-        return texts_only(path, super().read_predictions(path, examples))
-
 
 @dataclass(frozen=True, kw_only=True)
-class OpenEnded(TextTask, Rewritable):
+class OpenEnded(TextPredictions, TextTask, Rewritable):
     """A text that goes on from what is given.
 
     reference: a list of texts that people wrote
@@ -214,13 +218,6 @@ class OpenEnded(TextTask, Rewritable):
 
     def solve(self, example: Example, request: Request) -> Answer:
         return GenerateAnswer(text=example.reference[0])
-
-    def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """A text a line, or JSON lines with "id" and "prediction".
-
-        raises: DataError
-        """
-        return texts_only(path, super().read_predictions(path, examples))
 
 
 def _perplexity(log_likelihood: float, count: float) -> str:

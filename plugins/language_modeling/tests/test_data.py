@@ -6,8 +6,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_language_modeling.data import articles, blocks, cut, document
-from plmtasks_language_modeling.words import split_last_word
+from plmtasks_language_modeling.data import articles, blocks, cut, document, split_last_word
 
 from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError

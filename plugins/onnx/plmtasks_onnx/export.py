@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,8 @@ def graph_of(checkpoint: Checkpoint, answers: int, *, int8: bool) -> Path:
     answers: the version of the model's answers
     raises: ModelError
     """
+    from importlib.metadata import version
+
     from filelock import FileLock
 
     made_by = {name: version(name) for name in ("torch", "transformers", "onnxscript", "onnxruntime")}

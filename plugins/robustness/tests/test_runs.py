@@ -1,10 +1,10 @@
 """Real models answer perturbed examples with the same bytes on two processes and after an interruption."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
+import warm
 
 from plmtasks.config import Source
 from plmtasks.hooks import load_registry
@@ -21,25 +21,14 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("model")
     texts = [text for e in registry.task("qa/sample").load(Source())["train"] for text in e.inputs.values()]
     registry.model("tiny-bert").make(texts, 0, folder / "bert")
-    command = [
-        sys.executable,
-        "-m",
-        "plmtasks",
-        "run",
-        "--train",
-        "never",
-        "--allow-untrained",
-        "--threads",
-        "1",
-        "--limit",
-        "12",
-    ]
+    command = ["run", "--train", "never", "--allow-untrained", "--threads", "1", "--limit", "12"]
     command += ["--batch-tokens", "300", "--model", str(folder / "bert"), "--quiet"]
     return [*command, "--task", ",".join(TASKS)]
 
 
 def run(command: list[str], folder: Path, *more: str) -> dict[str, bytes]:
-    subprocess.run([*command, *more, "--output", str(folder)], check=True, timeout=250, capture_output=True)
+    done = warm.plmtasks([*command, *more, "--output", str(folder)], folder.parent, os.environ)
+    assert done.returncode == 0, done.stderr
     return {f"{p.relative_to(folder).parts[0]}/{p.name}": p.read_bytes() for p in sorted(folder.rglob("*")) if p.name in KEPT}
 
 

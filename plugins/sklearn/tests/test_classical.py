@@ -1,14 +1,14 @@
 """Models that learn from all examples at once: what scikit-learn gives, the same bytes everywhere, and no settings of updates."""
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from plmtasks_sklearn.choosing import ITERATIONS, LOOKS, STRENGTHS
 from plmtasks_sklearn.features import VIEWS
 
@@ -215,9 +215,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_here(place: Path, *options: str, training: tuple[str, ...] = ()) -> str:
-    command = [sys.executable, "-m", "plmtasks", "run", "--task", TASK, "--model", "majority,tfidf-linear"]
+    command = ["run", "--task", TASK, "--model", "majority,tfidf-linear"]
     more = ["--limit", "40", "--threads", "1", "--training", ",".join(("max_train_samples=80", *training)), *options]
-    done = subprocess.run([*command, *more], cwd=place, capture_output=True, text=True, check=False, timeout=200)
+    done = warm.plmtasks([*command, *more], place, os.environ)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 

@@ -7,7 +7,7 @@ import pytest
 from plmtasks_transformers.answering.loaded import Loaded
 from plmtasks_transformers.checkpoints.architectures import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
 from plmtasks_transformers.models import Pretrained
-from plmtasks_transformers.models.tiny import TINY
+from plmtasks_transformers.models.scratch import TINY
 
 from plmtasks.config import ModelSettings
 from plmtasks.data import events

@@ -15,7 +15,7 @@ import transformers
 from plmtasks_transformers.checkpoints import files
 from plmtasks_transformers.checkpoints.architectures import ANSWERS, family_of, has_head, labels_of, memory_of
 from plmtasks_transformers.models import Hub, Pretrained
-from plmtasks_transformers.models.aliases import FAMILIES, alias_models
+from plmtasks_transformers.models.hub import FAMILIES, alias_models
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import DataError, ModelError, UnknownNameError

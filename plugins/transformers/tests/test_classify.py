@@ -38,7 +38,7 @@ def test_too_long(load, policy, ends):
     loaded = load("encoder", SHORT, truncation=policy)
     [cost] = loaded.costs([LONG])
     assert (cost.width, cost.cut) == (256, 301 + 2 - 256)
-    ids = loaded.encodings([LONG])[0].ids
+    ids = loaded.encodings([LONG])[0].windows[0].ids
     assert (loaded.tokenizer.convert_tokens_to_ids("lamp") in ids) == ends
     assert loaded.costs([SHORT])[0].cut == 0
 
@@ -54,8 +54,8 @@ def test_of_a_pair_the_longer_text_is_cut(load):
     pair = Classify(text="the lamp", text_pair=" ".join(["nurse"] * 300), labels=LABELS)
     loaded = load("encoder", SHORT)
     encoding = loaded.encodings([SHORT, pair])[1]
-    assert (len(encoding.ids), encoding.cut) == (256, 300 + 2 + 3 - 256)
-    assert encoding.types.tolist() == [0] * 4 + [1] * 252
+    assert (len(encoding.windows[0].ids), encoding.cut) == (256, 300 + 2 + 3 - 256)
+    assert encoding.windows[0].types.tolist() == [0] * 4 + [1] * 252
     assert loaded.answer([pair, SHORT])[1] == loaded.answer([pair, SHORT])[1]
 
 

@@ -1,5 +1,5 @@
 import pytest
-from plmtasks_transformers.models.tiny import TINY
+from plmtasks_transformers.models.scratch import TINY
 
 from plmtasks.testing import ModelConformance
 

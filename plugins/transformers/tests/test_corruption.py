@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers.answering.corruption import corrupted, sentinels
+from plmtasks_transformers.answering.hiding import corrupted, sentinels
 
 from plmtasks.config import TrainSettings
 from plmtasks.data import events

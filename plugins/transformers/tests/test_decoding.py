@@ -6,7 +6,7 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_transformers.answering.stopping import StopTexts
+from plmtasks_transformers.answering.generate import StopTexts
 from plmtasks_transformers.fast import kernels, micro_batches
 from plmtasks_transformers.fast.beams import BeamDecoding, Search, highest, log_softmax
 from plmtasks_transformers.fast.decoding import Decoding, End, covers

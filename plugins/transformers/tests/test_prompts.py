@@ -3,8 +3,7 @@
 import pytest
 import transformers
 from plmtasks_transformers.answering import templates
-from plmtasks_transformers.answering.languages import language_token
-from plmtasks_transformers.answering.prompts import Prompts
+from plmtasks_transformers.answering.prompts import Prompts, language_token
 from plmtasks_transformers.checkpoints import Parts
 from plmtasks_transformers.checkpoints.limits import Limit
 

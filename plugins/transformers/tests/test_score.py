@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from plmtasks_transformers.answering.hiding import hidden_places
 from plmtasks_transformers.answering.log_likelihood import windows
-from plmtasks_transformers.answering.pseudo import spread
-from plmtasks_transformers.answering.targets import hidden_places
+from plmtasks_transformers.answering.sequences import spread
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.data import events
@@ -218,7 +218,7 @@ def test_an_empty_text_has_no_token(load, family):
 def test_masked_words_are_restored_from_the_others(load):
     loaded = load("encoder", SHORT)
     requests = [LogLikelihood(text=t) for t in TEXTS[:20]]
-    total = sum(e.tokens for e in loaded.encodings(requests))
+    total = sum(len(w.places) for e in loaded.encodings(requests) for w in e.windows)
     torch.manual_seed(0)
     losses = [loaded.loss(requests, []) for _ in range(2)]
     assert 0.1 < losses[0][1] / total < 0.2

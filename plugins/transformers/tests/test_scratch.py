@@ -141,7 +141,7 @@ def test_a_vocabulary_beside_the_configuration_is_used(config, real_data, tmp_pa
 
 def test_a_tokenizer_of_one_s_own_tells_the_configuration_where_texts_end(config, tmp_path):
     folder = tmp_path / "shape"
-    vocabulary.wrapped(vocabulary.byte_pairs(TEXTS, 400), "decoder").save_pretrained(folder)
+    vocabulary.learned(TEXTS, "decoder", 400, 0).save_pretrained(folder)
     shutil.copy(config("decoder", 400), folder / "config.json")
     made = Configurations().make(str(folder)).make([], 0, tmp_path / "made")
     loaded = made.load(Generate(text="a"), ModelSettings(dtype="float32"), "cpu")

@@ -66,7 +66,7 @@ def test_a_marked_word_has_token_type_1(load):
     [encoding] = loaded.encodings([marked])
     pieces = loaded.tokenizer.tokenize("unheardof")
     assert len(pieces) > 1
-    assert encoding.types[0].tolist() == [0, 0] + [1] * len(pieces) + [0, 0]
+    assert encoding.windows[0].types.tolist() == [0, 0] + [1] * len(pieces) + [0, 0]
     assert encoding.places.tolist() == [[0, 1], [0, 2], [0, 2 + len(pieces)]]
 
 
@@ -80,7 +80,7 @@ def test_a_model_with_one_token_type_sees_a_mark(load, tiny, tmp_path):
     loaded = load(tiny["encoder"].saved(tmp_path), FORM)
     marked = Tag(words=("the", "nurse", "slept"), labels=FORM.labels, marked=(1,))
     [encoding] = loaded.encodings([marked])
-    tokens = loaded.tokenizer.convert_ids_to_tokens(encoding.ids[0])
+    tokens = loaded.tokenizer.convert_ids_to_tokens(encoding.windows[0].ids)
     assert [tokens[place] for _, place in encoding.places] == ["the", "nurse", "s"]
     assert tokens[1:5] == ["the", MARK, "nurse", MARK] or tokens[2] == tokens[4] == "[UNK]"
     assert len(loaded.answer([marked])[0].labels) == 3
@@ -98,17 +98,17 @@ def test_words_are_spelt_as_in_running_text(load, tiny, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     loaded = load(tiny["encoder"].saved(tmp_path), FORM)
     [encoding] = loaded.encodings([FORM])
-    assert encoding.ids[0].tolist() == loaded.tokenizer(" ".join(WORDS))["input_ids"]
+    assert encoding.windows[0].ids.tolist() == loaded.tokenizer(" ".join(WORDS))["input_ids"]
 
 
 def test_every_word_of_many_windows_is_read_where_its_neighbours_are(load):
     loaded = load("encoder", FORM)
     long = Tag(words=(*WORDS, "unheardof") * 40, labels=FORM.labels)
     [encoding] = loaded.encodings([long])
-    assert len(encoding.ids) > 2
+    assert len(encoding.windows) > 2
     assert (encoding.places >= 0).all()
     firsts = [loaded.tokenizer.tokenize(w)[0] for w in long.words]
-    read = [loaded.tokenizer.convert_ids_to_tokens(int(encoding.ids[w][p])) for w, p in encoding.places]
+    read = [loaded.tokenizer.convert_ids_to_tokens(int(encoding.windows[w].ids[p])) for w, p in encoding.places]
     assert read == firsts
     inner = encoding.places[40:-40, 1]
     assert inner.min() > 16
@@ -120,7 +120,7 @@ def test_cut_words_are_counted(load, policy, lost):
     loaded = load("encoder", FORM, truncation=policy)
     long = Tag(words=WORDS * 30, labels=FORM.labels)
     [encoding] = loaded.encodings([long])
-    assert len(encoding.ids) == 1
+    assert len(encoding.windows) == 1
     assert encoding.cut == len(long.words) - 254
     gone = encoding.places[:, 0] < 0
     assert gone[-1 if lost == "end" else 0]

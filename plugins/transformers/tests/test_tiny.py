@@ -6,7 +6,7 @@ import sys
 import pytest
 import transformers
 from plmtasks_transformers.checkpoints import files
-from plmtasks_transformers.models.tiny import TINY
+from plmtasks_transformers.models.scratch import TINY
 
 from plmtasks.config import ModelSettings
 from plmtasks.data import events
@@ -16,7 +16,7 @@ from plmtasks.requests import LogLikelihood
 MAKE = """
 import sys, pathlib
 from plmtasks.data import events
-from plmtasks_transformers.models.tiny import TINY
+from plmtasks_transformers.models.scratch import TINY
 texts = [t for e in events("train") for t in (e.english(), e.chinese())]
 for tiny in TINY:
     tiny.make(iter(texts), 5, pathlib.Path(sys.argv[1]) / tiny.name)

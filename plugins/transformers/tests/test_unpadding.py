@@ -3,8 +3,7 @@
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.fast.dropout import dropped
-from plmtasks_transformers.fast.kernels import rounded
+from plmtasks_transformers.fast.kernels import dropped, rounded
 from plmtasks_transformers.fast.unpadding import ANSWERING, UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
 
 SMALL = {

@@ -10,7 +10,7 @@ from plmtasks.errors import UnknownNameError
 from plmtasks.model import Provider
 
 from .data import Form, from_hub, sample
-from .languages import tokenizer
+from .metrics import tokenizer
 from .sets import SETS, sacrebleu_set
 from .task import Translation
 

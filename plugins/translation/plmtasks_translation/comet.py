@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, ModelError
@@ -67,6 +66,8 @@ class Comet(Means):
         return {"comet": ScoreInfo(best=None, unit="COMET", minimum=None, maximum=None, mean_of="comet")}
 
     def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
+        from statistics import fmean
+
         import torch
 
         model = _load(self.checkpoint)

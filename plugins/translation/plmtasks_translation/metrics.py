@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.data import base_language, language_name, warn_flaws
+from plmtasks.data import UNSPACED, base_language, language_name, warn_flaws
 from plmtasks.errors import InputError, UnknownNameError
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo, ratio
 from plmtasks.model import Provider
 from plmtasks.reading import compared_texts
-
-from .languages import tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +20,9 @@ if TYPE_CHECKING:
     from plmtasks.task import Task
 
 TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "spBLEU-1K", "intl", "char", "none")
+
+OF_LANGUAGE = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+"""Language → sacrebleu's tokenizer for it alone."""
 
 MARKUP = re.compile(r"</?[A-Za-z][\w-]{0,11} ?/?>|\[(?:UNK|PAD|SEP|CLS|MASK)\]")
 """Sentences' ends, padding and unknown words, as systems leave them in what they write."""
@@ -31,6 +32,12 @@ SUBWORDS = "flores200"
 
 ORDERS = 4
 """The longest n-gram of words that BLEU counts."""
+
+
+def tokenizer(code: str) -> str | None:
+    """What of sacrebleu's cuts a language into words; None if nothing that it has without a download."""
+    base = base_language(code)
+    return OF_LANGUAGE.get(base) or (None if base in UNSPACED else "13a")
 
 
 class Sacrebleu(Metric):

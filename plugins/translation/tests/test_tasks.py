@@ -6,7 +6,7 @@ import pytest
 import sacrebleu.metrics
 from plmtasks_translation.catalog import OPUS100_LANGUAGES, PAIRS, opus100
 from plmtasks_translation.data import Form
-from plmtasks_translation.languages import tokenizer
+from plmtasks_translation.metrics import tokenizer
 from plmtasks_translation.sets import SETS
 from sacrebleu.dataset import DATASETS
 

@@ -1,98 +1,74 @@
 """Choose: the log-likelihood of each choice after the prompt."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from plmtasks.errors import InputError
-from plmtasks.model import Cost
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
-from .prompts import without_space
-from .sequences import LanguageModel, Sequences, log_likelihoods, share_prefixes, token_values
+from .prompts import Pair
+from .sequences import LanguageModel, Sequences, tallied
 
 
 class Chooser(LanguageModel):
     """The choices of a request are rows of one batch; those that differ in their last token alone share a row."""
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.shares = self.ways.trees
+
     def encode(self, requests: Sequence[Choose]) -> list[Sequences]:
-        return self._encode_apart(requests) if self.prompts.reads else self._encode_on_end(requests)
-
-    def _encode_on_end(self, requests: Sequence[Choose]) -> list[Sequences]:
-        """Prompt and choice in one row."""
-        choices = [c for r in requests for c in r.choices]
-        lengths = iter([len(ids) for ids in self.prompts.ids([self.prompts.delimiter + c for c in choices])])
-        # a row lacks its last token, but the boundary may cost one
-        room = [self.limit - max(next(lengths) for _ in r.choices) for r in requests]
-        fitted = self.prompts.fit(requests, room)
+        fitted = self.prompts.fit(requests, [self.limit] * len(requests) if self.prompts.reads else self._room(requests))
         prompts = [prompt for r, (prompt, _) in zip(requests, fitted, strict=True) for _ in r.choices]
-        pairs = iter(self.prompts.continuations(prompts, choices))
-        made = []
-        for request, (_, cut) in zip(requests, fitted, strict=True):
-            rows: dict[tuple[int, ...], int] = {}
-            wants = []
-            for choice in request.choices:
-                start, own = next(pairs)
-                self._scorable(choice, own)
-                row = tuple((start + own)[:-1][-self.limit :])
-                wants.append((rows.setdefault(row, len(rows)), np.array(own, np.int32)))
-            made.append(Sequences([np.array(r, np.int32) for r in rows], wants, None, cut))
-        return made
+        pairs = self.prompts.pairs(prompts, [c for r in requests for c in r.choices], self.decoder_start)
+        return [self._encoding(r, pairs, cut) for r, (_, cut) in zip(requests, fitted, strict=True)]
 
-    def _encode_apart(self, requests: Sequence[Choose]) -> list[Sequences]:
-        """The prompt before the encoder, each choice before the decoder; special tokens and the end are not scored."""
-        fitted = self.prompts.fit(requests, [self.limit] * len(requests))
-        prompts = [prompt for r, (prompt, _) in zip(requests, fitted, strict=True) for _ in r.choices]
-        _, choices = without_space(prompts, [c for r in requests for c in r.choices])
-        targets = iter(self.prompts.targets(choices, self.decoder_start))
-        sources = self.prompts.ids([prompt.rstrip() for prompt, _ in fitted])
-        made = []
-        for request, source, (_, cut) in zip(requests, sources, fitted, strict=True):
-            rows, wants = [], []
-            for i, choice in enumerate(request.choices):
-                target = next(targets)
-                self._scorable(choice, target.own)
-                if target.end - 1 > self.written:
-                    writes = f"{self.parts.name!r} writes {self.parts.written.told}"
-                    raise InputError(f"a choice has {len(target.own)} tokens, {writes}: {choice[:80]!r} …")
-                rows.append(np.array(target.ids[: target.end - 1], np.int32))
-                wants.append((i, np.array(target.own, np.int32)))
-            made.append(Sequences(rows, wants, np.array(source, np.int32), cut))
-        return made
+    def _room(self, requests: Sequence[Choose]) -> list[int]:
+        """What a decoder that reads on end has for each prompt: a row lacks its last token, but the boundary may cost one."""
+        choices = [self.prompts.delimiter + c for r in requests for c in r.choices]
+        lengths = iter([len(ids) for ids in self.prompts.ids(choices)])
+        return [self.limit - max(next(lengths) for _ in r.choices) for r in requests]
 
-    def _scorable(self, choice: str, own: Sequence[int]) -> None:
-        """raises: InputError for a choice without a token, which would be likelier than all others"""
-        if not (choice and own):
-            raise InputError(
-                f"the choice {choice!r} has no token for {self.parts.name!r}, and so no likelihood",
-                "give it words, or leave it out",
-            )
-
-    def costs(self, requests: Sequence[Request]) -> list[Cost]:
-        if self.ways.trees:
-            asked = list(dict.fromkeys(cast(Sequence[Choose], requests)))
-            self._encodings.update(zip(asked, share_prefixes(asked, self.encoded(asked)), strict=True))
-        return super().costs(requests)
+    def _encoding(self, request: Choose, pairs: Iterator[Pair], cut: int) -> Sequences:
+        """pairs: of each of its choices; special tokens and the end are not scored"""
+        rows: dict[tuple[tuple[int, ...], int], int] = {}
+        wants: list[tuple[int, np.ndarray]] = []
+        for choice, (source, start, own) in zip(request.choices, pairs, strict=False):
+            if not (choice and own):  # it would be likelier than all others
+                raise InputError(
+                    f"the choice {choice!r} has no token for {self.parts.name!r}, and so no likelihood",
+                    "give it words, or leave it out",
+                )
+            row = tuple([*start, *own][:-1])
+            if source is None:
+                row = row[-self.limit :]
+            elif len(row) > self.written:
+                writes = f"{self.parts.name!r} writes {self.parts.written.told}"
+                raise InputError(f"a choice has {len(own)} tokens, {writes}: {choice[:80]!r} …")
+            apart = len(wants) if source is not None else 0  # behind an encoder each has a row of its own
+            wants.append((rows.setdefault((row, apart), len(rows)), np.array(own, np.int32)))
+        return Sequences([np.array(row, np.int32) for row, _ in rows], wants, source, cut)
 
     def compute(self, requests: Sequence[Choose], encodings: Sequence[Sequences]) -> list[Answer]:
-        values = iter(log_likelihoods(self, encodings))
+        found = iter(tallied(self, encodings, [len(ids) for e in encodings for _, ids in e.wants]))
         return [
             ChooseAnswer(
                 choices=tuple(
-                    Likelihood(log_likelihood=next(values), tokens=len(ids), bytes=len(choice.encode()))
-                    for choice, (_, ids) in zip(request.choices, encoding.wants, strict=True)
+                    Likelihood(log_likelihood=tally.log_likelihood, tokens=tally.tokens, bytes=len(choice.encode()))
+                    for choice, tally in zip(request.choices, found, strict=False)
                 )
             )
-            for request, encoding in zip(requests, encodings, strict=True)
+            for request in requests
         ]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
-        """Negative log-likelihood of the right choice's tokens after the prompt; divided by tokens it is their mean."""
+        """Of the right choice's tokens after the prompt."""
         right = []
         for encoding, answer in zip(self.encodings(requests), cast(Sequence[ChooseAnswer], answers), strict=True):
             best = max(range(len(answer.choices)), key=lambda i: answer.choices[i].log_likelihood)
             row, ids = encoding.wants[best]
-            right.append(Sequences([encoding.rows[row]], [(0, ids)], encoding.source, prefix=encoding.prefix))
-        return -token_values(self, right, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in right))
+            right.append(encoding._replace(rows=[encoding.rows[row]], wants=[(0, ids)]))
+        return self.loss_of(right)

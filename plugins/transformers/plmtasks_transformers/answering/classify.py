@@ -2,24 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from plmtasks.model import Cost
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
 from ..fast import first_token_alone
-from .loaded import Loaded
-
-
-class Encoding(NamedTuple):
-    ids: np.ndarray
-    types: np.ndarray
-    cut: int
+from .loaded import Encoding, Loaded, Window, in_groups
 
 
 class Classifier(Loaded):
@@ -31,21 +24,16 @@ class Classifier(Loaded):
             self.config.pad_token_id = self.pad_id  # for whoever pads what is saved
 
     def encode(self, requests: Sequence[Classify]) -> list[Encoding]:
-        made: dict[int, Encoding] = {}
-        for paired in (False, True):
-            group = [i for i, r in enumerate(requests) if (r.text_pair is not None) == paired]
-            if group:
-                made.update(zip(group, self._encode([requests[i] for i in group], paired), strict=True))
-        return [made[i] for i in range(len(requests))]
+        return in_groups(requests, (r.text_pair is None for r in requests), self._encoded)
 
-    def _encode(self, requests: Sequence[Classify], paired: bool) -> list[Encoding]:
-        texts = [[r.text for r in requests]] + ([[r.text_pair for r in requests]] if paired else [])
+    def _encoded(self, requests: Sequence[Classify]) -> list[Encoding]:
+        """requests: all with a second text, or none"""
+        texts = [[r.text for r in requests]] + ([[r.text_pair for r in requests]] if requests[0].text_pair is not None else [])
         whole = self.tokenize(*texts, return_token_type_ids=True)
-        long = [i for i, ids in enumerate(whole["input_ids"]) if len(ids) > self.limit]
-        lengths = {i: len(whole["input_ids"][i]) for i in long}
+        lengths = [len(ids) for ids in whole["input_ids"]]
+        long = [i for i, length in enumerate(lengths) if length > self.limit]
         if long and self.settings.truncation == "error":
             raise self.too_long(requests[long[0]].text, lengths[long[0]], self.limit)
-        self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
         if long:
             some = [[side[i] for i in long] for side in texts]
             kept = self.tokenize(*some, truncation="longest_first", max_length=self.limit, return_token_type_ids=True)
@@ -53,34 +41,20 @@ class Classifier(Loaded):
                 for i, row in zip(long, kept[name], strict=True):
                     whole[name][i] = row
         return [
-            Encoding(
-                np.array(ids or [self.pad_id], np.int32), np.array(types or [0], np.int32), lengths.get(i, len(ids)) - len(ids)
-            )
-            for i, (ids, types) in enumerate(zip(whole["input_ids"], whole["token_type_ids"], strict=True))
+            Encoding([Window(np.array(ids or [self.pad_id], np.int32), np.array(types or [0], np.int32))], length - len(ids))
+            for ids, types, length in zip(whole["input_ids"], whole["token_type_ids"], lengths, strict=True)
         ]
-
-    def cost(self, encoding: Encoding) -> Cost:
-        return Cost(width=len(encoding.ids), cut=encoding.cut)
 
     def forward(self, encodings: Sequence[Encoding]) -> torch.Tensor:
         """returns: one logit a label of the checkpoint, (requests, labels), float32"""
-        groups = self._groups(encodings)
-        made = torch.cat([self._logits([encodings[i] for i in group]) for group in groups])
-        back = torch.tensor([i for group in groups for i in group], device=made.device).argsort()
-        return made[back].float()
-
-    def _groups(self, encodings: Sequence[Encoding]) -> list[list[int]]:
-        """Which go together: a sequence-to-sequence head reads the last end of a text, and takes rows with as many ends alone."""
-        if self.parts.family != SEQUENCE_TO_SEQUENCE:
-            return [list(range(len(encodings)))]
-        groups: dict[int, list[int]] = {}
-        for i, e in enumerate(encodings):
-            groups.setdefault(int((e.ids == self.config.eos_token_id).sum()), []).append(i)
-        return list(groups.values())
+        # a sequence-to-sequence head reads the last end of a text, and takes rows with as many ends alone
+        counted = self.config.eos_token_id if self.parts.family == SEQUENCE_TO_SEQUENCE else None
+        ends = [int((e.windows[0].ids == counted).sum()) if counted is not None else 0 for e in encodings]
+        return torch.stack(in_groups(encodings, ends, self._logits)).float()
 
     def _logits(self, encodings: Sequence[Encoding]) -> torch.Tensor:
         with self._padding(encodings) as pad:
-            inputs = self.inputs([e.ids for e in encodings], [e.types for e in encodings], pad)
+            inputs = self.window_inputs(encodings, pad)
             # a layer that is computed again on the way back would find its hook gone
             again = any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
             alone = self.ways.first_token and not again
@@ -97,7 +71,7 @@ class Classifier(Loaded):
             return
         config = self.config.get_text_config()
         before = config.pad_token_id
-        taken = {int(e.ids[-1]) for e in encodings} if self.parts.family == DECODER else {config.eos_token_id}
+        taken = {int(e.windows[0].ids[-1]) for e in encodings} if self.parts.family == DECODER else {config.eos_token_id}
         config.pad_token_id = next(i for i in (self.pad_id, *range(len(taken) + 1)) if i not in taken)
         try:
             yield config.pad_token_id

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from plmtasks.model import Cost
 from plmtasks.requests import Answer, ExtractSpan, ExtractSpanAnswer, Request, Span
 
 from .kinds import SPANS
-from .loaded import Loaded
+from .loaded import Encoding, Loaded
 
 WINDOW, OVERLAP, QUESTION, ANSWER, BEST = SPANS.values()
 
@@ -25,11 +24,6 @@ class Window(NamedTuple):
     """Characters [start, end) of the context for each such token, (tokens, 2)."""
     null: int
     """The position that says there is no answer."""
-
-
-class Encoding(NamedTuple):
-    windows: tuple[Window, ...]
-    cut: int
 
 
 class SpanExtractor(Loaded):
@@ -49,7 +43,6 @@ class SpanExtractor(Loaded):
         questions, lost = self._short_questions([r.question for r in requests])
         limit = min(WINDOW, self.limit)
         room = limit - min(QUESTION, limit // 2) - self.tokenizer.num_special_tokens_to_add(pair=True)
-        self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
         batch = self.tokenize(
             questions, [r.context for r in requests], truncation="only_second", max_length=limit, stride=min(OVERLAP, room // 2),
             return_overflowing_tokens=True, return_offsets_mapping=True, return_token_type_ids=True,
@@ -84,20 +77,16 @@ class SpanExtractor(Loaded):
         """All windows, or what another policy leaves of them."""
         policy = self.settings.truncation
         if len(windows) == 1 or policy in ("auto", "window"):
-            return Encoding(tuple(windows), cut)
+            return Encoding(windows, cut)
         places = {int(start) for w in windows for start in w.spans[:, 0]}
         kept = windows[0]  # the first at the side that is kept
         if policy == "error":
             raise self.too_long(request.context, len(places), len(kept.spans))
-        return Encoding((kept,), cut + len(places.difference(kept.spans[:, 0].tolist())))
-
-    def cost(self, encoding: Encoding) -> Cost:
-        return Cost(rows=len(encoding.windows), width=max(len(w.ids) for w in encoding.windows), cut=encoding.cut)
+        return Encoding([kept], cut + len(places.difference(kept.spans[:, 0].tolist())))
 
     def forward(self, encodings: Sequence[Encoding]) -> tuple[torch.Tensor, torch.Tensor]:
         """returns: logits of start and end, each (windows, width), float32; all windows of all requests in one batch"""
-        windows = [w for e in encodings for w in e.windows]
-        out = self.module(**self.inputs([w.ids for w in windows], [w.types for w in windows]))
+        out = self.module(**self.window_inputs(encodings))
         return out.start_logits.float(), out.end_logits.float()
 
     def compute(self, requests: Sequence[ExtractSpan], encodings: Sequence[Encoding]) -> list[Answer]:
@@ -162,34 +151,26 @@ def best_spans(request: ExtractSpan, windows: Sequence[Window], starts: np.ndarr
 
 def _window_places(context: str, window: Window, starts: np.ndarray, ends: np.ndarray) -> dict[tuple[int, int], float]:
     """The best places in the text with their scores, at least `BEST` where the window has so many."""
-    count = 2 * BEST
-    while True:
-        some = _window_spans(window, starts, ends, count)
-        found: dict[tuple[int, int], float] = {}
-        for a, b, score in some:
-            place = _trimmed(context, int(window.spans[a][0]), int(window.spans[b][1]))
-            if place[0] < place[1]:
-                found.setdefault(place, score)  # the best come first; tokens of space alone make no other place
-        if len(found) >= BEST or len(some) < count:
-            return found
-        count *= 4
-
-
-def _window_spans(window: Window, starts: np.ndarray, ends: np.ndarray, count: int) -> list[tuple[int, int, float]]:
-    """The best (first token, last token, score) of one window, so many, counted among its context tokens."""
-    n = len(window.spans)
-    if not n:
-        return []
-    own = slice(window.first, window.first + n)
+    found: dict[tuple[int, int], float] = {}
+    if not len(window.spans):
+        return found
+    own = slice(window.first, window.first + len(window.spans))
     padded = np.concatenate([ends[own].astype(np.float64), np.full(ANSWER - 1, -np.inf)])
     # row i, column d: a span from token i to token i + d
     scores = starts[own].astype(np.float64)[:, None] + np.lib.stride_tricks.sliding_window_view(padded, ANSWER)
     flat = scores.ravel()
-    # the best alone are sorted, and all that equal the last of them, so that the first of equals come first
-    least = np.partition(flat, -count)[-count] if len(flat) > count else -np.inf
-    among = np.flatnonzero(flat >= least)
-    order = among[np.argsort(-flat[among], kind="stable")][:count]
-    return [(int(k // ANSWER), int(k // ANSWER + k % ANSWER), float(flat[k])) for k in order if np.isfinite(flat[k])]
+    for count in (2 * BEST, len(flat)):
+        # the best alone are sorted, and all that equal the last of them, so that the first of equals come first
+        least = np.partition(flat, -count)[-count] if len(flat) > count else -np.inf
+        among = np.flatnonzero((flat >= least) & (flat > -np.inf))
+        for k in among[np.argsort(-flat[among], kind="stable")][:count].tolist():
+            first, last = k // ANSWER, k // ANSWER + k % ANSWER
+            place = _trimmed(context, int(window.spans[first][0]), int(window.spans[last][1]))
+            if place[0] < place[1]:
+                found.setdefault(place, float(flat[k]))  # the best come first; tokens of space alone make no other place
+        if len(found) >= BEST:
+            break
+    return found
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -12,17 +12,24 @@ import torch
 
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
+from plmtasks.prompts import before
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 
-from ..fast import Prefix, micro_batches, own_loop, shared_prefixes
-from .sequences import LanguageModel, Sequences, token_values
-from .stopping import StopTexts
+from ..fast import Prefix, groups, micro_batches, own_loop
+from .loaded import in_groups
+from .sequences import LanguageModel, Sequences
 
 KEPT = {"cpu": 16}
 """Tokens that a batch keeps for one computed at once, 4 on other devices: a step reads the weights for all rows together."""
 
 MOST = 2**31
 """More tokens than a text has with all its beams."""
+
+SLACK = 4
+"""Tokens beyond the bytes of a stop text that are read again to find it: some tokens have no text."""
+
+Text = Callable[[Sequence[int]], str]
+"""What token ids say."""
 
 
 class Encoding(NamedTuple):
@@ -35,6 +42,17 @@ class Encoding(NamedTuple):
     prefix: Prefix | None = None
     """What it begins with, if others do too; it is among the ids."""
 
+    @property
+    def rows(self) -> Sequence[np.ndarray]:
+        return [self.ids]
+
+    @property
+    def first(self) -> int:
+        return len(self.ids) - 1  # a token is left to go on from
+
+    def behind(self, prefix: Prefix) -> "Encoding":
+        return self._replace(prefix=prefix)
+
 
 class Generator(LanguageModel):
     """Greedy answers, drawn ones and beams by loops of ours; drawn beams, and models that these do not cover, by the library's.
@@ -45,6 +63,7 @@ class Generator(LanguageModel):
         wanted = self.settings.generation
         self.steps = self.ways.decoding and (wanted.num_beams == 1 or wanted.temperature == 0)
         """Whether it makes the tokens itself."""
+        self.shares = self.steps and not self.prompts.reads
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         self.stops = StopTexts(self._text, partial(self._text, special=True), special)
@@ -63,14 +82,15 @@ class Generator(LanguageModel):
                 "--generation max_new_tokens=N says how many an answer may have",
             )
         fitted = self.prompts.fit(requests, room)
-        made: dict[int, Encoding] = {}
-        for languages, group in _by_languages(requests):
-            self.prompts.speak(*languages)
-            for i, ids in zip(group, self.prompts.ids([fitted[i][0] for i in group]), strict=True):
-                name = json.dumps([*self._shared(requests[i], new[i]), len(ids) if self.sees_padding else None, *languages])
-                prompt, cut = fitted[i]
-                made[i] = Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new[i], name, cut)
-        return [made[i] for i in range(len(requests))]
+        return in_groups([*zip(requests, new, fitted, strict=True)], map(_languages, requests), self._encoded)
+
+    def _encoded(self, group: Sequence[tuple[Generate, int, tuple[str, int]]]) -> Iterator[Encoding]:
+        """group: requests in the same languages, with the most tokens to make, their prompts and the tokens that these lost"""
+        languages = _languages(group[0][0])
+        self.prompts.speak(*languages)
+        for (request, new, (prompt, cut)), ids in zip(group, self.prompts.ids([p for _, _, (p, _) in group]), strict=True):
+            name = json.dumps([*self._shared(request, new), len(ids) if self.sees_padding else None, *languages])
+            yield Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new, name, cut)
 
     @property
     def sees_padding(self) -> bool:
@@ -88,17 +108,6 @@ class Generator(LanguageModel):
         if self.settings.generation.num_beams > 1:
             return [new]
         return [new if wanted.min_length or wanted.min_new_tokens or wanted.forced_eos_token_id is not None else None]
-
-    def costs(self, requests: Sequence[Request]) -> list[Cost]:
-        if self.steps and not self.prompts.reads:
-            asked = list(dict.fromkeys(cast(Sequence[Generate], requests)))
-            made = self.encoded(asked)
-            named = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
-            # a token is left to go on from
-            prefixes = shared_prefixes([[e.ids] for e in made], [len(e.ids) - 1 for e in made], named)
-            shared = (e._replace(prefix=prefix) for e, prefix in zip(made, prefixes, strict=True))
-            self._encodings.update(zip(asked, shared, strict=True))
-        return super().costs(requests)
 
     def cost(self, encoding: Encoding) -> Cost:
         tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.num_beams
@@ -125,9 +134,9 @@ class Generator(LanguageModel):
         mask = self.rows([[1] * len(e.ids) for e in encodings], 0, left=not self.prompts.reads)
         given = {"input_ids": ids, "attention_mask": mask}
         if self.prompts.reads:
-            given["encoder_outputs"] = self._encoded(ids, mask)
-        first, new = requests[0], max(e.new for e in encodings)
-        settings = self._settings(first, new, 1 if self.prompts.reads else ids.shape[1])
+            given["encoder_outputs"] = self._read(ids, mask)
+        first, start = requests[0], 1 if self.prompts.reads else ids.shape[1]
+        settings = self._settings(first, max(e.new for e in encodings), start)
         if settings.stop_strings:
             given["tokenizer"] = self.tokenizer
         if self.steps:
@@ -139,11 +148,14 @@ class Generator(LanguageModel):
             ends = [(e.new, r.stop) for r, e in zip(requests, encodings, strict=True)]
             own = own_loop(beams, ends, self.stops, self.settings.batch_tokens, encodings[0].prefix)
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
-        start = 1 if self.prompts.reads else ids.shape[1]
-        stop = [_Stop(self.stops, first.stop, start)] if first.stop else None
+
+        def stopped(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+            return torch.tensor([self.stops(row, first.stop) for row in ids[:, start:].tolist()], device=ids.device)
+
+        stop = [stopped] if first.stop else None
         return self.module.generate(**given, generation_config=settings, stopping_criteria=stop)[:, start:]
 
-    def _encoded(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+    def _read(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
         """What the encoder makes of prompts, as many at once as the token budget says."""
         from transformers.modeling_outputs import BaseModelOutput
 
@@ -193,7 +205,7 @@ class Generator(LanguageModel):
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
-        """Negative log-likelihood of the answer's tokens and the end after them; divided by tokens it is their mean.
+        """Of the answer's tokens and the end after them.
 
         An answer is cut at the tokens that the request allows, since more are never made, and at the model's limit.
         """
@@ -202,7 +214,7 @@ class Generator(LanguageModel):
             own = whole[: min(encoding.new, self.written)]
             row = np.array([*ids, *own[:-1]][-self.written :], np.int32)
             batch.append(Sequences([row], [(0, np.array(own, np.int32))], encoding.ids if self.prompts.reads else None))
-        return -token_values(self, batch, self.smoothing).sum(), float(sum(len(s.wants[0][1]) for s in batch))
+        return self.loss_of(batch)
 
     def shortened(self, requests: Sequence[Request], answers: Sequence[Answer]) -> int:
         targets = self._targets(requests, answers)
@@ -212,8 +224,8 @@ class Generator(LanguageModel):
         """What is to be learned of each: its encoding, the token ids before the answer's, and those of the whole answer."""
         asked, solved = cast(Sequence[Generate], requests), cast(Sequence[GenerateAnswer], answers)
         encodings = self.encodings(asked)
-        for languages, group in _by_languages(asked):
-            self.prompts.speak(*languages)
+        for group in groups(map(_languages, asked)):
+            self.prompts.speak(*_languages(asked[group[0]]))
             some, texts = [encodings[i] for i in group], [solved[i].text for i in group]
             if self.prompts.reads:
                 targets = self.prompts.targets(texts, self.decoder_start)
@@ -225,19 +237,55 @@ class Generator(LanguageModel):
                 yield from ((e, ids, [*own, end]) for e, (ids, own) in zip(some, both, strict=True))
 
 
-class _Stop:
-    """Ends a row once one of the stop texts stands in what was made."""
-
-    def __init__(self, stops: StopTexts, stop: Sequence[str], start: int) -> None:
-        self.stops, self.stop, self.start = stops, stop, start
-
-    def __call__(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        return torch.tensor([self.stops(row, self.stop) for row in ids[:, self.start :].tolist()], device=ids.device)
+def _languages(request: Generate) -> tuple[str | None, str | None]:
+    """By which a multilingual tokenizer reads it."""
+    return request.source_language, request.target_language
 
 
-def _by_languages(requests: Sequence[Generate]) -> Iterator[tuple[tuple[str | None, str | None], list[int]]]:
-    """Requests that a multilingual tokenizer reads in the same way: (source, target) languages and their positions."""
-    groups: dict[tuple[str | None, str | None], list[int]] = {}
-    for i, r in enumerate(requests):
-        groups.setdefault((r.source_language, r.target_language), []).append(i)
-    yield from groups.items()
+class StopTexts:
+    """Tells whether a text stops with its last token, from its last few tokens where it can; and what stands before that."""
+
+    def __init__(self, text: Text, spelled: Text | None = None, special: Sequence[str] = ()) -> None:
+        """
+        text: what token ids say; spelled: the same with special tokens, None if there are none
+        special: how special tokens are spelled, such as a stop text may be
+        """
+        self.text, self.spelled, self.special = text, spelled or text, special
+        self._of_token: dict[tuple[int, bool], str] = {}
+
+    def __call__(self, made: Sequence[int], stop: Sequence[str]) -> bool:
+        """made: token ids, of which the last was not there before"""
+        return any(self._stops(made, some, special) for special, some in self._parted(stop))
+
+    def before(self, made: Sequence[int], stop: Sequence[str]) -> str:
+        """What token ids say before the first of the stop texts in it."""
+        (_, plain), (_, spelling) = self._parted(stop)
+        texts = [before(self.text(made), plain)]
+        spelled = self.spelled(made) if spelling else ""
+        for at in (spelled.find(s) for s in spelling if s in spelled):
+            # whole tokens, and of the one in which the stop text begins its beginning
+            starts = ((made[:n], self.spelled(made[:n])) for n in range(len(made), -1, -1))
+            whole, same = next((ids, start) for ids, start in starts if spelled[:at].startswith(start))
+            texts.append(self.text(whole) + spelled[len(same) : at])
+        return min(texts, key=len)
+
+    def _parted(self, stop: Sequence[str]) -> tuple[tuple[bool, list[str]], tuple[bool, list[str]]]:
+        """Those that spell no special token, and those that do."""
+        spelling = [s for s in stop if any(t in s for t in self.special)]
+        return (False, [s for s in stop if s not in spelling]), (True, spelling)
+
+    def _stops(self, made: Sequence[int], stop: Sequence[str], special: bool) -> bool:
+        """special: whether the stop texts spell special tokens"""
+        if not any(self._may_end(made[-1], s, special) for s in stop):
+            return False
+        text = self.spelled if special else self.text
+        near = text(made[-max(len(s.encode()) for s in stop) - SLACK :])
+        # tokens may read otherwise where others stand before them
+        return any(s in near for s in stop) and any(s in text(made) for s in stop)
+
+    def _may_end(self, token: int, stop: str, special: bool) -> bool:
+        """Whether the token can bring the last character: a space comes from no token alone, part of a character from any."""
+        if (token, special) not in self._of_token:
+            self._of_token[token, special] = (self.spelled if special else self.text)([token])
+        own = self._of_token[token, special]
+        return stop[-1] in own or stop[-1] == " " or "\ufffd" in own

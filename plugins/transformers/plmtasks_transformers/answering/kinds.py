@@ -1,14 +1,20 @@
 """What is known of each kind of request before anything is loaded: who answers it, with which head, what the identity says."""
 
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.requests import Request
+from plmtasks.model import TrainableModel
+from plmtasks.requests import Prompted, Request
 
-from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
+from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Checkpoint, Parts, load_parts, parts_without_weights
+
+if TYPE_CHECKING:
+    from ..fast import Ways
 
 MARK = "*"
 """Stands on both sides of a marked word where the model has no token types to mark it with."""
@@ -44,6 +50,12 @@ class Kind(NamedTuple):
         if settings.truncation not in self.policies:
             raise InputError(f"{kind} cannot use --truncation {settings.truncation}", f"it can use: {', '.join(self.policies)}")
 
+    def opened(self, parts: Parts, example_request: Request, ways: "Ways") -> TrainableModel:
+        """The parts as a model that answers such requests."""
+        module = importlib.import_module(f".{self.module}", __package__)
+        loaded: TrainableModel = getattr(module, self.answers)(self, parts, example_request, ways)
+        return loaded
+
 
 def kind_of(example_request: Request, family: str) -> Kind:
     """Who answers such requests with a model of that family.
@@ -55,6 +67,49 @@ def kind_of(example_request: Request, family: str) -> Kind:
         kinds = ", ".join(kind for kind, of in KINDS if of == family)
         raise ModelError(f"{family} models of the transformers library answer {kinds}, not {example_request.kind()}")
     return found
+
+
+def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettings, device: str) -> TrainableModel:
+    """A checkpoint in memory, ready for one kind of request.
+
+    raises: ModelError; InputError for a way to truncate that such requests do not have
+    """
+    from ..fast import enter
+
+    kind = kind_of(example_request, checkpoint.family)
+    kind.check(settings, example_request.kind())
+    parts = load_parts(checkpoint, kind.head, example_request, settings, device)
+    return kind.opened(parts, example_request, enter(parts.module, settings.kernels, kind.ways))
+
+
+def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> str:
+    """The prompt of a request, from configuration and tokenizer alone; other requests' texts, one a line.
+
+    raises: ModelError
+    """
+    from .prompts import Prompts
+
+    if not isinstance(request, Prompted):
+        return "\n".join(request.texts())
+    return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
+
+
+@cache
+def weights_by_label(text: str) -> Mapping[str, float]:
+    """What an example of each label counts for in the loss: label=weight,…; a label may hold "=", not ",". Empty for no text.
+
+    raises: InputError
+    """
+    weights = {}
+    for pair in text.split(",") if text else ():
+        label, equals, weight = pair.rpartition("=")
+        try:
+            weights[label.strip()] = float(weight)
+        except ValueError:
+            equals = ""
+        if not equals or not weights[label.strip()] >= 0:
+            raise InputError(f"class_weights: expected label=weight, found {pair!r}")
+    return weights
 
 
 def _generation(settings: ModelSettings) -> dict[str, Any]:
@@ -82,7 +137,7 @@ KINDS = {
     ("ExtractSpan", ENCODER): Kind(
         "extract_span", "SpanExtractor", "AutoModelForQuestionAnswering", WINDOWS, ("unpadded",), lambda settings: dict(SPANS)
     ),
-    ("LogLikelihood", ENCODER): Kind("pseudo", "PseudoScorer", "AutoModelForMaskedLM", WHOLE, ("unpadded", "places"), _hiding),
+    ("LogLikelihood", ENCODER): Kind("hiding", "PseudoScorer", "AutoModelForMaskedLM", WHOLE, ("unpadded", "places"), _hiding),
     **{
         (kind, family): Kind(module, name, head, policies, ways, identity)
         for kind, module, name, policies, ways, identity in (
@@ -93,6 +148,6 @@ KINDS = {
         for family, head in ((DECODER, "AutoModelForCausalLM"), (SEQUENCE_TO_SEQUENCE, "AutoModelForSeq2SeqLM"))
     },
     ("LogLikelihood", SEQUENCE_TO_SEQUENCE): Kind(
-        "corruption", "SpanRestorer", "AutoModelForSeq2SeqLM", WHOLE, ("places",), _hiding
+        "hiding", "SpanRestorer", "AutoModelForSeq2SeqLM", WHOLE, ("places",), _hiding
     ),
 }  # fmt: skip

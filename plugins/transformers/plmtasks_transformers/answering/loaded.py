@@ -2,10 +2,10 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +16,31 @@ from plmtasks.model import Cost, TrainableModel
 from plmtasks.requests import Answer, Request
 
 from ..checkpoints import Parts, State, save_checkpoint, view_state
-from ..fast import ANSWERING, LEARNING, Ways, layout_of
-from .class_weights import class_weights
-from .kinds import Kind
+from ..fast import ANSWERING, LEARNING, Ways, groups, layout_of, padded
+from .kinds import Kind, weights_by_label
 
 TOGETHER = 128
 """Requests that are tokenized in one call."""
+
+
+class Window(NamedTuple):
+    """Tokens that an encoder reads together; some kinds of request note more about them."""
+
+    ids: np.ndarray
+    types: np.ndarray
+
+
+class Encoding(NamedTuple):
+    """A request as the rows that an encoder reads: its text, or windows of it."""
+
+    windows: Sequence[Any]
+    cut: int
+    places: Any = None
+    """Where among them are the things that are asked about."""
+
+    @property
+    def width(self) -> int:
+        return max(len(w.ids) for w in self.windows)
 
 
 class Loaded(TrainableModel):
@@ -76,9 +95,9 @@ class Loaded(TrainableModel):
     def encode(self, requests: Sequence[Any]) -> list[Any]:
         """Token ids and all else that `forward` and `decode` need, one encoding a request."""
 
-    @abstractmethod
     def cost(self, encoding: Any) -> Cost:
-        """What such an encoding costs."""
+        """What such an encoding costs to answer."""
+        return Cost(rows=len(encoding.windows), width=encoding.width, cut=encoding.cut)
 
     @abstractmethod
     def compute(self, requests: Sequence[Any], encodings: Sequence[Any]) -> list[Answer]:
@@ -128,21 +147,18 @@ class Loaded(TrainableModel):
         return self.training.label_smoothing_factor if self.training is not None else 0.0
 
     def class_weights(self, labels: Sequence[str]) -> list[float]:
-        """What an example of each label counts for in the loss."""
-        return class_weights(self.training.class_weights if self.training is not None else "", labels)
+        """What an example of each label counts for in the loss; one that is not named, for 1."""
+        named = weights_by_label(self.training.class_weights if self.training is not None else "")
+        return [named.get(label, 1.0) for label in labels]
 
     def tokenize(self, *texts: Any, **options: Any) -> Any:
         """One batched call of the tokenizer, nothing padded, nothing cut unless asked."""
+        self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
         return self.tokenizer(*texts, return_attention_mask=False, **{"truncation": False, **options})
 
     def rows(self, rows: Sequence[Sequence[int] | np.ndarray], fill: int, *, left: bool = False) -> torch.Tensor:
         """Rows of integers padded to the widest, (rows, width), on the device."""
-        width = max(len(r) for r in rows)
-        table = np.full((len(rows), width), fill, dtype=np.int64)
-        for line, row in zip(table, rows, strict=True):
-            if len(row):
-                line[slice(width - len(row), None) if left else slice(len(row))] = row
-        return torch.from_numpy(table).to(self.device, non_blocking=True)
+        return torch.from_numpy(padded(rows, fill, left=left)).to(self.device, non_blocking=True)
 
     def inputs(self, ids: Sequence[Any], types: Sequence[Any] | None = None, pad: int | None = None) -> dict[str, Any]:
         """What `forward` of a transformers model takes, padded on the right.
@@ -159,6 +175,11 @@ class Loaded(TrainableModel):
             alike = LEARNING if torch.is_grad_enabled() else ANSWERING
             made["layout"] = layout_of([len(r) for r in ids], self.device, alike)
         return made
+
+    def window_inputs(self, encodings: Sequence[Encoding], pad: int | None = None) -> dict[str, Any]:
+        """All windows of all requests in one batch."""
+        windows = [w for e in encodings for w in e.windows]
+        return self.inputs([w.ids for w in windows], [w.types for w in windows], pad)
 
     def columns(self, labels: Sequence[str]) -> list[int]:
         """The head's column of each label: a checkpoint may have them in another order.
@@ -179,3 +200,11 @@ class Loaded(TrainableModel):
             f"the limit: {self.limited}",
             f"--truncation {', '.join(p for p in self.kind.policies if p != 'error')} says what is to happen to it",
         )
+
+
+def in_groups(items: Sequence[Any], keys: Iterable[Hashable], work: Callable[[list[Any]], Iterable[Any]]) -> list[Any]:
+    """What `work` makes of the items of each group, in the order of all of them."""
+    made: dict[int, Any] = {}
+    for group in groups(keys):
+        made.update(zip(group, work([items[i] for i in group]), strict=True))
+    return [made[i] for i in range(len(items))]

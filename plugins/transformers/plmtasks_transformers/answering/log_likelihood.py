@@ -9,9 +9,8 @@ import torch
 from plmtasks.errors import InputError
 from plmtasks.requests import Answer, LogLikelihood, LogLikelihoodAnswer, Request
 
-from ..fast import Tally, tallies
-from .prompts import without_space
-from .sequences import LanguageModel, Sequences, read, step, token_values
+from ..fast import Tally
+from .sequences import LanguageModel, Sequences, spread, step, tallied
 
 
 class Scorer(LanguageModel):
@@ -28,7 +27,8 @@ class Scorer(LanguageModel):
 
     def encode(self, requests: Sequence[LogLikelihood]) -> list[Any]:
         made = []
-        for request, (source, start, own) in zip(requests, self._tokens(requests), strict=True):
+        pairs = self.prompts.pairs([r.context for r in requests], [r.text for r in requests], self.decoder_start)
+        for request, (source, start, own) in zip(requests, pairs, strict=True):
             scorable(request.text, len(own), self.parts.name)
             lost = 0 if source is None else max(0, len(source) - self.limit)
             beyond = max(0, len(start) + len(own) - 1 - self.written)
@@ -41,27 +41,13 @@ class Scorer(LanguageModel):
             made.append(Sequences([row for row, _ in parts], [(i, ids) for i, (_, ids) in enumerate(parts)], read, cut))
         return made
 
-    def _tokens(self, requests: Sequence[LogLikelihood]) -> Iterator[tuple[np.ndarray | None, list[int], list[int]]]:
-        """What the encoder reads, what the decoder is given, and what it is to predict."""
-        if not self.prompts.reads:
-            for start, own in self.prompts.continuations([r.context for r in requests], [r.text for r in requests]):
-                yield None, start, own
-            return
-        contexts, texts = without_space([r.context for r in requests], [r.text for r in requests])
-        sources, targets = self.prompts.ids(contexts), self.prompts.targets(texts, self.decoder_start)
-        for source, target in zip(sources, targets, strict=True):
-            yield np.array(source, np.int32), target.ids[: target.first], target.own
-
     def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> list[Answer]:
-        lengths = [sum(len(ids) for _, ids in e.wants) for e in encodings]
-        owners = np.repeat(np.arange(len(encodings)), lengths)
-        found = tallies(read(self, encodings), owners, len(encodings))
+        found = tallied(self, encodings, [sum(len(ids) for _, ids in e.wants) for e in encodings])
         return [scored(request.text, tally) for request, tally in zip(requests, found, strict=True)]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
-        """Negative log-likelihood of the text's tokens; divided by tokens it is their mean."""
-        encodings = self.encodings(requests)
-        return -token_values(self, encodings, self.smoothing).sum(), float(sum(len(ids) for e in encodings for _, ids in e.wants))
+        """Of the text's tokens."""
+        return self.loss_of(self.encodings(requests))
 
 
 def scorable(text: str, tokens: int, name: str) -> None:
@@ -82,11 +68,5 @@ def windows(start: Sequence[int], own: Sequence[int], limit: int, step: int) -> 
     step: tokens by which a window moves on; the first one is full, each further one predicts so many
     """
     tokens = np.array([*start, *own], np.int32)
-    done = len(start)
-    end = max(done + step, limit + 1)
-    while done < len(tokens) or done == len(start):
-        end = min(end, len(tokens))
-        yield tokens[max(0, end - 1 - limit) : max(1, end - 1)], tokens[done:end]
-        if end == len(tokens):
-            return
-        done, end = end, end + step
+    for begin, done, end in spread(len(tokens), limit + 1, step, len(start)):
+        yield tokens[begin : max(1, end - 1)], tokens[done:end]

@@ -1,16 +1,18 @@
-"""How instruction, shots and text become one prompt."""
+"""How instruction, shots and text become one prompt, and what multilingual models call the languages of texts."""
 
-from collections.abc import Sequence
-from functools import cached_property
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
-from plmtasks.data import language_name
+import numpy as np
+
+from plmtasks.data import LANGUAGES, base_language, language_name
 from plmtasks.errors import InputError, ModelError
 from plmtasks.prompts import plain, raw, turns
 from plmtasks.requests import Prompted, Shot
 
 from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
-from .languages import language_token
 from .templates import Renderer
 
 
@@ -29,6 +31,10 @@ class Target(NamedTuple):
         return self.ids[self.first : self.end]
 
 
+Pair = tuple["np.ndarray | None", list[int], list[int]]
+"""What an encoder reads, what a decoder is given, and what it is to predict."""
+
+
 class Prompts:
     """Makes prompts for one model.
 
@@ -45,6 +51,7 @@ class Prompts:
         self.policy = parts.settings.truncation
         self.reads = parts.family == SEQUENCE_TO_SEQUENCE
         """Whether an encoder reads the prompt, and the answer starts anew."""
+        self._around = cache(partial(special_around, self.tokenizer))
         self._codes: dict[str, tuple[str, int]] = {}
         self.multilingual = hasattr(self.tokenizer, "src_lang")
         own = getattr(self.tokenizer, "src_lang", None)
@@ -63,7 +70,7 @@ class Prompts:
         raises: InputError if the model takes a text alone, and there are shots
         """
         if self.style == "chat":
-            return self._chat(request, shots, text)
+            return self._renderer.render(turns(request, shots, text))
         if self.bare:
             if shots:
                 raise InputError(f"{self.name!r} takes the text alone, and can be shown no examples", "leave out --shots")
@@ -78,34 +85,18 @@ class Prompts:
             return f"{purpose}: {text}"
         return plain(request, shots, text)
 
-    def _chat(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
-        return self._renderer.render(turns(request, shots, text))
-
     @cached_property
     def _renderer(self) -> Renderer:
-        template = self.tokenizer.get_chat_template()
-        return Renderer(self.name, template, self.tokenizer.special_tokens_map)
+        return Renderer(self.name, self.tokenizer.get_chat_template(), self.tokenizer.special_tokens_map)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids as a prompt has them: for an encoder with all special tokens, for a decoder without an end."""
-        if not texts:
-            return []
         self._tell_languages()
         # a chat template has its special tokens in it
         special = self.reads or self.style != "chat"
-        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
-        behind = self._around[1] if special and not self.reads else 0
+        rows = self.bare_ids(texts, special)
+        behind = self._around("text")[1] if special and not self.reads else 0
         return [row[: len(row) - behind] for row in rows]
-
-    @cached_property
-    def _around(self) -> tuple[int, int]:
-        """How many special tokens the tokenizer puts before a text that is read, and behind it."""
-        return special_around(self.tokenizer, "text")
-
-    @cached_property
-    def _around_target(self) -> tuple[int, int]:
-        """The same of a text that is written."""
-        return special_around(self.tokenizer, "text_target")
 
     def fit(self, requests: Sequence[Any], room: Sequence[int]) -> list[tuple[str, int]]:
         """For each request its prompt, at most `room` tokens of it, and how many tokens it lost.
@@ -167,11 +158,25 @@ class Prompts:
         own = [next(apart) if j else row[len(start) :] for start, row, j in zip(starts, rows, joined, strict=True)]
         return [(start or [self.beginning], ids) for start, ids in zip(starts, own, strict=True)]
 
-    def bare_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids without special tokens but those that the texts spell."""
+    def pairs(self, prompts: Sequence[str], answers: Sequence[str], start: int) -> Iterator[Pair]:
+        """Each answer after its prompt, as such a model scores it; no end is.
+
+        start: the token from which a decoder behind an encoder starts
+        """
+        if not self.reads:
+            yield from ((None, *both) for both in self.continuations(prompts, answers))
+            return
+        heads, answers = without_space(prompts, answers)
+        unlike = list(dict.fromkeys(heads))
+        sources = dict(zip(unlike, self.ids(unlike), strict=True))
+        for head, target in zip(heads, self.targets(answers, start), strict=True):
+            yield np.array(sources[head], np.int32), target.ids[: target.first], target.own
+
+    def bare_ids(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
+        """Token ids without special tokens but those that the texts spell, or else with those of the tokenizer."""
         if not texts:
             return []
-        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
         return rows
 
     @property
@@ -186,17 +191,14 @@ class Prompts:
         start: the token from which the decoder starts; of the first mBART's it is the language, which its tokenizer puts last
         """
         self._tell_languages()
-        front, behind = self._around_target
+        front, behind = self._around("text_target")
         made = []
         for row in self.tokenizer(text_target=list(answers), return_attention_mask=False)["input_ids"]:
-            last = self._language_last(row)
+            # NLLB's old tokenizer has it there too, but its decoder starts with the end
+            last = self.model_type == "mbart" and len(row) > 1 and row[-2] == self.tokenizer.eos_token_id
             ids = [row[-1], *row[:-1]] if last else [start, *row]
             made.append(Target(ids, 1 + front, len(ids) - behind + last))
         return made
-
-    def _language_last(self, target: Sequence[int]) -> bool:
-        """NLLB's old tokenizer has it there too, but its decoder starts with the end."""
-        return self.model_type == "mbart" and len(target) > 1 and target[-2] == self.tokenizer.eos_token_id
 
     def speak(self, source: str | None, target: str | None) -> dict[str, int | None]:
         """The languages of the texts that come; what a multilingual model must be told to write in the target's.
@@ -219,6 +221,24 @@ class Prompts:
         # a tokenizer may be that of several views, each with its own languages
         if self.multilingual:
             self.tokenizer.src_lang, self.tokenizer.tgt_lang = self._spoken
+
+
+def language_token(tokenizer: Any, code: str) -> tuple[str, int]:
+    """The name that a multilingual tokenizer has for a language, and the token id that starts a text in it.
+
+    code: ISO 639-1; a script or region that the model does not tell apart is left away
+    raises: ModelError
+    """
+    vocabulary = tokenizer.get_vocab()
+    own = getattr(tokenizer, "lang_token_to_id", {})  # M2M100 keeps its languages beside the vocabulary
+    for wanted in dict.fromkeys((code, base_language(code))):
+        if f"__{wanted}__" in own:
+            return wanted, int(own[f"__{wanted}__"])
+        regional = sorted(token for token in vocabulary if re.fullmatch(f"{wanted}_[A-Z]{{2}}", token))  # mBART: de_DE, en_XX
+        for name in (LANGUAGES[wanted][1] if wanted in LANGUAGES else wanted, *regional):
+            if "_" in name and name in vocabulary:  # without it, a piece of a word
+                return name, int(vocabulary[name])
+    raise ModelError(f"the model's tokenizer knows no language {code!r}")
 
 
 def without_space(prompts: Sequence[str], answers: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -9,12 +9,14 @@ import torch
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
+from plmtasks.requests import Request
 
 from ..fast import (
     ROW,
     Found,
     Places,
     Prefix,
+    Tally,
     common,
     found,
     groups_of,
@@ -59,6 +61,10 @@ class Sequences(NamedTuple):
         """The first place that predicts a wanted token, counted in its row."""
         return min(len(self.rows[row]) - len(ids) for row, ids in self.wants)
 
+    def behind(self, prefix: Prefix) -> "Sequences":
+        """The same, going on from there."""
+        return self._replace(rows=[r[len(prefix) :] for r in self.rows], prefix=prefix)
+
 
 class LanguageModel(Loaded):
     """What is shared by all whose prompts are texts, and by those that read likelihoods off sequences."""
@@ -66,6 +72,8 @@ class LanguageModel(Loaded):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.prompts = Prompts(self.parts)
+        self.shares = False
+        """Whether what prompts begin with, instruction and shots, is computed once for all of them."""
 
     def cost(self, encoding: Any) -> Cost:
         """What it costs to answer: what its rows begin with is computed once, where the model can."""
@@ -83,15 +91,19 @@ class LanguageModel(Loaded):
             return Cost(width=len(encoding.source) + len(encoding.rows) * encoding.width, cut=encoding.cut)
         return Cost(rows=len(encoding.rows), width=encoding.width, cut=encoding.cut)
 
+    def costs(self, requests: Sequence[Request]) -> list[Cost]:
+        if self.shares:
+            asked: list[Any] = list(dict.fromkeys(requests))
+            made = self.encoded(asked)
+            named = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
+            prefixes = shared_prefixes([e.rows for e in made], [e.first for e in made], named)
+            shared = (e if prefix is None else e.behind(prefix) for e, prefix in zip(made, prefixes, strict=True))
+            self._encodings.update(zip(asked, shared, strict=True))
+        return super().costs(requests)
 
-def share_prefixes(requests: Sequence[Any], asked: Sequence[Sequences]) -> list[Sequences]:
-    """The same, without the tokens that all requests with the same instruction and shots begin with."""
-    named = [(r.instruction, r.shots) if s.source is None and not s.cut else None for r, s in zip(requests, asked, strict=True)]
-    prefixes = shared_prefixes([s.rows for s in asked], [s.first for s in asked], named)
-    return [
-        s if prefix is None else s._replace(rows=[r[len(prefix) :] for r in s.rows], prefix=prefix)
-        for s, prefix in zip(asked, prefixes, strict=True)
-    ]
+    def loss_of(self, batch: Sequence[Sequences]) -> tuple[torch.Tensor, float]:
+        """Negative log-likelihood of the wanted tokens; divided by tokens it is their mean."""
+        return -token_values(self, batch, self.smoothing).sum(), float(sum(len(ids) for s in batch for _, ids in s.wants))
 
 
 def step(settings: ModelSettings, limit: int) -> int:
@@ -104,11 +116,23 @@ def step(settings: ModelSettings, limit: int) -> int:
     return settings.stride or limit // 2
 
 
-def log_likelihoods(loaded: Loaded, batch: Sequence[Sequences]) -> list[float]:
-    """The summed log-likelihood of every want of every request in turn."""
-    lengths = [len(ids) for s in batch for _, ids in s.wants]
+def spread(count: int, room: int, step: int, done: int = 0) -> Iterator[tuple[int, int, int]]:
+    """(begin, done, end) of windows over `count` tokens, one at least: each holds [begin, end) and scores [done, end).
+
+    room: the most tokens of a window; step: by which it moves on; done: tokens that none scores
+    """
+    while True:
+        end = min(count, max(room, done + min(step, room)))
+        yield max(0, end - room), done, end
+        if end == count:
+            return
+        done = end
+
+
+def tallied(loaded: Loaded, batch: Sequence[Sequences], lengths: Sequence[int]) -> list[Tally]:
+    """What is found of so many wanted tokens in turn."""
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    return [tally.log_likelihood for tally in tallies(read(loaded, batch), owners, len(lengths))]
+    return tallies(read(loaded, batch), owners, len(lengths))
 
 
 def read(loaded: Loaded, batch: Sequence[Sequences]) -> Found:

@@ -1,30 +1,16 @@
 """Tag: a label for each word, from its first word piece, legal under BIO."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from plmtasks.model import Cost
 from plmtasks.requests import Answer, Request, Tag, TagAnswer
 
 from .kinds import MARK
-from .loaded import Loaded
-
-
-class Encoding(NamedTuple):
-    ids: Sequence[np.ndarray]
-    """One row a window."""
-    types: Sequence[np.ndarray]
-    places: np.ndarray
-    """(window, place in its row) of each word's first piece, (words, 2); -1 for a word without a piece."""
-    cut: int
-
-    @property
-    def width(self) -> int:
-        return max(len(row) for row in self.ids)
+from .loaded import Encoding, Loaded, Window, in_groups
 
 
 class Tagger(Loaded):
@@ -36,7 +22,6 @@ class Tagger(Loaded):
     needs_offsets = True
 
     def encode(self, requests: Sequence[Tag]) -> list[Encoding]:
-        self.tokenizer.truncation_side = "left" if self.settings.truncation == "left" else "right"
         shown = [self._shown(r) for r in requests]
         batch = self.tokenize(
             [words for words, _ in shown], is_split_into_words=True, truncation=True, max_length=self.limit,
@@ -69,11 +54,11 @@ class Tagger(Loaded):
         marked = {shown[i] for i in request.marked}
         places = np.full((len(request.words), 2), -1, np.int64)
         margins = [-1] * len(request.words)
-        ids, types = [], []
+        windows = []
         for window, row in enumerate(used):
             owners = batch.word_ids(row)
-            ids.append(np.array(batch["input_ids"][row], np.int32))
-            types.append(np.array([int(o in marked) for o in owners], np.int32))
+            types = [int(o in marked) for o in owners]
+            windows.append(Window(np.array(batch["input_ids"][row], np.int32), np.array(types, np.int32)))
             # a further window may start within a word: that word's first piece is in the window before
             previous = next((o for o in owners if o is not None), None) if window else None
             for place, owner in enumerate(owners):
@@ -83,35 +68,33 @@ class Tagger(Loaded):
                     margins[word], places[word] = margin, (window, place)
                 previous = previous if owner is None else owner
         lost = int((places[:, 0] < 0).sum()) if len(rows) > len(used) else 0
-        return Encoding(ids, types, places, lost)
-
-    def cost(self, encoding: Encoding) -> Cost:
-        return Cost(rows=len(encoding.ids), width=encoding.width, cut=encoding.cut)
+        return Encoding(windows, lost, places)
 
     def forward(self, encodings: Sequence[Encoding]) -> list[torch.Tensor]:
         """For each request the logits of each word, (words, labels of the checkpoint), float32; zeros where it has no piece."""
-        logits = self.module(**self.inputs([i for e in encodings for i in e.ids], [t for e in encodings for t in e.types])).logits
+        logits = self.module(**self.window_inputs(encodings)).logits
         flat = logits.float().flatten(0, 1)
         made, first = [], 0
         for e in encodings:
             at = torch.from_numpy((first + e.places[:, 0]) * logits.shape[1] + e.places[:, 1]).to(flat.device)
             there = torch.from_numpy(e.places[:, 0] >= 0).to(flat.device)
             made.append(torch.where(there[:, None], flat[at.clamp(min=0)], 0.0))
-            first += len(e.ids)
+            first += len(e.windows)
         return made
 
     def compute(self, requests: Sequence[Tag], encodings: Sequence[Encoding]) -> list[Answer]:
-        made: dict[int, Answer] = {}
         logits = self.forward(encodings)
-        for labels in dict.fromkeys(r.labels for r in requests):
-            group = [i for i, r in enumerate(requests) if r.labels == labels]
-            columns = self.columns(labels)
-            chances = np.zeros((len(group), max(len(requests[i].words) for i in group), len(labels)), np.float32)
-            for line, i in zip(chances, group, strict=True):
-                line[: len(requests[i].words)] = logits[i][:, columns].log_softmax(-1).cpu().numpy()
-            for path, i in zip(best_labels(labels, chances), group, strict=True):
-                made[i] = TagAnswer(labels=tuple(labels[k] for k in path[: len(requests[i].words)]))
-        return [made[i] for i in range(len(requests))]
+        return in_groups([*zip(requests, logits, strict=True)], (r.labels for r in requests), self._tagged)
+
+    def _tagged(self, group: Sequence[tuple[Tag, torch.Tensor]]) -> Iterator[Answer]:
+        """group: requests that have the same labels, and the logits of their words"""
+        labels, most = group[0][0].labels, max(len(logits) for _, logits in group)
+        columns = self.columns(labels)
+        chances = np.zeros((len(group), most, len(labels)), np.float32)
+        for line, (_, logits) in zip(chances, group, strict=True):
+            line[: len(logits)] = logits[:, columns].log_softmax(-1).cpu().numpy()
+        for path, (request, _) in zip(best_labels(labels, chances), group, strict=True):
+            yield TagAnswer(labels=tuple(labels[k] for k in path[: len(request.words)]))
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Cross-entropy summed over words by the weights of their labels; a word that has no piece or was cut does not count."""

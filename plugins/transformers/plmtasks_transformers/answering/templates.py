@@ -54,7 +54,7 @@ class Renderer:
             [sys.executable, "-P", "-c", PROGRAM, str(BYTES), str(LETTERS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._there = False
+        self._answer(START)
 
     def __del__(self) -> None:
         process = getattr(self, "_process", None)
@@ -66,9 +66,6 @@ class Renderer:
 
     def render(self, turns: Sequence[Mapping[str, str]]) -> str:
         """raises: ModelError if the template fails, or takes too long or too much"""
-        if not self._there:
-            self._answer(START)
-            self._there = True
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({**self.given, "conversations": [list(turns)]}, default=str).encode() + b"\n")

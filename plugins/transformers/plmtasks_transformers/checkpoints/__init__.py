@@ -8,9 +8,8 @@ from .architectures import ANSWERS, DECODER, ENCODER, HEADS, PREFIXED, SEQUENCE_
 from .checkpoint import Checkpoint
 from .files import ADAPTERS, TOKENIZER, folder_name, sha256
 from .files import CONFIG as CONFIG_FIELDS
-from .heads import Heads, share_base
 from .loading import Parts, load_parts, parts_without_weights
-from .saving import State, save_checkpoint, view_state, writing
+from .saving import Heads, State, save_checkpoint, share_base, view_state, writing
 
 __all__ = [
     "ADAPTERS", "ADAPTER_BASE", "ADAPTER_CONFIG", "ANSWERS", "CONFIG_FIELDS", "DECODER", "ENCODER", "HEADS", "PREFIXED",

@@ -5,7 +5,7 @@ A folder is as the library writes it; one model with several heads has the bare 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +36,8 @@ def find_folder(source: str, revision: str | None, *, pickles: bool = False, cod
     pickles, code: whether such files are wanted too
     raises: ModelError
     """
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        _check(folder, source, pickles)
-        return folder
     patterns = SAFE_DOWNLOAD + ["pytorch_model*.bin"] * pickles + ["*.py"] * code
-    try:
-        folder = _snapshot(source, revision, patterns, cached=True)
-        if any(TOKENIZER.fullmatch(f.name) for f in folder.iterdir()) and weight_files(folder, pickles):
-            _check(folder, source, pickles)
-            return folder
-    except ModelError:
-        pass  # not cached, or not in full
-    folder = _snapshot(source, revision, patterns, cached=False)
-    _check(folder, source, pickles)
-    return folder
+    return _located(source, revision, patterns, lambda folder: _check(folder, source, pickles))
 
 
 def find_configs(source: str, revision: str | None, *, download: bool = True) -> Mapping[str, Mapping[str, Any]]:
@@ -58,15 +45,7 @@ def find_configs(source: str, revision: str | None, *, download: bool = True) ->
 
     raises: ModelError
     """
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        patterns = ["config.json", f"{HEADS}/*/config.json"]
-        try:
-            folder = _snapshot(source, revision, patterns, cached=True)
-        except ModelError:
-            if not download:
-                raise
-            folder = _snapshot(source, revision, patterns, cached=False)
+    folder = _located(source, revision, ["config.json", f"{HEADS}/*/config.json"], lambda folder: None, download)
     heads = sorted(p.parent for p in folder.glob(f"{HEADS}/*/config.json"))
     return {p.relative_to(folder).as_posix() if p != folder else "": _read_config(p, source) for p in (folder, *heads)}
 
@@ -141,30 +120,41 @@ def _check(folder: Path, source: str, pickles: bool) -> None:
         raise ModelError(f"{source!r} has no tokenizer: no tokenizer.json, vocab.txt or the like", f"looked in {folder}")
 
 
-def _snapshot(source: str, revision: str | None, patterns: list[str], *, cached: bool) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+def _located(
+    source: str, revision: str | None, patterns: list[str], check: Callable[[Path], None], download: bool = True
+) -> Path:
+    """A folder as it is; of the hub what its cache has, if that passes the check, and else what it gives when it is asked."""
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        try:
+            folder = _snapshot(source, revision, patterns, cached=True)
+            check(folder)
+            return folder
+        except ModelError:
+            if not download:
+                raise
+        folder = _snapshot(source, revision, patterns, cached=False)
+    check(folder)
+    return folder
 
-    try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns, local_files_only=cached))
-    except HFValidationError:
-        raise ModelError(f"there is no folder {source!r}, and that is no name of a checkpoint on the hub (owner/name)") from None
-    except GatedRepoError:
-        raise ModelError(f"{source!r} is only for those whom its owner lets in", "log in with: hf auth login") from None
-    except RevisionNotFoundError:
-        raise ModelError(f"{source!r} has no revision {revision!r}") from None
-    except RepositoryNotFoundError:
-        raise ModelError(f"there is no folder {source!r}, and no such checkpoint on the hub") from None
-    except LocalEntryNotFoundError:
-        raise ModelError(
+
+def _snapshot(source: str, revision: str | None, patterns: list[str], *, cached: bool) -> Path:
+    from huggingface_hub import errors, snapshot_download
+
+    none = f"there is no folder {source!r}"
+    said: dict[type[Exception], tuple[str, ...]] = {
+        errors.HFValidationError: (f"{none}, and that is no name of a checkpoint on the hub (owner/name)",),
+        errors.GatedRepoError: (f"{source!r} is only for those whom its owner lets in", "log in with: hf auth login"),
+        errors.RevisionNotFoundError: (f"{source!r} has no revision {revision!r}",),
+        errors.RepositoryNotFoundError: (f"{none}, and no such checkpoint on the hub",),
+        errors.LocalEntryNotFoundError: (
             f"{source!r} is not on this machine, and the hub cannot be reached",
             f"there is no folder of that name, and {'revision ' + revision if revision else 'it'} is not in the hub's cache",
             f"where there is a network: hf download {source}" + (f" --revision {revision}" if revision else ""),
             "or give a folder with config.json, model.safetensors and the tokenizer's files",
-        ) from None
+        ),
+    }
+    try:
+        return Path(snapshot_download(source, revision=revision, allow_patterns=patterns, local_files_only=cached))
+    except tuple(said) as e:
+        raise ModelError(*next(lines for kind, lines in said.items() if isinstance(e, kind))) from None

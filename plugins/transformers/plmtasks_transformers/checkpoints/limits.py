@@ -14,7 +14,6 @@ STATED = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_
 SHOWN = 6
 """Tokens of the text that a model is shown to see where it looks their places up."""
 
-
 WANTS_MORE = (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError)
 """What a model may say that wants more than a text; it has looked the places up before."""
 
@@ -31,6 +30,9 @@ class Limit(NamedTuple):
     def told(self) -> str:
         """In words, for results and messages."""
         return f"{self.tokens} tokens, {self.whose}" if self.tokens < UNLIMITED else self.whose
+
+
+UNCUT = Limit(UNLIMITED, "nothing is cut")
 
 
 class Table(NamedTuple):

@@ -13,8 +13,8 @@ from plmtasks.requests import Classify, Request, Tag
 from . import adapters
 from .architectures import HEADS, names_of, same_labels
 from .checkpoint import Checkpoint
-from .heads import read_head
-from .limits import UNLIMITED, Limit, limits_of
+from .limits import UNCUT, Limit, limits_of
+from .saving import read_head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,9 @@ class Parts:
     """A transformers model with the head for one kind of request."""
     tokenizer: Any
     settings: ModelSettings
-    limit: Limit
+    limit: Limit = UNCUT
     """Of what it reads."""
-    written: Limit
+    written: Limit = UNCUT
     """Of what a decoder behind an encoder writes; of other models the same."""
     newly_initialized: tuple[str, ...] = ()
     parameters: int | None = None
@@ -53,12 +53,11 @@ def load_parts(
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder, head = checkpoint.folder(settings), checkpoint.head(example_request)
-    trusted = {"trust_remote_code": settings.trust_remote_code}
     dtype = "float32" if settings.dtype == "auto" else settings.dtype
-    args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args, **trusted}
+    args = {"use_safetensors": True, "dtype": getattr(torch, dtype), **settings.model_args}
+    args["trust_remote_code"] = settings.trust_remote_code
     with reading(checkpoint.name, folder):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
-        config = transformers.AutoConfig.from_pretrained(folder / (head or ""), **trusted)
+        tokenizer, config = _tokenizer(folder, settings), _config(folder / (head or ""), settings)
         if isinstance(example_request, (Classify, Tag)):
             _relabel(config, example_request)
         base = _base_of(checkpoint, folder, example_request) if adapters.has_adapters(folder) else folder
@@ -94,23 +93,22 @@ def parts_without_weights(checkpoint: Checkpoint, settings: ModelSettings) -> Pa
 
     raises: ModelError
     """
+    folder = checkpoint.folder(settings)
+    with reading(checkpoint.name, folder):
+        module, tokenizer = SimpleNamespace(config=_config(folder, settings)), _tokenizer(folder, settings)
+    return Parts(name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings)
+
+
+def _config(folder: Path, settings: ModelSettings) -> Any:
     import transformers
 
-    folder = checkpoint.folder(settings)
-    trusted = {"trust_remote_code": settings.trust_remote_code}
-    with reading(checkpoint.name, folder):
-        module = SimpleNamespace(config=transformers.AutoConfig.from_pretrained(folder, **trusted))
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **trusted)
-    uncut = Limit(UNLIMITED, "nothing is cut")
-    return Parts(
-        name=checkpoint.name,
-        family=checkpoint.family,
-        module=module,
-        tokenizer=tokenizer,
-        settings=settings,
-        limit=uncut,
-        written=uncut,
-    )
+    return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
+
+
+def _tokenizer(folder: Path, settings: ModelSettings) -> Any:
+    import transformers
+
+    return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
 
 
 def _loader(name: str, config: Any) -> Any:

@@ -7,9 +7,8 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .micro_batches import micro_batches
 from .static_cache import StaticCacheLayer, closed_up, keep, keep_inputs, keep_lengths
-from .trees import Prefix
+from .trees import Prefix, micro_batches
 
 Stops = Callable[[Sequence[int], Sequence[str]], bool]
 """(token ids, stop texts) → whether they stop with the last token."""

@@ -64,6 +64,7 @@ def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Sequence[str
     beams: (beams, length penalty, early stopping), None for one text at a time
     ends: for each row the most tokens and its stop texts; how: what `Decoding` takes besides
     """
+    # here, and not above: without a private name that they need, the plain way is taken
     from .beams import BeamDecoding, Search
     from .decoding import Decoding, End
 
@@ -115,12 +116,9 @@ def _rows(module: Any) -> list[np.ndarray]:
 
 
 def _padded(module: Any, rows: Sequence[np.ndarray], *, left: bool = False) -> dict[str, Any]:
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for line, real, row in zip(ids, mask, rows, strict=True):
-        own = slice(-len(row), None) if left else slice(len(row))
-        line[own], real[own] = torch.from_numpy(row), 1
-    return {"input_ids": ids.to(module.device), "attention_mask": mask.to(module.device)}
+    tables = trees.padded(rows, 0, left=left), trees.padded([np.ones(n, np.int64) for n in map(len, rows)], 0, left=left)
+    ids, mask = (torch.from_numpy(table).to(module.device) for table in tables)
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:

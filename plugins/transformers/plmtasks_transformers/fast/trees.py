@@ -2,7 +2,8 @@
 
 import hashlib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,6 +91,34 @@ def groups_of(rows: Sequence[np.ndarray], most: int) -> Iterator[list[int]]:
         yield group
 
 
+def micro_batches(lengths: Sequence[int], tokens: int) -> list[slice]:
+    """Neighbours that are at most so many tokens when they are padded to the longest of them; 0: all."""
+    bounds, widest = [0], 0
+    for i, length in enumerate(lengths):
+        widest = max(widest, length)
+        if tokens and i > bounds[-1] and (i + 1 - bounds[-1]) * widest > tokens:
+            bounds.append(i)
+            widest = length
+    return [slice(*ends) for ends in pairwise([*bounds, len(lengths)])]
+
+
+def groups(keys: Iterable[Hashable]) -> list[list[int]]:
+    """The positions of equal keys; the groups in the order in which they begin."""
+    found: dict[Hashable, list[int]] = {}
+    for i, key in enumerate(keys):
+        found.setdefault(key, []).append(i)
+    return list(found.values())
+
+
+def padded(rows: Sequence[Sequence[int] | np.ndarray], fill: int, *, left: bool = False) -> np.ndarray:
+    """Rows of integers padded to the widest, (rows, width), int64."""
+    width = max(len(r) for r in rows)
+    table = np.full((len(rows), width), fill, dtype=np.int64)
+    for line, row in zip(table, rows, strict=True):
+        line[slice(width - len(row), None) if left else slice(len(row))] = row
+    return table
+
+
 def common(a: np.ndarray, b: np.ndarray) -> int:
     """How many tokens both begin with."""
     n = min(len(a), len(b))
@@ -128,12 +157,9 @@ def shared_prefixes(rows: Sequence[Sequence[np.ndarray]], firsts: Sequence[int],
 
     A function of all these together; requests that have no prefix worth it get None.
     """
-    groups: dict[Any, list[int]] = {}
-    for i, name in enumerate(names):
-        groups.setdefault(name, []).append(i)
     found: list[Prefix | None] = [None] * len(rows)
-    for name, members in groups.items():
-        if name is None:
+    for members in groups(names):
+        if names[members[0]] is None:
             continue
         first = rows[members[0]][0]
         length = min(firsts[i] for i in members)

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from .dropout import dropped
-from .kernels import rounded
+from .kernels import dropped, rounded
 
 UNPADDED_TYPES = frozenset((
     "bert", "camembert", "data2vec-text", "distilbert", "electra", "ernie", "roberta", "roberta-prelayernorm", "xlm-roberta",

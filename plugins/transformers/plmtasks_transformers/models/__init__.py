@@ -3,10 +3,8 @@
 Light to import: a model's files are looked at when it is asked for them, torch is imported when it is loaded.
 """
 
-from .aliases import alias_models
-from .hub import Hub
+from .hub import Hub, alias_models
 from .pretrained import Pretrained
-from .scratch import Configurations
-from .tiny import TINY
+from .scratch import TINY, Configurations
 
 __all__ = ["TINY", "Configurations", "Hub", "Pretrained", "alias_models"]

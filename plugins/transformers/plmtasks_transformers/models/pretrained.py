@@ -13,11 +13,32 @@ from plmtasks.requests import Request
 
 from ..answering import kind_of, load, prompt_of
 from ..checkpoints import ANSWERS, Checkpoint, memory_of
-from .safety import unsafe
+
+SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
+"""Of `from_pretrained`, whose texts lead nowhere, but for kernels of the hub: "owner/name"."""
+SAFE_IF = {
+    "use_safetensors": True, "weights_only": True, "use_kernels": False, "allow_all_kernels": False, "trust_remote_code": False,
+}  # fmt: skip
+"""And those that are safe with one value alone. All other numbers and truth values are taken for the configuration's."""
+
+
+class LibraryModel(Model):
+    """A model that the transformers library loads."""
+
+    def unsafe(self, settings: ModelSettings) -> Sequence[str]:
+        """Remote code, pickles, kernels of the hub, and texts, lists and objects that are not known to be harmless."""
+
+        def harmless(name: str, value: Any) -> bool:
+            if name in SAFE_IF:
+                return value is SAFE_IF[name]
+            return isinstance(value, (int, float)) or (name in SAFE_ARGS and "/" not in str(value))
+
+        said = [f"{name}={value!r:.40}" for name, value in settings.model_args.items() if not harmless(name, value)]
+        return [*(["trust_remote_code"] if settings.trust_remote_code else []), *said]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrained(Checkpoint, Model):  # type: ignore[override]  # its family is read when it is asked for
+class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its family is read when it is asked for
     """A model whose weights are in a folder or on the hub."""
 
     version = 4
@@ -51,9 +72,6 @@ class Pretrained(Checkpoint, Model):  # type: ignore[override]  # its family is 
 
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser())
-
-    def unsafe(self, settings: ModelSettings) -> Sequence[str]:
-        return unsafe(settings)
 
     def rendered(self, request: Request, settings: ModelSettings) -> str:
         return prompt_of(self, request, settings)

@@ -1,4 +1,7 @@
-"""Models without weights: a configuration, random numbers from a seed, and a tokenizer learned from the texts at hand."""
+"""Models without weights: a configuration, random numbers from a seed, and a tokenizer learned from the texts at hand.
+
+The tiny ones are of real architectures, and quick to learn.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -10,12 +13,13 @@ from typing import Any
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError, summary_of
 from plmtasks.files import read_object
-from plmtasks.model import LoadedModel, Model, Provider, reading
+from plmtasks.model import LoadedModel, Provider, reading
 from plmtasks.requests import Request
 
 from ..checkpoints import (
     ANSWERS,
     CONFIG_FIELDS,
+    DECODER,
     ENCODER,
     PREFIXED,
     SEQUENCE_TO_SEQUENCE,
@@ -26,15 +30,16 @@ from ..checkpoints import (
     sha256,
 )  # fmt: skip
 from . import vocabulary
-from .pretrained import Pretrained
-from .safety import unsafe
+from .pretrained import LibraryModel, Pretrained
 
 SENTINELS = 100
 """As T5 has them; a small vocabulary has fewer."""
+TINY_SENTINELS, POSITIONS = 32, 256
+"""More than the spans that are lost in so few tokens."""
 RECOMMENDED = {"num_train_epochs": 10, "learning_rate": 5e-4, "train_batch_size": 32}
 
 
-class FromScratch(Model):
+class FromScratch(LibraryModel):
     """A model without weights: `make` writes them."""
 
     from_scratch = True
@@ -69,9 +74,6 @@ class FromScratch(Model):
 
     def saved(self, folder: Path) -> Pretrained:
         return Pretrained(name=self.name, source=str(folder), stated_family=self.family, recommended=self.recommended)
-
-    def unsafe(self, settings: ModelSettings) -> list[str]:
-        return unsafe(settings)
 
     def newly_initialized(self, example_request: Request) -> bool:
         return True
@@ -120,22 +122,11 @@ class Scratch(FromScratch):
                 config.vocab_size = max(config.vocab_size, len(tokenizer))
                 fit(config, tokenizer, self.config.get("decoder_start_token_id"))
                 return config, tokenizer
-        tokenizer = learned(texts, self.family, config)
+        sentinels = min(SENTINELS, config.vocab_size // 20) if config.model_type in PREFIXED else 0
+        tokenizer = vocabulary.learned(texts, self.family, config.vocab_size, sentinels)
         config.vocab_size = len(tokenizer)
         fit(config, tokenizer)
         return config, tokenizer
-
-
-def learned(texts: Iterable[str], family: str, config: Any) -> Any:
-    """A tokenizer of the size that the configuration says: word pieces for encoders, byte pairs for the others."""
-    size = config.vocab_size
-    if family == ENCODER:
-        return vocabulary.wrapped(vocabulary.word_pieces(texts, size), family)
-    spans = config.model_type in PREFIXED
-    made = vocabulary.byte_pairs(
-        texts, size, ends=family == SEQUENCE_TO_SEQUENCE, sentinels=min(SENTINELS, size // 20) if spans else 0
-    )  # fmt: skip
-    return vocabulary.wrapped(made, family)
 
 
 def fit(config: Any, tokenizer: Any, start: int | None = None) -> None:
@@ -166,3 +157,61 @@ class Configurations(Provider):
             raise ModelError(f"there is no configuration {str(path)!r}", hint)
         called = folder_name(str(path.parent)) if path.stem == "config" else path.stem
         return Scratch(name=f"{self.scheme}:{called}", path=path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiny(FromScratch):
+    """A small model whose tokenizer knows just the texts at hand."""
+
+    name: str
+    family: str
+    model_type: str
+    shape: Mapping[str, Any] = field(hash=False)
+    recommended: Mapping[str, Any] = field(hash=False)
+    vocabulary: int = 4000
+    """Words or tokens to learn at most."""
+    description: str = ""
+
+    def identity(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
+        return {"version": self.version, "from_scratch": self.name, "shape": dict(self.shape), "vocabulary": self.vocabulary}
+
+    def parts(self, texts: Iterable[str]) -> tuple[Any, Any]:
+        import transformers
+
+        sentinels = TINY_SENTINELS if self.family == SEQUENCE_TO_SEQUENCE else 0
+        tokenizer = vocabulary.learned(texts, self.family, self.vocabulary, sentinels, whole_words=True, limit=POSITIONS)
+        config = transformers.AutoConfig.for_model(self.model_type, **self.shape)
+        config.vocab_size = len(tokenizer)
+        fit(config, tokenizer)
+        return config, tokenizer
+
+
+TINY = (
+    Tiny(
+        name="tiny-bert", family=ENCODER, model_type="bert",
+        shape={
+            "hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 192,
+            "max_position_embeddings": POSITIONS, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+        },
+        recommended={"num_train_epochs": 5, "learning_rate": 2e-3, "train_batch_size": 16, "weight_decay": 0.01},
+        description="BERT, 2 layers of 96, made on the spot",
+    ),
+    Tiny(
+        name="tiny-gpt", family=DECODER, model_type="gpt2",
+        shape={
+            "n_embd": 96, "n_layer": 2, "n_head": 4, "n_inner": 192, "n_positions": POSITIONS,
+            "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "initializer_range": 0.05,
+        },
+        recommended={"num_train_epochs": 10, "learning_rate": 3e-3, "train_batch_size": 16, "weight_decay": 0.01},
+        description="GPT-2, 2 layers of 96, made on the spot",
+    ),
+    Tiny(
+        name="tiny-t5", family=SEQUENCE_TO_SEQUENCE, model_type="t5",
+        shape={
+            "d_model": 96, "d_kv": 24, "d_ff": 192, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
+            "n_positions": POSITIONS,
+        },
+        recommended={"num_train_epochs": 10, "learning_rate": 2e-3, "train_batch_size": 16, "weight_decay": 0.01},
+        description="T5, 2 + 2 layers of 96, made on the spot",
+    ),
+)  # fmt: skip

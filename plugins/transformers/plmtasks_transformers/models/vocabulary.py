@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoints import ENCODER
+from ..checkpoints import ENCODER, SEQUENCE_TO_SEQUENCE
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def whole_words(texts: Iterable[str], size: int) -> "Tokenizer":
+def words_of(texts: Iterable[str], size: int) -> "Tokenizer":
     """Lower-cased words by frequency, each Han character a word, and all characters to spell the others with.
 
     size: words at most
@@ -95,17 +95,22 @@ def byte_pairs(texts: Iterable[str], size: int, *, ends: bool = False, sentinels
     return tokenizer
 
 
-def wrapped(tokenizer: "Tokenizer", family: str, limit: int | None = None) -> Any:
-    """The tokenizer as the transformers library has it.
+def learned(
+    texts: Iterable[str], family: str, size: int, sentinels: int, *, whole_words: bool = False, limit: int | None = None
+) -> Any:
+    """A tokenizer as the transformers library has it: words or their pieces for encoders, byte pairs for the others.
 
+    size: words or tokens at most; sentinels: as `byte_pairs` has them
     limit: the most tokens of a text; None: what the model says
     """
     from transformers import PreTrainedTokenizerFast
 
     if family == ENCODER:
+        tokenizer = words_of(texts, size) if whole_words else word_pieces(texts, size)
         names = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
         inputs = ["input_ids", "token_type_ids", "attention_mask"]
     else:
+        tokenizer = byte_pairs(texts, size, ends=family == SEQUENCE_TO_SEQUENCE, sentinels=sentinels)
         names = {"eos_token": "</s>", "bos_token": "<s>", "pad_token": "<pad>"}
         inputs = ["input_ids", "attention_mask"]
     length = {} if limit is None else {"model_max_length": limit}

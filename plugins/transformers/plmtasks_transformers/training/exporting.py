@@ -34,7 +34,7 @@ def export(checkpoint: Checkpoint, example_request: Request, settings: ModelSett
     # a language model is asked how likely a text is: of its other answers small faults change nothing
     proof = example_request if type(example_request) in HEADS else LogLikelihood(text="")
     settings = replace(settings, kernels="plain", prompt="plain", truncation="auto", stride=0)
-    loaded = load(checkpoint, proof, settings, "cpu")
+    loaded: Any = load(checkpoint, proof, settings, "cpu")
     parts, before = loaded.parts, evidence(loaded, proof)
     module = parts.module if parts.adapters is None else adapters.merged(parts.adapters, checkpoint.name)
     folder.parent.mkdir(parents=True, exist_ok=True)

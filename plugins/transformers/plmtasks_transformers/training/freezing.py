@@ -1,7 +1,7 @@
 """Which weights do not learn."""
 
-import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,9 +21,9 @@ def freeze(modules: Sequence[Any], names: Sequence[str]) -> None:
     for name in names:
         frozen = [p for module in modules for p in _named(module, name)]
         if not frozen:
-            there = sorted({_numberless(n) for m in modules for n, _ in m.named_parameters()})
+            there = sorted({re.sub(r"\b\d+\b", "*", n) for m in modules for n, _ in m.named_parameters()})
             more = f" and {len(there) - NAMES_SHOWN} more" if len(there) > NAMES_SHOWN else ""
-            highest = max(len(_layers(m)) for m in modules)
+            highest = max(map(_highest, modules))
             raise InputError(
                 f"freeze {name}: there is no such weight",
                 f"it takes embeddings, base, layers:1 to layers:{highest}, or a part of a weight's name:",
@@ -42,31 +42,21 @@ def _named(module: Any, name: str) -> list[Any]:
     if name == "base":
         return list(base.parameters())
     if name == "embeddings":
-        inside = {id(p) for layer in layers for part in layer for p in part.parameters()}
         own: Any = getattr(base, "embeddings", None)  # with their normalization, where they are a module
         tables: list[Any] = [m for m in base.modules() if isinstance(m, torch.nn.Embedding) or m is own]
-        return [p for table in tables for p in table.parameters() if id(p) not in inside]
+        return [p for table in tables for p in table.parameters() if id(p) not in layers]
     kind, colon, count = name.partition(":")
     if kind == "layers" and colon:
-        if not count.isdecimal() or not 0 < int(count) <= len(layers):
-            return []
-        return [p for layer in layers[: int(count)] for part in layer for p in part.parameters()]
+        most = int(count) if count.isdecimal() else 0
+        return [p for p in base.parameters() if layers.get(id(p), most) < most <= _highest(module)]
     return [p for n, p in module.named_parameters() if name in n]
 
 
-def _layers(module: Any) -> list[tuple[Any, ...]]:
-    """The layers from the lowest up; where there are several stacks (an encoder's, a decoder's), one of each together."""
-
-    def stacks(part: Any) -> Iterator[Any]:
-        for child in part.children():
-            if isinstance(child, torch.nn.ModuleList):
-                yield child
-            else:
-                yield from stacks(child)
-
-    rows = itertools.zip_longest(*stacks(module.base_model))
-    return [tuple(layer for layer in row if layer is not None) for row in rows]
+def _layers(module: Any) -> dict[int, int]:
+    """The id of a weight → the number of its layer, from the lowest up; each stack (an encoder's, a decoder's) has its own."""
+    numbers = {id(p): re.search(r"(?<![^.])\d+(?=\.)", name) for name, p in module.base_model.named_parameters()}
+    return {weight: int(number[0]) for weight, number in numbers.items() if number}
 
 
-def _numberless(name: str) -> str:
-    return ".".join("*" if part.isdecimal() else part for part in name.split("."))
+def _highest(module: Any) -> int:
+    return max(_layers(module).values(), default=-1) + 1

@@ -8,9 +8,9 @@ from typing import Any
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import InputError
 from plmtasks.model import TrainableModel
-from plmtasks.requests import Classify, Request, Tag
+from plmtasks.requests import Request
 
-from ..answering import kind_of, opened, weights_by_label
+from ..answering import kind_of, weights_by_label
 from ..checkpoints import (
     Checkpoint,
     Heads,
@@ -69,7 +69,7 @@ def learn(
         make_quick(modules)
     views = []
     for key, kind, example_request in zip(keys, kinds, example_requests, strict=True):
-        view = opened(kind, parts[key], example_request, ways[key]._replace(unpadded=bare))
+        view: Any = kind.opened(parts[key], example_request, ways[key]._replace(unpadded=bare))
         view.training, view.saver = training, whole.save
         views.append(view)
     return views
@@ -105,9 +105,8 @@ class _Whole:
 
 def _head(library_class: str, example_request: Request) -> tuple[Any, ...]:
     """Equal for forms that the same head answers."""
-    if isinstance(example_request, Classify):
-        return library_class, tuple(sorted(example_request.labels)), example_request.multi_label
-    return library_class, *([tuple(sorted(example_request.labels))] if isinstance(example_request, Tag) else [])
+    labels = example_request.label_set()
+    return library_class, labels and tuple(sorted(labels)), getattr(example_request, "multi_label", None)
 
 
 def _adapted(
@@ -145,12 +144,7 @@ def _source(checkpoint: Checkpoint, folder: Path) -> tuple[Path, str, str | None
 def _check_class_weights(example_requests: Sequence[Request], training: TrainSettings) -> None:
     if not training.class_weights:
         return
-    labels = [
-        label
-        for example_request in example_requests
-        if isinstance(example_request, (Classify, Tag))
-        for label in example_request.labels
-    ]
+    labels = [label for example_request in example_requests for label in example_request.label_set() or ()]
     if not labels:
         kinds = ", ".join(dict.fromkeys(example_request.kind() for example_request in example_requests))
         raise InputError(f"class_weights are for Classify and Tag; this is {kinds}")
