@@ -1,4 +1,4 @@
-"""What a format of results is."""
+"""The base class of a format of results: another tool's files, written and read."""
 
 import difflib
 import shlex

@@ -1,4 +1,4 @@
-"""What a metric is."""
+"""The base class of a metric: rows of sufficient statistics for pairs, scores for their sums."""
 
 import ast
 import hashlib

@@ -1,4 +1,4 @@
-"""What a model is."""
+"""The base classes of a model: what it answers, what a request costs it, how it learns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence

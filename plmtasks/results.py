@@ -1,4 +1,4 @@
-"""What a run gave, and its files."""
+"""A result: its record, and how it is read from the files of a run."""
 
 import errno
 import hashlib

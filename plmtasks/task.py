@@ -1,4 +1,4 @@
-"""What a task is, and what a perturbation of its examples."""
+"""The base class of a task: data as examples, examples as requests, answers as predictions; and of a perturbation."""
 
 import random
 import re

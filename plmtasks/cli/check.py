@@ -1,4 +1,4 @@
-"""`plmtasks check`."""
+"""`plmtasks check`: plugins under the conformance kit."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`plmtasks compare`."""
+"""`plmtasks compare`: two runs on the same examples."""
 
 import click
 

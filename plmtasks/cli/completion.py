@@ -1,4 +1,4 @@
-"""`plmtasks completion`."""
+"""`plmtasks completion`: a script for the shell."""
 
 import click
 from click.shell_completion import get_completion_class

@@ -1,4 +1,4 @@
-"""`plmtasks convert`."""
+"""`plmtasks convert`: results in the formats of other tools, and theirs as runs."""
 
 from pathlib import Path
 

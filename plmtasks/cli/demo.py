@@ -1,4 +1,4 @@
-"""`plmtasks demo`."""
+"""`plmtasks demo`: tiny models, trained and evaluated on every task's sample."""
 
 from pathlib import Path
 

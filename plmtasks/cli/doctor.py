@@ -1,4 +1,4 @@
-"""`plmtasks doctor`."""
+"""`plmtasks doctor`: what is there to run with, as `execution` looks at it."""
 
 import click
 

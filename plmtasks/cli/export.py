@@ -1,4 +1,4 @@
-"""`plmtasks export`."""
+"""`plmtasks export`: a trained model as a folder of its own library."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""`plmtasks leaderboard`."""
+"""`plmtasks leaderboard`: runs as a ranked table, or as a site."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`plmtasks list`."""
+"""`plmtasks list`: the names of what is installed."""
 
 import inspect
 from collections import Counter

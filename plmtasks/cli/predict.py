@@ -1,4 +1,4 @@
-"""`plmtasks predict`."""
+"""`plmtasks predict`: answers to new questions."""
 
 from typing import TYPE_CHECKING, Any
 

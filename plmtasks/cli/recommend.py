@@ -1,4 +1,4 @@
-"""`plmtasks recommend`."""
+"""`plmtasks recommend`: which model to take."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`plmtasks reproduce`."""
+"""`plmtasks reproduce`: a stored run, run again."""
 
 import shutil
 import sys

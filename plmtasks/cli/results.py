@@ -1,4 +1,4 @@
-"""`plmtasks results`."""
+"""`plmtasks results`: runs of a folder or an address, listed, shown, merged, verified and pruned."""
 
 import sys
 from typing import TYPE_CHECKING, Any

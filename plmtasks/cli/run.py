@@ -1,4 +1,4 @@
-"""`plmtasks run`."""
+"""`plmtasks run`: models evaluated on tasks."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""`plmtasks score`."""
+"""`plmtasks score`: predictions that somebody else made."""
 
 from pathlib import Path
 from typing import Any

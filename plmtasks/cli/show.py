@@ -1,4 +1,4 @@
-"""`plmtasks show`."""
+"""`plmtasks show`: what one task asks, one model answers, one metric or plugin gives."""
 
 import inspect
 import json

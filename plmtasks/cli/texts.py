@@ -1,4 +1,4 @@
-"""Texts of others on a terminal."""
+"""Texts of others on a terminal, which they are not to steer."""
 
 import json
 from typing import Any

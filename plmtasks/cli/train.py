@@ -1,4 +1,4 @@
-"""`plmtasks train`."""
+"""`plmtasks train`: a model that learns one task or several."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""The files that a run leaves behind."""
+"""The record of a run, made and written: config, predictions, statistics, result, environment."""
 
 import hashlib
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ from ..files import read_json_lines
 from ..hooks import Registry, load_registry
 from ..results import Result
 from ..training import Estimate
-from . import desk, runner
+from . import blocks, runner
 from .job import Load, load_data, prepare, prepare_training, resolve
 from .prediction import PredictConfig
 from .runner import Outlook
@@ -160,7 +160,7 @@ def answers(
     resolve(config.run, registry)
     if config.output is None and config.run.processes <= 1 and not started_by_launcher():
         settled = replace(config, run=resolved(config.run, 1, registry))
-        return desk.answer(settled, registry, alone(), questions, returned=True)
+        return blocks.answer(settled, registry, alone(), questions, returned=True)
     held = None if questions is None else tuple(questions)
     returned = everywhere(Predict(configs=(config.run,), settings=config, questions=held, returned=True), registry)
     if config.output is None or not speaks():

@@ -15,7 +15,7 @@ from ..execution import Processes, Progress, alone, check_count, environment, jo
 from ..hooks import Registry, blame, load_registry
 from ..requests import from_json, to_json
 from ..task import Task
-from . import desk, runner
+from . import blocks, runner
 from .job import EvaluationJob, prepare, prepare_training
 from .prediction import PredictConfig
 
@@ -102,7 +102,7 @@ class Predict(Work):
         """returns: the answers, in the main process, where they are not written"""
         config = replace(self.settings, run=settled(self.configs[0], processes, registry))
         any_threads = self.configs[0].settings.threads == 0
-        answers = desk.answer(config, registry, processes, self.questions, returned=self.returned, any_threads=any_threads)
+        answers = blocks.answer(config, registry, processes, self.questions, returned=self.returned, any_threads=any_threads)
         return list(answers)
 
 

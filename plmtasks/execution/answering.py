@@ -1,4 +1,4 @@
-"""Requests planned, dealt, answered and collected."""
+"""Requests cut into batches, each taken by a free process, answered, journalled and collected."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The machine: automatic choices for it, and what a result tells of it."""
+"""The machine: threads, memory and token budgets chosen for it, and what a result tells of it."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""One run over several processes, each on its device: deal, collect, fail together.
+"""One run over several processes, each with its GPU or on the CPU: a shared counter deals, and when one fails, all end.
 
 Evaluation needs no process group: the deal, the waits and the failure notice all live in the rendezvous store of
 `torch.distributed`. Training asks for a group (`Processes.join_group`).

@@ -1,4 +1,4 @@
-"""Ranked tables as text for terminals, pages, spreadsheets and programs."""
+"""Ranked tables for terminals, and as Markdown, LaTeX, CSV and JSON."""
 
 import csv as csv_module
 import io

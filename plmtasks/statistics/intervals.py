@@ -1,4 +1,4 @@
-"""Where a score would lie on other examples of the same kind."""
+"""Confidence intervals of scores: where one would lie on other examples of the same kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

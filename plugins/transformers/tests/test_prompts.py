@@ -2,7 +2,7 @@
 
 import pytest
 import transformers
-from plmtasks_transformers.answering import templates
+from plmtasks_transformers.answering import chat_template
 from plmtasks_transformers.answering.prompts import Prompts, language_token
 from plmtasks_transformers.checkpoints import Parts
 from plmtasks_transformers.checkpoints.limits import Limit
@@ -91,7 +91,7 @@ def test_chat_is_what_the_tokenizer_makes_of_it(template, prompts):
     ],
 )
 def test_a_template_has_so_much_time_and_room(template, said, prompts, monkeypatch):
-    monkeypatch.setattr(templates, "SECONDS", 1.0 if "99999" in template else 30.0)
+    monkeypatch.setattr(chat_template, "SECONDS", 1.0 if "99999" in template else 30.0)
     with pytest.raises(ModelError, match=f"the chat template of 'm' fails: .*({said})"):
         render(prompts(style="chat", template=template))
 

@@ -1,4 +1,4 @@
-"""How instruction, shots and text become one prompt, and what multilingual models call the languages of texts."""
+"""A request's prompt as each kind of checkpoint wants it: a chat's turns, T5's prefix, plain text; and codes of languages."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from plmtasks.prompts import plain, raw, turns
 from plmtasks.requests import Prompted, Shot
 
 from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
-from .templates import Renderer
+from .chat_template import Renderer
 
 
 class Target(NamedTuple):

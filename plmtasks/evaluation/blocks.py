@@ -1,4 +1,4 @@
-"""Questions in, answers out, block by block: each process's part, and the main one's, which takes the lines and writes."""
+"""`predict` over its processes, block by block: each answers its part, the main one takes the lines and writes."""
 
 import json
 import shutil
@@ -47,32 +47,32 @@ def answer(
         environment.set_threads(threads)
         predictor = Predictor(config, registry, processes, kept.opened if kept else lambda task, weights: None)
         out = kept or (None if returned else Printed())
-        desk = _Desk(config, predictor, out, questions) if processes.main else None
-        if desk:
-            stack.callback(desk.lines.close)
-        if kept and desk:
-            kept.check({"format": desk.form, **predictor.parts()})
+        main = _Main(config, predictor, out, questions) if processes.main else None
+        if main:
+            stack.callback(main.lines.close)
+        if kept and main:
+            kept.check({"format": main.form, **predictor.parts()})
         home = processes.share("home", lambda: str(kept.folder) if kept else None)
         # the model that is asked first is loaded before the first line is taken, where a question is at hand already
-        opening = processes.share("opening", desk.opening if desk else dict)
+        opening = processes.share("opening", main.opening if main else dict)
         if opening is not None:
             question = from_json(Example, opening)
             predictor.stage(question).open(question)
         number = 0
-        while block := processes.share(f"block-{number}", desk.block if desk else dict):
+        while block := processes.share(f"block-{number}", main.block if main else dict):
             here, folder = processes.within(f"block-{number}"), Path(home, f"block-{block['first']}") if home else None
             answers = predictor.answer([from_json(Example, question) for question in block["questions"]], folder, here)
-            if desk:
-                desk.write(answers, progress)
+            if main:
+                main.write(answers, progress)
                 yield from map(predictor.record, answers) if returned and not kept else ()
             here.barrier("written")
             processes.forget(f"block-{number}")
             if folder:  # the journal of answers that are written
                 shutil.rmtree(folder, ignore_errors=True)
             number += 1
-        if desk:
-            desk.finish()
-            for text in (*predictor.summary(), *desk.summary()):
+        if main:
+            main.finish()
+            for text in (*predictor.summary(), *main.summary()):
                 progress.say(text)
 
 
@@ -90,7 +90,7 @@ def _kept(config: PredictConfig, stack: ExitStack) -> Kept | None:
     return kept
 
 
-class _Desk:
+class _Main:
     """The main process's own part: it takes the lines, and writes the answers."""
 
     def __init__(
