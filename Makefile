@@ -8,7 +8,7 @@ PEERS := .venv/.peers-installed
 
 CHROMIUM := .venv/.chromium-looked-for
 
-.PHONY: setup demo site docs lint test wheels interface bench bench-quick clean
+.PHONY: setup demo site docs lint test quick wheels interface bench bench-quick clean
 
 setup: $(INSTALLED)
 
@@ -45,9 +45,15 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# two test processes of one thread each; the files of one module stay together
+# two test processes of one thread each; the tests of a file stay together, and the dear files do not come last
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: lint $(CHROMIUM)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+# what takes less than a second each: for while one writes
+quick: setup
+	$(PYTEST) -q -m "not slow and not network"
 
 # wheels of the core and of every plugin, in dist/; what an earlier build left behind would be in them too
 wheels: setup

@@ -146,6 +146,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda name: name.replace(" ", "-"))
 def test_bad_input(case: str, tmp_path: Path) -> None:
     prepare, command, said = CASES[case]
@@ -160,12 +161,14 @@ def test_bad_input(case: str, tmp_path: Path) -> None:
     assert {p for p in tmp_path.rglob("*") if "hub" not in p.parts} == before, "something was written"
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = plmtasks(tmp_path, *SST2, "nowhere.tsv", "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_text_longer_than_the_model_takes(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").write_text(GOOD * 8)
     (tmp_path / "dev.tsv").write_text(GOOD + "a very " * 300 + "long film\t1\n")
@@ -187,6 +190,7 @@ def test_a_matrix_is_checked_before_its_first_run(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("result.json"))
 
 
+@pytest.mark.slow
 def test_an_output_that_cannot_be_written_is_found_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = plmtasks(tmp_path, "run", "--task", "qa/sample", "--model", "tiny-bert", "--output", "file", "--threads", "1")

@@ -1,6 +1,7 @@
 import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def test_the_costliest_batch_comes_first(work, budget):
     assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.slow
 @given(WORK, BUDGET)
 def test_no_batch_could_have_taken_the_next_request(work, budget):
     """Batches are as full as the order by width allows: else tokens of time are lost."""

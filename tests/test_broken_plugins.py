@@ -167,6 +167,7 @@ def listed(site: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOADING)
 def test_one_line_says_why(name: str, listed: subprocess.CompletedProcess[str]) -> None:
     for text in (listed.stdout, listed.stderr):
@@ -176,6 +177,7 @@ def test_one_line_says_why(name: str, listed: subprocess.CompletedProcess[str]) 
     assert "Traceback" not in listed.stderr
 
 
+@pytest.mark.slow
 def test_what_was_written_for_another_version_says_so(listed: subprocess.CompletedProcess[str]) -> None:
     for name in ("import-error", "wrong-signature"):
         (line,) = (line for line in listed.stderr.splitlines() if f"broken-{name} " in line)
@@ -188,6 +190,7 @@ def test_slow_and_clashing_ones_are_told_of(listed: subprocess.CompletedProcess[
     assert "task 'clash/a' is claimed by broken-clashing-one 1.0 and broken-clashing-two 1.0: it cannot be used" in listed.stdout
 
 
+@pytest.mark.slow
 def test_what_a_plugin_prints_is_not_our_output(site: Path) -> None:
     done = call(site, "list", "plugins", "--format", "json")
     told = {plugin["name"]: plugin for plugin in json.loads(done.stdout)}
@@ -197,6 +200,7 @@ def test_what_a_plugin_prints_is_not_our_output(site: Path) -> None:
     assert "hello from the hook\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_need_them_goes_on(site: Path, tmp_path: Path) -> None:
     small = ["--training", "max_train_samples=32,num_train_epochs=1,select_split=none"]
     small += ["--limit", "8", "--threads", "1", "--quiet"]
@@ -222,6 +226,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "model", "said", "code"), NEEDED.values(), ids=NEEDED)
 def test_a_run_that_needs_one_ends_with_its_reason(
     task: str, model: str, said: str, code: int, site: Path, tmp_path: Path
@@ -234,6 +239,7 @@ def test_a_run_that_needs_one_ends_with_its_reason(
     assert not list(tmp_path.rglob("result.json"))
 
 
+@pytest.mark.slow
 def test_of_several_processes_the_traceback_ends_with_the_plugin(site: Path, tmp_path: Path) -> None:
     done = call(
         site, "run", "--task", "fault/loads", "--model", "toy-model", "--processes", "2", "--output", str(tmp_path),
@@ -243,6 +249,7 @@ def test_of_several_processes_the_traceback_ends_with_the_plugin(site: Path, tmp
     assert f"KeyError: 'no such file'\n{FAILED}: KeyError: 'no such file'\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_disabled_is_not_even_imported(site: Path) -> None:
     done = call(site, "list", "plugins", "--disable", "talking,broken-exit", "--debug")
     assert "hello" not in done.stderr

@@ -39,6 +39,7 @@ def found(*arguments: Any) -> dict[tuple[str, str], dict[str, Any]]:
 # ── what a name stands for ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["classification/sample", "qa/sample", "accuracy", "tiny-bert"])
 def test_ours_pass(name: str) -> None:
     done = check(name)
@@ -47,6 +48,7 @@ def test_ours_pass(name: str) -> None:
     assert "failed" not in done.output
 
 
+@pytest.mark.slow
 def test_a_distribution_is_all_that_it_brings() -> None:
     said = check("plmtasks-robustness", "plmtasks-srl").stdout
     assert "plugin robustness: 1 passed" in said
@@ -65,6 +67,7 @@ def test_a_task_from_toml(tmp_path: Path) -> None:
     assert {f["state"] for f in said.values()} == {"hint", "skipped"}
 
 
+@pytest.mark.slow
 def test_a_plugin_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(cli, ["new", "task", "check-me", "--output", "."]).exit_code == 0
@@ -109,6 +112,7 @@ def test_what_cannot_be_checked(name: str, said: str, monkeypatch: pytest.Monkey
 # ── what is wrong with it ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_faults_are_found_and_the_rest_is_checked(tmp_path: Path) -> None:
     (tmp_path / "faulty.py").write_text(FAULTS)
     done = check(tmp_path / "faulty.py")
@@ -210,6 +214,7 @@ def test_nothing_is_said_of_good_data(tmp_path: Path) -> None:
     assert {name: hint(name, "classification/sst2", data) for name in DATA_CHECKS} == dict.fromkeys(DATA_CHECKS, "")
 
 
+@pytest.mark.slow
 def test_references_that_nobody_can_reach(tmp_path: Path) -> None:
     texts = [{"document": "a long story", "summary": "short"}, {"document": "another", "summary": "many " * 2000}]
     said = hint("references_can_be_met", "summarization/xsum", written(tmp_path, test=texts))

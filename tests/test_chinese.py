@@ -93,6 +93,7 @@ def config(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[Case, st
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.task)
 def test_every_family_learns_and_answers(case: Case, config: Callable[[Case, str], RunConfig], registry: Registry) -> None:
     for model in case.models:
@@ -106,6 +107,7 @@ def test_every_family_learns_and_answers(case: Case, config: Callable[[Case, str
         assert result.record["protocol"]["newly_initialized"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.task)
 def test_solved_answers_are_the_best(case: Case, config: Callable[[Case, str], RunConfig], registry: Registry) -> None:
     for model in case.models:
@@ -125,6 +127,7 @@ def test_solved_answers_are_the_best(case: Case, config: Callable[[Case, str], R
             assert not wrong, (model, metric.name)
 
 
+@pytest.mark.slow
 def test_the_vocabulary_of_bert_base_chinese(
     config: Callable[[Case, str], RunConfig], tmp_path: Path, real_data: Path, registry: Registry
 ) -> None:

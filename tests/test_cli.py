@@ -20,6 +20,7 @@ def plmtasks(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return warm.plmtasks(arguments, cwd, {**os.environ, "COLUMNS": "200"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in HIDDEN])
 def test_every_command_has_help(command: str, tmp_path: Path) -> None:
     done = plmtasks(tmp_path, command, "--help")
@@ -28,6 +29,7 @@ def test_every_command_has_help(command: str, tmp_path: Path) -> None:
     assert COMMANDS[command] in plmtasks(tmp_path, "--help").stdout
 
 
+@pytest.mark.slow
 def test_list_says_what_is_installed(tmp_path: Path) -> None:
     assert "qa/squad " in plmtasks(tmp_path, "list", "tasks").stdout
     assert "bert-base " in plmtasks(tmp_path, "list", "models").stdout
@@ -36,6 +38,7 @@ def test_list_says_what_is_installed(tmp_path: Path) -> None:
     assert "ClassifyAnswer       Which of these labels?\n" in plmtasks(tmp_path, "list", "requests").stdout
 
 
+@pytest.mark.slow
 def test_show_renders_a_real_request(tmp_path: Path) -> None:
     shown = plmtasks(tmp_path, "show", "qa/sample", "--ask", "ExtractSpan").stdout
     assert '"question": "' in shown
@@ -45,6 +48,7 @@ def test_show_renders_a_real_request(tmp_path: Path) -> None:
     assert "higher is better" in plmtasks(tmp_path, "show", "squad").stdout
 
 
+@pytest.mark.slow
 def test_official_figures_of_squad(real_data: Path, tmp_path: Path) -> None:
     for system, f1, exact in (
         ("BERT_ensemble_Google_AI_Language", 86.325, 74.874),
@@ -60,6 +64,7 @@ def test_official_figures_of_squad(real_data: Path, tmp_path: Path) -> None:
         assert scores["squad"]["f1"]["value"] == pytest.approx(f1, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_train_run_and_table(tmp_path: Path) -> None:
     """From a file of one's own to a table: train, run on two models, leaderboard."""
     rows = [f"{word} film number {i}\t{label}\n" for i in range(40) for word, label in (("a fine", 1), ("a poor", 0))]
@@ -81,6 +86,7 @@ def test_train_run_and_table(tmp_path: Path) -> None:
     assert "the same was run before" in again.stderr
 
 
+@pytest.mark.slow
 def test_shots_make_a_prompt_that_is_shared(tmp_path: Path) -> None:
     """k-shot on a decoder; per-example shots are another identity."""
     from plmtasks.config import Source
@@ -100,6 +106,7 @@ def test_shots_make_a_prompt_that_is_shared(tmp_path: Path) -> None:
     assert {r["protocol"]["shots"] for r in found} == {2}
 
 
+@pytest.mark.slow
 def test_several_tasks_and_models_make_a_matrix_of_those_that_fit(tmp_path: Path) -> None:
     done = plmtasks(
         tmp_path, "run", "--task", "qa/sample,classification/sample", "--model", "tiny-bert", "--ask", "ExtractSpan",
@@ -116,6 +123,7 @@ def test_several_tasks_and_models_make_a_matrix_of_those_that_fit(tmp_path: Path
     assert len(list(tmp_path.rglob("result.json"))) == 1
 
 
+@pytest.mark.slow
 def test_show_says_what_a_model_does_not_answer_and_what_a_task_cannot_ask(tmp_path: Path) -> None:
     shown = plmtasks(tmp_path, "show", "qa/sample", "--ask", "ExtractSpan", "--model", "tiny-gpt")
     assert shown.returncode == 0, shown.stderr
@@ -125,6 +133,7 @@ def test_show_says_what_a_model_does_not_answer_and_what_a_task_cannot_ask(tmp_p
     assert "task 'qa/sample' cannot be asked by 'Foo'\n  it can be asked by: ExtractSpan, Generate" in done.stderr
 
 
+@pytest.mark.slow
 def test_show_of_a_task_without_its_data(tmp_path: Path) -> None:
     common = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "plmtasks", "show", "classification/sst2"]
@@ -145,6 +154,7 @@ def test_show_says_which_predictions_can_be_scored(tmp_path: Path) -> None:
     assert "predictions to score: SQuAD's `{id: answer}` JSON" in plmtasks(tmp_path, "show", "qa/sample").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("sst2", "'classification/sst2'"), ("tiny-gtp", "'tiny-gpt'"), ("sqaud", "'squad'"), ("transformer", "'transformers'")],
@@ -183,6 +193,7 @@ def test_score_says_what_was_scored(tmp_path: Path) -> None:
     assert (found["accuracy"]["accuracy"]["value"], found["accuracy"]["accuracy"]["signature"]) == (50.0, "accuracy v1")
 
 
+@pytest.mark.slow
 def test_a_metric_is_shown_as_it_counts_for_a_task(tmp_path: Path) -> None:
     plain, chinese = plmtasks(tmp_path, "show", "bleu"), plmtasks(tmp_path, "show", "bleu", "--task", "translation/sample")
     assert "signature, where the task says nothing else (--task T): nrefs:1|case:mixed|eff:no|tok:13a|" in plain.stdout
@@ -193,6 +204,7 @@ def test_a_metric_is_shown_as_it_counts_for_a_task(tmp_path: Path) -> None:
     assert done.stderr == "error: 'tiny-bert' is a model; --task goes with a metric\n  plmtasks show qa/sample shows the task\n"
 
 
+@pytest.mark.slow
 def test_convert_goes_both_ways(tmp_path: Path) -> None:
     results = {
         "results": {"arc": {"acc,none": 0.75, "acc_stderr,none": 0.1}},
@@ -210,6 +222,7 @@ def test_convert_goes_both_ways(tmp_path: Path) -> None:
         assert "0.75" in (tmp_path / file).read_text() or "75.0" in (tmp_path / file).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -258,6 +271,7 @@ def test_a_hint_names_options_of_the_command_or_the_command_that_has_them(comman
     assert whose_option("plmtasks train --seed 3", cli.get_command(click.Context(cli), command)) == "plmtasks train --seed 3"
 
 
+@pytest.mark.slow
 def test_score_takes_its_references_by_the_name_that_hints_have(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\ngood,a\nbad,b\n")
     (tmp_path / "p.txt").write_text("a\nb\n")

@@ -56,6 +56,7 @@ def test_it_is_listed_and_called(site: Path) -> None:
     assert "Usage: python -m plmtasks run" in called(site, "run", "--help").stdout
 
 
+@pytest.mark.slow
 def test_it_is_listed_with_the_plugins(site: Path) -> None:
     lines = [line.split() for line in called(site, "list", "plugins").stdout.splitlines()]
     assert ["greet", "greeting", "1.0", "command", "(plmtasks", "greet)"] in lines

@@ -26,6 +26,7 @@ def completed(shell: str, words: str) -> list[str]:
     return [line.split("\t")[0] for line in done.stdout.split("\n") if line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", list(ASK))
 def test_commands_options_and_names_are_completed(shell: str) -> None:
     assert completed(shell, "re") == ["reproduce", "recommend"] or set(completed(shell, "re")) == {

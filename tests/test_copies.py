@@ -44,6 +44,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
     return results
 
 
+@pytest.mark.slow
 def test_a_copy_in_another_folder_is_the_same_run_with_the_same_bytes(runs: list[Result]) -> None:
     mine, theirs, other = runs
     assert mine.identity == theirs.identity != other.identity

@@ -207,6 +207,7 @@ def subjects(tmp_path_factory, registry):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", TASK_CHECKS)
 @pytest.mark.parametrize("name", ALL)
 def test_it_keeps_every_law_of_tasks(subjects, name, check):
@@ -475,6 +476,7 @@ def command(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_it_runs_by_its_path(tmp_path, registry):
     path = written(tmp_path, LED)
     folders = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "checkpoints")}

@@ -230,6 +230,7 @@ def test_of_very_many_runs_bonferroni_decides():
     assert (found.low[0], found.high[0]) == (1, 1)
 
 
+@pytest.mark.slow
 def test_the_smallest_difference_is_found_four_times_in_five():
     random = np.random.default_rng(8)
     easy = random.beta(4, 1, 600)
@@ -242,6 +243,7 @@ def test_the_smallest_difference_is_found_four_times_in_five():
     assert 0.68 <= np.mean(shown) <= 0.9
 
 
+@pytest.mark.slow
 def test_a_true_tie_is_seldom_broken():
     """400 tables of six equal systems at 5 %: three standard deviations of such a count are 3.3 points."""
     random = np.random.default_rng(9)

@@ -11,6 +11,8 @@ from pathlib import Path
 import kills
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 TOY = ["--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30", "--threads", "1"]
 PYTHON = [sys.executable, "-m", "plmtasks"]

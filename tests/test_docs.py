@@ -20,6 +20,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md") if "interface" not in path.parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def check(block: Block, command: Command, found: str) -> None:
@@ -72,6 +73,7 @@ def leaves(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]
             yield from leaves(command, f"{name} {sub}")
 
 
+@pytest.mark.slow
 def test_every_command_and_option_is_documented(site: Path) -> None:
     text = text_of(site, "reference/commands")
     for name, command in leaves(cli, "plmtasks"):
@@ -80,6 +82,7 @@ def test_every_command_and_option_is_documented(site: Path) -> None:
         assert [option for option in options if option not in text] == [], name
 
 
+@pytest.mark.slow
 def test_every_hook_and_its_arguments_are_documented(site: Path) -> None:
     text = text_of(site, "reference/hooks")
     for name, hook in vars(hookspecs).items():
@@ -88,6 +91,7 @@ def test_every_hook_and_its_arguments_are_documented(site: Path) -> None:
             assert str(hook.__doc__).split("\n")[0].replace("`", "") in text
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="?(https?://[^">\s]+)', page.read_text(encoding="utf-8"))
@@ -98,6 +102,7 @@ SCORES = {"docs/results.md": None, "plugins/summarization/README.md": "dialogsum
 """Page → the folder of the real data in which its reader stands; None: the project's."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", SCORES)
 def test_scores_are_what_is_printed_to_the_last_digit(page: str, real_data: Path, tmp_path: Path) -> None:
     """Blocks that show `plmtasks score` on real data; … stands for the rest."""

@@ -41,6 +41,7 @@ def test_what_is_missing_is_told_with_the_command(tmp_path: Path, monkeypatch: p
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_fails_where_something_is_broken(tmp_path: Path) -> None:
     def call(**environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "plmtasks", "doctor", "--results", str(tmp_path), "--online"]

@@ -90,6 +90,7 @@ print(held[-1] - held[199])
 """Bytes by which 200 more sizes of a product make a process grow that has seen 200."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc tells what it handed out")
 def test_products_of_ever_new_sizes_keep_no_more_memory() -> None:
     said = {name: value for name, value in os.environ.items() if name not in environment.PREPARED}

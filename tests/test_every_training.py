@@ -13,6 +13,8 @@ from plmtasks.evaluation import train
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import RECORD
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = str(Path(__file__).with_name("trainings.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -13,6 +13,8 @@ from plmtasks.errors import DataError, DataWarning, printable
 from plmtasks.files import check, parse, read_json, read_records, safe_name
 from plmtasks.results import Result, read_results
 
+pytestmark = pytest.mark.slow
+
 COUNT = 100
 
 

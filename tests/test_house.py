@@ -31,6 +31,7 @@ def modules_after(code):
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -50,6 +51,7 @@ def test_the_check_for_heavy_modules_can_fail():
     assert "numpy" in modules_after("import numpy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_a_module_opens_with_its_role(path):
     text = (ROOT / path).read_text(encoding="utf-8")

@@ -11,6 +11,8 @@ import pytest
 
 from plmtasks.hooks import load_registry
 
+pytestmark = pytest.mark.slow
+
 WANTED = "google-bert/bert-base-uncased"
 
 

@@ -6,6 +6,7 @@ import interface
 import pytest
 
 
+@pytest.mark.slow
 def test_the_changelog_names_every_change_of_the_interface_since_the_last_release():
     assert interface.last_record() is not None
     assert interface.unnamed_today() == [], "a line in CHANGELOG.md is to name these, in backticks"

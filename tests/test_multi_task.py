@@ -19,6 +19,8 @@ from plmtasks.metric import ScoreInfo
 from plmtasks.model import RECORD
 from plmtasks.training.dataset import TrainingDataset, worth
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("classification/sample", "qa/sample")
 
 

@@ -11,6 +11,8 @@ from plmtasks.cli.new import LICENSES, New, create
 from plmtasks.errors import InputError, OutputError
 from plmtasks.hooks import load_registry
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 KINDS = ("task", "model", "metric")
 LISTED = {"task": "fresh-task/first", "model": "fresh-model", "metric": "fresh_metric"}

@@ -89,6 +89,7 @@ JSON = st.recursive(
 KEY = st.from_regex(r"[a-z_]{1,6}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEY, JSON, min_size=1, max_size=4))
 def test_settings_of_any_type_are_read_as_they_are_written(settings: dict[str, Any]) -> None:
     line = ",".join(f"{name}={written(value)}" for name, value in settings.items())

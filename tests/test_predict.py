@@ -132,6 +132,7 @@ def test_lines_are_cut_at_line_feeds_whatever_the_pieces(content: bytes, most: i
     assert lines.taken == len(expected)
 
 
+@pytest.mark.slow
 def test_what_came_before_a_pause_is_taken() -> None:
     here, there = os.pipe()
     lines = Lines(f"/dev/fd/{here}")
@@ -185,6 +186,7 @@ def test_python_answers_as_it_is_asked(tmp_path: Path) -> None:
     assert [row["id"] for row in first] == [str(i) for i in range(1, 4001)]
 
 
+@pytest.mark.slow
 def test_python_over_several_processes_and_with_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
     monkeypatch.setenv("PYTHONPATH", str(HERE))
@@ -273,6 +275,7 @@ def table(registry: Registry, file: Path, output: str | None = None, **more: Any
     predict(PredictConfig(run=run, input=str(file), output=output, block=16), registry)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [None, "text", "json"])
 @pytest.mark.parametrize("name", ["t.csv", "T.CSV", "t.tsv", "t.jsonl", "t.json", "t.parquet", "t.xlsx"])
 def test_a_table_has_as_many_answers_as_rows(name: str, form: Any, registry: Registry, tmp_path: Path) -> None:
@@ -378,6 +381,7 @@ def test_one_text_is_one_question(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 # ── several processes ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3])
 def test_any_number_of_processes_gives_the_same_bytes(count: int, registry: Registry, questions: Path, tmp_path: Path) -> None:
     """Through a pipe to standard output; and of a task that follows another, whose examples are known in one process alone."""
@@ -522,6 +526,7 @@ def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(
         predict(replace(config, run=replace(run, settings=replace(run.settings, threads=2))), registry)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "counts"), [(TOY, "21"), (CHAIN, "12")])
 def test_killed_at_any_moment_and_gone_on_with(
     command: list[str], counts: str, registry: Registry, questions: Path, tmp_path: Path
@@ -557,6 +562,7 @@ def _wait_for(condition: Any, seconds: float = 60) -> None:
 # ── pipes and terminals ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", ["1"])
 def test_lines_are_answered_while_more_are_written(count: str) -> None:
     process = subprocess.Popen(
@@ -573,6 +579,7 @@ def test_lines_are_answered_while_more_are_written(count: str) -> None:
     assert (process.returncode, said) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", ["2"])
 def test_a_reader_that_has_enough_is_no_error(count: str) -> None:
     """`yes | plmtasks predict … | head -1`: the input never ends."""
@@ -616,6 +623,7 @@ def terminal() -> Iterator[Any]:
         assert os.waitpid(pid, 0)[1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", ["1", "2"])
 def test_typed_at_a_terminal(count: str, terminal: Any) -> None:
     until = terminal(*CHAIN, "--processes", count)

@@ -292,6 +292,7 @@ def trained(task: str, model: str, folder: Path, **options: Any) -> Result:
     return run([run_config(task, model, **{**common, **places, **options})])[0]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_trained_on_the_way_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trained("classification/sample", "tiny-bert", tmp_path, select_split="validation", max_train_samples=32)
     done = called(made.folder)

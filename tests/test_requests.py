@@ -51,6 +51,7 @@ def values_of(form: type) -> st.SearchStrategy[Any]:
 FORMS = [*BUILT_IN, *(r.answer_type for r in BUILT_IN)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
 @given(data=st.data())
 def test_every_request_and_answer_survives_json(form, data):
@@ -58,6 +59,7 @@ def test_every_request_and_answer_survives_json(form, data):
     assert from_json(form, json.loads(json.dumps(to_json(value)))) == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", BUILT_IN, ids=lambda f: f.__name__)
 @given(data=st.data())
 def test_keys_are_equal_exactly_where_requests_are(form, data):

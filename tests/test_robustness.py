@@ -167,6 +167,7 @@ def made(folder: Path) -> dict[str, bytes]:
     return {n: p.read_bytes() for n in ("result.json", "perturbed.jsonl", "predictions.jsonl") for p in folder.rglob(n)}
 
 
+@pytest.mark.slow
 def test_two_processes_and_a_resumed_run_give_the_same_bytes(tmp_path: Path) -> None:
     once = subprocess.run(command(tmp_path / "one"), check=True, capture_output=True, text=True, env=environment())
     assert "  toy-louder changes 15 of 23 examples: their accuracy is" in once.stdout

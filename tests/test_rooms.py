@@ -50,6 +50,7 @@ def test_a_package_says_its_role_and_names_its_door(package: str) -> None:
         assert any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in found.body)
 
 
+@pytest.mark.slow
 def test_packages_are_entered_by_their_doors() -> None:
     inside = []
     for path in SOURCES:

@@ -12,6 +12,8 @@ import pytest
 from plmtasks.config import Source
 from plmtasks.hooks import load_registry
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("tiny-bert", "tiny-gpt", "tiny-t5")
 TASKS = ("classification/sample", "qa/sample")
 

@@ -17,6 +17,8 @@ from plmtasks.leaderboard import make_boards, render
 from plmtasks.results import read_results
 from plmtasks.statistics import spread
 
+pytestmark = pytest.mark.slow
+
 LITTLE = ["--training", "max_train_samples=160,num_train_epochs=3", "--limit", "40", "--threads", "1", "--quiet"]
 
 

@@ -143,6 +143,7 @@ def test_the_gap_of_clusters_is_wider_than_of_single_examples() -> None:
     assert wide["high"] - wide["low"] > 1.2 * (alone["high"] - alone["low"])
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**16), st.integers(2, 40), st.booleans())
 def test_parts_are_resampled_together(seed: int, n: int, clustered: bool) -> None:
     """The same as runs whose statistics are 0 outside their part."""

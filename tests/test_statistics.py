@@ -171,6 +171,7 @@ def test_same_seed_same_interval_whatever_the_threads():
     assert "percentile bootstrap" in outputs.pop()
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth():
     """95 % intervals over 400 simulated data sets; three standard deviations of such a count are 3.3 points."""
     rng = np.random.default_rng(11)

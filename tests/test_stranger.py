@@ -96,7 +96,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, honest: list[Path]) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, honest: list[Path]) -> Iterator[Path]:
     """A home with a secret, and in it the folder where commands are given, which holds what a stranger has sent."""
     work = tmp_path / "home" / "work"
     work.mkdir(parents=True)
@@ -113,14 +113,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, hone
     _plant_code(work)
     _plant_runs(work / "stranger" / "store", honest)
     _plant_texts(work / "stranger")
-    return tmp_path
+    yield tmp_path
+    for name in _imported_scripts():
+        del sys.modules[name]
+
+
+def _imported_scripts() -> list[str]:
+    return [name for name in sys.modules if name.startswith("evaluate_modules")]
 
 
 def _forget_modules(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """A process imports a script of evaluate once, from the first cache that it was told of; here each test is to hear it."""
     import evaluate
 
-    for name in [name for name in sys.modules if name.startswith("evaluate_modules")]:
+    for name in _imported_scripts():
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if not Path(place, "evaluate_modules").exists()])
     monkeypatch.setattr(evaluate.config, "HF_MODULES_CACHE", str(cache))
@@ -355,6 +361,7 @@ def content(folder: Path, without: str) -> Mapping[str, bytes | str]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_canary_sings_whatever_the_command(root: Path) -> None:
     home, work, song = root / "home", root / "home" / "work", root / "song"
     outside = content(home, "work")
@@ -394,6 +401,7 @@ def test_a_flag_on_the_line_lets_it(root: Path, line: list[str]) -> None:
     assert "--trust-remote-code" not in f"{with_it.output}{with_it.exception}"
 
 
+@pytest.mark.slow
 def test_started_processes_import_nothing_of_the_current_folder(root: Path) -> None:
     for name in ("numpy", "torch", "plmtasks", "toy_canary"):
         Path(f"{name}.py").write_text(SONG)

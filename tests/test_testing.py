@@ -75,6 +75,7 @@ def metric_subject(metric):
 # ── what is right passes ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_the_faultless_pass_everything(registry):
     assert failures(TASK_CHECKS, TaskSubject(task=planted.Found(), registry=registry)) == {}
     assert failures(MODEL_CHECKS, ModelSubject(model=planted.Bag())) == {}
@@ -85,6 +86,7 @@ def test_the_faultless_pass_everything(registry):
 # ── each fault is caught by its own check ─────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "check"), TASKS, ids=lambda v: getattr(v, "__name__", v))
 def test_faults_in_a_task(fault, check, registry):
     found = failures(TASK_CHECKS, TaskSubject(task=fault(), registry=registry))
@@ -92,6 +94,7 @@ def test_faults_in_a_task(fault, check, registry):
     assert found[check].message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "check"), planted.MODELS, ids=lambda v: getattr(v, "__name__", v))
 def test_faults_in_a_model(fault, check):
     found = failures(MODEL_CHECKS, ModelSubject(model=fault()))

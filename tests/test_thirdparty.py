@@ -7,6 +7,8 @@ import shutil
 import fresh
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TASK, MODEL = "weather/temperature", "word-sums"
 
 

@@ -63,12 +63,14 @@ def test_the_checkpoint_is_an_ordinary_folder(once: Path) -> None:
     assert AutoTokenizer.from_pretrained(once)("a word")["input_ids"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(once: Path, tmp_path: Path, registry: Registry) -> None:
     again = train(config(tmp_path), str(tmp_path / "model"), registry)
     assert curve(again) == curve(once)
     assert weights(again) == weights(once)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_others(once: Path, tmp_path: Path, registry: Registry) -> None:
     again = train(config(tmp_path, training=replace(LITTLE, seed=1)), str(tmp_path / "model"), registry)
     assert weights(again) != weights(once)
@@ -94,6 +96,7 @@ def test_the_record_tells_what_it_learned(once: Path) -> None:
     assert not (once / "training").exists()
 
 
+@pytest.mark.slow
 def test_the_trained_model_runs_as_fine_tuned(tmp_path: Path, registry: Registry) -> None:
     learned = train(config(tmp_path, training=TrainSettings()), str(tmp_path / "model"), registry)
     result = run([replace(_settled(config(tmp_path, split="test")), model=str(learned))], registry)[0]
@@ -103,6 +106,7 @@ def test_the_trained_model_runs_as_fine_tuned(tmp_path: Path, registry: Registry
     assert result.score > 70  # chance is 50, and 200 examples leave 3.5 points of error
 
 
+@pytest.mark.slow
 def test_the_split_that_is_reported_does_not_choose(tmp_path: Path, registry: Registry) -> None:
     little = replace(LITTLE, num_train_epochs=1, max_train_samples=32)
     on_validation = run([_settled(config(tmp_path, split="validation", training=little))], registry)[0]
@@ -131,6 +135,7 @@ COMMAND = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_update(tmp_path: Path, registry: Registry) -> None:
     """4 batches of 8 are the update of one batch of 32, and so are pieces of few tokens."""
     plain = replace(LITTLE, train_batch_size=32, max_train_samples=32, num_train_epochs=1)
@@ -151,6 +156,7 @@ def test_a_process_may_train_twice_with_other_precisions(tmp_path: Path, registr
         assert json.loads((folder / RECORD).read_text())["parts"]["training"]["dtype"] == dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [300, 1200])
 def test_a_full_disk_loses_nothing(tmp_path: Path, kilobytes: int) -> None:
     """Weights, or the state of the training, that do not fit: by the limit on a file's size, lifted afterwards."""

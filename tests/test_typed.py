@@ -9,6 +9,8 @@ from pathlib import Path
 import fresh
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SOURCES = Path(__file__).parent / "typed"
 
 

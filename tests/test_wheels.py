@@ -11,6 +11,8 @@ import pytest
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.slow
+
 PLUGINS = {
     tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"]: path.parent
     for path in fresh.ROOT.glob("plugins/*/pyproject.toml")

@@ -64,6 +64,7 @@ def test_single_labels_against_sklearn(rows: list[tuple[str, str | None]]) -> No
         assert got["matthews"] == pytest.approx(100 * sk.matthews_corrcoef(references, known))
 
 
+@pytest.mark.slow
 @given(SEVERAL)
 def test_several_labels_against_sklearn(rows: list[tuple[list[str], list[str]]]) -> None:
     references, values = [r for r, _ in rows], [v for _, v in rows]

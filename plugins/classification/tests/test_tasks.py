@@ -41,6 +41,7 @@ def whole(name: str, path: Path) -> TaskSubject:
     return TaskSubject(task=BY_NAME[name], source=Source(data=str(path)), registry=registry, limit=10**9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", FOLDERS)
 def test_every_split_of_the_real_data(variant: str, real_data: Path) -> None:
     folder, counts = FOLDERS[variant]

@@ -24,6 +24,7 @@ def computed(metric: str, pairs: Sequence[tuple[Any, Any]], task: str | None = N
     return dict(bound.compute(predictions, examples))
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_by_it_as_by_our_own(script: Script, moods: Path, tmp_path: Path) -> None:
     options = {"max_train_samples": 6, "limit": 40, "quiet": True, "checkpoints": str(moods.parents[4] / "checkpoints")}
     names = (script("hits"), f"{script('hits')}?per_example=true", f"{script('macro')}?average=macro&beta=2", script("auc"))
@@ -108,6 +109,7 @@ def test_what_it_cannot_take_is_told_with_a_pair(name: str, pairs: Any, said: st
     assert said in str(e.value)
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     script("hits")  # of the library, only what the test writes is in the cache
     for name in ("evaluate:no_such_metric_anywhere", f"evaluate:{tmp_path}"):

@@ -123,6 +123,7 @@ def test_no_prediction_is_null_in_json_lines(registry, tmp_path):
 SAMPLES = [name for name in load_registry().items["task"] if "sample" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("file", ["p.txt", "p.json", "p.jsonl", "p.tsv"])
 def test_what_is_written_and_read_again_scores_the_same(name, file, tmp_path):

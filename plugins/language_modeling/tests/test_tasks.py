@@ -40,6 +40,7 @@ def whole(registry, name, data, **columns):
     return TaskSubject(task=task, source=Source(data=str(data), columns=columns), registry=registry, limit=10**9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_solved_answers_of_real_data_are_the_best(registry, real_data, name):
     path, columns = REAL[name]

@@ -8,6 +8,8 @@ from plmtasks.hooks import load_registry
 from plmtasks.model import Model
 from plmtasks.testing import ModelConformance
 
+pytestmark = pytest.mark.slow
+
 
 class TestGraph(ModelConformance):
     @pytest.fixture

@@ -17,6 +17,8 @@ from plmtasks.errors import InputError, ModelError
 from plmtasks.hooks import load_registry
 from plmtasks.requests import Classify
 
+pytestmark = pytest.mark.slow
+
 TASK = {"task": "classification/sample", "limit": 40, "threads": 1, "quiet": True}
 
 

@@ -90,6 +90,7 @@ def ask(name: str) -> None:
     assert model.load(ASKED, settings, "cpu").answer([ASKED])[0].text == "me"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_an_address_in_a_name_is_sent_nothing_of_the_environment(listener: Listener) -> None:
     ask(f"openai:m@{listener.address}")
     assert len(listener.heard) == 2
@@ -97,6 +98,7 @@ def test_an_address_in_a_name_is_sent_nothing_of_the_environment(listener: Liste
     assert {h["authorization"] for h in listener.heard} == {"Bearer none"}
 
 
+@pytest.mark.slow
 def test_nor_is_one_to_which_it_sends_on(listener: Listener) -> None:
     with Listener() as other:
         listener.sends_on = other.address

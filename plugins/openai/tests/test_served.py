@@ -19,6 +19,8 @@ from plmtasks.execution import journal
 from plmtasks.hooks import load_registry
 from plmtasks.requests import Generate, GenerateAnswer, Request, Shot
 
+pytestmark = pytest.mark.slow
+
 SHOT = Shot(text="ann opened the door .", answer="ann")
 
 

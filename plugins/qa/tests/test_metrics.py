@@ -25,6 +25,7 @@ OFFICIAL = {
 """a published system's predictions → exact match and F1 that the official script prints for them"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", OFFICIAL)
 @pytest.mark.parametrize("name", ["qa/squad", "qa/xquad.en"])
 def test_published_systems_get_their_official_figures(system, name, registry, score, real_data):

@@ -42,6 +42,7 @@ DATA = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path", "sizes"), DATA)
 def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, real_data):
     source = Source(data=str(real_data / path))

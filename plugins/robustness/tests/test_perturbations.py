@@ -42,6 +42,7 @@ PIECES = (
 SENTENCES = st.lists(st.one_of(st.sampled_from(PIECES), st.text(min_size=0, max_size=8)), max_size=12)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(ALL)), SENTENCES, st.text(max_size=5))
 def test_the_same_for_every_call_and_nothing_but_the_text(name: str, words: list[str], id_: str) -> None:
     text = " ".join(words)
@@ -183,6 +184,7 @@ def test_a_file_without_synonyms(content: str, said: str, tmp_path: Any) -> None
 # ── every task that can be perturbed ──────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task_name", [n for n in INSTALLED.items["task"] if n.split("/")[1].startswith("sample")])
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_a_perturbed_example_is_solved_as_before(name: str, task_name: str) -> None:

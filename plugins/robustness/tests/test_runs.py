@@ -32,6 +32,7 @@ def run(command: list[str], folder: Path, *more: str) -> dict[str, bytes]:
     return {f"{p.relative_to(folder).parts[0]}/{p.name}": p.read_bytes() for p in sorted(folder.rglob("*")) if p.name in KEPT}
 
 
+@pytest.mark.slow
 def test_the_same_bytes_and_the_unperturbed_as_without(command: list[str], tmp_path: Path) -> None:
     perturbed = run(command, tmp_path / "one", "--perturb", NAMES)
     plain = run(command, tmp_path / "plain")

@@ -22,6 +22,8 @@ from plmtasks.leaderboard.boards import Row
 from plmtasks.leaderboard.costs import costs
 from plmtasks.results import Result, identity_hash, read_results
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = "/usr/bin/chromium"
 SCRIPT = "<script>document.title='stolen'</script>"
 MODEL = f"{SCRIPT}<img src=x onerror=\"document.title='stolen'\">"

@@ -79,6 +79,7 @@ CHARACTERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", CHARACTERS)
 def test_where_characters_tell_it_is_as_good_as_plain_characters(script: str, tmp_path: Path) -> None:
     """Three topics of which each has characters of its own, without blanks; scikit-learn's own n-grams are the floor."""
@@ -99,6 +100,7 @@ def test_where_characters_tell_it_is_as_good_as_plain_characters(script: str, tm
     assert floor > 0.5
 
 
+@pytest.mark.slow
 def test_english_words_are_taken_where_they_tell(tmp_path: Path, real_data: Path) -> None:
     lines = (real_data / "sst2" / "train.tsv").read_text().splitlines()[:2000]
     rows = [line.rpartition("\t") for line in lines]
@@ -109,6 +111,7 @@ def test_english_words_are_taken_where_they_tell(tmp_path: Path, real_data: Path
     assert "by words 1-2 and characters 1-5 in words" in model.heads()[0]
 
 
+@pytest.mark.slow
 def test_headlines_in_chinese_reach_plain_characters(tmp_path: Path, real_data: Path) -> None:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -237,6 +240,7 @@ def test_threads_change_nothing_that_is_learned(tmp_path: Path, folder: Path) ->
     assert files(Path(again)) == files(folder)
 
 
+@pytest.mark.slow
 def test_settings_of_updates_are_told_and_change_nothing(alone: Path) -> None:
     before = files(alone)
     said = run_here(alone, "--seed", "7", training=("num_train_epochs=9", "learning_rate=0.1", "class_weights=balanced"))
@@ -245,6 +249,7 @@ def test_settings_of_updates_are_told_and_change_nothing(alone: Path) -> None:
     assert files(alone) == before
 
 
+@pytest.mark.slow
 def test_one_run_stands_for_all_seeds(alone: Path) -> None:
     assert run_here(alone, "--seed", "0,1,2").count("1 run stands for all 3") == 2
 

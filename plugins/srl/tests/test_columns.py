@@ -98,6 +98,7 @@ def test_another_reference_beside_the_predictions_is_counted(names, write):
         assert values(ENTITIES.read_predictions(write("x.conll", columns(rows)), names), names) == SPANS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", ["uh_ritual", "flytxt"])
 def test_sentences_of_a_published_system_in_another_order(system, read, real_data, tmp_path):
     folder = real_data / "wnut17"
@@ -237,6 +238,7 @@ def test_spans_of_any_tags_are_seqeval_s(tmp_path_factory, pairs):
         assert scores["f1"] / 100 == pytest.approx(f1_score(wanted, found, zero_division=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "accuracy"), [("uh_ritual", "94.18"), ("flytxt", "93.77")])
 def test_accuracy_of_published_systems_counts_the_tags_as_they_are(system, accuracy, registry, score, read, real_data):
     folder = real_data / "wnut17"

@@ -29,6 +29,7 @@ def printed_rows(path: Path) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in cells if len(row) == 7}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("references", ["test.bio.tsv", "test.gold_conll", "baseline.test.gold.props"])
 def test_a_system_on_propbank_ewt_as_srl_eval_counted_it(references, registry, score, real_data):
     folder = real_data / "propbank_ewt"
@@ -49,6 +50,7 @@ def test_a_system_on_propbank_ewt_as_srl_eval_counted_it(references, registry, s
     assert counted == rows.keys() - {"Overall"}
 
 
+@pytest.mark.slow
 def test_the_same_system_as_seqeval_counted_it(registry, score, real_data):
     folder = real_data / "propbank_ewt"
     scores = figures(registry.task("srl"), "seqeval", folder / "test.bio.tsv", folder / "baseline.test.props", score)

@@ -60,6 +60,7 @@ def test_the_text_needs_no_more_than_the_sentence(sentence):
     assert len(write_text(spans, words).split(" ")) <= len(words) + len(spans) + (not spans)
 
 
+@pytest.mark.slow
 def test_the_three_files_of_a_split_say_the_same(real_data):
     folder = real_data / "propbank_ewt"
     columns, tags, props = (read_sentences(folder / f) for f in ("test.gold_conll", "test.bio.tsv", "baseline.test.gold.props"))

@@ -38,6 +38,7 @@ TRAIN = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path", "sizes"), [*DATA, *(pytest.param(*row, marks=pytest.mark.slow) for row in TRAIN)])
 def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, real_data):
     source = Source(data=str(real_data / path))
@@ -56,6 +57,7 @@ def roles_come_back(examples):
         assert read_text(write_text(spans, words), words) == spans
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev.gold_conll", "test.gold_conll", "test.bio.tsv"])
 def test_roles_of_propbank_ewt_come_back_from_all_writings(name, read, real_data):
     roles_come_back(read("srl/propbank", real_data / "propbank_ewt" / name))
@@ -291,6 +293,7 @@ def test_roles_follow_the_predicates_that_were_found(registry, srl, score):
     assert (scores["perfect"], scores["propositions"]) == (1, 2)
 
 
+@pytest.mark.slow
 def test_found_predicates_of_the_data_have_the_data_s_ids(read, registry, real_data):
     path = real_data / "propbank_ewt/test.bio.tsv"
     roles = registry.task("srl/propbank")

@@ -25,6 +25,7 @@ def saved(tmp_path, files):
     return tmp_path / next(iter(files))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.props", "x.bio.tsv", "x.jsonl"])
 def test_a_system_on_propbank_ewt_keeps_its_official_figures(name, registry, read, score, real_data, tmp_path):
     folder = real_data / "propbank_ewt"
@@ -41,6 +42,7 @@ def test_a_system_on_propbank_ewt_keeps_its_official_figures(name, registry, rea
         assert [e.reference for e in read("srl/propbank", tmp_path / other)] == [e.reference for e in examples]
 
 
+@pytest.mark.slow
 def test_the_columns_are_those_of_the_official_files(registry, read, real_data, tmp_path):
     """But for the lemmas, in whose place stand the words."""
     folder = real_data / "propbank_ewt"
@@ -53,6 +55,7 @@ def test_the_columns_are_those_of_the_official_files(registry, read, real_data, 
         assert [[line.split("\t")[1:] for line in block.splitlines()] for block in text.split("\n\n")][: len(cells)] == cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "f1"), [("uh_ritual", "41.86"), ("flytxt", "38.35")])
 def test_systems_on_wnut17_keep_their_official_figures(system, f1, registry, read, score, real_data, tmp_path):
     folder = real_data / "wnut17"

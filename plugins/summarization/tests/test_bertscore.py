@@ -24,6 +24,7 @@ def predictions(*texts):
     return [Prediction(value=t) for t in texts]
 
 
+@pytest.mark.slow
 def test_it_counts_as_bert_score(metric, example):
     scorer = pytest.importorskip("bert_score").BERTScorer(model_type=str(MINILM), num_layers=5, device="cpu")
     summaries, references = [a for a in TEXTS for _ in TEXTS], [[b, TEXTS[0]] for _ in TEXTS for b in TEXTS]
@@ -76,6 +77,7 @@ def test_models_and_layers_that_there_are_not(registry, example, tmp_path):
         registry.metric("bertscore:../nix").signature()
 
 
+@pytest.mark.slow
 def test_roberta_knows_a_word_by_the_space_before_it(registry, example, real_data, tmp_path):
     """bert-score asks for that space too, but from transformers 5 on no tokenizer listens: it is told another way here."""
     import torch
@@ -113,6 +115,7 @@ SMALL = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "places"),
     [

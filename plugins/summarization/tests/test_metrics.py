@@ -25,6 +25,7 @@ def ask(references):
     return Example(id="1", inputs={"text": "the cat sat"}, reference=references)
 
 
+@pytest.mark.slow
 def test_the_published_figure(registry, score, real_data):
     folder = real_data / "dialogsum"
     task = registry.task("summarization/dialogsum")

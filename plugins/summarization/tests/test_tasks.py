@@ -18,6 +18,7 @@ DATA = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path", "sizes"), DATA)
 def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, real_data):
     subject = whole(registry, name, real_data / path)

@@ -20,6 +20,8 @@ from plmtasks.evaluation import read_suite
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.results import read_results
 
+pytestmark = pytest.mark.slow
+
 SUITES = sorted((Path(__file__).parents[3] / "benchmarks" / "suites").glob("*.toml"))
 
 PAIR = '[[tasks]]\nname = "qa/sample"\n[[models]]\nname = "tiny-bert"\n'
@@ -180,7 +182,6 @@ def sweep(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     return subprocess.run(line, capture_output=True, timeout=200, check=False, **more)  # type: ignore[call-overload,no-any-return]
 
 
-@pytest.mark.slow
 def test_what_fails_stops_nothing_and_is_retried_on_request(tmp_path):
     suite(tmp_path, TINY)
     failures = tmp_path / "results" / "failures.json"
@@ -281,7 +282,6 @@ def test_a_seed_on_which_nothing_depends_is_run_once(tmp_path):
     assert environment["processes"] == 2
 
 
-@pytest.mark.slow
 def test_interrupted_the_same_command_goes_on(tmp_path):
     suite(
         tmp_path,

@@ -123,6 +123,7 @@ def encode_pair(tokenizer, context, continuation, *, apart=False):
 ENDINGS = ["assistant: ", "assistant:", "assistant:\n", "assistant:\t \n", f"{TURN}", f"{TURN}\n"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_white_space_at_the_end_of_a_chat_template_goes_to_the_choice(made, ending):
     request = Choose(instruction="Was it good?", text="the lamp was fine", choices=("great", "not great", "很好"))
@@ -137,6 +138,7 @@ def test_white_space_at_the_end_of_a_chat_template_goes_to_the_choice(made, endi
         assert found.log_likelihood == pytest.approx(summed(loaded.module, start, own), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["plain", "raw"])
 @pytest.mark.parametrize("text", ["the lamp was ", "the lamp was\n", "the lamp was\t", "the lamp was:  \n "])
 @pytest.mark.parametrize("name", ["llama", "bart", "t5"])
@@ -176,6 +178,7 @@ def test_a_text_without_a_token_is_an_error(made, name):
         loaded.costs([request])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("context", "text"),
     [("今天天气很", "好"), ("我觉得很", "好"), ("今天天", "气很好"), ("the nurse found the la", "mp"), ("the nurse", " found")],
@@ -206,6 +209,7 @@ SPELLED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", SPELLED)
 @pytest.mark.parametrize(("name", "around"), [("gpt2", {}), ("llama", {"bos": True}), ("llama", {"bos": True, "end": True})])
 def test_a_decoder_scores_special_tokens_that_a_text_spells(made, name, around, text):
@@ -220,6 +224,7 @@ def test_a_decoder_scores_special_tokens_that_a_text_spells(made, name, around, 
     assert after.log_likelihood == pytest.approx(summed(loaded.module, start, own), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*SPELLED, "<extra_id_0> found", "found <extra_id_1>"])
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_a_model_with_an_encoder_scores_special_tokens_that_a_text_spells(made, name, text):
@@ -343,6 +348,7 @@ STOPPED = [
 """What was made, the stop texts, the answer."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "stop", "left"), STOPPED)
 def test_no_part_of_a_stop_text_stays_in_the_answer(made, said, stop, left):
     request = Generate(text="a", max_new_tokens=60, stop=stop)
@@ -352,6 +358,7 @@ def test_no_part_of_a_stop_text_stays_in_the_answer(made, said, stop, left):
     assert loaded.answer([request])[0].text == left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["assistant: ", "assistant:\n", "assistant:"])
 def test_an_answer_is_learned_after_the_prompt_that_is_read(made, ending):
     """All of its tokens, after the very tokens from which an answer is made."""

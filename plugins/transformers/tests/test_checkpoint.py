@@ -327,6 +327,7 @@ def offline(cache, names):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
 
 
+@pytest.mark.slow
 def test_a_hub_cache_serves_without_network(hub):
     names = ["bert-base", "google-bert/bert-base-uncased", f"google-bert/bert-base-uncased@{REVISION}"]
     done = offline(hub, names)
@@ -335,6 +336,7 @@ def test_a_hub_cache_serves_without_network(hub):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_nothing_cached_and_no_network(hub):
     done = offline(hub, ["google-bert/bert-base-cased"])
     assert "ModelError: 'google-bert/bert-base-cased' is not on this machine, and the hub cannot be reached" in done.stderr

@@ -62,6 +62,7 @@ def alone(module, prompt, end, **settings):
     return own[: stopped[0]] if stopped else own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processed", [{}, PROCESSED], ids=["plain", "processed"])
 @pytest.mark.parametrize("name", ["gpt2", "llama", "gpt_neox", "opt", "bloom", "qwen3", "t5", "bart", "marian"])
 def test_the_library_s_tokens(name, processed):
@@ -76,6 +77,7 @@ def test_the_library_s_tokens(name, processed):
     assert len({len(row) for row in wanted}) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [Search(4, 1.0, False), Search(3, 0.0, True), Search(2, 0.5, "never"), Search(4, -1.0, False)])
 @pytest.mark.parametrize("name", ["gpt2", "llama", "t5", "bart"])
 def test_the_library_s_beams(name, search):

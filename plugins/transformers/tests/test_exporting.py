@@ -77,6 +77,7 @@ def bases(tiny, tmp_path_factory):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("family", "args"), [(family, args) for family, several in TIED.items() for args in several])
 def test_adapters_on_tied_embeddings(bases, tmp_path, family, args):
@@ -137,6 +138,7 @@ METHODS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_that_merges(llama, tmp_path, method):

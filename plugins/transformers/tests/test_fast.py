@@ -31,6 +31,7 @@ def alike(one, other):
     return leaves(to_json(one)) == [pytest.approx(x, abs=1e-4) if isinstance(x, float) else x for x in leaves(to_json(other))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["torch", pytest.param("onednn", marks=ONEDNN)])
 def test_all_ways_answer_alike(load, examples, kernel, family, kind):
     requests, _ = examples(kind, 12)

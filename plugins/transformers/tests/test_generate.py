@@ -38,6 +38,7 @@ def taught(tiny, tmp_path_factory):
     return {family: teach(family) for family in ("decoder", "sequence-to-sequence")}
 
 
+@pytest.mark.slow
 @FAMILIES
 def test_what_was_learned_comes_back_whatever_the_padding(load, taught, family):
     loaded = load(taught[family], REQUESTS[0])
@@ -192,6 +193,7 @@ ODD = {
 """Beams that are named, and what a checkpoint's generation configuration says besides."""
 
 
+@pytest.mark.slow
 @FAMILIES
 @pytest.mark.parametrize("odd", ODD)
 def test_what_is_not_named_comes_from_the_checkpoint(load, tiny, tmp_path, family, odd):

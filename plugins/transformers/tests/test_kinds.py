@@ -23,6 +23,7 @@ def test_the_library_loads_what_was_saved(load, tiny, examples, tmp_path, family
     assert Hub().make(str(tmp_path)).family == family
 
 
+@pytest.mark.slow
 def test_newly_initialized_come_from_the_seed_alone(load, examples, family, kind):
     requests, _ = examples(kind, 2)
     torch.manual_seed(1)
@@ -66,6 +67,7 @@ def test_a_kind_that_nobody_here_answers(tiny):
         tiny["encoder"].load(Draw(), ModelSettings(), "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Tag", "ExtractSpan", "LogLikelihood"])
 def test_a_tokenizer_without_offsets(load, examples, kind):
     from dataclasses import replace

@@ -66,6 +66,7 @@ def headed(load, encoder, examples, tmp_path):
     return encoder.saved(tmp_path / "headed")
 
 
+@pytest.mark.slow
 def test_one_form_learns_as_it_is_loaded(load, tiny, examples, family, kind):
     requests, _ = examples(kind, 2)
     [view] = learners(tiny[family], requests[:1])
@@ -208,6 +209,7 @@ def test_what_was_learned_together_learns_on(encoder, lessons, examples, tmp_pat
     assert not (tmp_path / "one" / "heads").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(4))
 def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, place):
     example_requests = [requests[0] for requests, _ in lessons]
@@ -236,6 +238,7 @@ METHODS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_adapters_are_saved_alone_and_found_again(encoder, examples, close, tmp_path, method):
     requests, answers = examples("Classify", 6)
@@ -256,6 +259,7 @@ def test_adapters_are_saved_alone_and_found_again(encoder, examples, close, tmp_
     assert view.answer(requests) != encoder.load(requests[0], replace(SETTINGS, seed=3), "cpu").answer(requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("whose", "asked"),
     [

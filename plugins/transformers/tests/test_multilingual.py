@@ -86,6 +86,7 @@ def test_the_loss_is_the_library_s_own(made):
             assert float(loss) / count == pytest.approx(float(loaded.module(**inputs).loss), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_written_in_the_language(made):
     model, *_ = made
     loaded = load(model, REQUESTS[0])

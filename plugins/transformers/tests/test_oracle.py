@@ -95,6 +95,7 @@ def each(cases: list[oracle.Case]) -> Any:
     return pytest.mark.parametrize("case", cases, ids=[c.model_type for c in cases])
 
 
+@pytest.mark.slow
 @each([*ENCODERS, *(c for c in DECODERS if c.model_type in ("gpt2", "opt", "qwen3", "gemma3"))])
 @drawn
 @hypothesis.given(texts, texts, texts)
@@ -109,6 +110,7 @@ def test_classify(made: Callable[..., Any], case: oracle.Case, one: str, two: st
         alike(case, request, dict(zip(labels, answer.scores, strict=True)), {label: wanted[label] for label in labels})
 
 
+@pytest.mark.slow
 @each(ENCODERS)
 @drawn
 @hypothesis.given(words, words, words)
@@ -120,6 +122,7 @@ def test_tag(made: Callable[..., Any], case: oracle.Case, one: list[str], two: l
         alike(case, request, list(answer.labels), plain.tag(request.words))
 
 
+@pytest.mark.slow
 @each(ENCODERS)
 @drawn
 @hypothesis.given(texts, texts, texts)
@@ -137,6 +140,7 @@ def test_extract_span(made: Callable[..., Any], case: oracle.Case, one: str, two
         alike(case, request, len(given), len(best))
 
 
+@pytest.mark.slow
 @each(ENCODERS)
 @drawn
 @hypothesis.given(texts, texts)
@@ -171,6 +175,7 @@ def scored(plain: oracle.Oracle, request: LogLikelihood) -> tuple[float, int]:
     return plain.likelihood(start, own, source[-plain.limit :]), len(own)
 
 
+@pytest.mark.slow
 @each([*DECODERS, *WRITERS])
 @drawn
 @hypothesis.given(texts, texts, texts)
@@ -201,6 +206,7 @@ def prompt_of(plain: oracle.Oracle, request: Any, style: str, text: str) -> str:
 CHOICES = ("great", "poor film", "好看的", "🙂", "no</s>")
 
 
+@pytest.mark.slow
 @each([*DECODERS, *WRITERS])
 @drawn
 @hypothesis.given(texts, texts, st.booleans())
@@ -264,6 +270,7 @@ def source_of(plain: oracle.Oracle, loaded: Any, request: Any, style: str) -> li
     return list(plain.tokenizer(prompt.rstrip())["input_ids"])
 
 
+@pytest.mark.slow
 @each([*DECODERS, *WRITERS])
 @drawn
 @hypothesis.given(texts, texts)

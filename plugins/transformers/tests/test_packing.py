@@ -85,6 +85,7 @@ def some_sequences(prefix):
     return [*made, Sequences([made[0].rows[-1][:-2]], [(0, made[0].wants[-1][1][:2])])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", sorted(PACKED_TYPES))
 def test_trees_give_what_rows_give(model_type, monkeypatch):
     torch.manual_seed(0)

@@ -69,6 +69,7 @@ def test_chat(prompts):
         prompts(style="chat")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", [CHAT, "{{ bos_token }}{{ messages | tojson }} 中文\n{% if x is defined %}x{% endif %}"])
 def test_chat_is_what_the_tokenizer_makes_of_it(template, prompts):
     made = prompts(style="chat", template=template)
@@ -78,6 +79,7 @@ def test_chat_is_what_the_tokenizer_makes_of_it(template, prompts):
         assert made.render(Choose(text=text, choices=("a",)), (), text) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "said"),
     [

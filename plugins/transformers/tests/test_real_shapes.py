@@ -118,6 +118,7 @@ def check(load, close, model):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in loaded.module.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bert-base-uncased", "bert-base-chinese"])
 def test_bert(load, close, real_data, tmp_path, name):
     source = real_data / "tokenizers" / name
@@ -132,6 +133,7 @@ def test_bert(load, close, real_data, tmp_path, name):
     learn(model, model.answers)
 
 
+@pytest.mark.slow
 def test_gpt2(load, close, real_data, tmp_path):
     config = transformers.GPT2Config(n_embd=16, n_layer=2, n_head=2)
     model = write(tmp_path, config, "GPT2LMHeadModel", real_data / "tokenizers" / "gpt2", ["vocab.json", "merges.txt"])
@@ -145,6 +147,7 @@ def test_gpt2(load, close, real_data, tmp_path):
     learn(model, model.answers)
 
 
+@pytest.mark.slow
 def test_t5(load, close, real_data, tmp_path):
     config = transformers.T5Config(d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2, decoder_start_token_id=0)
     model = write(tmp_path, config, "T5ForConditionalGeneration", real_data / "tokenizers" / "t5", ["spiece.model"])
@@ -178,6 +181,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", OTHERS)
 def test_other_architectures(load, tiny, close, tmp_path, head):
     name, shape = OTHERS[head]

@@ -103,6 +103,7 @@ def likelihood_token_by_token(loaded, ids, stride):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [1, 37, 0, 256])
 def test_a_long_text_goes_over_windows_that_move_on_by_the_stride(load, stride):
     loaded = load("decoder", SHORT, stride=stride)

@@ -88,6 +88,7 @@ def test_it_learns_and_the_library_loads_it(config, tmp_path, family):
     assert back.replace(" ", "") == text.replace(" ", "")
 
 
+@pytest.mark.slow
 def test_the_same_texts_and_seed_give_the_same_bytes_in_every_process(config, tmp_path):
     paths = [config(family) for family in SHAPES]
     subprocess.run([sys.executable, "-c", MAKE, str(tmp_path / "there"), *map(str, paths)], check=True)

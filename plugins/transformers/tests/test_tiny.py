@@ -23,6 +23,7 @@ for tiny in TINY:
 """
 
 
+@pytest.mark.slow
 def test_the_same_texts_and_seed_give_the_same_bytes_in_every_process(tmp_path):
     subprocess.run([sys.executable, "-c", MAKE, str(tmp_path / "there")], check=True)
     texts = [t for e in events("train") for t in (e.english(), e.chinese())]

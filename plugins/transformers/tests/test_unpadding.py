@@ -26,6 +26,7 @@ def batch(lengths):
     return {"input_ids": ids, "attention_mask": (ids > 0).long()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM"])
 @pytest.mark.parametrize("model_type", sorted(UNPADDED_TYPES))
 @pytest.mark.parametrize("lengths", [LENGTHS, [4, 4], [1], [80, 9, 80]], ids=["mixed", "equal", "one", "long"])

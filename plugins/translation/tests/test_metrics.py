@@ -45,6 +45,7 @@ def theirs(scorer, corpus):
 SYSTEMS = ("AISP-SJTU", "DLUT", "HuaweiTSC", "JDExploreAcademy", "Lan-Bridge")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", ["A", "B", "all"])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_published_systems_get_their_published_figures(system, chosen, registry, score, real_data):
@@ -65,6 +66,7 @@ def test_published_systems_get_their_published_figures(system, chosen, registry,
     )
 
 
+@pytest.mark.slow
 def test_real_multi30k_sentences_score_as_with_sacrebleu(registry, score, real_data):
     """Two test sets are each other's wrong translations."""
     task = registry.task("translation/multi30k")
@@ -79,6 +81,7 @@ def test_real_multi30k_sentences_score_as_with_sacrebleu(registry, score, real_d
 # ── sums ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 @given(corpus=CORPORA)
 @case(corpus=[("", ["kite"])])

@@ -32,6 +32,7 @@ DATA = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path", "sizes"), DATA)
 def test_solved_answers_give_every_metric_its_best_value(name, path, sizes, registry, score, real_data):
     task = registry.task(name)
@@ -212,6 +213,7 @@ def test_bad_translations_are_named_exactly(name, value, message, registry, writ
         registry.task("translation").read_predictions(write(**{name: value}), TWO)
 
 
+@pytest.mark.slow
 def test_as_a_user_scores_a_published_system(real_data):
     folder = real_data / "wmt22_zh_en"
     command = [
@@ -223,6 +225,7 @@ def test_as_a_user_scores_a_published_system(real_data):
     assert 23 < scores["bleu"]["bleu"]["low"] < 24.98 < scores["bleu"]["bleu"]["high"] < 27
 
 
+@pytest.mark.slow
 def test_scores_into_chinese_say_that_its_words_were_cut(registry, write, tmp_path):
     data = write(test_jsonl=[{"source": "the cat sat", "reference": ["猫坐下了。", "那只猫坐下了。"]}] * 2)
     (tmp_path / "hyp").write_text("猫坐下了。\n猫睡了。\n", encoding="utf-8")
