@@ -1,15 +1,15 @@
 """A stored run is run again: what differs is said before, and the same bytes come out."""
 
 import json
+import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import toy
 import toy_chain
+import warm
 from click.testing import CliRunner
 from trainings import KINDS
 
@@ -349,14 +349,11 @@ def test_training_takes_the_same_number_of_processes(tmp_path: Path) -> None:
     common += ["--training", "num_train_epochs=1,max_train_samples=32,select_split=none"]
     asked = ["--task", "classification/sample", "--model", "tiny-bert", "--processes", "2"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
-    subprocess.run([sys.executable, "-m", "plmtasks", "run", *asked, *common, *places], check=True, timeout=250)
+    assert warm.plmtasks(["run", *asked, *common, *places], tmp_path, os.environ).returncode == 0
     made = read_result(tmp_path / "r")
     config = config_of(made, Moved(), str(tmp_path / "new"), str(tmp_path / "c2"))
     assert config.processes == 2
     assert differences(made, config, load_registry()) == []
-    done = subprocess.run(
-        [sys.executable, "-m", "plmtasks", "reproduce", str(made.folder), "--quiet"],
-        capture_output=True, text=True, timeout=250, check=False,
-    )  # fmt: skip
+    done = warm.plmtasks(["reproduce", str(made.folder), "--quiet"], tmp_path, os.environ)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(NOTHING + SAME)

@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 import toy
+import warm
 
 from plmtasks import RunConfig
 from plmtasks.config import ModelSettings
@@ -154,13 +155,11 @@ def test_words_keep_their_number() -> None:
         Fixed(str.upper, lambda words: words[1:]).change(example, task)
 
 
-def command(folder: Path, *more: str) -> list[str]:
-    run = [sys.executable, "-m", "plmtasks", "run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30"]
-    return [*run, "--threads", "1", "--perturb", "toy-louder", "--output", str(folder), *more]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PLMTASKS_PLUGINS": "toy", "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **more}
+def call(folder: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    run = ["run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30", "--threads", "1"]
+    run += ["--perturb", "toy-louder", "--output", str(folder), *more]
+    toy = {"PLMTASKS_PLUGINS": "toy", "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    return warm.plmtasks(run, folder.parent, {**os.environ, **toy, **environment})
 
 
 def made(folder: Path) -> dict[str, bytes]:
@@ -169,16 +168,13 @@ def made(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_two_processes_and_a_resumed_run_give_the_same_bytes(tmp_path: Path) -> None:
-    once = subprocess.run(command(tmp_path / "one"), check=True, capture_output=True, text=True, env=environment())
+    once = call(tmp_path / "one")
     assert "  toy-louder changes 15 of 23 examples: their accuracy is" in once.stdout
-    subprocess.run(
-        command(tmp_path / "two", "--processes", "2"), check=True, capture_output=True, env=environment(TOY_SLEEP="0.1")
-    )
-    broken = subprocess.run(command(tmp_path / "again"), capture_output=True, env=environment(TOY_FAULT="raise:0:7"), check=False)
-    assert broken.returncode
+    assert call(tmp_path / "two", "--processes", "2", TOY_SLEEP="0.1").returncode == 0
+    assert call(tmp_path / "again", TOY_FAULT="raise:0:7").returncode
     assert not list((tmp_path / "again").rglob("result.json"))
     assert list((tmp_path / "again").rglob("journal/*.jsonl"))
-    subprocess.run(command(tmp_path / "again"), check=True, capture_output=True, env=environment())
+    assert call(tmp_path / "again").returncode == 0
     assert made(tmp_path / "one") == made(tmp_path / "two") == made(tmp_path / "again")
 
 

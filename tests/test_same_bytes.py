@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import warm
 
 from plmtasks.config import Source
 from plmtasks.hooks import load_registry
@@ -24,24 +25,17 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     registry = load_registry()
     folder = tmp_path_factory.mktemp("models")
     texts = [text for e in registry.task("qa/sample").load(Source())["train"] for text in e.inputs.values()]
-    command = [
-        sys.executable,
-        "-m",
-        "plmtasks",
-        "run",
-        "--train",
-        "never",
-        "--allow-untrained",
-        "--threads",
-        "1",
-        "--limit",
-        "24",
-    ]
+    command = ["run", "--train", "never", "--allow-untrained", "--threads", "1", "--limit", "24"]
     command += ["--batch-tokens", "300", "--generation", "max_new_tokens=8"]
     for name in MODELS:
         registry.model(name).make(texts, 0, folder / name)
     models = ",".join(str(folder / name) for name in MODELS)
     return [*command, "--model", models, "--task", ",".join(TASKS)]
+
+
+def run(command: list[str], folder: Path) -> None:
+    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ)
+    assert done.returncode == 0, done.stderr
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -51,7 +45,7 @@ def results(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("alone")
-    subprocess.run([*command, "--output", str(folder)], check=True, timeout=200, capture_output=True)
+    run(command, folder)
     found = results(folder)
     assert len(found) == len(MODELS) * len(TASKS)
     assert all(b'"how": "untrained"' in content for content in found.values())
@@ -60,19 +54,21 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_any_number_of_processes(count: int, command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
-    subprocess.run([*command, "--processes", str(count), "--output", str(tmp_path)], check=True, timeout=280, capture_output=True)
+    run([*command, "--processes", str(count)], tmp_path)
     assert results(tmp_path) == alone
 
 
 def test_killed_and_resumed(command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
     """Killed in the middle of the matrix, gone on with by another number of processes."""
-    command = [*command, "--output", str(tmp_path)]
-    process = subprocess.Popen([*command, "--processes", "2"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plmtasks", *command, "--processes", "2", "--output", str(tmp_path)],
+        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert len(results(tmp_path)) < len(alone), "it was over before it was killed"
-    subprocess.run(command, check=True, timeout=200, capture_output=True)
+    run(command, tmp_path)
     assert results(tmp_path) == alone
