@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from trainings import KINDS, configs
 
+from plmtasks.errors import OutputError
 from plmtasks.evaluation import train
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import RECORD
@@ -61,6 +63,18 @@ def judged(folder: Path) -> list[tuple[object, object]]:
 
 def weights(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
+
+
+def test_what_was_kept_of_split_weights_is_not_taken_for_whole_ones(killed: Path, registry: Registry, tmp_path: Path) -> None:
+    """Of split weights, `state.pt` keeps neither weights nor optimizer: each process keeps its part beside it."""
+    import torch
+
+    folder = shutil.copytree(killed / "Tag", tmp_path / "Tag")
+    path = folder / "training" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save({name: part for name, part in state.items() if name not in ("weights", "optimizer")}, path)
+    with pytest.raises(OutputError, match="keeps no weights and no optimizer"):
+        train(configs("Tag"), str(folder), registry)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

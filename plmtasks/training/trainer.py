@@ -287,7 +287,7 @@ class Trainer:
     def _resume(self) -> None:
         """Takes up what was kept, but for shards of weights.
 
-        raises: OutputError if it is another training's
+        raises: OutputError if it is another training's, or was kept in another way
         """
         import torch
 
@@ -296,6 +296,10 @@ class Trainer:
         if kept["identity"] != self.training.identity:
             hint = f"delete {self.state_folder}, or choose another folder with --output"
             raise OutputError(f"{path} belongs to another training", hint)
+        if missing := [name for name in self._parts() if name not in kept]:
+            why = "weights were split over the processes then, and are not now, or the other way round"
+            hint = f"train as before, or delete {self.state_folder}"
+            raise OutputError(f"{path} keeps no {' and no '.join(missing)}", why, hint)
         for name, part in self._parts().items():
             part.load_state_dict(kept[name])
         self.state = State(**{f.name: kept[f.name] for f in fields(State)})
