@@ -33,11 +33,12 @@ def command(
     from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
-    kind, item = find(registry, name)
+    own_data = values.get("data") is not None
+    kind, item = find(registry, name, own_data=own_data)
     if task is not None and kind != "metric":
         raise InputError(f"{name!r} is a {kind}; --task goes with a metric", f"plmtasks show {task} shows the task")
     if kind == "metric":
-        _show_metric(item, _loaded(registry.task(task), values)[0] if task else None)
+        _show_metric(item, _loaded(registry.task(task, own_data=own_data), values)[0] if task else None)
         return
     if kind != "task":
         {"model": _show_model, "plugin": _show_plugin}[kind](item, registry)

@@ -58,6 +58,8 @@ class SpanTask(Rewritable, HubTask):
     more_fields: Sequence[str] = ("words",)
     texts: Sequence[str] = ("words",)
     people: Sequence[str] = ("words",)
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     @abstractmethod
     def read_file(self, path: Path, source: Source) -> Iterable[Example]:
