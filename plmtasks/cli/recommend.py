@@ -32,7 +32,7 @@ MEMORY = Quantity(
 )
 
 
-@options.command("recommend")
+@options.command("recommend", example="plmtasks recommend results --task classification/sample")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
 @section(
     "What is looked for",

@@ -12,7 +12,7 @@ from .options import METRICS, TRUST, choice, item, section, settings
 from .texts import say, say_json
 
 
-@options.command("score")
+@options.command("score", example="plmtasks score --task qa/squad --references dev.json --predictions predictions.json")
 @section(
     "Predictions",
     click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`."),

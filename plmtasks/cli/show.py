@@ -16,7 +16,7 @@ from .options import DATA, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
-@options.command("show")
+@options.command("show", example="plmtasks show classification/sample")
 @click.argument("name")
 @section("Of a task", DATA, setting("ask", help="The kind of request; default: each that the task can be asked by."))
 @section(

@@ -183,11 +183,12 @@ class Registry:
 
     def lacking(self, kind: str) -> list[str]:
         """Why nothing of a kind is there, and what brings it; nothing if something is."""
-        if self.items.get(kind) or self.providers.get(kind):
+        if {"plugin": self.plugins, **self.items}.get(kind, True) or self.providers.get(kind):
             return []
         if disabled := [plugin.name for plugin in self.plugins if plugin.disabled]:
             return [f"disabled, by --disable or {loading.DISABLED_VARIABLE}: {', '.join(disabled)}"]
-        return [f"plmtasks alone has no {kind}s, its plugins bring them: pip install 'plmtasks[all]'"]
+        what = "" if kind == "plugin" else f" that brings {kind}s"
+        return [f"no plugin is installed{what}", "pip install 'plmtasks[all]' brings those of plmtasks"]
 
     def _broken(self) -> list[str]:
         """What tells of each plugin that cannot be used."""

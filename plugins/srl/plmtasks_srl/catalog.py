@@ -3,7 +3,7 @@
 from plmtasks.data import HubData
 from plmtasks.reading import bio_tags
 
-from .entities import Entities
+from .entities import Entities, PartsOfSpeech
 from .task import Predicates, Roles
 
 ROLE_INSTRUCTION = (
@@ -69,7 +69,14 @@ TAGGING = (
     Entities(
         name="tagging/text", description="your own tagged words, in columns: --data PATH",
         instruction=ENTITY_INSTRUCTION.format(""), needs_data=True,
-        aliases=("tagging", *ENTITIES, "chunking", "slot filling", "sequence labelling", "sequence labeling", "token classification"),
+        aliases=(
+            "tagging", *ENTITIES, "chunking", "slot filling", "sequence labelling", "sequence labeling", "token classification",
+        ),
+    ),
+    PartsOfSpeech(
+        name="tagging/pos", description="the part of speech of each word, in your files: CoNLL-U, or columns: --data PATH",
+        instruction="", needs_data=True,
+        aliases=("pos", "parts of speech", "part of speech", "pos tagging", "part of speech tagging", "upos"),
     ),
 )  # fmt: skip
 """Plain `tagging` is the first."""

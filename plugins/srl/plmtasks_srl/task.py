@@ -336,22 +336,8 @@ class Roles(Propositions, Follower):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predicates(Propositions):
-    """Which words of a sentence are predicates, and in which sense: the number of the roleset.
-
-    reference: a span of one word for each, labelled with its sense; V where the data tell none
-    """
-
-    cue = "Predicates"
-    tells_senses = True
-    metrics: Sequence[str] = ("predicates",)
-
-    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
-        for number, s in enumerate(sentences):
-            inputs = {"words": list(s.words), "number": number}
-            yield Written(
-                id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s), lemmas=s.lemmas
-            )  # fmt: skip
+class WordTask(SpanTask):
+    """Which single words are what: their spans are one word each."""
 
     @cached_property
     def tag_labels(self) -> tuple[str, ...]:
@@ -369,6 +355,25 @@ class Predicates(Propositions):
     def settled(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         """One word each: the first."""
         return [WordSpan(label, start, start + 1) for label, start, _ in spans]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicates(WordTask, Propositions):
+    """Which words of a sentence are predicates, and in which sense: the number of the roleset.
+
+    reference: a span of one word for each, labelled with its sense; V where the data tell none
+    """
+
+    cue = "Predicates"
+    tells_senses = True
+    metrics: Sequence[str] = ("predicates",)
+
+    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
+        for number, s in enumerate(sentences):
+            inputs = {"words": list(s.words), "number": number}
+            yield Written(
+                id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s), lemmas=s.lemmas
+            )  # fmt: skip
 
     def propositions(self, example: Example, spans: Sequence[WordSpan]) -> Iterable[Proposition]:
         return [Proposition(predicate=start, sense=sense, roles=(WordSpan(VERB, start, end),)) for sense, start, end in spans]

@@ -74,7 +74,8 @@ TASKS = (
         instruction="请概括下面的文章。",
     ),
     Summarization(
-        name="summarization/text-any", description="your own texts in any language, through --data", language="und", needs_data=True,
+        name="summarization/text-any", description="your own texts in any language, through --data", language="und",
+        needs_data=True,
         instruction="Summarize the text in its own language.",
     ),
 )  # fmt: skip
