@@ -335,9 +335,10 @@ class Roles(Propositions, Follower):
         return [*asked, *(replace(e, inputs={**e.inputs, "predicate": None}) for e in missed)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class WordTask(SpanTask):
-    """Which single words are what: their spans are one word each."""
+class WordTask:
+    """Of a `SpanTask` whose spans are one word each; no subclass of it, so that other bases' fields keep their defaults."""
+
+    labels: tuple[str, ...]
 
     @cached_property
     def tag_labels(self) -> tuple[str, ...]:
