@@ -64,7 +64,7 @@ def table(boards: Sequence[Board], overview: Overview | None) -> str:
 def _shown(part: Part, notes: Sequence[str], firm: Collection[str]) -> str:
     below = "".join(f"{terminal.wrapped(note, '  ')}\n" for note in notes)
     caption = terminal.wrapped(printable(part.caption))
-    return f"{caption}\n{terminal.table(part.header, part.lines, part.right, firm=firm)}{below}\n"
+    return f"{caption}\n\n{terminal.table(part.header, part.lines, part.right, firm=firm)}{below}\n"
 
 
 def _noted(board: Board) -> tuple[Part, list[str], list[str]]:
