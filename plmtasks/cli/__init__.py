@@ -200,7 +200,7 @@ def _usage(error: click.ClickException) -> PlmtasksError:
         from .options import example
 
         hints = [line for line in (example(ctx), f"{ctx.command_path} --help shows all") if line]
-    return PlmtasksError(message[:1].lower() + message[1:], *hints)
+    return PlmtasksError(message, *hints)
 
 
 class Ended(KeyboardInterrupt):
