@@ -120,13 +120,14 @@ def wrapped(text: str, indent: str = "") -> str:
 
     indent: what all lines but the first begin with
     """
-    lines, width = [""], columns()
-    for word in text.split(" "):
-        if lines[-1].strip() and _length(f"{lines[-1]} {word}") > width:
-            lines.append(indent + word)
+    first, *words = re.findall(r"^\s*\S*|\s+\S*", text)
+    lines, width = [first], columns()
+    for word in words:
+        if _length(lines[-1] + word) > width:
+            lines.append(indent + word.strip())
         else:
-            lines[-1] += f" {word}" if lines[-1].strip() else word
-    return "\n".join(lines)
+            lines[-1] += word
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def place(what: str, path: str) -> str:
