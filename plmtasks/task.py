@@ -41,6 +41,11 @@ class Task(ABC):
     """What can be predicted, where that is a closed set; metrics have a column for each and one for all else."""
     description: str = ""
     """One line for `plmtasks list tasks`."""
+    aliases: Sequence[str] = ()
+    """What people say instead of its name: "ner", "named entities"; no part of it. Two tasks may share one where one of them
+    `needs_data`: it is meant where the user names data."""
+    needs_data: bool = False
+    """Whether it has no data of its own, and asks of those that the user names."""
     fields: Sequence[str] = ()
     """The inputs that a new question must give, all texts: for `plmtasks predict`; none: it takes no new questions."""
     more_fields: Sequence[str] = ()

@@ -185,7 +185,7 @@ def test_what_was_written_for_another_version_says_so(listed: subprocess.Complet
 
 
 def test_slow_and_clashing_ones_are_told_of(listed: subprocess.CompletedProcess[str]) -> None:
-    said = {line.split()[1]: " ".join(line.split()[3:]) for line in listed.stdout.splitlines()}
+    said = {line.split()[1]: " ".join(line.split()[3:]) for line in listed.stdout.splitlines()[2:]}
     assert said["broken-slow"].startswith("1 task (register_tasks); took 1.")
     assert "task 'clash/a' is claimed by broken-clashing-one 1.0 and broken-clashing-two 1.0: it cannot be used" in listed.stdout
 

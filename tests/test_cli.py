@@ -157,7 +157,7 @@ def test_show_says_which_predictions_can_be_scored(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("sst2", "'classification/sst2'"), ("tiny-gtp", "'tiny-gpt'"), ("sqaud", "'squad'"), ("transformer", "'transformers'")],
+    [("sst", "'classification/sst2'"), ("tiny-gtp", "'tiny-gpt'"), ("sqaud", "'squad'"), ("transformer", "'transformers'")],
 )
 def test_show_of_a_name_that_is_nothing_names_what_is_close(name: str, meant: str, tmp_path: Path) -> None:
     done = plmtasks(tmp_path, "show", name)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from plmtasks import cli
+from plmtasks.errors import InputError
 
 GREET = """
 import click
@@ -78,7 +79,124 @@ def test_one_that_cannot_be_loaded_is_named(site: Path) -> None:
 def test_ours_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "brought", dict)
     said = CliRunner().invoke(cli.cli, ["sweep", "suite.toml"])
-    assert said.exit_code == 2
-    assert "No such command 'sweep'" in said.output
-    assert "pip install plmtasks-sweep brings it" in said.output
-    assert "brings it" not in CliRunner().invoke(cli.cli, ["swep"]).output
+    assert isinstance(said.exception, InputError)
+    assert "there is no command 'sweep'\n  pip install plmtasks-sweep brings it" in str(said.exception)
+    assert "brings it" not in str(CliRunner().invoke(cli.cli, ["swep"]).exception)
+
+
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """What the error of a line says."""
+    monkeypatch.setattr(sys, "argv", ["plmtasks", *arguments])
+    monkeypatch.setattr(cli, "_take_signals", lambda: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    return [line for line in capsys.readouterr().err.splitlines() if not line.endswith("--help shows all")]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("rnu", ["error: there is no command 'rnu'", "  did you mean 'run'?"]),
+        ("leaderbord results", ["error: there is no command 'leaderbord'", "  did you mean 'leaderboard'?"]),
+        ("run", ["error: no task is named", "  plmtasks run --task classification/sample --model tiny-bert"]),
+        ("run --task ner", ["error: no model is named", "  plmtasks run --task ner --model tiny-bert"]),
+        ("run --task qa,ner", ["error: no model is named", "  plmtasks run --task qa,ner --model tiny-bert"]),
+        ("run --model gpt2", ["error: no task is named", "  plmtasks run --task classification/sample --model gpt2"]),
+        ("predict --model out", [
+            "error: no task is named", "  plmtasks predict --task classification/sample --model out --input questions.txt",
+        ]),
+        ("train --task qa --model bert-base", [
+            "error: --output DIR says where the checkpoint is written (--dry-run writes none)",
+            "  plmtasks train --task qa --model bert-base --output sentiment",
+        ]),
+        ("score --task qa", [
+            "error: missing --predictions", "  plmtasks score --task qa --references dev.json --predictions predictions.json",
+        ]),
+        ("compare a", [
+            "error: missing RUN_B",
+            "  plmtasks compare results/classification/sample/tiny-bert/* results/classification/sample/tiny-gpt/*",
+        ]),
+        ("leaderboard", ["error: missing RESULTS…", "  plmtasks leaderboard results"]),
+    ],
+)  # fmt: skip
+def test_a_line_that_lacks_a_word_gets_one_that_can_be_typed(line, said, monkeypatch, capsys):  # type: ignore[no-untyped-def]
+    assert told(monkeypatch, capsys, *line.split()) == said
+
+
+def test_words_that_are_nearly_right_are_asked_for(monkeypatch, capsys):  # type: ignore[no-untyped-def]
+    assert "Did you mean 'list'?" in told(monkeypatch, capsys, "results", "lst")[0]
+    assert "'--task'" in told(monkeypatch, capsys, "run", "--tsk", "qa")[0]
+    assert told(monkeypatch, capsys, "run", "--task", "sentimnt", "--model", "tiny-bert")[1].startswith(
+        "  did you mean 'sentiment'"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "train", "predict", "score", "compare", "leaderboard", "show", "list", "recommend"])
+def test_the_example_stands_in_the_help_and_has_options_that_there_are(command: str) -> None:
+    said = CliRunner().invoke(cli.cli, [command, "--help"]).output
+    (line,) = (line.partition("For example: ")[2] for line in said.splitlines() if "For example: " in line)
+    assert line.split()[:2] == ["plmtasks", command]
+    assert set(cli.OPTION.findall(line)) <= cli.options_of(cli._own(command))
+
+
+# ── lists ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def listed(*arguments: str) -> str:
+    return CliRunner().invoke(cli.cli, ["list", *arguments]).output
+
+
+def test_a_list_has_a_header_and_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for what in ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins"):
+        lines = listed(what).splitlines()
+        assert set(lines[1]) == {"─"}
+        assert max(map(len, lines)) <= 80
+    assert listed("tasks").split()[:3] == ["task", "asked", "by"]
+
+
+def test_a_list_in_a_pipe_has_whole_lines_and_tsv_has_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(sys, "__stdout__", open(os.devnull, "w"))  # noqa: SIM115, PTH123  a stream that is no terminal
+    said = listed("tasks").splitlines()
+    (line,) = (line for line in said if line.startswith("classification/sst2 "))
+    assert line.endswith("Is a sentence of a film review negative or positive? (Stanford Sentiment Treebank)")
+    rows = [line.split("\t") for line in listed("tasks", "--format", "tsv").splitlines()]
+    assert rows[0] == ["task", "asked by", "description", "also called"]
+    assert {len(row) for row in rows} == {4}
+    (entities,) = (line for line in said if line.startswith("ner, "))
+    assert entities.split()[-2:] == ["tagging/wnut17", "tagging/text"]
+    assert "ner" in next(row for row in rows if row[0] == "tagging/text")[3].split(", ")
+    assert json.loads(listed("models", "--format", "json"))[0].keys() == {"model", "family", "description"}
+
+
+# ── the core alone ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_core_alone_says_what_brings_the_rest(monkeypatch, capsys):  # type: ignore[no-untyped-def]
+    from plmtasks.hooks import loading
+
+    monkeypatch.setattr(loading, "entry_points", lambda group: [])
+    assert listed("tasks").splitlines() == [
+        "no plugin is installed that brings tasks", "pip install 'plmtasks[all]' brings those of plmtasks",
+    ]  # fmt: skip
+    assert "no plugin is installed\npip install 'plmtasks[all]'" in listed("plugins")
+    said = told(monkeypatch, capsys, "run", "--task", "qa", "--model", "tiny-bert")
+    assert "  pip install 'plmtasks[all]' brings those of plmtasks" in said
+
+
+def test_plugins_that_are_left_alone_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
+    names = [row.split("\t")[0] for row in listed("plugins", "--format", "tsv").splitlines()[1:]]
+    monkeypatch.setenv("PLMTASKS_DISABLE", ",".join(name for name in names if name != "sweep"))
+    assert listed("tasks").startswith("disabled, by --disable or PLMTASKS_DISABLE: ")
+
+
+def test_the_extra_all_names_every_distribution() -> None:
+    import tomllib
+
+    root = Path(__file__).parents[1]
+    wanted = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]["all"]
+    names = {tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"] for file in root.glob("plugins/*/pyproject.toml")}
+    assert names <= set(wanted)

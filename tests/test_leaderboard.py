@@ -257,10 +257,38 @@ def test_a_narrow_table_leaves_scores_out_and_breaks_no_word(monkeypatch):
         text = render([runs[0]], "table")
         assert max(map(len, text.splitlines())) <= width
         header = next(line for line in text.splitlines() if line.startswith("rank")).split()
-        assert header == ["rank", "model", "family", "protocol", "n", "matthews", *names[: shown - 1], "marks"]
+        assert header == ["rank", "model", "family", "protocol", "n", "matthews", *names[: shown - 1]]
         assert left is None or left in " ".join(text.split())
     assert "google-bert/" in text.split()
-    assert "uncased" in text.split()
+    assert "uncased¹" in text.split()
+
+
+@pytest.mark.parametrize("width", [None, 120, 80])
+def test_marks_are_footnotes_and_details_stand_beside_the_name(monkeypatch, width):
+    if width is None:  # a pipe
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", str(width))
+    both = {"data": {"truncated": 3, "limit": 436, "examples": 436}}
+    runs = [
+        result("a", 90.0, **both),
+        result("a", 80.0, ask="Generate", **both),
+        result("模型", 70.0, data=both["data"] | {"truncated": 0}),
+    ]
+    lines = render(runs, "table").splitlines()
+    assert "¹ limit 436" in lines
+    assert "² truncated 3" in lines
+    text = render(runs, "table")
+    assert text.count("¹,²") == 2
+    assert ("a (asked by Classify)¹,²" in text) == (width != 80)
+    assert "模型¹ " in text
+    assert text.count("limit 436") == 1, "the same mark has one number"
+
+
+def test_tabs_part_the_cells_of_tsv():
+    runs = [result("a\tb", 90.0), result("c", 80.0)]
+    read = list(csv.DictReader(io.StringIO(render(runs, "tsv")), delimiter="\t"))
+    assert read == list(csv.DictReader(io.StringIO(render(runs, "csv"))))
 
 
 def test_no_results_give_an_empty_table():

@@ -6,8 +6,8 @@ import pytest
 import toy
 
 from plmtasks import hookimpl
-from plmtasks.errors import PluginError, UnknownNameError
-from plmtasks.hooks import hookspecs, load_registry
+from plmtasks.errors import InputError, PluginError, UnknownNameError
+from plmtasks.hooks import find, hookspecs, load_registry
 from plmtasks.hooks.loading import call
 from plmtasks.model import Provider
 from plmtasks.requests import Classify, ClassifyAnswer, Request
@@ -49,6 +49,50 @@ def test_the_word_before_the_slash_is_the_first_task_of_its_plugin():
     registry = load(plugin("p", register_tasks=[task("word/b"), task("word/a")]), plugin("q", register_tasks=[task("other/a")]))
     assert registry.task("word").name == "word/b"
     assert registry.task("other").name == "other/a"
+
+
+def words(*pairs):
+    """Tasks with aliases."""
+    return load(plugin("p", register_tasks=[replace_in(task(name), aliases=a, needs_data=n) for name, a, n in pairs]))
+
+
+def replace_in(one, **more):
+    for name, value in more.items():
+        object.__setattr__(one, name, value)
+    return one
+
+
+def test_words_that_people_use_lead_to_a_task():
+    registry = words(
+        ("tag/news", ("ner", "named entities"), False), ("tag/own", ("ner", "chunking"), True), ("q/squad", (), False)
+    )
+    assert registry.task("ner").name == "tag/news"
+    assert registry.task("ner", own_data=True).name == "tag/own"
+    assert registry.task("Named-Entities", own_data=True).name == "tag/news", "nobody else is called so"
+    assert registry.task("chunking").name == "tag/own"
+    assert registry.task("ner", learned=["tag/own"]).name == "tag/own"
+    assert registry.task("squad").name == "q/squad"
+    assert registry.task("tag", own_data=True).name == "tag/news", "the first of its plugin"
+    assert find(registry, "ner", own_data=True)[1].name == "tag/own"
+
+
+def test_a_plugin_s_own_word_may_mean_another_task_where_data_are_named():
+    registry = words(("text/news", (), False), ("text/own", ("text",), True))
+    assert registry.task("text").name == "text/news"
+    assert registry.task("text", own_data=True).name == "text/own"
+
+
+def test_a_word_that_may_mean_several_names_them():
+    registry = words(("a/one", ("both",), False), ("b/two", ("both",), False), ("a/sample", (), False), ("b/sample", (), False))
+    for word, names in (("both", ["a/one", "b/two"]), ("sample", ["a/sample", "b/sample"])):
+        with pytest.raises(InputError) as caught:
+            registry.task(word)
+        assert caught.value.message == f"{word!r} may mean any of 2 tasks: name the one"
+        assert [hint.split()[0] for hint in caught.value.hints] == names
+
+
+def test_an_alias_is_no_part_of_the_identity():
+    assert replace_in(task("a/b"), aliases=("c",)).config() == task("a/b").config()
 
 
 def test_a_registry_is_a_value():

@@ -16,7 +16,7 @@ import click
 
 from .. import __version__
 from ..config import LAUNCHED
-from ..errors import DataWarning, ModelWarning, PlmtasksError, PluginError, printable
+from ..errors import DataWarning, InputError, ModelWarning, PlmtasksError, PluginError, did_you_mean, printable
 from ..hooks import EntryPoint, entry_points
 
 COMMANDS = {
@@ -64,9 +64,9 @@ class Lazy(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as e:
-            if args[0] not in APART:
-                raise
-            raise click.UsageError(f"{e.message}\n  pip install {APART[args[0]]} brings it", ctx) from e
+            known = [*self.list_commands(ctx), *APART]
+            hints = [f"pip install {APART[args[0]]} brings it"] if args[0] in APART else did_you_mean(args[0], known)
+            raise InputError(f"there is no command {args[0]!r}", *hints, "plmtasks --help shows all") from e
 
     def invoke(self, ctx: click.Context) -> Any:
         """raises: what the command raises; its hints name the command of an option that this one has not"""
@@ -165,8 +165,7 @@ def main() -> None:
     except click.exceptions.Abort as e:
         _interrupted(e.__cause__)
     except click.ClickException as e:
-        e.show()
-        sys.exit(e.exit_code)
+        _stop(f"error: {_usage(e)}", e.exit_code)
     except PlmtasksError as e:
         if debug:
             traceback.print_exc()
@@ -189,6 +188,19 @@ def main() -> None:
         if blamed is None:
             raise
         _stop(f"error: {blamed}\n  --debug shows the traceback", 1)
+
+
+def _usage(error: click.ClickException) -> PlmtasksError:
+    """What is wrong with a line, as all errors are told: with an example that can be typed."""
+    message, ctx = error.format_message().strip(), getattr(error, "ctx", None)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        message = f"missing {error.param.get_error_hint(ctx).replace(chr(39), '')}"
+    hints = []
+    if ctx is not None:
+        from .options import example
+
+        hints = [line for line in (example(ctx), f"{ctx.command_path} --help shows all") if line]
+    return PlmtasksError(message, *hints)
 
 
 class Ended(KeyboardInterrupt):

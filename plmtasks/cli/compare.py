@@ -7,7 +7,9 @@ from .options import TRUST, choice, section
 from .texts import say, say_json
 
 
-@options.command("compare")
+@options.command(
+    "compare", example="plmtasks compare results/classification/sample/tiny-bert/* results/classification/sample/tiny-gpt/*"
+)
 @click.argument("run_a", metavar="RUN_A")
 @click.argument("run_b", metavar="RUN_B")
 @section(

@@ -2,6 +2,7 @@
 
 import click
 
+from ..terminal import wrapped
 from .options import choice
 from .texts import say, say_json
 
@@ -25,6 +26,6 @@ def command(results: str, online: bool, form: str) -> None:
                 say(f"{chr(10) if about else ''}{finding.about}")
                 about = finding.about
             mark = {"fine": " ", "missing": "–", "broken": "!"}[finding.state]
-            say(f"{mark} {finding.what:{width}}  {finding.said}".rstrip())
+            say(wrapped(f"{mark} {finding.what:{width}}  {finding.said}", " " * (width + 4)))
     if any(finding.state == "broken" for finding in found):
         raise SystemExit(1)

@@ -10,11 +10,11 @@ from .options import TRUST, choice, section
 from .texts import say, say_json
 
 
-@options.command("leaderboard")
+@options.command("leaderboard", example="plmtasks leaderboard results")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
 @section(
     "A table",
-    choice("format", "table", "markdown", "csv", "json", "latex"),
+    choice("format", "table", "markdown", "csv", "tsv", "json", "latex"),
     click.option("--output", metavar="FILE", help="Default: the terminal."),
 )
 @section(

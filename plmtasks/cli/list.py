@@ -2,12 +2,15 @@
 
 import inspect
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import counted
-from . import brought
+from ..errors import InputError, counted
+from ..terminal import table, wrapped
+from . import brought, options
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -17,51 +20,90 @@ if TYPE_CHECKING:
 KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
 
-@click.command("list")
-@click.argument("what", type=click.Choice(KINDS))
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: of plugins alone.")
+HEADERS: Mapping[str, Sequence[str]] = {
+    "plugins": ("plugin", "distribution", "brings"),
+    "tasks": ("task", "asked by", "description", "also called"),
+    "models": ("model", "family", "description"),
+    "requests": ("request", "answer", "asks"),
+    "formats": ("format", "is", "description"),
+}
+"""Of the columns; those of all other kinds are a name, who brings it, and a description."""
+
+
+@options.command("list", example="plmtasks list tasks")
+@click.argument("what", type=click.Choice(KINDS), metavar="WHAT")
+@options.choice("format", "table", "tsv", "json", help="A table, as wide as the terminal; in a pipe whole lines.")
 def command(what: str, form: str) -> None:
-    """What is installed."""
+    """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats or plugins."""
     from ..hooks import load_registry
 
     registry = load_registry()
+    header, rows = HEADERS.get(what, (what.removesuffix("s"), "from", "description")), _rows(what, registry)
     if form == "json":
-        if what != "plugins":
-            raise click.UsageError("--format json is for plugins")
-        told = [
-            {
-                "name": p.name, "distribution": p.distribution, "hooks": p.hooks, "brings": _brought(p, registry),
-                "provides": _provided(p, registry), "seconds": round(p.seconds, 3), "error": p.error, "disabled": p.disabled,
-            }
-            for p in registry.plugins
-        ]  # fmt: skip
-        # a command has no hooks, and is imported when it is called
-        command = {"hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0, "error": None, "disabled": False}
-        say_json([*told, *({"name": n, "distribution": e.distribution} | command for n, e in brought().items())])
-        return
+        say_json(_plugins(registry) if what == "plugins" else [dict(zip(header, row, strict=True)) for row in rows])
+    elif form == "tsv":
+        say("\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in (header, *rows)))
+    else:
+        if rows:
+            say(table(header[:3], [row[:3] for row in rows], firm=header[:1]), nl=False)
+        if what == "tasks" and (words := _words(registry)):
+            say("\n" + table(("people say", "and mean", "with --data"), words), nl=False)
+        for line in (*registry.lacking(what.removesuffix("s")), *_clashes(what, registry)):
+            say(wrapped(line, "  "))
+
+
+def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:
+    """A line for each item, and for each provider of more."""
     kind = what.removesuffix("s")
     if what == "plugins":
-        rows = [(p.name, p.distribution, _state(p, registry)) for p in registry.plugins]
-        rows += [(name, entry.distribution, f"command (plmtasks {name})") for name, entry in brought().items()]
-    elif what == "tasks":
-        rows = [(name, ", ".join(t.asks), t.description) for name, t in registry.items["task"].items()]
+        plugins: list[tuple[str, ...]] = [(p.name, p.distribution, _state(p, registry)) for p in registry.plugins]
+        return plugins + [(name, entry.distribution, f"command (plmtasks {name})") for name, entry in brought().items()]
+    if what == "requests":
+        return [(kind, form.answer_type.__name__, _first_line(form)) for kind, form in registry.requests.items()]
+    items, rows = registry.items[kind], list[tuple[str, ...]]()
+    if what == "tasks":
+        rows = [(name, ", ".join(task.asks), task.description, ", ".join(task.aliases)) for name, task in items.items()]
     elif what == "models":
-        rows = [(name, m.family, m.description or ", ".join(m.answers)) for name, m in registry.items["model"].items()]
-    elif what == "requests":
-        rows = [(kind, form.answer_type.__name__, _first_line(form)) for kind, form in registry.requests.items()]
+        rows = [(name, model.family, model.description or ", ".join(model.answers)) for name, model in items.items()]
     elif what == "formats":
-        rows = [(name, _ways(form), form.description) for name, form in registry.items["format"].items()]
+        rows = [(name, _ways(form), form.description) for name, form in items.items()]
     else:
-        rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in registry.items[kind].items()]
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
-    for first, second, third in rows:
-        say(f"{first:{widths[0]}}  {second:{widths[1]}}  {third}".rstrip())
+        rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in items.items()]
     for provider in registry.providers.get(kind, ()):
         alone = ", or NAME alone" if provider.default else ""
-        say(f"{provider.beginning}NAME{alone}  {provider.description or f'any {kind} of that name'}")
-    for (clashing, name), distributions in registry.clashes.items():
-        if what in ("plugins", f"{clashing}s"):
-            say(f"{clashing} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used")
+        told = (f"{provider.beginning}NAME{alone}", "", provider.description or f"any {kind} of that name")
+        rows.append((*told, "") if what == "tasks" else told)
+    return rows
+
+
+def _words(registry: "Registry") -> list[tuple[str, ...]]:
+    """What people say instead of names, and which task they mean without data of their own, and with them."""
+    said: dict[tuple[str, ...], list[str]] = {}
+    for word in dict.fromkeys(alias for task in registry.items["task"].values() for alias in task.aliases):
+        with suppress(InputError):  # it may mean several
+            said.setdefault(tuple(registry.task(word, own_data=own).name for own in (False, True)), []).append(word)
+    return [(", ".join(words), meant, "" if own == meant else own) for (meant, own), words in said.items()]
+
+
+def _plugins(registry: "Registry") -> list[dict[str, Any]]:
+    """All that is known of each plugin; a command has no hooks, and is imported when it is called."""
+    told = [
+        {
+            "name": p.name, "distribution": p.distribution, "hooks": p.hooks, "brings": _brought(p, registry),
+            "provides": _provided(p, registry), "seconds": round(p.seconds, 3), "error": p.error, "disabled": p.disabled,
+        }
+        for p in registry.plugins
+    ]  # fmt: skip
+    command = {"hooks": [], "brings": {"command": 1}, "provides": [], "seconds": 0.0, "error": None, "disabled": False}
+    return [*told, *({"name": n, "distribution": e.distribution} | command for n, e in brought().items())]
+
+
+def _clashes(what: str, registry: "Registry") -> list[str]:
+    return [
+        f"{kind} {name!r} is claimed by {' and '.join(distributions)}: it cannot be used"
+        for (kind, name), distributions in registry.clashes.items()
+        if what in ("plugins", f"{kind}s")
+    ]
 
 
 def _first_line(form: type) -> str:

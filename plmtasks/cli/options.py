@@ -1,5 +1,7 @@
 """The options that commands share, and the configs that they make."""
 
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -80,7 +82,12 @@ class Settings(Pairs):
 
 
 class Command(click.Command):
-    """Shows its options in the sections that they belong to."""
+    """Shows its options in the sections that they belong to, and an example."""
+
+    def __init__(self, *args: Any, example: str = "", **more: Any) -> None:
+        """example: a line that can be typed; what is missing on somebody's line is told by it"""
+        self.example = example
+        super().__init__(*args, **{"epilog": f"\b\nFor example: {example}" if example else None, **more})
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -95,6 +102,16 @@ class Command(click.Command):
 
 
 command = partial(click.command, cls=Command)
+
+
+def example(ctx: click.Context) -> str:
+    """A line that can be typed, with what the user has said already; "" where the command has none."""
+    line = str(getattr(ctx.command, "example", ""))
+    for kind in ("task", "model"):
+        said = ctx.params.get(kind) or ",".join(ctx.params.get(f"{kind}s") or ())
+        if said:
+            line = re.sub(f"(?<=--{kind} )\\S+", lambda _, said=said: shlex.quote(said), line)  # type: ignore[misc]
+    return line
 
 
 def section(title: str, *options: Decorator) -> Decorator:
@@ -260,6 +277,9 @@ def suite(tasks: Sequence[str] | None, models: Sequence[str] | None, told: "Suit
     from ..evaluation import Suite
     from ..hooks import load_registry
 
+    for kind, names, of_file in (("task", tasks, told and told.tasks), ("model", models, told and told.models)):
+        if not (names or of_file or (told and told.path)):
+            raise InputError(f"no {kind} is named", example(click.get_current_context()))
     given = {name: value for name, value in line.items() if value is not None}
     seeds = given.pop("seed", ())
     made = (told or Suite()).on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)

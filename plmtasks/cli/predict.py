@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..evaluation import Suite
 
 
-@options.command("predict")
+@options.command("predict", example="plmtasks predict --task classification/sample --model sentiment --input questions.txt")
 @section(
     "Questions and answers",
     click.option(

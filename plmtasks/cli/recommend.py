@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..terminal import wrapped
 from . import options
 from .options import LIST, TRUST, Several, choice, item, section
 from .texts import say, say_json
@@ -32,7 +33,7 @@ MEMORY = Quantity(
 )
 
 
-@options.command("recommend")
+@options.command("recommend", example="plmtasks recommend results --task classification/sample")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
 @section(
     "What is looked for",
@@ -61,4 +62,4 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     if form == "json":
         say_json(as_json(advice))
     else:
-        say(as_text(advice), nl=False)
+        say("\n".join(wrapped(line, "    ") for line in as_text(advice).splitlines()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, counted, printable
+from ..terminal import table
 from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 
@@ -31,7 +32,6 @@ def command() -> None:
 def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: str) -> None:
     """All runs, finished or not."""
     from ..execution import size
-    from ..leaderboard import plain_table
     from ..store import find, listing
 
     rows = [listing.row(run) for store in stores for run in find(store, task, model)]
@@ -39,7 +39,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
         say_json(rows, sort_keys=True)
         return
     lines = [[listing.cell(row, name) for name in listing.COLUMNS] for row in rows]
-    say(plain_table(listing.COLUMNS, lines, right=("examples", "size")), nl=False)
+    say(table(listing.COLUMNS, lines, right=("examples", "size"), path=True), nl=False)
     say(f"{counted(len(rows), 'run')}, {size(sum(row['bytes'] for row in rows))}")
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..terminal import place
 from . import options
 from .options import CONFIG, DATA, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
 from .texts import say
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ..evaluation import Suite
 
 
-@options.command("run")
+@options.command("run", example="plmtasks run --task classification/sample --model tiny-bert")
 @section(
     "Task and data",
     item("task", "--task", "tasks", lists=True, help="Several make a matrix."),
@@ -67,7 +68,7 @@ def command(
     for i in range(0, len(results), count):
         distinct = {result.identity: result for result in results[i : i + count]}
         for result in distinct.values():
-            say(f"{result.task} on {result.model}: {result.folder}")
+            say(place(f"{result.task} on {result.model}", str(result.folder)))
             if slices or result.record.get("perturbations"):
                 say(summary(result), nl=False)
         if len(distinct) < count:

@@ -12,7 +12,7 @@ from .options import METRICS, TRUST, choice, item, section, settings
 from .texts import say, say_json
 
 
-@options.command("score")
+@options.command("score", example="plmtasks score --task qa/squad --references dev.json --predictions predictions.json")
 @section(
     "Predictions",
     click.option("--predictions", required=True, metavar="FILE", help="In a format of the task's field; see `plmtasks show T`."),
@@ -50,7 +50,7 @@ def command(task: str, predictions: str, form: str, references: str | None, **va
         return
     rows = [(f"{metric}/{name}", score) for metric, scores in scored.scores.items() for name, score in scores.items()]
     width = max(len(name) for name, _ in rows)
-    data = registry.task(task).load(source)
+    data = registry.task(task, own_data=references is not None).load(source)
     say(f"{counted(len(scored.rows), 'example')} of {data.name}, split {values['split'] or data.default_split()}")
     for name, s in rows:
         if s["value"] is not None:

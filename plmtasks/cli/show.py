@@ -11,12 +11,13 @@ import click
 from ..config import ModelSettings
 from ..errors import InputError, PlmtasksError, counted
 from ..requests import to_json
+from ..terminal import wrapped
 from . import options
 from .options import DATA, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
-@options.command("show")
+@options.command("show", example="plmtasks show classification/sample")
 @click.argument("name")
 @section("Of a task", DATA, setting("ask", help="The kind of request; default: each that the task can be asked by."))
 @section(
@@ -33,11 +34,12 @@ def command(
     from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
-    kind, item = find(registry, name)
+    own_data = values.get("data") is not None
+    kind, item = find(registry, name, own_data=own_data)
     if task is not None and kind != "metric":
         raise InputError(f"{name!r} is a {kind}; --task goes with a metric", f"plmtasks show {task} shows the task")
     if kind == "metric":
-        _show_metric(item, _loaded(registry.task(task), values)[0] if task else None)
+        _show_metric(item, _loaded(registry.task(task, own_data=own_data), values)[0] if task else None)
         return
     if kind != "task":
         {"model": _show_model, "plugin": _show_plugin}[kind](item, registry)
@@ -80,17 +82,19 @@ def _show_task(task: Any, registry: Any) -> None:
     say(f"{task.name}: {task.description}")
     owner = registry.owners.get(("task", task.name))
     say(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
+    if task.aliases:
+        say(wrapped(f"also called: {', '.join(task.aliases)}", "  "))
     say(f"can be asked by: {', '.join(task.asks)}")
-    say(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}")
+    say(wrapped(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}", "  "))
     for metric in task.metrics:
-        say(f"metric {metric}: {registry.metric(metric).description}")
+        say(wrapped(f"metric {metric}: {registry.metric(metric).description}", "  "))
         try:
             say(f"  {registry.metric(metric).bind(task).signature()}")
         except PlmtasksError as e:  # its tokenizer, say, is not installed
             say(f"  not to be had here: {e.message.splitlines()[0]}")
     # of what it says of the predictions that it reads, all but errors and sources
     formats = re.split(r"\n\n(?=\w+:)", inspect.getdoc(task.read_predictions) or "")[0]
-    say(f"predictions to score: {' '.join(formats.split())}")
+    say(wrapped(f"predictions to score: {' '.join(formats.split())}", "  "))
 
 
 def _show_metric(metric: Any, task: Any) -> None:
@@ -108,7 +112,7 @@ def _show_model(model: Any, registry: Any) -> None:
     say(f"{model.name}: {model.description}".rstrip(": "))
     say(f"family: {model.family}\nanswers: {', '.join(model.answers)}")
     fitting = [name for name, task in registry.items["task"].items() if set(task.asks) & set(model.answers)]
-    say(f"tasks that fit: {_some(fitting, 'tasks')}")
+    say(wrapped(f"tasks that fit: {_some(fitting, 'tasks')}", "  "))
     if model.recommended:
         say("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
     for head in model.heads() if not model.from_scratch else ():
@@ -124,7 +128,7 @@ def _show_plugin(plugin: Any, registry: Any) -> None:
     for kind, items in registry.items.items():
         names = [name for name in items if registry.owners[kind, name] == plugin]
         if names:
-            say(f"{kind}s: {', '.join(names)}")
+            say(wrapped(f"{kind}s: {', '.join(names)}", "  "))
 
 
 def _some(names: Sequence[str], what: str) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..evaluation import Suite
 
 
-@options.command("train")
+@options.command("train", example="plmtasks train --task classification/sample --model tiny-bert --output sentiment")
 @section("Task and data", item("task", "--task", "tasks", lists=True, help="Several are learned together."), DATA)
 @section(
     "Model",

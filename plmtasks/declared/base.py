@@ -58,6 +58,7 @@ class DeclaredTask(Rewritable, HubTask):
     def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
         self.declared = declared
         self.name, self.description, self.language = declared.name, declared.description, declared.language
+        self.aliases, self.needs_data = declared.aliases, declared.data.hub is None and not declared.data.splits
         self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
         self.labels = tuple(declared.labels if labels is None else labels)
         self.fields = tuple(name for name in declared.inputs if name not in declared.lists)

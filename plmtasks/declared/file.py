@@ -128,6 +128,8 @@ class Declaration:
     columns: Columns = field(default_factory=Columns)
     data: Data = field(default_factory=Data)
     description: str = ""
+    aliases: tuple[str, ...] = ()
+    """What people say instead of the name of a task that a plugin brings."""
     language: str = "en"
     labels: tuple[str, ...] | Mapping[str, str] = ()
     """What can be predicted, in the order of the numbers that data may have for them; or each with its word in prompts."""
@@ -185,8 +187,8 @@ class Declaration:
         return found
 
     def config(self) -> dict[str, Any]:
-        """What of the file can change an answer: all but its description, and the data, which have a hash of their own."""
-        return {key: value for key, value in self.file.content.items() if key not in ("description", "data")}
+        """What of the file can change an answer: all but what it is called, and the data, which have a hash of their own."""
+        return {key: value for key, value in self.file.content.items() if key not in ("description", "aliases", "data")}
 
 
 def written_in_python(name: str, data: Path | Mapping[str, Any] | None, said: Mapping[str, Any]) -> TomlFile:

@@ -165,7 +165,8 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     examples = draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = task.ask(data[split][0].hidden(), kind)
-    config = replace(config, settings=config.settings.that_matter(example_request))
+    named = config.task if config.task.endswith(".toml") else task.name
+    config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
     spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
@@ -269,7 +270,7 @@ def resolve(config: RunConfig, registry: Registry) -> tuple[Task, Model, str]:
 
     raises: UnknownNameError, PluginError, ModelError; MismatchError, InputError as `choose_kind`
     """
-    task, model = registry.task(config.task), registry.model(config.model)
+    task, model = registry.task(config.task, own_data=config.source.data is not None), registry.model(config.model)
     return task, model, choose_kind(task, model, config.ask, registry)
 
 

@@ -139,7 +139,7 @@ class Predictor:
 
     def __init__(self, config: PredictConfig, registry: Registry, processes: Processes, opened: Opened) -> None:
         """raises: InputError and its kinds for what cannot be asked"""
-        run, task = config.run, registry.task(config.run.task)
+        run, task = _named(config.run, registry)
         if config.followed_model is not None and not isinstance(task, Follower):
             raise InputError(f"task {task.name!r} follows no other: it needs no --followed-model", "leave it out")
         wanted = [(run.task, run.model, run.ask)]
@@ -225,6 +225,17 @@ class Predictor:
                 yield f"{counted(stage.cut, f'question {of} was', f'questions {of} were')} over {limit}, and shortened"
             if stage.skipped:
                 yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
+
+
+def _named(run: RunConfig, registry: Registry) -> tuple[RunConfig, Task]:
+    """The task, and the run by its name: of tasks that are called alike the one that the model has learned."""
+    own_data = run.source.data is not None
+    task = registry.task(run.task, own_data=own_data)
+    learned = (registry.model(run.model).training_record() or {}).get("tasks", ())
+    if task.name == run.task or run.task.endswith(".toml"):
+        return run, task
+    task = registry.task(run.task, own_data=own_data, learned=learned)
+    return replace(run, task=task.name), task
 
 
 def _job(config: RunConfig, registry: Registry) -> Job:

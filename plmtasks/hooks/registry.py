@@ -5,7 +5,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -59,17 +59,39 @@ class Registry:
     trusting: bool = False
     """Whether what files name may run code that is not installed: a flag on the command's own line said so."""
 
-    def task(self, name: str) -> Task:
-        """The task of that name; "qa" alone is the first that its plugin registered, a path that ends in .toml declares one.
+    def task(self, name: str, *, own_data: bool = False, learned: Collection[str] = ()) -> Task:
+        """The task of that name, or that people call so; a path that ends in .toml declares one.
 
-        raises: UnknownNameError, PluginError; InputError, DataError for a file that declares no task
+        "qa" alone is the first that its plugin registered; "ner" is an alias, and a last part such as "squad" will do.
+
+        own_data: the user names data, so that of tasks that are called alike the one is meant that needs them
+        learned: the tasks that a model has learned, which go before others that are called alike
+
+        raises: UnknownNameError, PluginError; InputError for a word that may mean several; InputError, DataError for a file that
+            declares no task
         """
         if name.endswith(".toml"):
             return self._declared(name)
         if "/" not in name:
-            name = next((n for n in self.items["task"] if n.split("/")[0] == name), name)
+            name = self._meant(name, own_data, learned)
         task: Task = self._get("task", name)
         return task
+
+    def _meant(self, word: str, own_data: bool, learned: Collection[str]) -> str:
+        """The name of the task that people call so; the word itself if none is."""
+        tasks: Mapping[str, Task] = self.items["task"]
+        first = [name for name in tasks if name.split("/")[0] == word]
+        called = [name for name, task in tasks.items() if _said(word) in map(_said, task.aliases)]
+        if fitting := [name for name in dict.fromkeys((*called, *first)) if name in learned]:
+            return fitting[0]
+        fitting = [name for name in called if tasks[name].needs_data == own_data]
+        if first and len(fitting) != 1:
+            return first[0]
+        fitting = fitting or called or [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        if len(fitting) > 1:
+            told = (f"{name}  {tasks[name].description}" for name in fitting)
+            raise InputError(f"{word!r} may mean any of {len(fitting)} tasks: name the one", *told)
+        return fitting[0] if fitting else word
 
     def _declared(self, path: str) -> Task:
         from .. import declared
@@ -156,7 +178,17 @@ class Registry:
         provider = self._provider(kind, name)
         if provider is not None:
             return provider.make(name.removeprefix(provider.beginning))
-        raise UnknownNameError(kind, name, self.items[kind], *self._broken(), *hints)
+        known = [*self.items[kind], *(alias for task in self.items[kind].values() for alias in getattr(task, "aliases", ()))]
+        raise UnknownNameError(kind, name, known, *self._broken(), *hints, *self.lacking(kind))
+
+    def lacking(self, kind: str) -> list[str]:
+        """Why nothing of a kind is there, and what brings it; nothing if something is."""
+        if {"plugin": self.plugins, **self.items}.get(kind, True) or self.providers.get(kind):
+            return []
+        if disabled := [plugin.name for plugin in self.plugins if plugin.disabled]:
+            return [f"disabled, by --disable or {loading.DISABLED_VARIABLE}: {', '.join(disabled)}"]
+        what = "" if kind == "plugin" else f" that brings {kind}s"
+        return [f"no plugin is installed{what}", "pip install 'plmtasks[all]' brings those of plmtasks"]
 
     def _broken(self) -> list[str]:
         """What tells of each plugin that cannot be used."""
@@ -285,19 +317,28 @@ def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any
     return found
 
 
-def find(registry: Registry, name: str) -> tuple[str, Any]:
-    """What a name stands for, and its kind.
+def _said(word: str) -> str:
+    """A word as people say it, however it is written: "Named-Entity_Recognition"."""
+    return re.sub(r"[\s_-]+", " ", word.strip()).lower()
 
-    raises: UnknownNameError if it is nothing; PluginError, ModelError
+
+def find(registry: Registry, name: str, *, own_data: bool = False) -> tuple[str, Any]:
+    """What a name stands for, and its kind: a metric and a model go before a task that only is called so.
+
+    own_data: as of `Registry.task`
+
+    raises: UnknownNameError if it is nothing; InputError if it may be several; PluginError, ModelError
     """
+    tasks = registry.items["task"]
+    fields = {task.split("/")[0] for task in tasks}
+    for kind in ("metric", "model"):
+        if name in registry.items[kind] and name not in fields and name not in tasks:
+            return kind, getattr(registry, kind)(name)
     try:
-        return "task", registry.task(name)
+        return "task", registry.task(name, own_data=own_data)
     except UnknownNameError:
         if any(name.startswith(provider.beginning) for provider in registry.providers["task"]):
             raise
-    for kind in ("metric", "model"):
-        if name in registry.items[kind]:
-            return kind, getattr(registry, kind)(name)
     for plugin in registry.plugins:
         if name in (plugin.name, plugin.distribution, plugin.distribution.split()[0]):
             return "plugin", plugin
@@ -305,8 +346,7 @@ def find(registry: Registry, name: str) -> tuple[str, Any]:
     if colon and any(provider.scheme == scheme for provider in registry.providers["metric"]):
         return "metric", registry.metric(name)
     field, slash, _ = name.partition("/")
-    a_task = any(task.startswith(f"{field}/") for task in registry.items["task"])
-    if Path(name).is_dir() or colon or (slash and not a_task):
+    if Path(name).is_dir() or colon or (slash and field not in fields):
         return "model", registry.model(name)
     close = [f"did you mean {' or '.join(map(repr, names))}?"] if (names := _close(registry, name)) else []
     raise UnknownNameError("task", name, [], "nor a model, metric or plugin of that name", *close, *registry._broken())

@@ -1,7 +1,5 @@
 """Two runs side by side, as text and for programs."""
 
-import io
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,29 +8,18 @@ from plmtasks.errors import printable
 from plmtasks.files import as_text
 from plmtasks.statistics import Difference
 from plmtasks.store import Changed, Comparison
+from plmtasks.terminal import table
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
 
 
 def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
-    """As wide as the terminal; long cells are folded.
+    """As wide as the terminal; in a pipe whole lines.
 
     right: the columns that end at their right edge
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    file = io.StringIO()
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for name in header:
-        made.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
-    for cells in lines:
-        made.add_row(*(Text(printable(cell)) for cell in cells))  # as Text, a bracket is no markup
-    Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None).print(made)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return table(header, lines, right)
 
 
 def _shortened(value: Any, width: int) -> str:

@@ -2,13 +2,12 @@
 
 import csv as csv_module
 import io
-import itertools
 import json as json_module
 import re
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks import terminal
 from plmtasks.errors import InputError, counted, printable
 from plmtasks.results import Result
 
@@ -20,12 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN_SCORES = 5
 """Scores a table shows; the others are in the CSV and JSON forms."""
-GAP = 2
-"""Between the columns of a terminal's table."""
-NAME_WIDTH = 12
-"""The least for a model's name there."""
-MARKS_WIDTH = 24
-"""The least for marks there, as long as a score can be left out instead."""
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits as the signs of footnotes."""
 
 
 class Part(NamedTuple):
@@ -59,56 +54,36 @@ def _parts(
 
 
 def table(boards: Sequence[Board], overview: Overview | None) -> str:
-    """For a terminal, as wide as it is: with the scores that have room, the main one always."""
-    width = shutil.get_terminal_size((160, 24)).columns
-    fitted = [_fitting(board, width) for board in boards]
-    fitted += [(part, *_columns(part)) for part in _parts([], overview, printable)]
-    blocks = []
-    for part, columns, widths in fitted:
-        right = [name in part.right for name in part.header]
-        blocks += [_wrapped(printable(part.caption), width), _laid_out(columns, widths, right)]
-    return "".join(f"{block}\n\n" for block in blocks)
+    """For a terminal, as wide as it is: with the scores that have room, the main one always, and marks as footnotes."""
+    return "".join([
+        *(_shown(*_noted(board)) for board in boards),
+        *(_shown(part, [], part.right) for part in _parts([], overview, printable)),
+    ])  # fmt: skip
 
 
-def _columns(part: Part) -> tuple[list[list[str]], list[int]]:
-    """The columns, the header first, and their widths."""
-    columns = [list(column) for column in zip(part.header, *part.lines, strict=True)]
-    return columns, [max(map(_length, column)) for column in columns]
+def _shown(part: Part, notes: Sequence[str], firm: Collection[str]) -> str:
+    below = "".join(f"{terminal.wrapped(note, '  ')}\n" for note in notes)
+    caption = terminal.wrapped(printable(part.caption))
+    return f"{caption}\n\n{terminal.table(part.header, part.lines, part.right, firm=firm)}{below}\n"
 
 
-def _laid_out(columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]) -> str:
-    """The columns, headers first, beside each other; what is too wide goes on in the next line."""
-    header, *lines = zip(*columns, strict=True)
-    made = []
-    for line in (header, *lines):
-        cells = [_wrapped(cell, width).split("\n") for cell, width in zip(line, widths, strict=True)]
-        for pieces in itertools.zip_longest(*cells, fillvalue=""):
-            spaces = [" " * (width - _length(piece)) for piece, width in zip(pieces, widths, strict=True)]
-            placed = [space + piece if r else piece + space for piece, space, r in zip(pieces, spaces, right, strict=True)]
-            made.append((" " * GAP).join(placed).rstrip())
-        if line is header:
-            made.append("─" * (sum(widths) + GAP * (len(widths) - 1)))
-    return "\n".join(made)
+def _noted(board: Board) -> tuple[Part, list[str], list[str]]:
+    """The board with the scores that a terminal has room for, its marks as notes, and its columns of scores.
 
-
-def _length(text: str) -> int:
-    """Places that it takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _wrapped(text: str, width: int) -> str:
-    if all(_length(line) <= width for line in text.split("\n")):
-        return text
-    from rich.console import Console
-    from rich.text import Text
-
-    # as Text, a bracket is no markup
-    lines = Text(text).wrap(Console(width=width), width, overflow="fold")
-    return "\n".join(line.plain.rstrip() for line in lines)
+    The same mark has the same number; what tells models of one name apart stands beside it.
+    """
+    shown, marks = shown_scores(board), dict.fromkeys(mark for row in board.rows for mark in row.marks if mark not in row.details)
+    signs = {mark: str(number).translate(RAISED) for number, mark in enumerate(marks, 1)}
+    while True:
+        part = _board(board, shown, printable, marked=False)
+        model = part.header.index("model")
+        for row, line in zip(board.rows, part.lines, strict=True):
+            line[model] += f" ({printable(', '.join(row.details))})" if row.details else ""
+            line[model] += ",".join(signs[mark] for mark in row.marks if mark in signs)
+        if len(shown) == 1 or terminal.needed(part.header, part.lines) <= terminal.columns():
+            break
+        shown = shown[:-1]
+    return part, [printable(f"{sign} {mark}") for mark, sign in signs.items()], part.header[part.header.index("n") :]
 
 
 def markdown(boards: Sequence[Board], overview: Overview | None) -> str:
@@ -133,7 +108,12 @@ def latex(boards: Sequence[Board], overview: Overview | None) -> str:
     return "\n".join(lines)
 
 
-def csv(boards: Sequence[Board], overview: Overview | None) -> str:
+def tsv(boards: Sequence[Board], overview: Overview | None) -> str:
+    """The same as csv, with tabs."""
+    return csv(boards, overview, "\t")
+
+
+def csv(boards: Sequence[Board], overview: Overview | None, delimiter: str = ",") -> str:
     """One line for each score of each run."""
     file = io.StringIO()
     columns = [
@@ -143,7 +123,7 @@ def csv(boards: Sequence[Board], overview: Overview | None) -> str:
         "value", "low", "high", "interval", "seed_deviation", "seed_low", "seed_high", "unit",
         "higher_is_better", "identity",
     ]  # fmt: skip
-    writer = csv_module.DictWriter(file, columns, lineterminator="\n")
+    writer = csv_module.DictWriter(file, columns, lineterminator="\n", delimiter=delimiter)
     writer.writeheader()
     for board in boards:
         for row in board.rows:
@@ -225,9 +205,12 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     return f"{text}; ranks and tiers by paired tests of all pairs; differences under {board.smallest:.2g} {unit} hardly show here"
 
 
-def _board(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str]) -> Part:
-    """A board with these scores."""
-    marked, tested = any(row.marks for row in board.rows), any(row.tier for row in board.rows)
+def _board(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str], *, marked: bool = True) -> Part:
+    """A board with these scores.
+
+    marked: a column has the rows' marks, if any has some
+    """
+    marked, tested = marked and any(row.marks for row in board.rows), any(row.tier for row in board.rows)
     first, *others = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
     several = any(row.others for row in board.rows)
     tier, seeds, last = ["tier"] * tested, ["seeds"] * several, ["marks"] * marked
@@ -280,42 +263,6 @@ def shown_scores(board: Board) -> list[ScoreName]:
     return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
 
 
-def _fitting(board: Board, width: int) -> tuple[Part, list[list[str]], list[int]]:
-    """The board with the scores that a terminal has room for, its columns and their widths.
-
-    The last scores go first. Then marks and texts are wrapped between words, and names of models after their signs.
-    """
-    shown = shown_scores(board)
-    while True:
-        part = _board(board, shown, printable)
-        columns, widths = _columns(part)
-        least = [max(_length(word) for cell in column for word in (cell.split() or [""])) for column in columns]
-        marks = [len(columns) - 1] if part.header[-1] == "marks" else []
-        excess = sum(widths) + GAP * (len(columns) - 1) - width
-        if len(shown) == 1 or excess <= sum(max(0, widths[i] - max(least[i], MARKS_WIDTH)) for i in marks):
-            break
-        shown = shown[:-1]
-    model = part.header.index("model")
-    least[model] = min(widths[model], NAME_WIDTH)
-    for i in (*marks, model, *range(len(columns))):
-        cut = max(0, min(excess, widths[i] - least[i]))
-        widths[i], excess = widths[i] - cut, excess - cut
-    for _ in range(excess):  # a terminal too narrow for its words
-        widths[widths.index(max(widths))] -= 1
-    columns[model] = [_broken(name, widths[model]) for name in columns[model]]
-    return part, columns, widths
-
-
-def _broken(name: str, width: int) -> str:
-    """A model's name in lines, broken after its signs."""
-    lines = [""]
-    for piece in re.findall(r"[^/_.-]*[/_.-]+|[^/_.-]+", name):
-        if lines[-1] and len(lines[-1] + piece) > width:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(lines)
-
-
 def label(board: Board, name: ScoreName) -> str:
     """The score's name, with its metric's where two metrics have a score of that name."""
     return name[1] if sum(name[1] == other[1] for other in board.scores) == 1 else "/".join(name)
@@ -349,7 +296,7 @@ def _latex(text: str) -> str:
     return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))
 
 
-FORMATS = {"table": table, "markdown": markdown, "csv": csv, "json": json, "latex": latex}
+FORMATS = {"table": table, "markdown": markdown, "csv": csv, "tsv": tsv, "json": json, "latex": latex}
 
 
 def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:

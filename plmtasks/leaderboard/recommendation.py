@@ -130,7 +130,7 @@ def recommend(results: Sequence[Result], task: str, limits: Limits, registry: "R
     raises: InputError if there is none; DataError for a result that is none
     """
     there = {result.task for result in results}
-    full = task if task in there else registry.task(task).name
+    full = task if task in there else registry.task(task, learned=there).name
     if full not in there:
         raise InputError(f"there is no run of {full!r}", f"there are runs of: {', '.join(sorted(there))}")
     first, *rest = make_boards([result for result in results if result.task == full], registry)

@@ -88,7 +88,7 @@ def score_file(registry: Registry, name: str, source: Source, given: Submission)
 
     raises: DataError for predictions that cannot be read or are missing
     """
-    task, path = registry.task(name), given.path
+    task, path = registry.task(name, own_data=source.data is not None), given.path
     data = task.load(source)
     task = task.bind(data)
     metrics = bound_metrics(task, given.metrics, registry)

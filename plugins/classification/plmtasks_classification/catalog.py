@@ -9,6 +9,13 @@ from .task import MULTI_LABEL, Classification
 
 SENTIMENTS = ("negative", "positive")
 
+SENTIMENT = ("sentiment", "sentiment analysis", "polarity")
+PARAPHRASE = ("paraphrase", "paraphrases", "paraphrase detection")
+TOPIC = ("topic", "topics", "topic classification", "news classification")
+EMOTION = ("emotion", "emotions", "emotion classification")
+INFERENCE = ("nli", "natural language inference", "textual entailment", "entailment")
+ANY = ("classification", "classify", "text classification", "intent", "intent classification", "spam", "toxicity")
+
 EMOTIONS = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
     "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy", "love",
@@ -84,6 +91,7 @@ TASKS = (
         Format(labels=SENTIMENTS, headerless=("text", "label")),
         "Is the sentiment of this sentence from a film review negative or positive?",
         hub=SST2,
+        aliases=SENTIMENT,
     ),
     _task(
         "sample",
@@ -98,6 +106,7 @@ TASKS = (
         Format(labels=("not equivalent", "equivalent"), pair=True, id_columns=("#1 ID", "#2 ID")),
         "Are these two sentences equivalent or not equivalent in meaning?",
         hub=MRPC,
+        aliases=PARAPHRASE,
     ),
     _task(
         "ag_news",
@@ -105,6 +114,7 @@ TASKS = (
         Format(labels=("World", "Sports", "Business", "Sci/Tech")),
         "What is this piece of news about? Answer with one of: {labels}.",
         hub=AG_NEWS,
+        aliases=TOPIC,
     ),
     _task(
         "goemotions",
@@ -112,6 +122,7 @@ TASKS = (
         Format(labels=EMOTIONS, multi_label=True, headerless=("text", "label", "id")),
         "Which emotions does this comment express? Answer with one or more of these, with commas between: {labels}.",
         hub=GOEMOTIONS,
+        aliases=EMOTION,
     ),
     _task(
         "tnews",
@@ -135,6 +146,8 @@ TASKS = (
         Format(multi_label=None, pair=None),
         "Which of these labels fits? Answer with one of: {labels}.",
         more_fields=("text_pair",),
+        aliases=(*ANY, *SENTIMENT, *INFERENCE, *PARAPHRASE, *TOPIC, *EMOTION),
+        needs_data=True,
     ),
 )
 """Every task of the plugin; the first is what `classification` alone means."""

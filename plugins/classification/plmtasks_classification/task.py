@@ -49,6 +49,8 @@ class Classification(Rewritable, HubTask):
     asks: Sequence[str] = ("Classify", "Choose", "Generate")
     hub_type: str = "text-classification"
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     def load(self, source: Source) -> Dataset:
         form = replace(self.form, language=self.language)

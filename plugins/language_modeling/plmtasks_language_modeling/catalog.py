@@ -10,6 +10,8 @@ from .task import LanguageModeling, LastWord, OpenEnded
 
 ALL = ("train", "validation", "test")
 
+ALIASES = ("lm", "language model", "language modeling", "language modelling", "perplexity")
+
 
 def _converted(repo: str, folder: str, splits: Sequence[str] = ALL) -> HubData:
     """Its main branch holds a loading script; the hub's own conversion to Parquet has a branch, and no pin is known."""
@@ -32,9 +34,12 @@ DAILY_DIALOG = _converted("li2017dailydialog/daily_dialog", "default")
 TASKS: tuple[Task, ...] = (
     LanguageModeling(
         name="language_modeling/wikitext2", description="how likely are Wikipedia's articles? (WikiText-2)", hub=WIKITEXT2,
-        file_reader=read_articles, row_reader=articles_of_rows,
+        file_reader=read_articles, row_reader=articles_of_rows, aliases=ALIASES,
     ),
-    LanguageModeling(name="language_modeling/text", description="how likely is your own text? (--data); and pretraining"),
+    LanguageModeling(
+        name="language_modeling/text", description="how likely is your own text? (--data); and pretraining", needs_data=True,
+        aliases=(*ALIASES, "pretraining"),
+    ),
     LastWord(name="language_modeling/sample", description="who did it? the last word of built-in sentences", built_in=True),
     LastWord(name="language_modeling/lambada", description="the last word of passages from novels (LAMBADA)", hub=LAMBADA),
     OpenEnded(

@@ -29,6 +29,8 @@ class TextTask(HubTask):
     hub: HubData | None = None
     """Its own data; None: it has none."""
     hub_type: str = "text-generation"
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
     fields: Sequence[str] = ("text",)
 
     known_columns: ClassVar[Sequence[str]] = ("id", "text")

@@ -6,7 +6,10 @@ from .data import conversations, hub
 from .task import FreeAnswers, MultipleChoice, QuestionAnswering
 
 QUESTION_ANSWERING = (
-    QuestionAnswering(name="qa/squad", description="questions on Wikipedia, SQuAD 1.1 or your own like it", hub=hub.SQUAD),
+    QuestionAnswering(
+        name="qa/squad", description="questions on Wikipedia, SQuAD 1.1 or your own like it", hub=hub.SQUAD,
+        aliases=("question answering", "extractive qa", "reading comprehension"),
+    ),
     QuestionAnswering(
         name="qa/squad_v2", description="the same, and some have no answer (SQuAD 2.0)", hub=hub.SQUAD_V2, may_abstain=True,
     ),
@@ -48,5 +51,8 @@ MULTIPLE_CHOICE = (
         name="qa/commonsenseqa", description="everyday knowledge (CommonsenseQA), 5 choices", labels=FIVE, listed=True,
         hub=hub.COMMONSENSEQA,
     ),
-    MultipleChoice(name="qa/multiple-choice", description="your own questions with up to 26 choices, through --data"),
+    MultipleChoice(
+        name="qa/multiple-choice", description="your own questions with up to 26 choices, through --data", needs_data=True,
+        aliases=("mcqa", "multiple choice questions"),
+    ),
 )  # fmt: skip

@@ -104,6 +104,8 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     """Not the context: its characters are counted."""
     more_fields: Sequence[str] = ()
     """"history" in a conversation"""
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     def load(self, source: Source) -> Dataset:
         known_fields(self, source, ("id", "question", "context", "answers"))
@@ -271,6 +273,8 @@ class MultipleChoice(Rewritable, HubTask):
     hub: HubData | None = None
     texts: Sequence[str] = ("question", "context")
     more_fields: Sequence[str] = ("question", "context", "choices", "subject")
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     def load(self, source: Source) -> Dataset:
         known_fields(self, source, ("id", "context", "question", "choices", "answer", "answer_is", "subject"))

@@ -3,7 +3,7 @@
 from plmtasks.data import HubData
 from plmtasks.reading import bio_tags
 
-from .entities import Entities
+from .entities import Entities, PartsOfSpeech
 from .task import Predicates, Roles
 
 ROLE_INSTRUCTION = (
@@ -31,7 +31,8 @@ def _converted(repo: str, config: str) -> HubData:
 PROPOSITIONS = (
     Roles(
         name="srl/propbank", description="who did what to whom: PropBank's roles of given predicates, in your files",
-        instruction=ROLE_INSTRUCTION, follows="srl/predicates",
+        instruction=ROLE_INSTRUCTION, follows="srl/predicates", needs_data=True,
+        aliases=("semantic role labelling", "semantic role labeling", "semantic roles", "roles"),
     ),
     Roles(
         name="srl/sample", description="the roles in built-in sentences", instruction="", follows="srl/predicates-sample",
@@ -43,7 +44,7 @@ PROPOSITIONS = (
     ),
     Predicates(
         name="srl/predicates", description="which words are predicates, and in which sense of PropBank, in your files",
-        instruction=PREDICATE_INSTRUCTION,
+        instruction=PREDICATE_INSTRUCTION, needs_data=True, aliases=("predicate identification",),
     ),
     Predicates(name="srl/predicates-sample", description="the verb of built-in sentences", instruction="", sample_language="en"),
     Predicates(
@@ -52,9 +53,11 @@ PROPOSITIONS = (
 )  # fmt: skip
 """Plain `srl` is the first."""
 
+ENTITIES = ("ner", "named entities", "named entity recognition", "entities")
+
 TAGGING = (
     Entities(
-        name="tagging/wnut17", description="new and rare names in noisy text, 6 types (WNUT 2017)",
+        name="tagging/wnut17", description="new and rare names in noisy text, 6 types (WNUT 2017)", aliases=ENTITIES,
         hub=_converted("leondz/wnut_17", "wnut_17"),
         **_names("corporation", "creative-work", "group", "location", "person", "product"),  # type: ignore[arg-type]
     ),
@@ -65,7 +68,15 @@ TAGGING = (
     ),
     Entities(
         name="tagging/text", description="your own tagged words, in columns: --data PATH",
-        instruction=ENTITY_INSTRUCTION.format(""),
+        instruction=ENTITY_INSTRUCTION.format(""), needs_data=True,
+        aliases=(
+            "tagging", *ENTITIES, "chunking", "slot filling", "sequence labelling", "sequence labeling", "token classification",
+        ),
+    ),
+    PartsOfSpeech(
+        name="tagging/pos", description="the part of speech of each word, in your files: CoNLL-U, or columns: --data PATH",
+        instruction="", needs_data=True,
+        aliases=("pos", "parts of speech", "part of speech", "pos tagging", "part of speech tagging", "upos"),
     ),
 )  # fmt: skip
 """Plain `tagging` is the first."""

@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, hub_dataset
 from plmtasks.examples import Example, Prediction
-from plmtasks.reading import WordSpan, spans_to_tags, tags_to_spans
+from plmtasks.reading import WordSpan
 
 from .data.entities import TagFormat, Tagged
 from .data.writing import write_tagged
 from .predictions import TAGS_RIGHT, Written, count_other_references, find_words, in_order, tags_right
 from .spans import plain, spans_of
-from .task import SpanTask, by_words
+from .task import SpanTask, WordTask, by_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,11 @@ class Entities(SpanTask):
     """What the numbers mean that its rows on the hub have instead of tags."""
     hub: HubData | None = None
 
+    plain_tags: ClassVar[bool] = False
+    """Whether the tags have no scheme, a label a word."""
+
     def read_file(self, path: Path, source: Source) -> Iterable[Example]:
-        return self.examples(TagFormat(tags=self.tags, columns=source.columns).read(path))
+        return self.examples(TagFormat(tags=self.tags, columns=source.columns, plain=self.plain_tags).read(path))
 
     def own(self) -> Dataset | None:
         form = TagFormat(tags=self.tags)
@@ -36,18 +40,19 @@ class Entities(SpanTask):
     def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
         for number, s in enumerate(sentences):
             inputs = {"words": list(s.words), "number": number}
-            yield Written(id=s.id, inputs=inputs, reference=plain(tags_to_spans(s.tags)), slices=(by_words(s),), tags=s.tags)
+            yield Written(id=s.id, inputs=inputs, reference=plain(self.from_tags(s.tags)), slices=(by_words(s),), tags=s.tags)
 
     def read_columns(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """The tag in the last column; a tag that continues nothing begins a span, as for conlleval.
 
         The words are in the column that has the most words of the references.
         """
-        sentences = find_words(list(TagFormat(predicted=True).read_loosely(path)), examples)
+        sentences = find_words(list(TagFormat(predicted=True, plain=self.plain_tags).read_loosely(path)), examples)
         paired = in_order(path, sentences, examples)
-        count_other_references(path, paired)
+        if not self.plain_tags:
+            count_other_references(path, paired)
         return {
-            e.id: Prediction(value=plain(tags_to_spans(s.tags)), scores={TAGS_RIGHT: tags_right(s.tags, e)}) for e, s in paired
+            e.id: Prediction(value=plain(self.from_tags(s.tags)), scores={TAGS_RIGHT: tags_right(s.tags, e)}) for e, s in paired
         }  # fmt: skip
 
     def write_columns(self, name: str, examples: Sequence[Example], found: Mapping[str, Sequence[WordSpan]]) -> Mapping[str, str]:
@@ -56,6 +61,16 @@ class Entities(SpanTask):
         for e in examples:
             words = e.inputs["words"]
             text += write_tagged(
-                words, *(spans_to_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id]))
+                words, *(self.to_tags(spans, len(words)) for spans in (spans_of(e.reference or ()), found[e.id]))
             )
         return {name: text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsOfSpeech(WordTask, Entities):
+    """Which part of speech is each word? Any tags that are no spans: a label a word."""
+
+    cue = "Parts of speech"
+    plain_tags = True
+    main: str = "accuracy"
+    asks: Sequence[str] = ("Tag",)

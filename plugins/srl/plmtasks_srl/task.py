@@ -58,6 +58,8 @@ class SpanTask(Rewritable, HubTask):
     more_fields: Sequence[str] = ("words",)
     texts: Sequence[str] = ("words",)
     people: Sequence[str] = ("words",)
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     @abstractmethod
     def read_file(self, path: Path, source: Source) -> Iterable[Example]:
@@ -333,23 +335,10 @@ class Roles(Propositions, Follower):
         return [*asked, *(replace(e, inputs={**e.inputs, "predicate": None}) for e in missed)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Predicates(Propositions):
-    """Which words of a sentence are predicates, and in which sense: the number of the roleset.
+class WordTask:
+    """Of a `SpanTask` whose spans are one word each; no subclass of it, so that other bases' fields keep their defaults."""
 
-    reference: a span of one word for each, labelled with its sense; V where the data tell none
-    """
-
-    cue = "Predicates"
-    tells_senses = True
-    metrics: Sequence[str] = ("predicates",)
-
-    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
-        for number, s in enumerate(sentences):
-            inputs = {"words": list(s.words), "number": number}
-            yield Written(
-                id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s), lemmas=s.lemmas
-            )  # fmt: skip
+    labels: tuple[str, ...]
 
     @cached_property
     def tag_labels(self) -> tuple[str, ...]:
@@ -367,6 +356,25 @@ class Predicates(Propositions):
     def settled(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
         """One word each: the first."""
         return [WordSpan(label, start, start + 1) for label, start, _ in spans]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicates(WordTask, Propositions):
+    """Which words of a sentence are predicates, and in which sense: the number of the roleset.
+
+    reference: a span of one word for each, labelled with its sense; V where the data tell none
+    """
+
+    cue = "Predicates"
+    tells_senses = True
+    metrics: Sequence[str] = ("predicates",)
+
+    def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
+        for number, s in enumerate(sentences):
+            inputs = {"words": list(s.words), "number": number}
+            yield Written(
+                id=s.id, inputs=inputs, reference=_senses(s), cluster=s.id, slices=_slices(s), lemmas=s.lemmas
+            )  # fmt: skip
 
     def propositions(self, example: Example, spans: Sequence[WordSpan]) -> Iterable[Proposition]:
         return [Proposition(predicate=start, sense=sense, roles=(WordSpan(VERB, start, end),)) for sense, start, end in spans]

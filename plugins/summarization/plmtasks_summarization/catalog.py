@@ -8,6 +8,8 @@ from .task import Summarization
 
 SPLITS = ("train", "validation", "test")
 
+ALIASES = ("summarize", "summarise", "summarisation", "summary", "summaries")
+
 
 def _hub(repo: str, revision: str, **files: str | Sequence[str]) -> Hub:
     named = {split: (names,) if isinstance(names, str) else tuple(names) for split, names in files.items()}
@@ -33,7 +35,7 @@ XLSUM = {"zh": _converted("csebuetnlp/xlsum", "chinese_simplified")}
 TASKS = (
     Summarization(
         name="summarization/cnn_dailymail", description="news with its highlights (CNN and Daily Mail), or their .story files",
-        hub=CNN_DAILYMAIL, instruction="Summarize the article in three or four short sentences.",
+        hub=CNN_DAILYMAIL, aliases=ALIASES, instruction="Summarize the article in three or four short sentences.",
     ),
     Summarization(
         name="summarization/xsum", description="BBC news in one sentence (XSum)", hub=XSUM, max_new_tokens=64,
@@ -63,13 +65,17 @@ TASKS = (
         name="summarization/sample-zh", description="the same in Chinese", built_in=chinese, language="zh", instruction="",
         max_new_tokens=32,
     ),
-    Summarization(name="summarization/text", description="your own English texts, through --data"),
     Summarization(
-        name="summarization/text-zh", description="your own Chinese texts, through --data", language="zh",
+        name="summarization/text", description="your own English texts, through --data", needs_data=True,
+        aliases=("summarization", *ALIASES),
+    ),
+    Summarization(
+        name="summarization/text-zh", description="your own Chinese texts, through --data", language="zh", needs_data=True,
         instruction="请概括下面的文章。",
     ),
     Summarization(
         name="summarization/text-any", description="your own texts in any language, through --data", language="und",
+        needs_data=True,
         instruction="Summarize the text in its own language.",
     ),
 )  # fmt: skip

@@ -46,6 +46,8 @@ class Summarization(Rewritable, HubTask):
     """Writes the built-in samples."""
     topics: bool = False
     """As in `Form`."""
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     def load(self, source: Source) -> Dataset:
         form = Form(language=self.language, topics=self.topics).with_columns(source.columns)

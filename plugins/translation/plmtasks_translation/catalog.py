@@ -95,7 +95,9 @@ class Pairs(Provider):
 
 
 TASKS = (
-    replace(Pairs().make("multi30k-en-de"), name="translation/multi30k"),
+    replace(
+        Pairs().make("multi30k-en-de"), name="translation/multi30k", aliases=("translate", "machine translation", "mt", "nmt")
+    ),
     replace(Pairs().make("sample-en-zh"), name="translation/sample"),
     Pairs().make("sample-zh-en"),
     Pairs(),

@@ -42,6 +42,8 @@ class Translation(Rewritable, Dependent, HubTask):
     fields: Sequence[str] = ("source",)
     texts: Sequence[str] = ("source",)
     hub_type: str = "translation"
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
 
     @property
     def language(self) -> str:  # type: ignore[override]

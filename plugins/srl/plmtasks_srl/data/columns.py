@@ -24,7 +24,7 @@ OPENING = re.compile(r"#+ ?(sent_id|newdoc|newpar|begin document)\b")
 WITHIN = re.compile(r"#end\b|#+ ?[\w.:-]+ *=")
 """A comment that may stand behind a word."""
 
-FORMATS = ("gold_conll", "conllup", "bio.tsv", "props", "conll")
+FORMATS = ("gold_conll", "conllup", "bio.tsv", "props", "conll", "conllu")
 """How names of files end (or end before .gz); in a folder with the same split in several formats, the first."""
 
 PATTERNS: Mapping[str, Sequence[str]] = {

@@ -9,10 +9,12 @@ from typing import Any
 from plmtasks.data import class_names
 from plmtasks.errors import DataError, InputError, counted
 from plmtasks.files import column, kind_of, read_records, row_aside
+from plmtasks.reading import OUTSIDE
 
 from ..spans import SCHEMES, Where, count_misfits, is_tag, misfits, scheme_of, told
 from .columns import UNKNOWN, Block, blocks, is_row
 from .offsets import spans_in, tagged
+from .universal import is_conllu, plain_words
 
 LETTERS: Mapping[str, str] = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 """BILOU and BMES are IOBES with other letters."""
@@ -22,6 +24,9 @@ DOCUMENT = "-DOCSTART-"
 
 NAMES: Mapping[str, Sequence[str]] = {"words": ("tokens", "words"), "tags": ("ner_tags", "tags", "labels")}
 """Field → its names in rows."""
+
+PLAIN_NAMES = ("upos", "pos_tags", "pos", "xpos")
+"""Those of parts of speech."""
 
 RECORDS = (".jsonl", ".ndjson", ".json", ".parquet")
 
@@ -53,6 +58,8 @@ class TagFormat:
     """words, tags: a column's position from 0 or -1 for the last, a row's field; scheme: IOB1, IOB2 or IOBES."""
     predicted: bool = False
     """Whether it is a system's, which may write its tags alone."""
+    plain: bool = False
+    """Whether a tag is any label, of its word alone: a part of speech. CoNLL-U's fourth column has them."""
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.columns if name not in ("words", "tags", "scheme")]
@@ -68,6 +75,8 @@ class TagFormat:
         """
         found = list(self.read_loosely(path))
         scheme = self.columns.get("scheme")
+        if self.plain:
+            return found
         if scheme is None:
             count_misfits(path, [(s.tags, s.where) for s in found], scheme_of([s.tags for s in found]))
             return found
@@ -87,7 +96,7 @@ class TagFormat:
         for sentence in self._rows(path) if rows else self._columns(path):
             found = True
             for i, tag in enumerate(sentence.tags):
-                if not is_tag(tag):
+                if not (self.plain or is_tag(tag)):
                     raise DataError(sentence.where(i), "a tag: O, or B-, I-, E- or S- and a label", repr(tag))
             yield sentence
         if not found:
@@ -104,7 +113,11 @@ class TagFormat:
                 return "=" not in cells[0]
             return -len(cells) <= last < len(cells) and is_row(cells, width) and is_tag(_tag(cells[last].strip()))
 
+        universal = None if self.plain and "tags" not in self.columns else False
         for block in blocks(path, is_word):
+            universal = is_conllu(block) if universal is None else universal
+            if universal:
+                first, last, block = 1, 3, plain_words(block)
             if block.rows[0][0] == DOCUMENT:
                 block = replace(block, rows=block.rows[1:], lines=block.lines[1:])
             if not block.rows:
@@ -116,9 +129,13 @@ class TagFormat:
                     raise DataError(block.where(i), "a word and its tag in columns", f"{len(row)} columns")
             yield Tagged(
                 id=block.comments.get("sent_id", str(number)), words=tuple(block.column(first)),
-                tags=tuple(_tag(cell.strip()) for cell in block.column(last)), where=block.where, before=_before(block, last),
+                tags=tuple(self._tag(cell.strip()) for cell in block.column(last)), where=block.where,
+                before=_before(block, last),
             )  # fmt: skip
             number += 1
+
+    def _tag(self, text: str) -> str:
+        return (OUTSIDE if text == UNKNOWN else text) if self.plain else _tag(text)
 
     def _position(self, name: str, default: int) -> int:
         text = self.columns.get(name, str(default))
@@ -127,7 +144,9 @@ class TagFormat:
         return int(text)
 
     def _rows(self, path: Path) -> Iterator[Tagged]:
-        yield from self.read_rows(read_records(path), class_names(path, NAMES["tags"]) if kind_of(path) == ".parquet" else ())
+        yield from self.read_rows(
+            read_records(path), class_names(path, self._names("tags")) if kind_of(path) == ".parquet" else ()
+        )
 
     def read_rows(self, rows: Iterable[tuple[str, Mapping[str, Any]]], names: Sequence[str] = ()) -> Iterator[Tagged]:
         """Sentences of (where, row) pairs, each with a list of words and one of tags, or a text and spans of its characters.
@@ -140,7 +159,7 @@ class TagFormat:
                 if len(words) != len(tags):
                     raise DataError(where, f"{counted(len(words), 'tag')}, one for each word", str(len(tags)))
                 known = self.tags or names
-                named = tuple(_named(where, tag, known) for tag in tags)
+                named = tuple(tag if self.plain and isinstance(tag, str) else _named(where, tag, known) for tag in tags)
                 yield Tagged(
                     id=str(row.get("id", number)), words=tuple(map(str, words)), tags=named, where=partial(_everywhere, where)
                 )  # fmt: skip
@@ -155,8 +174,11 @@ class TagFormat:
             return tagged(where, row["text"], spans)
         return self._list(where, row, "words"), self._list(where, row, "tags")
 
+    def _names(self, name: str) -> Sequence[str]:
+        return (*PLAIN_NAMES, *NAMES[name]) if self.plain and name == "tags" else NAMES[name]
+
     def _list(self, where: str, row: Mapping[str, Any], name: str) -> Sequence[Any]:
-        wanted = (self.columns[name],) if name in self.columns else NAMES[name]
+        wanted = (self.columns[name],) if name in self.columns else self._names(name)
         key = next((key for key in wanted if isinstance(row.get(key), list)), None)
         if key is None:
             hint = f"say which with --columns {name}=…"

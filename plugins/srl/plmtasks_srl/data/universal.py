@@ -35,7 +35,7 @@ def read_universal(path: Path, kept: Sequence[Block]) -> Found:
     if argument is None or not {"ID", "UP:PRED"} <= set(names):
         wanted = "# global.columns = … with ID, UP:PRED and UP:ARGSPANS or UP:ARGHEADS"
         raise DataError(f"{path}:1", wanted, " ".join(names) or "no such line")
-    kept = [_plain_words(block).even() for block in kept]
+    kept = [plain_words(block).even() for block in kept]
     for block in kept:
         if len(block.rows[0]) != len(names):
             raise DataError(block.where(0), f"{len(names)} columns ({' '.join(names)})", str(len(block.rows[0])))
@@ -51,7 +51,7 @@ def read_universal(path: Path, kept: Sequence[Block]) -> Found:
         yield Parsed(block=block, key=block.name, words=own, rolesets=rolesets, columns=roles)
 
 
-def _plain_words(block: Block) -> Block:
+def plain_words(block: Block) -> Block:
     """Without the lines of multiword tokens (1-2) and empty nodes (1.1).
 
     raises: DataError where words are not counted from 1
@@ -71,7 +71,7 @@ def _treebank_words(path: Path, kept: Sequence[Block]) -> list[list[str]]:
     beside = next((p for gz in ("", ".gz") if (p := path.parent / f"{name}.conllu{gz}").is_file()), None)
     if beside is None:
         return [[UNKNOWN] * len(block.rows) for block in kept]
-    own = [_plain_words(block).even(least=2) for block in blocks(beside)]
+    own = [plain_words(block).even(least=2) for block in blocks(beside)]
     words = parallel(beside, [block.column(1) for block in own], kept)
     for block, other in zip(own, kept, strict=True):
         if "" != block.name != other.name != "":
@@ -108,7 +108,7 @@ def read_conllu(path: Path, kept: Sequence[Block]) -> Found:
 
     source: https://github.com/UniversalPropositions/UP-1.0
     """
-    kept = [_without_empty(_plain_words(block).even(least=10)) for block in kept]
+    kept = [_without_empty(plain_words(block).even(least=10)) for block in kept]
     fitting = Counter(c for block in kept for c in range(9, 14) if _fits_rolesets(block, c))
     # of one sentence, other columns may fit by chance; those do not look like be.01
     looks = Counter(c for block in kept for row in block.rows for c in fitting if c < len(row) and ROLESET.fullmatch(row[c]))

@@ -1,0 +1,46 @@
+"""The words people use for tasks lead to ours."""
+
+import pytest
+
+from plmtasks.hooks import load_registry
+
+WORDS = {
+    "ner": ("tagging/wnut17", "tagging/text"), "named entity recognition": ("tagging/wnut17", "tagging/text"),
+    "pos": ("tagging/pos",), "part-of-speech tagging": ("tagging/pos",), "chunking": ("tagging/text",),
+    "srl": ("srl/propbank",), "semantic role labeling": ("srl/propbank",),
+    "sentiment": ("classification/sst2", "classification/custom"), "nli": ("classification/custom",),
+    "paraphrase": ("classification/mrpc", "classification/custom"), "classify": ("classification/custom",),
+    "classification": ("classification/sst2", "classification/custom"),
+    "summarize": ("summarization/cnn_dailymail", "summarization/text"),
+    "summarization": ("summarization/cnn_dailymail", "summarization/text"),
+    "translate": ("translation/multi30k",), "translation": ("translation/multi30k",), "mt": ("translation/multi30k",),
+    "question answering": ("qa/squad",), "qa": ("qa/squad",), "squad": ("qa/squad",),
+    "lm": ("language_modeling/wikitext2", "language_modeling/text"),
+    "perplexity": ("language_modeling/wikitext2", "language_modeling/text"),
+    "language modeling": ("language_modeling/wikitext2", "language_modeling/text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_leads_to_a_task_without_data_and_with(word: str) -> None:
+    registry = load_registry()
+    assert registry.task(word).name == WORDS[word][0]
+    assert registry.task(word, own_data=True).name == WORDS[word][-1]
+
+
+def test_every_alias_means_one_task() -> None:
+    registry = load_registry()
+    for task in registry.items["task"].values():
+        for alias in task.aliases:
+            meant = {registry.task(alias).name, registry.task(alias, own_data=True).name}
+            assert task.name in meant, f"{alias!r} never leads to {task.name}"
+
+
+def test_what_needs_data_has_none() -> None:
+    from plmtasks.config import Source
+    from plmtasks.errors import InputError
+
+    for task in load_registry().items["task"].values():
+        if task.needs_data:
+            with pytest.raises(InputError, match="no data of its own"):
+                task.load(Source())
