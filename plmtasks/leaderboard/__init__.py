@@ -7,12 +7,14 @@ from .formats import FORMATS, escape_markdown, higher, label, markdown_table, ra
 from .overview import make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
+from .selection import Selection
 
 __all__ = [
     "FORMATS",
     "Board",
     "Limits",
     "Row",
+    "Selection",
     "as_json",
     "as_text",
     "compared_json",
