@@ -12,6 +12,9 @@ WIDTH, HEIGHT = 320, 240
 COLOUR = "#0b66c3"
 """Replaced by the style sheet, as all colours are: light and dark pages share a plot."""
 
+BEHIND = "#566270"
+"""The same, of runs that are not of the first tier."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
@@ -26,6 +29,10 @@ class Point:
     text: str
     """What a reader is told who points at it."""
     page: str
+    first: bool = True
+    """Of the first tier, or of runs that were not tested."""
+    named: bool = False
+    """Its name stands beside it, whatever else is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,7 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
         "scale": {"zero": False, "nice": True, "padding": 8},
     }  # fmt: skip
     ends = {**y, "field": "low"}
+    colour = {"field": "first", "type": "nominal", "legend": None, "scale": {"domain": [True, False], "range": [COLOUR, BEHIND]}}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": WIDTH, "height": HEIGHT, "background": None,
@@ -89,8 +97,8 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
         "layer": [
             {
                 "data": {"values": [_values(p) for p in points if p.low is not None]},
-                "mark": {"type": "rule", "color": COLOUR, "opacity": 0.35, "aria": False},
-                "encoding": {"x": x, "y": ends, "y2": {"field": "high"}},
+                "mark": {"type": "rule", "opacity": 0.45, "strokeWidth": 3, "aria": False},
+                "encoding": {"x": x, "y": ends, "y2": {"field": "high"}, "color": colour},
             },
             {
                 "data": {"values": [_values(p) for p in best]},
@@ -99,14 +107,14 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
             },
             {
                 "data": {"values": [_values(p) for p in points]},
-                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": COLOUR},
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
                 "encoding": {
-                    "x": x, "y": y, "href": {"field": "page"}, "description": {"field": "text"},
+                    "x": x, "y": y, "color": colour, "href": {"field": "page"}, "description": {"field": "text"},
                     "shape": {"field": "family", "type": "nominal", "legend": {"title": None, "orient": "bottom"}},
                 },
             },
             {
-                "data": {"values": [_values(p) for p in _spaced(best, wide)]},
+                "data": {"values": [_values(p) for p in _spaced(points, best, wide)]},
                 "mark": {"type": "text", "dy": -12, "fontSize": 11, "aria": False, "limit": 140},
                 "encoding": {"x": x, "y": y, "text": {"field": "model"}},
             },
@@ -118,16 +126,18 @@ def _values(point: Point) -> Mapping[str, Any]:
     return {**vars(point), "page": SITE + point.page}
 
 
-def _spaced(points: Sequence[Point], wide: bool) -> list[Point]:
-    """The points whose names do not cover one another: the ends first, then those between with room."""
+def _spaced(points: Sequence[Point], best: Sequence[Point], wide: bool) -> list[Point]:
+    """The points whose names do not cover one another: those that have to be named, the ends of the front, what has room."""
     import math
 
-    if len(points) < 2:
-        return list(points)
-    place = [math.log(p.cost) if wide else p.cost for p in points]
-    room = (max(place) - min(place)) / 3
-    kept = [0, len(points) - 1]
-    for i in range(1, len(points) - 1):
-        if all(abs(place[i] - place[j]) > room for j in kept):
-            kept.append(i)
-    return [points[i] for i in sorted(kept)]
+    def place(point: Point) -> float:
+        return math.log(point.cost) if wide else point.cost
+
+    along, up = [place(p) for p in points], [p.score for p in points]
+    room, height = (max(along) - min(along)) / 3, (max(up) - min(up)) / 10
+    kept: list[Point] = []
+    for point in [*(p for p in points if p.named), *best[:1], *best[-1:], *best]:
+        far = all(abs(place(point) - place(p)) > room or abs(point.score - p.score) > height for p in kept)
+        if point not in kept and (far or point.named):
+            kept.append(point)
+    return kept
