@@ -18,7 +18,7 @@ from .notes import notes
 from .pages import Pages
 from .runs import Run, named
 from .story import named as told_of
-from .story import overview_story, story
+from .story import overview_points, overview_story, story
 from .tables import Table, TaskTables, by_task
 from .withheld import withheld, withheld_board
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from plmtasks.hooks import Registry
 
 HERE = Path(__file__).parent
+
+OVERVIEW = plots.Axes(cost="parameters", more_is_better=False, form="~s", score="mean win rate, %")
 
 ROWS = 1_500
 """Runs that one page lists; of more there are several pages, each under 2 MB."""
@@ -125,16 +127,17 @@ class Builder:
         parts = [lines[start : start + ROWS] for start in range(0, len(lines), ROWS)]
         names = ["index.html", *(f"runs-{i}.html" for i in range(2, len(parts) + 1))]
         overview = make_overview(self.boards)
-        told = overview_story(overview) if overview else ""
-        shared = {"tasks": self.tasks, "overview": overview, "told_overview": told, "runs": self.runs, "stories": self._stories()}
+        points = overview_points(overview, self.runs) if overview else []
+        shared = {
+            "tasks": self.tasks, "overview": overview, "told_overview": overview_story(overview, points) if overview else "",
+            "picture": plots.svg(points, OVERVIEW, "") if len(points) > 1 else "", "runs": self.runs,
+            "stories": {task.slug: story(task.first) for task in self.tasks},
+        }  # fmt: skip
         marked = [notes([(row, table.board.apart) for _, table, row in part]) for part in parts]
         return {
             name: self.pages.render("index.html", "", lines=part, part=i, parts=names, notes=marked[i], **shared)
             for i, (name, part) in enumerate(zip(names, parts, strict=True))
         }
-
-    def _stories(self) -> dict[str, Any]:
-        return {task.slug: story(task.first) for task in self.tasks}
 
     def _task(self, task: TaskTables) -> None:
         def make() -> Mapping[str, str]:
@@ -200,8 +203,8 @@ class Builder:
             for run in table.runs_of(row):
                 siblings = [other for other in table.runs_of(row) if other is not run]
                 shown = [
-                    self.pages.state, run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart, task.slug,
-                    [[name, other.key] for name, _, other in near], [other.key for other in siblings],
+                    self.pages.state, run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart,
+                    task.slug, [[name, other.key] for name, _, other in near], [other.key for other in siblings],
                 ]  # fmt: skip
                 values = {"task": task, "table": table, "row": row, "run": run, "near": near, "siblings": siblings}
                 make = functools.partial(self._make_run, run, values)

@@ -64,7 +64,7 @@ def _equal(one: list[float | None], other: list[float | None]) -> bool:
 
 
 def facts(board: Board) -> Mapping[str, str]:
-    """The columns that are no scores → why they are folded: the model's cell has them, all rows say the same; "": they are not."""
+    """The columns that are no scores → why they are folded, as the model's cell has them, or all rows say the same; or ""."""
     found = {"family": "beside the model", "protocol": "beside the model", "examples": "", **dict.fromkeys(COSTS, "")}
     counts = {(row.examples, row.total) for row in board.rows}
     if len(counts) == 1:

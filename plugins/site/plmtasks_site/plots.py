@@ -82,13 +82,15 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
     x = {
         "field": "cost", "type": "quantitative", "title": axes.cost,
         "axis": {"format": axes.form, "tickCount": 5, "grid": False, "labelOverlap": True},
-        "scale": {"type": "log" if wide else "linear", "zero": False, "nice": True, "padding": 12},
+        "scale": {"type": "log" if wide else "linear", "zero": False, "nice": False, "padding": 24},
     }  # fmt: skip
     y = {
         "field": "score", "type": "quantitative", "title": axes.score, "axis": {"tickCount": 5},
         "scale": {"zero": False, "nice": True, "padding": 8},
     }  # fmt: skip
     ends = {**y, "field": "low"}
+    named, middle = _spaced(points, best, wide), (max(costs) * min(costs)) ** 0.5 if wide else (max(costs) + min(costs)) / 2
+    sides = {left: [p for p in named if (p.cost <= middle) is left] for left in (True, False)}
     colour = {"field": "first", "type": "nominal", "legend": None, "scale": {"domain": [True, False], "range": [COLOUR, BEHIND]}}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -113,13 +115,19 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
                     "shape": {"field": "family", "type": "nominal", "legend": {"title": None, "orient": "bottom"}},
                 },
             },
-            {
-                "data": {"values": [_values(p) for p in _spaced(points, best, wide)]},
-                "mark": {"type": "text", "dy": -12, "fontSize": 11, "aria": False, "limit": 140},
-                "encoding": {"x": x, "y": y, "text": {"field": "model"}},
-            },
+            *(_names(named, x, y, left) for left, named in sides.items()),
         ],
     }  # fmt: skip
+
+
+def _names(points: Sequence[Point], x: Mapping[str, Any], y: Mapping[str, Any], left: bool) -> dict[str, Any]:
+    """Names beside points, towards the middle of the plot."""
+    side = {"align": "left", "dx": 9} if left else {"align": "right", "dx": -9}
+    return {
+        "data": {"values": [_values(p) for p in points]},
+        "mark": {"type": "text", "fontSize": 11, "aria": False, "limit": 150, "baseline": "middle", **side},
+        "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+    }
 
 
 def _values(point: Point) -> Mapping[str, Any]:
@@ -136,7 +144,7 @@ def _spaced(points: Sequence[Point], best: Sequence[Point], wide: bool) -> list[
     along, up = [place(p) for p in points], [p.score for p in points]
     room, height = (max(along) - min(along)) / 3, (max(up) - min(up)) / 10
     kept: list[Point] = []
-    for point in [*(p for p in points if p.named), *best[:1], *best[-1:], *best]:
+    for point in [*(p for p in points if p.named), *best[:1], *best[-1:], *best, *points]:
         far = all(abs(place(point) - place(p)) > room or abs(point.score - p.score) > height for p in kept)
         if point not in kept and (far or point.named):
             kept.append(point)

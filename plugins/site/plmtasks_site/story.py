@@ -1,11 +1,14 @@
 """What a table says, in sentences: who leads, what is as good for less, and who is left behind."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from plmtasks.leaderboard import Row
+from plmtasks.errors import counted
+from plmtasks.leaderboard import Row, with_interval
 from plmtasks.leaderboard.overview import Overview, Standing
 
 from .pages import size
+from .plots import Point
 from .runs import Run
 from .tables import Table
 
@@ -38,11 +41,11 @@ def story(table: Table) -> list[Sentence]:
     found = [_lead(table, best, level)]
     cheap = cheapest(table, [best, *level]) if level else cheapest(table, ranked)
     if cheap is best:
-        found.append(["It is also the cheapest", " of those" * bool(level), f": {_words(table.run(best))}."])
+        found.append([best, " is also the cheapest", " of them" * bool(level), f", with {_words(table.run(best))}."])
     elif cheap is not None:
         less = _less(table.run(cheap), table.run(best))
         if less:
-            price = ", and is as good" if any(cheap is row for row in level) else f", and scores {_behind(table, cheap, best)}"
+            price = "; and it is as good" if any(cheap is row for row in level) else f", and scores {_behind(table, cheap, best)}"
             found.append([cheap, f" is the cheapest: it takes {less}{price}."])
     if not any(last is row for row in (cheap, *level)):
         found.append([last, f" comes last, {_behind(table, last, best)}."])
@@ -55,7 +58,7 @@ def named(table: Table) -> set[str]:
 
 
 def _lead(table: Table, best: Row, level: Sequence[Row]) -> Sentence:
-    value = f"{best.score(table.board.main)['value']:.4g}"
+    value = with_interval(best.score(table.board.main)).partition(" ")[0]
     said: Sentence = [best, f" leads with {table.main} {value}"]
     if not best.tier:
         return [*said, "; whether by more than chance was not tested."]
@@ -71,14 +74,15 @@ def _lead(table: Table, best: Row, level: Sequence[Row]) -> Sentence:
 
 def _behind(table: Table, row: Row, best: Row) -> str:
     """How far, with the interval of the paired test where there is one."""
-    unit = table.unit if table.unit != "points" else "points"
+    form = ".1f" if table.unit == "points" else ".3g"
     found = table.difference(table.run(row), table.run(best))
     if found is None or found[1] is None or found[2] is None:
-        gap = abs(row.score(table.board.main)["value"] - best.score(table.board.main)["value"])
-        return f"{gap:.3g} {unit} {'below' if table.board.higher_is_better else 'above'} the best"
-    ends = sorted((abs(found[1]), abs(found[2]))) if found[1] * found[2] > 0 else [found[1], found[2]]
-    side = "below" if table.board.higher_is_better else "above"
-    return f"{abs(found[0]):.3g} {unit} {side} the best [{ends[0]:.3g}, {ends[1]:.3g}]".replace("-", "−")
+        gap, reach = abs(row.score(table.board.main)["value"] - best.score(table.board.main)["value"]), ""
+    else:
+        sign = -1 if table.board.higher_is_better else 1
+        ends = sorted((sign * found[1], sign * found[2]))
+        gap, reach = abs(found[0]), f" ({ends[0]:{form}} to {ends[1]:{form}})".replace("-", "−")
+    return f"{gap:{form}} {table.unit}{reach} {'below' if table.board.higher_is_better else 'above'} the best"
 
 
 def _less(one: Run, other: Run) -> str:
@@ -97,15 +101,38 @@ def _words(run: Run) -> str:
     return f"{size(run.parameters)} parameters" if run.parameters else f"{size(run.speed)} examples a second"
 
 
-def overview_story(overview: Overview) -> str:
+def overview_story(overview: Overview, points: Sequence[Point]) -> str:
     """Of the models over all tasks."""
     first, last = overview.standings[0], overview.standings[-1]
     if first.win_rate is None or last.win_rate is None or first is last:
         return ""
 
     def said(one: Standing) -> str:
-        tasks = len(one.cells)
-        whole = tasks == len(overview.tasks)
-        return f"{one.win_rate:.0f} % of its comparisons on {'all' if whole else 'its'} {tasks} tasks"
+        whole = len(one.cells) == len(overview.tasks)
+        return f"{one.win_rate:.0f} % of its comparisons on {'all' if whole else 'its'} {counted(len(one.cells), 'task')}"
 
-    return f"{first.model} wins most often, {said(first)}; {last.model} wins least, {said(last)}."
+    sentence = f"{first.model} wins most often, {said(first)}; {last.model} wins least, {said(last)}."
+    small = min(points, key=lambda point: point.cost, default=None)
+    if small is None or max(point.cost for point in points) * LESS < small.cost:
+        return sentence
+    if small.model == first.model:
+        return f"{sentence} {first.model} is also the smallest."
+    one = next(s for s in overview.standings if s.model == small.model)
+    return f"{sentence} {one.model} is the smallest, with {size(small.cost)} parameters, and wins {said(one)}."
+
+
+def overview_points(overview: Overview, runs: Mapping[Path, Run]) -> list[Point]:
+    """Win rate and size of the models whose size is known; a link leads to the run of each one's first task."""
+    points = []
+    for s in overview.standings:
+        known = [(run, run.parameters) for row in s.cells.values() if (run := runs[row.result.folder]).parameters]
+        if known and s.win_rate is not None:
+            cost = max(parameters or 0.0 for _, parameters in known)
+            text = f"{s.model}, {s.protocol}: wins {s.win_rate:.1f} % on {counted(len(s.cells), 'task')}, {size(cost)} parameters"
+            points.append(
+                Point(
+                    model=s.model, family=s.family, cost=cost, score=s.win_rate, low=None, high=None, text=text,
+                    page=known[0][0].page, first=s is overview.standings[0], named=len(overview.standings) <= NAMED,
+                )
+            )  # fmt: skip
+    return points

@@ -105,7 +105,15 @@ class Table:
             [row.rank, row.ranks, row.tier, row.twin, row.details, [[run.key, run.state] for run in self.runs_of(row)]]
             for row in self.board.rows
         ]
-        return [self.board.apart, self.board.main, self.board.columns, self.board.smallest, self.board.untested, self.scored, rows]
+        return [
+            self.board.apart,
+            self.board.main,
+            self.board.columns,
+            self.board.smallest,
+            self.board.untested,
+            self.scored,
+            rows,
+        ]
 
     @functools.cached_property
     def scored(self) -> bool:

@@ -91,7 +91,7 @@ function enhance(table) {
     button.addEventListener("click", () => save(form.toLowerCase(), write()));
     files.append(button);
   }
-  panel.append(choice, files);
+  panel.append(files, choice);
   menu.append(panel);
   addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
   menu.addEventListener("keydown", (event) => { if (event.key === "Escape") { menu.open = false; menu.firstElementChild.focus(); } });
@@ -215,9 +215,8 @@ function enhance(table) {
     arrange(state);
   }
 
-  const line = plmtasks.make("div", { class: "head" });
-  line.append(...(filters.length ? [tools] : []), menu);
-  frame.before(line, ...(filters.length ? [status] : []));
+  if (filters.length) frame.before(tools, status);
+  frame.before(plmtasks.make("div", { class: "corner" }, menu));
   frame.after(pager, note);
   addEventListener("hashchange", show);
   let width = frame.clientWidth;
