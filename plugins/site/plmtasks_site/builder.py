@@ -191,7 +191,7 @@ class Builder:
 
         def make() -> Mapping[str, str]:
             return {
-                f"data/{task.slug}/pairs.js": scripts.script("pairs", _pairs(task, counts)),
+                f"data/{task.slug}/pairs.js": scripts.script("pairs", {**_pairs(task, counts), "hidden": not self.examples}),
                 task.pairs_page: self.pages.render("compare.html", "../", task=task),
             }
 
