@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plmtasks.leaderboard import Board, label, shown_scores
-from plmtasks.leaderboard.selection import COSTS, chosen_scores
+from plmtasks.leaderboard import COSTS, Board, label, shown_scores
 
 AT_FIRST = 4
 """Other scores that a table shows unless somebody chooses."""
@@ -27,7 +26,7 @@ class Column:
 
 def columns(board: Board) -> list[Column]:
     """The other scores, those that are shown at first before those that are folded; none of single labels, unless chosen."""
-    chosen = chosen_scores(board)[1:] if board.columns is not None else []
+    chosen = shown_scores(board)[1:] if board.columns is not None else []
     named = [name for name in board.scores[1:] if "[" not in name[1]]
     names = list(dict.fromkeys([*chosen, *named]))[: max(MOST, len(chosen))]
     why = dict(_folds(board, names))

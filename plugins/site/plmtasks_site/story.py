@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from plmtasks.errors import counted
-from plmtasks.leaderboard import Row, with_interval
-from plmtasks.leaderboard.overview import Overview, Standing
+from plmtasks.leaderboard import Overview, Row, Standing, with_interval
 
 from .pages import size
 from .plots import Point
