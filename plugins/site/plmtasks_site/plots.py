@@ -90,7 +90,9 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
     }  # fmt: skip
     ends = {**y, "field": "low"}
     named, middle = _spaced(points, best, wide), (max(costs) * min(costs)) ** 0.5 if wide else (max(costs) + min(costs)) / 2
+    rising = axes.more_is_better is not axes.higher_is_better
     sides = {left: [p for p in named if (p.cost <= middle) is left] for left in (True, False)}
+    legend = {"title": None, "orient": "bottom", "symbolFillColor": BEHIND, "symbolStrokeWidth": 0}
     colour = {"field": "first", "type": "nominal", "legend": None, "scale": {"domain": [True, False], "range": [COLOUR, BEHIND]}}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -112,21 +114,24 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
                 "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
                 "encoding": {
                     "x": x, "y": y, "color": colour, "href": {"field": "page"}, "description": {"field": "text"},
-                    "shape": {"field": "family", "type": "nominal", "legend": {"title": None, "orient": "bottom"}},
+                    "shape": {"field": "family", "type": "nominal", "legend": legend},
                 },
             },
-            *(_names(named, x, y, left) for left, named in sides.items()),
+            *(_names(named, (x, y), left, rising) for left, named in sides.items()),
         ],
     }  # fmt: skip
 
 
-def _names(points: Sequence[Point], x: Mapping[str, Any], y: Mapping[str, Any], left: bool) -> dict[str, Any]:
-    """Names beside points, towards the middle of the plot."""
-    side = {"align": "left", "dx": 9} if left else {"align": "right", "dx": -9}
+def _names(points: Sequence[Point], places: tuple[Any, Any], left: bool, rising: bool) -> dict[str, Any]:
+    """Names beside points, towards the middle of the plot, and not where the front runs.
+
+    rising: the front goes up to the right
+    """
+    side = {"align": "left" if left else "right", "dx": 8 if left else -8, "dy": 8 if left is rising else -8}
     return {
         "data": {"values": [_values(p) for p in points]},
         "mark": {"type": "text", "fontSize": 11, "aria": False, "limit": 150, "baseline": "middle", **side},
-        "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+        "encoding": {"x": places[0], "y": places[1], "text": {"field": "model"}},
     }
 
 
