@@ -1,13 +1,20 @@
 """LogLikelihood against speed, memory and size, with the runs that no other beats in both."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .names import MOST, SIDES, sides
 
 SITE = "https://site.invalid/"
 """Stands for the site's root in links: Vega completes relative ones by an address of its own."""
 
 WIDTH, HEIGHT = 320, 240
+
+PADDING = 24
+"""Pixels between the points and the ends of the axes."""
 
 COLOUR = "#0b66c3"
 """Replaced by the style sheet, as all colours are: light and dark pages share a plot."""
@@ -82,16 +89,13 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
     x = {
         "field": "cost", "type": "quantitative", "title": axes.cost,
         "axis": {"format": axes.form, "tickCount": 5, "grid": False, "labelOverlap": True},
-        "scale": {"type": "log" if wide else "linear", "zero": False, "nice": False, "padding": 24},
+        "scale": {"type": "log" if wide else "linear", "zero": False, "nice": False, "padding": PADDING},
     }  # fmt: skip
     y = {
         "field": "score", "type": "quantitative", "title": axes.score, "axis": {"tickCount": 5},
         "scale": {"zero": False, "nice": True, "padding": 8},
     }  # fmt: skip
     ends = {**y, "field": "low"}
-    named, middle = _spaced(points, best, wide), (max(costs) * min(costs)) ** 0.5 if wide else (max(costs) + min(costs)) / 2
-    rising = axes.more_is_better is not axes.higher_is_better
-    sides = {left: [p for p in named if (p.cost <= middle) is left] for left in (True, False)}
     legend = {"title": None, "orient": "bottom", "symbolFillColor": BEHIND, "symbolStrokeWidth": 0}
     colour = {"field": "first", "type": "nominal", "legend": None, "scale": {"domain": [True, False], "range": [COLOUR, BEHIND]}}
     return {
@@ -117,40 +121,40 @@ def _spec(points: Sequence[Point], axes: Axes) -> dict[str, Any]:
                     "shape": {"field": "family", "type": "nominal", "legend": legend},
                 },
             },
-            *(_names(named, (x, y), left, rising) for left, named in sides.items()),
+            *_names(points, best, (x, y), wide),
         ],
     }  # fmt: skip
 
 
-def _names(points: Sequence[Point], places: tuple[Any, Any], left: bool, rising: bool) -> dict[str, Any]:
-    """Names beside points, towards the middle of the plot, and not where the front runs.
+def _names(points: Sequence[Point], best: Sequence[Point], axes: tuple[Any, Any], wide: bool) -> Iterator[dict[str, Any]]:
+    """The layers of names, one for each side on which they stand."""
+    places = _places(points, wide)
+    lines = [(places[points.index(a)], places[points.index(b)]) for a, b in itertools.pairwise(best)]
+    named = [(p.model, place, p.named or p in (best[0], best[-1])) for p, place in zip(points, places, strict=True)]
+    found = sides(named, lines, (WIDTH, HEIGHT))
+    for align, below in SIDES:
+        kept = [points[i] for i, side in found.items() if side == (align, below)]
+        yield {
+            "data": {"values": [_values(p) for p in kept]},
+            "mark": {
+                "type": "text", "fontSize": 11, "aria": False, "limit": MOST, "baseline": "middle", "align": align,
+                "dx": 8 if align == "left" else -8, "dy": below,
+            },
+            "encoding": {"x": axes[0], "y": axes[1], "text": {"field": "model"}},
+        }  # fmt: skip
 
-    rising: the front goes up to the right
-    """
-    side = {"align": "left" if left else "right", "dx": 8 if left else -8, "dy": 8 if left is rising else -8}
-    return {
-        "data": {"values": [_values(p) for p in points]},
-        "mark": {"type": "text", "fontSize": 11, "aria": False, "limit": 150, "baseline": "middle", **side},
-        "encoding": {"x": places[0], "y": places[1], "text": {"field": "model"}},
-    }
+
+def _places(points: Sequence[Point], wide: bool) -> list[tuple[float, float]]:
+    """About where the points are drawn, in pixels."""
+    along = [math.log(p.cost) if wide else p.cost for p in points]
+    ends = [end for p in points for end in (p.low, p.score, p.high) if end is not None]
+
+    def at(value: float, values: Sequence[float], length: float) -> float:
+        low, high = min(values), max(values)
+        return PADDING + (length - 2 * PADDING) * ((value - low) / (high - low) if high > low else 0.5)
+
+    return [(at(x, along, WIDTH), HEIGHT - at(p.score, ends, HEIGHT)) for x, p in zip(along, points, strict=True)]
 
 
 def _values(point: Point) -> Mapping[str, Any]:
     return {**vars(point), "page": SITE + point.page}
-
-
-def _spaced(points: Sequence[Point], best: Sequence[Point], wide: bool) -> list[Point]:
-    """The points whose names do not cover one another: those that have to be named, the ends of the front, what has room."""
-    import math
-
-    def place(point: Point) -> float:
-        return math.log(point.cost) if wide else point.cost
-
-    along, up = [place(p) for p in points], [p.score for p in points]
-    room, height = (max(along) - min(along)) / 3, (max(up) - min(up)) / 10
-    kept: list[Point] = []
-    for point in [*(p for p in points if p.named), *best[:1], *best[-1:], *best, *points]:
-        far = all(abs(place(point) - place(p)) > room or abs(point.score - p.score) > height for p in kept)
-        if point not in kept and (far or point.named):
-            kept.append(point)
-    return kept

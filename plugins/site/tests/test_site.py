@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from plmtasks_site import plots, scripts
 from plmtasks_site.builder import build
+from plmtasks_site.names import sides
 from plmtasks_site.notes import notes
 from plmtasks_site.pages import bar
 from plmtasks_site.runs import Run
@@ -215,6 +216,17 @@ def test_the_front_holds_what_no_other_beats():
     assert {p.model for p in plots.front(points, axes)} == {"small", "middle", "equal", "large"}
     turned = plots.Axes(cost="speed", more_is_better=True, form="~g", higher_is_better=False)
     assert {p.model for p in plots.front(points, turned)} == {"slow", "worse"}
+
+
+def test_names_cover_neither_points_nor_one_another():
+    near = [("tiny-bert", (40.0, 100.0), True), ("tiny-gpt", (80.0, 105.0), True), ("tiny-t5", (300.0, 20.0), True)]
+    found = sides(near, [((40.0, 100.0), (300.0, 20.0))], (320.0, 240.0))
+    assert found[2][0] == "right"  # it would leave the frame
+    assert found[1] == ("left", 8)  # above runs the line
+    assert found[0] != found[1]
+    crowd = [(f"model-{i}", (100.0 + i, 100.0), False) for i in range(9)]
+    assert len(sides(crowd, [], (320.0, 240.0))) < 9
+    assert len(sides([("alone", (100.0, 100.0), False)], [], (320.0, 240.0))) == 1
 
 
 def test_the_command_builds_a_site_and_says_what_it_did(runs, tmp_path, monkeypatch):
