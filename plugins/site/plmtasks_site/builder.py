@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 OVERVIEW = plots.Axes(cost="parameters", more_is_better=False, form="~s", score="mean win rate, %")
 
-ROWS = 1_500
+ROWS = 1_300
 """Runs that one page lists; of more there are several pages, each under 2 MB."""
 
 

@@ -24,7 +24,7 @@ def sides(
 ) -> dict[int, tuple[str, int]]:
     """The number of each point that is named, and its side: the first of SIDES that covers least.
 
-    points: name, place, and whether it has to be named; others are where nothing is covered
+    points: name (none: it is not named), place, and whether it has to be named; others are where nothing is covered
     lines: what is drawn besides, from end to end, and had better not be covered
     frame: width and height
     """
@@ -33,6 +33,8 @@ def sides(
     found = {}
     for i in sorted(range(len(points)), key=lambda i: not points[i][2]):
         name, place, needed = points[i]
+        if not name:
+            continue
         others = [point[1] for j, point in enumerate(points) if j != i]
         boxes = [_box(name, place, side) for side in SIDES]
         costs = [(_covered(box, others, taken, frame), sum(_within(box, one) for one in drawn)) for box in boxes]

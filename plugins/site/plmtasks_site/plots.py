@@ -13,6 +13,9 @@ SITE = "https://site.invalid/"
 
 WIDTH, HEIGHT = 320, 240
 
+FEW = 12
+"""So many points are all named where there is room; of more the front alone."""
+
 PADDING = 24
 """Pixels between the points and the ends of the axes."""
 
@@ -130,7 +133,9 @@ def _names(points: Sequence[Point], best: Sequence[Point], axes: tuple[Any, Any]
     """The layers of names, one for each side on which they stand."""
     places = _places(points, wide)
     lines = [(places[points.index(a)], places[points.index(b)]) for a, b in itertools.pairwise(best)]
-    named = [(p.model, place, p.named or p in (best[0], best[-1])) for p, place in zip(points, places, strict=True)]
+    few = points if len(points) <= FEW else [p for p in points if p.named or p in best]
+    needed = [p.named or p in (best[0], best[-1]) for p in points]
+    named = [(p.model if p in few else "", place, need) for p, place, need in zip(points, places, needed, strict=True)]
     found = sides(named, lines, (WIDTH, HEIGHT))
     for align, below in SIDES:
         kept = [points[i] for i, side in found.items() if side == (align, below)]

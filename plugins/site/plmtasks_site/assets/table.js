@@ -3,6 +3,7 @@
 "use strict";
 
 const FEW = 5;  // fewer rows are seen at a glance, and have no filters
+const MANY = 6;  // folded columns that are named; the menu has them all
 
 for (const table of document.querySelectorAll("table[data-noun]")) enhance(table);
 
@@ -119,7 +120,8 @@ function enhance(table) {
     if (lacking.length) reasons.set("for want of room", lacking);
     if (!told) folds.forEach((why, column) => { if (why) reasons.set(why, [...(reasons.get(why) ?? []), titles[column]]); });
     reasons.delete("beside the model");
-    const said = [...reasons].map(([why, columns]) => `${columns.join(", ")} (${why})`);
+    const few = (names) => (names.length <= MANY ? names.join(", ") : `${names.slice(0, MANY - 1).join(", ")} and ${names.length - MANY + 1} more`);
+    const said = [...reasons].map(([why, columns]) => `${few(columns)} (${why})`);
     note.textContent = said.length ? `Folded away: ${said.join("; ")}.` : "";
     note.hidden = !said.length;
   }
