@@ -44,7 +44,8 @@ def story(table: Table) -> list[Sentence]:
     elif cheap is not None:
         less = _less(table.run(cheap), table.run(best))
         if less:
-            price = ", and the data cannot tell it from the best" if any(cheap is row for row in level) else f", and scores {_behind(table, cheap, best)}"
+            equal = any(cheap is row for row in level)
+            price = ", and the data cannot tell it from the best" if equal else f", and scores {_behind(table, cheap, best)}"
             found.append([cheap, f" is the cheapest: it takes {less}{price}."])
     if not any(last is row for row in (cheap, *level)):
         found.append([last, f" comes last, {_behind(table, last, best)}."])
