@@ -215,7 +215,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     text = f"{on}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
     if any(row.others for row in board.rows):
         text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
-    left_out = len(board.scores) - len(shown)
+    left_out = 0 if board.columns is not None else len(board.scores) - len(shown)
     text += f"; {counted(left_out, 'more score')} in the csv and json forms" if left_out else ""
     text += f"; apart from the table above: {board.apart}" if board.apart else ""
     if board.untested:
