@@ -36,8 +36,9 @@ def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: b
             right = answers.random(examples) < easy * (0.7 + 0.3 * model / models)
             said = {e.id: Prediction(value=_answer(e.reference, ok)) for e, ok in zip(split, right, strict=True)}
             scored = score([metric], split, said, resamples=100)
-            parts = {"task": name, "model": f"model-{model:03}", "seed": seed}
-            target = run_folder(str(folder), name, parts["model"], identity_hash(parts))
+            called = f"model-{model:03}"
+            parts = {"task": {"name": name}, "model": {"name": called}, "seed": seed}
+            target = run_folder(str(folder), name, called, identity_hash(parts))
             target.mkdir(parents=True)
             files = {"statistics.npy": statistics_bytes(scored.columns, scored.rows, split)}
             if predictions:
@@ -76,12 +77,12 @@ def _record(task: str, model: int, identity: str, scores: Any, signature: str, e
         "schema_version": 1, "identity": identity, "task": {"name": task, "version": 1, "language": "en", "labels": list(LABELS)},
         "model": {"name": f"model-{model:03}", "family": FAMILIES[model % 3], "ask": "Classify"},
         "protocol": {"how": "trained elsewhere", "shots": 0, "newly_initialized": [], "trained_on": []},
-        "data": {"split": "test", "examples": examples, "of": examples, "limit": None, "skipped": 0, "truncated": 0},
+        "data": {"split": "test", "examples": examples, "total": examples, "limit": None, "skipped": 0, "truncated": 0},
         "settings": {
             "dtype": "float32", "batch_tokens": 1024, "threads": 1, "truncation": "auto", "prompt": "plain", "seed": 0,
             "kernels": "plain", "stride": 0, "generation": GENERATION, "model_args": {}, "trust_remote_code": False,
         },
-        "scores": scores, "main": ["accuracy", "accuracy"], "signatures": {"accuracy": signature},
+        "scores": scores, "primary_metric": ["accuracy", "accuracy"], "signatures": {"accuracy": signature},
     }  # fmt: skip
 
 

@@ -2,16 +2,30 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from . import options
-from .options import TRUST, choice, section
+from .options import LIST, TRUST, Several, choice, section
 from .texts import say, say_json
 
 
 @options.command("leaderboard", example="plmtasks leaderboard results")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
+@section(
+    "What it shows",
+    click.option("--task", metavar="T", help="These alone; qa stands for all qa/…, * for anything."),
+    click.option("--model", metavar="M", help="These alone, ranked among themselves; * stands for anything."),
+    click.option("--score", metavar="SCORE", help="What ranks, as accuracy or f1/f1_macro. Default: each task's main score."),
+    click.option(
+        "--columns",
+        **LIST,
+        type=Several(),
+        help="Scores and costs (parameters, speed, memory) beside the score that ranks. Default: the first scores.",
+    ),
+    click.option("--sort", metavar="X", help="A score, a cost, model, family or protocol. Default: by rank."),
+)
 @section(
     "A table",
     choice("format", "table", "markdown", "csv", "tsv", "json", "latex"),
@@ -21,33 +35,43 @@ from .texts import say, say_json
     "Pages",
     click.option("--site", metavar="DIR", help="Pages instead of a table; a folder that has them is brought up to date."),
     click.option("--open", "opened", is_flag=True, help="Show the site in a browser."),
+    click.option(
+        "--no-examples",
+        is_flag=True,
+        help="Pages of scores alone: no texts, labels, references or predictions, as where references are to stay hidden.",
+    ),
 )
 @section("Others", TRUST)
-def command(
-    results: tuple[str, ...], form: str, output: str | None, site: str | None, opened: bool, trust_remote_code: bool
-) -> None:
+def command(results: tuple[str, ...], form: str, output: str | None, trust_remote_code: bool, **line: Any) -> None:
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
-    import webbrowser
-
     from ..files import write_text
     from ..hooks import load_registry
-    from ..leaderboard import render
+    from ..leaderboard import Selection, render
     from ..results import read_results
 
-    if opened and site is None:
-        raise click.UsageError("--open shows a site: name its folder with --site DIR")
+    site = line.pop("site")
+    opened, examples = line.pop("opened"), not line.pop("no_examples")
+    if site is None and (opened or not examples):
+        raise click.UsageError(f"{'--open shows' if opened else '--no-examples is for'} a site: name its folder with --site DIR")
     if output is not None and site is not None:
         raise click.UsageError("--output is for a table and --site for pages: one of them")
     found = [result for path in results for result in read_results(path)]
-    registry = load_registry(trusting=trust_remote_code)
+    registry, selection = load_registry(trusting=trust_remote_code), Selection(**line)
     if site is not None:
-        written = registry.format("site").write(found, Path(site), registry)
-        say(str(written))
-        if opened:
-            webbrowser.open(written.files[0].resolve().as_uri())
+        _write_site(registry.format("site"), (found, Path(site), registry), opened, selection=selection, examples=examples)
         return
-    text = render(found, form, registry)
+    text = render(found, form, registry, selection)
     if output is None:
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
+
+
+def _write_site(pages: Any, what: tuple[Any, ...], opened: bool, **choices: Any) -> None:
+    """pages: the format of ours, of this very version, which takes more choices than formats do"""
+    import webbrowser
+
+    written = pages.write(*what, **choices)
+    say(str(written))
+    if opened:
+        webbrowser.open(written.files[0].resolve().as_uri())

@@ -4,15 +4,20 @@ from .boards import Board, Row, make_boards, tested
 from .compared import compared_json, compared_text, plain_table
 from .findings import summary
 from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores, with_interval
-from .overview import make_overview
+from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
+from .selection import COSTS, Selection
 
 __all__ = [
+    "COSTS",
     "FORMATS",
     "Board",
     "Limits",
+    "Overview",
     "Row",
+    "Selection",
+    "Standing",
     "as_json",
     "as_text",
     "compared_json",

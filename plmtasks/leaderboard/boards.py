@@ -168,6 +168,8 @@ class Board:
     """The difference that such data would show in four cases of five."""
     untested: str | None = None
     """Why no pair was tested."""
+    columns: Sequence[str] | None = None
+    """The scores and costs that its tables show beside the main score; None: the first of its scores."""
 
     @property
     def record(self) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from plmtasks.results import Result
 
 from .boards import Board, Row, ScoreName, make_boards
 from .overview import Overview, make_overview
+from .selection import Selection, chosen_scores, told, with_costs
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -80,7 +81,8 @@ def _noted(board: Board) -> tuple[Part, list[str], list[str]]:
         for row, line in zip(board.rows, part.lines, strict=True):
             line[model] += f" ({printable(', '.join(row.details))})" if row.details else ""
             line[model] += ",".join(signs[mark] for mark in row.marks if mark in signs)
-        if len(shown) == 1 or terminal.needed(part.header, part.lines) <= terminal.columns():
+        fits = terminal.needed(part.header, part.lines) <= terminal.columns()
+        if fits or len(shown) == 1 or board.columns is not None:
             break
         shown = shown[:-1]
     return part, [printable(f"{sign} {mark}") for mark, sign in signs.items()], part.header[part.header.index("n") :]
@@ -128,7 +130,7 @@ def csv(boards: Sequence[Board], overview: Overview | None, delimiter: str = ","
     for board in boards:
         for row in board.rows:
             shared = {
-                **_run(row),
+                **_run(row, board),
                 "task": board.task,
                 "data": row.result.data,
                 "split": row.record["data"]["split"],
@@ -153,7 +155,7 @@ def json(boards: Sequence[Board], overview: Overview | None) -> str:
         {
             "task": board.task, "data": {k: board.record["data"][k] for k in ("name", "split", "fingerprint", "total")},
             "apart": board.apart, "primary_metric": list(board.main), "higher_is_better": board.higher_is_better,
-            "smallest_difference": board.smallest, "untested": board.untested, "runs": [_run(row) for row in board.rows],
+            "smallest_difference": board.smallest, "untested": board.untested, "runs": [_run(row, board) for row in board.rows],
         }
         for board in boards
     ]  # fmt: skip
@@ -168,7 +170,7 @@ def json(boards: Sequence[Board], overview: Overview | None) -> str:
     return json_module.dumps({"boards": made, "overview": over}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _run(row: Row) -> dict[str, Any]:
+def _run(row: Row, board: Board) -> dict[str, Any]:
     model = row.record["model"]
     low, high = row.ranks or (None, None)
     return {
@@ -176,7 +178,7 @@ def _run(row: Row) -> dict[str, Any]:
         "ask": model["ask"], "protocol": row.protocol, "shots": row.record["protocol"]["shots"],
         "prompt": row.record["settings"]["prompt"], "examples": row.examples, "total": row.total, "marks": row.marks,
         "identity": row.result.identity, "seeds": len(row.results), "identities": [r.identity for r in row.results],
-        "scores": {m: {s: _scored(row, (m, s)) for s in scores} for m, scores in row.record["scores"].items()},
+        "scores": {m: {s: _scored(row, (m, s)) for s in scores} for m, scores in told(board, row.record["scores"]).items()},
     }  # fmt: skip
 
 
@@ -194,7 +196,7 @@ def _about(board: Board, shown: Sequence[ScoreName]) -> str:
     text = f"{on}; ranked by {label(board, board.main)} ({direction}), with 95 % intervals"
     if any(row.others for row in board.rows):
         text += "; of several seeds the mean, and under seeds the deviation of one and the interval of that mean"
-    left_out = len(board.scores) - len(shown)
+    left_out = 0 if board.columns is not None else len(board.scores) - len(shown)
     text += f"; {counted(left_out, 'more score')} in the csv and json forms" if left_out else ""
     text += f"; apart from the table above: {board.apart}" if board.apart else ""
     if board.untested:
@@ -222,7 +224,8 @@ def _board(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
         main, *rest = (with_interval(row.score(name)) for name in shown)
         tier, seeds, last = [str(row.tier or "–")] * tested, [_seeds(row)] * several, [escape("; ".join(row.marks))] * marked
         lines.append([rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *last])
-    return Part(board.task, _about(board, shown), header, lines, ("rank", "tier", "n"))
+    header, lines = with_costs(board, header, lines)
+    return Part(board.task, _about(board, shown), header, lines, ("rank", "tier", "n", "parameters", "examples/s", "memory"))
 
 
 def _overview(overview: Overview, escape: Callable[[str], str], scores: bool) -> Part:
@@ -259,6 +262,8 @@ def _seeds(row: Row) -> str:
 
 def shown_scores(board: Board) -> list[ScoreName]:
     """The main score, and others that some run has; not those of single labels, which have brackets in their names."""
+    if board.columns is not None:
+        return chosen_scores(board)
     defined = [name for name in board.scores[1:] if any(row.score(name)["value"] is not None for row in board.rows)]
     return [board.main, *(name for name in defined if "[" not in name[1])][:SHOWN_SCORES]
 
@@ -299,15 +304,17 @@ def _latex(text: str) -> str:
 FORMATS = {"table": table, "markdown": markdown, "csv": csv, "tsv": tsv, "json": json, "latex": latex}
 
 
-def render(results: Sequence[Result], form: str, registry: "Registry | None" = None) -> str:
+def render(results: Sequence[Result], form: str, registry: "Registry | None" = None, selection: Selection | None = None) -> str:
     """The ranked runs of each task as text.
 
     form: one of FORMATS; a table is as wide as the terminal
     registry: whose metrics make ranks and tiers of the runs' statistics; None: ranks are those of the scores alone
 
-    raises: InputError for another form; DataError for a result that lacks what its schema demands
+    raises: InputError for another form, or a name that the runs do not have; DataError for a result that lacks what its
+        schema demands
     """
     if form not in FORMATS:
         raise InputError(f"there is no format {form!r}", f"there are: {', '.join(FORMATS)}")
-    boards = make_boards(results, registry)
-    return FORMATS[form](boards, make_overview(boards))
+    selection = selection or Selection()
+    boards = make_boards(selection.results(results), registry)
+    return FORMATS[form](selection.arranged(boards), make_overview(boards))

@@ -9,21 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks import leaderboard, statistics
 from plmtasks.errors import PlmtasksError
-from plmtasks.leaderboard import Board, make_boards, make_overview, tested
+from plmtasks.leaderboard import Board, Selection, make_boards, make_overview, tested
 from plmtasks.results import Result
 
 from . import plots, scripts
 from .folder import Folder
+from .notes import notes
 from .pages import Pages
 from .runs import Run, named
+from .story import named as told_of
+from .story import overview_points, overview_story, story
 from .tables import Table, TaskTables, by_task
+from .withheld import withheld, withheld_board
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
 
 HERE = Path(__file__).parent
 
-ROWS = 1_500
+OVERVIEW = plots.Axes(cost="parameters", more_is_better=False, form="~s", score="mean win rate, %")
+
+ROWS = 1_300
 """Runs that one page lists; of more there are several pages, each under 2 MB."""
 
 
@@ -40,23 +46,36 @@ class Built:
     """Files of the last build that show what they would show now."""
 
 
-def build(results: Sequence[Result], folder: Path, registry: "Registry") -> Built:
+def build(
+    results: Sequence[Result], folder: Path, registry: "Registry", *, selection: Selection | None = None, examples: bool = True
+) -> Built:
     """Writes the site of the results into a folder, or brings it up to date; what has not changed is not touched.
 
-    raises: InputError if somebody else's page lies in the folder; DataError for a result that is not what its schema says;
-        OutputError if the folder cannot be written to
+    selection: what is shown of the results
+    examples: False keeps texts, labels, references and predictions out of every page
+
+    raises: InputError if somebody else's page lies in the folder, or for a name that the results do not have; DataError for a
+        result that is not what its schema says; OutputError if the folder cannot be written to
     """
-    return Builder(results, folder, registry).build()
+    selection = selection or Selection()
+    builder = Builder(selection.boards(make_boards(selection.results(results))), folder, registry, examples)
+    builder.pages.told(selection.sort, examples)
+    return builder.build()
 
 
 class Builder:
     """One build of a site."""
 
-    def __init__(self, results: Sequence[Result], folder: Path, registry: "Registry") -> None:
-        self.folder, self.registry = Folder(folder, _maker()), registry
-        boards = make_boards(results)
+    def __init__(self, boards: Sequence[Board], folder: Path, registry: "Registry", examples: bool) -> None:
+        """
+        examples: False keeps texts, labels, references and predictions out of every page
+        """
+        self.folder, self.registry, self.examples = Folder(folder, _maker()), registry, examples
         self.runs = named(result for board in boards for row in board.rows for result in row.results)
         self.boards = [self._tested(board, i) for i, board in enumerate(boards)]
+        if not examples:
+            self.boards = [withheld_board(board) for board in self.boards]
+            self.runs = {path: replace(run, result=withheld(run.result)) for path, run in self.runs.items()}
         self.tasks = by_task(self.boards, self.runs, registry)
         self.pages = Pages()
 
@@ -101,32 +120,40 @@ class Builder:
 
     def _index(self) -> None:
         state = [[task.slug, [table.state for table in task.tables]] for task in self.tasks]
-        self.folder.files("index", state, self._make_index)
+        self.folder.files("index", [state, self.pages.state], self._make_index)
 
     def _make_index(self) -> Mapping[str, str]:
         lines = [(task, table, row) for task in self.tasks for table in task.tables for row in table.board.rows]
         parts = [lines[start : start + ROWS] for start in range(0, len(lines), ROWS)]
         names = ["index.html", *(f"runs-{i}.html" for i in range(2, len(parts) + 1))]
-        shared = {"tasks": self.tasks, "overview": make_overview(self.boards), "runs": self.runs}
+        overview = make_overview(self.boards)
+        points = overview_points(overview, self.runs) if overview else []
+        shared = {
+            "tasks": self.tasks, "overview": overview, "told_overview": overview_story(overview, points) if overview else "",
+            "picture": plots.svg(points, OVERVIEW, "") if len(points) > 1 else "", "runs": self.runs,
+            "stories": {task.slug: story(task.first) for task in self.tasks},
+        }  # fmt: skip
+        marked = [notes([(row, table.board.apart) for _, table, row in part]) for part in parts]
         return {
-            name: self.pages.render("index.html", "", lines=part, part=i, parts=names, **shared)
+            name: self.pages.render("index.html", "", lines=part, part=i, parts=names, notes=marked[i], **shared)
             for i, (name, part) in enumerate(zip(names, parts, strict=True))
         }
 
     def _task(self, task: TaskTables) -> None:
         def make() -> Mapping[str, str]:
             drawn = {
-                table.number: [(name, plots.svg(points, axes, "../")) for name, points, axes in table.plots()]
+                table.number: [(name, plots.svg(points, axes, "../")) for name, points, axes in table.plots(told_of(table))]
                 for table in task.tables
             }
-            return {task.page: self.pages.render("task.html", "../", task=task, plots=drawn)}
+            told = {table.number: story(table) for table in task.tables}
+            return {task.page: self.pages.render("task.html", "../", task=task, plots=drawn, stories=told)}
 
-        self.folder.files(task.page, [task.slug, *(table.state for table in task.tables)], make)
+        self.folder.files(task.page, [task.slug, self.pages.state, *(table.state for table in task.tables)], make)
 
     def _data(self, task: TaskTables) -> dict[str, int]:
         """Writes what the pages of pairs load; returns how many scripts each run has, and each table's examples."""
-        counts = {}
-        for table in task.tables:
+        counts: dict[str, int] = {}
+        for table in task.tables if self.examples else ():
             holder = next((run for run in table.all_runs if (run.result.folder / "predictions.jsonl").exists()), None)
             if holder is None:
                 continue
@@ -160,11 +187,11 @@ class Builder:
         return scripts.scripts(f"data/{task.slug}/{run.key}", run.key, rows)
 
     def _pairs(self, task: TaskTables, counts: Mapping[str, int]) -> None:
-        states = [task.slug, *(table.state for table in task.tables), counts]
+        states = [task.slug, self.pages.state, *(table.state for table in task.tables), counts]
 
         def make() -> Mapping[str, str]:
             return {
-                f"data/{task.slug}/pairs.js": scripts.script("pairs", _pairs(task, counts)),
+                f"data/{task.slug}/pairs.js": scripts.script("pairs", {**_pairs(task, counts), "hidden": not self.examples}),
                 task.pairs_page: self.pages.render("compare.html", "../", task=task),
             }
 
@@ -176,8 +203,8 @@ class Builder:
             for run in table.runs_of(row):
                 siblings = [other for other in table.runs_of(row) if other is not run]
                 shown = [
-                    run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart, task.slug,
-                    [[name, other.key] for name, _, other in near], [other.key for other in siblings],
+                    self.pages.state, run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart,
+                    task.slug, [[name, other.key] for name, _, other in near], [other.key for other in siblings],
                 ]  # fmt: skip
                 values = {"task": task, "table": table, "row": row, "run": run, "near": near, "siblings": siblings}
                 make = functools.partial(self._make_run, run, values)

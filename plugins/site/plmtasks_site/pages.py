@@ -1,5 +1,6 @@
 """The templates, and how they show numbers."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +27,19 @@ class Pages:
         self._made.filters |= {
             "number": with_interval, "rank": rank, "size": size, "decimals": decimals, "signed": signed, "p": p_value, "bar": bar,
             "readable": readable, "shell": shlex.quote, "percent": percent, "plain": as_text,
+            "ends": ends, "breakable": breakable,
         }  # fmt: skip
         self._made.globals |= {"label": label, "higher": higher}
+        self.told(None, True)
+
+    def told(self, sort: str | None, examples: bool) -> None:
+        """What the line says of all pages.
+
+        sort: the column by which tables are ordered at first; None: ranks
+        examples: whether pages may show texts, labels, references and predictions
+        """
+        self.state = [sort, examples]
+        self._made.globals |= {"sort": sort or "", "examples": examples}
 
     def render(self, template: str, root: str, **values: Any) -> str:
         """
@@ -48,6 +60,19 @@ def size(value: float | None, unit: str = "") -> str:
 
 def decimals(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def ends(score: Mapping[str, Any]) -> str:
+    """[85.8, 90.1]: the second part of `with_interval`."""
+    return with_interval(score).partition(" ")[2]
+
+
+def breakable(name: str) -> Any:
+    """A name that may be broken after its signs, where a column is narrow."""
+    import markupsafe
+
+    pieces = re.findall(r"[^/_.-]*[/_.-]+|[^/_.-]+", name)
+    return markupsafe.Markup("<wbr>").join(pieces)
 
 
 def percent(value: float | None) -> str:

@@ -9,6 +9,7 @@ from plmtasks.formats import Format, Written
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
+    from plmtasks.leaderboard import Selection
     from plmtasks.results import Result
 
 
@@ -18,10 +19,18 @@ class Site(Format):
     name = "site"
     description = "pages of tables, runs and pairs in a folder, which is brought up to date"
 
-    def write(self, results: "Sequence[Result]", path: Path, registry: "Registry") -> Written:
+    def write(
+        self, results: "Sequence[Result]", path: Path, registry: "Registry", *, selection: "Selection | None" = None,
+        examples: bool = True,
+    ) -> Written:  # fmt: skip
+        """As every format does.
+
+        selection: what is shown of the results
+        examples: False keeps texts, labels, references and predictions out of every page
+        """
         from .builder import build
 
-        built = build(results, path, registry)
+        built = build(results, path, registry, selection=selection, examples=examples)
         runs, tasks = counted(built.runs, "run"), counted(built.tasks, "task")
         said = f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were"
         return Written(files=[built.index], said=said)

@@ -1,18 +1,21 @@
 """A task's boards as the pages show them."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import PlmtasksError
 from plmtasks.files import safe_name
-from plmtasks.leaderboard import Board, Row, differences, label, shown_scores
+from plmtasks.leaderboard import Board, Row, differences, label
 from plmtasks.store import metric_of, rows
 
+from .columns import Column, columns, facts
+from .notes import Notes, notes
 from .plots import Axes, Point
 from .runs import Run
+from .withheld import whole
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -24,9 +27,9 @@ ALL_PAIRS = 64
 """The most runs of a table whose pairs are all tested; of more, each with the best and with the next."""
 
 COSTS = (
+    ("parameters", Axes(cost="parameters", more_is_better=False, form="~s")),
     ("speed", Axes(cost="examples a second", more_is_better=True, form=",.3~r")),
     ("memory", Axes(cost="peak memory, bytes", more_is_better=False, form="~s")),
-    ("parameters", Axes(cost="parameters", more_is_better=False, form="~s")),
 )
 """What a run costs: the attribute of `Run`, and its axis."""
 
@@ -70,8 +73,18 @@ class Table:
         return str(self.board.rows[0].score(self.board.main)["unit"])
 
     @functools.cached_property
-    def scores(self) -> list[tuple[str, str]]:
-        return shown_scores(self.board)
+    def columns(self) -> list[Column]:
+        """Of the other scores."""
+        return columns(self.board)
+
+    @functools.cached_property
+    def folds(self) -> Mapping[str, str]:
+        """The columns that are no scores → why they are folded away."""
+        return facts(self.board)
+
+    @functools.cached_property
+    def notes(self) -> Notes:
+        return notes([(row, None) for row in self.board.rows])
 
     @functools.cached_property
     def scale(self) -> tuple[float, float]:
@@ -92,13 +105,21 @@ class Table:
             [row.rank, row.ranks, row.tier, row.twin, row.details, [[run.key, run.state] for run in self.runs_of(row)]]
             for row in self.board.rows
         ]
-        return [self.board.apart, self.board.smallest, self.board.untested, self.scored, rows]
+        return [
+            self.board.apart,
+            self.board.main,
+            self.board.columns,
+            self.board.smallest,
+            self.board.untested,
+            self.scored,
+            rows,
+        ]
 
     @functools.cached_property
     def scored(self) -> bool:
         """Whether the metric is there that can score single examples."""
         try:
-            metric_of(self.board.rows[0].result, self.board.main[0], self.registry)
+            metric_of(whole(self.board.rows[0].result), self.board.main[0], self.registry)
         except PlmtasksError:
             return False
         return True
@@ -118,7 +139,7 @@ class Table:
         if not pairs or self.board.untested:
             return {}
         try:
-            found = differences([run.result for run in self.ranked], pairs, self.board.main, self.registry)
+            found = differences([whole(run.result) for run in self.ranked], pairs, self.board.main, self.registry)
         except PlmtasksError:
             return {}
         return {(self.ranked[i].key, self.ranked[j].key): d for (i, j), d in zip(pairs, found, strict=True) if d[1] == d[1]}
@@ -152,15 +173,18 @@ class Table:
         values = np.asarray(counted.metric.reduce(counted.values)[self.board.main[1]], dtype=np.float64).round(4)
         return [None if np.isnan(v) else v for v in values.tolist()]
 
-    def plots(self) -> Iterator[tuple[str, list[Point], Axes]]:
-        """What is known of at least two runs: its name, the points and the axes."""
+    def plots(self, named: Collection[str]) -> Iterator[tuple[str, list[Point], Axes]]:
+        """What is known of at least two runs: its name, the points and the axes.
+
+        named: the keys of runs whose points bear their names
+        """
         for name, axes in COSTS:
-            points = [p for row in self.board.rows if row.rank is not None and (p := self._point(row, name, axes))]
+            points = [p for row in self.board.rows if row.rank is not None and (p := self._point(row, name, axes, named))]
             if len(points) > 1:
                 shown = replace(axes, score=self.main, higher_is_better=self.board.higher_is_better)
                 yield axes.cost.partition(",")[0], points, shown
 
-    def _point(self, row: Row, name: str, axes: Axes) -> Point | None:
+    def _point(self, row: Row, name: str, axes: Axes, named: Collection[str]) -> Point | None:
         run, score = self.run(row), row.score(self.board.main)
         cost = getattr(run, name)
         if cost is None:
@@ -170,6 +194,7 @@ class Table:
         return Point(
             model=model, family=str(row.record["model"]["family"]), cost=float(cost), score=value, low=score["low"],
             high=score["high"], text=f"{text}; {run.machine}" if run.machine else text, page=run.page,
+            first=row.tier in (1, None), named=run.key in named,
         )  # fmt: skip
 
     def parts(self, kind: str) -> list[str]:

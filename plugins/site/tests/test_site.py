@@ -1,5 +1,7 @@
+import csv
 import functools
 import http.server
+import io
 import json
 import re
 import shutil
@@ -10,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 from plmtasks_site import plots, scripts
 from plmtasks_site.builder import build
+from plmtasks_site.names import sides
+from plmtasks_site.notes import notes
 from plmtasks_site.pages import bar
 from plmtasks_site.runs import Run
 
@@ -18,7 +22,8 @@ from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry
-from plmtasks.leaderboard.boards import Row
+from plmtasks.leaderboard import Selection
+from plmtasks.leaderboard.boards import GENERATION, Row
 from plmtasks.leaderboard.costs import costs
 from plmtasks.results import Result, identity_hash, read_results
 
@@ -213,6 +218,17 @@ def test_the_front_holds_what_no_other_beats():
     assert {p.model for p in plots.front(points, turned)} == {"slow", "worse"}
 
 
+def test_names_cover_neither_points_nor_one_another():
+    near = [("tiny-bert", (40.0, 100.0), True), ("tiny-gpt", (80.0, 105.0), True), ("tiny-t5", (300.0, 20.0), True)]
+    found = sides(near, [((40.0, 100.0), (300.0, 20.0))], (320.0, 240.0))
+    assert found[2][0] == "right"  # it would leave the frame
+    assert found[1] == ("left", 8)  # above runs the line
+    assert found[0] != found[1]
+    crowd = [(f"model-{i}", (100.0 + i, 100.0), False) for i in range(9)]
+    assert len(sides(crowd, [], (320.0, 240.0))) < 9
+    assert len(sides([("alone", (100.0, 100.0), False)], [], (320.0, 240.0))) == 1
+
+
 def test_the_command_builds_a_site_and_says_what_it_did(runs, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
@@ -230,6 +246,77 @@ def test_options_that_do_not_fit_together(runs, options, said):
     done = CliRunner().invoke(cli, ["leaderboard", str(runs), *options])
     assert done.exit_code == 2
     assert said in done.output
+
+
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
+
+
+def test_pages_without_examples_hold_no_string_of_the_data(registry, tmp_path):
+    """Neither texts nor labels, neither in pages nor in what pages load, though tables, ranks and intervals are there."""
+    root = tmp_path / "own"
+    rows = [f"{word} Zyx{i} film,{label}\n" for i in range(40) for word, label in (("fine", "qgood"), ("poor", "qbad"))]
+    root.mkdir()
+    for split, some in (("train", rows), ("test", rows[:60])):
+        (root / f"{split}.csv").write_text("text,label\n" + "".join(some), encoding="utf-8")
+    common = {"output": str(tmp_path / "results"), "checkpoints": str(tmp_path / "learnt"), "threads": 1, "quiet": True}
+    for model, weights in (("tiny-bert", "qgood=1,qbad=2"), ("majority", "")):
+        lessons = plmtasks.TrainSettings(num_train_epochs=1, train_batch_size=16, select_split="none", class_weights=weights)
+        plmtasks.run("classification/custom", model, data=str(root), split="test", training=lessons, **common)
+    results = read_results(tmp_path / "results")
+    data = {text for result in results for line in result.predictions() for text in strings([*map(line.get, LINE)])}
+    assert {"qgood", "qbad", "fine Zyx0 film"} <= data
+    open_, closed = tmp_path / "open", tmp_path / "closed"
+    build(results, open_, registry)
+    build(results, closed, registry, examples=False)
+    written = {path: path.read_text(encoding="utf-8") for path in closed.rglob("*") if path.suffix in (".html", ".js", ".json")}
+    assert {str(path.relative_to(closed)) for path, text in written.items() if any(part in text for part in data)} == set()
+    assert any("qgood" in path.read_text(encoding="utf-8") for path in open_.rglob("*.js"))
+    page = (closed / "index.html").read_text(encoding="utf-8")
+    assert "tiny-bert" in page
+    assert "f1_macro" in "".join(written.values())
+    assert build(results, closed, registry, examples=False).written == 0
+    assert build(results, closed, registry).written > 0
+    assert build(results, closed, registry, examples=False).written > 0
+    assert not (closed / "data").exists() or not list((closed / "data").rglob("examples-*.js"))
+
+
+LINE = ("inputs", "reference", "prediction")
+
+
+def test_pages_show_what_was_chosen(runs, registry, tmp_path):
+    chosen = Selection(task="classification", model="tiny-*", score="f1_macro", columns=("accuracy",), sort="model")
+    built = build(read_results(runs), tmp_path / "site", registry, selection=chosen)
+    page = (built.index.parent / "tasks" / "classification--sample.html").read_text(encoding="utf-8")
+    assert (built.runs, built.tasks) == (4, 1)
+    assert "Ranked by <strong>f1_macro</strong>" in page
+    assert 'data-sort="model"' in page
+    heads = re.findall(r"<th scope=\"col\"[^>]*>", page[: page.index("</thead>")])
+    assert [h for h in heads if 'data-names="accuracy ' in h and "hidden" in h] == []
+    assert any('data-names="f1_micro ' in h and "data-fold=" in h for h in heads)
+    with pytest.raises(InputError, match="no model of these runs"):
+        build(read_results(runs), tmp_path / "none", registry, selection=Selection(model="huge"))
+
+
+def test_marks_become_numbers_and_what_all_share_is_said_once():
+    def row(model, *details, **data):
+        common = {"examples": 10, "total": 10, "limit": None, "skipped": 0, "truncated": 0, **data}
+        settings = {"dtype": "bfloat16", "prompt": "plain", "truncation": "auto", "generation": {**GENERATION}}
+        record = {
+            "model": {"name": model}, "data": common, "settings": settings, "primary_metric": ["a", "b"],
+            "protocol": {"newly_initialized": [], "trained_on": []}, "scores": {"a": {"b": {"value": 1.0}}},
+        }  # fmt: skip
+        return Row(Result(record=record, folder=Path(model)), details=details)
+
+    one, other = row("one", truncated=2), row("other", "seed 1")
+    made = notes([(one, None), (other, "other examples")])
+    assert made.common == ["bfloat16"]
+    assert made.of(one) == [(1, "truncated 2")]
+    assert made.of(other, "other examples") == [(2, "apart: other examples")]
 
 
 # ── in a browser ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,7 +359,8 @@ def column(page, table, name):
     """The texts of one column of a table, as shown."""
     heads = page.locator(f"#{table} thead th").all_inner_texts()
     place = next(i for i, head in enumerate(heads) if head.strip() == name)
-    return [text.strip() for text in page.locator(f"#{table} tbody tr > :nth-child({place + 1})").all_inner_texts()]
+    cells = page.locator(f"#{table} tbody tr > :nth-child({place + 1})")
+    return [" ".join(text.split()) for text in cells.evaluate_all("cells => cells.map((c) => c.dataset.text ?? c.innerText)")]
 
 
 def test_a_table_sorts_by_each_header_and_says_so(visit):
@@ -289,7 +377,7 @@ def test_a_table_sorts_by_each_header_and_says_so(visit):
     page.locator("#runs thead th", has_text="score").get_by_role("button").click()
     assert head.get_attribute("aria-sort") is None
     values = [float(text.split()[0]) for text in column(page, "runs", "score")]
-    assert values == sorted(values)
+    assert values == sorted(values, reverse=True)
 
 
 def test_filters_and_a_search_leave_what_fits(visit):
@@ -303,6 +391,90 @@ def test_filters_and_a_search_leave_what_fits(visit):
     runs.get_by_label("Search model").fill("no such model")
     assert column(page, "runs", "model") == []
     assert page.get_by_text("0 of 6 runs").is_visible()
+
+
+def heads(page, table):
+    return [text.strip() for text in page.locator(f"#{table} thead th:visible").all_inner_texts()]
+
+
+def test_columns_are_chosen_and_the_address_keeps_them(visit):
+    page = visit("tasks/classification--sample.html", viewport={"width": 1300, "height": 900})
+    assert {"family", "examples", "f1_micro"}.isdisjoint(heads(page, "board"))
+    assert "f1_micro (the same as accuracy)" in page.locator("#board-title ~ .note", has_text="Folded away").inner_text()
+    menu = page.locator(".corner:has(+ .scroll #board) details")
+    menu.locator("summary").click()
+    menu.get_by_label("f1_micro").check()
+    menu.get_by_label("ex/s").uncheck()
+    chosen = heads(page, "board")
+    assert "f1_micro" in chosen
+    assert "ex/s" not in chosen
+    again = visit("tasks/" + page.url.rsplit("/", 1)[1])
+    assert heads(again, "board") == chosen
+    menu.get_by_role("button", name="As at first").click()
+    assert "f1_micro" not in heads(page, "board")
+
+
+@pytest.mark.parametrize("width", [1300, 400])
+def test_what_has_no_room_is_folded_and_no_table_scrolls(visit, site, width):
+    for path in ("index.html", "tasks/classification--sample.html", "tasks/qa--sample.html"):
+        page = visit(path, viewport={"width": width, "height": 900})
+        wide = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.getAttribute('aria-labelledby'))"
+        assert page.locator(".scroll").evaluate_all(wide) == [], path
+        drawn = page.locator(".plots svg").evaluate_all("all => all.map((e) => e.getBoundingClientRect().right)")
+        assert all(right <= width for right in drawn)
+    assert ("memory" in heads(visit("tasks/qa--sample.html", viewport={"width": width, "height": 900}), "board")) is (
+        width == 1300
+    )
+
+
+def test_what_is_seen_is_given_as_a_file(visit, tmp_path):
+    page = visit("index.html")
+    page.get_by_role("form", name="Filter: Runs with").get_by_label("Task").select_option("classification/sample")
+    page.locator("#runs thead th", has_text="model").get_by_role("button").click()
+    seen = column(page, "runs", "model")
+    page.locator(".corner:has(+ .scroll #runs) summary").click()
+
+    def saved(form):
+        with page.expect_download() as found:
+            page.get_by_role("button", name=f"Download {form}: Runs with").click()
+        assert found.value.suggested_filename == f"index-runs.{form.lower()}"
+        found.value.save_as(tmp_path / form)
+        return (tmp_path / form).read_text(encoding="utf-8")
+
+    rows = json.loads(saved("JSON"))
+    assert [row["model"] for row in rows] == seen
+    assert set(rows[0]["score"]) == {"score", "value", "low", "high"}
+    assert {"protocol", "examples", "marks"} <= set(rows[0])
+    listed = list(csv.DictReader(io.StringIO(saved("CSV"))))
+    assert [row["model"] for row in listed] == seen
+    assert [float(row["score low"]) for row in listed] == [row["score"]["low"] for row in rows]
+
+
+def test_marks_stand_beside_the_model_and_are_told(visit):
+    page = visit("tasks/classification--sample.html")
+    row = page.locator("#board tbody tr", has=page.get_by_role("link", name=MODEL, exact=True))
+    ref = row.locator("a.ref").last
+    number, mark = ref.get_attribute("aria-label").split(": ", 1)
+    assert page.locator(ref.get_attribute("href")).inner_text() == mark
+    assert ref.inner_text() == number
+    ref.click()
+    assert page.get_by_role("tooltip").inner_text() == mark
+    assert "#" not in page.url
+    page.keyboard.press("Escape")
+    assert page.get_by_role("tooltip").count() == 0
+    touched = visit("tasks/classification--sample.html", has_touch=True, viewport={"width": 400, "height": 800})
+    touched.locator("#board a.ref").first.tap()
+    assert touched.get_by_role("tooltip").is_visible()
+
+
+def test_a_table_says_who_leads_what_is_cheap_and_who_is_last(visit):
+    page = visit("tasks/classification--sample.html")
+    told = page.locator("#board-title ~ .story").first.inner_text()
+    ranked = column(page, "board", "model")
+    assert told.startswith(f"{ranked[0]} leads with accuracy ")
+    assert "cheapest" in told
+    assert re.search(r"comes last, [\d.]+ points \([−\d.]+ to [\d.]+\) below the best\.", told)
+    assert page.locator("#board-title ~ .story a").first.get_attribute("href").startswith("../runs/")
 
 
 def test_a_permanent_link_brings_the_view_back(visit):
@@ -405,7 +577,7 @@ def test_names_and_predictions_with_script_tags_are_texts(visit, site):
     first, second = keys(site, MODEL, "tiny-t5")
     for path in ("index.html", "tasks/classification--sample.html", f"runs/{first}.html"):
         page = visit(path)
-        assert page.get_by_text(MODEL).first.is_visible()
+        assert page.get_by_text(MODEL).locator("visible=true").count()
         assert page.title() != "stolen"
         assert page.locator("main img, main script, header script").count() == 0
     page = visit(f"compare/classification--sample.html#a={first}&b={second}")

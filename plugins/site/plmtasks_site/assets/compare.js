@@ -72,6 +72,7 @@ async function show() {
 function whyNot(a, b) {
   if (a === b) return "Both are the same run: choose another.";
   if (a.table !== b.table) return `These two are not compared: ${known.tables[Math.max(a.table, b.table)].apart}.`;
+  if (known.hidden) return "These pages show no examples.";
   const missing = [a, b].find((run) => !run.parts);
   return missing ? `The predictions of ${missing.model} (${missing.folder}) are not there, or are of other examples.` : "";
 }
