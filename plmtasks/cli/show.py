@@ -12,13 +12,13 @@ from ..config import ModelSettings
 from ..errors import InputError, PlmtasksError, counted
 from ..requests import to_json
 from . import options
-from .options import DATA, TRUST, item, section, setting, settings, source
+from .options import DATA, HOLDOUT, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
 @options.command("show")
 @click.argument("name")
-@section("Of a task", DATA, setting("ask", help="The kind of request; default: each that the task can be asked by."))
+@section("Of a task", DATA, HOLDOUT, setting("ask", help="The kind of request; default: each that the task can be asked by."))
 @section(
     "A prompt",
     item("model", "--model", help="Show the prompt that this model makes of the request."),

@@ -19,6 +19,7 @@ from .dataset import (
     warn_flaws,
     write_predictions,
 )
+from .division import divide, folds, held_out, one_split
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
 from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_unknown
 from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, read_groups, texts
@@ -49,9 +50,12 @@ __all__ = [
     "class_names",
     "content_name",
     "dimension",
+    "divide",
     "draw",
     "events",
+    "folds",
     "has_script",
+    "held_out",
     "holds_objects",
     "hub_dataset",
     "hub_file",
@@ -61,6 +65,7 @@ __all__ = [
     "labels_named",
     "language_name",
     "locate",
+    "one_split",
     "open_dataset",
     "predicted",
     "read_answers",

@@ -61,7 +61,7 @@ def labels_found(data: Dataset) -> list[str]:
     raises: DataError if there are fewer than two
     """
     splits = ["train"] if "train" in data.splits else data.splits
-    found = {label for split in splits for e in data[split] for label in _labels(e)} | set(data.labels())
+    found = {label for split in splits for e in data[split] for label in labels_of(e)} | set(data.labels())
     if len(found) < 2:
         raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)) or "none")
     numbers = all(label.isascii() and label.isdigit() for label in found)
@@ -76,7 +76,7 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     known = set(labels)
     if not known:
         return
-    rows = [set(_labels(e)) for e in data[split]]
+    rows = [set(labels_of(e)) for e in data[split]]
     counts = Counter(label for its in rows for label in its - known)
     if not counts:
         return
@@ -97,7 +97,7 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-def _labels(example: Example) -> Collection[str]:
+def labels_of(example: Example) -> Collection[str]:
     reference = example.reference
     if isinstance(reference, str):
         return [reference]

@@ -1,6 +1,7 @@
 """A job in, a result out; its model is trained first where it must be."""
 
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +11,7 @@ from .. import results, training
 from ..errors import DataError, InputError, PlmtasksError, counted
 from ..execution import Journal, Processes, Progress, answering, environment
 from ..files import lock, open_folder, read_object, sealed, write_text
+from ..model import Model
 from ..requests import to_json
 from ..results import Result
 from .job import EvaluationJob
@@ -59,9 +61,24 @@ def learn(job: EvaluationJob, processes: Processes, progress: Progress) -> Evalu
     if hint := environment.slow(job.config.settings.dtype, processes.device()):
         progress.say(hint)
     if job.must_learn:
-        model = training.ensure_trained(job.training, training.plan([job.training], processes, progress))
-        job = replace(job, model=model, learned=True)
+        job = job.trained(_train(job, processes, progress))
     return _compared_with_train(job)
+
+
+def _train(job: EvaluationJob, processes: Processes, progress: Progress) -> list[Model]:
+    """What each of its trainings makes."""
+    models = []
+    for number, plan in enumerate(plans(job, processes, progress), 1):
+        if job.config.folds is not None:
+            progress.say(f"fold {number} of {job.config.folds}:")
+        models.append(training.ensure_trained(job.trainings[number - 1], plan))
+    return models
+
+
+def plans(job: EvaluationJob, processes: Processes, progress: Progress) -> Iterator[training.Training]:
+    """The trainings of a job that must learn, each with its processes' names to itself."""
+    for number, one in enumerate(job.trainings):
+        yield training.plan([one], processes.within(f"fold-{number}") if number else processes, progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +94,11 @@ class Outlook:
 def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Outlook:
     """What such a run in such processes would find; files are hashed, no model is loaded. As `session.outlook`."""
     if job.must_learn:
-        model = training.trained_before(job.training, training.plan([job.training], processes, Progress(quiet=True)))
-        if model is None:
+        planned = zip(job.trainings, plans(job, processes, Progress(quiet=True)), strict=True)
+        models = [model for one, plan in planned if (model := training.trained_before(one, plan)) is not None]
+        if len(models) < len(job.trainings):
             return Outlook(result=None, learns=True)
-        job = replace(job, model=model, learned=True)
+        job = job.trained(models)
     job = _compared_with_train(job)
     begun = _begun_with(job) if any_threads else None
     return Outlook(result=results.stored(_folder(job if begun is None else _with_threads(job, begun))), learns=False)
@@ -116,7 +134,7 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
     """
     if job.config.overlap and "train" not in job.data.splits:
         raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data PATH")
-    wanted = job.config.overlap or job.config.shots > 0 or job.learned
+    wanted = job.config.overlap or job.config.shots > 0 or (job.learned and job.config.folds is None)
     return job if wanted == job.config.overlap else replace(job, config=replace(job.config, overlap=wanted))
 
 

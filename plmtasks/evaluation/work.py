@@ -16,7 +16,7 @@ from ..hooks import Registry, blame, load_registry
 from ..requests import from_json, to_json
 from ..task import Task
 from . import blocks, runner
-from .job import EvaluationJob, prepare, prepare_training
+from .job import EvaluationJob, load_data, prepare, prepare_training
 from .prediction import PredictConfig
 
 
@@ -120,7 +120,7 @@ class _Opened:
         for *key, data in self._held:
             if key == [task, source]:
                 return data
-        self._held.append((task, source, task.load(source)))
+        self._held.append((task, source, load_data(task, source)))
         return self._held[-1][-1]
 
 
