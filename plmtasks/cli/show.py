@@ -30,6 +30,7 @@ def command(
     name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, trust_remote_code: bool, **values: Any
 ) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
+    from ..data import contents, warn_of_labels
     from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
@@ -52,7 +53,11 @@ def command(
         return
     split = data.default_split()
     example = data[split][0]
-    say(f"data: {data.name}: " + ", ".join(f"{s} {len(data[s])}" for s in data.splits))
+    say(f"data: {data.name}")
+    for one in data.splits:
+        say(f"  {contents(data, one, shown.labels, shown.language)}")
+    if shown.labels:
+        warn_of_labels(data, data.splits, learned="train" if "train" in data.splits else split)
     say(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
     for wanted in [ask] if ask else shown.asks:
         request = shown.ask(example.hidden(), wanted)
@@ -65,8 +70,10 @@ def command(
 
 def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
     """The task as its data makes it, and the data; or as it is, and why there is none."""
+    from ..evaluation import load_data
+
     try:
-        data = task.load(source(values))
+        data = load_data(task, source(values))
         bound = task.bind(data)
         data[data.default_split()]  # splits are read when they are asked for
         return bound, data, ""

@@ -1,6 +1,7 @@
 """Data sets: examples from the hub, from files and from a little grammar; their labels, languages and slices."""
 
 from .candidates import LETTERS, Cell, check_reading, predicted, settle, whole
+from .contents import contents, warn_of_labels
 from .dataset import (
     CONTENT,
     SPLIT_FILES,
@@ -49,6 +50,7 @@ __all__ = [
     "check_reading",
     "class_names",
     "content_name",
+    "contents",
     "dimension",
     "divide",
     "draw",
@@ -78,6 +80,7 @@ __all__ = [
     "texts_only",
     "tokens",
     "warn_flaws",
+    "warn_of_labels",
     "whole",
     "words",
     "write_predictions",

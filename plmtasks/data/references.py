@@ -81,7 +81,7 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     if not counts:
         return
     strange, where = sum(bool(its - known) for its in rows), f"{data.name}, split {split}"
-    if any(its & known for its in rows) and all(_is_spans(e.reference) for e in data[split]):
+    if any(its & known for its in rows) and all(is_spans(e.reference) for e in data[split]):
         said = f"of {len(rows)} sentences have labels that are not learned: {_listed(counts)}; they count as missed"
         warn_flaws(where, strange, said)
         return
@@ -101,12 +101,12 @@ def labels_of(example: Example) -> Collection[str]:
     reference = example.reference
     if isinstance(reference, str):
         return [reference]
-    if _is_spans(reference):
+    if is_spans(reference):
         return [span[0] for span in reference]
     return reference if isinstance(reference, list) and all(isinstance(label, str) for label in reference) else []
 
 
-def _is_spans(reference: Any) -> bool:
+def is_spans(reference: Any) -> bool:
     return isinstance(reference, list) and all(
         isinstance(s, (list, tuple)) and len(s) == 3 and isinstance(s[0], str) for s in reference
     )

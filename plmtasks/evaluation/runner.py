@@ -1,19 +1,21 @@
 """A job in, a result out; its model is trained first where it must be."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from .. import results, training
+from ..data import contents, warn_of_labels
 from ..errors import DataError, InputError, PlmtasksError, counted
 from ..execution import Journal, Processes, Progress, answering, environment
 from ..files import lock, open_folder, read_object, sealed, write_text
-from ..model import Model
+from ..model import LoadedModel, Model
 from ..requests import to_json
 from ..results import Result
+from ..training import Job
 from .job import EvaluationJob
 from .record import Outcome, write
 
@@ -58,11 +60,31 @@ def learn(job: EvaluationJob, processes: Processes, progress: Progress) -> Evalu
     environment.set_threads(job.config.settings.threads)
     of = f"{counted(len(job.examples), 'example')} of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
+    _tell_data(job, processes, progress)
     if hint := environment.slow(job.config.settings.dtype, processes.device()):
         progress.say(hint)
     if job.must_learn:
         job = job.trained(_train(job, processes, progress))
     return _compared_with_train(job)
+
+
+def _tell_data(job: EvaluationJob, processes: Processes, progress: Progress) -> None:
+    """What was read of the data, and what in it is probably a slip."""
+    learns = job.must_learn and job.config.folds is None
+    wanted = {"train": learns or job.config.shots or job.config.overlap, job.split: True}
+    splits = [split for split, read in wanted.items() if read and split in job.data.splits]
+    tell_data(job, splits, processes, progress, learned=job.split if job.config.folds else "train" if learns else None)
+
+
+def tell_data(job: Job, splits: Sequence[str], processes: Processes, progress: Progress, *, learned: str | None) -> None:
+    """What these splits hold, and what of their labels is probably a slip.
+
+    learned: the split that a model learns from
+    """
+    for split in splits if not progress.quiet else ():
+        progress.say(contents(job.data, split, job.task.labels, job.task.language))
+    if processes.main and job.task.labels:
+        warn_of_labels(job.data, splits, learned=learned)
 
 
 def _train(job: EvaluationJob, processes: Processes, progress: Progress) -> list[Model]:
@@ -133,7 +155,7 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
     raises: InputError if the user wants it and there is no train split
     """
     if job.config.overlap and "train" not in job.data.splits:
-        raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data PATH")
+        raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data FILE")
     wanted = job.config.overlap or job.config.shots > 0 or (job.learned and job.config.folds is None)
     return job if wanted == job.config.overlap else replace(job, config=replace(job.config, overlap=wanted))
 
@@ -167,3 +189,13 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
             **environment.peaks(device),
         }  # fmt: skip
         write(job, folder, Outcome(plan, answers, loaded, device, measured))
+        _tell_cut(job, plan, loaded, progress)
+
+
+def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, progress: Progress) -> None:
+    """How many of the examples were longer than the model takes, and what became of them."""
+    limit = f" ({loaded.limited})" if loaded.limited else ""
+    for keys, became in ((plan.cut, "cut"), (plan.skipped, "skipped, and no score counts them")):
+        if count := sum(key in keys for key in job.asked.keys):
+            of = f"{count:,} of {counted(len(job.examples), 'example')}"
+            progress.say(f"{of} were longer than the model takes{limit}, and were {became}")

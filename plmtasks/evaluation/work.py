@@ -86,7 +86,10 @@ class Train(Work):
         configs = [settled(c, processes.within(f"task-{number}"), registry) for number, c in enumerate(self.configs)]
         environment.set_threads(configs[0].settings.threads)
         jobs = [prepare_training(c, registry) for c in configs]
-        training.train(training.plan(jobs, processes, _progress(self.configs[0], processes)), Path(self.folder))
+        progress = _progress(self.configs[0], processes)
+        for job in jobs:
+            runner.tell_data(job, ["train"], processes, progress, learned="train")
+        training.train(training.plan(jobs, processes, progress), Path(self.folder))
 
 
 @dataclass(frozen=True, kw_only=True)
