@@ -34,11 +34,13 @@ def divide(examples: Sequence[Example], shares: Sequence[float]) -> list[int]:
         # what stands there once alone is in proportion together
         likeliest = min(Counter(references[i] for i in group).items(), key=lambda item: (-item[1], item[0]))[0]
         ordered.append((likeliest if often[likeliest] > 1 else "", -len(group), min(digests[i] for i in group), group))
-    parts, held, seen = [0] * len(examples), [0] * len(shares), 0
-    for *_, group in sorted(ordered, key=lambda one: one[:3]):
-        seen += len(group)
-        part = max(range(len(shares)), key=lambda p: (round(shares[p] * seen - held[p], 9), -p))
-        held[part] += len(group)
+    parts, held = [0] * len(examples), [0] * len(shares)
+    # groups are counted, and not their examples, or a large one would hardly come into a small part; those of like size are near
+    for seen, (*_, group) in enumerate(sorted(ordered, key=lambda one: one[:3]), 1):
+        roomy = [p for p, share in enumerate(shares) if share * len(examples) >= len(group)]
+        open_to = roomy or [shares.index(max(shares))]
+        part = max(open_to, key=lambda p: (round(shares[p] * seen - held[p], 9), -p))
+        held[part] += 1
         for i in group:
             parts[i] = part
     return parts
