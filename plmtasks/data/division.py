@@ -29,21 +29,47 @@ def divide(examples: Sequence[Example], shares: Sequence[float]) -> list[int]:
     references = [json.dumps(e.reference, ensure_ascii=False, sort_keys=True, default=str) for e in examples]
     often = Counter(references)
     digests = [hashlib.sha256(f"{KEY} {_asked(e)}".encode("utf-8", "surrogatepass")).digest() for e in examples]
-    ordered = []
+    alike: dict[str, list[tuple[int, bytes, list[int]]]] = {}
     for group in _together(examples, digests):
-        # what stands there once alone is in proportion together
         likeliest = min(Counter(references[i] for i in group).items(), key=lambda item: (-item[1], item[0]))[0]
-        ordered.append((likeliest if often[likeliest] > 1 else "", -len(group), min(digests[i] for i in group), group))
-    parts, held = [0] * len(examples), [0] * len(shares)
-    # groups are counted, and not their examples, or a large one would hardly come into a small part; those of like size are near
-    for seen, (*_, group) in enumerate(sorted(ordered, key=lambda one: one[:3]), 1):
-        roomy = [p for p, share in enumerate(shares) if share * len(examples) >= len(group)]
-        open_to = roomy or [shares.index(max(shares))]
-        part = max(open_to, key=lambda p: (round(shares[p] * seen - held[p], 9), -p))
-        held[part] += 1
-        for i in group:
-            parts[i] = part
+        # what stands there once alone is in proportion together
+        same = alike.setdefault(likeliest if often[likeliest] > 1 else "", [])
+        same.append((-len(group), min(digests[i] for i in group), group))
+    parts, dealer = [0] * len(examples), _Dealer(shares, len(examples))
+    for _, same in sorted(alike.items()):
+        dealer.owed = [max(-1.0, min(1.0, owed)) for owed in dealer.owed]
+        for *_, group in sorted(same, key=lambda one: one[:2]):
+            part = dealer.deal(len(group))
+            for i in group:
+                parts[i] = part
     return parts
+
+
+class _Dealer:
+    """Deals groups of examples to parts, larger groups first."""
+
+    def __init__(self, shares: Sequence[float], total: int) -> None:
+        self.shares, self.room = shares, [share * total for share in shares]
+        self.owed = [0.0] * len(shares)
+        """How many examples more a part should have."""
+        self._turns = [0.0] * len(shares)
+
+    def deal(self, size: int) -> int:
+        """The part of a group of so many examples.
+
+        Groups of several are dealt in turn, or a large one would never come into a small part; what that leaves out of balance,
+        single examples put right.
+        """
+        due = self.owed
+        if size > 1:
+            due = self._turns = [turn + share for turn, share in zip(self._turns, self.shares, strict=True)]
+        roomy = [p for p, room in enumerate(self.room) if room >= size] or [self.room.index(max(self.room))]
+        more = 0.0 if size > 1 else 1.0
+        part = max(roomy, key=lambda p: (round(due[p] + more * self.shares[p], 9), -p))
+        self._turns[part] -= size > 1
+        self.owed = [owed + share * size for owed, share in zip(self.owed, self.shares, strict=True)]
+        self.owed[part] -= size
+        return part
 
 
 def _asked(example: Example) -> str:
