@@ -68,7 +68,7 @@ def label_flaws(examples: Sequence[Example], *, once: bool) -> Iterator[str]:
         yield f"the labels {found} differ in case or white space alone: if they are one, write them alike in the file"
     told = {label for same in alike for label in same}
     single = [label for label, n in counts.items() if n == 1 and label not in told]
-    if once and single and not any(is_spans(e.reference) for e in examples if e.reference):
+    if once and 0 < len(single) < len(counts) and not any(is_spans(e.reference) for e in examples if e.reference):
         more = f" and {len(single) - SHOWN} more" * (len(single) > SHOWN)
         names = ", ".join(f"{label!r:.40}" for label in single[:SHOWN]) + more
         occur = counted(len(single), "label occurs", "labels occur")

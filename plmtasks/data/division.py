@@ -136,7 +136,7 @@ def held_out(data: Dataset, source: Source) -> Dataset:
     return _divided(data, of, _parts(data, of, [source.holdout, 1 - source.holdout]), 0)
 
 
-def one_split(data: Dataset, folds: int) -> str:
+def one_split(data: Dataset) -> str:
     """The split that folds are made of.
 
     raises: InputError if there are several

@@ -14,10 +14,6 @@ from ..results import identity_hash
 
 def check(config: RunConfig, data: Dataset) -> None:
     """raises: InputError if a run cannot be cross-validated so"""
-    if config.source.holdout is not None and config.predictions_of is not None:
-        raise InputError("--holdout divides other examples than those of the run that is followed", "leave one of both out")
-    if config.folds is None:
-        return
     selected = config.training.select_split not in (None, "none")
     others = {
         "--holdout": config.source.holdout is not None, "--shots": config.shots, "--predictions-of": config.predictions_of,
@@ -26,7 +22,7 @@ def check(config: RunConfig, data: Dataset) -> None:
     for name, given in others.items():
         if given:
             raise InputError(f"--folds does not go with {name}", f"leave {name} out, or --folds")
-    one_split(data, config.folds)
+    one_split(data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -193,7 +193,8 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     data = load(task, config.source)
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
-    folded.check(config, data)
+    if config.folds is not None:
+        folded.check(config, data)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
