@@ -38,12 +38,16 @@ class Source:
     """What stands between cells: comma, semicolon, tab or pipe; none: what the first line shows."""
     skip_bad_rows: bool = False
     """Leave out rows that cannot be used, and count them; else they are an error that tells all of them."""
+    holdout: float | None = None
+    """Put this share of the one split that there is aside as test, and learn from the rest: 0.2. Labels stay in proportion,
+    examples of one cluster or text together; no seed changes it."""
 
     def __post_init__(self) -> None:
         own = {name: self.columns[name] for name in ("rows", "separator") if name in self.columns}
         for name, value in own.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "columns", {name: value for name, value in self.columns.items() if name not in own})
+        _check(self)
 
     def all_columns(self) -> dict[str, str]:
         """All that was said of the columns, as it is given."""
@@ -186,6 +190,9 @@ class RunConfig:
     """Whose examples are asked; none: validation, else test."""
     limit: int | None = None
     """At most so many examples, drawn by the hash of their ids."""
+    folds: int | None = None
+    """Cross-validate: so many trainings on all but a part of the one split that there is, each example asked of the model that
+    has not learned from it; one result."""
     shots: int = 0
     """Solved examples before a question, never it."""
     shots_from: Literal["fixed", "per-example"] = "fixed"
@@ -363,6 +370,7 @@ BOUNDS: Mapping[str, Bounds] = {
     **dict.fromkeys(("temperature", "warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), AMOUNT),
     **dict.fromkeys(("num_train_epochs", "learning_rate"), POSITIVE),
     **dict.fromkeys(("top_p", "mlm_probability"), SHARE), "label_smoothing_factor": Bounds(0, 1, below=True),
+    "holdout": Bounds(0, 1, above=True, below=True), "folds": Bounds(2),
 }  # fmt: skip
 """Setting → between which numbers it lies."""
 

@@ -83,6 +83,8 @@ class Cost:
     """Requests that are near each other in this order share a batch before those of like width do."""
     cut: int = 0
     """Tokens that truncation takes away."""
+    turn: int = 0
+    """Only requests of one turn share a batch, and a lower turn is answered first: another has something else loaded."""
 
     @property
     def tokens(self) -> int:

@@ -110,7 +110,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], list[str]]] = {
         ["run", "--task", "qa/sample", "--model", "tiny-bert", "--split", "dev"],
         ["no split 'dev'", "validation"],
     ),
-    "no train split": (text("dev.tsv", GOOD), [*SST2, "dev.tsv"], ["has no train split", "--train-data PATH"]),
+    "no train split": (text("dev.tsv", GOOD), [*SST2, "dev.tsv"], ["has no train split", "--holdout 0.2", "--train-data FILE"]),
     "training forbidden": (
         nothing,
         ["run", "--task", "qa/sample", "--model", "tiny-bert", "--train", "never"],

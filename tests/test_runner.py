@@ -209,7 +209,7 @@ def test_newly_initialized_are_refused(config: RunConfig, registry: Registry, mo
         run([replace(config, train="never")], registry)[0]
     with pytest.raises(InputError, match="toy has no train split") as error:
         run([config], registry)[0]
-    assert "--train-data PATH" in str(error.value)
+    assert "--train-data FILE" in str(error.value)
 
 
 def test_newly_initialized_that_were_allowed_are_shown(

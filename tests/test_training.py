@@ -120,7 +120,7 @@ def test_without_a_train_split_it_is_refused(tmp_path: Path, registry: Registry)
     data.write_text("a good film\t1\na bad film\t0\n")
     with pytest.raises(InputError, match="has no train split") as error:
         run([run_config("classification/sst2", "tiny-bert", data=str(data), output=str(tmp_path), threads=1)], registry)
-    assert "--train-data PATH" in str(error.value)
+    assert "--train-data FILE" in str(error.value)
 
 
 def _settled(config: RunConfig) -> RunConfig:

@@ -220,6 +220,7 @@ def item(kind: str, *names: str, lists: bool = False, **more: Any) -> Decorator:
 
 
 DATA = settings("data", "train_data", "columns", "skip_bad_rows")
+HOLDOUT = setting("holdout")
 TRUST = setting("trust_remote_code")
 METRICS = item("metric", "--metrics", lists=True, cls=Setting, help="Further ones, beside the task's own.")
 

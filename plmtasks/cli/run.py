@@ -6,7 +6,7 @@ import click
 
 from ..terminal import place
 from . import options
-from .options import CONFIG, DATA, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
+from .options import CONFIG, DATA, HOLDOUT, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
 from .texts import say
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     "Task and data",
     item("task", "--task", "tasks", lists=True, help="Several make a matrix."),
     DATA,
-    settings("split", "limit"),
+    HOLDOUT,
+    settings("folds", "split", "limit"),
     METRICS,
     settings("perturb", "groups", "predictions_of"),
 )

@@ -13,13 +13,13 @@ from ..errors import InputError, PlmtasksError, counted
 from ..requests import to_json
 from ..terminal import wrapped
 from . import options
-from .options import DATA, TRUST, item, section, setting, settings, source
+from .options import DATA, HOLDOUT, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
 @options.command("show", example="plmtasks show classification/sample")
 @click.argument("name")
-@section("Of a task", DATA, setting("ask", help="The kind of request; default: each that the task can be asked by."))
+@section("Of a task", DATA, HOLDOUT, setting("ask", help="The kind of request; default: each that the task can be asked by."))
 @section(
     "A prompt",
     item("model", "--model", help="Show the prompt that this model makes of the request."),
@@ -31,6 +31,7 @@ def command(
     name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, trust_remote_code: bool, **values: Any
 ) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
+    from ..data import contents, warn_of_labels
     from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
@@ -54,7 +55,11 @@ def command(
         return
     split = data.default_split()
     example = data[split][0]
-    say(f"data: {data.name}: " + ", ".join(f"{s} {len(data[s])}" for s in data.splits))
+    say(f"data: {data.name}")
+    for one in data.splits:
+        say(f"  {contents(data, one, shown.labels, shown.language)}")
+    if shown.labels:
+        warn_of_labels(data, data.splits, learned="train" if "train" in data.splits else split)
     say(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
     for wanted in [ask] if ask else shown.asks:
         request = shown.ask(example.hidden(), wanted)
@@ -67,8 +72,10 @@ def command(
 
 def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:
     """The task as its data makes it, and the data; or as it is, and why there is none."""
+    from ..evaluation import load_data
+
     try:
-        data = task.load(source(values))
+        data = load_data(task, source(values))
         bound = task.bind(data)
         data[data.default_split()]  # splits are read when they are asked for
         return bound, data, ""

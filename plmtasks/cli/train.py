@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .options import CONFIG, DATA, TRUST, item, section, settings, suite
+from .options import CONFIG, DATA, HOLDOUT, TRUST, item, section, settings, suite
 from .texts import say
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @options.command("train", example="plmtasks train --task classification/sample --model tiny-bert --output sentiment")
-@section("Task and data", item("task", "--task", "tasks", lists=True, help="Several are learned together."), DATA)
+@section("Task and data", item("task", "--task", "tasks", lists=True, help="Several are learned together."), DATA, HOLDOUT)
 @section(
     "Model",
     item("model", "--model", help="A name, hub id or folder."),

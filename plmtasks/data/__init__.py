@@ -1,6 +1,7 @@
 """Data sets: examples from the hub, from files and from a little grammar; their labels, languages and slices."""
 
 from .candidates import LETTERS, Cell, check_reading, predicted, settle, whole
+from .contents import contents, warn_of_labels
 from .dataset import (
     CONTENT,
     SPLIT_FILES,
@@ -19,6 +20,7 @@ from .dataset import (
     warn_flaws,
     write_predictions,
 )
+from .division import divide, folds, held_out, one_split
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
 from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_unknown
 from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, read_groups, texts
@@ -48,10 +50,14 @@ __all__ = [
     "check_reading",
     "class_names",
     "content_name",
+    "contents",
     "dimension",
+    "divide",
     "draw",
     "events",
+    "folds",
     "has_script",
+    "held_out",
     "holds_objects",
     "hub_dataset",
     "hub_file",
@@ -61,6 +67,7 @@ __all__ = [
     "labels_named",
     "language_name",
     "locate",
+    "one_split",
     "open_dataset",
     "predicted",
     "read_answers",
@@ -73,6 +80,7 @@ __all__ = [
     "texts_only",
     "tokens",
     "warn_flaws",
+    "warn_of_labels",
     "whole",
     "words",
     "write_predictions",

@@ -61,7 +61,7 @@ def labels_found(data: Dataset) -> list[str]:
     raises: DataError if there are fewer than two
     """
     splits = ["train"] if "train" in data.splits else data.splits
-    found = {label for split in splits for e in data[split] for label in _labels(e)} | set(data.labels())
+    found = {label for split in splits for e in data[split] for label in labels_of(e)} | set(data.labels())
     if len(found) < 2:
         raise DataError(data.name, "at least two labels", ", ".join(map(repr, found)) or "none")
     numbers = all(label.isascii() and label.isdigit() for label in found)
@@ -76,12 +76,12 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     known = set(labels)
     if not known:
         return
-    rows = [set(_labels(e)) for e in data[split]]
+    rows = [set(labels_of(e)) for e in data[split]]
     counts = Counter(label for its in rows for label in its - known)
     if not counts:
         return
     strange, where = sum(bool(its - known) for its in rows), f"{data.name}, split {split}"
-    if any(its & known for its in rows) and all(_is_spans(e.reference) for e in data[split]):
+    if any(its & known for its in rows) and all(is_spans(e.reference) for e in data[split]):
         said = f"of {len(rows)} sentences have labels that are not learned: {_listed(counts)}; they count as missed"
         warn_flaws(where, strange, said)
         return
@@ -97,16 +97,16 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-def _labels(example: Example) -> Collection[str]:
+def labels_of(example: Example) -> Collection[str]:
     reference = example.reference
     if isinstance(reference, str):
         return [reference]
-    if _is_spans(reference):
+    if is_spans(reference):
         return [span[0] for span in reference]
     return reference if isinstance(reference, list) and all(isinstance(label, str) for label in reference) else []
 
 
-def _is_spans(reference: Any) -> bool:
+def is_spans(reference: Any) -> bool:
     return isinstance(reference, list) and all(
         isinstance(s, (list, tuple)) and len(s) == 3 and isinstance(s[0], str) for s in reference
     )

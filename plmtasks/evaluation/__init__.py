@@ -1,6 +1,6 @@
 """A task and a model in, a result out."""
 
-from .job import any_form
+from .job import any_form, load_data
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
 from .session import answers, estimate, outlook, predict, run, run_apart, train
@@ -19,6 +19,7 @@ __all__ = [
     "config_of",
     "differences",
     "estimate",
+    "load_data",
     "outlook",
     "predict",
     "read_suite",

@@ -24,6 +24,9 @@ def take(
     assert config.predictions_of is not None
     if not isinstance(task, Follower):
         raise InputError(f"task {task.name!r} follows no other: it asks of no run's predictions", "leave out --predictions-of")
+    if config.source.holdout is not None:
+        said = "--holdout divides the examples of this task, and not those of the run that is followed"
+        raise InputError(said, "name its test examples as a file of their own with --data FILE")
     folder = place(config.predictions_of)
     if (folder / "config.json").exists() and not (folder / "result.json").exists():
         raise InputError(f"{folder}: the run is not finished", "run its command again: it goes on")

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import scoring
 from ..config import ModelSettings, RunConfig, Source
-from ..data import GENDER, Dataset, Groups, draw, read_groups, refuse_unknown
+from ..data import GENDER, Dataset, Groups, draw, folds, held_out, read_groups, refuse_unknown
 from ..errors import InputError, MismatchError
 from ..examples import Example, fingerprint
 from ..execution import MemoryJournal, Processes, Progress, answering
@@ -21,7 +21,9 @@ from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Rewritable, Task
 from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_split
+from . import folds as folded
 from . import followed, robustness
+from .folds import Folds
 from .robustness import Perturbed
 from .shots import Asker
 
@@ -34,8 +36,8 @@ Load = Callable[[Task, Source], Dataset]
 
 
 def load_data(task: Task, source: Source) -> Dataset:
-    """The task's data from this source, opened anew."""
-    return task.load(source)
+    """The task's data from this source, opened anew; a part of it held out, where the source says so."""
+    return held_out(task.load(source), source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +71,50 @@ class EvaluationJob(Job):
         return self.groups.sliced(self.examples, fields or None) if self.groups else self.examples
 
     @cached_property
-    def training(self) -> TrainingJob:
-        """How its model learns from the train split, before this run."""
-        return TrainingJob(
-            config=self.config, task=self.task, model=self.model, kind=self.kind, data=self.data,
-            example_request=self.example_request,
-            reported=self.split, selection=selection(self.task, self.kind, self.metrics, self.config.settings),
+    def trainings(self) -> Sequence[TrainingJob]:
+        """How its model learns from the train split, before this run; of each fold, from the others."""
+        of = selection(self.task, self.kind, self.metrics, self.config.settings)
+        sets = [self.data] if self.config.folds is None else folds(self.data, self.split, self.config.folds)
+        return [
+            TrainingJob(
+                config=self.config, task=self.task, model=self.model, kind=self.kind, data=data,
+                example_request=self.example_request, reported=self.split, selection=of,
+            ) for data in sets
+        ]  # fmt: skip
+
+    def trained(self, models: Sequence[Model]) -> "EvaluationJob":
+        """The job with what its trainings made, one model each."""
+        return replace(self, model=models[0] if self.config.folds is None else self._joined(models), learned=True)
+
+    def _joined(self, models: Sequence[Model]) -> Folds:
+        """raises: InputError if the same is asked in two folds, so that one of the models would know the answer"""
+        numbers = {e.id: number for number, one in enumerate(self.trainings) for e in one.data["test"]}
+        places: dict[str, int] = {}
+        for asked in (self.asked, *(p.asked for p in self.perturbed)):
+            for example, key in zip(asked.examples, asked.keys, strict=True):
+                if places.setdefault(key, numbers[example.id]) != numbers[example.id]:
+                    hint = "give examples that belong together one cluster with --columns cluster=COLUMN, or leave --perturb out"
+                    raise InputError(f"example {example.id!r} asks the same as one of another fold", hint)
+        facts = {
+            "name": self.data.public_name(self.split, self.config.source), "split": self.split, "examples": self.total,
+            "fingerprint": self.data.fingerprint(self.split),
+        }  # fmt: skip
+        m = self.model
+        return Folds(
+            name=m.name, family=m.family, answers=m.answers, learns_by=m.learns_by, models=models, places=places, facts=facts
         )  # fmt: skip
 
     @cached_property
     def must_learn(self) -> bool:
-        """Whether its model has to be trained before; as `training.must_learn`."""
-        return not self.learned and must_learn(self.training)
+        """Whether its model has to be trained before; as `training.must_learn`.
+
+        raises: InputError also if there are folds, and nothing is learned
+        """
+        must = not self.learned and must_learn(self.trainings[0])
+        if self.config.folds is not None and not must and not self.learned:
+            said = f"--folds trains {self.config.folds} models, and {self.model.name!r} needs no training for {self.task.name}"
+            raise InputError(said, "leave --folds out, or train it with --train always")
+        return must
 
     @cached_property
     def shots(self) -> int:
@@ -107,12 +141,12 @@ class EvaluationJob(Job):
         """The parts of the identity: all that can change an answer or a score; a seed that changes none is 0."""
         c = self.config
         settings = c.settings if self.draws else replace(c.settings, seed=0)
-        left_out = self.data.left_out(self.split)
+        more = {"left_out": self.data.left_out(self.split), "holdout": c.source.holdout, "folds": c.folds}
         return {
             "format": FORMAT, "task": self.task.config(), "ask": self.kind, "requests": identity_hash({"keys": self.asked.keys}),
             "data": {
                 "name": self.data.public_name(self.split, c.source), "split": self.split,
-                "fingerprint": fingerprint(self.examples), "total": self.total, **({"left_out": left_out} if left_out else {}),
+                "fingerprint": fingerprint(self.examples), "total": self.total, **{k: v for k, v in more.items() if v},
             },
             "model": {
                 "name": self.model.name, "family": self.model.family, "version": self.model.version, **self._weights[0],
@@ -159,6 +193,8 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     data = load(task, config.source)
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
+    if config.folds is not None:
+        folded.check(config, data)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
@@ -184,8 +220,12 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
 
     raises: InputError and its kinds, whatever cannot be learned
     """
+    if config.folds is not None:
+        raise InputError(
+            "--folds trains and asks in one: it is of `plmtasks run`", "--holdout 0.2 trains one model, and keeps a test"
+        )
     task, model, kind = resolve(config, registry)
-    data = task.load(config.source)
+    data = load_data(task, config.source)
     task = task.bind(data)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = task.ask(train_split(data, model)[0].hidden(), kind)
@@ -210,12 +250,12 @@ def knowing(task: Task, model: Model, config: RunConfig) -> Task:
     if type(task).bind is Task.bind:
         return task
     if config.source.data or config.source.train_data:
-        task = task.bind(task.load(config.source))
+        task = task.bind(load_data(task, config.source))
     task = with_learned_labels(task, model)
     if task.labels:
         return task
     try:
-        return task.bind(task.load(config.source))
+        return task.bind(load_data(task, config.source))
     except InputError:
         return task
 

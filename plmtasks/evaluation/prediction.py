@@ -16,7 +16,7 @@ from ..model import LoadedModel, Model
 from ..requests import from_json, to_json
 from ..task import Follower, Task
 from ..training import Job
-from .job import knowing, resolve
+from .job import knowing, load_data, resolve
 from .questions import own_fields
 from .shots import Asker
 from .tables import Columns, is_table
@@ -242,5 +242,5 @@ def _job(config: RunConfig, registry: Registry) -> Job:
     task, model, kind = resolve(config, registry)
     if model.from_scratch:
         raise _untrained(config, task, model, "has no weights yet")
-    data = task.load(config.source) if config.shots else Dataset(name=task.name, readers={})
+    data = load_data(task, config.source) if config.shots else Dataset(name=task.name, readers={})
     return Job(config=config, task=knowing(task, model, config), model=model, kind=kind, data=data)

@@ -8,7 +8,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from .. import training
 from ..config import RunConfig
 from ..errors import DataError, InputError, OutputError
 from ..execution import Progress, alone, environment
@@ -17,6 +16,7 @@ from ..hooks import Registry
 from ..results import Result, part
 from . import session
 from .job import prepare
+from .runner import plans
 from .suite import stored_config
 
 FILES = ("result.json", "predictions.jsonl", "statistics.npy")
@@ -132,7 +132,8 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
         now = dict(job.parts)
         if job.must_learn:  # what it will have learned is not known, but from what
             processes = replace(alone(), count=config.processes)
-            now["trained"] = training.plan([job.training], processes, Progress(quiet=True)).recipe
+            recipes = [plan.recipe for plan in plans(job, processes, Progress(quiet=True))]
+            now["trained"] = {**recipes[0], "learned": [learned for recipe in recipes for learned in recipe["learned"]]}
             then["trained"] = then["trained"].get("parts", {})
             for parts in (then, now):
                 parts["model"] = {"name": parts["model"]["name"]}

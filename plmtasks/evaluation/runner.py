@@ -1,17 +1,21 @@
 """A job in, a result out; its model is trained first where it must be."""
 
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from .. import results, training
+from ..data import contents, warn_of_labels
 from ..errors import DataError, InputError, PlmtasksError, counted
 from ..execution import Journal, Processes, Progress, answering, environment
 from ..files import lock, open_folder, read_object, sealed, write_text
+from ..model import LoadedModel, Model
 from ..requests import to_json
 from ..results import Result
+from ..training import Job
 from .job import EvaluationJob
 from .record import Outcome, write
 
@@ -56,12 +60,47 @@ def learn(job: EvaluationJob, processes: Processes, progress: Progress) -> Evalu
     environment.set_threads(job.config.settings.threads)
     of = f"{counted(len(job.examples), 'example')} of {job.data.name}, split {job.split}"
     progress.say(f"{job.task.name} on {job.model.name}: {of}, asked by {job.kind}")
+    _tell_data(job, processes, progress)
     if hint := environment.slow(job.config.settings.dtype, processes.device()):
         progress.say(hint)
     if job.must_learn:
-        model = training.ensure_trained(job.training, training.plan([job.training], processes, progress))
-        job = replace(job, model=model, learned=True)
+        job = job.trained(_train(job, processes, progress))
     return _compared_with_train(job)
+
+
+def _tell_data(job: EvaluationJob, processes: Processes, progress: Progress) -> None:
+    """What was read of the data, and what in it is probably a slip."""
+    learns = job.must_learn and job.config.folds is None
+    wanted = {"train": learns or job.config.shots or job.config.overlap, job.split: True}
+    splits = [split for split, read in wanted.items() if read and split in job.data.splits]
+    tell_data(job, splits, processes, progress, learned=job.split if job.config.folds else "train" if learns else None)
+
+
+def tell_data(job: Job, splits: Sequence[str], processes: Processes, progress: Progress, *, learned: str | None) -> None:
+    """What these splits hold, and what of their labels is probably a slip.
+
+    learned: the split that a model learns from
+    """
+    for split in splits if not progress.quiet else ():
+        progress.say(contents(job.data, split, job.task.labels, job.task.language))
+    if processes.main and job.task.labels:
+        warn_of_labels(job.data, splits, learned=learned)
+
+
+def _train(job: EvaluationJob, processes: Processes, progress: Progress) -> list[Model]:
+    """What each of its trainings makes."""
+    models = []
+    for number, plan in enumerate(plans(job, processes, progress), 1):
+        if job.config.folds is not None:
+            progress.say(f"fold {number} of {job.config.folds}:")
+        models.append(training.ensure_trained(job.trainings[number - 1], plan))
+    return models
+
+
+def plans(job: EvaluationJob, processes: Processes, progress: Progress) -> Iterator[training.Training]:
+    """The trainings of a job that must learn, each with its processes' names to itself."""
+    for number, one in enumerate(job.trainings):
+        yield training.plan([one], processes.within(f"fold-{number}") if number else processes, progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +116,11 @@ class Outlook:
 def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Outlook:
     """What such a run in such processes would find; files are hashed, no model is loaded. As `session.outlook`."""
     if job.must_learn:
-        model = training.trained_before(job.training, training.plan([job.training], processes, Progress(quiet=True)))
-        if model is None:
+        planned = zip(job.trainings, plans(job, processes, Progress(quiet=True)), strict=True)
+        models = [model for one, plan in planned if (model := training.trained_before(one, plan)) is not None]
+        if len(models) < len(job.trainings):
             return Outlook(result=None, learns=True)
-        job = replace(job, model=model, learned=True)
+        job = job.trained(models)
     job = _compared_with_train(job)
     begun = _begun_with(job) if any_threads else None
     return Outlook(result=results.stored(_folder(job if begun is None else _with_threads(job, begun))), learns=False)
@@ -115,8 +155,8 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
     raises: InputError if the user wants it and there is no train split
     """
     if job.config.overlap and "train" not in job.data.splits:
-        raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data PATH")
-    wanted = job.config.overlap or job.config.shots > 0 or job.learned
+        raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data FILE")
+    wanted = job.config.overlap or job.config.shots > 0 or (job.learned and job.config.folds is None)
     return job if wanted == job.config.overlap else replace(job, config=replace(job.config, overlap=wanted))
 
 
@@ -149,3 +189,13 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
             **environment.peaks(device),
         }  # fmt: skip
         write(job, folder, Outcome(plan, answers, loaded, device, measured))
+        _tell_cut(job, plan, loaded, progress)
+
+
+def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, progress: Progress) -> None:
+    """How many of the examples were longer than the model takes, and what became of them."""
+    limit = f" ({loaded.limited})" if loaded.limited else ""
+    for keys, became in ((plan.cut, "cut"), (plan.skipped, "skipped, and no score counts them")):
+        if count := sum(key in keys for key in job.asked.keys):
+            of = f"{count:,} of {counted(len(job.examples), 'example')}"
+            progress.say(f"{of} were longer than the model takes{limit}, and were {became}")

@@ -40,7 +40,8 @@ class Asker:
                 f"task {self.task.name!r} can be asked by: {', '.join(self.task.asks)} (--ask KIND)",
             )
         if "train" not in self.data.splits:
-            raise InputError(f"{self.data.name} has no train split to take shots from", "name one with --train-data PATH")
+            hint = "name one with --train-data FILE, or divide the data with --holdout 0.2"
+            raise InputError(f"{self.data.name} has no train split to take shots from", hint)
         if self.count > len(self.data["train"]):
             raise InputError(
                 f"{self.count} shots were asked for, the train split has {counted(len(self.data['train']), 'example')}"

@@ -16,7 +16,7 @@ from ..hooks import Registry, blame, load_registry
 from ..requests import from_json, to_json
 from ..task import Task
 from . import blocks, runner
-from .job import EvaluationJob, prepare, prepare_training
+from .job import EvaluationJob, load_data, prepare, prepare_training
 from .prediction import PredictConfig
 
 
@@ -86,7 +86,10 @@ class Train(Work):
         configs = [settled(c, processes.within(f"task-{number}"), registry) for number, c in enumerate(self.configs)]
         environment.set_threads(configs[0].settings.threads)
         jobs = [prepare_training(c, registry) for c in configs]
-        training.train(training.plan(jobs, processes, _progress(self.configs[0], processes)), Path(self.folder))
+        progress = _progress(self.configs[0], processes)
+        for job in jobs:
+            runner.tell_data(job, ["train"], processes, progress, learned="train")
+        training.train(training.plan(jobs, processes, progress), Path(self.folder))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,7 @@ class _Opened:
         for *key, data in self._held:
             if key == [task, source]:
                 return data
-        self._held.append((task, source, task.load(source)))
+        self._held.append((task, source, load_data(task, source)))
         return self._held[-1][-1]
 
 

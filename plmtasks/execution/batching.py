@@ -14,18 +14,18 @@ def cut_batches(keys: Sequence[str], costs: Sequence[Cost], batch_tokens: int) -
     the number of processes. A batch holds at most `batch_tokens` tokens, padding and all; a request over the budget has
     a batch of its own.
     """
-    order = sorted(range(len(keys)), key=lambda i: (costs[i].group, costs[i].near, -costs[i].width, keys[i]))
+    order = sorted(range(len(keys)), key=lambda i: (costs[i].turn, costs[i].group, costs[i].near, -costs[i].width, keys[i]))
     batches: list[list[int]] = []
     held = Held()
     for i in order:
-        grown = held.grown(costs[i])
-        if batches and costs[batches[-1][0]].group == costs[i].group and grown.tokens <= batch_tokens:
+        grown, last = held.grown(costs[i]), costs[batches[-1][0]] if batches else None
+        if last and (last.turn, last.group) == (costs[i].turn, costs[i].group) and grown.tokens <= batch_tokens:
             batches[-1].append(i)
             held = grown
         else:
             batches.append([i])
             held = Held().grown(costs[i])
-    return sorted(batches, key=lambda b: (-padded_tokens([costs[i] for i in b]), keys[b[0]]))
+    return sorted(batches, key=lambda b: (costs[b[0]].turn, -padded_tokens([costs[i] for i in b]), keys[b[0]]))
 
 
 class Held(NamedTuple):

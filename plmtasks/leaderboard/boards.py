@@ -83,6 +83,7 @@ class Row:
             f"scored by {origin(self.record)}": "origin" in self.record,
             "untrained head": self.record["protocol"]["newly_initialized"],
             **dict.fromkeys(self._seen_before(), True),
+            f"{100 * data.get('holdout', 0):g} % held out of one split": "holdout" in data,
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["total"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
@@ -109,6 +110,8 @@ class Row:
         """What the training saw of the split that is reported; one of another data set may have the same name."""
         data = self.record["data"]
         for trained in self.record["protocol"]["trained_on"]:
+            if "folds" in trained:
+                continue  # no model was asked what it had learned from
             same = (trained["task"], trained.get("name", data["name"])) == (self.record["task"]["name"], data["name"])
             if trained.get("fingerprint") == data["fingerprint"]:
                 yield "trained on these examples"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Source
-from ..data import refuse_unknown, warn_flaws
+from ..data import held_out, refuse_unknown, warn_flaws
 from ..errors import DataError, InputError, MetricError
 from ..examples import Example, Prediction
 from ..hooks import Registry, owner
@@ -89,7 +89,7 @@ def score_file(registry: Registry, name: str, source: Source, given: Submission)
     raises: DataError for predictions that cannot be read or are missing
     """
     task, path = registry.task(name, own_data=source.data is not None), given.path
-    data = task.load(source)
+    data = held_out(task.load(source), source)
     task = task.bind(data)
     metrics = bound_metrics(task, given.metrics, registry)
     split = given.split or data.default_split()

@@ -4,7 +4,7 @@ from .checkpoint import ensure_trained, train, trained_before
 from .cost import Estimate, estimate
 from .job import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from .publication import check_name, publish
-from .recipe import plan, resolve
+from .recipe import Training, plan, resolve
 from .record import came_to, learned, without_seed, write_record
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Job",
     "Scorer",
     "Selection",
+    "Training",
     "TrainingJob",
     "came_to",
     "check_name",

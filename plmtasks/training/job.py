@@ -62,9 +62,12 @@ def train_split(data: Dataset, model: Model) -> Sequence[Example]:
     raises: InputError if there is no train split
     """
     if "train" not in data.splits:
+        one = len(data.splits) == 1
         raise InputError(
             f"{data.name} has no train split, and {model.name!r} must learn first",
-            "name one with --train-data PATH, or a model that is trained already",
+            *["--holdout 0.2 learns from four fifths of it, and is tested on the rest"] * one,
+            *["--folds 5 learns five times, so that every example is a test once (plmtasks run)"] * one,
+            "or name a train split with --train-data FILE, or a model that is trained already",
         )
     return data["train"]
 

@@ -46,6 +46,7 @@ def came_to(
         how = f"{shots}-shot" if shots else "zero-shot"
     else:
         how = "trained elsewhere"
+    how += f", {record['folds']}-fold" if record and "folds" in record else ""
     trained = {"trained_on": learned(record), "training": without_seed(record)} if record else {}
     return {"how": how, "trained_on": [], **trained}
 

@@ -12,7 +12,7 @@ from plmtasks import results
 from plmtasks.config import RunConfig, Source
 from plmtasks.data import Dataset
 from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError
-from plmtasks.evaluation import Suite, outlook, run_apart
+from plmtasks.evaluation import Suite, load_data, outlook, run_apart
 from plmtasks.execution import started_by_launcher
 from plmtasks.files import dump, open_folder, read_object, write_text
 from plmtasks.hooks import Registry
@@ -146,7 +146,7 @@ class _Look:
 
     def _opened(self, task: Task, source: Source) -> Dataset:
         if self._data is None or self._source != (task.name, source):
-            self._data, self._source = task.load(source), (task.name, source)
+            self._data, self._source = load_data(task, source), (task.name, source)
         return self._data
 
 
