@@ -11,6 +11,7 @@ from plmtasks.config import Generation, ModelSettings
 from plmtasks.data import content_name
 from plmtasks.errors import DataError, PlmtasksError, counted
 from plmtasks.results import Result
+from plmtasks.scoring import SUBMITTED
 from plmtasks.statistics import Spread, spread
 from plmtasks.store import IDENTITY_DIGITS, origin, predictions_of, reasons, terms
 
@@ -90,7 +91,7 @@ class Row:
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
             predictions_of(self.record): "predictions_of" in self.record["protocol"],
-            dtype: dtype != "float32",
+            dtype: dtype != "float32" and self.record["protocol"]["how"] != SUBMITTED,
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,

@@ -5,10 +5,14 @@ from .asked import Asked
 from .breakdown import brief
 from .metrics import bound_metrics, main_score, proportions, shared_clusters
 from .overlap import find
-from .scores import Scored, Submission, score, score_file
+from .scores import Judged, Scored, Submission, judge, read_submission, score, score_file
+from .submitted import SUBMITTED, Card, predictions_hash, read_card, write_run
 
 __all__ = [
+    "SUBMITTED",
     "Asked",
+    "Card",
+    "Judged",
     "Scored",
     "Submission",
     "bound_metrics",
@@ -16,10 +20,15 @@ __all__ = [
     "brief",
     "calibration",
     "find",
+    "judge",
     "main_score",
     "overlap",
+    "predictions_hash",
     "proportions",
+    "read_card",
+    "read_submission",
     "score",
     "score_file",
     "shared_clusters",
+    "write_run",
 ]
