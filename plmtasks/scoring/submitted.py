@@ -150,10 +150,9 @@ def _config(judged: Judged, name: str, card: Card) -> dict[str, Any]:
     given = judged.given
     submission = {"predictions": str(given.path), **({"na_prob": given.na_prob} if given.na_prob is not None else {})}
     words = {"card": {"fields": dict(card.fields), "text": card.text}} if card.fields or card.text else {}
-    return {
-        "task": judged.task.name, "model": name, "source": to_json(judged.source), "split": given.split,
-        "metrics": list(given.metrics), "submission": {**submission, **words},
-    }  # fmt: skip
+    source = {key: value for key, value in to_json(judged.source).items() if value}
+    asked = {"split": given.split, "metrics": list(given.metrics)} if given.metrics else {"split": given.split}
+    return {"task": judged.task.name, "model": name, "source": source, **asked, "submission": {**submission, **words}}
 
 
 def _write(judged: Judged, folder: Path, parts: Mapping[str, Any]) -> None:
@@ -167,7 +166,7 @@ def _write(judged: Judged, folder: Path, parts: Mapping[str, Any]) -> None:
         write_bytes(folder / name, content)
     versions = {name: found for name in ("plmtasks", "numpy") if (found := environment.version(name))}
     finished = datetime.now(UTC).isoformat(timespec="seconds")
-    write_text(folder / "environment.json", sealed({"examples": len(examples), "finished": finished, "versions": versions}))
+    write_text(folder / "environment.json", sealed({"finished": finished, "versions": versions}))
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     write_text(folder / "result.json", sealed({**_record(judged, parts), "files": hashes}))
 
