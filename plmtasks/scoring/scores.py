@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,11 @@ class Judged:
     examples: Sequence[Example]
     predictions: Mapping[str, Prediction]
     """One for each example."""
-    scored: Scored
+
+    @cached_property
+    def scored(self) -> Scored:
+        """raises: MetricError"""
+        return score(self.metrics, self.examples, self.predictions)
 
 
 def score_file(registry: Registry, name: str, source: Source, given: Submission) -> Scored:
@@ -102,7 +107,7 @@ def score_file(registry: Registry, name: str, source: Source, given: Submission)
 
 
 def judge(registry: Registry, name: str, source: Source, given: Submission) -> Judged:
-    """A file of predictions, read and scored.
+    """A file of predictions, read and ready to be scored.
 
     source: the references
 
@@ -117,10 +122,9 @@ def judge(registry: Registry, name: str, source: Source, given: Submission) -> J
     split = given.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     examples = data[split]
-    predictions = read_submission(task, examples, given)
     return Judged(
         given=given, source=source, task=task, metrics=metrics, data=data, split=split, examples=examples,
-        predictions=predictions, scored=score(metrics, examples, predictions),
+        predictions=read_submission(task, examples, given),
     )  # fmt: skip
 
 

@@ -78,7 +78,8 @@ def read_card(path: Path) -> Card:
     except Exception as e:  # YAML's own errors, and whatever the card's checks raise
         said = "front matter of YAML between two lines of ---, then text"
         raise DataError(str(path), said, f"{type(e).__name__}: {summary_of(e)}") from e
-    return Card(fields=_plain(card.data.to_dict()), text=card.text.strip())
+    fields = card.data.to_dict()  # type: ignore[no-untyped-call]
+    return Card(fields=_plain(fields), text=card.text.strip())
 
 
 def _plain(value: Any) -> Any:

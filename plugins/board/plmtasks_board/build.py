@@ -2,13 +2,14 @@
 
 import inspect
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plmtasks import store
-from plmtasks.errors import InputError, PlmtasksError
+from plmtasks.errors import DataWarning, InputError, PlmtasksError
 from plmtasks.files import open_folder, sealed, write_text
 from plmtasks.formats import Written
 from plmtasks.hooks import Registry
@@ -43,7 +44,10 @@ def build(board: Board, registry: Registry, output: Path) -> Built:
     for key in board.entries:
         board.write_questions(key, registry)
     found, left_out = list[tuple[Result, str | None]](), list[str]()
-    for one in check(board, registry):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # scoring reads the same files, and says it
+        checked = list(check(board, registry))
+    for one in checked:
         submission, why = one.submission, one.why
         if submission is not None and not why:
             result, why = _scored(board, submission, registry)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def submit(board: Board, registry: Registry, name: str, task: str, files: tuple[
     here = replace(made.given(board), path=predictions, na_prob=None if unsure is None else str(unsure))
     read_submission(*board.questions(key, registry), here)
     others = [one.submission for one in check(board, registry) if one.submission is not None and not one.why]
-    if why := _over_limit(board, made, others):
+    if why := _against_rules(board, made, others):
         raise InputError(f"{name}: {why}")
     contents = {made.predictions: predictions.read_bytes(), CARD: card.read_bytes()}
     contents |= {NA_PROB: unsure.read_bytes()} if unsure is not None else {}
@@ -104,7 +105,7 @@ def submit(board: Board, registry: Registry, name: str, task: str, files: tuple[
 
 def check(board: Board, registry: Registry) -> Iterator[Checked]:
     """All that was submitted, the earliest first, and why one does not count; what cannot be read comes first."""
-    read, earlier = [], list[Submission]()
+    read, earlier, questions = [], list[Submission](), cache(lambda key: board.questions(key, registry))
     for folder in sorted(path for path in board.root.glob("submissions/*/*") if path.is_dir()):
         try:
             read.append(_read(board, folder))
@@ -113,8 +114,8 @@ def check(board: Board, registry: Registry) -> Iterator[Checked]:
     for one in sorted(read, key=lambda one: (one.submitted, str(one.folder))):
         try:
             _check_card(board, one.card)
-            read_submission(*board.questions(one.task, registry), one.given(board))
-            why = _over_limit(board, one, earlier)
+            read_submission(*questions(one.task), one.given(board))
+            why = _against_rules(board, one, earlier)
         except PlmtasksError as e:
             why = _sentence(e)
         yield Checked(folder=one.folder, submission=one, why=why)
@@ -181,10 +182,14 @@ def _submitter(card: Card) -> str:
     return str(card.fields.get(REQUIRED) or "").strip()
 
 
-def _over_limit(board: Board, one: Submission, earlier: Sequence[Submission]) -> str:
-    """The rule on how many submissions there may be, if it is broken."""
+def _against_rules(board: Board, one: Submission, earlier: Sequence[Submission]) -> str:
+    """The rule that it breaks: whose name it is, and how many submissions there may be; empty if it breaks none."""
     most, days = board.rules.submissions, board.rules.days
     who = one.submitter.casefold()
+    if owner := next(
+        (other.submitter for other in earlier if other.name == one.name and other.submitter.casefold() != who), None
+    ):
+        return f"the name {one.name} is taken by {owner}: choose another"
     recent = [
         other for other in earlier
         if (other.submitter.casefold(), other.task) == (who, one.task) and one.submitted - other.submitted < timedelta(days=days)
