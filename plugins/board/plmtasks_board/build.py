@@ -78,7 +78,7 @@ def _altered(run: store.Run, registry: Registry, *, deep: bool) -> str:
     """What of a run is not what was written."""
     wrong = [finding.what for finding in store.verify(run, registry, deep=deep) if finding.state == "altered"]
     again = "delete the folder, and it is scored again" if deep else "plmtasks results verify tells more"
-    return f"altered since it was written ({', '.join(wrong)}); {again}" if wrong else ""
+    return f"altered since it was written ({', '.join(wrong[:2])}{', …' * (len(wrong) > 2)}); {again}" if wrong else ""
 
 
 def _others(board: Board) -> Iterator[store.Run]:

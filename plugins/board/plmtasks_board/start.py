@@ -118,7 +118,7 @@ def _values(board: Board, registry: Registry) -> dict[str, str]:
         "first": first,
         "task": tasks[first].name,
         "tasks": "\n".join(listed),
-        "fields": "\n".join(f"{name}: …" for name in dict.fromkeys((REQUIRED, *rules.fields))),
+        "fields": "\n".join(f"    {name}: …" for name in dict.fromkeys((REQUIRED, *rules.fields))),
         "limit": limit if rules.submissions else "as many submissions as you like",
         "install": " ".join(name.replace(" ", "==") for name in dict.fromkeys(needed)),
     }

@@ -86,7 +86,7 @@ def submit(board: Board, registry: Registry, name: str, task: str, files: tuple[
     _check_card(board, read_card(card))
     here = replace(made.given(board), path=predictions, na_prob=None if unsure is None else str(unsure))
     read_submission(*board.questions(key, registry), here)
-    others = [one.submission for one in check(board, registry) if one.submission is not None and not one.why]
+    others = [one.submission for one in _all(board) if one.submission is not None]
     if why := _against_rules(board, made, others):
         raise InputError(f"{name}: {why}")
     contents = {made.predictions: predictions.read_bytes(), CARD: card.read_bytes()}
@@ -105,12 +105,10 @@ def submit(board: Board, registry: Registry, name: str, task: str, files: tuple[
 
 def check(board: Board, registry: Registry) -> Iterator[Checked]:
     """All that was submitted, the earliest first, and why one does not count; what cannot be read comes first."""
-    read, earlier, questions = [], list[Submission](), cache(lambda key: board.questions(key, registry))
-    for folder in sorted(path for path in board.root.glob("submissions/*/*") if path.is_dir()):
-        try:
-            read.append(_read(board, folder))
-        except PlmtasksError as e:
-            yield Checked(folder=folder, submission=None, why=_sentence(e))
+    earlier, questions = list[Submission](), cache(lambda key: board.questions(key, registry))
+    found = list(_all(board))
+    yield from (one for one in found if one.why)
+    read = [one.submission for one in found if one.submission is not None]
     for one in sorted(read, key=lambda one: (one.submitted, str(one.folder))):
         try:
             _check_card(board, one.card)
@@ -121,6 +119,15 @@ def check(board: Board, registry: Registry) -> Iterator[Checked]:
         yield Checked(folder=one.folder, submission=one, why=why)
         if not why:
             earlier.append(one)
+
+
+def _all(board: Board) -> Iterator[Checked]:
+    """All that was submitted, and why one cannot be read; predictions, cards and rules are not looked at."""
+    for folder in sorted(path for path in board.root.glob("submissions/*/*") if path.is_dir()):
+        try:
+            yield Checked(folder=folder, submission=_read(board, folder))
+        except PlmtasksError as e:
+            yield Checked(folder=folder, submission=None, why=_sentence(e))
 
 
 def _sentence(error: PlmtasksError) -> str:
@@ -145,7 +152,7 @@ def _read(board: Board, folder: Path) -> Submission:
         raise DataError(str(path), "the text that was sealed", "another: it was altered after it was submitted")
     if (folder.parent.name, folder.name) != (record["name"], record["task"]) or record["task"] not in board.entries:
         raise DataError(
-            str(path), f"a submission of {folder.parent.name} to {folder.name}", f"{record['name']}: {record['task']}"
+            str(path), f"a submission of {folder.parent.name} to {folder.name}", f"{record['name']} to {record['task']}"
         )
     _check_files(folder, record)
     try:
