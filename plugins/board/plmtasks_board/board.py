@@ -140,8 +140,16 @@ class Board:
         return self.root / "questions" / f"{key}.task.json"
 
 
-def read_board(root: Path) -> Board:
-    """raises: InputError if there is no board; DataError with file and line for what `board.toml` may not say"""
+OURS = ("questions", "submissions", "results", "hidden", "site", ".board", ".board/results")
+"""What is read and written in a board's folder, and may not be a link that leads out of it."""
+
+
+def read_board(root: Path, registry: Registry) -> Board:
+    """A board, which a stranger may have made.
+
+    raises: InputError if there is none, or it names what is not installed or runs other code; DataError with file and line for
+        what `board.toml` may not say, and for what leads out of the folder
+    """
     file = read_toml(root / FILE, f"plmtasks board init {root} --task T --data PATH makes a board")
     said = file.table(_Said, file.content)
     if not said.tasks:
@@ -151,4 +159,15 @@ def read_board(root: Path) -> Board:
         if key != safe_name(key):
             raise DataError(file.where("tasks", key), "a name of letters, digits, dots, hyphens and low lines", repr(key))
         entries[key] = file.table(Entry, table, "tasks", key)
+        where = file.where("tasks", key)
+        if not entries[key].task.endswith(".toml"):
+            registry.named("task", entries[key].task, where)
+        for metric in entries[key].metrics:
+            registry.named("metric", metric, where)
+        for path in (entries[key].data or "", entries[key].task):
+            outside = not (root / path).resolve().is_relative_to(root.resolve())
+            if outside and not path.startswith("hf://"):
+                raise DataError(file.where("tasks", key), "data and tasks within the board's folder", repr(path))
+    if link := next((root / name for name in OURS if (root / name).is_symlink()), None):
+        raise DataError(str(link), "a folder", "a link")
     return Board(root=root, title=said.title, rules=said.rules, entries=entries)

@@ -30,7 +30,8 @@ def _opened(folder: Path, trusting: bool | None) -> "tuple[Board, Registry]":
 
     from .board import read_board
 
-    return read_board(folder), load_registry(trusting=bool(trusting))
+    registry = load_registry(trusting=bool(trusting))
+    return read_board(folder, registry), registry
 
 
 @command.command("init", cls=options.Command)

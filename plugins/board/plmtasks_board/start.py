@@ -53,7 +53,7 @@ def start(root: Path, new: Start | None, registry: Registry) -> tuple[Board, lis
         _copy(root, new)
         write_text(path, text)
         written.append(path)
-    board = read_board(root)
+    board = read_board(root, registry)
     for key in board.entries:
         if board.has_references(key) and board.write_questions(key, registry):
             written.append(root / "questions" / f"{key}.jsonl")
