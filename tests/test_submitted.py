@@ -3,7 +3,8 @@
 import csv
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from click.testing import CliRunner
 
 from plmtasks.cli.score import command
 from plmtasks.config import Source, run_config
-from plmtasks.data import read_predictions
+from plmtasks.data import Dataset, read_predictions
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import run
 from plmtasks.evaluation.reproduction import Moved, config_of
-from plmtasks.examples import Example
+from plmtasks.examples import Example, Prediction
 from plmtasks.files import sealed
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.leaderboard import make_boards, render
@@ -115,6 +116,32 @@ def test_what_is_altered_is_found(registry: Registry, tmp_path: Path, name: str,
     changed = text.replace(old, new, 1)
     path.write_text(changed if name.endswith(".jsonl") else sealed(json.loads(changed)))
     assert what in altered(result.folder, registry)
+
+
+class Wrong(toy.ToyAccuracy):
+    """Comes before the metric that ranks, by its name."""
+
+    name = "a_wrong"
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Any:
+        rows = super().statistics(predictions, examples)
+        rows[::3, 0] = 1
+        return rows
+
+
+def test_slices_are_verified_by_the_metric_that_ranks(registry: Registry, tmp_path: Path, monkeypatch: Any) -> None:
+    examples = [
+        Example(id=f"n{i}", inputs={"text": f"x {i}"}, reference=toy.LABELS[i % 2], slices=(f"half={i % 2}",)) for i in range(40)
+    ]
+    data = Dataset(name="toy", published=True, readers={"test": lambda: examples})
+    monkeypatch.setattr(toy.ToyTask, "load", lambda self, source: data)
+    more = replace(registry, items={**registry.items, "metric": {**registry.items["metric"], "a_wrong": Wrong()}})
+    path = file(tmp_path / "p.jsonl", {e.id: toy.LABELS[i % 4 == 1] for i, e in enumerate(examples)})
+    judged = judge(more, "toy/even", Source(), Submission(path=path, metrics=("a_wrong",)))
+    result = write_run(judged, "a", tmp_path / "r").result
+    assert result.record["primary_metric"][0] == "toy_accuracy"
+    assert result.record["groups"]["half"]["gap"] == 50.0
+    assert altered(result.folder, more) == set()
 
 
 def test_a_missing_prediction_is_refused_and_nothing_is_written(registry: Registry, tmp_path: Path) -> None:

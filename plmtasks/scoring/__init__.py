@@ -3,7 +3,7 @@
 from . import breakdown, calibration, overlap
 from .asked import Asked
 from .breakdown import brief
-from .metrics import bound_metrics, main_score, proportions, shared_clusters
+from .metrics import bound_metrics, led_by, main_score, proportions, shared_clusters
 from .overlap import find
 from .scores import Judged, Scored, Submission, judge, read_submission, score, score_file
 from .submitted import SUBMITTED, Card, predictions_hash, read_card, write_run
@@ -21,6 +21,7 @@ __all__ = [
     "calibration",
     "find",
     "judge",
+    "led_by",
     "main_score",
     "overlap",
     "predictions_hash",

@@ -250,8 +250,14 @@ class _Written:
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """raises: InputError"""
-        return [comparison.metric_of(self.result, name, self.registry) for name in self.result.record["scores"]]
+        """The one that ranks first, as it was in the run.
+
+        raises: InputError
+        """
+        main, score = self.result.record["primary_metric"]
+        names = sorted(self.result.record["scores"], key=lambda name: (name != main, name))
+        first, *others = [comparison.metric_of(self.result, name, self.registry) for name in names]
+        return [scoring.led_by(first, score), *others]
 
     @cached_property
     def given(self) -> Mapping[str, Prediction]:
