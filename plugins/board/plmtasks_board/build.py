@@ -67,10 +67,11 @@ def _scored(board: Board, one: Submission, registry: Registry) -> tuple[Result |
     """The submission's run, or why there is none."""
     try:
         judged = judge(registry, board.task(one.task), board.source(one.task), one.given(board))
-        result = write_run(judged, one.name, board.store, one.card).result
+        written = write_run(judged, one.name, board.store, one.card)
     except PlmtasksError as e:
         return None, "; ".join([e.message, *e.hints])
-    why = _altered(store.Run(folder=result.folder, result=result), registry, deep=True)
+    result = written.result
+    why = _altered(store.Run(folder=result.folder, result=result), registry, deep=True) if written.there else ""
     return (None, f"{result.folder}: {why}") if why else (result, "")
 
 
