@@ -176,7 +176,9 @@ def test_a_card_s_fields_and_words(tmp_path: Path, text: str, fields: Mapping[st
     assert read_card(tmp_path / "card.md") == Card(fields=fields, text=words)
 
 
-@pytest.mark.parametrize("text", ["---\na: [\n---\n", "---\n!!python/object/apply:os.getcwd []\n---\n", "---\n- a\n---\n"])
+@pytest.mark.parametrize(
+    "text", ["---\na: [\n---\n", "---\n!!python/object/apply:os.getcwd []\n---\n", "---\n- a\n---\n", "---\na: b\n"]
+)
 def test_a_card_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "card.md").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"card\.md: expected front matter of YAML between two lines of ---"):

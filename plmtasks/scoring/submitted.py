@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,6 +43,10 @@ UNKNOWN: Mapping[str, Any] = {
 """The settings of a run that nobody here made."""
 
 
+FRONT_MATTER = re.compile(r"\s*---[\r\n]+.*?[\r\n]+---(\r\n|\n|$)", re.DOTALL)
+"""What the hub takes for a card's fields; of another beginning it would only log that there are none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What submitters say of their system: Markdown, with fields in front of it."""
@@ -69,6 +74,9 @@ def read_card(path: Path) -> Card:
     content = content.removeprefix("\ufeff")
     if not content.lstrip().startswith("---"):
         return Card(text=content.strip())
+    said = "front matter of YAML between two lines of ---, then text"
+    if not FRONT_MATTER.match(content):
+        raise DataError(str(path), said, "no second such line")
     try:
         from huggingface_hub import ModelCard
     except ImportError as e:
@@ -76,7 +84,6 @@ def read_card(path: Path) -> Card:
     try:
         card = ModelCard(content, ignore_metadata_errors=True)
     except Exception as e:  # YAML's own errors, and whatever the card's checks raise
-        said = "front matter of YAML between two lines of ---, then text"
         raise DataError(str(path), said, f"{type(e).__name__}: {summary_of(e)}") from e
     fields = card.data.to_dict()  # type: ignore[no-untyped-call]
     return Card(fields=_plain(fields), text=card.text.strip())

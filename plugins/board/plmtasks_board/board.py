@@ -9,7 +9,7 @@ from typing import Any
 from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError, did_you_mean
 from plmtasks.examples import Example
-from plmtasks.files import dump, open_folder, read_json_lines, read_object, read_toml, safe_name, write_text
+from plmtasks.files import check, dump, open_folder, read_json_lines, read_object, read_toml, safe_name, write_text
 from plmtasks.hooks import Registry
 from plmtasks.task import Task, as_run
 
@@ -113,8 +113,10 @@ class Board:
         asked, facts = self._asked(key), self._facts(key)
         if not asked.exists():
             raise InputError(f"{asked}: no such file", f"plmtasks board init {self.root} writes it, where the data are at hand")
-        rows = [row for _, row in read_json_lines(asked)]
-        examples = [Example(id=str(row["id"]), inputs={k: v for k, v in row.items() if k != "id"}) for row in rows]
+        examples = []
+        for where, row in read_json_lines(asked):
+            check(where, row, {"id": str})
+            examples.append(Example(id=row["id"], inputs={k: v for k, v in row.items() if k != "id"}))
         return as_run(named, read_object(facts)) if facts.exists() else named, examples
 
     def write_questions(self, key: str, registry: Registry) -> bool:
