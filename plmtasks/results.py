@@ -55,7 +55,10 @@ ENVIRONMENT = {
 """What `environment.json` holds, as far as others read it."""
 
 CONFIG = {
-    "config?": {"settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {}},
+    "config?": {
+        "settings?": {"threads?": (int, _NONE)}, "source?": {}, "training?": {},
+        "submission?": {"card?": {"fields": {}, "text": str}},
+    },
     "identity?": {
         "task?": {"name?": str, "version?": int}, "model?": {"name?": str, "version?": int}, "ask?": str, "data?": {},
         "settings?": {"threads?": (int, _NONE)}, "metrics?": {}, "predictions_of?": {}, "format?": int, "trained?": (dict, _NONE),

@@ -81,7 +81,7 @@ class Task(ABC):
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
         """Somebody else's predictions, id → prediction, in the formats that the task's field uses.
 
-        By default JSON lines with "id" and "prediction", or one prediction a line in the order of the examples.
+        By default JSON lines or a table with "id" and "prediction", or one prediction a line in the order of the examples.
 
         raises: DataError with file and line
         """

@@ -225,7 +225,7 @@ def prepare(root: Path, *, heavy: bool) -> None:
     for name in LIGHT + HEAVY * heavy:
         importlib.import_module(name)
     # what is imported once is not imported a thousand times
-    for package in ("plmtasks", "plmtasks_sweep", *(p.module for p in load_registry().plugins)):
+    for package in ("plmtasks", "plmtasks_board", "plmtasks_sweep", *(p.module for p in load_registry().plugins)):
         for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not found.name.endswith("__main__") and ".templates." not in found.name:
                 importlib.import_module(found.name)

@@ -15,7 +15,7 @@ from typing import Any
 from ..config import Source
 from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from ..examples import Example, Prediction, fingerprint
-from ..files import Layout, bad_rows_aside, laid_out, read_json_lines, read_lines, read_records
+from ..files import Layout, bad_rows_aside, kind_of, laid_out, parse, read_json_lines, read_lines, read_records
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -273,11 +273,11 @@ def draw(examples: Sequence[Example], limit: int | None) -> tuple[Example, ...]:
 
 
 def holds_objects(path: Path, lines: Sequence[str]) -> bool:
-    """Whether a file of predictions is one of JSON lines: its name says so, or its first line is an object with an id.
+    """Whether a file of predictions has rows with ids: a table with a column of that name, or JSON lines.
 
-    A text may begin with a brace, too.
+    It has JSON lines if its name says so, or if its first line is an object with an id. A text may begin with a brace, too.
     """
-    if path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")):
+    if _is_table(path, lines) or path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")):
         return True
     first = next((line for line in lines if line.strip()), "")
     try:
@@ -287,15 +287,28 @@ def holds_objects(path: Path, lines: Sequence[str]) -> bool:
     return isinstance(row, dict) and "id" in row
 
 
+TABLES = (".csv", ".tsv")
+
+
+def _is_table(path: Path, lines: Sequence[str]) -> bool:
+    """Whether it is a table whose first line names the columns "id" and "prediction"."""
+    if kind_of(path) not in TABLES:
+        return False
+    cells = re.split(r"[,;\t|]", next((line for line in lines if line.strip() and not line.startswith("sep=")), ""))
+    return {"id", "prediction"} <= {cell.strip(' "') for cell in cells}
+
+
 def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Prediction]:
-    """id → prediction, from JSON lines with "id" and "prediction", or one prediction a line in the examples' order.
+    """id → prediction, from JSON lines or a table with "id" and "prediction", or one prediction a line in the examples' order.
+
+    Where every prediction of a table is a list in JSON, they are lists.
 
     raises: DataError with the line
     """
     lines = read_lines(path)
     if holds_objects(path, lines):
         found: dict[str, Prediction] = {}
-        for where, row in read_json_lines(path):
+        for where, row in _table_rows(path) if _is_table(path, lines) else read_json_lines(path):
             if missing := next((name for name in ("id", "prediction") if name not in row and "skipped" not in row), None):
                 raise DataError(where, f"a key {missing!r}", ", ".join(row))
             id_ = str(row["id"])
@@ -311,8 +324,21 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
             found[id_] = Prediction(value=value, scores=scores)
         return found
     if len(lines) != len(examples):
-        raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
+        ways = ["or a table whose first line names the columns id and prediction"] if kind_of(path) in TABLES else []
+        raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}", *ways)
     return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+
+
+def _table_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """(where, row) with the columns "id" and "prediction" of a table; others are not read."""
+    rows = [(where, {"id": row["id"], "prediction": row["prediction"]}) for where, row in read_records(path)]
+    try:
+        lists = [parse(where, row["prediction"]) for where, row in rows]
+    except DataError:
+        return rows
+    if not all(isinstance(value, list) for value in lists):
+        return rows
+    return [(where, {**row, "prediction": value}) for (where, row), value in zip(rows, lists, strict=True)]
 
 
 def texts_only(path: Path, predictions: Mapping[str, Prediction], what: str = "a prediction") -> Mapping[str, Prediction]:

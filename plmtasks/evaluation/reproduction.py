@@ -14,6 +14,7 @@ from ..execution import Progress, alone, environment
 from ..files import as_text, check, dump
 from ..hooks import Registry
 from ..results import Result, part
+from ..scoring import SUBMITTED
 from . import session
 from .job import prepare
 from .runner import plans
@@ -107,6 +108,9 @@ def _stored(result: Result) -> Mapping[str, Any]:
         check(str(result.folder / "config.json"), stored, {"config": {}, "identity": {"task": {}, "model": {}}})
     except DataError as e:
         raise DataError(e.where, e.expected, e.found, "a run is repeated from its whole folder") from e
+    if stored["identity"].get("ask") == SUBMITTED:
+        hint = "plmtasks results verify --deep scores its predictions again"
+        raise InputError(f"{result.folder} has somebody else's predictions: there is no run to repeat", hint)
     return stored
 
 

@@ -2,15 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Generation, ModelSettings
 from plmtasks.data import content_name
 from plmtasks.errors import DataError, PlmtasksError, counted
-from plmtasks.results import Result
+from plmtasks.files import CHECKSUM
+from plmtasks.results import Result, run_folder
+from plmtasks.scoring import SUBMITTED
 from plmtasks.statistics import Spread, spread
 from plmtasks.store import IDENTITY_DIGITS, origin, predictions_of, reasons, terms
 
@@ -39,6 +42,8 @@ class Row:
     """The ranks that the data leave open, from the tests of all pairs; None: no tests were made."""
     tier: int | None = None
     """1 for the best and all that cannot be told from it, and so on; None: no tests were made."""
+    copies: Sequence[Result] = ()
+    """The same runs in other folders: from another person's results."""
     twin: bool = False
     """Another row has the same identity and other scores: the same run on another class of machine."""
     details: Sequence[str] = ()
@@ -79,7 +84,8 @@ class Row:
         data, dtype = self.record["data"], str(self.record["settings"]["dtype"] or "data type not told")
         limit = f" ({data['too_long']})" if "too_long" in data else ""
         marks = {
-            "altered since it was written": any(result.altered for result in self.results),
+            "altered since it was written": any(result.altered for result in (*self.results, *self.copies)),
+            f"the same run in {' and in '.join(self.sources)}": len(self.sources) > 1,
             f"scored by {origin(self.record)}": "origin" in self.record,
             "untrained head": self.record["protocol"]["newly_initialized"],
             **dict.fromkeys(self._seen_before(), True),
@@ -91,7 +97,7 @@ class Row:
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
             predictions_of(self.record): "predictions_of" in self.record["protocol"],
-            dtype: dtype != "float32",
+            dtype: dtype != "float32" and self.record["protocol"]["how"] != SUBMITTED,
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,
@@ -132,6 +138,11 @@ class Row:
         """Of all its seeds."""
         return [self.result, *self.others]
 
+    @cached_property
+    def sources(self) -> Sequence[str]:
+        """The results that have it, where several have the same run; none where it is in one folder alone."""
+        return list(dict.fromkeys(_source(result) for result in (*self.results, *self.copies))) if self.copies else []
+
     def score(self, name: ScoreName) -> Mapping[str, Any]:
         """Value, ends and unit; an empty score where this run has none of that name.
 
@@ -147,6 +158,12 @@ class Row:
         """How far a score moves from seed to seed; None where there is only one seed, or a score is not defined."""
         values = [_score(result, name)["value"] for result in self.results]
         return spread(values) if self.others and None not in values else None
+
+
+def _source(result: Result) -> str:
+    """The folder of results that a run is in."""
+    folder, within = result.folder, len(run_folder("", result.task, result.model, result.identity).parts)
+    return str(folder.parents[within - 1]) if len(folder.parents) >= within else str(folder)
 
 
 def _score(result: Result, name: ScoreName) -> Mapping[str, Any]:
@@ -201,20 +218,21 @@ class Board:
 def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -> list[Board]:
     """A table for each task, and one more for each other set of examples or way of scoring; by name of the task.
 
-    The same result in two folders counts once; runs that differ in their seed alone share a row.
+    The same result in two folders counts once, and its row tells both; runs that differ in their seed alone share a row.
 
     registry: whose metrics make ranks and tiers of the statistics that lie beside the results; None: no tests are made
 
     raises: DataError for a result that lacks what its schema demands
     """
     tasks: dict[str, dict[str, list[Result]]] = {}
-    seen: dict[str, list[Mapping[str, Any]]] = {}
+    seen: dict[str, list[list[Result]]] = {}
     for result in results:
         try:
             known = seen.setdefault(result.identity, [])
-            if result.record in known:
+            if (same := next((group for group in known if _same(result, group[0])), None)) is not None:
+                same.append(result)
                 continue
-            known.append(result.record)
+            known.append([result])
             common = json.dumps(terms(result.record), sort_keys=True)
             row = Row(result)
             _ = row.marks, row.protocol, row.examples, row.recipe, _details(row)
@@ -223,19 +241,31 @@ def make_boards(results: Sequence[Result], registry: "Registry | None" = None) -
                 str(result.folder / "result.json"), "a result as result.schema.json describes it", f"{type(e).__name__}: {e}"
             ) from e
         tasks.setdefault(result.task, {}).setdefault(common, []).append(result)
-    twins = {identity for identity, records in seen.items() if len(records) > 1}
+    copies = _copies(group for known in seen.values() for group in known)
+    twins = {identity for identity, known in seen.items() if len(known) > 1}
     boards = []
     for _, groups in sorted(tasks.items()):
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].record["data"]["examples"], item[0]))
         first = ordered[0][1][0]
         for common, group in ordered:
             apart = None if common == ordered[0][0] else "; ".join(reasons(first, group[0]))
-            board = tested(Board(_ranked(_of_seeds(group, twins)), apart), registry)
+            board = tested(Board(_ranked(_of_seeds(group, twins, copies)), apart), registry)
             boards.append(replace(board, rows=_told_apart(board.rows)))
     return boards
 
 
-def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
+def _same(one: Result, another: Result) -> bool:
+    """Whether two runs are one: all that is told of them but the hashes of their files, which the last bits of a sum change."""
+    a, b = ({k: v for k, v in result.record.items() if k not in ("files", CHECKSUM)} for result in (one, another))
+    return a == b
+
+
+def _copies(groups: Iterable[Sequence[Result]]) -> dict[Path, list[Result]]:
+    """The same runs in other folders, by the folder of the one that is shown."""
+    return {first.folder: [r for r in others if r.folder != first.folder] for first, *others in groups}
+
+
+def _of_seeds(results: Sequence[Result], twins: set[str], copies: Mapping[Path, Sequence[Result]]) -> list[Row]:
     """A row for each run, or for the runs that differ in their seed alone."""
     groups: dict[Any, list[Result]] = {}
     times: Counter[tuple[str, int]] = Counter()
@@ -246,7 +276,10 @@ def _of_seeds(results: Sequence[Result], twins: set[str]) -> list[Row]:
             key = row.recipe, times[row.recipe, row.seed]
             times[row.recipe, row.seed] += 1
         groups.setdefault(key, []).append(row.result)
-    return [Row(first, others, twin=first.identity in twins) for first, *others in groups.values()]
+    return [
+        Row(group[0], group[1:], twin=group[0].identity in twins, copies=[copy for one in group for copy in copies[one.folder]])
+        for group in groups.values()
+    ]
 
 
 def tested(board: Board, registry: "Registry | None") -> Board:

@@ -59,7 +59,7 @@ def costs(row: Row) -> Costs:
         seconds=None if None in took else sum(seconds for _, seconds in measured) / len(took),
         memory=max(peaks) or None,
         # of earlier versions nobody knows what was before
-        bound=any(e.get("worked_before", True) for e, peak in zip(known, peaks, strict=True) if peak == max(peaks)),
+        bound=any(e.get("worked_before", True) for e, peak in zip(known, peaks, strict=True) if peak == max(peaks) > 0),
     )  # fmt: skip
 
 

@@ -3,12 +3,16 @@
 from . import breakdown, calibration, overlap
 from .asked import Asked
 from .breakdown import brief
-from .metrics import bound_metrics, main_score, proportions, shared_clusters
+from .metrics import bound_metrics, led_by, main_score, proportions, shared_clusters
 from .overlap import find
-from .scores import Scored, Submission, score, score_file
+from .scores import Judged, Scored, Submission, judge, read_submission, score, score_file
+from .submitted import SUBMITTED, Card, predictions_hash, read_card, write_run
 
 __all__ = [
+    "SUBMITTED",
     "Asked",
+    "Card",
+    "Judged",
     "Scored",
     "Submission",
     "bound_metrics",
@@ -16,10 +20,16 @@ __all__ = [
     "brief",
     "calibration",
     "find",
+    "judge",
+    "led_by",
     "main_score",
     "overlap",
+    "predictions_hash",
     "proportions",
+    "read_card",
+    "read_submission",
     "score",
     "score_file",
     "shared_clusters",
+    "write_run",
 ]

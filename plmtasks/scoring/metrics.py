@@ -23,9 +23,14 @@ def bound_metrics(task: Task, more: Sequence[str], registry: Registry) -> list[M
     if first is None:
         known = ", ".join(name for metric in metrics for name in metric.scores())
         raise InputError(f"{task.name}: none of its metrics gives its main score {task.main!r}", f"they give: {known}")
-    led = copy(first)
-    object.__setattr__(led, "main", task.main)  # a metric may be frozen; the copy is nobody else's yet
-    return [led, *(metric for metric in metrics if metric is not first)]
+    return [led_by(first, task.main), *(metric for metric in metrics if metric is not first)]
+
+
+def led_by(metric: Metric, score: str) -> Metric:
+    """The metric, which ranks by this score of it."""
+    led = copy(metric)
+    object.__setattr__(led, "main", score)  # a metric may be frozen; the copy is nobody else's yet
+    return led
 
 
 def main_score(metric: Metric) -> str:

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import Source
-from ..data import held_out, refuse_unknown, warn_flaws
+from ..data import Dataset, held_out, refuse_unknown, warn_flaws
 from ..errors import DataError, InputError, MetricError
 from ..examples import Example, Prediction
 from ..hooks import Registry, owner
@@ -79,8 +80,34 @@ class Submission:
     """Further ones beside the task's own."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A file of predictions with the references that they were scored against."""
+
+    given: Submission
+    source: Source
+    """Of the references."""
+    task: Task
+    metrics: Sequence[Metric]
+    data: Dataset
+    split: str
+    examples: Sequence[Example]
+    predictions: Mapping[str, Prediction]
+    """One for each example."""
+
+    @cached_property
+    def scored(self) -> Scored:
+        """raises: MetricError"""
+        return score(self.metrics, self.examples, self.predictions)
+
+
 def score_file(registry: Registry, name: str, source: Source, given: Submission) -> Scored:
-    """Scores of a file of predictions.
+    """Scores of a file of predictions; as `judge`."""
+    return judge(registry, name, source, given).scored
+
+
+def judge(registry: Registry, name: str, source: Source, given: Submission) -> Judged:
+    """A file of predictions, read and ready to be scored.
 
     source: the references
 
@@ -88,13 +115,25 @@ def score_file(registry: Registry, name: str, source: Source, given: Submission)
 
     raises: DataError for predictions that cannot be read or are missing
     """
-    task, path = registry.task(name, own_data=source.data is not None), given.path
+    task = registry.task(name, own_data=source.data is not None)
     data = held_out(task.load(source), source)
     task = task.bind(data)
     metrics = bound_metrics(task, given.metrics, registry)
     split = given.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     examples = data[split]
+    return Judged(
+        given=given, source=source, task=task, metrics=metrics, data=data, split=split, examples=examples,
+        predictions=read_submission(task, examples, given),
+    )  # fmt: skip
+
+
+def read_submission(task: Task, examples: Sequence[Example], given: Submission) -> dict[str, Prediction]:
+    """The predictions of a file for these examples; their references are not looked at.
+
+    raises: DataError for predictions that cannot be read or are missing
+    """
+    path = given.path
     predictions = dict(task.read_predictions(path, examples))
     missing = [e.id for e in examples if e.id not in predictions]
     if missing:
@@ -105,8 +144,8 @@ def score_file(registry: Registry, name: str, source: Source, given: Submission)
     one = "prediction is of no example, and does not count"
     warn_flaws(str(path), strange, "predictions are of no example, and do not count", one)
     if given.na_prob is not None:
-        predictions = _with_no_answer(task, examples, predictions, given.na_prob)
-    return score(metrics, examples, predictions)
+        return _with_no_answer(task, examples, predictions, given.na_prob)
+    return {e.id: predictions[e.id] for e in examples}
 
 
 def _with_no_answer(

@@ -90,4 +90,6 @@ def _indented(name: str, value: Any, depth: int) -> list[str]:
     if isinstance(value, dict) and value:
         inner = [line for key, part in value.items() for line in _indented(key, part, depth + 1)]
         return [f"{'  ' * depth}{name}:", *inner]
+    if isinstance(value, str) and "\n" in value:
+        return [f"{'  ' * depth}{name}:", *(f"{'  ' * (depth + 1)}{line}".rstrip() for line in value.splitlines())]
     return [f"{'  ' * depth}{name}: {as_text(value)}"]

@@ -51,9 +51,8 @@ def verify(run: Run, registry: Registry, *, deep: bool = False) -> Iterator[Find
         yield from _tried("result.json", check, "what its schema describes")
     yield from _tried("the journal's checksums", made.journal, JOURNAL)
     again: dict[str, Callable[[str], Iterator[Finding]]] = {
-        "examples in predictions.jsonl": made.examples_asked, "questions of these examples": made.questions,
-        "predictions from the journal": made.predicted, "statistics.npy from the predictions": made.counted,
-        "scores and intervals from the predictions": made.scored,
+        "examples in predictions.jsonl": made.examples_asked, **made.answered,
+        "statistics.npy from the predictions": made.counted, "scores and intervals from the predictions": made.scored,
     }  # fmt: skip
     for what, look in again.items() if run.result and deep else ():
         yield from _tried(what, partial(look, what))
@@ -134,7 +133,10 @@ class _Written:
         yield _same("metrics that gave scores", sorted(parts["metrics"]), sorted(record["scores"]))
         followed = (told.get("predictions_of") for told in (parts, record["protocol"]))
         yield _same("the run whose predictions are taken", *followed)
-        if "origin" not in record:
+        if parts["ask"] == scoring.SUBMITTED:
+            told = {key: value for key, value in record["protocol"].items() if value}
+            yield _same("how the model came to the task", {"how": scoring.SUBMITTED}, told)
+        elif "origin" not in record:
             yield from self._protocol(record["protocol"], parts)
 
     def _protocol(self, told: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[Finding]:
@@ -220,6 +222,17 @@ class _Written:
     def examples_asked(self, what: str) -> Iterator[Finding]:
         yield _same(what, self.parts["data"]["fingerprint"], fingerprint(self.examples))
 
+    @property
+    def answered(self) -> Mapping[str, Callable[[str], Iterator[Finding]]]:
+        """What says that the predictions are those of the run: a model's answers, or the identity of a submission."""
+        if self.parts.get("ask") == scoring.SUBMITTED:
+            return {"predictions of the identity": self.submitted}
+        return {"questions of these examples": self.questions, "predictions from the journal": self.predicted}
+
+    def submitted(self, what: str) -> Iterator[Finding]:
+        lines = [(line["id"], line["prediction"], line["scores"]) for line in self.lines]
+        yield _same(what, self.parts["predictions"], scoring.predictions_hash(lines))
+
     def questions(self, what: str) -> Iterator[Finding]:
         yield _same(what, self.parts["requests"], identity_hash({"keys": self.asked.keys}))
 
@@ -237,8 +250,14 @@ class _Written:
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """raises: InputError"""
-        return [comparison.metric_of(self.result, name, self.registry) for name in self.result.record["scores"]]
+        """The one that ranks first, as it was in the run.
+
+        raises: InputError
+        """
+        main, score = self.result.record["primary_metric"]
+        names = sorted(self.result.record["scores"], key=lambda name: (name != main, name))
+        first, *others = [comparison.metric_of(self.result, name, self.registry) for name in names]
+        return [scoring.led_by(first, score), *others]
 
     @cached_property
     def given(self) -> Mapping[str, Prediction]:

@@ -16,13 +16,17 @@ ELSEWHERE = ("split", "output", "checkpoints", "processes", "retry_oom", "yes", 
 
 
 def command(result: Result) -> str | None:
-    """`plmtasks run` with all that was not as it is by default, automatic choices among it; None where config.json is not there.
+    """`plmtasks run` with all that was not as it is by default, automatic choices among it, or `plmtasks score` of a submission.
 
+    None where config.json is not there.
     A model that was trained before has to be at hand under its name.
     """
     told = result.config().get("config")
     if told is None:
         return None
+    if (given := told.get("submission")) is not None:
+        words = ["--task", result.task, "--predictions", str(given.get("predictions")), "--name", result.model]
+        return shlex.join(["plmtasks", "score", *words, "--split", result.record["data"]["split"]])
     config: RunConfig = from_json(RunConfig, told)
     words = ["--task", result.task, "--model", config.model, "--split", result.record["data"]["split"]]
     return shlex.join(["plmtasks", "run", *words, *_words(_changed(config))])

@@ -64,7 +64,7 @@ class TextPredictions(HubTask):
     """A task whose predictions are words or texts."""
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """A text a line, or JSON lines with "id" and "prediction".
+        """A text a line, or JSON lines or a table with "id" and "prediction".
 
         raises: DataError
         """

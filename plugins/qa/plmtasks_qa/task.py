@@ -184,7 +184,8 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
         return None
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """SQuAD's `{id: answer}` JSON, CoQA's and QuAC's forms, or what every task reads: JSON lines, or an answer a line.
+        """SQuAD's `{id: answer}` JSON, CoQA's and QuAC's forms, or what every task reads: JSON lines or a table with "id"
+        and "prediction", or an answer a line.
 
         raises: DataError
         """

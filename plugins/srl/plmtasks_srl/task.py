@@ -149,7 +149,8 @@ class SpanTask(Rewritable, HubTask):
         return show(spans_of(prediction.value), example.inputs["words"])
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """JSON lines with "id" and "prediction", a list of [label, start, end]; or columns, in a format of the references.
+        """JSON lines or a table with "id" and "prediction", a list of [label, start, end]; or columns, in a format of the
+        references.
 
         raises: DataError
         """

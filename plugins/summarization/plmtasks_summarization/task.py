@@ -81,7 +81,7 @@ class Summarization(Rewritable, HubTask):
         return COLUMNS.get(field, (field,))
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """A summary a line, JSON lines, or a folder with a file an example, named by its id.
+        """A summary a line, JSON lines, a table with "id" and "prediction", or a folder with a file an example, named by its id.
 
         In a file with a summary a line, <q> and <n> are line feeds.
 

@@ -9,7 +9,7 @@ from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, language_name, open_dataset, texts_only
 from plmtasks.errors import DataError, InputError, counted
 from plmtasks.examples import Example, Prediction
-from plmtasks.files import parse, read_lines
+from plmtasks.files import kind_of, parse, read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Dependent, HubTask, Rewritable
 
@@ -85,13 +85,13 @@ class Translation(Rewritable, Dependent, HubTask):
         return (*COLUMN_NAMES.get(field, (field,)), *([self.source] if field == "source" else []))
 
     def read_predictions(self, path: Path, examples: Sequence[Example]) -> Mapping[str, Prediction]:
-        """A translation a line in the order of the examples (an empty line is an empty translation), or JSON lines with "id"
-        and "prediction"; plain or gzip.
+        """A translation a line in the order of the examples (an empty line is an empty translation), or JSON lines or a table
+        with "id" and "prediction"; plain or gzip.
 
         raises: DataError with the line
         """
         lines = read_lines(path)
-        if lines and _is_record(lines[0]):
+        if lines and (_is_record(lines[0]) or kind_of(path) in (".csv", ".tsv")):
             return texts_only(path, super().read_predictions(path, examples), "a translation")
         if len(lines) != len(examples):
             raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")

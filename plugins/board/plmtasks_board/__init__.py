@@ -1,0 +1,1 @@
+"""Leaderboards for plmtasks that others submit predictions to."""

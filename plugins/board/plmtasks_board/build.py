@@ -1,0 +1,121 @@
+"""From submissions to pages: scored, verified, and published without what is hidden."""
+
+import inspect
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plmtasks import store
+from plmtasks.errors import DataWarning, InputError, PlmtasksError
+from plmtasks.files import open_folder, sealed, write_text
+from plmtasks.formats import Written
+from plmtasks.hooks import Registry
+from plmtasks.results import Result, read_result
+from plmtasks.scoring import SUBMITTED, judge, write_run
+
+from .board import Board
+from .submissions import Submission, check
+
+EXAMPLES = ("predictions.jsonl",)
+"""The files of a run with texts, references and predictions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a build did."""
+
+    site: Written
+    results: Sequence[Result]
+    """What is shown."""
+    left_out: Sequence[str]
+    """A sentence for each that is not."""
+
+
+def build(board: Board, registry: Registry, output: Path) -> Built:
+    """Scores what was submitted, verifies every run, and writes the pages of those that are what was written.
+
+    The owner's own runs in `results/` are shown too.
+
+    raises: InputError if there is nothing to show; DataError; OutputError
+    """
+    for key in board.entries:
+        board.write_questions(key, registry)
+    found, left_out = list[tuple[Result, str | None]](), list[str]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # scoring reads the same files, and says it
+        checked = list(check(board, registry))
+    for one in checked:
+        submission, why = one.submission, one.why
+        if submission is not None and not why:
+            result, why = _scored(board, submission, registry)
+            found += [(result, submission.task)] if result is not None else []
+        left_out += [f"{one.folder}: {why}"] if why else []
+    for run in _others(board):
+        why = _altered(run, registry, deep=False)
+        found += [(run.result, None)] if run.result is not None and not why else []
+        left_out += [f"{run.folder}: {why}"] if why else []
+    if not found:
+        raise InputError(f"{board.root}: nothing that can be shown was submitted", *left_out)
+    results = _published(board, found)
+    return Built(site=_write(board, results, output, registry), results=results, left_out=left_out)
+
+
+def _scored(board: Board, one: Submission, registry: Registry) -> tuple[Result | None, str]:
+    """The submission's run, or why there is none."""
+    try:
+        judged = judge(registry, board.task(one.task), board.source(one.task), one.given(board))
+        written = write_run(judged, one.name, board.store, one.card)
+    except PlmtasksError as e:
+        return None, "; ".join([e.message, *e.hints])
+    result = written.result
+    why = _altered(store.Run(folder=result.folder, result=result), registry, deep=True) if written.there else ""
+    return (None, f"{result.folder}: {why}") if why else (result, "")
+
+
+def _altered(run: store.Run, registry: Registry, *, deep: bool) -> str:
+    """What of a run is not what was written."""
+    wrong = [finding.what for finding in store.verify(run, registry, deep=deep) if finding.state == "altered"]
+    again = "delete the folder, and it is scored again" if deep else "plmtasks results verify tells more"
+    return f"altered since it was written ({', '.join(wrong[:2])}{', …' * (len(wrong) > 2)}); {again}" if wrong else ""
+
+
+def _others(board: Board) -> Iterator[store.Run]:
+    """The finished runs that nobody submitted."""
+    for run in store.find(board.store) if board.store.exists() else ():
+        if run.damage or (run.result is not None and run.result.record["model"]["ask"] != SUBMITTED):
+            yield run
+
+
+def _published(board: Board, found: Sequence[tuple[Result, str | None]]) -> list[Result]:
+    """Copies of the runs as everybody may see them: nothing of where things lie here, and of hidden tasks no example.
+
+    found: each run with the board's name of its task; None: nobody submitted it
+    """
+    shutil.rmtree(board.shown, ignore_errors=True)
+    made = []
+    for result, key in found:
+        hidden = board.entries[key].hidden if key is not None else any(entry.hidden for entry in board.entries.values())
+        folder = board.shown / result.folder.relative_to(board.store)
+        open_folder(folder)
+        for name in ("result.json", "environment.json", "statistics.npy", *(() if hidden else EXAMPLES)):
+            if (result.folder / name).is_file():
+                shutil.copy2(result.folder / name, folder / name)
+        said = result.config()
+        shown: dict[str, Any] = {"source": {"data": key}} if key is not None else {}
+        if "submission" in (asked := said.get("config", {})):
+            shown["submission"] = {name: asked["submission"][name] for name in ("card",) if name in asked["submission"]}
+        write_text(folder / "config.json", sealed({"config": shown, "identity": said.get("identity", {})}))
+        shutil.copystat(result.folder / "config.json", folder / "config.json")
+        made.append(read_result(folder))
+    return made
+
+
+def _write(board: Board, results: Sequence[Result], output: Path, registry: Registry) -> Written:
+    """The pages. Where every task is hidden, the writer is told so too."""
+    site = registry.format("site")
+    hidden = all(entry.hidden for entry in board.entries.values())
+    told: dict[str, Any] = {"examples": False} if hidden and "examples" in inspect.signature(site.write).parameters else {}
+    return site.write(results, output, registry, **told)

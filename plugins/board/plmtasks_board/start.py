@@ -1,0 +1,124 @@
+"""A new board: its file, a page for those who submit, and a workflow for a public code host."""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+
+from plmtasks.errors import InputError
+from plmtasks.files import open_folder, safe_name, write_text
+from plmtasks.hooks import Registry
+
+from .board import FILE, Board, read_board
+from .submissions import REQUIRED
+
+BARE = re.compile("[A-Za-z0-9_-]+")
+"""A key that TOML takes without quotes."""
+
+HERE = Path(__file__).parent / "templates"
+
+FILES = {"README.md": "README.md", ".gitignore": "gitignore", ".github/workflows/board.yml": "board.yml"}
+"""Where each lies in a board → its template."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a new board is to have."""
+
+    task: str
+    data: str | None = None
+    """With the references: copied into `hidden/`, unless it is on the hub."""
+    split: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+
+
+def start(root: Path, new: Start | None, registry: Registry) -> tuple[Board, list[Path]]:
+    """Makes a board, or writes what one lacks and brings its questions up to date. Returns it, and what was written.
+
+    new: None: it has a `board.toml`
+
+    raises: InputError if the board is there, or there is none; DataError; OutputError
+    """
+    path, written = root / FILE, []
+    if new is not None:
+        if path.exists():
+            raise InputError(f"{path} is there", "write further tasks into it, and then: plmtasks board init " + str(root))
+        text = _file(root, new, registry)
+        open_folder(root)
+        _copy(root, new)
+        write_text(path, text)
+        written.append(path)
+    board = read_board(root, registry)
+    for key in board.entries:
+        if board.has_references(key) and board.write_questions(key, registry):
+            written.append(root / "questions" / f"{key}.jsonl")
+    values = _values(board, registry)
+    for name, template in FILES.items():
+        if not (root / name).exists():
+            open_folder((root / name).parent)
+            write_text(root / name, Template((HERE / template).read_text(encoding="utf-8")).substitute(values))
+            written.append(root / name)
+    return board, written
+
+
+def _file(root: Path, new: Start, registry: Registry) -> str:
+    """The text of `board.toml`, once the task and its data are found to be there."""
+    from plmtasks.config import Source
+
+    task = registry.task(new.task)
+    data = task.load(Source(data=new.data, columns=new.columns))
+    split = new.split or data.default_split()
+    _ = data[split]
+    where = _where(new)
+    lines = {"task": new.task, **({} if where is None else {"data": where}), "split": split}
+    said = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in lines.items()]
+    if new.columns:
+        pairs = (f"{json.dumps(k, ensure_ascii=False)} = {json.dumps(v, ensure_ascii=False)}" for k, v in new.columns.items())
+        said.append(f"columns = {{ {', '.join(pairs)} }}")
+    key = safe_name(task.name.rpartition("/")[2] or task.name)
+    title = json.dumps(new.title or f"Leaderboard of {task.name}", ensure_ascii=False)
+    text = (HERE / FILE).read_text(encoding="utf-8")
+    return Template(text).substitute(
+        title=title, key=key if BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False), task="\n".join(said)
+    )
+
+
+def _where(new: Start) -> str | None:
+    """The data's path within the board."""
+    return new.data if new.data is None or new.data.startswith("hf://") else f"hidden/{Path(new.data).name}"
+
+
+def _copy(root: Path, new: Start) -> None:
+    where = _where(new)
+    if new.data is None or where is None or where.startswith("hf://"):
+        return
+    open_folder(root / "hidden")
+    if Path(new.data).is_dir():
+        shutil.copytree(new.data, root / where, dirs_exist_ok=True)
+    else:
+        shutil.copy(new.data, root / where)
+
+
+def _values(board: Board, registry: Registry) -> dict[str, str]:
+    """What the templates name."""
+    tasks = {key: registry.task(board.task(key)) for key in board.entries}
+    owners = [registry.owners.get(("task", task.name)) for task in tasks.values()]
+    rules = board.rules
+    limit = f"at most {rules.submissions} submissions of one submitter to a task within {rules.days} days"
+    first = next(iter(board.entries))
+    listed = (f"- `{key}`: {task.name}, {task.description}; questions in `questions/{key}.jsonl`" for key, task in tasks.items())
+    needed = [f"plmtasks-board {version('plmtasks-board')}", *(owner.distribution for owner in owners if owner)]
+    return {
+        "title": board.title,
+        "first": first,
+        "task": tasks[first].name,
+        "tasks": "\n".join(listed),
+        "fields": "\n".join(f"    {name}: …" for name in dict.fromkeys((REQUIRED, *rules.fields))),
+        "limit": limit if rules.submissions else "as many submissions as you like",
+        "install": " ".join(name.replace(" ", "==") for name in dict.fromkeys(needed)),
+    }
