@@ -15,6 +15,7 @@ from .comparison import (
     task_of,
     terms,
 )
+from .mistakes import Confusion, Judged, Mistakes, mistakes, texts
 from .runs import Run, delete, find, merge, waste
 from .verification import Finding, verify
 
@@ -22,7 +23,10 @@ __all__ = [
     "IDENTITY_DIGITS",
     "Changed",
     "Comparison",
+    "Confusion",
     "Finding",
+    "Judged",
+    "Mistakes",
     "Run",
     "columns",
     "compare",
@@ -31,12 +35,14 @@ __all__ = [
     "listing",
     "merge",
     "metric_of",
+    "mistakes",
     "origin",
     "predictions_of",
     "reasons",
     "rows",
     "task_of",
     "terms",
+    "texts",
     "verify",
     "waste",
 ]
