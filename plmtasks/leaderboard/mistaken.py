@@ -69,8 +69,8 @@ def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
     inputs = list(dict.fromkeys(name for one in found for name in one.inputs))
     rows = [
         {
-            "id": one.id, "expected": one.reference, "predicted": one.prediction, "score": one.score, "confidence": one.confidence,
-            "missed": list(one.missed), "invented": list(one.invented), "slices": ", ".join(one.slices),
+            "id": one.id, "expected": one.reference, "predicted": one.prediction, "score": one.score,
+            "confidence": one.confidence, "missed": list(one.missed), "invented": list(one.invented), "slices": ", ".join(one.slices),
             **{f"inputs.{name}": one.inputs.get(name) for name in inputs},
         }
         for one in found
@@ -102,8 +102,8 @@ def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
         missed = sum(label in _names(one.missed) for one in found)
         invented = sum(label in _names(one.invented) for one in found)
         lines.append(
-            f"{len(found)} of {len(made.wrong)} wrong examples have to do with {label}: missed in {missed}, predicted in place of "
-            f"what is right in {invented}"
+            f"{len(found)} of {len(made.wrong)} wrong examples have to do with {label}: missed in {missed}, "
+            f"predicted in place of what is right in {invented}"
         )
     if made.why:
         lines.append(f"wrong is what is not the reference: {made.why}")

@@ -1,11 +1,12 @@
 """What a person wants to know of one run first, in a screen's length."""
 
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plmtasks.errors import PlmtasksError
+from plmtasks.errors import DataError, PlmtasksError
 from plmtasks.files import here
 from plmtasks.results import Result, read_results
 from plmtasks.store import mistakes, reasons
@@ -17,6 +18,8 @@ from .mistaken import NOTHING, grid
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
 
+SCORES = 4
+"""Scores that are shown."""
 WORST = 3
 """Slices that are shown."""
 NEAR = 50
@@ -28,22 +31,27 @@ def run_text(result: Result, registry: "Registry") -> str:
     [board] = make_boards([result])
     [row] = board.rows
     record, data = result.record, result.record["data"]
-    pairs = [("task", f"{result.task}, {result.data}, split {data['split']}"), ("model", _model(result))]
-    pairs += [(label(board, name), with_interval(row.score(name))) for name in shown_scores(board)]
+    names = dict.fromkeys([result.task, result.data])
+    pairs = [("task", f"{', '.join(names)}, split {data['split']}"), ("model", _model(result))]
+    pairs += [(label(board, name), with_interval(row.score(name))) for name in shown_scores(board)[:SCORES]]
     pairs.append(("examples", f"{row.examples} of {row.total}, asked by {record['model']['ask']}"))
     pairs.append(("protocol", "; ".join([row.protocol, *_trained(result)])))
     if row.marks:
         pairs.append(("marks", "; ".join(row.marks)))
     pairs += _worst(row, registry)
     lines = [grid(pairs), "files\n", f"  {result.folder}\n", "next\n"]
-    return "".join([*lines, *(f"  {line}\n" for line in _next(result))])
+    return "".join([*lines, *(f"  {line}\n" for line in _next(result)), "everything else: --all, or --format json\n"])
 
 
 def _model(result: Result) -> str:
-    took = result.environment()
+    try:
+        took = result.environment()
+    except DataError:  # the scores do not rest on it
+        took = {}
     parts = [result.model, str(result.record["model"]["family"])]
     parts += [f"{took['parameters'] / 1e6:.3g} M parameters"] if took.get("parameters") else []
-    return ", ".join(parts) + f"; {str(took['finished'])[:16].replace('T', ' ')}" * bool(took.get("finished"))
+    finished = took.get("finished") or ""
+    return ", ".join(parts) + (f"; {finished[:16].replace('T', ' ')}" if finished else "")
 
 
 def _trained(result: Result) -> Iterator[str]:
@@ -75,9 +83,11 @@ def _next(result: Result) -> list[str]:
     """Commands that can be typed as they stand."""
     folder = shlex.quote(str(result.folder))
     other = _comparable(result)
+    with_what = shlex.quote(str(other)) if other else "ANOTHER_RUN"
+    long = len(folder) + len(with_what) + 20 > shutil.get_terminal_size((160, 24)).columns
     return [
         f"plmtasks results errors {folder}",
-        f"plmtasks compare {folder} {shlex.quote(str(other)) if other else 'ANOTHER_RUN'}",
+        f"plmtasks compare {folder} " + (f"\\\n    {with_what}" if long else with_what),
         f"plmtasks reproduce {folder}",
     ]
 

@@ -15,7 +15,7 @@ from .comparison import (
     task_of,
     terms,
 )
-from .mistakes import Confusion, Judged, Mistakes, mistakes, texts
+from .mistakes import Confusion, Judged, Mistakes, Together, mistakes, texts, together
 from .runs import Run, delete, find, merge, waste
 from .verification import Finding, verify
 
@@ -28,6 +28,7 @@ __all__ = [
     "Judged",
     "Mistakes",
     "Run",
+    "Together",
     "columns",
     "compare",
     "delete",
@@ -43,6 +44,7 @@ __all__ = [
     "task_of",
     "terms",
     "texts",
+    "together",
     "verify",
     "waste",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import InputError, did_you_mean
 from ..hooks import Registry
 from ..results import Result
-from .comparison import rows
+from .comparison import Changed, Comparison, rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -206,6 +206,46 @@ def _confidence(scores: Mapping[str, Any], missed: Iterable[Any], invented: Iter
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+# ── two runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What two runs on the same examples get wrong; where one of them was confident, its most confident errors come first."""
+
+    both: Sequence[Changed]
+    first: Sequence[Changed]
+    """The first alone."""
+    second: Sequence[Changed]
+    right: int
+    """Examples on which both are right."""
+
+
+def together(made: Comparison, registry: Registry) -> Together:
+    """What both runs of a comparison get wrong, and what only one does; an example that one skipped is in neither.
+
+    raises: DataError for a run without its predictions
+    """
+    a, b = mistakes(made.first, registry), mistakes(made.second, registry)
+    pairs = {one.id: (one, other) for one, other in zip(a.judged, b.judged, strict=True)}
+
+    def told(found: Iterable[Judged], right: tuple[bool, bool]) -> list[Changed]:
+        chosen = [pairs[one.id] for one in found]
+        return [_pair(*pair) for pair in chosen if (pair[0].right, pair[1].right) == right]
+
+    return Together(
+        both=told(a.wrong, (False, False)), first=told(a.wrong, (False, True)), second=told(b.wrong, (True, False)),
+        right=sum(bool(one.right and other.right) for one, other in pairs.values()),
+    )  # fmt: skip
+
+
+def _pair(a: Judged, b: Judged) -> Changed:
+    return Changed(
+        id=a.id, inputs=a.inputs, reference=a.reference, predictions=(a.prediction, b.prediction), scores=(a.score, b.score),
+        slices=a.slices,
+    )  # fmt: skip
 
 
 # ── what is predicted ─────────────────────────────────────────────────────────────────────────────────────────────
