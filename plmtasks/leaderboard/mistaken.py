@@ -70,7 +70,8 @@ def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
     rows = [
         {
             "id": one.id, "expected": one.reference, "predicted": one.prediction, "score": one.score,
-            "confidence": one.confidence, "missed": list(one.missed), "invented": list(one.invented), "slices": ", ".join(one.slices),
+            "confidence": one.confidence, "missed": list(one.missed), "invented": list(one.invented),
+            "slices": ", ".join(one.slices),
             **{f"inputs.{name}": one.inputs.get(name) for name in inputs},
         }
         for one in found
