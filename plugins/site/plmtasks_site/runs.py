@@ -14,8 +14,8 @@ from plmtasks.store import Mistakes
 
 FILES = ("config.json", "environment.json", "predictions.jsonl", "statistics.npy")
 
-MOST_LABELS = 20
-"""Of which what was taken for what is a table; of more it is a list of pairs."""
+ROOM = 100
+"""Characters that the columns of a table of what was taken for what may take together; else it is a list of pairs."""
 
 MOST_PAIRS = 200
 """That are listed."""
@@ -108,7 +108,7 @@ def confused(made: Mistakes) -> Mapping[str, Any] | None:
             (label, *(found.counts.get(p, 0) for p in ((label, label), (label, None), (None, label)))) for label in found.labels
         ]
         return {"kind": "each", "columns": ("label", "right", "missed", "invented"), "rows": each}
-    if len(found.labels) > MOST_LABELS:
+    if sum(3 + len(label or "(none)") for label in found.columns) > ROOM:
         pairs = [(*pair, found.of_reference(pair[0])) for pair in found.confused[:MOST_PAIRS]]
         return {"kind": "pairs", "columns": ("reference", "predicted as", "times", "of"), "rows": pairs}
     rows = []

@@ -101,7 +101,7 @@ function list(state) {
   get("status").textContent = `${few} ${isWrong ? "examples" : "differing predictions"}; ${examples.length} examples in all.`;
   const count = (x, y) => examples.filter((_, i) => first[i][2] === x && second[i][2] === y).length;
   get("wrong").textContent = `Both are wrong on ${count(false, false)} examples, the first alone on ${count(false, true)}, the second alone on ${count(true, false)}; both are right on ${count(true, true)}.`;
-  plmtasks.page(found, state, (i) => item(i, better(i)));
+  plmtasks.page(found, state, (i) => item(i, better(i)), 20);
 }
 
 function item(i, better) {
@@ -110,7 +110,7 @@ function item(i, better) {
   const facts = plmtasks.make("dl");
   const add = (name, value, winner) => facts.append(plmtasks.make("dt", {}, name), plmtasks.make("dd", winner ? { class: "wins" } : {}, value));
   const score = (value) => (value === null ? "" : ` (${table.main} ${Number(value.toFixed(2))})`);
-  for (const [name, value] of Object.entries(inputs)) add(name, plmtasks.input(name, value));
+  for (const [name, value] of plmtasks.inputs(inputs)) add(name, value);
   add("reference", plmtasks.told(reference, inputs));
   add(`first: ${a.model}${score(first[i][1])}`, plmtasks.told(first[i][0], inputs), better === "a");
   add(`second: ${b.model}${score(second[i][1])}`, plmtasks.told(second[i][0], inputs), better === "b");

@@ -40,26 +40,30 @@ plmtasks.told = (value, inputs) => {
   return plmtasks.text(value);
 };
 
-// An input as a person reads it: a sentence's words as a sentence.
-plmtasks.input = (name, value) => (name === "words" && Array.isArray(value) ? value.join(" ") : plmtasks.text(value));
+// The inputs as a person reads them, name and text: a sentence's words as a sentence, the word that is asked about between stars.
+plmtasks.inputs = (inputs) => {
+  if (!Array.isArray(inputs.words)) return Object.entries(inputs).map(([name, value]) => [name, plmtasks.text(value)]);
+  const sentence = inputs.words.map((word, i) => (i === inputs.predicate ? `*${word}*` : word)).join(" ");
+  const others = Object.entries(inputs).filter(([name]) => !["words", "predicate", "number"].includes(name));
+  return [["words", sentence], ...others.map(([name, value]) => [name, plmtasks.text(value)])];
+};
 
 // The labels that a reference or a prediction has.
 plmtasks.labels = (value) => (typeof value === "string" ? [value] : Array.isArray(value) ? value.map((one) => (plmtasks.isSpan(one) ? one[0] : one)) : []);
 
-// A list of examples in pages: which of them are found, and what one looks like. Returns nothing.
-plmtasks.page = (found, state, item) => {
-  const PAGE = 20;
+// Shows those that were found, so many a page; item makes one of them.
+plmtasks.page = (found, state, item, size) => {
   const get = (id) => document.getElementById(id);
-  const pages = Math.max(1, Math.ceil(found.length / PAGE));
+  const pages = Math.max(1, Math.ceil(found.length / size));
   const page = Math.min(pages, Math.max(1, Number(state.get("page")) || 1));
-  const shown = found.slice((page - 1) * PAGE, page * PAGE);
+  const shown = found.slice((page - 1) * size, page * size);
   const turn = (to) => {
     plmtasks.go({ page: to > 1 ? to : "" });
     get("status").scrollIntoView();
   };
   get("examples").replaceChildren(...shown.map(item));
   get("pager").hidden = pages === 1;
-  get("place").textContent = `${(page - 1) * PAGE + 1}–${(page - 1) * PAGE + shown.length} of ${found.length}`;
+  get("place").textContent = `${(page - 1) * size + 1}–${(page - 1) * size + shown.length} of ${found.length}`;
   get("previous").disabled = page === 1;
   get("next").disabled = page === pages;
   get("previous").onclick = () => turn(page - 1);

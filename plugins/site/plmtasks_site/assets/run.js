@@ -3,11 +3,13 @@
 
 {
   const get = (id) => document.getElementById(id);
-  const { kind, folder, main, ...names } = get("examples-section").dataset;
+  const { kind, folder, main, higher, ...names } = get("examples-section").dataset;
   const CHOICES = ["q", "show", "reference", "prediction"];
   const LABELLED = ["label", "labels", "spans"].includes(kind);
   let rows = null;  // [id, inputs, reference, slices, prediction, score, right, confidence]
   let order = [];
+
+  const without = (spans, others) => (spans ?? []).filter((one) => !(others ?? []).some((other) => String(one) === String(other)));
 
   async function open() {
     if (rows) return;
@@ -22,8 +24,9 @@
       get("status").textContent = error.message;
       return;
     }
-    // as far as confidences are told, what is wrong comes first that was predicted most surely
-    order = rows.map((_, i) => i).sort((i, j) => (rows[j][7] ?? -1) - (rows[i][7] ?? -1) || i - j);
+    // what was predicted most surely comes first, and where nobody told how sure it was, what has the worst score
+    const worse = (i) => (rows[i][5] === null ? 0 : higher ? rows[i][5] : -rows[i][5]);
+    order = rows.map((_, i) => i).sort((i, j) => (rows[j][7] ?? -1) - (rows[i][7] ?? -1) || worse(i) - worse(j) || i - j);
     for (const [id, column] of [["reference", 2], ["prediction", 4]]) {
       const found = LABELLED ? [...new Set(rows.flatMap((row) => plmtasks.labels(row[column])))].sort() : [];
       get(id).append(...found.map((label) => new Option(label, label)));
@@ -44,21 +47,28 @@
       if (chosen.show !== "all" && right !== (chosen.show === "right")) return false;
       if (chosen.reference && !plmtasks.labels(reference).includes(chosen.reference)) return false;
       if (chosen.prediction && !plmtasks.labels(prediction).includes(chosen.prediction)) return false;
-      const texts = [id, ...Object.entries(inputs).map(([name, value]) => plmtasks.input(name, value)), plmtasks.told(reference, inputs), plmtasks.told(prediction, inputs)];
+      const texts = [id, ...plmtasks.inputs(inputs).map(([, text]) => text), plmtasks.told(reference, inputs), plmtasks.told(prediction, inputs)];
       return !wanted || texts.some((text) => text.toLowerCase().includes(wanted));
     });
     get("status").textContent = `${found.length} of ${rows.length} examples`;
-    plmtasks.page(found, state, item);
+    plmtasks.page(found, state, item, 10);
   }
 
   function item([id, inputs, reference, slices, prediction, score, right, confidence]) {
     const facts = plmtasks.make("dl");
     const add = (name, value) => facts.append(plmtasks.make("dt", {}, name), plmtasks.make("dd", {}, value));
-    for (const [name, value] of Object.entries(inputs)) add(name, plmtasks.input(name, value));
-    add("reference", plmtasks.told(reference, inputs));
-    const told = [confidence === null ? "" : `confidence ${confidence.toFixed(2)}`, score === null || kind === "label" ? "" : `${main} ${Number(score.toFixed(2))}`];
-    add(["prediction", told.filter(Boolean).join(", ")].filter(Boolean).join(": "), plmtasks.told(prediction, inputs));
-    const verdict = plmtasks.make("span", { class: "verdict" }, right === null ? "skipped" : right ? "right" : "wrong");
+    for (const [name, value] of plmtasks.inputs(inputs)) add(name, value);
+    const told = [];
+    if (confidence !== null) told.push(`confidence ${confidence.toFixed(2)}`);
+    if (score !== null && kind !== "label") told.push(`${main} ${Number(score.toFixed(2))}`);
+    if (kind === "spans" && right === false) {
+      add("missed", plmtasks.told(without(reference, prediction), inputs));
+      add("invented", plmtasks.told(without(prediction, reference), inputs));
+    } else {
+      add("reference", plmtasks.told(reference, inputs));
+      add("prediction", plmtasks.told(prediction, inputs));
+    }
+    const verdict = plmtasks.make("span", { class: "verdict" }, [right === null ? "skipped" : right ? "right" : "wrong", ...told].join(", "));
     return plmtasks.make("li", {}, plmtasks.make("h3", {}, verdict, [id, ...slices].join(" · ")), facts);
   }
 
