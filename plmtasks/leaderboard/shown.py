@@ -49,7 +49,8 @@ def _model(result: Result) -> str:
     except DataError:  # the scores do not rest on it
         took = {}
     parts = [result.model, str(result.record["model"]["family"])]
-    parts += [f"{took['parameters'] / 1e6:.3g} M parameters"] if took.get("parameters") else []
+    n = took.get("parameters") or 0
+    parts += [f"{n / 1e6:.3g} M parameters" if n >= 1e6 else f"{n:,.0f} parameters"] if n > 0 else []
     finished = took.get("finished") or ""
     return ", ".join(parts) + (f"; {finished[:16].replace('T', ' ')}" if finished else "")
 

@@ -162,6 +162,8 @@ def _best(result: Result, by: tuple[str, str]) -> float:
 
 def _scores(result: Result, registry: Registry, n: int) -> tuple[tuple[str, str] | None, Sequence[float | None], str]:
     """The score that says what is right, its value of each example, and why there is none."""
+    import numpy as np
+
     main, why = tuple(result.record["primary_metric"]), "none of its scores is counted example by example"
     named = [(m, s) for m, scores in result.record["scores"].items() for s, told in scores.items() if told["best"] is not None]
     reduced: dict[str, Mapping[str, NDArray[Any]]] = {}
@@ -169,12 +171,13 @@ def _scores(result: Result, registry: Registry, n: int) -> tuple[tuple[str, str]
         try:
             if metric not in reduced:
                 counted = rows(result, metric, registry)
-                reduced[metric] = counted.metric.reduce(counted.values)
+                with np.errstate(over="ignore", invalid="ignore"):  # a perplexity of one text may be beyond all numbers
+                    reduced[metric] = counted.metric.reduce(counted.values)
         except InputError as e:
             reduced[metric], why = {}, e.message
         values = reduced[metric].get(score)
-        if values is not None and len(values) == n and not (missing := values != values).all():
-            told = [None if none else float(v) for v, none in zip(values, missing, strict=True)]
+        if values is not None and len(values) == n and (defined := np.isfinite(values)).any():
+            told = [float(v) if there else None for v, there in zip(values, defined, strict=True)]
             return (metric, score), told, ""
     return None, [None] * n, why
 
