@@ -110,6 +110,13 @@ def test_the_most_confident_error_comes_first_and_then_the_worst(answering: Any,
     ]  # fmt: skip
 
 
+def test_of_equal_scores_what_has_most_errors_comes_first(answering: Any, registry: Registry) -> None:
+    lines = [{"reference": [["A", 0, 1]], "prediction": [["A", i, 9] for i in range(n)]} for n in (0, 3, 1)]
+    made = mistakes(told(answering(1, []), lines, ["A"], [0.0, 0.0, 0.0]), registry)
+    assert made.by is not None
+    assert [(one.id, one.errors) for one in made.wrong] == [("e1", 4), ("e2", 2), ("e0", 1)]
+
+
 def test_texts_are_wrong_by_their_score_and_right_if_they_are_a_reference(answering: Any, registry: Registry) -> None:
     lines = [
         {"reference": ["one", "two"], "prediction": "two"},
@@ -211,6 +218,14 @@ def test_what_does_not_fit_is_the_pairs_that_were_confused_most(
     assert len(shown) == 7
     monkeypatch.setenv("COLUMNS", "400")
     assert len(confusion_text(confusion, 3).splitlines()) == 4 + 20
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = [{"reference": label, "prediction": "label-02"} for label in labels[:5]]
+    confusion = mistakes(told(answering(1, []), lines, labels), registry).confusion
+    assert confusion is not None
+    shown = confusion_text(confusion, 3).splitlines()
+    assert " ".join(shown[:2]) == "a row a reference, a column a prediction; the other labels were never predicted"
+    assert shown[3].split() == ["reference", "label-02", "right"]
+    assert shown[7].split() == ["label-02", "1", "100", "%"]
 
 
 # ── the commands ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -116,7 +116,7 @@ def _order(found: Sequence[Judged]) -> str:
         return ""
     if any(one.confidence is not None for one in found):
         return ", most confident first"
-    return ", worst first" if _graded(found) else ", in the order of the data"
+    return ", worst first" if len({(one.score, one.errors) for one in found}) > 1 else ", in the order of the data"
 
 
 def _graded(found: Sequence[Judged]) -> bool:
@@ -209,11 +209,15 @@ def confusion_text(confusion: Confusion, limit: int) -> str:
     """The whole table where it fits the terminal, or so many of the pairs that were confused most often."""
     if confusion.kind == "labels":
         return _of_labels(confusion)
-    header = ["reference", *(_name(label) for label in confusion.columns), "right"]
-    lines = [[_name(row), *_counts(confusion, row), _share(confusion, row)] for row in confusion.rows]
-    if _width([header, *lines]) <= shutil.get_terminal_size((160, 24)).columns:
-        about = "; of spans those with the same ends are held against each other" if confusion.kind == "spans" else ""
-        return _folded(f"a row a reference, a column a prediction{about}") + "\n\n" + plain_table(header, lines, right=header[1:])
+    predicted = [column for column in confusion.columns if any(b == column for _, b in confusion.counts)]
+    for columns in (confusion.columns, predicted):
+        header = ["reference", *map(_name, columns), "right"]
+        lines = [[_name(row), *_counts(confusion, row, columns), _share(confusion, row)] for row in confusion.rows]
+        if _width([header, *lines]) <= shutil.get_terminal_size((160, 24)).columns:
+            about = "; of spans those with the same ends are held against each other" if confusion.kind == "spans" else ""
+            never = "; the other labels were never predicted" * (len(columns) < len(confusion.columns))
+            about = _folded(f"a row a reference, a column a prediction{about}{never}")
+            return f"{about}\n\n" + plain_table(header, lines, right=header[1:])
     found = confusion.confused
     lines = [
         [_name(reference), _name(prediction), str(count), str(confusion.of_reference(reference))]
@@ -245,8 +249,8 @@ def _name(label: str | None) -> str:
     return NOTHING if label is None else printable(label)
 
 
-def _counts(confusion: Confusion, row: str | None) -> list[str]:
-    found = [confusion.counts.get((row, column), 0) if (row, column) != (None, None) else 0 for column in confusion.columns]
+def _counts(confusion: Confusion, row: str | None, columns: Sequence[str | None]) -> list[str]:
+    found = [confusion.counts.get((row, column), 0) if (row, column) != (None, None) else 0 for column in columns]
     return [str(count or "·") for count in found]
 
 

@@ -45,6 +45,11 @@ class Judged:
     """Those that were predicted and are none of the reference's."""
 
     @property
+    def errors(self) -> int:
+        """How many labels or spans are wrong."""
+        return len(self.missed) + len(self.invented)
+
+    @property
     def labels(self) -> set[str]:
         """Those with which it was wrong."""
         return {one if isinstance(one, str) else one[0] for one in (*self.missed, *self.invented)}
@@ -101,12 +106,12 @@ class Mistakes:
 
     @cached_property
     def wrong(self) -> Sequence[Judged]:
-        """The most confident first; where nobody was, the worst score first."""
+        """The most confident first; where no confidence is told the worst score, and of equal scores the most errors."""
         best = _best(self.result, self.by) if self.by else 0.0
 
-        def key(one: Judged) -> tuple[float, float]:
+        def key(one: Judged) -> tuple[float, float, int]:
             confidence = -1.0 if one.confidence is None else one.confidence
-            return -confidence, 0.0 if one.score is None else -abs(one.score - best)
+            return -confidence, 0.0 if one.score is None else -abs(one.score - best), -one.errors
 
         return sorted((one for one in self.judged if one.right is False), key=key)
 
