@@ -174,7 +174,7 @@ PREDICTIONS = [
 TABLES = (
     "leaderboard store", "leaderboard store --format csv", "leaderboard store --format markdown", "leaderboard store --format latex",
     "leaderboard store --format json", "leaderboard store --site site", "leaderboard store --site made", "results list store",
-    "results list store --format json", "results show {run}", "results verify store", "results verify store --deep",
+    "results list store --format json", "results show {run}", "results errors {run}", "results verify store", "results verify store --deep",
     "results verify {run} --deep", "results merge store other", "results prune store", "compare {run} {other}", "compare {other} {run}",
     "recommend store --task classification/sample", "reproduce {run} --check", "convert {run} --to lm-eval --output lm",
     "convert {run} --to evaluate --output ev", "convert store --to model-card --output card.md", "convert {run} --to predictions --output p",

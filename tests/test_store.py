@@ -192,7 +192,7 @@ def test_show_has_everything_of_a_run(here: Path) -> None:
     assert {"config": found["config"], "identity": found["identity"]} == {key: config[key] for key in ("config", "identity")}
     assert found["environment"] == json.loads((result.folder / "environment.json").read_text())
     assert found["files"] == {name: len(c) for name, c in content(result.folder).items()}
-    shown = called("show", str(result.folder / "result.json")).output
+    shown = called("show", str(result.folder / "result.json"), "--all").output
     assert f"score toy_accuracy/accuracy: {result.score:.4f} points (" in shown
     assert f"identity: {result.identity}" in shown
     assert "    torch: " in shown

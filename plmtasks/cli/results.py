@@ -45,20 +45,64 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 
 @command.command("show", cls=Command)
 @click.argument("run", metavar="RUN")
+@click.option("--all", "whole", is_flag=True, help="Everything that is known of it, over many screens.")
 @FORMAT
-def show(run: str, form: str) -> None:
-    """Everything of one run; RUN is its folder or its result.json."""
+def show(run: str, whole: bool, form: str) -> None:
+    """What matters of one run; RUN is its folder or its result.json. The JSON form has everything."""
+    from ..hooks import load_registry
+    from ..leaderboard import run_text
     from ..store import find, listing
 
     found = find(run)
     if len(found) != 1:
         hints = ["name the folder of one, such as", str(found[0].folder)] if found else []
         raise InputError(f"{run}: {len(found) or 'no'} runs are there", *hints)
+    if found[0].result and form == "table" and not whole:
+        say(run_text(found[0].result, load_registry()), nl=False)
+        return
     everything = listing.everything(found[0])
     if form == "json":
         say_json(everything, sort_keys=True)
         return
     say("\n".join(listing.lines(everything)))
+
+
+# ── errors ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@command.command("errors", cls=Command)
+@click.argument("run", metavar="RUN")
+@click.option("--label", metavar="L", help="Those alone in which this label was missed, or predicted in place of what is right.")
+@click.option("--confusion", is_flag=True, help="Instead of examples, how often which label was taken for which.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many; default 10, and all in CSV and JSON.")
+@choice("format", "table", "json", "csv")
+@TRUST
+def errors(run: str, label: str | None, confusion: bool, limit: int | None, form: str, trust_remote_code: bool) -> None:
+    """What one run got wrong: the most confident errors first, else the worst.
+
+    An example is wrong if its own score is not the best there is. RUN is a folder or its result.json.
+    """
+    from .. import leaderboard
+    from ..hooks import load_registry
+    from ..results import read_result
+    from ..store import mistakes
+
+    result = read_result(run)
+    result.check_files()
+    made = mistakes(result, load_registry(trusting=trust_remote_code))
+    if confusion and (form == "csv" or label is not None):
+        raise click.UsageError("--confusion is of all labels, as a table or as JSON")
+    if confusion and made.confusion is None:
+        raise InputError(f"{made.result.task} predicts no labels", "leave out --confusion")
+    if form == "json":
+        told = leaderboard.mistakes_json(made, label, limit)
+        say_json(told["confusion"] if confusion else told)
+    elif form == "csv":
+        click.echo(leaderboard.mistakes_csv(made, label, limit), nl=False)
+    elif confusion and made.confusion:
+        say(leaderboard.confusion_text(made.confusion, 10 if limit is None else limit), nl=False)
+    else:
+        say(leaderboard.mistakes_text(made, label, 10 if limit is None else limit), nl=False)
 
 
 # ── merge ─────────────────────────────────────────────────────────────────────────────────────────────────────────

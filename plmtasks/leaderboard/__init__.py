@@ -4,10 +4,12 @@ from .boards import Board, Row, make_boards, tested
 from .compared import compared_json, compared_text, plain_table
 from .findings import summary
 from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores, with_interval
+from .mistaken import confusion_json, confusion_text, mistakes_csv, mistakes_json, mistakes_text
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
 from .selection import COSTS, Selection
+from .shown import run_text
 
 __all__ = [
     "COSTS",
@@ -22,6 +24,8 @@ __all__ = [
     "as_text",
     "compared_json",
     "compared_text",
+    "confusion_json",
+    "confusion_text",
     "differences",
     "escape_markdown",
     "higher",
@@ -29,10 +33,14 @@ __all__ = [
     "make_boards",
     "make_overview",
     "markdown_table",
+    "mistakes_csv",
+    "mistakes_json",
+    "mistakes_text",
     "plain_table",
     "rank",
     "recommend",
     "render",
+    "run_text",
     "shown_scores",
     "summary",
     "tested",

@@ -7,8 +7,8 @@ from typing import Any
 from plmtasks.errors import printable
 from plmtasks.files import as_text
 from plmtasks.statistics import Difference
-from plmtasks.store import Changed, Comparison
-from plmtasks.terminal import table
+from plmtasks.store import Changed, Comparison, Together
+from plmtasks.terminal import columns, table
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
@@ -28,8 +28,20 @@ def _shortened(value: Any, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def compared_json(made: Comparison, examples: int) -> dict[str, Any]:
-    """What sets two runs apart, for programs; so many examples that changed."""
+WRONG = {"both": "both are wrong", "a": "A alone is wrong", "b": "B alone is wrong"}
+"""Which examples of a pair can be asked for, and what is said of them."""
+
+
+def _wrong(found: Together) -> dict[str, Sequence[Changed]]:
+    return dict(zip(WRONG, (found.both, found.first, found.second), strict=True))
+
+
+def compared_json(made: Comparison, examples: int, found: Together | None = None, which: str | None = None) -> dict[str, Any]:
+    """What sets two runs apart, for programs; so many examples that changed.
+
+    found: what they get wrong, which is counted then
+    which: a key of WRONG, whose examples are told as well
+    """
     runs = (made.first, made.second)
     return {
         "runs": [{"folder": str(r.folder), "identity": r.identity, "model": r.model, "scores": r.scores()} for r in runs],
@@ -38,14 +50,22 @@ def compared_json(made: Comparison, examples: int) -> dict[str, Any]:
         "differences": {m: {s: asdict(d) for s, d in scores.items()} for m, scores in made.differences.items()},
         "slices": {name: {"examples": n, "difference": asdict(d) if d else None} for name, (n, d) in made.slices.items()},
         "changed": len(made.changed), "changed_examples": [asdict(c) for c in made.changed[:examples]],
+        **({} if found is None else {"wrong": {**{w: len(them) for w, them in _wrong(found).items()}, "neither": found.right}}),
+        **({"wrong_examples": [asdict(c) for c in _wrong(found)[which][:examples]]} if found and which else {}),
     }  # fmt: skip
 
 
 HEADER = ("A", "B", "B less A", "p", "effect")
+NARROW = 100
+"""Columns of a terminal that has no room for the effects; the JSON form has them."""
 
 
-def compared_text(made: Comparison, examples: int) -> str:
-    """What sets two runs apart, as tables, and so many examples that changed."""
+def compared_text(made: Comparison, examples: int, found: Together | None = None, which: str | None = None) -> str:
+    """What sets two runs apart, as tables, and so many examples that changed.
+
+    found: what they get wrong, which is counted then
+    which: a key of WRONG, whose examples are shown instead
+    """
     data, (metric, score) = made.first.record["data"], made.first.record["primary_metric"]
     blocks = [
         printable(f"{made.first.task} on {made.first.data}, split {data['split']}: {made.n} of {data['examples']} examples"),
@@ -61,10 +81,19 @@ def compared_text(made: Comparison, examples: int) -> str:
         for m, scores in made.differences.items()
         for s, d in scores.items()
     ]
-    blocks.append(plain_table(["score", *HEADER], rows, right=HEADER) if rows else "too few examples for a test\n")
+    left = -1 if columns() < NARROW else None
+    head = ["score", *HEADER][:left]
+    blocks.append(plain_table(head, [row[:left] for row in rows], right=HEADER) if rows else "too few examples for a test\n")
     if made.slices:
         rows = [[name, str(n), *(_cells(d) if d else ["–"] * 3)] for name, (n, d) in made.slices.items()]
-        blocks.append(plain_table([f"slice, {metric}/{score}", "examples", *HEADER[2:]], rows, right=("examples", *HEADER[2:])))
+        head = [f"slice, {metric}/{score}", "examples", *HEADER[2:]][:left]
+        blocks.append(plain_table(head, [row[:left] for row in rows], right=("examples", *HEADER)))
+    if found is not None:
+        counts = ", ".join(f"{said} on {len(_wrong(found)[name])}" for name, said in WRONG.items())
+        blocks.append(f"{counts}, neither on {found.right} examples")
+    if found is not None and which is not None:
+        blocks += [f"{WRONG[which]}:", *(_changed(c) for c in _wrong(found)[which][:examples])]
+        return "\n".join(blocks) + "\n"
     shown = made.changed[:examples]
     what = f", first those that moved {metric}/{score} farthest:" if shown else ""
     blocks.append(f"{len(made.changed)} of {data['examples']} predictions differ{what}")

@@ -15,6 +15,7 @@ from .comparison import (
     task_of,
     terms,
 )
+from .mistakes import Confusion, Judged, Mistakes, Together, mistakes, texts, together
 from .runs import Run, delete, find, merge, waste
 from .verification import Finding, verify
 
@@ -22,8 +23,12 @@ __all__ = [
     "IDENTITY_DIGITS",
     "Changed",
     "Comparison",
+    "Confusion",
     "Finding",
+    "Judged",
+    "Mistakes",
     "Run",
+    "Together",
     "columns",
     "compare",
     "delete",
@@ -31,12 +36,15 @@ __all__ = [
     "listing",
     "merge",
     "metric_of",
+    "mistakes",
     "origin",
     "predictions_of",
     "reasons",
     "rows",
     "task_of",
     "terms",
+    "texts",
+    "together",
     "verify",
     "waste",
 ]

@@ -159,7 +159,7 @@ def columns(array: "NDArray[Any]", name: str, expected: Sequence[str], result: R
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """An example on which two runs differ."""
+    """An example, and what two runs make of it."""
 
     id: str
     inputs: Mapping[str, Any]

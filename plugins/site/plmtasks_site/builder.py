@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks import leaderboard, statistics
+from plmtasks import leaderboard, statistics, store
 from plmtasks.errors import PlmtasksError
 from plmtasks.leaderboard import Board, Selection, make_boards, make_overview, tested
 from plmtasks.results import Result
+from plmtasks.store import mistakes
 
 from . import plots, scripts
 from .folder import Folder
 from .notes import notes
 from .pages import Pages
-from .runs import Run, named
+from .runs import Run, confused, named
 from .story import named as told_of
 from .story import overview_points, overview_story, story
 from .tables import Table, TaskTables, by_task
@@ -87,7 +88,7 @@ class Builder:
             self._task(task)
             self._pairs(task, data)
             for table in task.tables:
-                self._runs(task, table)
+                self._runs(task, table, data)
         self.folder.close()
         return Built(
             index=self.folder.path / "index.html", runs=len(self.runs), tasks=len(self.tasks), written=self.folder.written,
@@ -181,7 +182,8 @@ class Builder:
             if [p["id"] for p in lines] != ids():
                 return {}
             scores = table.example_scores(run) or [None] * len(lines)
-            rows = [[p["prediction"], score] for p, score in zip(lines, scores, strict=True)]
+            judged = mistakes(run.result, self.registry).judged
+            rows = [[j.prediction, score, j.right, j.confidence] for j, score in zip(judged, scores, strict=True)]
         except (OSError, ValueError, KeyError, PlmtasksError):
             return {}
         return scripts.scripts(f"data/{task.slug}/{run.key}", run.key, rows)
@@ -197,21 +199,36 @@ class Builder:
 
         self.folder.files(task.pairs_page, states, make)
 
-    def _runs(self, task: TaskTables, table: Table) -> None:
+    def _runs(self, task: TaskTables, table: Table, data: Mapping[str, int]) -> None:
         for row in table.board.rows:
             near = [(name, other, table.run(other)) for name, other in table.neighbours(row)]
             for run in table.runs_of(row):
+                parts = {"examples": data.get(f"examples-{table.number}", 0), "answers": data.get(run.key, 0)}
                 siblings = [other for other in table.runs_of(row) if other is not run]
                 shown = [
                     self.pages.state, run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart,
-                    task.slug, [[name, other.key] for name, _, other in near], [other.key for other in siblings],
+                    task.slug, [[name, other.key] for name, _, other in near], [other.key for other in siblings], parts,
+                    self.examples,
                 ]  # fmt: skip
-                values = {"task": task, "table": table, "row": row, "run": run, "near": near, "siblings": siblings}
+                values = {
+                    "task": task,
+                    "table": table,
+                    "row": row,
+                    "run": run,
+                    "near": near,
+                    "siblings": siblings,
+                    "parts": parts,
+                }
                 make = functools.partial(self._make_run, run, values)
                 self.folder.files(run.page, shown, make)
 
     def _make_run(self, run: Run, values: Mapping[str, Any]) -> Mapping[str, str]:
-        return {run.page: self.pages.render("run.html", "../", **values)}
+        try:
+            made = mistakes(run.result, self.registry) if self.examples else None
+        except (OSError, ValueError, KeyError, PlmtasksError):
+            made = None
+        shown = {"made": made, "confused": confused(made) if made else None, "examples": self.examples}
+        return {run.page: self.pages.render("run.html", "../", **shown, **values)}
 
 
 def _ids(run: Run) -> list[str]:
@@ -244,7 +261,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
 def _maker() -> str:
     """A hash of the code and the templates that make pages."""
     content = hashlib.sha256()
-    for folder in (HERE, *(Path(package.__path__[0]) for package in (leaderboard, statistics))):
+    for folder in (HERE, *(Path(package.__path__[0]) for package in (leaderboard, statistics, store))):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 content.update(path.read_bytes())

@@ -10,8 +10,17 @@ from typing import Any
 
 from plmtasks.files import dump, value_hash
 from plmtasks.results import Result
+from plmtasks.store import Mistakes
 
 FILES = ("config.json", "environment.json", "predictions.jsonl", "statistics.npy")
+
+ROOM = 100
+"""Characters that the columns of a table of what was taken for what may take together; else it is a list of pairs."""
+
+MOST_PAIRS = 200
+"""That are listed."""
+
+SHADES = 5
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,31 @@ def named(results: Iterable[Result]) -> dict[Path, Run]:
         for i, (content, result) in enumerate(sorted(found, key=lambda pair: pair[0])):
             runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity)
     return runs
+
+
+def confused(made: Mistakes) -> Mapping[str, Any] | None:
+    """What was taken for what, as a table or a list of pairs; None where no labels are predicted.
+
+    A cell of the table is a prediction, how often it was made, and how dark it is shaded: 0 to SHADES.
+    """
+    found = made.confusion
+    if found is None:
+        return None
+    if found.kind == "labels":
+        each = [
+            (label, *(found.counts.get(p, 0) for p in ((label, label), (label, None), (None, label)))) for label in found.labels
+        ]
+        return {"kind": "each", "columns": ("label", "right", "missed", "invented"), "rows": each}
+    if sum(3 + len(label or "(none)") for label in found.columns) > ROOM:
+        pairs = [(*pair, found.of_reference(pair[0])) for pair in found.confused[:MOST_PAIRS]]
+        return {"kind": "pairs", "columns": ("reference", "predicted as", "times", "of"), "rows": pairs}
+    rows = []
+    for reference in found.rows:
+        total = max(1, found.of_reference(reference))
+        counts = [(prediction, found.counts.get((reference, prediction), 0)) for prediction in found.columns]
+        right = f"{100 * found.counts.get((reference, reference), 0) / total:.0f} %" if reference is not None else ""
+        rows.append((reference, [(p, count, math.ceil(SHADES * count / total)) for p, count in counts], right))
+    return {"kind": "table", "columns": found.columns, "rows": rows}
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -532,9 +533,13 @@ def keys(site, *models):
     return [next(run["key"] for run in known["runs"] if run["model"] == model and run["table"] == 0) for model in models]
 
 
-def predictions(runs, model):
+def lines_of(runs, model):
     found = [r for r in read_results(runs) if r.model == model and r.record["data"]["examples"] == 80]
-    return {line["id"]: line["prediction"] for line in found[0].predictions()}
+    return list(found[0].predictions())
+
+
+def predictions(runs, model):
+    return {line["id"]: line["prediction"] for line in lines_of(runs, model)}
 
 
 def test_two_runs_show_every_example_on_which_they_differ(visit, site, runs):
@@ -551,6 +556,13 @@ def test_two_runs_show_every_example_on_which_they_differ(visit, site, runs):
     assert [text.split(" · ")[0] for text in seen] == differing
     better = [page.locator("#show").select_option(kind) and count(page) for kind in ("a", "b", "same")]
     assert sum(better) == len(differing)
+    truth = {line["id"]: line["reference"] for line in lines_of(runs, "tiny-bert")}
+    right = {name: (a[name] == truth[name], b[name] == truth[name]) for name in truth}
+    sides = {"both-wrong": (False, False), "a-wrong": (False, True), "b-wrong": (True, False)}
+    expected = [sum(found == which for found in right.values()) for which in (*sides.values(), (True, True))]
+    said = "Both are wrong on {} examples, the first alone on {}, the second alone on {}; both are right on {}."
+    assert page.locator("#wrong").inner_text() == said.format(*expected)
+    assert [page.locator("#show").select_option(kind) and count(page) for kind in sides] == expected[:3]
     page.locator("#show").select_option("")
     word = page.locator("#examples dd").first.inner_text().split()[0]
     page.get_by_label("Search in all texts").fill(word)
@@ -560,6 +572,44 @@ def test_two_runs_show_every_example_on_which_they_differ(visit, site, runs):
     assert again.locator("#status").inner_text() == page.locator("#status").inner_text()
     page.get_by_role("button", name="Exchange").click()
     assert page.locator("#a").input_value() == second
+
+
+def test_a_run_shows_what_was_wrong_and_taken_for_what(visit, site, runs):
+    lines = lines_of(runs, "tiny-t5")
+    wrong = [line for line in lines if line["prediction"] != line["reference"]]
+    pairs = Counter((line["reference"], line["prediction"]) for line in lines)
+    (key,) = keys(site, "tiny-t5")
+    page = visit(f"runs/{key}.html")
+    labels = ["negative", "positive"]
+    assert [column(page, "confused", label) for label in labels] == [[str(pairs[a, b]) for a in labels] for b in labels]
+    assert page.locator("#examples > li").count() == 0, "they are loaded when somebody comes to them"
+    page.locator("#examples-title").scroll_into_view_if_needed()
+    page.locator("#examples > li").first.wait_for()
+    assert page.locator("#status").inner_text() == f"{len(wrong)} of 80 examples"
+    assert page.get_by_text(f"{len(wrong)} of 80 are wrong: their own accuracy is not the best there is.").is_visible()
+    shown = page.locator("#examples h3").all_inner_texts()
+    surest = sorted(wrong, key=lambda line: -line["scores"]["confidence"])
+    assert [text.split("\n")[1].split(" · ")[0] for text in shown] == [line["id"] for line in surest[:10]]
+    assert "wrong" in shown[0]
+    page.locator("#show").select_option("right")
+    assert count(page) == 80 - len(wrong)
+    (said, times) = pairs.most_common(1)[0]
+    page.locator(".confused a", has_text=re.compile(f"^{times}$")).first.click()
+    assert count(page) == times
+    assert [page.locator(f"#{name}").input_value() for name in ("show", "reference", "prediction")] == ["all", *said]
+    page.get_by_label("Search in all texts").fill(lines[0]["id"])
+    assert count(page) == ((lines[0]["reference"], lines[0]["prediction"]) == said)
+
+
+def test_without_examples_no_text_of_any_is_in_any_file(runs, registry, tmp_path):
+    results = read_results(runs)
+    texts = [text for result in results for line in result.predictions() for text in (line["id"], *line["inputs"].values())]
+    for examples in (True, False):
+        index = build(results, tmp_path / "site", registry, examples=examples).index
+        content = "".join(path.read_text(encoding="utf-8") for path in index.parent.rglob("*") if path.suffix in (".html", ".js"))
+        found = [text for text in texts if isinstance(text, str) and json.dumps(text)[1:-1] in content]
+        assert bool(found) == examples
+        assert "What was taken for what" in content
 
 
 def count(page):
@@ -580,6 +630,12 @@ def test_names_and_predictions_with_script_tags_are_texts(visit, site):
         assert page.get_by_text(MODEL).locator("visible=true").count()
         assert page.title() != "stolen"
         assert page.locator("main img, main script, header script").count() == 0
+    page = visit(f"runs/{first}.html#show=all&q=script")
+    page.locator("#examples-title").scroll_into_view_if_needed()
+    page.locator("#examples > li").first.wait_for()
+    assert PREDICTION in page.locator("#examples dd").all_text_contents()
+    assert PREDICTION in page.locator("#prediction option").all_text_contents()
+    assert page.locator("main script, main img").count() == 0
     page = visit(f"compare/classification--sample.html#a={first}&b={second}")
     page.locator("#examples > li").first.wait_for()
     assert PREDICTION in page.locator("#examples dd").all_text_contents()
@@ -634,7 +690,9 @@ def test_axe_finds_nothing_serious(visit, site, scheme, name):
         "pair": "compare/classification--sample.html", "run": f"runs/{key}.html",
     }  # fmt: skip
     page = visit(paths[name], color_scheme=scheme, bypass_csp=True)
-    if name == "pair":
+    if name == "run":
+        page.locator("#examples-title").scroll_into_view_if_needed()
+    if name in ("pair", "run"):
         page.locator("#examples > li").first.wait_for()
     found = axe.Axe().run(page, options={"preload": False}).response["violations"]  # it would fetch style sheets
     assert [(v["id"], v["impact"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found] == []

@@ -1,38 +1,18 @@
 // Two runs of one task: what the tests say, and the examples on which they differ.
 "use strict";
 
-const PAGE = 20;
-const loaded = new Map();  // name → rows so far
-const loading = new Map();  // name → promise of all rows
 let known = null;  // of pairs.js
 let pair = null;  // what is shown: {a, b, table, examples, first, second, differing}
 
+const rowsPut = plmtasks.put;
 plmtasks.put = (name, value) => {
   if (name === "pairs") known = value;
-  else loaded.set(name, [...(loaded.get(name) ?? []), ...value]);
+  else rowsPut(name, value);
 };
 
 const get = (id) => document.getElementById(id);
-const text = (value) => (typeof value === "string" ? value : value === null ? "–" : JSON.stringify(value));
-
-function load(name, parts) {
-  if (!loading.has(name)) {
-    loading.set(name, (async () => {
-      for (let i = 0; i < parts; i++) await script(`${known.data}${name}-${i}.js`);
-      return loaded.get(name) ?? [];
-    })());
-  }
-  return loading.get(name);
-}
-
-function script(path) {
-  return new Promise((done, failed) => {
-    const element = plmtasks.make("script", { src: path.split("/").map(encodeURIComponent).join("/") });
-    element.addEventListener("load", () => done());
-    element.addEventListener("error", () => failed(new Error(`${path} cannot be loaded.`)));
-    document.head.append(element);
-  });
-}
+const text = plmtasks.text;
+const load = (name, parts) => plmtasks.load(known.data, name, parts);
 
 async function show() {
   if (!known) {
@@ -52,6 +32,7 @@ async function show() {
   if (pair?.a !== a || pair?.b !== b) {
     get("examples").replaceChildren();
     get("pager").hidden = true;
+    get("wrong").textContent = "";
     const why = whyNot(a, b);
     get("status").textContent = why || "The predictions are being loaded …";
     if (why) { pair = null; return; }
@@ -112,26 +93,16 @@ function list(state) {
     if (x === null || y === null) return "";
     return x === y ? "same" : (x > y) === table.higher ? "a" : "b";
   };
-  const found = differing.filter((i) => (!kind || better(i) === kind) && (!slice || examples[i][3].includes(slice))
+  const isWrong = { "both-wrong": [false, false], "a-wrong": [false, true], "b-wrong": [true, false] }[kind];
+  const among = isWrong ? examples.map((_, i) => i).filter((i) => first[i][2] === isWrong[0] && second[i][2] === isWrong[1]) : differing;
+  const found = among.filter((i) => (isWrong || !kind || better(i) === kind) && (!slice || examples[i][3].includes(slice))
     && (!wanted || [examples[i], first[i][0], second[i][0]].some((value) => JSON.stringify(value).toLowerCase().includes(wanted)
       || text(value).toLowerCase().includes(wanted))));
-  const pages = Math.max(1, Math.ceil(found.length / PAGE));
-  const page = Math.min(pages, Math.max(1, Number(state.get("page")) || 1));
-  const shown = found.slice((page - 1) * PAGE, page * PAGE);
-  const few = found.length === differing.length ? `${differing.length}` : `${found.length} of ${differing.length}`;
-  get("status").textContent = `${few} differing predictions; ${examples.length} examples in all.`;
-  get("examples").replaceChildren(...shown.map((i) => item(i, better(i))));
-  get("pager").hidden = pages === 1;
-  get("place").textContent = `${(page - 1) * PAGE + 1}–${(page - 1) * PAGE + shown.length} of ${found.length}`;
-  get("previous").disabled = page === 1;
-  get("next").disabled = page === pages;
-  get("previous").onclick = () => turn(page - 1);
-  get("next").onclick = () => turn(page + 1);
-}
-
-function turn(page) {
-  plmtasks.go({ page: page > 1 ? page : "" });
-  get("status").scrollIntoView();
+  const few = found.length === among.length ? `${among.length}` : `${found.length} of ${among.length}`;
+  get("status").textContent = `${few} ${isWrong ? "examples" : "differing predictions"}; ${examples.length} examples in all.`;
+  const count = (x, y) => examples.filter((_, i) => first[i][2] === x && second[i][2] === y).length;
+  get("wrong").textContent = `Both are wrong on ${count(false, false)} examples, the first alone on ${count(false, true)}, the second alone on ${count(true, false)}; both are right on ${count(true, true)}.`;
+  plmtasks.page(found, state, (i) => item(i, better(i)), 20);
 }
 
 function item(i, better) {
@@ -140,10 +111,10 @@ function item(i, better) {
   const facts = plmtasks.make("dl");
   const add = (name, value, winner) => facts.append(plmtasks.make("dt", {}, name), plmtasks.make("dd", winner ? { class: "wins" } : {}, value));
   const score = (value) => (value === null ? "" : ` (${table.main} ${Number(value.toFixed(2))})`);
-  for (const [name, value] of Object.entries(inputs)) add(name, text(value));
-  add("reference", text(reference));
-  add(`first: ${a.model}${score(first[i][1])}`, text(first[i][0]), better === "a");
-  add(`second: ${b.model}${score(second[i][1])}`, text(second[i][0]), better === "b");
+  for (const [name, value] of plmtasks.inputs(inputs)) add(name, value);
+  add("reference", plmtasks.told(reference, inputs));
+  add(`first: ${a.model}${score(first[i][1])}`, plmtasks.told(first[i][0], inputs), better === "a");
+  add(`second: ${b.model}${score(second[i][1])}`, plmtasks.told(second[i][0], inputs), better === "b");
   return plmtasks.make("li", {}, plmtasks.make("h3", {}, [id, ...slices].join(" · ")), facts);
 }
 

@@ -1,0 +1,243 @@
+"""What a run got wrong, as text and for programs."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from plmtasks.errors import counted, printable
+from plmtasks.files import as_text, write_rows
+from plmtasks.store import Confusion, Judged, Mistakes, texts
+from plmtasks.terminal import columns, needed, wrapped
+
+from .compared import WIDTH, plain_table
+from .formats import _no_formula as no_formula
+
+NOTHING = "(none)"
+"""In the place of a label: what was missed has none predicted, what was invented none as its reference."""
+
+INDENT = 2
+
+
+def grid(pairs: Iterable[tuple[str, str]], indent: int = 0) -> str:
+    """Names with what stands beside them, folded to the terminal's width."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    file = io.StringIO()
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(min_width=9, no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs:
+        made.add_row(Text(printable(name)), Text(printable(value)))  # as Text, a bracket is no markup
+    Console(file=file, width=columns() - indent, color_system=None).print(made)
+    return "".join(f"{' ' * indent}{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+# ── examples ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def chosen(made: Mistakes, label: str | None) -> Sequence[Judged]:
+    """What was wrong, or wrong with this label.
+
+    raises: InputError for a label that is not there
+    """
+    return made.wrong if label is None else made.with_label(label)
+
+
+def mistakes_json(made: Mistakes, label: str | None, limit: int | None) -> dict[str, Any]:
+    """What was wrong, for programs, and what was taken for what."""
+    found, confusion = chosen(made, label), made.confusion
+    return {
+        "folder": str(made.result.folder), "identity": made.result.identity, "task": made.result.task, "model": made.result.model,
+        "by": made.by, "why": made.why or None, "answered": made.answered, "wrong": len(made.wrong), "label": label,
+        "found": len(found), "examples": [asdict(one) for one in found[:limit]],
+        "confusion": None if confusion is None else confusion_json(confusion),
+    }  # fmt: skip
+
+
+def confusion_json(confusion: Confusion) -> dict[str, Any]:
+    """The labels, and a count for each pair of a reference and a prediction; null: it was invented, or missed."""
+    counts = [[reference, prediction, count] for (reference, prediction), count in sorted(confusion.counts.items(), key=str)]
+    return {"kind": confusion.kind, "labels": list(confusion.labels), "counts": counts}
+
+
+def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
+    """What was wrong, a row an example."""
+    found = chosen(made, label)[:limit]
+    inputs = list(dict.fromkeys(name for one in found for name in one.inputs))
+    rows = [
+        {
+            "id": one.id, "expected": one.reference, "predicted": one.prediction, "score": one.score,
+            "confidence": one.confidence, "missed": list(one.missed), "invented": list(one.invented),
+            "slices": ", ".join(one.slices),
+            **{f"inputs.{name}": one.inputs.get(name) for name in inputs},
+        }
+        for one in found
+    ]  # fmt: skip
+    safe = [{name: no_formula(value) for name, value in row.items()} for row in rows]
+    return write_rows(".csv", safe, header=True).decode()
+
+
+def mistakes_text(made: Mistakes, label: str | None, limit: int) -> str:
+    """What was wrong, for a person."""
+    found = chosen(made, label)
+    shown = found[:limit]
+    blocks = [_head(made, label, found)]
+    if shown and not any(one.inputs for one in shown):
+        blocks.append("The texts are not in this run's predictions.jsonl: the ids say which examples they are.\n")
+    graded = _graded(made.wrong)
+    blocks += [_example(made, one, graded) for one in shown]
+    if len(found) > len(shown):
+        blocks.append(f"{len(found) - len(shown)} more: --limit {len(found)}\n")
+    return "\n".join(blocks)
+
+
+def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
+    lines = [f"{made.result.task} on {made.result.model}, split {made.result.record['data']['split']}"]
+    by = " by " + "/".join(dict.fromkeys(made.by)) if made.by else ""
+    if label is None:
+        lines.append(f"{len(found)} of {made.answered} wrong{by}{_order(found)}")
+    else:
+        missed = sum(label in _names(one.missed) for one in found)
+        invented = sum(label in _names(one.invented) for one in found)
+        lines.append(
+            f"{len(found)} of {len(made.wrong)} wrong examples have to do with {label}: missed in {missed}, "
+            f"predicted in place of what is right in {invented}"
+        )
+    if made.why:
+        lines.append(f"wrong is what is not the reference: {made.why}")
+    return "".join(f"{wrapped(printable(line))}\n" for line in lines)
+
+
+def _order(found: Sequence[Judged]) -> str:
+    if len(found) < 2:
+        return ""
+    if any(one.confidence is not None for one in found):
+        return ", most confident first"
+    return ", worst first" if len({(one.score, one.errors) for one in found}) > 1 else ", in the order of the data"
+
+
+def _graded(found: Sequence[Judged]) -> bool:
+    """Whether some are worse than others."""
+    return len({one.score for one in found}) > 1
+
+
+def _names(items: Iterable[Any]) -> set[str]:
+    return {one if isinstance(one, str) else one[0] for one in items}
+
+
+def _example(made: Mistakes, one: Judged, graded: bool) -> str:
+    told = [one.id]
+    if one.confidence is not None:
+        told.append(f"confidence {one.confidence:.2f}")
+    if made.by and one.score is not None and graded:
+        told.append(f"{made.by[1]} {one.score:.2f}")
+    return f"{wrapped(printable('  '.join(told)))}\n" + grid(fields(made, one), INDENT)
+
+
+def fields(made: Mistakes, one: Judged) -> list[tuple[str, str]]:
+    """What a person reads of an example: its inputs, what is right and what was predicted, shortened."""
+    words = one.inputs.get("words")
+    if made.kind == "spans" and isinstance(words, list):
+        pairs = [("text", _shortened(_sentence(one.inputs), []))]
+    else:
+        wanted = [one.prediction, *texts(one.reference)]
+        pairs = [(name, _shortened(value, wanted)) for name, value in one.inputs.items() if value is not None]
+    if made.kind == "labels":
+        both = (("expected", one.reference), ("predicted", one.prediction))
+        return pairs + [(name, ", ".join(labels or []) or NOTHING) for name, labels in both]
+    if made.kind == "spans":
+        wrong = (("missed", one.missed), ("invented", one.invented))
+        return pairs + [(name, "; ".join(_item(item, words) for item in items)) for name, items in wrong if items]
+    pairs.append(("expected", _shortened(_answer(one.reference, one.inputs), [])))
+    return [*pairs, ("predicted", _shortened(_answer(one.prediction, one.inputs), []))]
+
+
+def _sentence(inputs: Mapping[str, Any]) -> str:
+    """The words, the one that is asked about between stars."""
+    marked = inputs.get("predicate")
+    return " ".join(f"*{word}*" if i == marked else str(word) for i, word in enumerate(inputs["words"]))
+
+
+def _item(item: Any, words: Any) -> str:
+    """A label; a labelled span with its words."""
+    if isinstance(item, str):
+        return item
+    label, start, end = item
+    return f"{label} “{' '.join(map(str, words[start:end]))}”" if isinstance(words, list) else f"{label} {start} to {end}"
+
+
+def _answer(value: Any, inputs: Mapping[str, Any]) -> str:
+    """A reference or a prediction: of several texts all, of a choice's letter what it stands for."""
+    if value is None or value == "":
+        return NOTHING
+    choices = inputs.get("choices")
+    if isinstance(value, str) and len(value) == 1 and isinstance(choices, list) and 0 <= ord(value) - ord("A") < len(choices):
+        return f"{value}. {as_text(choices[ord(value) - ord('A')])}"
+    found = list(dict.fromkeys(texts(value)))
+    if found:
+        return " | ".join(found)
+    return NOTHING if value in ([], {"text": [], "answer_start": []}) else as_text(value)
+
+
+def _shortened(value: Any, wanted: Sequence[Any]) -> str:
+    """A text, or JSON, on one line of at most so many characters: the part that has one of the wanted texts."""
+    text = " ".join(as_text(value).split())
+    if len(text) <= WIDTH:
+        return text
+    places = (text.find(one) for one in wanted if isinstance(one, str) and one)
+    start = max(0, next((place for place in places if place >= 0), 0) - WIDTH // 3)
+    start = start if start + WIDTH < len(text) else len(text) - WIDTH
+    return "…" * (start > 0) + text[start : start + WIDTH - 1] + "…" * (start + WIDTH - 1 < len(text))
+
+
+# ── what was taken for what ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def confusion_text(confusion: Confusion, limit: int) -> str:
+    """The whole table where it fits the terminal, or so many of the pairs that were confused most often."""
+    if confusion.kind == "labels":
+        return _of_labels(confusion)
+    predicted = [column for column in confusion.columns if any(b == column for _, b in confusion.counts)]
+    for shown in (confusion.columns, predicted):
+        header = ["reference", *map(_name, shown), "right"]
+        lines = [[_name(row), *_counts(confusion, row, shown), _share(confusion, row)] for row in confusion.rows]
+        if needed(header, lines) <= columns():
+            about = "; of spans those with the same ends are held against each other" if confusion.kind == "spans" else ""
+            never = "; the other labels were never predicted" * (len(shown) < len(confusion.columns))
+            about = wrapped(f"a row a reference, a column a prediction{about}{never}")
+            return f"{about}\n\n" + plain_table(header, lines, right=header[1:])
+    found = confusion.confused
+    lines = [
+        [_name(reference), _name(prediction), str(count), str(confusion.of_reference(reference))]
+        for reference, prediction, count in found[:limit]
+    ]
+    head = f"{len(confusion.labels)} labels: {min(limit, len(found))} of {counted(len(found), 'pair')} that were confused\n\n"
+    return head + plain_table(["reference", "predicted as", "times", "of"], lines, right=("times", "of"))
+
+
+def _of_labels(confusion: Confusion) -> str:
+    """For each of the labels that an example may have several of."""
+    header = ["label", "references", "right", "missed", "invented"]
+    lines = [
+        [label, str(confusion.of_reference(label)),
+         *(str(confusion.counts.get(pair, 0)) for pair in ((label, label), (label, None), (None, label)))]
+        for label in confusion.labels
+    ]  # fmt: skip
+    return plain_table(header, lines, right=header[1:])
+
+
+def _name(label: str | None) -> str:
+    return NOTHING if label is None else printable(label)
+
+
+def _counts(confusion: Confusion, row: str | None, columns: Sequence[str | None]) -> list[str]:
+    found = [confusion.counts.get((row, column), 0) if (row, column) != (None, None) else 0 for column in columns]
+    return [str(count or "·") for count in found]
+
+
+def _share(confusion: Confusion, row: str | None) -> str:
+    total = confusion.of_reference(row)
+    return f"{100 * confusion.counts.get((row, row), 0) / total:.0f} %" if total and row is not None else ""
