@@ -258,11 +258,13 @@ def suite(tasks: Sequence[str] | None, models: Sequence[str] | None, told: "Suit
     raises: InputError if no task or model is named, or for what a file may not ask
     """
     from ..evaluation import Suite
+    from ..execution import from_environment
     from ..hooks import load_registry
 
     given = {name: value for name, value in line.items() if value is not None}
     seeds = given.pop("seed", ())
-    made = (told or Suite()).on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)
+    told = replace(told or Suite(), environment=from_environment())
+    made = told.on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)
     if made.path is not None:
         made.check(load_registry(trusting=bool(given.get("trust_remote_code"))))
     return made

@@ -30,11 +30,11 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     [(one, number)] = said.items()
     wanted = Counter(part for value in _right(job, predictions) for part in _parts(value))
     if (other := wanted.total() - wanted[one]) >= ELSE:
-        rate = "a higher learning_rate" if job.learned or job.model.training_record() is not None else "training (--train always)"
+        ours = job.model.training_record() is not None
+        more = "more num_train_epochs or a higher learning_rate may help" if ours else "--train always trains it"
         warnings.warn(
-            f"{job.task.name} on {job.model.name}: {'all' if number > 1 else 'the'} {counted(number, 'prediction')} are {one}, and "
-            f"{counted(other, 'reference')} something else: the model has hardly learned. More num_train_epochs or {rate} may "
-            f"help; or look at the labels",
+            f"{job.task.name} on {job.model.name}: all {counted(number, 'prediction')} are {one}, and {counted(other, 'reference')} "
+            f"something else: the model has hardly learned. Look at the labels; {more}",
             LearningWarning, stacklevel=2,
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import GROUPS, RunConfig, all_settings, merged, of_seeds, run_config, setting_types, types
+from ..config import GROUPS, RunConfig, all_settings, known, merged, of_seeds, run_config, setting_types, types
 from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
 from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
@@ -47,6 +47,10 @@ class Suite:
     """What is no setting of a run, but of the command that reads the file, and where it stands."""
     line: Mapping[str, Any] = field(default_factory=dict)
     """The settings that stand on the command line, before all others."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """Those for which the user's environment has defaults, after all others."""
+    only: Sequence[Mapping[str, str]] = ()
+    """The pairs that are wanted, as those that are excluded; none: all."""
 
     def on_line(
         self, settings: Mapping[str, Any], tasks: Sequence[str] = (), models: Sequence[str] = (), seeds: Sequence[int] = ()
@@ -65,15 +69,30 @@ class Suite:
         return made
 
     def pairs(self) -> Iterator[tuple[Entry, Entry]]:
-        """Every task with every model, those that are excluded too."""
-        return ((task, model) for task in self.tasks for model in self.models)
+        """Every wanted task with every model, those that are excluded too."""
+        every = ((task, model) for task in self.tasks for model in self.models)
+        return (pair for pair in every if not self.only or any(_fits(pattern, *pair) for pattern in self.only))
+
+    def narrowed(self, only: Sequence[Mapping[str, str]]) -> "Suite":
+        """The suite with those of its pairs alone that fit some pattern.
+
+        raises: InputError for a pattern that fits no pair, or names neither task nor model
+        """
+        every = [pair for pair in self.pairs() if not self.excludes(*pair)]
+        for pattern in only:
+            known(pattern, ("task", "model"), "part of --only")
+            if not any(_fits(pattern, *pair) for pair in every):
+                asked = ",".join(f"{name}={value}" for name, value in pattern.items())
+                there = [f"task={task.name},model={model.name}" for task, model in every]
+                raise InputError(f"--only {asked} fits no run", "there are:", *dict.fromkeys(there))
+        return replace(self, only=only)
 
     def configs(self, task: Entry, model: Entry) -> list[RunConfig]:
         """The runs of a pair, one a seed.
 
         raises: InputError
         """
-        told = merged(self.settings, task.settings, model.settings, self.line)
+        told = merged(self.environment, self.settings, task.settings, model.settings, self.line)
         config = run_config(task.name, model.name, **told)
         return of_seeds(config, self.seeds) if self.seeds else [config]
 
@@ -100,7 +119,8 @@ class Suite:
             config = self.configs(task, model)[0]
             registry.check(config, model.where or task.where or str(self.path))
             for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
-                if name not in self.line and not any(Path(folder).resolve().is_relative_to(one) for one in within):
+                said = name in self.line or folder == self.environment.get(name)
+                if not said and not any(Path(folder).resolve().is_relative_to(one) for one in within):
                     outside = f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's"
                     raise InputError(outside, f"--{name} DIR says where")
 

@@ -342,7 +342,7 @@ class Trainer:
             if first and last and (now := mean(last)) >= (then := mean(first)):
                 warnings.warn(
                     f"{task}: the loss did not fall: {then:.4f} in the first tenth of the {self.total} updates, {now:.4f} in the "
-                    f"last. Another learning_rate than {self.t.learning_rate:g} may help, more num_train_epochs, or other labels",
+                    f"last. Look at the labels; more num_train_epochs or another learning_rate than {self.t.learning_rate:g} may help",
                     LearningWarning, stacklevel=2,
                 )  # fmt: skip
 
