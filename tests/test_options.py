@@ -185,6 +185,7 @@ def test_a_file_knows_the_commands_own_options(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("limit = 1\nlearning_rate = 2\n", ":2: expected a setting at the top, found 'learning_rate'\n  training."),
+        ("epochs = 2\n", ":1: expected a setting at the top, found 'epochs'\n  did you mean 'training.num_train_epochs'?"),
         ("[training]\nepochs = 2\n", ":2: no setting of training is called 'epochs'\n  did you mean 'num_train_epochs'?"),
         ('limit = "x"\n', ":1: expected a whole number for 'limit', found 'x'"),
         ("\nlimit = -1\n", ":2: limit is a number of at least 0, not -1"),
@@ -219,7 +220,7 @@ def test_a_run_is_the_same_from_its_config_json(tmp_path: Path, monkeypatch: pyt
     assert done.exit_code == 0, done.exception
     [path] = (tmp_path / "results").rglob("config.json")
     before = path.parent.stat().st_mtime_ns
-    again = plmtasks("run", "--config", str(path))
+    again = plmtasks("run", "--config", str(path.parent))
     assert again.exit_code == 0, again.exception
     assert (again.output, path.parent.stat().st_mtime_ns) == (done.output, before)
     assert plmtasks("run", "--config", str(path), "--output", "other").exit_code == 0
@@ -262,10 +263,23 @@ def test_what_is_empty_or_no_setting_is_no_default() -> None:
     )
 
 
+def test_one_file_says_all(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text('task = "qa/sample"\nmodel = "tiny-bert"\n')
+    a, b = str(tmp_path / "a.toml"), str(tmp_path / "b.toml")
+    for arguments in (["--config", f"{a},{b}"], ["--config", a, "--config", b]):
+        with pytest.raises(InputError, match=r"--config names two files, .*a\.toml and .*b\.toml"):
+            config(*arguments)
+    assert config("--config", a, "--config", "limit=3").limit == 3
+
+
 def test_a_file_that_is_no_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"config": {"task": "x"}}))
     with pytest.raises(DataError, match=r"config\.json: expected the config\.json of a run"):
         read_suite(tmp_path / "config.json")
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(DataError, match=r"result\.json: .*found no 'config'\n  did you mean .*config\.json\?"):
+        read_suite(tmp_path / "result.json")
 
 
 @pytest.mark.parametrize(

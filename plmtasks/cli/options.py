@@ -220,15 +220,17 @@ def source(line: Mapping[str, Any]) -> config.Source:
 # ── what they make ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_config(ctx: click.Context, param: click.Parameter, text: str | None) -> "Suite | None":
+def _read_config(ctx: click.Context, param: click.Parameter, found: Sequence[str]) -> "Suite | None":
     """What --config says; what is the command's own is as if it stood on the line, unless it stands there."""
     from ..evaluation import Suite, read_suite
 
-    if text is None:
+    if not found:
         return None
     own = {p.opts[0].strip("-").replace("-", "_"): p for p in ctx.command.params if not isinstance(p, Setting) and p is not param}
     made, told = Suite(), {}
-    for name, said in values.split(text):
+    for name, said in values.split(",".join(found)):
+        if not name and made.path is not None:
+            raise InputError(f"--config names two files, {made.path} and {said}", "one file says all; the line adds to it")
         if not name:
             made = read_suite(Path(said), own)
         else:
@@ -247,8 +249,8 @@ def _cast(param: click.Parameter, ctx: click.Context, value: Any, where: str) ->
 
 
 CONFIG = click.option(
-    "--config", metavar="FILE,…", is_eager=True, callback=_read_config,
-    help="Settings from a TOML file, or the config.json of a run; KEY=VALUE,… for one that has no option. The line goes before.",
+    "--config", metavar="FILE,…", is_eager=True, multiple=True, callback=_read_config,
+    help="Settings from a TOML file, or a run's folder or its config.json; KEY=VALUE,… for one without an option. The line wins.",
 )  # fmt: skip
 
 

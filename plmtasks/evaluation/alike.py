@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import LearningWarning, counted
 from ..examples import Prediction
+from ..requests import LogLikelihood
 from .job import EvaluationJob
 
 ELSE = 5
@@ -18,7 +19,7 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     """Warns where all predictions are one, and references are not.
 
     Of models that learned in updates only. What is counted, as a baseline of the commonest label, may have one answer by nature,
-    and one that was never trained for the task is known by its protocol.
+    and one that was never trained for the task is known by its protocol. A likelihood is no answer that could be alike.
 
     predictions: by the example's id
     """
@@ -31,10 +32,11 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     wanted = Counter(part for value in _right(job, predictions) for part in _parts(value))
     if (other := wanted.total() - wanted[one]) >= ELSE:
         ours = job.model.training_record() is not None
+        [n, m] = counted(number, "prediction"), counted(other, "reference")
         more = "more num_train_epochs or a higher learning_rate may help" if ours else "--train always trains it"
         warnings.warn(
-            f"{job.task.name} on {job.model.name}: all {counted(number, 'prediction')} are {one}, and {counted(other, 'reference')} "
-            f"something else: the model has hardly learned. Look at the labels; {more}",
+            f"{job.task.name} on {job.model.name}: all {n} are {one}, and {m} something else: "
+            f"the model has hardly learned. Look at the labels; {more}",
             LearningWarning, stacklevel=2,
         )  # fmt: skip
 
@@ -43,6 +45,8 @@ def _has_learned(job: EvaluationJob) -> bool:
     """In updates, here or elsewhere: a model of the task, and no question that anybody may be asked."""
     record = job.model.training_record()
     if job.model.learns_by is not None or (record or {}).get("at_once"):
+        return False
+    if isinstance(job.example_request, LogLikelihood):
         return False
     untrained = job.config.allow_untrained and job.model.newly_initialized(job.example_request)
     return not untrained and (record is not None or not job.example_request.zero_shot)

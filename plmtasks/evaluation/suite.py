@@ -138,12 +138,13 @@ def _fits(pattern: Mapping[str, str], task: Entry, model: Entry) -> bool:
 
 
 def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
-    """What a file says is to be run: a TOML file, or the `config.json` of a run.
+    """What a file says is to be run: a TOML file, or the `config.json` of a run, or the run's folder.
 
     own: the names that mean something to the command alone
 
     raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
     """
+    path = path / "config.json" if path.is_dir() else path
     if path.suffix == ".json":
         config = stored_config(path, read_json(path))
         task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
@@ -179,7 +180,10 @@ def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:
         known = to_json(RunConfig(task=stored["task"], model=stored["model"]))
         config: RunConfig = from_json(RunConfig, _filled(known, stored, unknown))
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise DataError(str(path), "the config.json of a run", str(e)) from e
+        near = path.with_name("config.json")
+        hint = f"did you mean {near}?" if path != near and near.is_file() else ""
+        found = f"no {e}" if isinstance(e, KeyError) else str(e)
+        raise DataError(str(path), "the config.json of a run", found, *[hint] * bool(hint)) from e
     if unknown:
         raise InputError(f"{path.parent} was run with settings that are not known here: {', '.join(unknown)}", *hints)
     return config
@@ -272,6 +276,8 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
     if group is not None:
         return [f"{group}.{key} = … is the way"]
     inner = [f"{name}.{one}" for name, form in GROUPS.items() for one in types(form)]
+    if longer := [name for name in (*known, *inner) if key in name]:
+        return [f"did you mean {' or '.join(map(repr, longer))}?"]
     return did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
 
 

@@ -341,8 +341,9 @@ class Trainer:
         for task, (first, last) in self.state.tenths.items() if self.training.processes.main else ():
             if first and last and (now := mean(last)) >= (then := mean(first)):
                 warnings.warn(
-                    f"{task}: the loss did not fall: {then:.4f} in the first tenth of the {self.total} updates, {now:.4f} in the "
-                    f"last. Look at the labels; more num_train_epochs or another learning_rate than {self.t.learning_rate:g} may help",
+                    f"{task}: the loss did not fall: {then:.4f} in the first tenth of the {self.total} updates, "
+                    f"{now:.4f} in the last. Look at the labels; another "
+                    f"learning_rate than {self.t.learning_rate:g} or more num_train_epochs may help",
                     LearningWarning, stacklevel=2,
                 )  # fmt: skip
 
