@@ -13,6 +13,7 @@ from .. import config
 from ..config import GROUPS, RunConfig, known, setting_types, types
 from ..errors import InputError
 from ..files import values
+from .texts import say
 
 if TYPE_CHECKING:
     from ..evaluation import Suite
@@ -217,6 +218,10 @@ def source(line: Mapping[str, Any]) -> config.Source:
     return config.Source(**{name: value for name, value in line.items() if value is not None})
 
 
+NO_MATTER = ("output", "checkpoints", "processes", "yes", "quiet", "retry_oom")
+"""Settings that no result depends on."""
+
+
 # ── what they make ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -260,16 +265,27 @@ def suite(tasks: Sequence[str] | None, models: Sequence[str] | None, told: "Suit
     raises: InputError if no task or model is named, or for what a file may not ask
     """
     from ..evaluation import Suite
-    from ..execution import from_environment
     from ..hooks import load_registry
 
     given = {name: value for name, value in line.items() if value is not None}
     seeds = given.pop("seed", ())
-    told = replace(told or Suite(), environment=from_environment())
+    told = replace(told or Suite(), environment=_defaults(given))
     made = told.on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)
     if made.path is not None:
         made.check(load_registry(trusting=bool(given.get("trust_remote_code"))))
     return made
+
+
+def _defaults(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the environment says; the user is told which of it can change a result, and does not stand on the line."""
+    from ..execution import from_environment, speaks
+
+    found = from_environment()
+    silent = line.get("quiet", found.get("quiet", False)) or not speaks()
+    matter = [name for name in found if name not in (*line, *NO_MATTER)]
+    if matter and not silent:
+        say(f"the environment has defaults for {', '.join(matter)}", err=True)
+    return found
 
 
 def one(task: str | None, model: str | None, told: "Suite | None", line: Mapping[str, Any]) -> RunConfig:
