@@ -77,21 +77,27 @@ def test_the_floor_is_said_and_recorded(
 
 
 def test_a_loss_that_does_not_fall_is_told(registry: Registry, tmp_path: Path) -> None:
-    how = {"max_train_samples": 64, "num_train_epochs": 5, "train_batch_size": 16, "select_split": "none", "dtype": "float32"}
+    how: dict[str, Any] = {
+        "max_train_samples": 64,
+        "num_train_epochs": 5,
+        "train_batch_size": 16,
+        "select_split": "none",
+        "dtype": "float32",
+    }
     with pytest.warns(
         LearningWarning, match=r"classification/sample: the loss did not fall: \d\.\d+ in the first tenth of the 20"
     ):
-        train(config("tiny-bert", training={**how, "learning_rate": 3.0}), str(tmp_path / "wild"), registry)
+        train(config("tiny-bert", training={**how, "learning_rate": 3.0}, quiet=False), str(tmp_path / "wild"), registry)
     with warnings.catch_warnings():
         warnings.simplefilter("error", LearningWarning)
-        train(config("tiny-bert", training={**how, "learning_rate": 2e-3}), str(tmp_path / "tame"), registry)
+        train(config("tiny-bert", training={**how, "learning_rate": 2e-3}, quiet=False), str(tmp_path / "tame"), registry)
 
 
 def told(model: str, registry: Registry, folder: Path, **settings: Any) -> list[str]:
     """The warnings of a run whose model hardly learns."""
     little = {"max_train_samples": 16, "num_train_epochs": 1, "learning_rate": 1e-9, "select_split": "none"}
     asked = run_config(
-        "classification/sample", model, threads=1, quiet=True, limit=40, training=little, output=str(folder / "results"),
+        "classification/sample", model, threads=1, limit=40, training=little, output=str(folder / "results"),
         checkpoints=str(folder / "checkpoints"), **settings,
     )  # fmt: skip
     with warnings.catch_warnings(record=True) as caught:
@@ -105,4 +111,5 @@ def test_one_answer_to_all_is_told_of_what_was_to_learn(encoder: str, registry: 
     assert said.startswith('classification/sample on tiny-bert: all 40 predictions are "')
     assert "the model has hardly learned. Look at the labels; more num_train_epochs" in said
     assert told("majority", registry, tmp_path) == []
+    assert told("tiny-bert", registry, tmp_path / "quiet", quiet=True) == []
     assert told(encoder, registry, tmp_path / "untrained", train="never", allow_untrained=True) == []

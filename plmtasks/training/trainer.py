@@ -338,7 +338,7 @@ class Trainer:
 
     def _warn(self) -> None:
         """Warns of each task whose loss is not lower in the last tenth of the updates than in the first."""
-        for task, (first, last) in self.state.tenths.items() if self.training.processes.main else ():
+        for task, (first, last) in self.state.tenths.items() if not self.training.progress.quiet else ():
             if first and last and (now := mean(last)) >= (then := mean(first)):
                 warnings.warn(
                     f"{task}: the loss did not fall: {then:.4f} in the first tenth of the {self.total} updates, "
