@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 def command(
     suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_code: bool, only: tuple[Any, ...], **values: Any
 ) -> None:
-    """Run tasks × models × seeds as a suite's file says; a setting that stands on the line holds for all runs.
+    """Run tasks × models × seeds as a suite's file says.
 
+    A setting that stands on the line holds for all runs.
     What is there is not run again, and what fails stops nothing else: it is kept in failures.json, and --retry runs it again.
     Interrupted, the same command goes on. The exit code is 1 if a run failed.
     """
