@@ -120,7 +120,7 @@ class TrainSettings:
     """How a model learns, in the words of `transformers.TrainingArguments` where it has one. None: what the model recommends."""
 
     num_train_epochs: float | None = None
-    """Times that the training examples are gone through; none: the model's, else 3."""
+    """Times that the training examples are gone through; none: the model's, else 3, or as many more as make 100 updates."""
     learning_rate: float | None = None
     """Of the optimizer, at its highest; none: the model's, else 5e-5."""
     warmup_steps: float = 0.1

@@ -59,6 +59,10 @@ class ModelWarning(UserWarning):
     """A model goes a slower way than it could; its answers stay."""
 
 
+class LearningWarning(UserWarning):
+    """A model has hardly learned: its loss did not fall, or it says the same of everything."""
+
+
 class UnknownNameError(InputError):
     """A task, model, metric or plugin that nobody registered."""
 

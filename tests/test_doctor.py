@@ -41,6 +41,19 @@ def test_what_is_missing_is_told_with_the_command(tmp_path: Path, monkeypatch: p
     )  # fmt: skip
 
 
+def test_the_defaults_of_the_environment_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("OUTPUT", "runs"), ("LIMITS", "3"), ("SEED", "x"), ("NODE_TIMEOUT", "9"), ("DATA", "here")):
+        monkeypatch.setenv(f"PLMTASKS_{name}", text)
+    said = {
+        f.what.removeprefix("PLMTASKS_"): (f.said, f.state) for f in examine(load_registry(), "x") if f.about == "environment"
+    }
+    assert said["OUTPUT"] == ("runs: the default of output", "fine")
+    assert said["LIMITS"][0].startswith("3: no setting, did you mean 'PLMTASKS_LIMIT'")
+    assert said["SEED"] == ("expected a whole number, found 'x'", "broken")
+    assert said["NODE_TIMEOUT"] == ("9: no setting", "fine")
+    assert said["DATA"] == ("here: no setting, say --data with the command", "missing")
+
+
 @pytest.mark.slow
 def test_the_command_fails_where_something_is_broken(tmp_path: Path) -> None:
     def call(**environment: str) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ from plmtasks.config import BOUNDS, GROUPS, PARTS, Generation, RunConfig, TrainS
 from plmtasks.data.candidates import HIDDEN
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import read_suite
+from plmtasks.execution import from_environment
 from plmtasks.files.values import documented, read, split, written
 
 LITTLE = "max_train_samples=16,num_train_epochs=1,select_split=none"
@@ -184,6 +185,7 @@ def test_a_file_knows_the_commands_own_options(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("limit = 1\nlearning_rate = 2\n", ":2: expected a setting at the top, found 'learning_rate'\n  training."),
+        ("epochs = 2\n", ":1: expected a setting at the top, found 'epochs'\n  did you mean 'training.num_train_epochs'?"),
         ("[training]\nepochs = 2\n", ":2: no setting of training is called 'epochs'\n  did you mean 'num_train_epochs'?"),
         ('limit = "x"\n', ":1: expected a whole number for 'limit', found 'x'"),
         ("\nlimit = -1\n", ":2: limit is a number of at least 0, not -1"),
@@ -218,7 +220,7 @@ def test_a_run_is_the_same_from_its_config_json(tmp_path: Path, monkeypatch: pyt
     assert done.exit_code == 0, done.exception
     [path] = (tmp_path / "results").rglob("config.json")
     before = path.parent.stat().st_mtime_ns
-    again = plmtasks("run", "--config", str(path))
+    again = plmtasks("run", "--config", str(path.parent))
     assert again.exit_code == 0, again.exception
     assert (again.output, path.parent.stat().st_mtime_ns) == (done.output, before)
     assert plmtasks("run", "--config", str(path), "--output", "other").exit_code == 0
@@ -226,10 +228,58 @@ def test_a_run_is_the_same_from_its_config_json(tmp_path: Path, monkeypatch: pyt
     assert other.read_bytes() == path.with_name("result.json").read_bytes()
 
 
+def test_the_environment_has_defaults_for_what_nobody_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"LIMIT": "7", "SHOTS": "2", "KERNELS": "plain", "QUIET": "on", "SEED": "5", "OUTPUT": str(tmp_path.parent / "runs")}
+    for name, text in {**said, "TRAINING": "optim=SGD", "LEARNING_RATE": "0.5", "METRICS": "f1,squad", "DATA": "none"}.items():
+        monkeypatch.setenv(f"PLMTASKS_{name}", text)
+    (tmp_path / "a.toml").write_text('limit = 3\n[training]\nlearning_rate = 0.1\n[[models]]\nname = "tiny-bert"\nshots = 1\n')
+    made = config("--config", str(tmp_path / "a.toml"), "--task", "qa/sample", "--seed", "6")
+    assert (made.limit, made.shots, made.settings.kernels, made.quiet, made.seed) == (3, 1, "plain", True, 6)
+    assert (made.training.learning_rate, made.training.optim, made.metrics) == (0.1, "SGD", ("f1", "squad"))
+    assert (made.output, made.source.data) == (said["OUTPUT"], None)
+    alone = config("--task", "qa/sample", "--model", "tiny-bert", "--limit", "1")
+    assert (alone.limit, alone.shots, alone.seed, alone.training.learning_rate) == (1, 2, 5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("LIMIT", "many", "PLMTASKS_LIMIT: expected a whole number, found 'many'"),
+        ("LIMIT", "-1", "PLMTASKS_LIMIT: limit is a number of at least 0, not -1"),
+        ("QUIET", "perhaps", "PLMTASKS_QUIET is 'perhaps'\n  1 says yes, 0 says no"),
+        ("TRAINING", "epochs=1", "no setting of PLMTASKS_TRAINING is called 'epochs'\n  did you mean 'num_train_epochs'?"),
+        ("TRAIN", "perhaps", "PLMTASKS_TRAIN: train is one of auto, never, always, not 'perhaps'"),
+    ],
+)  # fmt: skip
+def test_a_default_that_a_setting_does_not_take_is_told(name: str, text: str, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        from_environment({f"PLMTASKS_{name}": text})
+    assert said in str(error.value)
+
+
+def test_what_is_empty_or_no_setting_is_no_default() -> None:
+    assert (
+        from_environment({"PLMTASKS_LIMIT": "", "PLMTASKS_PLUGINS": "x", "LIMIT": "3", "PLMTASKS_TRUST_REMOTE_CODE": "1"}) == {}
+    )
+
+
+def test_one_file_says_all(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text('task = "qa/sample"\nmodel = "tiny-bert"\n')
+    a, b = str(tmp_path / "a.toml"), str(tmp_path / "b.toml")
+    for arguments in (["--config", f"{a},{b}"], ["--config", a, "--config", b]):
+        with pytest.raises(InputError, match=r"--config names two files, .*a\.toml and .*b\.toml"):
+            config(*arguments)
+    assert config("--config", a, "--config", "limit=3").limit == 3
+
+
 def test_a_file_that_is_no_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"config": {"task": "x"}}))
     with pytest.raises(DataError, match=r"config\.json: expected the config\.json of a run"):
         read_suite(tmp_path / "config.json")
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(DataError, match=r"result\.json: .*found no 'config'\n  did you mean .*config\.json\?"):
+        read_suite(tmp_path / "result.json")
 
 
 @pytest.mark.parametrize(

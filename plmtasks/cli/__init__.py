@@ -16,7 +16,16 @@ import click
 
 from .. import __version__
 from ..config import LAUNCHED
-from ..errors import DataWarning, InputError, ModelWarning, PlmtasksError, PluginError, did_you_mean, printable
+from ..errors import (
+    DataWarning,
+    InputError,
+    LearningWarning,
+    ModelWarning,
+    PlmtasksError,
+    PluginError,
+    did_you_mean,
+    printable,
+)
 from ..hooks import EntryPoint, entry_points
 
 COMMANDS = {
@@ -260,5 +269,5 @@ def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, *
     from ..execution import speaks
     from ..hooks import PluginWarning
 
-    if issubclass(category, (DataWarning, ModelWarning, PluginWarning)) and speaks():
+    if issubclass(category, (DataWarning, LearningWarning, ModelWarning, PluginWarning)) and speaks():
         sys.stderr.write(printable(f"warning: {message}", lines=True) + "\n")

@@ -1,5 +1,7 @@
 """`plmtasks doctor`: what is there to run with, as `execution` looks at it."""
 
+import os
+
 import click
 
 from ..terminal import wrapped
@@ -8,14 +10,15 @@ from .texts import say, say_json
 
 
 @click.command("doctor")
-@click.option("--results", default="results", metavar="DIR", help="Where runs are to be kept; default: results.")
+@click.option("--results", metavar="DIR", help="Where runs are to be kept; default: PLMTASKS_OUTPUT, else results.")
 @click.option("--online", is_flag=True, help="Also ask whether the hub can be reached.")
 @choice("format", "text", "json")
-def command(results: str, online: bool, form: str) -> None:
+def command(results: str | None, online: bool, form: str) -> None:
     """Versions, devices, caches and free space, and what is missing for what. Exits with 1 if something is broken."""
     from ..execution import doctor
     from ..hooks import load_registry
 
+    results = results or os.environ.get("PLMTASKS_OUTPUT") or "results"
     found = doctor.examine(load_registry(), results, online=online)
     if form == "json":
         say_json([finding._asdict() for finding in found])

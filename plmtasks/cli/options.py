@@ -15,6 +15,7 @@ from .. import config
 from ..config import GROUPS, RunConfig, known, setting_types, types
 from ..errors import InputError
 from ..files import values
+from .texts import say
 
 if TYPE_CHECKING:
     from ..evaluation import Suite
@@ -235,18 +236,24 @@ def source(line: Mapping[str, Any]) -> config.Source:
     return config.Source(**{name: value for name, value in line.items() if value is not None})
 
 
+NO_MATTER = ("output", "checkpoints", "processes", "yes", "quiet", "retry_oom")
+"""Settings that no result depends on."""
+
+
 # ── what they make ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_config(ctx: click.Context, param: click.Parameter, text: str | None) -> "Suite | None":
+def _read_config(ctx: click.Context, param: click.Parameter, found: Sequence[str]) -> "Suite | None":
     """What --config says; what is the command's own is as if it stood on the line, unless it stands there."""
     from ..evaluation import Suite, read_suite
 
-    if text is None:
+    if not found:
         return None
     own = {p.opts[0].strip("-").replace("-", "_"): p for p in ctx.command.params if not isinstance(p, Setting) and p is not param}
     made, told = Suite(), {}
-    for name, said in values.split(text):
+    for name, said in values.split(",".join(found)):
+        if not name and made.path is not None:
+            raise InputError(f"--config names two files, {made.path} and {said}", "one file says all; the line adds to it")
         if not name:
             made = read_suite(Path(said), own)
         else:
@@ -265,8 +272,8 @@ def _cast(param: click.Parameter, ctx: click.Context, value: Any, where: str) ->
 
 
 CONFIG = click.option(
-    "--config", metavar="FILE,…", is_eager=True, callback=_read_config,
-    help="Settings from a TOML file, or the config.json of a run; KEY=VALUE,… for one that has no option. The line goes before.",
+    "--config", metavar="FILE,…", is_eager=True, multiple=True, callback=_read_config,
+    help="Settings from a TOML file, or a run's folder or its config.json; KEY=VALUE,… for one without an option. The line wins.",
 )  # fmt: skip
 
 
@@ -283,10 +290,23 @@ def suite(tasks: Sequence[str] | None, models: Sequence[str] | None, told: "Suit
             raise InputError(f"no {kind} is named", example(click.get_current_context()))
     given = {name: value for name, value in line.items() if value is not None}
     seeds = given.pop("seed", ())
-    made = (told or Suite()).on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)
+    told = replace(told or Suite(), environment=_defaults(given))
+    made = told.on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)
     if made.path is not None:
         made.check(load_registry(trusting=bool(given.get("trust_remote_code"))))
     return made
+
+
+def _defaults(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the environment says; the user is told which of it can change a result, and does not stand on the line."""
+    from ..execution import from_environment, speaks
+
+    found = from_environment()
+    silent = line.get("quiet", found.get("quiet", False)) or not speaks()
+    matter = [name for name in found if name not in (*line, *NO_MATTER)]
+    if matter and not silent:
+        say(f"the environment has defaults for {', '.join(matter)}", err=True)
+    return found
 
 
 def one(task: str | None, model: str | None, told: "Suite | None", line: Mapping[str, Any]) -> RunConfig:

@@ -16,6 +16,7 @@ from ..requests import Answer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
 from . import robustness
+from .alike import warn_of_one_answer
 from .job import EvaluationJob
 
 
@@ -35,6 +36,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     """The run's files; `result.json` last, so that a folder that has it is complete."""
     plan, examples = outcome.plan, job.sliced
     predictions = job.asked.read(job.task, outcome.answers, plan.skipped)
+    warn_of_one_answer(job, predictions)
     scored = scoring.score(job.metrics, job.examples, predictions)
     findings: dict[str, Any] = {}
     if job.config.overlap:

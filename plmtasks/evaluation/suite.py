@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import GROUPS, RunConfig, all_settings, merged, of_seeds, run_config, setting_types, types
+from ..config import GROUPS, RunConfig, all_settings, known, merged, of_seeds, run_config, setting_types, types
 from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
 from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
@@ -47,6 +47,10 @@ class Suite:
     """What is no setting of a run, but of the command that reads the file, and where it stands."""
     line: Mapping[str, Any] = field(default_factory=dict)
     """The settings that stand on the command line, before all others."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    """Those for which the user's environment has defaults, after all others."""
+    only: Sequence[Mapping[str, str]] = ()
+    """The pairs that are wanted, as those that are excluded; none: all."""
 
     def on_line(
         self, settings: Mapping[str, Any], tasks: Sequence[str] = (), models: Sequence[str] = (), seeds: Sequence[int] = ()
@@ -65,15 +69,30 @@ class Suite:
         return made
 
     def pairs(self) -> Iterator[tuple[Entry, Entry]]:
-        """Every task with every model, those that are excluded too."""
-        return ((task, model) for task in self.tasks for model in self.models)
+        """Every wanted task with every model, those that are excluded too."""
+        every = ((task, model) for task in self.tasks for model in self.models)
+        return (pair for pair in every if not self.only or any(_fits(pattern, *pair) for pattern in self.only))
+
+    def narrowed(self, only: Sequence[Mapping[str, str]]) -> "Suite":
+        """The suite with those of its pairs alone that fit some pattern.
+
+        raises: InputError for a pattern that fits no pair, or names neither task nor model
+        """
+        every = [pair for pair in self.pairs() if not self.excludes(*pair)]
+        for pattern in only:
+            known(pattern, ("task", "model"), "part of --only")
+            if not any(_fits(pattern, *pair) for pair in every):
+                asked = ",".join(f"{name}={value}" for name, value in pattern.items())
+                there = [f"task={task.name},model={model.name}" for task, model in every]
+                raise InputError(f"--only {asked} fits no run", "there are:", *dict.fromkeys(there))
+        return replace(self, only=only)
 
     def configs(self, task: Entry, model: Entry) -> list[RunConfig]:
         """The runs of a pair, one a seed.
 
         raises: InputError
         """
-        told = merged(self.settings, task.settings, model.settings, self.line)
+        told = merged(self.environment, self.settings, task.settings, model.settings, self.line)
         config = run_config(task.name, model.name, **told)
         return of_seeds(config, self.seeds) if self.seeds else [config]
 
@@ -100,7 +119,8 @@ class Suite:
             config = self.configs(task, model)[0]
             registry.check(config, model.where or task.where or str(self.path))
             for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
-                if name not in self.line and not any(Path(folder).resolve().is_relative_to(one) for one in within):
+                said = name in self.line or folder == self.environment.get(name)
+                if not said and not any(Path(folder).resolve().is_relative_to(one) for one in within):
                     outside = f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's"
                     raise InputError(outside, f"--{name} DIR says where")
 
@@ -118,12 +138,13 @@ def _fits(pattern: Mapping[str, str], task: Entry, model: Entry) -> bool:
 
 
 def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
-    """What a file says is to be run: a TOML file, or the `config.json` of a run.
+    """What a file says is to be run: a TOML file, or the `config.json` of a run, or the run's folder.
 
     own: the names that mean something to the command alone
 
     raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
     """
+    path = path / "config.json" if path.is_dir() else path
     if path.suffix == ".json":
         config = stored_config(path, read_json(path))
         task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
@@ -159,7 +180,10 @@ def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:
         known = to_json(RunConfig(task=stored["task"], model=stored["model"]))
         config: RunConfig = from_json(RunConfig, _filled(known, stored, unknown))
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise DataError(str(path), "the config.json of a run", str(e)) from e
+        near = path.with_name("config.json")
+        hint = f"did you mean {near}?" if path != near and near.is_file() else ""
+        found = f"no {e}" if isinstance(e, KeyError) else str(e)
+        raise DataError(str(path), "the config.json of a run", found, *[hint] * bool(hint)) from e
     if unknown:
         raise InputError(f"{path.parent} was run with settings that are not known here: {', '.join(unknown)}", *hints)
     return config
@@ -252,6 +276,8 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
     if group is not None:
         return [f"{group}.{key} = … is the way"]
     inner = [f"{name}.{one}" for name, form in GROUPS.items() for one in types(form)]
+    if longer := [name for name in (*known, *inner) if key in name]:
+        return [f"did you mean {' or '.join(map(repr, longer))}?"]
     return did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
 
 

@@ -2,6 +2,7 @@
 
 from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
+from .defaults import from_environment
 from .journal import Journal, MemoryJournal, on_disk
 from .processes import Processes, alone, check_count, joined, speaks, started_by_launcher
 from .progress import Bar, Progress, duration, size
@@ -18,6 +19,7 @@ __all__ = [
     "doctor",
     "duration",
     "environment",
+    "from_environment",
     "joined",
     "launcher",
     "on_disk",

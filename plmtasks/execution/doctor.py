@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ..errors import InputError
 from ..hooks import Plugin, Registry
+from .defaults import variables
 from .environment import describe, version
 
 LIBRARIES = (
@@ -50,7 +52,7 @@ def examine(registry: Registry, results: str, *, online: bool = False) -> list[F
     """
     return [
         *_versions(), *(_plugin(plugin) for plugin in registry.plugins), *_requirements(registry), *_devices(),
-        *_folders(results), _processes(), *([_hub()] if online else []),
+        *_folders(results), _processes(), *_settings(), *([_hub()] if online else []),
     ]  # fmt: skip
 
 
@@ -123,6 +125,19 @@ def _folders(results: str) -> Iterator[Finding]:
         writable = os.access(there, os.W_OK)
         said = f"{path}: {free}{size}" + ("" if writable else "; cannot be written")
         yield Finding("folders", what, said, "fine" if writable else "broken")
+
+
+def _settings() -> Iterator[Finding]:
+    """The variables of the environment that begin like ours: which give a setting its default, and whether it takes them."""
+    for one in variables():
+        try:
+            _ = one.value
+        except InputError as e:
+            yield Finding("environment", one.name, e.message.removeprefix(f"{one.name}: "), "broken")
+            continue
+        said = f"{one.text}: {'the default of ' + one.setting if one.setting else 'no setting'}"
+        hint = f", {one.hints[0]}" if one.hints else ""
+        yield Finding("environment", one.name, said + hint, "missing" if one.hints else "fine")
 
 
 def _processes() -> Finding:

@@ -14,7 +14,7 @@ from ..files import lock, open_folder, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
 from ..results import run_folder
 from .job import TrainingJob
-from .recipe import Training
+from .recipe import LEAST_UPDATES, Training
 from .record import learned, write_record
 from .trainer import Trainer
 
@@ -160,6 +160,7 @@ def _finish(training: Training, folder: Path, history: Sequence[Mapping[str, Any
         "tasks": {dataset.task: {**dataset.facts, "labels": list(dataset.labels)} for dataset in datasets}, "history": history,
         "columns": {dataset.task: dict(dataset.columns) for dataset in datasets if dataset.columns},
         "before": [] if anew else learned(model.training_record() or {}), **({"at_once": True} if anew else {}),
+        **({"least_updates": LEAST_UPDATES} if training.raised else {}),
     }  # fmt: skip
     write_record(folder, record)
     shutil.rmtree(folder / "training")

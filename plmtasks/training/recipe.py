@@ -13,9 +13,16 @@ from ..requests import LogLikelihood, to_json
 from ..results import identity_hash
 from .dataset import TrainingDataset, balanced_weights, training_dataset
 from .job import TrainingJob
+from .updates import epoch_updates
 
 WITHOUT_EFFECT = ("save_minutes", "select_split", "max_train_samples", "report_to")
 """Settings of a training that change nothing, or through the data alone."""
+
+EPOCHS = 3.0
+"""Of a training whose number nobody chose, if these are enough."""
+
+LEAST_UPDATES = 100
+"""Of a training whose number of epochs nobody chose: with fewer, a new head still gives one answer to all (measured)."""
 
 CPU_BATCH_TOKENS = 2048
 """As many as some dozen sentences have: more at once are no faster on a CPU, and take memory on the way back."""
@@ -34,6 +41,8 @@ class Training:
     device: str
     yes: bool = False
     """Nobody is asked whether a long one is wanted."""
+    raised: bool = False
+    """Nobody chose the number of epochs, and it was raised to make `LEAST_UPDATES`."""
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
@@ -100,6 +109,7 @@ def plan(jobs: Sequence[TrainingJob], processes: Processes, progress: Progress) 
     datasets = [training_dataset(job, training, processes) for job in jobs]
     if training.class_weights == "balanced":
         training = replace(training, class_weights=balanced_weights(datasets))
+    raised = _raised_epochs(training, datasets) if _open_epochs(c.training, model) else None
     # a job whose requests have no prompt has forgotten how the user wants it
     prompt = next((job for job in jobs if job.config.settings.prompt != "plain"), jobs[0]).config.settings.prompt
     shared = ("seed", "dtype", "batch_tokens", "save_minutes", "max_train_samples", *(model.learns_by or ()))
@@ -107,9 +117,22 @@ def plan(jobs: Sequence[TrainingJob], processes: Processes, progress: Progress) 
     if model.learns_by is not None and (idle := [name for name in said if name not in shared]):
         progress.say(f"{model.name} learns from all examples at once, and does not go by {', '.join(idle)}")
     return Training(
-        model=model, datasets=datasets, how=training, settings=replace(c.settings, prompt=prompt), processes=processes,
-        progress=progress, device=device, yes=c.yes,
+        model=model, datasets=datasets, how=replace(training, num_train_epochs=raised) if raised else training,
+        settings=replace(c.settings, prompt=prompt), processes=processes, progress=progress, device=device, yes=c.yes,
+        raised=raised is not None,
     )  # fmt: skip
+
+
+def _open_epochs(said: TrainSettings, model: Model) -> bool:
+    """Whether neither user nor model chose the number of epochs of a training in updates."""
+    return said.num_train_epochs is None and "num_train_epochs" not in model.recommended and model.learns_by is None
+
+
+def _raised_epochs(training: TrainSettings, datasets: Sequence[TrainingDataset]) -> float | None:
+    """Whole epochs that make `LEAST_UPDATES`, each task's share counted; None if the usual ones do."""
+    an_epoch = len(epoch_updates({dataset.task: len(dataset.requests) for dataset in datasets}, training, 0))
+    needed = float(-(-LEAST_UPDATES // an_epoch))
+    return needed if needed > EPOCHS else None
 
 
 def resolve(training: TrainSettings, model: Model, settings: ModelSettings, device: str) -> TrainSettings:
@@ -120,7 +143,7 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     if model.learns_by is not None:
         own = {name: getattr(training, name) for name in (*model.learns_by, "max_train_samples")}
         return replace(TrainSettings(dtype="float32", select_split="none"), **own)
-    defaults = {"num_train_epochs": 3.0, "learning_rate": 5e-5, "train_batch_size": 32, **model.recommended}
+    defaults = {"num_train_epochs": EPOCHS, "learning_rate": 5e-5, "train_batch_size": 32, **model.recommended}
     filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
     batch_tokens = training.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else settings.batch_tokens)

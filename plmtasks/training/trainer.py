@@ -5,20 +5,22 @@ import math
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, OutputError, PlmtasksError, counted
+from ..errors import InputError, LearningWarning, OutputError, PlmtasksError, counted
 from ..execution import Bar, duration, environment, size
 from ..files import write_bytes
 from ..model import TrainableModel
 from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
 from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
-from .recipe import Training
+from .recipe import EPOCHS, LEAST_UPDATES, Training
 from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
     sums: dict[str, list[float]] = field(default_factory=dict)
     """task → its losses' sum and number of updates since the last entry of the history"""
+    tenths: dict[str, list[list[float]]] = field(default_factory=dict)
+    """task → the losses of its updates in the first and in the last tenth of all"""
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Trainer:
         self._saved_at = time.monotonic()
         with self.training.progress.bar("training", self.total, "updates") as bar:
             self._train(bar)
+        self._warn()
         self.training.processes.barrier("learned")
         if self.split:
             self.whole = whole(self.accelerator, self.wrapped)
@@ -129,6 +134,7 @@ class Trainer:
             state.update += 1
             sums = state.sums.setdefault(self.datasets[updates[place].task].task, [0.0, 0])
             sums[0], sums[1] = sums[0] + loss, sums[1] + 1
+            self._note(self.datasets[updates[place].task].task, loss)
             bar.update(state.update, f"loss {loss:.3f}")
             if state.update - began == 2:
                 bar.begin_at(state.update)  # the first are slow, and would mislead
@@ -302,19 +308,20 @@ class Trainer:
             raise OutputError(f"{path} keeps no {' and no '.join(missing)}", why, hint)
         for name, part in self._parts().items():
             part.load_state_dict(kept[name])
-        self.state = State(**{f.name: kept[f.name] for f in fields(State)})
+        self.state = State(**{f.name: kept[f.name] for f in fields(State) if f.name in kept})
 
     # ── what the user is told ─────────────────────────────────────────────────────────────────────────────────────
 
     def _say_plan(self) -> None:
         t, say = self.t, self.training.progress.say
+        enough = f"; not {EPOCHS:g} epochs, for at least {LEAST_UPDATES} updates" if self.training.raised else ""
         what = ", ".join(f"{counted(len(dataset.requests), 'example')} of {dataset.task}" for dataset in self.datasets)
         chosen_on = ", ".join(dict.fromkeys(str(d.facts["selected_on"]) for d in self.datasets if d.evaluate is not None))
         every = list(self.module.parameters())
         learning = sum(p.numel() for p in every if p.requires_grad)
         say(
             f"training on {what}: {counted(t.num_train_epochs or 0.0, 'epoch')} of {counted(self.updates_an_epoch, 'update')} "
-            f"({self.total} in all), batch {t.train_batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; "
+            f"({self.total} in all{enough}), batch {t.train_batch_size}, learning rate {t.learning_rate:g}, {t.dtype}; "
             f"{learning:,} of {sum(p.numel() for p in every):,} weights learn; "
             + (f"the best epoch by {chosen_on} is kept" if chosen_on else "the last epoch is kept")
         )
@@ -323,6 +330,26 @@ class Trainer:
                 of = f"{shortened} of {counted(len(dataset.requests), 'example')} of {dataset.task}"
                 limit = f" ({view.limited})" if view.limited else ""
                 say(f"{of} are longer than the model takes or may write{limit}, and are learned shortened")
+
+    def _note(self, task: str, loss: float) -> None:
+        """Keeps the loss of an update in the first or the last tenth."""
+        tenth, done = self.total // 10, self.state.update
+        first, last = self.state.tenths.setdefault(task, [[], []])
+        if done <= tenth:
+            first.append(loss)
+        elif done > self.total - tenth:
+            last.append(loss)
+
+    def _warn(self) -> None:
+        """Warns of each task whose loss is not lower in the last tenth of the updates than in the first."""
+        for task, (first, last) in self.state.tenths.items() if not self.training.progress.quiet else ():
+            if first and last and (now := mean(last)) >= (then := mean(first)):
+                warnings.warn(
+                    f"{task}: the loss did not fall: {then:.4f} in the first tenth of the {self.total} updates, "
+                    f"{now:.4f} in the last. Look at the labels; another "
+                    f"learning_rate than {self.t.learning_rate:g} or more num_train_epochs may help",
+                    LearningWarning, stacklevel=2,
+                )  # fmt: skip
 
     def _track(self, values: dict[str, float]) -> None:
         if self.t.report_to:

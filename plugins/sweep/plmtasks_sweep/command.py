@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from plmtasks.cli import options
-from plmtasks.cli.options import setting
+from plmtasks.cli.options import LIST, Pairs, Several, setting, settings
 from plmtasks.cli.texts import say
 from plmtasks.errors import counted
 
@@ -26,14 +27,26 @@ if TYPE_CHECKING:
 @click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="List the runs and what is there already, from what lies on this machine.")
 @click.option("--retry", is_flag=True, help="Run again what failed before.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=Pairs(),
+    metavar="task=…,model=…",
+    help="Run the pairs alone that fit these patterns, as task=classification/*,model=tiny-*; may stand there again.",
+)
+@settings("limit", "num_train_epochs", "learning_rate", "training", "generation")
+@setting("seed", **LIST, type=Several(click.INT, "0,1,2"), metavar="N,…", help="A run for each; default: the suite's, else 0.")
 @setting("output", help="Results, and failures.json; default: the suite's, else results.")
 @setting("checkpoints", help="Models that are trained on the way; default: the suite's, else checkpoints.")
 @setting("processes", help="Of each run; default: the suite's, else 1.")
 @click.option("--trust-remote-code", is_flag=True, help="Run code that the suite or a file that it names asks for.")
 @click.option("--quiet", is_flag=True, help="Print the table and the summary only.")
-def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_code: bool, **values: Any) -> None:
+def command(
+    suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_code: bool, only: tuple[Any, ...], **values: Any
+) -> None:
     """Run tasks × models × seeds as a suite's file says.
 
+    A setting that stands on the line holds for all runs.
     What is there is not run again, and what fails stops nothing else: it is kept in failures.json, and --retry runs it again.
     Interrupted, the same command goes on. The exit code is 1 if a run failed.
     """
@@ -41,15 +54,20 @@ def command(suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_c
         os.environ["HF_HUB_OFFLINE"] = "1"  # looking must not download
     from plmtasks.errors import PlmtasksError
     from plmtasks.evaluation import read_suite
+    from plmtasks.execution import from_environment
     from plmtasks.hooks import load_registry
     from plmtasks.leaderboard import render
 
     from .cells import look, plan, sweep
 
     registry = load_registry(trusting=trust_remote_code)
+    environment = from_environment()
+    quiet = quiet or bool(environment.get("quiet"))
     live = sys.stderr.isatty() and not quiet
     line = {name: value for name, value in values.items() if value is not None}
-    cells = plan(read_suite(suite).on_line({**line, "quiet": quiet or live, "yes": True}), registry)
+    seeds = line.pop("seed", ())
+    asked = replace(read_suite(suite), environment=environment)
+    cells = plan(asked.on_line({**line, "quiet": quiet or live, "yes": True}, seeds=seeds).narrowed(only), registry)
     if dry_run:
         say(_listed(look(cells, registry, retry=retry)), nl=False)
         return

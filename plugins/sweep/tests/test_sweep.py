@@ -133,6 +133,23 @@ def test_excluded_pairs(tmp_path, registry):
     assert len(found) == 4
 
 
+def test_those_pairs_are_run_that_are_wanted(tmp_path, registry):
+    text = PAIR + '[[models]]\nname = "tiny-gpt"\n[[tasks]]\nname = "srl/sample"\n[[exclude]]\ntask = "srl/*"\nmodel = "*-gpt"\n'
+    asked = read_suite(suite(tmp_path, text)).on_line({})
+
+    def pairs(*only):
+        return [(c.config.task, c.config.model) for c in plan(asked.narrowed(only), registry) if c.state != "excluded"]
+
+    assert pairs({"task": "qa/*", "model": "*-gpt"}) == [("qa/sample", "tiny-gpt")]
+    assert pairs({"model": "*-gpt"}, {"task": "srl/*"}) == [("qa/sample", "tiny-gpt"), ("srl/sample", "tiny-bert")]
+    with pytest.raises(
+        InputError, match=r"--only task=srl/\*,model=tiny-gpt fits no run\n  there are:\n  task=qa/sample,model=tiny-b"
+    ):
+        pairs({"task": "srl/*", "model": "tiny-gpt"})
+    with pytest.raises(InputError, match="no part of --only is called 'tusk'\n  did you mean 'task'"):
+        pairs({"tusk": "srl/*"})
+
+
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
 def test_the_ready_suites_are_suites(path, registry):
     found = cells(path, registry)
@@ -270,6 +287,20 @@ def test_the_matrix_is_listed_and_nothing_is_made(tmp_path):
     assert rows["classification/sst2", "tiny-t5"] == "0, 1 excluded"
     assert "12 runs: 2 left out, 2 to run, 6 not checked, 2 excluded" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"suite.toml"}
+
+
+def test_the_line_goes_before_the_suite(tmp_path):
+    suite(tmp_path, TINY.replace("limit = 5", "limit = 5\nseed = [0, 1]"))
+    line = ("--only", "task=classification/*,model=tiny-*", "--num-train-epochs", "2", "--limit", "7", "--seed", "3", "--quiet")
+    done = sweep(
+        tmp_path, *line, "--training", "learning_rate=0.01", PLMTASKS_LIMIT="9", PLMTASKS_THREADS="2", PLMTASKS_SPLIT="test"
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = read_results(tmp_path / "results")
+    made = json.loads((result.folder / "config.json").read_text())["config"]
+    assert (made["limit"], made["seed"], made["settings"]["threads"], made["split"]) == (7, 3, 1, "test")
+    taken = {name: made["training"][name] for name in ("num_train_epochs", "max_train_samples", "learning_rate")}
+    assert taken == {"num_train_epochs": 2.0, "max_train_samples": 16, "learning_rate": 0.01}
 
 
 def test_a_seed_on_which_nothing_depends_is_run_once(tmp_path):
