@@ -1,7 +1,8 @@
 """The code blocks of the documentation's pages, run as a reader would; `python tests/blocks.py PAGE…` writes what they print.
 
-Blocks of a page run in order in one empty folder. `python` runs in one namespace a page. `console` has commands after `$ `, and
-the lines below are their output, in which `...` stands for anything. A block with a title writes that file. `text` is not run.
+Blocks of a page run in order in one folder, in which lies what a reader has in a clone: `examples`. `python` runs in one namespace a
+page. `console` has commands after `$ `, and the lines below are their output, in which `...` stands for anything. A block with a title
+writes that file. `text` is not run, nor is `sh`: how the environment is made that the other blocks need.
 """
 
 import os
@@ -14,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hub
 import warm
 
+ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r'^```(?P<language>[\w-]*)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
-SHOWN = {"text", "yaml"}
+SHOWN = {"text", "yaml", "sh"}
 WIDTH = "120"
 
 
@@ -73,9 +76,10 @@ def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], No
     namespace: dict[str, Any] = {"__name__": "__main__"}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
-        **ours, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
+        **ours, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub.filled()), "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
+    (folder / "examples").symlink_to(ROOT / "examples")
     with _importable(folder):
         for block in blocks(page.read_text(encoding="utf-8")):
             if block.title is not None:

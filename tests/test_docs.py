@@ -17,7 +17,7 @@ from plmtasks.hooks import hookspecs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md") if "interface" not in path.parts)
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md") if "interface" not in path.parts)]
 
 
 @pytest.mark.slow
