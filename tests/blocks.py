@@ -1,8 +1,8 @@
 """The code blocks of the documentation's pages, run as a reader would; `python tests/blocks.py PAGE…` writes what they print.
 
-Blocks of a page run in order in one folder, in which lies what a reader has in a clone: `examples`. `python` runs in one namespace a
-page. `console` has commands after `$ `, and the lines below are their output, in which `...` stands for anything. A block with a title
-writes that file. `text` is not run, nor is `sh`: how the environment is made that the other blocks need.
+Blocks of a page run in order in one folder, in which lies what a reader has in a clone: `examples`. `python` runs in one
+namespace a page. `console` has commands after `$ `, and the lines below are their output, in which `...` stands for anything. A
+block with a title writes that file. `text` is not run, nor is `sh`: how the environment is made that the other blocks need.
 """
 
 import os
@@ -24,7 +24,7 @@ FENCE = re.compile(r'^```(?P<language>[\w-]*)(?: title="(?P<title>[^"]+)")?\n(?P
 SHOWN = {"text", "yaml", "sh"}
 WIDTH = "120"
 STARTS = ("README.md", "docs/index.md", "docs/index.zh.md")
-"""Where a reader starts. All of them train the same model, which is done once for all: what is trained already is not trained again."""
+"""Where a reader starts. They train the same model, which is done once for all: what is trained is not trained again."""
 
 
 class Block(NamedTuple):
@@ -80,8 +80,8 @@ def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], No
     namespace: dict[str, Any] = {"__name__": "__main__"}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
-        **ours, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub.filled()), "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **ours, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
+        "HF_HUB_CACHE": str(hub.filled()), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     (folder / "examples").symlink_to(ROOT / "examples")
     if page.relative_to(ROOT).as_posix() in STARTS:

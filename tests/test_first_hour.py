@@ -159,8 +159,8 @@ def test_no_review_comes_twice() -> None:
         (["results", "lst"], "'list'"),
         (["run"], "plmtasks run --task classification/sample --model tiny-bert"),
         (["run", "--task", "sentiment"], "plmtasks run --task sentiment --model tiny-bert"),
-        ([*"run --task sentimnt --model tiny-bert".split()], "'sentiment'"),
-        ([*"run --task sentiment --model tiny-brt".split()], "'tiny-bert'"),
+        (["run", "--task", "sentimnt", "--model", "tiny-bert"], "'sentiment'"),
+        (["run", "--task", "sentiment", "--model", "tiny-brt"], "'tiny-bert'"),
         (["run", *OWN, "--columns", "text=review", "--holdout", "0.2", "--model", "tfidf-linear"], "found text, label"),
     ],
 )
