@@ -258,7 +258,7 @@ def test_wrong_names_from_python_are_answered_with_the_right_ones() -> None:
 
 
 def test_a_result_shows_itself_in_a_notebook(clone: Path, run: str) -> None:
-    [result] = library.load_results(clone / "results")
+    [result] = library.load_results(clone / "results", model="tfidf-linear")
     shown = result._repr_html_()
     assert "62.50" in shown
     assert "<script" not in shown
