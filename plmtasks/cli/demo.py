@@ -48,9 +48,10 @@ def command(output: str, processes: int | None) -> None:
 
 def next_commands(output: str) -> list[str]:
     """What somebody can type where the demo ran: the environment first, unless the shell knows its command already."""
-    own = "--data examples/reviews.csv --holdout 0.2 --model minilm" if Path("examples", "reviews.csv").exists() else ""
+    at_hand = Path("examples", "reviews.csv").exists()
+    own = "sentiment --data examples/reviews.csv --holdout 0.2 --model minilm"
     lines = [
-        "plmtasks run --task classification/" + (f"custom {own}" if own else "sample --model tiny-bert --split test"),
+        f"plmtasks run --task {own if at_hand else 'classification/sample --model tiny-bert --split test'}",
         f"plmtasks leaderboard {Path(output, 'results')} --site site --open",
     ]
     activate = Path(sys.prefix, "bin", "activate")
