@@ -12,12 +12,19 @@ CHROMIUM := .venv/.chromium-looked-for
 
 setup: $(INSTALLED)
 
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
 # torch first and alone: its pinned build is then there before other requirements are resolved
 $(INSTALLED): pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[run,store,dev]' $(PLUGINS:%=-e ./%)
-	touch $@
+	@echo "set-up: 3 steps, 3 to 8 minutes"
+	@echo "1/3  an environment for Python packages in .venv, of `$(PYTHON) --version` (seconds)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "2/3  torch, the largest of them (1 to 3 minutes)"
+	@$(PIP) install --progress-bar on -c constraints.txt torch
+	@echo "3/3  what plmtasks, its plugins and their tests need, as constraints.txt pins it: 150 packages (2 to 5 minutes)"
+	@$(PIP) install --progress-bar on -c constraints.txt -e '.[run,store,dev]' $(PLUGINS:%=-e ./%)
+	@touch $@
+	@echo "set up; this shell knows the command plmtasks after:  . $(BIN)/activate"
 
 # trains and evaluates the built-in tiny models on every task's sample data
 demo: setup

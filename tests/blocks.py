@@ -1,7 +1,8 @@
 """The code blocks of the documentation's pages, run as a reader would; `python tests/blocks.py PAGE…` writes what they print.
 
-Blocks of a page run in order in one empty folder. `python` runs in one namespace a page. `console` has commands after `$ `, and
-the lines below are their output, in which `...` stands for anything. A block with a title writes that file. `text` is not run.
+Blocks of a page run in order in one folder, in which lies what a reader has in a clone: `examples`. `python` runs in one
+namespace a page. `console` has commands after `$ `, and the lines below are their output, in which `...` stands for anything. A
+block with a title writes that file. `text` is not run, nor is `sh`: how the environment is made that the other blocks need.
 """
 
 import os
@@ -9,16 +10,21 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hub
 import warm
 
+ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r'^```(?P<language>[\w-]*)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
-SHOWN = {"text", "yaml"}
+SHOWN = {"text", "yaml", "sh"}
 WIDTH = "120"
+STARTS = ("README.md", "docs/index.md", "docs/index.zh.md")
+"""Where a reader starts. They train the same model, which is done once for all: what is trained is not trained again."""
 
 
 class Block(NamedTuple):
@@ -65,17 +71,21 @@ def _rounded(text: str) -> str:
     return " ".join(text.split())
 
 
-def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], None]) -> None:
+def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], None], trained: Path) -> None:
     """Runs all blocks of a page in a folder.
 
     check: gets each command of a console with what it printed
+    trained: the checkpoints that the pages of STARTS share
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
         **ours, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HUB_CACHE": str(hub.filled()), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
+    (folder / "examples").symlink_to(ROOT / "examples")
+    if page.relative_to(ROOT).as_posix() in STARTS:
+        (folder / "checkpoints").symlink_to(trained)
     with _importable(folder):
         for block in blocks(page.read_text(encoding="utf-8")):
             if block.title is not None:
@@ -93,15 +103,22 @@ def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], No
 
 def _printed(command: str, folder: Path, environment: Mapping[str, str]) -> str:
     """What a command writes, to the terminal's one screen."""
-    if plain := re.fullmatch(r"((?:\w+=[\w.,]+ )*)plmtasks ([^|<>&;$*`(]+)", command):
+    if plain := re.fullmatch(r"((?:\w+=[\w.,]+ )*)plmtasks ([^|<>&;$`(]+)", command):
         own = dict(setting.split("=") for setting in plain[1].split())
-        done = warm.plmtasks(shlex.split(plain[2].replace("\\\n", "")), folder, {**environment, **own}, together=True)
+        words = _expanded(shlex.split(plain[2].replace("\\\n", "")), folder)
+        done = warm.plmtasks(words, folder, {**environment, **own}, together=True)
         return done.stdout
     shell = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=250, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     return shell.stdout
+
+
+def _expanded(words: Sequence[str], folder: Path) -> list[str]:
+    """What a shell makes of the words: a pattern that fits nothing stays."""
+    found = ([str(path.relative_to(folder)) for path in sorted(folder.glob(word))] if "*" in word else [] for word in words)
+    return [name for word, names in zip(words, found, strict=True) for name in names or [word]]
 
 
 @contextmanager
@@ -117,9 +134,7 @@ def _importable(folder: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def _write(page: Path) -> None:
-    import tempfile
-
+def _write(page: Path, trained: Path) -> None:
     text = page.read_text(encoding="utf-8")
 
     def put(block: Block, command: Command, found: str) -> None:
@@ -133,12 +148,13 @@ def _write(page: Path) -> None:
         here = Path.cwd()
         os.chdir(folder)
         try:
-            run_page(page, Path(folder), put)
+            run_page(page, Path(folder), put, trained)
         finally:
             os.chdir(here)
     page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        _write(Path(name).resolve())
+    with tempfile.TemporaryDirectory() as shared:
+        for name in sys.argv[1:]:
+            _write(Path(name).resolve(), Path(shared))

@@ -17,17 +17,22 @@ from plmtasks.hooks import hookspecs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md") if "interface" not in path.parts)
+PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md") if "interface" not in path.parts)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trained")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_runs(page: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def check(block: Block, command: Command, found: str) -> None:
         assert alike(command.output, found), f"{page}:{block.line}: $ {command.text}\n{found}"
 
     monkeypatch.chdir(tmp_path)
-    run_page(ROOT / page, tmp_path, check)
+    run_page(ROOT / page, tmp_path, check, trained)
 
 
 @pytest.mark.parametrize(

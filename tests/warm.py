@@ -9,6 +9,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
+import hub
+
 MODELS = [f"transformers.models.{name}.modeling_{name}" for name in ("bert", "gpt2", "t5")]
 IMPORTED = ["torch", "accelerate", "datasets", "sacrebleu", "transformers", *MODELS]
 
@@ -41,13 +43,13 @@ def plmtasks(
 
 
 def _start() -> None:
-    """Starts the process that imports and forks, unless it runs: without a hub or its cache, and with one thread.
+    """Starts the process that imports and forks, unless it runs: without a hub, with one model in its cache, and with one thread.
 
     A fork has no other threads than the one that forks.
     """
     forkserver.set_forkserver_preload(IMPORTED)
     before = dict(os.environ)
-    os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": os.devnull, "OMP_NUM_THREADS": "1"})
+    os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub.filled()), "OMP_NUM_THREADS": "1"})
     try:
         forkserver.ensure_running()
     finally:

@@ -1,5 +1,8 @@
 """`plmtasks demo`: tiny models, trained and evaluated on every task's sample."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -40,3 +43,19 @@ def command(output: str, processes: int | None) -> None:
     if low:
         raise PlmtasksError("too near to chance", *low)
     say(f"all {len(results)} pairs are far above chance on test examples that do not occur in training")
+    say("\n".join(["", "Three commands to type next:", *(f"  {line}" for line in next_commands(output))]))
+
+
+def next_commands(output: str) -> list[str]:
+    """What somebody can type where the demo ran: the environment first, unless the shell knows its command already."""
+    at_hand = Path("examples", "reviews.csv").exists()
+    own = "sentiment --data examples/reviews.csv --holdout 0.2 --model minilm"
+    lines = [
+        f"plmtasks run --task {own if at_hand else 'classification/sample --model tiny-bert --split test'}",
+        f"plmtasks leaderboard {Path(output, 'results')} --site site --open",
+    ]
+    activate = Path(sys.prefix, "bin", "activate")
+    found = shutil.which("plmtasks")
+    if activate.exists() and (found is None or Path(found).parent != activate.parent):
+        return [f". {os.path.relpath(activate)}", *lines]
+    return [*lines, "plmtasks list tasks"]
