@@ -9,7 +9,7 @@ from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
 from .selection import COSTS, Selection
-from .shown import run_text
+from .screen import run_text
 
 __all__ = [
     "COSTS",
