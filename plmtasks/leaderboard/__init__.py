@@ -7,20 +7,28 @@ from .formats import FORMATS, escape_markdown, higher, label, markdown_table, ra
 from .overview import make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
+from .shown import Compared, Leaderboard, Results, Scores, collected, collected_one, load_results
 
 __all__ = [
     "FORMATS",
     "Board",
+    "Compared",
+    "Leaderboard",
     "Limits",
+    "Results",
     "Row",
+    "Scores",
     "as_json",
     "as_text",
+    "collected",
+    "collected_one",
     "compared_json",
     "compared_text",
     "differences",
     "escape_markdown",
     "higher",
     "label",
+    "load_results",
     "make_boards",
     "make_overview",
     "markdown_table",

@@ -3,6 +3,7 @@
 from . import breakdown, calibration, overlap
 from .asked import Asked
 from .breakdown import brief
+from .given import score_given
 from .metrics import bound_metrics, main_score, proportions, shared_clusters
 from .overlap import find
 from .scores import Scored, Submission, score, score_file
@@ -21,5 +22,6 @@ __all__ = [
     "proportions",
     "score",
     "score_file",
+    "score_given",
     "shared_clusters",
 ]

@@ -2,12 +2,13 @@
 
 import functools
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks import leaderboard, statistics
+from plmtasks import statistics
 from plmtasks.errors import PlmtasksError
 from plmtasks.leaderboard import Board, make_boards, make_overview, tested
 from plmtasks.results import Result
@@ -217,7 +218,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
 def _maker() -> str:
     """A hash of the code and the templates that make pages."""
     content = hashlib.sha256()
-    for folder in (HERE, *(Path(package.__path__[0]) for package in (leaderboard, statistics))):
+    for folder in (HERE, Path(inspect.getfile(make_boards)).parent, Path(statistics.__path__[0])):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 content.update(path.read_bytes())

@@ -1,0 +1,145 @@
+"""What is wrong with a call from Python is said as it is on the command line, and editors see every parameter by name."""
+
+import inspect
+import numbers
+import os
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from .config import GROUPS, PARTS, known
+from .errors import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose parameters are those that it names and those of its settings, each of its type.
+
+    Its values come plain: a path as text, a sequence as a tuple, a number of numpy as a number.
+
+    raises, when it is called: InputError for a parameter that it has not, or that is missing, or of another type
+    """
+    signature = _signature(function)
+    several = len(signature.parameters) > len(inspect.signature(function).parameters)
+    what = "setting of a run" if several else f"parameter of {function.__name__}"
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        known(kwargs, signature.parameters, what)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as e:
+            needed = [p for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY and p.default is p.empty]
+            example = ", ".join(f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in needed)
+            raise InputError(f"{function.__name__}: {e}", f"plmtasks.{function.__name__}({example}, …)") from None
+        for name, value in bound.arguments.items():
+            parameter = signature.parameters[name]
+            rest = parameter.kind is parameter.VAR_POSITIONAL
+            told = [taken(name, parameter.annotation, one) for one in (value if rest else [value])]
+            bound.arguments[name] = tuple(told) if rest else told[0]
+        return function(*bound.args, **bound.kwargs)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The function's, with its settings one by one in the place of `**settings`."""
+    found, parameters = inspect.signature(function), []
+    for parameter in found.parameters.values():
+        unpacked = typing.get_args(parameter.annotation)
+        if parameter.kind is parameter.VAR_KEYWORD and unpacked:
+            parameters += [
+                inspect.Parameter(name, parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=hint)
+                for name, hint in unpacked[0].__annotations__.items()
+                if name not in found.parameters
+            ]
+        else:
+            parameters.append(parameter)
+    return found.replace(parameters=parameters)
+
+
+def _defaults() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for form in (*GROUPS.values(), *reversed(list(PARTS.values()))):
+        for f in fields(form):
+            made = f.default if f.default_factory is MISSING else f.default_factory()
+            found[f.name] = {} if f.name in GROUPS else made
+    return found
+
+
+DEFAULTS = _defaults()
+"""Setting → what it is where it is not named."""
+
+
+def taken(name: str, hint: Any, value: Any) -> Any:
+    """A parameter's value, plain.
+
+    raises: InputError if it is not of the type
+    """
+    found = _plain(hint, value)
+    if found is MISSING:
+        raise InputError(f"{name} is {_words(hint)}, not {type(value).__name__}: {value!r:.60}")
+    return found
+
+
+def _plain(hint: Any, value: Any) -> Any:
+    """MISSING: it is not of the type."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or hint is inspect.Parameter.empty or isinstance(hint, str):  # what its annotation only names, it checks
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return next((found for found in (_plain(one, value) for one in inner) if found is not MISSING), MISSING)
+    if origin is Literal:
+        return value  # what it may be is said by `run_config`
+    if origin is Mapping:
+        return value if isinstance(value, Mapping) else MISSING
+    if origin is Iterable:  # it may be read once alone
+        return value if isinstance(value, Iterable) else MISSING
+    if origin is Sequence:
+        return _listed(inner[0], value)
+    return _single(origin or hint, value)
+
+
+def _listed(hint: Any, value: Any) -> Any:
+    """One text stands for itself."""
+    if isinstance(value, str):
+        return value if hint is str else MISSING
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
+        return MISSING
+    made = tuple(_plain(hint, one) for one in value)
+    return MISSING if any(one is MISSING for one in made) else made
+
+
+def _single(form: Any, value: Any) -> Any:
+    if form is int or form is float:
+        kind = numbers.Integral if form is int else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            return MISSING
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    if not isinstance(value, form):
+        return MISSING
+    return os.fspath(value) if form is os.PathLike else value
+
+
+WORDS = {
+    str: "a text", int: "a whole number", float: "a number", bool: "True or False", types.NoneType: "None", os.PathLike: "a path",
+}  # fmt: skip
+
+
+def _words(hint: Any) -> str:
+    """A type as a person says it."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_words, inner)))
+    if origin is Mapping:
+        return "a dict"
+    if origin in (Sequence, Iterable):
+        return f"a list of {_words(inner[0]).removeprefix('a ')}s"
+    form = origin or hint
+    return WORDS.get(form, f"a {getattr(form, '__name__', form)}")
