@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import pluggy
 
-from .calls import checked
+from .calls import checked, one_by_one
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
 from .settings import ScoreSettings, Settings
 
@@ -29,6 +29,11 @@ __all__ = [
     "Generation", "ModelSettings", "RunConfig", "ScoreSettings", "Settings", "Source", "TrainSettings", "compare", "hookimpl",
     "leaderboard", "load_results", "predict", "run", "run_config", "score", "train",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    """What completes after the package's name."""
+    return [*__all__, "__version__"]
 
 
 _Text = str | os.PathLike[str]
@@ -134,7 +139,7 @@ def predict(
 
     config = run_config(str(task), str(model), seed=seed, **settings)
     followed, kept = (str(one) if one is not None else None for one in (followed_model, output))
-    return answers(PredictConfig(run=config, followed_model=followed, output=kept), _rows(inputs))
+    return one_by_one(answers(PredictConfig(run=config, followed_model=followed, output=kept), _rows(inputs)))
 
 
 @checked

@@ -1,11 +1,14 @@
 """What is wrong with a call from Python is said as it is on the command line, and editors see every parameter by name."""
 
 import inspect
+import logging
 import numbers
 import os
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -15,6 +18,7 @@ from .errors import InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -42,10 +46,46 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             rest = parameter.kind is parameter.VAR_POSITIONAL
             told = [taken(name, parameter.annotation, one) for one in (value if rest else [value])]
             bound.arguments[name] = tuple(told) if rest else told[0]
-        return function(*bound.args, **bound.kwargs)
+        with libraries_silent():
+            return function(*bound.args, **bound.kwargs)
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+@contextmanager
+def libraries_silent() -> Iterator[None]:
+    """Of warnings, ours alone are shown, at the caller's own line; those of libraries go to the log at the level DEBUG."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def mine(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any, **more: Any) -> None:
+            if not category.__module__.startswith("plmtasks"):
+                logging.getLogger("plmtasks").debug("%s:%s: %s: %s", filename, lineno, category.__name__, message)
+                return
+            frame = inspect.currentframe()
+            while frame is not None and (frame.f_globals.get("__name__") or "").startswith(OURS):
+                frame = frame.f_back
+            place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else (filename, lineno)
+            show(message, category, *place, *rest, **more)
+
+        warnings.showwarning = mine
+        yield
+
+
+OURS = ("plmtasks", "warnings", "contextlib")
+"""Modules whose lines no caller wrote."""
+
+
+def one_by_one(iterator: Iterator[T]) -> Iterator[T]:
+    """The same, each computed as within a call."""
+    while True:
+        with libraries_silent():
+            try:
+                found = next(iterator)
+            except StopIteration:
+                return
+        yield found
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

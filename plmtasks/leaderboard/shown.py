@@ -53,7 +53,7 @@ class Results(Sequence[Result], Shown):
 
     def _tables(self) -> Sequence[Table]:
         rows = list(map(Row, self._results))
-        header = ["task", "data", "model", "family", "protocol", "n", "score", "", "marks"]
+        header = ["task", "data", "model", "family", "protocol", "n", "score", "value, 95 % interval", "marks"]
         lines = [
             [
                 row.result.task, f"{row.result.data}, {row.record['data']['split']}", row.result.model,
