@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import pluggy
 
-from .calls import checked, one_by_one
+from .calls import checked, one_by_one, taken
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
 from .settings import ScoreSettings, Settings
 
@@ -108,6 +108,8 @@ def train(
     from .evaluation import train
 
     tasks = task if isinstance(task, Mapping) else {name: {} for name in _several(task)}
+    for name, source in tasks.items():
+        taken(f"what task {name!r} is given", Mapping[str, Any], source)
     told = [{**settings, "seed": seed, **source} for source in tasks.values()]
     configs = [run_config(name, str(model), **one) for name, one in zip(tasks, told, strict=True)]
     return train(configs, str(output))

@@ -180,6 +180,6 @@ def _words(hint: Any) -> str:
     if origin is Mapping:
         return "a dict"
     if origin in (Sequence, Iterable):
-        return f"a list of {_words(inner[0]).removeprefix('a ')}s"
+        return f"a list of {_words(inner[0]).removeprefix('a ')}s" if inner[0] in WORDS else "a list"
     form = origin or hint
     return WORDS.get(form, f"a {getattr(form, '__name__', form)}")

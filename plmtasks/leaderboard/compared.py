@@ -31,7 +31,9 @@ def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Se
         made.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
     for cells in lines:
         made.add_row(*(Text(printable(cell)) for cell in cells))  # as Text, a bracket is no markup
-    Console(file=file, width=shutil.get_terminal_size((160, 24)).columns, color_system=None).print(made)
+    width = shutil.get_terminal_size((160, 24)).columns
+    # in a notebook rich would show it by itself, beside the file
+    Console(file=file, width=width, color_system=None, force_jupyter=False).print(made)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 

@@ -1,7 +1,7 @@
 """What Python is given of runs: results, scores, ranked tables and a comparison, which show themselves."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -227,19 +227,24 @@ def _fits(name: str, pattern: str | None) -> bool:
 def collected(given: Iterable[Any]) -> Results:
     """Results, and those of folders.
 
-    raises: InputError for what is neither; DataError
+    raises: InputError for what is neither, and where there is none; DataError
     """
-    found: list[Result] = []
-    for one in given:
-        if isinstance(one, Result):
-            found.append(one)
-        elif isinstance(one, (str, os.PathLike)):
-            found += read_results(os.fspath(one))
-        elif isinstance(one, Iterable) and not isinstance(one, (bytes, Mapping)):
-            found += collected(one)
-        else:
-            raise InputError(f"a result is a Result or its folder, not {type(one).__name__}: {one!r:.60}")
-    return Results(found)
+    found = Results(one for each in given for one in _each(each))
+    if not found:
+        raise InputError("there are no results", "plmtasks.run gives one, and plmtasks.load_results reads those of folders")
+    return found
+
+
+def _each(given: Any) -> Iterator[Result]:
+    if isinstance(given, Result):
+        yield given
+    elif isinstance(given, (str, os.PathLike)):
+        yield from read_results(os.fspath(given))
+    elif isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping)):
+        for one in given:
+            yield from _each(one)
+    else:
+        raise InputError(f"a result is a Result or its folder, not {type(given).__name__}: {given!r:.60}")
 
 
 def collected_one(given: Any) -> Result:

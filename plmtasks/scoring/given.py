@@ -48,8 +48,8 @@ def _written(predictions: Iterable[Any]) -> str:
         return "".join(f"{row}\n" for row in rows)
     wrong = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
     if wrong is not None or not rows:
-        found = f"{NAME}[{wrong}] is {rows[wrong]!r:.60}" if wrong is not None else f"there are no {NAME}"
-        raise InputError(found, '{id: prediction}, rows of "id" and "prediction", or a list of texts is scored')
+        found = f"{NAME}[{wrong}] is no text or row: {rows[wrong]!r:.60}" if wrong is not None else f"there are no {NAME}"
+        raise InputError(found, 'give {id: prediction}, rows of "id" and "prediction", or a list of texts')
     try:
         return "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
     except (TypeError, ValueError) as e:
