@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import pluggy
 
-from .calls import checked, one_by_one, taken
+from .calls import checked, one_by_one, questions, taken
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
 from .settings import ScoreSettings, Settings
 
@@ -141,7 +141,7 @@ def predict(
 
     config = run_config(str(task), str(model), seed=seed, **settings)
     followed, kept = (str(one) if one is not None else None for one in (followed_model, output))
-    return one_by_one(answers(PredictConfig(run=config, followed_model=followed, output=kept), _rows(inputs)))
+    return one_by_one(answers(PredictConfig(run=config, followed_model=followed, output=kept), questions(_rows(inputs))))
 
 
 @checked

@@ -1,6 +1,7 @@
 """What is wrong with a call from Python is said as it is on the command line, and editors see every parameter by name."""
 
 import inspect
+import json
 import logging
 import numbers
 import os
@@ -86,6 +87,25 @@ def one_by_one(iterator: Iterator[T]) -> Iterator[T]:
             except StopIteration:
                 return
         yield found
+
+
+def questions(inputs: Any) -> Any:
+    """The inputs of `predict`; of several, each is looked at when it is asked for.
+
+    raises: InputError for one that is no question
+    """
+    if isinstance(inputs, (str, Mapping, os.PathLike)):
+        return inputs
+    return (_question(number, one) for number, one in enumerate(inputs))
+
+
+def _question(number: int, given: Any) -> Any:
+    question = taken(f"inputs[{number}]", str | Mapping[str, Any], given)
+    try:
+        json.dumps(question)
+    except (TypeError, ValueError) as e:
+        raise InputError(f"inputs[{number}] cannot be written as JSON: {e}", "texts, numbers and lists of them can") from e
+    return question
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
