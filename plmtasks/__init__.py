@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import pluggy
 
-from .calls import checked, one_by_one, questions, taken
+from .calls import ScoreSettings, Settings, checked, one_by_one, questions, taken
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
-from .settings import ScoreSettings, Settings
 
 if TYPE_CHECKING:
     from .leaderboard import Compared, Leaderboard, Results, Scores

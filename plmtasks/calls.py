@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from functools import wraps
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
-from .config import GROUPS, PARTS, known
+from .config import GROUPS, PARTS, Generation, TrainSettings, known
 from .errors import InputError
 
 P = ParamSpec("P")
@@ -203,3 +203,98 @@ def _words(hint: Any) -> str:
         return f"a list of {_words(inner[0]).removeprefix('a ')}s" if inner[0] in WORDS else "a list"
     form = origin or hint
     return WORDS.get(form, f"a {getattr(form, '__name__', form)}")
+
+
+# Written by `python tests/settings.py` from the classes of `config`, where each has its meaning and its default.
+
+
+class Settings(TypedDict, total=False):
+    """The settings of a run: all but `seed` and `output`, which are parameters of their own."""
+
+    # Source
+    data: str | os.PathLike[str] | None
+    train_data: str | os.PathLike[str] | None
+    columns: Mapping[str, str]
+    rows: str
+    separator: str
+    skip_bad_rows: bool
+
+    # ModelSettings
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    batch_tokens: int
+    threads: int
+    kernels: Literal["auto", "plain", "torch", "onednn"]
+    truncation: Literal["auto", "error", "left", "right", "window", "skip"]
+    prompt: Literal["plain", "raw", "chat"]
+    generation: Generation | Mapping[str, Any]
+    stride: int
+    model_args: Mapping[str, Any]
+    trust_remote_code: bool
+
+    # RunConfig
+    split: str | None
+    limit: int | None
+    shots: int
+    shots_from: Literal["fixed", "per-example"]
+    metrics: Sequence[str]
+    perturb: Sequence[str]
+    overlap: bool
+    groups: str | os.PathLike[str] | None
+    predictions_of: str | os.PathLike[str] | None
+    ask: str | None
+    train: Literal["auto", "never", "always"]
+    allow_untrained: bool
+    training: TrainSettings | Mapping[str, Any]
+    processes: int
+    checkpoints: str | os.PathLike[str]
+    retry_oom: bool
+    yes: bool
+    quiet: bool
+
+    # Generation
+    num_beams: int
+    temperature: float
+    top_p: float | None
+    length_penalty: float | None
+    max_new_tokens: int | None
+
+    # TrainSettings
+    num_train_epochs: float | None
+    learning_rate: float | None
+    warmup_steps: float
+    weight_decay: float
+    train_batch_size: int | None
+    gradient_accumulation_steps: int
+    max_grad_norm: float
+    optim: str
+    optim_args: Mapping[str, Any]
+    lr_scheduler_type: str
+    lr_scheduler_kwargs: Mapping[str, Any]
+    label_smoothing_factor: float
+    class_weights: str
+    freeze: Sequence[str]
+    gradient_checkpointing: bool
+    peft: str
+    peft_args: Mapping[str, Any]
+    mlm_probability: float
+    whole_word_mask: bool
+    mean_noise_span_length: float
+    mixing: str
+    early_stopping_patience: int | None
+    report_to: Sequence[str]
+    select_split: str | None
+    max_train_samples: int | None
+    save_minutes: float
+
+
+class ScoreSettings(TypedDict, total=False):
+    """Those of them that `plmtasks.score` takes."""
+
+    data: str | os.PathLike[str] | None
+    columns: Mapping[str, str]
+    rows: str
+    separator: str
+    skip_bad_rows: bool
+    trust_remote_code: bool
+    split: str | None
+    metrics: Sequence[str]

@@ -18,6 +18,8 @@ from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
 from .files import (
     Shape,
+    Shown,
+    Table,
     check,
     dump,
     here,
@@ -31,8 +33,8 @@ from .files import (
     safe_name,
     sealed,
     value_hash,
+    with_interval,
 )
-from .shown import Shown, Table, with_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,22 +13,12 @@ from plmtasks.cli.options import PLACES
 from plmtasks.config import GROUPS, PARTS
 from plmtasks.config import types as types_of
 
-PATH = Path(__file__).parents[1] / "plmtasks" / "settings.py"
+PATH = Path(__file__).parents[1] / "plmtasks" / "calls.py"
 
-HEAD = '''"""The settings of a run by name, as `plmtasks.run` and its like take them, for editors and type checkers.
+BEGIN = "# Written by `python tests/settings.py` from the classes of `config`, where each has its meaning and its default.\n"
 
-Written by `python tests/settings.py` from the classes of `config`, where each has its meaning and its default.
-"""
-
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
-
-from .config import Generation, TrainSettings
-
-
-class Settings(TypedDict, total=False):
-    """All but `seed` and `output`, which are parameters of their own."""
+HEAD = '''class Settings(TypedDict, total=False):
+    """The settings of a run: all but `seed` and `output`, which are parameters of their own."""
 '''
 
 SCORE_HEAD = '''class ScoreSettings(TypedDict, total=False):
@@ -38,7 +28,7 @@ SCORED = ("data", "columns", "rows", "separator", "skip_bad_rows", "split", "met
 
 
 def text() -> str:
-    """The whole module."""
+    """The classes."""
     found = {"seed", "output"}
     blocks = []
     for form in (*PARTS.values(), *GROUPS.values()):
@@ -47,6 +37,11 @@ def text() -> str:
         blocks.append(f"    # {form.__name__}\n" + "".join(f"    {name}: {written(name, hint)}\n" for name, hint in own.items()))
     scored = [line for line in "".join(blocks).splitlines() if line.strip().partition(":")[0] in SCORED]
     return f"{HEAD}\n" + "\n".join(blocks) + f"\n\n{SCORE_HEAD}\n" + "".join(f"{line}\n" for line in scored)
+
+
+def stands() -> str:
+    """What stands there today."""
+    return PATH.read_text(encoding="utf-8").partition(BEGIN)[2].lstrip("\n")
 
 
 def written(name: str, hint: Any) -> str:
@@ -79,4 +74,4 @@ def _alternative(hint: Any) -> str:
 
 
 if __name__ == "__main__":
-    PATH.write_text(text(), encoding="utf-8")
+    PATH.write_text(PATH.read_text(encoding="utf-8").replace(stands(), text()), encoding="utf-8")

@@ -18,11 +18,11 @@ import settings
 
 import plmtasks
 from plmtasks import calls, config
+from plmtasks.calls import ScoreSettings, Settings
 from plmtasks.errors import DataWarning, InputError, PlmtasksError
+from plmtasks.files import Table
 from plmtasks.leaderboard import Leaderboard, Results
 from plmtasks.results import Result
-from plmtasks.settings import ScoreSettings, Settings
-from plmtasks.shown import Table
 
 FUNCTIONS = [plmtasks.run, plmtasks.train, plmtasks.predict, plmtasks.score, plmtasks.load_results, plmtasks.leaderboard]
 
@@ -49,7 +49,7 @@ def here(ran, monkeypatch):
 
 
 def test_the_settings_are_those_of_the_config_classes():
-    assert settings.PATH.read_text(encoding="utf-8") == settings.text(), "python tests/settings.py writes them anew"
+    assert settings.stands() == settings.text(), "python tests/settings.py writes them anew"
     assert set(Settings.__annotations__) | {"seed", "output"} == {
         name for form in (*config.PARTS.values(), *config.GROUPS.values()) for name in config.types(form)
     }

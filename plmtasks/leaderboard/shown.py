@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from plmtasks.errors import InputError, did_you_mean
+from plmtasks.files import Shown, Table, with_interval
 from plmtasks.results import Result, read_result, read_results
 from plmtasks.scoring import Scored
-from plmtasks.shown import Shown, Table, with_interval
 from plmtasks.store import Comparison
 
 from .boards import Board, Row, make_boards

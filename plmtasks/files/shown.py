@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import InputError, printable
+from ..errors import InputError, printable
 
 __all__ = ["Shown", "Table", "with_interval"]
 
