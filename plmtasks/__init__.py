@@ -118,7 +118,8 @@ def train(
 def predict(
     task: _Text,
     model: _Text,
-    inputs: str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]] | os.PathLike[str],
+    # in quotes, as a path and a text are not the same here
+    inputs: "str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]] | os.PathLike[str]",
     output: _Text | None = None,
     followed_model: _Text | None = None,
     *,

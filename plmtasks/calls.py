@@ -96,6 +96,7 @@ def questions(inputs: Any) -> Any:
     """
     if isinstance(inputs, (str, Mapping, os.PathLike)):
         return inputs
+    taken("inputs", str | Mapping[str, Any] | Iterable[Any] | os.PathLike[str], inputs)
     return (_question(number, one) for number, one in enumerate(inputs))
 
 
