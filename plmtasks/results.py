@@ -14,10 +14,12 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .data import CONTENT
-from .errors import DataError, DataWarning, InputError
+from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
 from .files import (
     Shape,
+    Shown,
+    Table,
     check,
     dump,
     here,
@@ -31,6 +33,7 @@ from .files import (
     safe_name,
     sealed,
     value_hash,
+    with_interval,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ CLUSTER = "cluster"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Result:
+class Result(Shown):
     """One run's result: `result.json`, and the folder in which it stands with all that it rests on."""
 
     record: Mapping[str, Any]
@@ -82,7 +85,24 @@ class Result:
     """Whether `result.json` is not the text that a run sealed."""
 
     def __repr__(self) -> str:
-        return f"Result({self.task!r} on {self.model!r}: {self.score}, {str(self.folder)!r})"
+        metric, name = self.record["primary_metric"]
+        main = with_interval(self.record["scores"][metric][name])
+        return f"Result({self.task!r} on {self.model!r}: {name} {main}, {self._rests_on()}, {str(self.folder)!r})"
+
+    def _rests_on(self) -> str:
+        data, protocol = self.record["data"], self.record["protocol"]
+        untrained = ", untrained head" if protocol["newly_initialized"] else ""
+        return f"{counted(data['examples'] - data['skipped'], 'example')}, {protocol['how']}{untrained}"
+
+    def _tables(self) -> Sequence[Table]:
+        split = self.record["data"]["split"]
+        caption = f"{self.task} on {self.model}: {self.data}, split {split}, {self._rests_on()}"
+        scores = [(f"{line['metric']}/{line['score']}", line) for line in self._lines() if line["value"] is not None]
+        lines = [[name, with_interval(line)] for name, line in scores]
+        return [Table(header=["score", "value, 95 % interval"], lines=lines, caption=caption)]
+
+    def _lines(self) -> Sequence[Mapping[str, Any]]:
+        return [{"metric": m, "score": name, **s} for m, found in self.record["scores"].items() for name, s in found.items()]
 
     @property
     def identity(self) -> str:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from plmtasks import run
 from plmtasks.cli import cli
-from plmtasks.leaderboard.boards import make_boards
+from plmtasks.tables.boards import make_boards
 from plmtasks.results import Result
 from plmtasks.statistics import rank
 from plmtasks.store import reasons

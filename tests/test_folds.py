@@ -18,7 +18,7 @@ from plmtasks.errors import InputError
 from plmtasks.evaluation import config_of, differences, run, train
 from plmtasks.evaluation.reproduction import Moved
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.leaderboard import Row, render
+from plmtasks.tables import Row, render
 from plmtasks.model import LoadedModel, Model, read_training
 from plmtasks.requests import Answer, Request
 from plmtasks.results import Result

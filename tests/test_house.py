@@ -38,7 +38,7 @@ def modules_after(code):
         "import plmtasks",
         "import plmtasks.hooks.registry",
         "from plmtasks.hooks import load_registry; assert not any(p.error for p in load_registry().plugins)",
-        "import plmtasks.leaderboard, plmtasks.results, plmtasks.statistics, plmtasks.data",
+        "import plmtasks.tables, plmtasks.results, plmtasks.statistics, plmtasks.data",
         "import plmtasks.evaluation.session, plmtasks.training",
     ],
     ids=["package", "registry", "plugins", "tables", "session"],

@@ -2,22 +2,24 @@
 
 import pytest
 
-from plmtasks.prompts import before, plain, raw, turns
-from plmtasks.requests import Generate, Shot
+from plmtasks.requests import Generate, Shot, before_stop, plain_prompt, raw_prompt, turns
 
 SHOTS = (Shot(text="bad film", answer="no"),)
 REQUEST = Generate(instruction="Is it good?", shots=SHOTS, text="fine film")
 
 
 def test_plain():
-    assert plain(REQUEST, SHOTS, "fine film") == "Is it good?\n\nbad film\nAnswer: no\n\nfine film\nAnswer:"
-    assert plain(REQUEST, (), "Film: fine\nGood:") == "Is it good?\n\nFilm: fine\nGood:"
-    assert plain(Generate(text="The sky is"), (), "The sky is") == "The sky is"
-    assert plain(Generate(instruction="Shorten.", text="Long.", purpose="summarize"), (), "Long.") == "Shorten.\n\nLong.\nTL;DR:"
+    assert plain_prompt(REQUEST, SHOTS, "fine film") == "Is it good?\n\nbad film\nAnswer: no\n\nfine film\nAnswer:"
+    assert plain_prompt(REQUEST, (), "Film: fine\nGood:") == "Is it good?\n\nFilm: fine\nGood:"
+    assert plain_prompt(Generate(text="The sky is"), (), "The sky is") == "The sky is"
+    assert (
+        plain_prompt(Generate(instruction="Shorten.", text="Long.", purpose="summarize"), (), "Long.")
+        == "Shorten.\n\nLong.\nTL;DR:"
+    )
 
 
 def test_raw_is_what_the_task_gives():
-    assert raw(SHOTS, "fine film") == "bad film no\n\nfine film"
+    assert raw_prompt(SHOTS, "fine film") == "bad film no\n\nfine film"
 
 
 def test_turns_of_a_chat():
@@ -30,4 +32,4 @@ def test_turns_of_a_chat():
     ("stop", "left"), [((), "a\nb; c"), (("\n",), "a"), ((";", "\n"), "a"), (("\n", ";"), "a"), (("x",), "a\nb; c")]
 )
 def test_a_text_ends_before_the_first_stop_text(stop, left):
-    assert before("a\nb; c", stop) == left
+    assert before_stop("a\nb; c", stop) == left

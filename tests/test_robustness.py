@@ -23,7 +23,7 @@ from plmtasks.errors import InputError, PluginError, UnknownNameError
 from plmtasks.evaluation import run
 from plmtasks.examples import Example
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.leaderboard import summary
+from plmtasks.tables import summary
 from plmtasks.task import Perturbation
 
 SCHEMA = json.loads((files("plmtasks") / "result.schema.json").read_text())

@@ -13,7 +13,7 @@ from plmtasks.cli import cli
 from plmtasks.config import of_seeds, run_config
 from plmtasks.evaluation import run
 from plmtasks.hooks import load_registry
-from plmtasks.leaderboard import make_boards, render
+from plmtasks.tables import make_boards, render
 from plmtasks.results import read_results
 from plmtasks.statistics import spread
 

@@ -9,7 +9,7 @@ from test_leaderboard import result, score
 from plmtasks.cli import cli
 from plmtasks.errors import InputError
 from plmtasks.files import dump
-from plmtasks.leaderboard import Selection, render
+from plmtasks.tables import Selection, render
 
 
 def scored(model, accuracy, f1, **parts):

@@ -22,7 +22,7 @@ from plmtasks.evaluation.reproduction import Moved, config_of
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import sealed
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.leaderboard import make_boards, render
+from plmtasks.tables import make_boards, render
 from plmtasks.results import Result
 from plmtasks.scoring import Card, Submission, judge, read_card, write_run
 from plmtasks.store import compare, find, verify

@@ -32,7 +32,7 @@ def command(run_a: str, run_b: str, examples: int, wrong: str | None, form: str,
     compared, and says why.
     """
     from ..hooks import load_registry
-    from ..leaderboard import compared_json, compared_text
+    from ..tables import compared_json, compared_text
     from ..results import read_result
     from ..store import compare, together
 

@@ -28,7 +28,7 @@ def command(output: str, processes: int | None) -> None:
     """
     from ..evaluation import run
     from ..hooks import load_registry
-    from ..leaderboard import render
+    from ..tables import render
 
     registry = load_registry()
     tasks = [name for name in registry.items["task"] if name.endswith("/sample")]

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from ..terminal import wrapped
+from ..files import terminal
 from .options import choice
 from .texts import say, say_json
 
@@ -29,6 +29,6 @@ def command(results: str | None, online: bool, form: str) -> None:
                 say(f"{chr(10) if about else ''}{finding.about}")
                 about = finding.about
             mark = {"fine": " ", "missing": "–", "broken": "!"}[finding.state]
-            say(wrapped(f"{mark} {finding.what:{width}}  {finding.said}", " " * (width + 4)))
+            say(terminal.wrapped(f"{mark} {finding.what:{width}}  {finding.said}", " " * (width + 4)))
     if any(finding.state == "broken" for finding in found):
         raise SystemExit(1)

@@ -46,7 +46,7 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
     from ..files import write_text
     from ..hooks import load_registry
-    from ..leaderboard import Selection, render
+    from ..tables import Selection, render
     from ..results import read_results
 
     site = line.pop("site")

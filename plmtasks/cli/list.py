@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, counted
-from ..terminal import table, wrapped
+from ..files import terminal
 from . import brought, options
 from .texts import say, say_json
 
@@ -45,11 +45,11 @@ def command(what: str, form: str) -> None:
         say("\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in (header, *rows)))
     else:
         if rows:
-            say(table(header[:3], [row[:3] for row in rows], firm=header[:1]), nl=False)
+            say(terminal.table(header[:3], [row[:3] for row in rows], firm=header[:1]), nl=False)
         if what == "tasks" and (words := _words(registry)):
-            say("\n" + table(("people say", "and mean", "with --data"), words), nl=False)
+            say("\n" + terminal.table(("people say", "and mean", "with --data"), words), nl=False)
         for line in (*registry.lacking(what.removesuffix("s")), *_clashes(what, registry)):
-            say(wrapped(line, "  "))
+            say(terminal.wrapped(line, "  "))
 
 
 def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:

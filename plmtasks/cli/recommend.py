@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..terminal import wrapped
+from ..files import terminal
 from . import options
 from .options import LIST, TRUST, Several, choice, item, section
 from .texts import say, say_json
@@ -53,7 +53,7 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     memory and parameters, and what these data cannot decide. What is unknown is said to be, and keeps no limit.
     """
     from ..hooks import load_registry
-    from ..leaderboard import Limits, as_json, as_text, recommend
+    from ..tables import Limits, as_json, as_text, recommend
     from ..results import read_results
 
     found = [result for path in results for result in read_results(Path(path))]
@@ -62,4 +62,4 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     if form == "json":
         say_json(as_json(advice))
     else:
-        say("\n".join(wrapped(line, "    ") for line in as_text(advice).splitlines()))
+        say("\n".join(terminal.wrapped(line, "    ") for line in as_text(advice).splitlines()))

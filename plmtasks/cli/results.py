@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, counted, printable
-from ..terminal import table
+from ..files import terminal
 from .options import LIST, TRUST, Command, Several, choice
 from .texts import say, say_json
 
@@ -39,7 +39,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
         say_json(rows, sort_keys=True)
         return
     lines = [[listing.cell(row, name) for name in listing.COLUMNS] for row in rows]
-    say(table(listing.COLUMNS, lines, right=("examples", "size"), path=True), nl=False)
+    say(terminal.table(listing.COLUMNS, lines, right=("examples", "size"), path=True), nl=False)
     say(f"{counted(len(rows), 'run')}, {size(sum(row['bytes'] for row in rows))}")
 
 
@@ -50,7 +50,7 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 def show(run: str, whole: bool, form: str) -> None:
     """What matters of one run; RUN is its folder or its result.json. The JSON form has everything."""
     from ..hooks import load_registry
-    from ..leaderboard import run_text
+    from ..tables import run_text
     from ..store import find, listing
 
     found = find(run)

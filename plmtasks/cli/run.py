@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..terminal import place
+from ..files import terminal
 from . import options
 from .options import CONFIG, DATA, HOLDOUT, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
 from .texts import say
@@ -56,7 +56,7 @@ def command(
     from ..evaluation import run
     from ..execution import speaks
     from ..hooks import load_registry
-    from ..leaderboard import render, summary
+    from ..tables import render, summary
 
     registry = load_registry(trusting=bool(values["trust_remote_code"]))
     asked = suite(tasks, models, config, values)
@@ -69,7 +69,7 @@ def command(
     for i in range(0, len(results), count):
         distinct = {result.identity: result for result in results[i : i + count]}
         for result in distinct.values():
-            say(place(f"{result.task} on {result.model}", str(result.folder)))
+            say(terminal.place(f"{result.task} on {result.model}", str(result.folder)))
             if slices or result.record.get("perturbations"):
                 say(summary(result), nl=False)
         if len(distinct) < count:

@@ -10,8 +10,8 @@ import click
 
 from ..config import ModelSettings
 from ..errors import InputError, PlmtasksError, counted
+from ..files import terminal
 from ..requests import to_json
-from ..terminal import wrapped
 from . import options
 from .options import DATA, HOLDOUT, TRUST, item, section, setting, settings, source
 from .texts import say
@@ -90,18 +90,18 @@ def _show_task(task: Any, registry: Any) -> None:
     owner = registry.owners.get(("task", task.name))
     say(f"{f'from {owner.distribution}, ' if owner else ''}version {task.version}, language {task.language}")
     if task.aliases:
-        say(wrapped(f"also called: {', '.join(task.aliases)}", "  "))
+        say(terminal.wrapped(f"also called: {', '.join(task.aliases)}", "  "))
     say(f"can be asked by: {', '.join(task.asks)}")
-    say(wrapped(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}", "  "))
+    say(terminal.wrapped(f"models that fit: {_some(registry.models_that_answer(task.asks), 'models')}", "  "))
     for metric in task.metrics:
-        say(wrapped(f"metric {metric}: {registry.metric(metric).description}", "  "))
+        say(terminal.wrapped(f"metric {metric}: {registry.metric(metric).description}", "  "))
         try:
             say(f"  {registry.metric(metric).bind(task).signature()}")
         except PlmtasksError as e:  # its tokenizer, say, is not installed
             say(f"  not to be had here: {e.message.splitlines()[0]}")
     # of what it says of the predictions that it reads, all but errors and sources
     formats = re.split(r"\n\n(?=\w+:)", inspect.getdoc(task.read_predictions) or "")[0]
-    say(wrapped(f"predictions to score: {' '.join(formats.split())}", "  "))
+    say(terminal.wrapped(f"predictions to score: {' '.join(formats.split())}", "  "))
 
 
 def _show_metric(metric: Any, task: Any) -> None:
@@ -119,7 +119,7 @@ def _show_model(model: Any, registry: Any) -> None:
     say(f"{model.name}: {model.description}".rstrip(": "))
     say(f"family: {model.family}\nanswers: {', '.join(model.answers)}")
     fitting = [name for name, task in registry.items["task"].items() if set(task.asks) & set(model.answers)]
-    say(wrapped(f"tasks that fit: {_some(fitting, 'tasks')}", "  "))
+    say(terminal.wrapped(f"tasks that fit: {_some(fitting, 'tasks')}", "  "))
     if model.recommended:
         say("trains by default with: " + ", ".join(f"{k} {v}" for k, v in model.recommended.items()))
     for head in model.heads() if not model.from_scratch else ():
@@ -135,7 +135,7 @@ def _show_plugin(plugin: Any, registry: Any) -> None:
     for kind, items in registry.items.items():
         names = [name for name in items if registry.owners[kind, name] == plugin]
         if names:
-            say(wrapped(f"{kind}s: {', '.join(names)}", "  "))
+            say(terminal.wrapped(f"{kind}s: {', '.join(names)}", "  "))
 
 
 def _some(names: Sequence[str], what: str) -> str:

@@ -1,6 +1,6 @@
 """Files and folders: rows, JSON and TOML read with errors that name the line; files written whole or not at all."""
 
-from . import values
+from . import terminal, values
 from .arrays import read_array
 from .columns import column, no_column
 from .documents import (
@@ -21,6 +21,7 @@ from .documents import (
 from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_text
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
+from .shown import Shown, Table, with_interval
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
 from .toml import TomlFile, fits, read_toml
@@ -32,6 +33,8 @@ __all__ = [
     "WRITTEN",
     "Layout",
     "Shape",
+    "Shown",
+    "Table",
     "TomlFile",
     "as_text",
     "bad_rows_aside",
@@ -69,8 +72,10 @@ __all__ = [
     "row_text",
     "safe_name",
     "sealed",
+    "terminal",
     "value_hash",
     "values",
+    "with_interval",
     "write_bytes",
     "write_rows",
     "write_text",

@@ -8,20 +8,27 @@ from .mistaken import confusion_json, confusion_text, mistakes_csv, mistakes_jso
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
-from .selection import COSTS, Selection
 from .screen import run_text
+from .selection import COSTS, Selection
+from .shown import Compared, Leaderboard, Results, Scores, collected, collected_one, load_results
 
 __all__ = [
     "COSTS",
     "FORMATS",
     "Board",
+    "Compared",
+    "Leaderboard",
     "Limits",
     "Overview",
+    "Results",
     "Row",
+    "Scores",
     "Selection",
     "Standing",
     "as_json",
     "as_text",
+    "collected",
+    "collected_one",
     "compared_json",
     "compared_text",
     "confusion_json",
@@ -30,6 +37,7 @@ __all__ = [
     "escape_markdown",
     "higher",
     "label",
+    "load_results",
     "make_boards",
     "make_overview",
     "markdown_table",

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from plmtasks.errors import printable
-from plmtasks.files import as_text
+from plmtasks.files import as_text, terminal
 from plmtasks.statistics import Difference
 from plmtasks.store import Changed, Comparison, Together
-from plmtasks.terminal import columns, table
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
@@ -19,7 +18,7 @@ def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Se
 
     right: the columns that end at their right edge
     """
-    return table(header, lines, right)
+    return terminal.table(header, lines, right)
 
 
 def _shortened(value: Any, width: int) -> str:
@@ -81,7 +80,7 @@ def compared_text(made: Comparison, examples: int, found: Together | None = None
         for m, scores in made.differences.items()
         for s, d in scores.items()
     ]
-    left = -1 if columns() < NARROW else None
+    left = -1 if terminal.columns() < NARROW else None
     head = ["score", *HEADER][:left]
     blocks.append(plain_table(head, [row[:left] for row in rows], right=HEADER) if rows else "too few examples for a test\n")
     if made.slices:

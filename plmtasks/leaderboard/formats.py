@@ -4,11 +4,11 @@ import csv as csv_module
 import io
 import json as json_module
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plmtasks import terminal
 from plmtasks.errors import InputError, counted, printable
+from plmtasks.files import terminal, with_interval
 from plmtasks.results import Result
 
 from .boards import Board, Row, ScoreName, make_boards
@@ -275,15 +275,6 @@ def label(board: Board, name: ScoreName) -> str:
 
 def higher(board: Board, name: ScoreName) -> bool:
     return all(row.score(name).get("higher_is_better", True) for row in board.rows)
-
-
-def with_interval(score: Mapping[str, Any]) -> str:
-    """88.07 [85.8, 90.1]: a score is not shown without its interval, or the word that it has none."""
-    if score["value"] is None:
-        return "–"
-    long, short = (".2f", ".1f") if score["unit"] == "points" else (".4g", ".3g")
-    interval = "no interval" if score["low"] is None else f"{score['low']:{short}}, {score['high']:{short}}"
-    return f"{score['value']:{long}} [{interval}]"
 
 
 def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from plmtasks.errors import counted, printable
-from plmtasks.files import as_text, write_rows
+from plmtasks.files import as_text, terminal, write_rows
 from plmtasks.store import Confusion, Judged, Mistakes, texts
-from plmtasks.terminal import columns, needed, wrapped
 
 from .compared import WIDTH, plain_table
 from .formats import _no_formula as no_formula
@@ -31,7 +30,7 @@ def grid(pairs: Iterable[tuple[str, str]], indent: int = 0) -> str:
     made.add_column(overflow="fold")
     for name, value in pairs:
         made.add_row(Text(printable(name)), Text(printable(value)))  # as Text, a bracket is no markup
-    Console(file=file, width=columns() - indent, color_system=None).print(made)
+    Console(file=file, width=terminal.columns() - indent, color_system=None, force_jupyter=False).print(made)
     return "".join(f"{' ' * indent}{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
@@ -108,7 +107,7 @@ def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
         )
     if made.why:
         lines.append(f"wrong is what is not the reference: {made.why}")
-    return "".join(f"{wrapped(printable(line))}\n" for line in lines)
+    return "".join(f"{terminal.wrapped(printable(line))}\n" for line in lines)
 
 
 def _order(found: Sequence[Judged]) -> str:
@@ -134,7 +133,7 @@ def _example(made: Mistakes, one: Judged, graded: bool) -> str:
         told.append(f"confidence {one.confidence:.2f}")
     if made.by and one.score is not None and graded:
         told.append(f"{made.by[1]} {one.score:.2f}")
-    return f"{wrapped(printable('  '.join(told)))}\n" + grid(fields(made, one), INDENT)
+    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + grid(fields(made, one), INDENT)
 
 
 def fields(made: Mistakes, one: Judged) -> list[tuple[str, str]]:
@@ -204,10 +203,10 @@ def confusion_text(confusion: Confusion, limit: int) -> str:
     for shown in (confusion.columns, predicted):
         header = ["reference", *map(_name, shown), "right"]
         lines = [[_name(row), *_counts(confusion, row, shown), _share(confusion, row)] for row in confusion.rows]
-        if needed(header, lines) <= columns():
+        if terminal.needed(header, lines) <= terminal.columns():
             about = "; of spans those with the same ends are held against each other" if confusion.kind == "spans" else ""
             never = "; the other labels were never predicted" * (len(shown) < len(confusion.columns))
-            about = wrapped(f"a row a reference, a column a prediction{about}{never}")
+            about = terminal.wrapped(f"a row a reference, a column a prediction{about}{never}")
             return f"{about}\n\n" + plain_table(header, lines, right=header[1:])
     found = confusion.confused
     lines = [

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.files import here
+from plmtasks.files import here, terminal
 from plmtasks.results import Result, read_results
 from plmtasks.store import mistakes, reasons
-from plmtasks.terminal import columns
 
 from .boards import Row, make_boards
 from .formats import label, shown_scores, with_interval
@@ -85,7 +84,7 @@ def _next(result: Result) -> list[str]:
     folder = shlex.quote(str(result.folder))
     other = _comparable(result)
     with_what = shlex.quote(str(other)) if other else "ANOTHER_RUN"
-    long = len(folder) + len(with_what) + 20 > columns()
+    long = len(folder) + len(with_what) + 20 > terminal.columns()
     return [
         f"plmtasks results errors {folder}",
         f"plmtasks compare {folder} " + (f"\\\n    {with_what}" if long else with_what),

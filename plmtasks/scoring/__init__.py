@@ -3,6 +3,7 @@
 from . import breakdown, calibration, overlap
 from .asked import Asked
 from .breakdown import brief
+from .given import score_given
 from .metrics import bound_metrics, led_by, main_score, proportions, shared_clusters
 from .overlap import find
 from .scores import Judged, Scored, Submission, judge, read_submission, score, score_file
@@ -30,6 +31,7 @@ __all__ = [
     "read_submission",
     "score",
     "score_file",
+    "score_given",
     "shared_clusters",
     "write_run",
 ]

@@ -179,6 +179,10 @@ def main() -> None:
     folder: Path = plmtasks.train("qa/sample", "tiny-bert", "out")
     for answer in plmtasks.predict("numbers/parity", "counter", ["12", {"text": "13"}]):
         print(answer["prediction"], folder)
+    several: Result = plmtasks.run(["numbers/parity"], "counter", seed=[0, 1], data=Path("x.csv"))[0]
+    board: str = plmtasks.leaderboard(several, "results").to_markdown()
+    best: float | None = plmtasks.load_results("results", model="counter")[0].score
+    print(board, best, plmtasks.compare(result, several).n, plmtasks.score("numbers/parity", {"1": "even"}, split="test").scores)
     found: list[Result] = read_results("results")
     rows: NDArray[np.float64] = np.ones((len(found), 2))
     intervals: dict[str, Interval] = bootstrap(rows, Hits().reduce, proportions={"hits": 0})

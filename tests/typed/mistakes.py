@@ -45,5 +45,7 @@ def use(result: Result) -> None:
     size: int = result.score  # refused
     print(size, result.metric)  # refused
     plmtasks.run("qa/sample")  # refused
+    plmtasks.run("qa/sample", "tiny-bert", lmit=10)  # refused
+    plmtasks.run("qa/sample", "tiny-bert", dtype="float23")  # refused
     Classify("a text", labels=("a", "b"))  # refused
     Example(id="1", inputs={}).reference = "a"  # refused

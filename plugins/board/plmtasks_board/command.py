@@ -104,7 +104,7 @@ def check(board: Path, trust_remote_code: bool | None) -> None:
 @TRUST
 def build(board: Path, output: Path | None, trust_remote_code: bool | None) -> None:
     """Score and verify what was submitted, and write the pages; what is altered or invalid is left out, and said."""
-    from plmtasks.leaderboard import render
+    from plmtasks.tables import render
 
     from .build import build as make
 

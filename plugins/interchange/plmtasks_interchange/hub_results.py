@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import UnknownNameError
-from plmtasks.leaderboard import Row
+from plmtasks.tables import Row
 from plmtasks.results import Result
 from plmtasks.store import task_of
 from plmtasks.task import HubTask

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import open_folder, write_text
-from plmtasks.leaderboard import escape_markdown, markdown_table
+from plmtasks.tables import escape_markdown, markdown_table
 from plmtasks.results import Result
 
 from .hub_results import by_run, hub_results, identity, same_figures

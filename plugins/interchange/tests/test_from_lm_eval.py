@@ -18,7 +18,7 @@ from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import CHECKSUM
 from plmtasks.hooks import load_registry
-from plmtasks.leaderboard import make_boards, render
+from plmtasks.tables import make_boards, render
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import wilson
 

@@ -151,7 +151,7 @@ SMALL = {
 @pytest.mark.slow
 def test_wikitext_in_gpt2s_own_vocabulary(real_data, tmp_path):
     """Pretraining a model of GPT-2's shape and evaluating it; then the next turn of a dialogue."""
-    from plmtasks.leaderboard.boards import Row
+    from plmtasks.tables.boards import Row
 
     folder = tmp_path / "gpt"
     shutil.copytree(real_data / "tokenizers" / "gpt2", folder)
@@ -188,7 +188,7 @@ def test_wikitext_in_gpt2s_own_vocabulary(real_data, tmp_path):
 def test_pretrained_from_scratch_then_tuned(family, write, tmp_path):
     """The recipe on the smallest scale: unlabelled sentences, then the last word; two tables for two kinds of likelihood."""
     from plmtasks.data import events
-    from plmtasks.leaderboard.boards import make_boards
+    from plmtasks.tables.boards import make_boards
 
     write("train.txt", "\n".join(e.english() for e in events("train", 64)))
     shape = write("shape.json", {**SMALL[family], "vocab_size": 400})

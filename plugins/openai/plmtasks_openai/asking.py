@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plmtasks.errors import ModelError
 from plmtasks.model import Cost, LoadedModel
-from plmtasks.prompts import before, plain, raw, turns
-from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, before_stop, plain_prompt, raw_prompt, turns
 
 from .connection import KEPT, Connection
 
@@ -92,7 +91,7 @@ class LoadedServed(LoadedModel):
         )  # fmt: skip
         async with self.slots:
             text: str = await again(self._completed, request)
-        return GenerateAnswer(text=before(text, request.stop).strip())
+        return GenerateAnswer(text=before_stop(text, request.stop).strip())
 
     async def _completed(self, request: Generate) -> str:
         chat = self.settings.prompt == "chat"
@@ -143,5 +142,5 @@ def shown(request: Any, settings: "ModelSettings") -> str:
         said = turns(request, request.shots, request.text)
         return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in said)
     if settings.prompt == "raw":
-        return raw(request.shots, request.text)
-    return plain(request, request.shots, request.text)
+        return raw_prompt(request.shots, request.text)
+    return plain_prompt(request, request.shots, request.text)

@@ -2,14 +2,15 @@
 
 import functools
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plmtasks import leaderboard, statistics, store
+from plmtasks import statistics, store
 from plmtasks.errors import PlmtasksError
-from plmtasks.leaderboard import Board, Selection, make_boards, make_overview, tested
+from plmtasks.tables import Board, Selection, make_boards, make_overview, tested
 from plmtasks.results import Result
 from plmtasks.store import mistakes
 
@@ -261,7 +262,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
 def _maker() -> str:
     """A hash of the code and the templates that make pages."""
     content = hashlib.sha256()
-    for folder in (HERE, *(Path(package.__path__[0]) for package in (leaderboard, statistics, store))):
+    for folder in (HERE, Path(inspect.getfile(make_boards)).parent, *(Path(p.__path__[0]) for p in (statistics, store))):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 content.update(path.read_bytes())

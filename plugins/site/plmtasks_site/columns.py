@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plmtasks.leaderboard import COSTS, Board, label, shown_scores
+from plmtasks.tables import COSTS, Board, label, shown_scores
 
 AT_FIRST = 4
 """Other scores that a table shows unless somebody chooses."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plmtasks.leaderboard import Row
+from plmtasks.tables import Row
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.files import as_text
-from plmtasks.leaderboard import higher, label, rank, with_interval
+from plmtasks.tables import higher, label, rank, with_interval
 
 from .runs import readable
 

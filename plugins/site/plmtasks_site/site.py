@@ -9,7 +9,7 @@ from plmtasks.formats import Format, Written
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
-    from plmtasks.leaderboard import Selection
+    from plmtasks.tables import Selection
     from plmtasks.results import Result
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from plmtasks.errors import counted
-from plmtasks.leaderboard import Overview, Row, Standing, with_interval
+from plmtasks.tables import Overview, Row, Standing, with_interval
 
 from .pages import size
 from .plots import Point

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import PlmtasksError
 from plmtasks.files import safe_name
-from plmtasks.leaderboard import Board, Row, differences, label
+from plmtasks.tables import Board, Row, differences, label
 from plmtasks.store import metric_of, rows
 
 from .columns import Column, columns, facts

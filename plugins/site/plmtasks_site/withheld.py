@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plmtasks.leaderboard import Board
+from plmtasks.tables import Board
 from plmtasks.results import Result
 
 

@@ -56,7 +56,7 @@ def command(
     from plmtasks.evaluation import read_suite
     from plmtasks.execution import from_environment
     from plmtasks.hooks import load_registry
-    from plmtasks.leaderboard import render
+    from plmtasks.tables import render
 
     from .cells import look, plan, sweep
 

@@ -12,8 +12,7 @@ import torch
 
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.prompts import before
-from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, before_stop
 
 from ..fast import Prefix, groups, micro_batches, own_loop
 from .loaded import in_groups
@@ -257,10 +256,10 @@ class StopTexts:
         """made: token ids, of which the last was not there before"""
         return any(self._stops(made, some, special) for special, some in self._parted(stop))
 
-    def before(self, made: Sequence[int], stop: Sequence[str]) -> str:
+    def before_stop(self, made: Sequence[int], stop: Sequence[str]) -> str:
         """What token ids say before the first of the stop texts in it."""
         (_, plain), (_, spelling) = self._parted(stop)
-        texts = [before(self.text(made), plain)]
+        texts = [before_stop(self.text(made), plain)]
         spelled = self.spelled(made) if spelling else ""
         for at in (spelled.find(s) for s in spelling if s in spelled):
             # whole tokens, and of the one in which the stop text begins its beginning

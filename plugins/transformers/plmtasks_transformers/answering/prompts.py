@@ -9,8 +9,7 @@ import numpy as np
 
 from plmtasks.data import LANGUAGES, base_language, language_name
 from plmtasks.errors import InputError, ModelError
-from plmtasks.prompts import plain, raw, turns
-from plmtasks.requests import Prompted, Shot
+from plmtasks.requests import Prompted, Shot, plain_prompt, raw_prompt, turns
 
 from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
 from .chat_template import Renderer
@@ -76,14 +75,14 @@ class Prompts:
                 raise InputError(f"{self.name!r} takes the text alone, and can be shown no examples", "leave out --shots")
             return text
         if self.style == "raw":
-            return raw(shots, text)
+            return raw_prompt(shots, text)
         source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
         if self.reads and not shots and source and target:
             return f"translate {language_name(source)} to {language_name(target)}: {text}"
         purpose = request.aim()
         if self.reads and not shots and purpose:
             return f"{purpose}: {text}"
-        return plain(request, shots, text)
+        return plain_prompt(request, shots, text)
 
     @cached_property
     def _renderer(self) -> Renderer:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 
-from .errors import printable
+from ..errors import printable
 
 __all__ = ["columns", "needed", "place", "table", "wrapped"]
 
