@@ -4,10 +4,8 @@ Light to import: what needs torch or numpy is loaded when it is called.
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import pluggy
@@ -16,8 +14,8 @@ from .calls import ScoreSettings, Settings, checked, one_by_one, questions, take
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
 
 if TYPE_CHECKING:
-    from .tables import Compared, Leaderboard, Results, Scores
     from .results import Result
+    from .tables import Compared, Leaderboard, Results, Scores
 
 __version__ = "0.1.0"
 
@@ -162,8 +160,8 @@ def score(
     raises: PlmtasksError
     """
     from .hooks import load_registry
-    from .tables import Scores
     from .scoring import Submission, score_file, score_given
+    from .tables import Scores
 
     config = run_config(str(task), "", **settings)
     registry = load_registry(trusting=config.settings.trust_remote_code)
@@ -211,8 +209,8 @@ def compare(run_a: "Result | _Text", run_b: "Result | _Text", *, trust_remote_co
     raises: PlmtasksError, also if the two cannot be compared
     """
     from .hooks import load_registry
-    from .tables import Compared, collected_one
     from .store import compare
+    from .tables import Compared, collected_one
 
     first, second = collected_one(run_a), collected_one(run_b)
     return Compared(**vars(compare(first, second, load_registry(trusting=trust_remote_code))))
@@ -225,14 +223,3 @@ def _several(given: Any) -> Any:
 def _rows(given: Any) -> Any:
     """A frame of pandas as its rows; a column of one iterates over its values as it is."""
     return given.to_dict("records") if hasattr(given, "columns") and hasattr(given, "to_dict") else given
-
-
-class _Package(ModuleType):
-    """A function keeps its name where the import of a package of that name would take it."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "leaderboard" and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

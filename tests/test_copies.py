@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from plmtasks import run
 from plmtasks.cli import cli
-from plmtasks.tables.boards import make_boards
 from plmtasks.results import Result
 from plmtasks.statistics import rank
 from plmtasks.store import reasons
+from plmtasks.tables.boards import make_boards
 
 TEXTS = [("a good film", "yes"), ("a bad film", "no"), ("good", "yes"), ("bad", "no"), ("so bad it is bad", "no")]
 

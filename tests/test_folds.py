@@ -18,11 +18,11 @@ from plmtasks.errors import InputError
 from plmtasks.evaluation import config_of, differences, run, train
 from plmtasks.evaluation.reproduction import Moved
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables import Row, render
 from plmtasks.model import LoadedModel, Model, read_training
 from plmtasks.requests import Answer, Request
 from plmtasks.results import Result
 from plmtasks.store import find, verify
+from plmtasks.tables import Row, render
 
 LEARNED = "learned.json"
 

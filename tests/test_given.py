@@ -15,10 +15,10 @@ from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.errors import InputError, MetricError, UnknownNameError
 from plmtasks.evaluation import run
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables import render
-from plmtasks.tables.boards import make_boards
 from plmtasks.results import Result
 from plmtasks.scoring import Submission, score_file
+from plmtasks.tables import render
+from plmtasks.tables.boards import make_boards
 
 
 @pytest.fixture(scope="module")

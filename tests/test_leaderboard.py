@@ -13,8 +13,8 @@ from plmtasks.config import run_config
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import run
 from plmtasks.hooks import load_registry
-from plmtasks.tables import make_boards, render
 from plmtasks.results import Result, identity_hash, read_results
+from plmtasks.tables import make_boards, render
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
 

@@ -22,10 +22,10 @@ from plmtasks.config import Source, run_config
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import run
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables.mistaken import confusion_text, mistakes_text
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result
 from plmtasks.store import Mistakes, compare, mistakes, together
+from plmtasks.tables.mistaken import confusion_text, mistakes_text
 
 SIZE = 12
 

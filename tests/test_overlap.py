@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from plmtasks.config import Source
 from plmtasks.examples import Example
 from plmtasks.hooks import load_registry
-from plmtasks.tables import Row
 from plmtasks.results import Result
 from plmtasks.scoring import find
 from plmtasks.scoring.overlap import Overlap
+from plmtasks.tables import Row
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -1,7 +1,6 @@
 """The package's own functions, as a script or a notebook calls them."""
 
 import html.parser
-import importlib
 import inspect
 import json
 import logging
@@ -21,8 +20,8 @@ from plmtasks import calls, config
 from plmtasks.calls import ScoreSettings, Settings
 from plmtasks.errors import DataWarning, InputError, PlmtasksError
 from plmtasks.files import Table
-from plmtasks.tables import Leaderboard, Results
 from plmtasks.results import Result
+from plmtasks.tables import Leaderboard, Results
 
 FUNCTIONS = [plmtasks.run, plmtasks.train, plmtasks.predict, plmtasks.score, plmtasks.load_results, plmtasks.leaderboard]
 
@@ -74,13 +73,6 @@ def test_ipython_completes_them():
         for code, name in (("plmtasks.run('a', 'b', num_tr", "num_train_epochs="), ("plmtasks.load", "load_results")):
             with completer.provisionalcompleter():
                 assert [c.text.lstrip(".") for c in made.completions(code, len(code))] == [name]
-
-
-def test_the_function_keeps_its_name_whatever_is_imported():
-    importlib.import_module("plmtasks.leaderboard.boards")
-    importlib.reload(sys.modules["plmtasks.tables"])
-    assert inspect.isfunction(plmtasks.leaderboard)
-    assert sys.modules["plmtasks.tables"].render
 
 
 def test_values_come_plain(tmp_path):

@@ -19,14 +19,14 @@ from plmtasks.config import ModelSettings, of_seeds, run_config
 from plmtasks.errors import InputError
 from plmtasks.evaluation import run
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables import Limits, as_json, as_text, recommend
-from plmtasks.tables.boards import Row
-from plmtasks.tables.costs import costs
-from plmtasks.tables.recommendation import Advice
 from plmtasks.model import LoadedModel
 from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import seeds_apart
+from plmtasks.tables import Limits, as_json, as_text, recommend
+from plmtasks.tables.boards import Row
+from plmtasks.tables.costs import costs
+from plmtasks.tables.recommendation import Advice
 
 
 @dataclass(frozen=True)

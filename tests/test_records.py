@@ -22,8 +22,8 @@ from plmtasks.data import open_dataset
 from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
 from plmtasks.files import WRITTEN, Layout, column, kind_of, laid_out, read_lines, read_records, row_aside, write_rows
-from plmtasks.tables import render
 from plmtasks.results import Result
+from plmtasks.tables import render
 
 FRAME = pandas.DataFrame({"text": ["a fine film", 'he said "no",\nand left', "é; 中|\t."], "label": ["pos", "neg", "pos"]})
 ROWS = FRAME.to_dict("records")

@@ -13,9 +13,9 @@ from plmtasks.cli import cli
 from plmtasks.config import of_seeds, run_config
 from plmtasks.evaluation import run
 from plmtasks.hooks import load_registry
-from plmtasks.tables import make_boards, render
 from plmtasks.results import read_results
 from plmtasks.statistics import spread
+from plmtasks.tables import make_boards, render
 
 pytestmark = pytest.mark.slow
 

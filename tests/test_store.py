@@ -21,10 +21,10 @@ from plmtasks.evaluation import run
 from plmtasks.execution import environment
 from plmtasks.files import lock, place, write_bytes
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables import render
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result, read_result, read_results
 from plmtasks.store import compare, runs
+from plmtasks.tables import render
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from plmtasks.evaluation.reproduction import Moved, config_of
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import sealed
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables import make_boards, render
 from plmtasks.results import Result
 from plmtasks.scoring import Card, Submission, judge, read_card, write_run
 from plmtasks.store import compare, find, verify
+from plmtasks.tables import make_boards, render
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
 

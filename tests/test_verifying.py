@@ -22,9 +22,9 @@ from plmtasks.evaluation import run
 from plmtasks.examples import Example
 from plmtasks.files import dump, sealed
 from plmtasks.hooks import Registry, load_registry
-from plmtasks.tables.boards import make_boards
 from plmtasks.results import Result, identity_hash, read_result
 from plmtasks.store import Finding, find, verify
+from plmtasks.tables.boards import make_boards
 
 
 @pytest.fixture(scope="module")

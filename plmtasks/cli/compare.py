@@ -32,9 +32,9 @@ def command(run_a: str, run_b: str, examples: int, wrong: str | None, form: str,
     compared, and says why.
     """
     from ..hooks import load_registry
-    from ..tables import compared_json, compared_text
     from ..results import read_result
     from ..store import compare, together
+    from ..tables import compared_json, compared_text
 
     registry = load_registry(trusting=trust_remote_code)
     made = compare(read_result(run_a), read_result(run_b), registry)

@@ -46,8 +46,8 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
     from ..files import write_text
     from ..hooks import load_registry
-    from ..tables import Selection, render
     from ..results import read_results
+    from ..tables import Selection, render
 
     site = line.pop("site")
     opened, examples = line.pop("opened"), not line.pop("no_examples")

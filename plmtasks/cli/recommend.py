@@ -53,8 +53,8 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     memory and parameters, and what these data cannot decide. What is unknown is said to be, and keeps no limit.
     """
     from ..hooks import load_registry
-    from ..tables import Limits, as_json, as_text, recommend
     from ..results import read_results
+    from ..tables import Limits, as_json, as_text, recommend
 
     found = [result for path in results for result in read_results(Path(path))]
     limits["families"] = limits["families"] or ()  # type: ignore[assignment]

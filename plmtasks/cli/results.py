@@ -50,8 +50,8 @@ def list_(stores: tuple[str, ...], task: str | None, model: str | None, form: st
 def show(run: str, whole: bool, form: str) -> None:
     """What matters of one run; RUN is its folder or its result.json. The JSON form has everything."""
     from ..hooks import load_registry
-    from ..tables import run_text
     from ..store import find, listing
+    from ..tables import run_text
 
     found = find(run)
     if len(found) != 1:
@@ -82,7 +82,7 @@ def errors(run: str, label: str | None, confusion: bool, limit: int | None, form
 
     An example is wrong if its own score is not the best there is. RUN is a folder or its result.json.
     """
-    from .. import leaderboard
+    from .. import tables
     from ..hooks import load_registry
     from ..results import read_result
     from ..store import mistakes
@@ -95,14 +95,14 @@ def errors(run: str, label: str | None, confusion: bool, limit: int | None, form
     if confusion and made.confusion is None:
         raise InputError(f"{made.result.task} predicts no labels", "leave out --confusion")
     if form == "json":
-        told = leaderboard.mistakes_json(made, label, limit)
+        told = tables.mistakes_json(made, label, limit)
         say_json(told["confusion"] if confusion else told)
     elif form == "csv":
-        click.echo(leaderboard.mistakes_csv(made, label, limit), nl=False)
+        click.echo(tables.mistakes_csv(made, label, limit), nl=False)
     elif confusion and made.confusion:
-        say(leaderboard.confusion_text(made.confusion, 10 if limit is None else limit), nl=False)
+        say(tables.confusion_text(made.confusion, 10 if limit is None else limit), nl=False)
     else:
-        say(leaderboard.mistakes_text(made, label, 10 if limit is None else limit), nl=False)
+        say(tables.mistakes_text(made, label, 10 if limit is None else limit), nl=False)
 
 
 # ── merge ─────────────────────────────────────────────────────────────────────────────────────────────────────────

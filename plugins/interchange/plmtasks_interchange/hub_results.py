@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import UnknownNameError
-from plmtasks.tables import Row
 from plmtasks.results import Result
 from plmtasks.store import task_of
+from plmtasks.tables import Row
 from plmtasks.task import HubTask
 
 from .commands import command

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import open_folder, write_text
-from plmtasks.tables import escape_markdown, markdown_table
 from plmtasks.results import Result
+from plmtasks.tables import escape_markdown, markdown_table
 
 from .hub_results import by_run, hub_results, identity, same_figures
 

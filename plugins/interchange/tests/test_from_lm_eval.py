@@ -18,9 +18,9 @@ from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import CHECKSUM
 from plmtasks.hooks import load_registry
-from plmtasks.tables import make_boards, render
 from plmtasks.results import Result, read_results
 from plmtasks.statistics import wilson
+from plmtasks.tables import make_boards, render
 
 SCHEMA = json.loads((Path(plmtasks.__file__).parent / "result.schema.json").read_text(encoding="utf-8"))
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks import statistics, store
 from plmtasks.errors import PlmtasksError
-from plmtasks.tables import Board, Selection, make_boards, make_overview, tested
 from plmtasks.results import Result
 from plmtasks.store import mistakes
+from plmtasks.tables import Board, Selection, make_boards, make_overview, tested
 
 from . import plots, scripts
 from .folder import Folder

@@ -9,8 +9,8 @@ from plmtasks.formats import Format, Written
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
-    from plmtasks.tables import Selection
     from plmtasks.results import Result
+    from plmtasks.tables import Selection
 
 
 class Site(Format):

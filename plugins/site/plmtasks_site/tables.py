@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import PlmtasksError
 from plmtasks.files import safe_name
-from plmtasks.tables import Board, Row, differences, label
 from plmtasks.store import metric_of, rows
+from plmtasks.tables import Board, Row, differences, label
 
 from .columns import Column, columns, facts
 from .notes import Notes, notes

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plmtasks.tables import Board
 from plmtasks.results import Result
+from plmtasks.tables import Board
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

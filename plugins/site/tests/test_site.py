@@ -23,10 +23,10 @@ from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry
+from plmtasks.results import Result, identity_hash, read_results
 from plmtasks.tables import Selection
 from plmtasks.tables.boards import GENERATION, Row
 from plmtasks.tables.costs import costs
-from plmtasks.results import Result, identity_hash, read_results
 
 pytestmark = pytest.mark.slow
 

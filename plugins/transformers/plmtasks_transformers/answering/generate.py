@@ -256,7 +256,7 @@ class StopTexts:
         """made: token ids, of which the last was not there before"""
         return any(self._stops(made, some, special) for special, some in self._parted(stop))
 
-    def before_stop(self, made: Sequence[int], stop: Sequence[str]) -> str:
+    def before(self, made: Sequence[int], stop: Sequence[str]) -> str:
         """What token ids say before the first of the stop texts in it."""
         (_, plain), (_, spelling) = self._parted(stop)
         texts = [before_stop(self.text(made), plain)]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import InputError, printable
 from plmtasks.execution import size
+from plmtasks.files import with_interval
 from plmtasks.results import Result
 from plmtasks.statistics import seeds_apart
 
 from .boards import Board, Row, make_boards
 from .costs import Costs, Machine, costs, count, number, place
-from .formats import with_interval
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry

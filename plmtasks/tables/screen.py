@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plmtasks.errors import DataError, PlmtasksError
-from plmtasks.files import here, terminal
+from plmtasks.files import here, terminal, with_interval
 from plmtasks.results import Result, read_results
 from plmtasks.store import mistakes, reasons
 
 from .boards import Row, make_boards
-from .formats import label, shown_scores, with_interval
+from .formats import label, shown_scores
 from .mistaken import NOTHING, grid
 
 if TYPE_CHECKING:

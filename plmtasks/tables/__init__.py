@@ -1,9 +1,11 @@
-"""Results as a ranked table."""
+"""Results as tables: ranked, compared, recommended from, with what was wrong; for people and for programs."""
+
+from plmtasks.files import with_interval
 
 from .boards import Board, Row, make_boards, tested
 from .compared import compared_json, compared_text, plain_table
 from .findings import summary
-from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores, with_interval
+from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores
 from .mistaken import confusion_json, confusion_text, mistakes_csv, mistakes_json, mistakes_text
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
