@@ -11,6 +11,10 @@ import pytest
 
 from plmtasks.config import Source
 
+# readline, which pytest imports, tells every process that xdist starts of a terminal that is not there
+os.environ.pop("COLUMNS", None)
+os.environ.pop("LINES", None)
+
 # a machine that is busy with other tests is no failure
 hypothesis.settings.register_profile("plmtasks", deadline=None)
 hypothesis.settings.load_profile("plmtasks")

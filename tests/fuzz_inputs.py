@@ -189,7 +189,7 @@ OTHERS = [
     Target("site", "site/**/*.json", ["leaderboard store --site site"]),
     Target("answering", "out.txt.state/**/*.json*", ["predict --task classification/sample --model ./model --input in.txt --output out.txt --threads 1"]),
     Target("answering", "model/*", ["predict --task classification/sample --model ./model --input in.txt", "show ./model"]),
-    Target("groups", "*.toml", ["run --task classification/sample --model majority --limit 30 --groups groups.toml --threads 1 --output out"]),
+    Target("groups", "*.toml", ["run --task classification/sample --model majority --limit 30 --config groups=groups.toml --threads 1 --output out"]),
 ]  # fmt: skip
 
 CLASSIFY = "--task classification/sample --threads 1 --quiet"

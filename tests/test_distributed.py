@@ -67,9 +67,9 @@ def test_a_batch_that_does_not_fit_into_memory(count: str, memory: str, halvings
     done = run(command, TOY_MEMORY=memory)
     assert done.returncode == 5
     assert "does not fit into memory" in done.stderr
-    assert "--retry-oom" in done.stderr
+    assert "--config retry_oom=true" in done.stderr
     assert not list(tmp_path.rglob("result.json"))
-    done = run([*command, "--retry-oom"], TOY_MEMORY=memory)
+    done = run([*command, "--config", "retry_oom=true"], TOY_MEMORY=memory)
     assert done.returncode == 0, done.stderr
     assert "again with --batch-tokens 15\n" in done.stderr
     [record] = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]

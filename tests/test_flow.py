@@ -21,8 +21,10 @@ from plmtasks.results import Result, read_results
 
 PAGE = Path(__file__).parents[1] / "docs" / "design" / "flow.md"
 
-BESIDE = {"evaluation.robustness", "execution.environment", "execution.processes", "execution.progress"}
-"""What is asked on the way and is no step of it: the machine, the processes, what is said, and what is not wanted here."""
+BESIDE = {
+    "evaluation.alike", "evaluation.robustness", "execution.defaults", "execution.environment", "execution.processes", "execution.progress",
+}  # fmt: skip
+"""What is asked on the way and is no step of it: the machine, defaults, processes, what is said, and what is not wanted here."""
 
 Call = tuple[str, str]
 """Module, without the package's name, and function."""

@@ -84,7 +84,7 @@ def test_a_file_that_has_no_groups(content: str, said: str, tmp_path: Path) -> N
 
 
 def test_a_file_of_groups_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--groups names a TOML file"):
+    with pytest.raises(InputError, match="--config groups=FILE names a TOML file"):
         read_groups(tmp_path / "no.toml")
 
 

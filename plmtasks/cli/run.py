@@ -6,7 +6,7 @@ import click
 
 from ..files import terminal
 from . import options
-from .options import CONFIG, DATA, HOLDOUT, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
+from .options import CONFIG, HOLDOUT, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
 from .texts import say
 
 if TYPE_CHECKING:
@@ -15,25 +15,21 @@ if TYPE_CHECKING:
 
 @options.command("run", example="plmtasks run --task classification/sample --model tiny-bert")
 @section(
-    "Task and data",
+    "Task, model and data",
     item("task", "--task", "tasks", lists=True, help="Several make a matrix."),
-    DATA,
-    HOLDOUT,
-    settings("folds", "split", "limit"),
-    METRICS,
-    settings("perturb", "groups", "predictions_of"),
-)
-@section(
-    "Model",
     item("model", "--model", "models", lists=True, help="Names, hub ids or folders; several make a matrix."),
-    settings("model_args", "dtype", "truncation"),
-    TRUST,
+    setting("data"),
+    HOLDOUT,
+    settings("folds", "columns", "train_data", "skip_bad_rows", "split", "limit"),
+    METRICS,
+    settings("perturb", "predictions_of"),
 )
+@section("Model", settings("model_args", "dtype", "truncation"), TRUST)
 @section("Prompt and generation", settings("ask", "shots", "prompt", "generation"))
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",
-    settings("processes", "threads", "batch_tokens", "retry_oom"),
+    settings("processes", "threads", "batch_tokens"),
     setting(
         "seed", **LIST, type=Several(click.INT, "0,1,2"), metavar="N,…", help="Draws shots, samples and training; a run for each."
     ),

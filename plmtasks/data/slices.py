@@ -111,7 +111,7 @@ def read_groups(path: Path) -> Groups:
 
     raises: InputError if there is no such file; DataError, which names file and line, if it is something else
     """
-    file = read_toml(path, "--groups names a TOML file")
+    file = read_toml(path, "--config groups=FILE names a TOML file")
     for name, groups in file.content.items():
         if not isinstance(groups, dict) or len(groups) < 2:
             raise DataError(file.where(name), f"a table [{name}] of at least two groups", repr(groups)[:80], *_EXAMPLE)

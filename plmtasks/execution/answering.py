@@ -104,7 +104,7 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
             raise
         raise OutOfMemoryError(
             f"a batch of {len(requests)} requests, {work.batch_tokens(batch)} padded tokens, does not fit into memory",
-            "a smaller --batch-tokens makes smaller batches, in another run; --retry-oom halves it until they fit",
+            "a smaller --batch-tokens makes smaller batches, in another run; --config retry_oom=true halves it until they fit",
         ) from e
     wrong = [a for r, a in zip(requests, answers, strict=False) if not isinstance(a, r.answer_type)]
     if len(answers) != len(requests) or wrong:
