@@ -115,11 +115,13 @@ class Mistakes:
 
         return sorted((one for one in self.judged if one.right is False), key=key)
 
-    def with_label(self, label: str) -> Sequence[Judged]:
-        """Those in which the label was missed, or stands in the place of what is right.
+    def with_label(self, label: str | None) -> Sequence[Judged]:
+        """The wrong ones in which the label was missed, or stands in the place of what is right; None: all.
 
         raises: InputError if neither a reference nor a prediction has it
         """
+        if label is None:
+            return self.wrong
         confusion = self.confusion
         if confusion is None:
             raise InputError(f"{self.result.task} predicts no labels", "leave out --label")

@@ -3,7 +3,7 @@
 from plmtasks.files import with_interval
 
 from .boards import Board, Row, make_boards, tested
-from .compared import compared_json, compared_text, plain_table
+from .compared import compared_json, compared_text
 from .findings import summary
 from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores
 from .mistaken import confusion_json, confusion_text, mistakes_csv, mistakes_json, mistakes_text
@@ -46,7 +46,6 @@ __all__ = [
     "mistakes_csv",
     "mistakes_json",
     "mistakes_text",
-    "plain_table",
     "rank",
     "recommend",
     "render",

@@ -1,30 +1,16 @@
 """Two runs side by side, as text and for programs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from plmtasks.errors import printable
-from plmtasks.files import as_text, terminal
+from plmtasks.files import terminal
 from plmtasks.statistics import Difference
 from plmtasks.store import Changed, Comparison, Together
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
-
-
-def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
-    """As wide as the terminal; in a pipe whole lines.
-
-    right: the columns that end at their right edge
-    """
-    return terminal.table(header, lines, right)
-
-
-def _shortened(value: Any, width: int) -> str:
-    """A text, or JSON, on one line of at most so many characters."""
-    text = printable(" ".join(as_text(value).split()))
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 WRONG = {"both": "both are wrong", "a": "A alone is wrong", "b": "B alone is wrong"}
@@ -82,11 +68,11 @@ def compared_text(made: Comparison, examples: int, found: Together | None = None
     ]
     left = -1 if terminal.columns() < NARROW else None
     head = ["score", *HEADER][:left]
-    blocks.append(plain_table(head, [row[:left] for row in rows], right=HEADER) if rows else "too few examples for a test\n")
+    blocks.append(terminal.table(head, [row[:left] for row in rows], right=HEADER) if rows else "too few examples for a test\n")
     if made.slices:
         rows = [[name, str(n), *(_cells(d) if d else ["–"] * 3)] for name, (n, d) in made.slices.items()]
         head = [f"slice, {metric}/{score}", "examples", *HEADER[2:]][:left]
-        blocks.append(plain_table(head, [row[:left] for row in rows], right=("examples", *HEADER)))
+        blocks.append(terminal.table(head, [row[:left] for row in rows], right=("examples", *HEADER)))
     if found is not None:
         counts = ", ".join(f"{said} on {len(_wrong(found)[name])}" for name, said in WRONG.items())
         blocks.append(f"{counts}, neither on {found.right} examples")
@@ -115,9 +101,9 @@ def _number(value: float | None) -> str:
 
 def _changed(c: Changed) -> str:
     named = f"  ({', '.join(c.slices)})" if c.slices else ""
-    lines = [_shortened(f"{c.id}{named}", WIDTH)]
-    lines += [f"  {name}: {_shortened(value, WIDTH)}" for name, value in c.inputs.items()]
-    lines.append(f"  reference: {_shortened(c.reference, WIDTH)}")
+    lines = [terminal.shortened(f"{c.id}{named}", WIDTH)]
+    lines += [f"  {name}: {terminal.shortened(value, WIDTH)}" for name, value in c.inputs.items()]
+    lines.append(f"  reference: {terminal.shortened(c.reference, WIDTH)}")
     for name, prediction, score in zip("AB", c.predictions, c.scores, strict=True):
-        lines.append(f"  {name}: {_shortened(prediction, WIDTH)}" + ("" if score is None else f"   [{score:.2f}]"))
+        lines.append(f"  {name}: {terminal.shortened(prediction, WIDTH)}" + ("" if score is None else f"   [{score:.2f}]"))
     return "\n".join(lines)

@@ -140,11 +140,11 @@ def csv(boards: Sequence[Board], overview: Overview | None, delimiter: str = ","
             for metric, scores in shared["scores"].items():
                 for name, score in scores.items():
                     line = {**shared, "metric": metric, "score": name, "primary_metric": (metric, name) == board.main, **score}
-                    writer.writerow({column: _no_formula(line.get(column)) for column in columns})
+                    writer.writerow({column: no_formula(line.get(column)) for column in columns})
     return file.getvalue()
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula: OWASP's way, an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 

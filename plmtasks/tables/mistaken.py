@@ -1,6 +1,5 @@
 """What a run got wrong, as text and for programs."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,45 +8,18 @@ from plmtasks.errors import counted, printable
 from plmtasks.files import as_text, terminal, write_rows
 from plmtasks.store import Confusion, Judged, Mistakes, texts
 
-from .compared import WIDTH, plain_table
-from .formats import _no_formula as no_formula
+from .compared import WIDTH
+from .formats import no_formula
 
 NOTHING = "(none)"
 """In the place of a label: what was missed has none predicted, what was invented none as its reference."""
 
-INDENT = 2
-
-
-def grid(pairs: Iterable[tuple[str, str]], indent: int = 0) -> str:
-    """Names with what stands beside them, folded to the terminal's width."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    file = io.StringIO()
-    made = Table.grid(padding=(0, 2, 0, 0))
-    made.add_column(min_width=9, no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in pairs:
-        made.add_row(Text(printable(name)), Text(printable(value)))  # as Text, a bracket is no markup
-    Console(file=file, width=terminal.columns() - indent, color_system=None, force_jupyter=False).print(made)
-    return "".join(f"{' ' * indent}{line.rstrip()}\n" for line in file.getvalue().splitlines())
-
-
 # ── examples ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def chosen(made: Mistakes, label: str | None) -> Sequence[Judged]:
-    """What was wrong, or wrong with this label.
-
-    raises: InputError for a label that is not there
-    """
-    return made.wrong if label is None else made.with_label(label)
 
 
 def mistakes_json(made: Mistakes, label: str | None, limit: int | None) -> dict[str, Any]:
     """What was wrong, for programs, and what was taken for what."""
-    found, confusion = chosen(made, label), made.confusion
+    found, confusion = made.with_label(label), made.confusion
     return {
         "folder": str(made.result.folder), "identity": made.result.identity, "task": made.result.task, "model": made.result.model,
         "by": made.by, "why": made.why or None, "answered": made.answered, "wrong": len(made.wrong), "label": label,
@@ -64,7 +36,7 @@ def confusion_json(confusion: Confusion) -> dict[str, Any]:
 
 def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
     """What was wrong, a row an example."""
-    found = chosen(made, label)[:limit]
+    found = made.with_label(label)[:limit]
     inputs = list(dict.fromkeys(name for one in found for name in one.inputs))
     rows = [
         {
@@ -81,7 +53,7 @@ def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
 
 def mistakes_text(made: Mistakes, label: str | None, limit: int) -> str:
     """What was wrong, for a person."""
-    found = chosen(made, label)
+    found = made.with_label(label)
     shown = found[:limit]
     blocks = [_head(made, label, found)]
     if shown and not any(one.inputs for one in shown):
@@ -133,25 +105,25 @@ def _example(made: Mistakes, one: Judged, graded: bool) -> str:
         told.append(f"confidence {one.confidence:.2f}")
     if made.by and one.score is not None and graded:
         told.append(f"{made.by[1]} {one.score:.2f}")
-    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + grid(fields(made, one), INDENT)
+    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + terminal.fields(_fields(made, one), "  ")
 
 
-def fields(made: Mistakes, one: Judged) -> list[tuple[str, str]]:
+def _fields(made: Mistakes, one: Judged) -> list[tuple[str, str]]:
     """What a person reads of an example: its inputs, what is right and what was predicted, shortened."""
     words = one.inputs.get("words")
     if made.kind == "spans" and isinstance(words, list):
-        pairs = [("text", _shortened(_sentence(one.inputs), []))]
+        pairs = [("text", terminal.shortened(_sentence(one.inputs), WIDTH))]
     else:
         wanted = [one.prediction, *texts(one.reference)]
-        pairs = [(name, _shortened(value, wanted)) for name, value in one.inputs.items() if value is not None]
+        pairs = [(name, terminal.shortened(value, WIDTH, wanted)) for name, value in one.inputs.items() if value is not None]
     if made.kind == "labels":
         both = (("expected", one.reference), ("predicted", one.prediction))
         return pairs + [(name, ", ".join(labels or []) or NOTHING) for name, labels in both]
     if made.kind == "spans":
         wrong = (("missed", one.missed), ("invented", one.invented))
         return pairs + [(name, "; ".join(_item(item, words) for item in items)) for name, items in wrong if items]
-    pairs.append(("expected", _shortened(_answer(one.reference, one.inputs), [])))
-    return [*pairs, ("predicted", _shortened(_answer(one.prediction, one.inputs), []))]
+    pairs.append(("expected", terminal.shortened(_answer(one.reference, one.inputs), WIDTH)))
+    return [*pairs, ("predicted", terminal.shortened(_answer(one.prediction, one.inputs), WIDTH))]
 
 
 def _sentence(inputs: Mapping[str, Any]) -> str:
@@ -181,17 +153,6 @@ def _answer(value: Any, inputs: Mapping[str, Any]) -> str:
     return NOTHING if value in ([], {"text": [], "answer_start": []}) else as_text(value)
 
 
-def _shortened(value: Any, wanted: Sequence[Any]) -> str:
-    """A text, or JSON, on one line of at most so many characters: the part that has one of the wanted texts."""
-    text = " ".join(as_text(value).split())
-    if len(text) <= WIDTH:
-        return text
-    places = (text.find(one) for one in wanted if isinstance(one, str) and one)
-    start = max(0, next((place for place in places if place >= 0), 0) - WIDTH // 3)
-    start = start if start + WIDTH < len(text) else len(text) - WIDTH
-    return "…" * (start > 0) + text[start : start + WIDTH - 1] + "…" * (start + WIDTH - 1 < len(text))
-
-
 # ── what was taken for what ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,14 +168,14 @@ def confusion_text(confusion: Confusion, limit: int) -> str:
             about = "; of spans those with the same ends are held against each other" if confusion.kind == "spans" else ""
             never = "; the other labels were never predicted" * (len(shown) < len(confusion.columns))
             about = terminal.wrapped(f"a row a reference, a column a prediction{about}{never}")
-            return f"{about}\n\n" + plain_table(header, lines, right=header[1:])
+            return f"{about}\n\n" + terminal.table(header, lines, right=header[1:])
     found = confusion.confused
     lines = [
         [_name(reference), _name(prediction), str(count), str(confusion.of_reference(reference))]
         for reference, prediction, count in found[:limit]
     ]
     head = f"{len(confusion.labels)} labels: {min(limit, len(found))} of {counted(len(found), 'pair')} that were confused\n\n"
-    return head + plain_table(["reference", "predicted as", "times", "of"], lines, right=("times", "of"))
+    return head + terminal.table(["reference", "predicted as", "times", "of"], lines, right=("times", "of"))
 
 
 def _of_labels(confusion: Confusion) -> str:
@@ -225,7 +186,7 @@ def _of_labels(confusion: Confusion) -> str:
          *(str(confusion.counts.get(pair, 0)) for pair in ((label, label), (label, None), (None, label)))]
         for label in confusion.labels
     ]  # fmt: skip
-    return plain_table(header, lines, right=header[1:])
+    return terminal.table(header, lines, right=header[1:])
 
 
 def _name(label: str | None) -> str:
