@@ -5,6 +5,7 @@ import io
 import json as json_module
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.errors import InputError, counted, printable
@@ -13,7 +14,7 @@ from plmtasks.results import Result
 
 from .boards import Board, Row, ScoreName, make_boards
 from .overview import Overview, make_overview
-from .selection import Selection, chosen_scores, told, with_costs
+from .selection import Selection, chosen_scores, cost_columns, told
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -56,10 +57,8 @@ def _parts(
 
 def table(boards: Sequence[Board], overview: Overview | None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always, and marks as footnotes."""
-    return "".join([
-        *(_shown(*_noted(board)) for board in boards),
-        *(_shown(part, [], part.right) for part in _parts([], overview, printable)),
-    ])  # fmt: skip
+    made = [_shown(*_noted(board)) for board in boards]
+    return "".join([*made, *(_shown(part, [], part.right) for part in _parts([], overview, printable))])
 
 
 def _shown(part: Part, notes: Sequence[str], firm: Collection[str]) -> str:
@@ -212,20 +211,26 @@ def _board(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
 
     marked: a column has the rows' marks, if any has some
     """
-    marked, tested = marked and any(row.marks for row in board.rows), any(row.tier for row in board.rows)
-    first, *others = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
-    several = any(row.others for row in board.rows)
-    tier, seeds, last = ["tier"] * tested, ["seeds"] * several, ["marks"] * marked
-    header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", first, *seeds, *others, *last)]
-    lines = []
-    for row in board.rows:
-        who = [row.record["model"]["name"], row.record["model"]["family"], row.protocol]
-        count = str(row.total) if row.examples == row.total else f"{row.examples} of {row.total}"
-        main, *rest = (with_interval(row.score(name)) for name in shown)
-        tier, seeds, last = [str(row.tier or "–")] * tested, [_seeds(row)] * several, [escape("; ".join(row.marks))] * marked
-        lines.append([rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *last])
-    header, lines = with_costs(board, header, lines)
-    return Part(board.task, _about(board, shown), header, lines, ("rank", "tier", "n", "parameters", "examples/s", "memory"))
+    first, *others = [(label(board, name) + ("" if higher(board, name) else " ↓"), partial(_cell, name)) for name in shown]
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("rank", rank), *[("tier", lambda row: str(row.tier or "–"))] * any(row.tier for row in board.rows),
+        ("model", lambda row: escape(row.result.model)), ("family", lambda row: escape(row.record["model"]["family"])),
+        ("protocol", lambda row: escape(row.protocol)), ("n", scored), first,
+        *[("seeds", _seeds)] * any(row.others for row in board.rows), *others, *cost_columns(board),
+        *[("marks", lambda row: escape("; ".join(row.marks)))] * (marked and any(row.marks for row in board.rows)),
+    ]  # fmt: skip
+    lines = [[cell(row) for _, cell in columns] for row in board.rows]
+    right = ("rank", "tier", "n", "parameters", "examples/s", "memory")
+    return Part(board.task, _about(board, shown), [escape(name) for name, _ in columns], lines, right)
+
+
+def _cell(name: ScoreName, row: Row) -> str:
+    return with_interval(row.score(name))
+
+
+def scored(row: Row) -> str:
+    """On how many examples its scores rest."""
+    return str(row.total) if row.examples == row.total else f"{row.examples} of {row.total}"
 
 
 def _overview(overview: Overview, escape: Callable[[str], str], scores: bool) -> Part:

@@ -1,8 +1,9 @@
 """Which runs a leaderboard is of, by which score they rank, and what its tables show."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from plmtasks.config import known
@@ -111,17 +112,17 @@ def chosen_scores(board: Board) -> list[ScoreName]:
     return list(dict.fromkeys([board.main, *found]))
 
 
-def with_costs(board: Board, header: Sequence[str], lines: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-    """A table's cells with the costs that were chosen, after its scores and before its marks."""
-    names = [name for name in board.columns or () if name in COSTS]
-    place = len(header) - (header[-1] == "marks")
-    made = []
-    for row, line in zip(board.rows, lines, strict=True):
-        values = [(COSTS[name][0](costs(row)), COSTS[name][1]) for name in names]
-        cells = ["–" if value is None else write(value) for value, write in values]
-        made.append([*line[:place], *cells, *line[place:]])
-    heads = [{"speed": "examples/s"}.get(name, name) for name in names]
-    return [*header[:place], *heads, *header[place:]], made
+def cost_columns(board: Board) -> Iterator[tuple[str, Callable[[Row], str]]]:
+    """The chosen costs: the header of each, and what stands in a row."""
+    for name in board.columns or ():
+        if name in COSTS:
+            yield {"speed": "examples/s"}.get(name, name), partial(_cost, name)
+
+
+def _cost(name: str, row: Row) -> str:
+    read, write, _ = COSTS[name]
+    value = read(costs(row))
+    return "–" if value is None else write(value)
 
 
 def told(board: Board, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
