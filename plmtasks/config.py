@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from .errors import InputError, did_you_mean
+from .errors import InputError, did_you_mean, meant
 from .requests import Prompted, Request
 
 __all__ = [
@@ -308,8 +308,7 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[s
     names = list(names)
     for name in told:
         if name not in names:
-            longer = [full for full in names if name in full]
-            hints = did_you_mean(name, names) or [f"did you mean {' or '.join(map(repr, longer))}?"] * bool(longer)
+            hints = did_you_mean(name, names) or meant([full for full in names if name in full])
             raise InputError(f"no {what} is called {name!r}", *hints)
     return told
 

@@ -47,8 +47,12 @@ def summary_of(error: BaseException) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
     """A hint, one line, that asks for the known names that are like one that nobody knows; no line if none is."""
-    close = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
-    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
+    return meant(difflib.get_close_matches(name, dict.fromkeys(known), n=3))
+
+
+def meant(names: Sequence[str]) -> list[str]:
+    """A hint, one line, that asks for these names; no line where there are none."""
+    return [f"did you mean {' or '.join(map(repr, names))}?"] if names else []
 
 
 class DataWarning(UserWarning):

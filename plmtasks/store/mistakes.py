@@ -52,7 +52,7 @@ class Judged:
     @property
     def labels(self) -> set[str]:
         """Those with which it was wrong."""
-        return {one if isinstance(one, str) else one[0] for one in (*self.missed, *self.invented)}
+        return {label_of(one) for one in (*self.missed, *self.invented)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Mistakes:
         if self.kind == "other":
             return None
         answered = [one for one in self.judged if one.right is not None]
-        counts = Counter(pair for one in answered for pair in _pairs(self.kind, one.reference, one.prediction))
+        counts = Counter(pair for one in answered for pair in _pairs(self.kind, one))
         found = dict.fromkeys(label for pair in counts for label in pair if label is not None)
         task = self.result.record["task"]["labels"]
         ordered = [*(label for label in task if label in found), *sorted(found.keys() - {*task})]
@@ -191,14 +191,13 @@ def _scores(result: Result, registry: Registry, n: int) -> tuple[tuple[str, str]
 
 def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: float) -> Judged:
     reference, prediction = line["reference"], line["prediction"]
+    wanted, found = _items(kind, reference), _items(kind, prediction)
+    missed, invented = [x for x in wanted if x not in found], [x for x in found if x not in wanted]
     right: bool | None = None
     if not line.get("skipped"):
         scored = value is not None and abs(value - best) <= TOLERANCE * max(1.0, abs(best))
-        right = scored or _same(kind, reference, prediction)
-    missed, invented = [], []
-    if right is False and kind != "other":
-        wanted, found = _items(kind, reference), _items(kind, prediction)
-        missed, invented = [x for x in wanted if x not in found], [x for x in found if x not in wanted]
+        same = not missed and not invented if kind != "other" else prediction == reference or prediction in texts(reference)
+        right = scored or (same and reference is not None and prediction is not None)
     return Judged(
         id=line["id"], inputs=line["inputs"], reference=reference, prediction=prediction, right=right, score=value,
         confidence=_confidence(line["scores"], missed, invented), slices=line["slices"], missed=missed, invented=invented,
@@ -277,20 +276,15 @@ def _is_span(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(type(v) is int for v in value[1:])
 
 
+def label_of(item: str | Span) -> str:
+    return item if isinstance(item, str) else item[0]
+
+
 def _items(kind: Kind, value: Any) -> list[Any]:
-    """The labels, or the spans, of a reference or a prediction; none of what was not told."""
-    if value is None:
+    """The labels, or the spans, of a reference or a prediction; none of what was not told, or is no label."""
+    if value is None or kind == "other":
         return []
     return [value] if kind == "label" else list(map(tuple, value)) if kind == "spans" else list(value)
-
-
-def _same(kind: Kind, reference: Any, prediction: Any) -> bool:
-    """Whether a prediction is the reference, or one of the texts that are right."""
-    if reference is None or prediction is None:
-        return False
-    if kind in ("labels", "spans"):
-        return {*_items(kind, reference)} == {*_items(kind, prediction)}
-    return bool(prediction == reference) or (isinstance(prediction, str) and prediction in texts(reference))
 
 
 def texts(reference: Any) -> list[str]:
@@ -301,19 +295,18 @@ def texts(reference: Any) -> list[str]:
     return found if all(isinstance(one, str) for one in found) else []
 
 
-def _pairs(kind: Kind, reference: Any, prediction: Any) -> Iterator[tuple[str | None, str | None]]:
+def _pairs(kind: Kind, one: Judged) -> Iterator[tuple[str | None, str | None]]:
     """What was taken for what in one example; what is right among it."""
-    wanted, found = _items(kind, reference), _items(kind, prediction)
     if kind == "label":
-        yield from [(wanted[0] if wanted else None, found[0] if found else None)] if wanted or found else []
+        yield from [(one.reference, one.prediction)] if (one.reference, one.prediction) != (None, None) else []
         return
-    right = [one for one in wanted if one in found]
-    missed, invented = [x for x in wanted if x not in right], [x for x in found if x not in right]
+    right = [label_of(item) for item in _items(kind, one.reference) if item not in one.missed]
+    yield from zip(right, right, strict=True)
     if kind == "labels":
-        yield from [*((x, x) for x in right), *((x, None) for x in missed), *((None, x) for x in invented)]
+        yield from [*((x, None) for x in one.missed), *((None, x) for x in one.invented)]
         return
-    yield from ((label, label) for label, *_ in right)
-    for label, *ends in missed:
+    invented = list(one.invented)
+    for label, *ends in one.missed:
         other = next((span for span in invented if list(span[1:]) == ends), None)
         if other is not None:
             invented.remove(other)

@@ -1,12 +1,12 @@
 """What a run got wrong, as text and for programs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from plmtasks.errors import counted, printable
 from plmtasks.files import as_text, terminal, write_rows
-from plmtasks.store import Confusion, Judged, Mistakes, texts
+from plmtasks.store import Confusion, Judged, Mistakes, label_of, texts
 
 from .compared import WIDTH
 from .formats import no_formula
@@ -58,7 +58,7 @@ def mistakes_text(made: Mistakes, label: str | None, limit: int) -> str:
     blocks = [_head(made, label, found)]
     if shown and not any(one.inputs for one in shown):
         blocks.append("The texts are not in this run's predictions.jsonl: the ids say which examples they are.\n")
-    graded = _graded(made.wrong)
+    graded = len({one.score for one in made.wrong}) > 1
     blocks += [_example(made, one, graded) for one in shown]
     if len(found) > len(shown):
         blocks.append(f"{len(found) - len(shown)} more: --limit {len(found)}\n")
@@ -71,8 +71,8 @@ def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
     if label is None:
         lines.append(f"{len(found)} of {made.answered} wrong{by}{_order(found)}")
     else:
-        missed = sum(label in _names(one.missed) for one in found)
-        invented = sum(label in _names(one.invented) for one in found)
+        missed = sum(label in map(label_of, one.missed) for one in found)
+        invented = sum(label in map(label_of, one.invented) for one in found)
         lines.append(
             f"{len(found)} of {len(made.wrong)} wrong examples have to do with {label}: missed in {missed}, "
             f"predicted in place of what is right in {invented}"
@@ -90,16 +90,8 @@ def _order(found: Sequence[Judged]) -> str:
     return ", worst first" if len({(one.score, one.errors) for one in found}) > 1 else ", in the order of the data"
 
 
-def _graded(found: Sequence[Judged]) -> bool:
-    """Whether some are worse than others."""
-    return len({one.score for one in found}) > 1
-
-
-def _names(items: Iterable[Any]) -> set[str]:
-    return {one if isinstance(one, str) else one[0] for one in items}
-
-
 def _example(made: Mistakes, one: Judged, graded: bool) -> str:
+    """graded: some are worse than others"""
     told = [one.id]
     if one.confidence is not None:
         told.append(f"confidence {one.confidence:.2f}")
