@@ -25,7 +25,7 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedExample:
     """An example of a run, and what became of it."""
 
     id: str
@@ -97,7 +97,7 @@ class Mistakes:
     """The metric and the score that say what is right; None: it is what is the reference itself."""
     why: str
     """Why no score says it, if none does."""
-    judged: Sequence[Judged] = field(repr=False)
+    judged: Sequence[JudgedExample] = field(repr=False)
     """In the order of the data set."""
 
     @property
@@ -105,17 +105,17 @@ class Mistakes:
         return sum(one.right is not None for one in self.judged)
 
     @cached_property
-    def wrong(self) -> Sequence[Judged]:
+    def wrong(self) -> Sequence[JudgedExample]:
         """The most confident first; where no confidence is told the worst score, and of equal scores the most errors."""
         best = _best(self.result, self.by) if self.by else 0.0
 
-        def key(one: Judged) -> tuple[float, float, int]:
+        def key(one: JudgedExample) -> tuple[float, float, int]:
             confidence = -1.0 if one.confidence is None else one.confidence
             return -confidence, 0.0 if one.score is None else -abs(one.score - best), -one.errors
 
         return sorted((one for one in self.judged if one.right is False), key=key)
 
-    def with_label(self, label: str | None) -> Sequence[Judged]:
+    def with_label(self, label: str | None) -> Sequence[JudgedExample]:
         """The wrong ones in which the label was missed, or stands in the place of what is right; None: all.
 
         raises: InputError if neither a reference nor a prediction has it
@@ -189,7 +189,7 @@ def _scores(result: Result, registry: Registry, n: int) -> tuple[tuple[str, str]
     return None, [None] * n, why
 
 
-def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: float) -> Judged:
+def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: float) -> JudgedExample:
     reference, prediction = line["reference"], line["prediction"]
     wanted, found = _items(kind, reference), _items(kind, prediction)
     missed, invented = [x for x in wanted if x not in found], [x for x in found if x not in wanted]
@@ -198,7 +198,7 @@ def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: floa
         scored = value is not None and abs(value - best) <= TOLERANCE * max(1.0, abs(best))
         same = not missed and not invented if kind != "other" else prediction == reference or prediction in texts(reference)
         right = scored or (same and reference is not None and prediction is not None)
-    return Judged(
+    return JudgedExample(
         id=line["id"], inputs=line["inputs"], reference=reference, prediction=prediction, right=right, score=value,
         confidence=_confidence(line["scores"], missed, invented), slices=line["slices"], missed=missed, invented=invented,
     )  # fmt: skip
@@ -240,7 +240,7 @@ def together(made: Comparison, registry: Registry) -> Together:
     a, b = mistakes(made.first, registry), mistakes(made.second, registry)
     pairs = {one.id: (one, other) for one, other in zip(a.judged, b.judged, strict=True)}
 
-    def told(found: Iterable[Judged], right: tuple[bool, bool]) -> list[Changed]:
+    def told(found: Iterable[JudgedExample], right: tuple[bool, bool]) -> list[Changed]:
         chosen = [pairs[one.id] for one in found]
         return [_pair(*pair) for pair in chosen if (pair[0].right, pair[1].right) == right]
 
@@ -250,7 +250,7 @@ def together(made: Comparison, registry: Registry) -> Together:
     )  # fmt: skip
 
 
-def _pair(a: Judged, b: Judged) -> Changed:
+def _pair(a: JudgedExample, b: JudgedExample) -> Changed:
     return Changed(
         id=a.id, inputs=a.inputs, reference=a.reference, predictions=(a.prediction, b.prediction), scores=(a.score, b.score),
         slices=a.slices,
@@ -295,7 +295,7 @@ def texts(reference: Any) -> list[str]:
     return found if all(isinstance(one, str) for one in found) else []
 
 
-def _pairs(kind: Kind, one: Judged) -> Iterator[tuple[str | None, str | None]]:
+def _pairs(kind: Kind, one: JudgedExample) -> Iterator[tuple[str | None, str | None]]:
     """What was taken for what in one example; what is right among it."""
     if kind == "label":
         yield from [(one.reference, one.prediction)] if (one.reference, one.prediction) != (None, None) else []

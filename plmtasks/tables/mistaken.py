@@ -6,7 +6,7 @@ from typing import Any
 
 from plmtasks.errors import counted, printable
 from plmtasks.files import as_text, terminal, write_rows
-from plmtasks.store import Confusion, Judged, Mistakes, label_of, texts
+from plmtasks.store import Confusion, JudgedExample, Mistakes, label_of, texts
 
 from .compared import WIDTH
 from .formats import no_formula
@@ -65,7 +65,7 @@ def mistakes_text(made: Mistakes, label: str | None, limit: int) -> str:
     return "\n".join(blocks)
 
 
-def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
+def _head(made: Mistakes, label: str | None, found: Sequence[JudgedExample]) -> str:
     lines = [f"{made.result.task} on {made.result.model}, split {made.result.record['data']['split']}"]
     by = " by " + "/".join(dict.fromkeys(made.by)) if made.by else ""
     if label is None:
@@ -82,7 +82,7 @@ def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
     return "".join(f"{terminal.wrapped(printable(line))}\n" for line in lines)
 
 
-def _order(found: Sequence[Judged]) -> str:
+def _order(found: Sequence[JudgedExample]) -> str:
     if len(found) < 2:
         return ""
     if any(one.confidence is not None for one in found):
@@ -90,7 +90,7 @@ def _order(found: Sequence[Judged]) -> str:
     return ", worst first" if len({(one.score, one.errors) for one in found}) > 1 else ", in the order of the data"
 
 
-def _example(made: Mistakes, one: Judged, graded: bool) -> str:
+def _example(made: Mistakes, one: JudgedExample, graded: bool) -> str:
     """graded: some are worse than others"""
     told = [one.id]
     if one.confidence is not None:
@@ -100,7 +100,7 @@ def _example(made: Mistakes, one: Judged, graded: bool) -> str:
     return f"{terminal.wrapped(printable('  '.join(told)))}\n" + terminal.fields(_fields(made, one), "  ")
 
 
-def _fields(made: Mistakes, one: Judged) -> list[tuple[str, str]]:
+def _fields(made: Mistakes, one: JudgedExample) -> list[tuple[str, str]]:
     """What a person reads of an example: its inputs, what is right and what was predicted, shortened."""
     words = one.inputs.get("words")
     if made.kind == "spans" and isinstance(words, list):
