@@ -217,7 +217,7 @@ def test_in_a_pipe_lines_are_whole(shell: Shell, run: str) -> None:
 
 @pytest.mark.slow
 def test_one_answer_to_everything_is_warned_of(shell: Shell) -> None:
-    little = ["--holdout", "0.2", "--model", "tiny-bert", "--training", "num_train_epochs=1,learning_rate=1e-6", "--quiet"]
+    little = ["--holdout", "0.2", "--model", "tiny-bert", "--training", "num_train_epochs=1,learning_rate=1e-6"]
     assert re.search(r"warning: .*all 40 predictions are \"(negative|positive)\"", shell("run", *OWN, *little).stderr)
 
 
