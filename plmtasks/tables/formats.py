@@ -4,7 +4,7 @@ import csv as csv_module
 import io
 import json as json_module
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -107,11 +107,6 @@ def latex(boards: Sequence[Board], overview: Overview | None) -> str:
             r"\toprule", header, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
         ]  # fmt: skip
     return "\n".join(lines)
-
-
-def tsv(boards: Sequence[Board], overview: Overview | None) -> str:
-    """The same as csv, with tabs."""
-    return csv(boards, overview, "\t")
 
 
 def csv(boards: Sequence[Board], overview: Overview | None, delimiter: str = ",") -> str:
@@ -297,7 +292,9 @@ def _latex(text: str) -> str:
     return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))
 
 
-FORMATS = {"table": table, "markdown": markdown, "csv": csv, "tsv": tsv, "json": json, "latex": latex}
+FORMATS: Mapping[str, Callable[[Sequence[Board], Overview | None], str]] = {
+    "table": table, "markdown": markdown, "csv": csv, "tsv": partial(csv, delimiter="\t"), "json": json, "latex": latex,
+}  # fmt: skip
 
 
 def render(results: Sequence[Result], form: str, registry: "Registry | None" = None, selection: Selection | None = None) -> str:
