@@ -83,12 +83,11 @@ class MismatchError(InputError):
     ) -> None:
         """task, model: the name, and the kinds of request; wanted: the kind that the user named"""
         (name, asks), (model_name, answers) = task, model
-        shown = [*fitting[:8], "…"] if len(fitting) > 8 else fitting
         super().__init__(
             f"model {model_name!r} cannot be asked task {name!r}" + (f" by {wanted}" if wanted else ""),
             f"the task can be asked by: {', '.join(asks)}",
             f"{model_name!r} answers: {', '.join(answers) or 'nothing'}",
-            f"models that fit: {', '.join(shown) or 'none installed'}   (plmtasks list models)",
+            f"models that fit: {listed(fitting) or 'none installed'}   (plmtasks list models)",
         )
 
 
@@ -124,6 +123,11 @@ class OutOfMemoryError(PlmtasksError):
 
 class ProcessError(PlmtasksError):
     """A process of a run failed, and with it the run."""
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and a sign where there are more."""
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)
 
 
 def counted(count: float, what: str, plural: str = "") -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import InputError, did_you_mean
+from ..errors import InputError, did_you_mean, listed
 from ..hooks import Registry
 from ..results import Result
 from .comparison import Changed, Comparison, rows
@@ -126,9 +126,8 @@ class Mistakes:
         if confusion is None:
             raise InputError(f"{self.result.task} predicts no labels", "leave out --label")
         if label not in confusion.labels:
-            known = ", ".join(confusion.labels[:20]) + ", …" * (len(confusion.labels) > 20)
-            hints = did_you_mean(label, confusion.labels)
-            raise InputError(f"no reference and no prediction has the label {label!r}", *hints, f"there are {known}")
+            hints = (*did_you_mean(label, confusion.labels), f"there are {listed(confusion.labels, 20)}")
+            raise InputError(f"no reference and no prediction has the label {label!r}", *hints)
         return [one for one in self.wrong if label in one.labels]
 
     @cached_property

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from plmtasks.config import known
-from plmtasks.errors import InputError
+from plmtasks.errors import InputError, listed
 from plmtasks.results import Result
 
 from .boards import Board, Row, ScoreName
@@ -144,11 +144,11 @@ def _matching(pattern: str, results: Sequence[Result], what: str, fits: Callable
 def _check(told: Iterable[str], names: Sequence[str], scores: Sequence[ScoreName], what: str) -> None:
     """raises: InputError for what is neither among the names nor a score's, with all that are there"""
     metrics = {score[1]: {metric for metric, name in scores if name == score[1]} for score in scores}
-    listed = [*names, *dict.fromkeys(name if len(metrics[name]) == 1 else f"{metric}/{name}" for metric, name in scores)]
+    every = [*names, *dict.fromkeys(name if len(metrics[name]) == 1 else f"{metric}/{name}" for metric, name in scores)]
     try:
         known(dict.fromkeys(told, ""), [*names, *metrics, *("/".join(score) for score in scores)], what)
     except InputError as e:
-        raise InputError(e.message, *e.hints, f"there are: {', '.join(listed[:LISTED])}{', …' * (len(listed) > LISTED)}") from e
+        raise InputError(e.message, *e.hints, f"there are: {listed(every, LISTED)}") from e
 
 
 def _scores(result: Result) -> list[ScoreName]:
