@@ -276,6 +276,7 @@ def _is_span(value: Any) -> bool:
 
 
 def label_of(item: str | Span) -> str:
+    """The label of a labelled span, or the label itself."""
     return item if isinstance(item, str) else item[0]
 
 
