@@ -303,13 +303,13 @@ def merged(*told: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[str, Any]:
-    """raises: InputError for a name that is not among those"""
+def known(told: Mapping[str, Any], names: Iterable[str], what: str, *more: str) -> Mapping[str, Any]:
+    """raises: InputError for a name that is not among those, with more hints"""
     names = list(names)
     for name in told:
         if name not in names:
             hints = did_you_mean(name, names) or meant([full for full in names if name in full])
-            raise InputError(f"no {what} is called {name!r}", *hints)
+            raise InputError(f"no {what} is called {name!r}", *hints, *more)
     return told
 
 

@@ -145,10 +145,8 @@ def _check(told: Iterable[str], names: Sequence[str], scores: Sequence[ScoreName
     """raises: InputError for what is neither among the names nor a score's, with all that are there"""
     metrics = {score[1]: {metric for metric, name in scores if name == score[1]} for score in scores}
     every = [*names, *dict.fromkeys(name if len(metrics[name]) == 1 else f"{metric}/{name}" for metric, name in scores)]
-    try:
-        known(dict.fromkeys(told, ""), [*names, *metrics, *("/".join(score) for score in scores)], what)
-    except InputError as e:
-        raise InputError(e.message, *e.hints, f"there are: {listed(every, LISTED)}") from e
+    full = ["/".join(score) for score in scores]
+    known(dict.fromkeys(told, ""), [*names, *metrics, *full], what, f"there are: {listed(every, LISTED)}")
 
 
 def _scores(result: Result) -> list[ScoreName]:
