@@ -91,8 +91,8 @@ def check(board: Path, trust_remote_code: bool | None) -> None:
 
     found = list(look(*_opened(board, trust_remote_code)))
     for one in found:
-        say(f"{one.folder}: {one.why or 'whole'}")
-    wrong = [str(one.folder) for one in found if one.why]
+        say(f"{one.folder.relative_to(board)}: {one.why or 'whole'}")
+    wrong = [str(one.folder.relative_to(board)) for one in found if one.why]
     if wrong:
         raise PlmtasksError(f"{len(wrong)} of {counted(len(found), 'submission')} cannot be taken", *wrong)
     say(f"{counted(len(found), 'submission')}, all of them whole")

@@ -353,4 +353,4 @@ def test_the_owner_s_runs_stand_on_the_board_unless_they_are_altered(board: Boar
     (result.folder / "statistics.npy").write_bytes(b"")
     built = build(board, registry, tmp_path / "site")
     assert [one.model for one in built.results] == ["one"]
-    assert "altered since it was written (statistics.npy" in built.left_out[0]
+    assert "altered since it was written (statistics.npy" in str(built.left_out[0])

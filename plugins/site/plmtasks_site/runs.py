@@ -10,7 +10,10 @@ from typing import Any
 
 from plmtasks.files import dump, value_hash
 from plmtasks.results import Result
+from plmtasks.scoring import SUBMITTED
 from plmtasks.store import Mistakes
+
+from .withheld import whole
 
 FILES = ("config.json", "environment.json", "predictions.jsonl", "statistics.npy")
 
@@ -77,6 +80,25 @@ class Run:
             [*(str(p) for p in parts if p), *([f"{count} processes"] if isinstance(count, int) and count > 1 else [])]
         )
 
+    @cached_property
+    def submission(self) -> Mapping[str, Any] | None:
+        """Of somebody else's predictions, what is said of them: "fields" and "text" of their card, "submitted"; else None."""
+        if self.result.record["model"]["ask"] != SUBMITTED:
+            return None
+        config = whole(self.result).config().get("config")
+        said = config.get("submission") if isinstance(config, dict) else None
+        card = said.get("card") if isinstance(said, dict) else None
+        fields, text = (card.get("fields"), card.get("text")) if isinstance(card, dict) else (None, None)
+        return {
+            "fields": fields if isinstance(fields, dict) else {}, "text": text if isinstance(text, str) else "",
+            "submitted": str(said.get("submitted", "")) if isinstance(said, dict) else "",
+        }  # fmt: skip
+
+    @property
+    def submitter(self) -> str:
+        """Who made its predictions, if a card says it."""
+        return str((self.submission or {}).get("fields", {}).get("submitter") or "").strip()
+
     def _positive(self, name: str) -> float | None:
         value = self.environment.get(name)
         return value if isinstance(value, int | float) and 0 < value < math.inf else None
@@ -93,6 +115,11 @@ def named(results: Iterable[Result]) -> dict[Path, Run]:
         for i, (content, result) in enumerate(sorted(found, key=lambda pair: pair[0])):
             runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity)
     return runs
+
+
+def unknown(runs: Iterable[Run], cost: str) -> str:
+    """Why nobody needs the column of a cost: no run says it; else empty."""
+    return "" if any(getattr(run, cost) is not None for run in runs) else "not known of any run"
 
 
 def confused(made: Mistakes) -> Mapping[str, Any] | None:
