@@ -48,9 +48,12 @@ def build(board: Board, registry: Registry, output: Path) -> Built:
 
     The owner's own runs in `results/` are shown too.
 
-    raises: InputError if there is nothing to show; DataError; OutputError
+    raises: InputError if references are not at hand, or there is nothing to show; DataError; OutputError
     """
     for key in board.entries:
+        if not board.has_references(key):
+            hint = "check needs none, and build does; a workflow's HIDDEN_REPOSITORY brings them"
+            raise InputError(f"{board.source(key).data}: no such file or folder, and it has the references of {key}", hint)
         board.write_questions(key, registry)
     found, left_out = list[tuple[Result, Submission | None]](), list[LeftOut]()
     with warnings.catch_warnings():

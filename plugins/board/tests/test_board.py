@@ -125,6 +125,11 @@ def test_one_is_refused_one_is_altered_and_the_rest_is_shown(tmp_path: Path) -> 
     assert re.search(
         r"left out: \S*cleo-1/squad: .*altered since it was written \(predictions.jsonl, .*delete the folder", built.stderr
     )
+    index = tmp_path / "b" / "site" / "index.html"
+    page, _, told = index.read_text().partition('<h2 id="left-out">')
+    assert re.search(r"<dt>submissions/<wbr>ben-<wbr>1/<wbr>squad</dt><dd>predictions.p.csv: .*it was altered after", told)
+    assert str(tmp_path) not in told
+    index.write_text(page)
     pages = everything(tmp_path / "b" / "site")
     assert "anna-1" in pages
     assert not any(name in pages for name in ("ben-1", "cleo-1", "dan-1"))
@@ -153,32 +158,12 @@ def test_nothing_that_is_hidden_stands_on_a_page(board: Board, registry: Registr
     assert [secret for secret in secrets if secret in everything(site)] == [], "nor what was left from an open one"
 
 
-def test_the_site_s_writer_is_told_that_examples_are_hidden(board: Board, registry: Registry, tmp_path: Path) -> None:
-    from plmtasks.formats import Format, Written
-
-    told = []
-
-    class Site(Format):
-        name = "site"
-
-        def write(self, results, path, registry, examples=True):  # type: ignore[no-untyped-def]
-            told.append(examples)
-            return Written(files=[path])
-
-    put(board, registry, "one")
-    from dataclasses import replace
-
-    other = replace(registry, items={**registry.items, "format": {**registry.items["format"], "site": Site()}})
-    build(board, other, tmp_path / "site")
-    assert told == [False]
-
-
 def test_a_pull_request_is_checked_without_the_references(board: Board, registry: Registry, tmp_path: Path) -> None:
     put(board, registry, "one")
     shutil.rmtree(board.root / "hidden")
     put(board, registry, "two")
     assert reasons(board, registry) == {"one": "", "two": ""}
-    with pytest.raises(InputError, match=r"nothing that can be shown was submitted\n.*hidden/test\.json: no such file or folder"):
+    with pytest.raises(InputError, match=r"hidden/test\.json: no such file or folder, and it has the references of squad\n"):
         build(board, registry, tmp_path / "site")
 
 
@@ -314,7 +299,7 @@ def test_a_link_to_the_references_is_no_submission(board: Board, registry: Regis
             "../test.json",
             r"board\.toml:\d+: expected data and tasks within the board's folder, found '../test.json'",
         ),
-        ("[tasks.squad]", "[task.squad]", r"expected a key at the top: title, rules, tasks, found 'task'"),
+        ("[tasks.squad]", "[task.squad]", r"expected a key at the top: title, about, rules, tasks, found 'task'"),
     ],
 )
 def test_what_a_board_s_file_may_not_say(board: Board, registry: Registry, old: str, new: str, said: str) -> None:
