@@ -56,6 +56,9 @@ def init(board: Path, task: str | None, title: str, trust_remote_code: bool | No
     for path in written:
         say(f"written: {path}")
     say(f"{counted(len(made.entries), 'task')}: {', '.join(made.entries)}; nothing publishes hidden/ and results/")
+    if new is not None:
+        first = next(iter(made.entries))
+        say(f"next: plmtasks board submit {board} --task {first} --predictions FILE --name NAME --card CARD.md")
 
 
 @command.command("submit", cls=options.Command)
