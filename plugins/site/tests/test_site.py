@@ -20,10 +20,12 @@ from plmtasks_site.runs import Run
 
 import plmtasks
 from plmtasks.cli import cli
+from plmtasks.config import Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.files import dump
 from plmtasks.hooks import load_registry
 from plmtasks.results import Result, identity_hash, read_results
+from plmtasks.scoring import Card, Submission, judge, write_run
 from plmtasks.tables import Selection
 from plmtasks.tables.boards import GENERATION, Row
 from plmtasks.tables.costs import costs
@@ -696,6 +698,72 @@ def test_axe_finds_nothing_serious(visit, site, scheme, name):
         page.locator("#examples > li").first.wait_for()
     found = axe.Axe().run(page, options={"preload": False}).response["violations"]  # it would fetch style sheets
     assert [(v["id"], v["impact"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found] == []
+
+
+@pytest.fixture(scope="module")
+def submitted(registry, tmp_path_factory):
+    """Pages of two systems whose predictions somebody submitted, one with a hostile card."""
+    root = tmp_path_factory.mktemp("submitted")
+    (root / "test.csv").write_text("id,text,label\n" + "".join(f"r{i},film {i},{GRADES[i % 3]}\n" for i in range(30)))
+    for name, wrong, card in (("mine", 3, Card()), ("theirs", 9, CARD)):
+        lines = (f"r{i},{GRADES[(i + (i < wrong)) % 3]}\n" for i in range(30))
+        (root / f"{name}.csv").write_text("id,prediction\n" + "".join(lines))
+        given = Submission(path=root / f"{name}.csv", split="test")
+        judged = judge(registry, "classification/custom", Source(data=str(root / "test.csv")), given)
+        write_run(judged, name, root / "results", card)
+    said = {
+        "title": "Films <b>",
+        "about": f"How to [submit](https://x.org). {SCRIPT}",
+        "left_out": [("late/films", f"too late {SCRIPT}")],
+    }
+    return build(read_results(root / "results"), root / "site", registry, **said).index.parent
+
+
+GRADES = ("good", "bad", "middling")
+CARD = Card(
+    fields={"submitter": f"Eve {SCRIPT}", "url": "https://x.org/eve", "license": ["mit", SCRIPT], "link": "javascript:x"},
+    text=f"# Eve's\n\n{SCRIPT}\n\n![map](https://x.org/track.png) <img src=https://x.org/b.png>\n\n| a | b |\n|--:|---|\n| 1 | "
+    f"{'x' * 300} |\n\n```\n{'long ' * 60}\n```\n[no](javascript:x) [yes](https://x.org)",
+)
+
+
+def test_a_submitters_words_are_text(visit, submitted):
+    page = visit("tasks/classification--custom.html", submitted.as_uri(), viewport={"width": 400, "height": 800})
+    assert f"submitted by Eve {SCRIPT}" in page.locator("#board").inner_text()
+    heads = {head.split()[0] for head in page.locator("#board thead th:visible").all_inner_texts()}
+    assert "model" in heads
+    assert not {"parameters", "ex/s", "memory"} & heads, "what nobody knows has no column"
+    page.get_by_role("link", name="theirs").first.click()
+    assert page.title() == "theirs on classification/custom · Films <b>"
+    assert page.locator(".lead").first.inner_text().endswith(f"; predictions submitted by Eve {SCRIPT}.")
+    assert page.locator("main :is(script, img, iframe, [style])").count() == 0
+    assert page.locator(".words").inner_text().startswith(f"Eve's\n\n{SCRIPT}\n\n(map) <img")
+    hrefs = [link.get_attribute("href") for link in page.locator(":is(.words, .fields) a").all()]
+    assert hrefs == ["https://x.org/eve", "https://x.org"]
+    text = page.locator("main").inner_text()
+    assert "asked by" not in text
+    assert "batch_tokens" not in text
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_the_first_page_says_what_a_board_is_and_what_was_left_out(visit, submitted):
+    page = visit("index.html", submitted.as_uri(), viewport={"width": 400, "height": 800})
+    assert page.locator("h1").inner_text() == "Films <b>"
+    assert page.locator(".words a").get_attribute("href") == "https://x.org"
+    page.get_by_role("link", name="1 left out").click()
+    assert page.locator(".left-out").inner_text() == f"late/films\ntoo late {SCRIPT}"
+    assert page.locator("main :is(script, img)").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_pages_of_what_was_submitted(visit, submitted, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    (theirs,) = (path.name for path in (submitted / "runs").iterdir() if "track.png" in path.read_text())
+    for path, width in (("index.html", 1300), ("index.html", 400), (f"runs/{theirs}", 1300), (f"runs/{theirs}", 400)):
+        page = visit(path, submitted.as_uri(), color_scheme=scheme, bypass_csp=True, viewport={"width": width, "height": 800})
+        found = axe.Axe().run(page, options={"preload": False}).response["violations"]
+        assert [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found] == []
 
 
 def test_it_works_from_a_web_server_too(visit, site):
