@@ -52,7 +52,7 @@ def build(board: Board, registry: Registry, output: Path) -> Built:
     """
     for key in board.entries:
         if not board.has_references(key):
-            hint = "check needs none, and build does; a workflow's HIDDEN_REPOSITORY brings them"
+            hint = "whoever keeps the board has them; without them, plmtasks board check says whether submissions are whole"
             raise InputError(f"{board.source(key).data}: no such file or folder, and it has the references of {key}", hint)
         board.write_questions(key, registry)
     found, left_out = list[tuple[Result, Submission | None]](), list[LeftOut]()

@@ -21,7 +21,10 @@ BARE = re.compile("[A-Za-z0-9_-]+")
 
 HERE = Path(__file__).parent / "templates"
 
-FILES = {"README.md": "README.md", ".gitignore": "gitignore", ".github/workflows/board.yml": "board.yml"}
+FILES = {
+    "README.md": "README.md", ".gitignore": "gitignore", ".gitattributes": "gitattributes",
+    ".github/workflows/board.yml": "board.yml",
+}  # fmt: skip
 """Where each lies in a board → its template."""
 
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, run
 
 import pytest
 import warm
@@ -177,10 +177,28 @@ def test_the_workflow_and_the_page_for_submitters(board: Board) -> None:
     assert any(re.fullmatch(r"pip install plmtasks-board==\S+ plmtasks-qa==\S+", line) for line in runs)
     assert "${{ secrets.HIDDEN_TOKEN }}" in json.dumps(flow["jobs"]["pages"])
     assert "secrets" not in json.dumps(flow["jobs"]["check"]), "a stranger's pull request sees none"
+    used = [step["uses"] for job in flow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert [action for action in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action)] == [], "a tag may be moved"
+    taken = [step["with"] for job in flow["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert all(one["persist-credentials"] is False for one in taken)
     page = (board.root / "README.md").read_text()
     assert "plmtasks board submit . --task squad" in page
     assert "\n    submitter: …\n" in page
     assert set((board.root / ".gitignore").read_text().split()) >= {"/hidden/", "/results/", "/.board/"}
+
+
+def test_a_repository_changes_no_byte_of_what_was_submitted(board: Board, registry: Registry, tmp_path: Path) -> None:
+    """Nor on Windows, where git would change the ends of lines; and a clone, without the references, can be checked."""
+    said = predictions(tmp_path / "p.csv")
+    said.write_bytes(said.read_bytes().replace(b"\n", b"\r\n"))
+    submit(board, registry, "one", "squad", (said, card(tmp_path / "c.md", "Anna"), None))
+    git = ("git", "-c", "core.autocrlf=true", "-c", "core.safecrlf=false", "-c", "user.name=a", "-c", "user.email=a@b.c")
+    for line in ("init -q", "add -A", "commit -qm one", "clone -q . ../clone"):
+        run((*git, *line.split()), cwd=board.root, check=True)
+    clone = read_board(tmp_path / "clone", registry)
+    assert reasons(clone, registry) == {"one": ""}
+    assert not any(thing in everything(clone.root / "questions") for thing in ("answer_start", "hidden/"))
+    assert not (clone.root / "hidden").exists()
 
 
 def test_questions_are_what_predict_takes(board: Board) -> None:
