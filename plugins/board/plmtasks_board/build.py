@@ -73,7 +73,7 @@ def build(board: Board, registry: Registry, output: Path) -> Built:
         raise InputError(f"{board.root}: nothing that can be shown was submitted", *map(str, left_out))
     results, hidden = _published(board, found), all(entry.hidden for entry in board.entries.values())
     said: dict[str, Any] = {"title": board.title, "about": board.about, "left_out": left_out, "examples": not hidden}
-    site = registry.format("site").write(results, output, registry, **said)
+    site = registry.format("site").write(results, output, registry, **said | {"home": board.shown})
     return Built(site=site, results=results, left_out=left_out)
 
 

@@ -154,6 +154,7 @@ def test_nothing_that_is_hidden_stands_on_a_page(board: Board, registry: Registr
     build(read_board(board.root, registry), registry, site)
     pages = everything(site)
     assert [secret for secret in secrets if secret not in pages] == [], "such a page has them if it may"
+    assert str(tmp_path) not in pages, "nor does a page say where the board lies"
     build(board, registry, site)
     assert [secret for secret in secrets if secret in everything(site)] == [], "nor what was left from an open one"
 

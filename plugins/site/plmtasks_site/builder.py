@@ -69,7 +69,7 @@ class Builder:
 
     def __init__(self, boards: Sequence[Board], folder: Folder, registry: "Registry", look: Look, pages: Pages) -> None:
         self.folder, self.registry, self.look, self.pages = folder, registry, look, pages
-        self.runs = named(result for board in boards for row in board.rows for result in row.results)
+        self.runs = named((result for board in boards for row in board.rows for result in row.results), look.home)
         self.boards = [self._tested(board, i) for i, board in enumerate(boards)]
         if not look.examples:
             self.boards = [withheld_board(board) for board in self.boards]
@@ -236,7 +236,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
     runs = [
         {
             "key": run.key, "table": table.number, "parts": counts.get(run.key, 0), "model": row.result.model,
-            "score": run.result.score, "folder": str(run.result.folder),
+            "score": run.result.score, "folder": str(run.place),
         }
         for table in task.tables for row in table.board.rows for run in table.runs_of(row)
     ]  # fmt: skip

@@ -25,6 +25,8 @@ class Look:
     """Markdown, for its first page."""
     left_out: Sequence[tuple[str, str]] = ()
     """What is not shown, and why, for its first page."""
+    home: Path | None = None
+    """Where the paths that they tell begin; None: they are as the results' are."""
     examples: bool = True
     """False keeps texts, labels, references and predictions of examples out of every page."""
 

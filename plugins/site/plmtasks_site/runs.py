@@ -33,6 +33,8 @@ class Run:
     result: Result
     key: str
     """The name of its files: its identity."""
+    home: Path | None = None
+    """Where the paths that pages tell begin; None: they are as the results' are."""
 
     @cached_property
     def state(self) -> str:
@@ -52,6 +54,12 @@ class Run:
     @property
     def config(self) -> Mapping[str, Any]:
         return self.result.config()
+
+    @property
+    def place(self) -> Path:
+        """Its folder, as pages tell it."""
+        folder = self.result.folder
+        return folder.relative_to(self.home) if self.home is not None and folder.is_relative_to(self.home) else folder
 
     @property
     def page(self) -> str:
@@ -96,15 +104,16 @@ class Run:
 
     @property
     def submitter(self) -> str:
-        """Who made its predictions, if a card says it."""
-        return str((self.submission or {}).get("fields", {}).get("submitter") or "").strip()
+        """Who made its predictions, if a card says it and the system's name does not."""
+        said = str((self.submission or {}).get("fields", {}).get("submitter") or "").strip()
+        return said if said != self.result.model else ""
 
     def _positive(self, name: str) -> float | None:
         value = self.environment.get(name)
         return value if isinstance(value, int | float) and 0 < value < math.inf else None
 
 
-def named(results: Iterable[Result]) -> dict[Path, Run]:
+def named(results: Iterable[Result], home: Path | None = None) -> dict[Path, Run]:
     """Each result's run, by its folder; of several results of one identity all but one get a longer key."""
     groups: dict[str, list[tuple[str, Result]]] = {}
     for result in results:
@@ -113,7 +122,7 @@ def named(results: Iterable[Result]) -> dict[Path, Run]:
     runs = {}
     for identity, found in groups.items():
         for i, (content, result) in enumerate(sorted(found, key=lambda pair: pair[0])):
-            runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity)
+            runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity, home)
     return runs
 
 
