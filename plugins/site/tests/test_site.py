@@ -311,7 +311,7 @@ def test_marks_become_numbers_and_what_all_share_is_said_once():
         settings = {"dtype": "bfloat16", "prompt": "plain", "truncation": "auto", "generation": {**GENERATION}}
         record = {
             "model": {"name": model}, "data": common, "settings": settings, "primary_metric": ["a", "b"],
-            "protocol": {"newly_initialized": [], "trained_on": []}, "scores": {"a": {"b": {"value": 1.0}}},
+            "protocol": {"how": "zero-shot", "newly_initialized": [], "trained_on": []}, "scores": {"a": {"b": {"value": 1.0}}},
         }  # fmt: skip
         return Row(Result(record=record, folder=Path(model)), details=details)
 
