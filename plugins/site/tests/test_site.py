@@ -519,6 +519,8 @@ def test_what_was_looked_at_beside_the_scores_is_shown(visit, site):
     assert column(page, "perturbations", "less before") == ["not tested", "−4.50 [−9.5, +0.5] p 0.080"]
     assert column(page, "groups", "gap") == ["+7.50 [−2.0, +17.0] p 0.210"]
     assert page.locator(".reliability circle").count() == len(column(page, "bins", "examples")) == 3
+    plot, menu = (page.locator(place).bounding_box() for place in (".reliability", ".beside .menu summary"))
+    assert menu["x"] >= plot["x"] + plot["width"], "the menu of the table beside covers no part of the picture"
     assert page.get_by_text("Expected calibration error 0.123 [0.061, 0.198]").is_visible()
     assert page.get_by_text("2 of 80 examples, and 3 with 8 words in a row of one").is_visible()
     page = visit("tasks/classification--sample.html")
