@@ -233,7 +233,8 @@ ROWS = '[{text = "a fine bed", label = "pos"}, {text = "a dirty room", label = "
 def _plant_texts(folder: Path) -> None:
     metrics = '["accuracy", "evaluate:./stranger/canary"]'
     tasks = {"task": (metrics, ROWS), "plain": ('["accuracy"]', ROWS)}
-    tasks |= {f"data-{i}": ('["accuracy"]', f'"{path}"') for i, path in enumerate(_leading_out(folder))}
+    outside = _leading_out(folder)
+    tasks |= {f"data-{i}": ('["accuracy"]', f'"{path}"') for i, path in enumerate(outside)}
     for name, (counted, test) in tasks.items():
         (folder / f"{name}.toml").write_text(TASK.format(name=name, metrics=counted, test=test))
     pair = '[[tasks]]\nname = "{task}"\n[[models]]\nname = "{model}"\nepochs = 1\n{option}\n'
@@ -255,9 +256,27 @@ def _plant_texts(folder: Path) -> None:
     for name, where in {"up": "../escaped", "absolute": str(folder.parents[1] / "escaped")}.items():
         (folder / f"suite-{name}.toml").write_text(f'output = "{where}"\n' + pair.format(**toy_pair, option=""))
     (folder / "predictions.txt").write_text("pos\nneg\n")
+    _plant_boards(folder, outside)
     general = {"config": {"model": "hf", "model_args": "pretrained=../.."}, "n-samples": {}}
     results = {"results": {"../../escaped": {"acc,none": 0.5, "sample_len": 2}}, **general}
     (folder / "results_2026.json").write_text(json.dumps(results))
+
+
+def _plant_boards(folder: Path, outside: list[str]) -> None:
+    boards = {
+        "metric": {"task": "toy/even", "metrics": ["evaluate:./stranger/canary"]}, "task": {"task": "./stranger/task.toml"},
+        "plain": {"task": "./stranger/plain.toml"},
+        **{f"data-{i}": {"task": "./stranger/plain.toml", "data": path} for i, path in enumerate(outside)},
+    }  # fmt: skip
+    for name, entry in boards.items():
+        board = folder / f"board-{name}"
+        (board / "submissions" / "link").mkdir(parents=True)
+        (board / "submissions" / "link" / "t").symlink_to(folder.parents[1])
+        (board / "submissions" / "made" / "t").mkdir(parents=True)
+        (board / "submissions" / "made" / "t" / "predictions.txt").symlink_to(folder.parents[1] / "secret.jsonl")
+        said = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+        (board / "board.toml").write_text("\n".join(["[tasks.t]", *said, ""]))
+    (folder / "card.md").write_text("---\nsubmitter: ../../escaped\n---\n<script>alert(1)</script>\n")
 
 
 def _leading_out(folder: Path) -> list[str]:
@@ -302,6 +321,13 @@ def lines(root: Path) -> Iterator[list[str]]:
     for name in ("code", "pickle", "kernel", "task", "metric-0", "given"):
         yield ["reproduce", next(r for r in runs if f"/{name}/" in r), "--quiet"]
     yield ["convert", str(stranger), "--from", "lm-eval", "--output", "converted/from"]
+    card, predictions = str(stranger / "card.md"), str(stranger / "predictions.txt")
+    for board in sorted(map(str, stranger.glob("board-*"))):
+        yield ["board", "init", board]
+        for name in ("kept", "../escaped"):
+            yield ["board", "submit", board, "--task", "t", "--predictions", predictions, "--name", name, "--card", card]
+        yield ["board", "check", board]
+        yield ["board", "build", board, "--output", f"sites/{Path(board).name}"]
     for suite in sorted(stranger.glob("suite-*.toml")):
         yield ["sweep", str(suite), "--dry-run"]
         yield ["sweep", str(suite), "--quiet"]
