@@ -47,8 +47,12 @@ def summary_of(error: BaseException) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
     """A hint, one line, that asks for the known names that are like one that nobody knows; no line if none is."""
-    close = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
-    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
+    folded = {one: one.casefold() for one in known}
+    begun = sorted((one for one in folded if len(name) > 1 and folded[one].startswith(name.casefold())), key=len)
+    like = difflib.get_close_matches(name.casefold(), dict.fromkeys(folded.values()), n=3)
+    close = [one for same in like for one in folded if folded[one] == same]
+    found = list(dict.fromkeys([*begun[:2], *close]))[:3]
+    return [f"did you mean {' or '.join(map(repr, found))}?"] if found else []
 
 
 class DataWarning(UserWarning):

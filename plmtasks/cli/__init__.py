@@ -173,6 +173,8 @@ def main() -> None:
         cli(standalone_mode=False)
     except click.exceptions.Abort as e:
         _interrupted(e.__cause__)
+    except click.exceptions.NoArgsIsHelpError as e:
+        _stop(e.ctx.get_help() if e.ctx else "", e.exit_code)
     except click.ClickException as e:
         _stop(f"error: {_usage(e)}", e.exit_code)
     except PlmtasksError as e:
@@ -208,6 +210,9 @@ def _usage(error: click.ClickException) -> PlmtasksError:
     if ctx is not None:
         from .options import example
 
+        alone = re.search(r"unexpected extra argument \((.+)\)", message)
+        if alone and os.path.exists(alone[1]) and "--data" in options_of(ctx.command):
+            ctx.params["data"] = ctx.params.get("data") or alone[1]
         hints = [line for line in (example(ctx), f"{ctx.command_path} --help shows all") if line]
     return PlmtasksError(message, *hints)
 
