@@ -94,7 +94,7 @@ def _train(job: EvaluationJob, processes: Processes, progress: Progress) -> list
     models = []
     for number, plan in enumerate(plans(job, processes, progress), 1):
         if job.config.folds is not None:
-            progress.say(f"fold {number} of {job.config.folds}:")
+            progress.say(f"fold {number} of {job.config.folds}: asked of what learns from the others")
         models.append(training.ensure_trained(job.trainings[number - 1], plan))
     return models
 
