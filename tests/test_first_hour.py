@@ -162,6 +162,15 @@ def test_no_review_comes_twice() -> None:
         (["run", "--task", "sentimnt", "--model", "tiny-bert"], "'sentiment'"),
         (["run", "--task", "sentiment", "--model", "tiny-brt"], "'tiny-bert'"),
         (["run", *OWN, "--columns", "text=review", "--holdout", "0.2", "--model", "tfidf-linear"], "found text, label"),
+        (["run", *OWN, "--columns", "label=labl", "--holdout", "0.2", "--model", "tfidf-linear"], "did you mean 'label'?"),
+        (["run", *OWN, "--holdout", "0.2", "--model", "bert"], "did you mean 'bert-base' or "),
+        (["run", *OWN, "--holdout", "0.2", "--model", "./nowhere"], "or an alias (plmtasks list models)"),
+        (["run", *OWN, "--holdout", "20", "--model", "tfidf-linear"], "20 % is 0.2"),
+        (["run", *OWN, "--folds", "999", "--model", "tfidf-linear"], "cannot be divided into 999 parts: 200 examples"),
+        (["run", *OWN, "--holdout", "0.2"], "--model tiny-bert --data examples/reviews.csv --holdout 0.2\n"),
+        (["run", *OWN[2:], "--model", "majority"], "--task classification/custom --model majority --data examples/reviews.csv\n"),
+        (["run", *OWN[:2], OWN[3], "--model", "majority"], "--task sentiment --model majority --data examples/reviews.csv\n"),
+        (["run", "--task", "ner", *OWN[2:], "--model", "tiny-bert"], "a word a line, its tag after a tab"),
     ],
 )
 def test_a_wrong_or_missing_word_is_answered_with_the_right_one(shell: Shell, typed: list[str], told: str) -> None:
@@ -169,6 +178,23 @@ def test_a_wrong_or_missing_word_is_answered_with_the_right_one(shell: Shell, ty
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("typed", [[], ["results"]])
+def test_a_command_alone_shows_its_help(shell: Shell, typed: list[str]) -> None:
+    assert shell(*typed).stderr.startswith(f"Usage: {' '.join(['plmtasks', *typed])} [OPTIONS] COMMAND")
+
+
+def test_all_columns_that_are_missing_are_told_at_once(shell: Shell, clone: Path) -> None:
+    (clone / "other.csv").write_text("id,review,stars\n1,fine,good\n2,dull,bad\n", encoding="utf-8")
+    said = shell("run", "--task", "sentiment", "--data", "other.csv", "--holdout", "0.5", "--model", "majority").stderr
+    assert "--columns text=COLUMN,label=COLUMN\n" in said
+    assert "--columns text=0,label=1\n" in said
+
+
+def test_a_file_in_another_encoding_is_told_what_it_may_be(shell: Shell, clone: Path) -> None:
+    (clone / "other.csv").write_bytes("text,label\n好看,好评\n难看,差评\n".encode("gb18030"))
+    assert "GB18030 for Chinese" in shell("show", "sentiment", "--data", "other.csv").stderr
 
 
 def test_without_a_train_split_the_error_names_what_makes_one(shell: Shell) -> None:
@@ -201,6 +227,17 @@ def test_without_plugins_it_says_how_to_get_them() -> None:
 def test_a_run_says_what_it_read(first: CompletedProcess[str]) -> None:
     assert re.search(r"^train: 160 examples: negative 7\d, positive 8\d; .*words", first.stderr, re.M)
     assert re.search(r"^test: 40 examples: negative 1\d, positive 2\d; ", first.stderr, re.M)
+
+
+def test_a_run_ends_with_the_next_command(shell: Shell, first: CompletedProcess[str], run: str) -> None:
+    *_, label, following = first.stderr.splitlines()
+    assert (label, following) == ("next:", f"  plmtasks results show {run}")
+    assert shell(*following.split()[1:]).returncode == 0
+
+
+def test_what_was_read_is_said_once_for_several_models(shell: Shell, first: CompletedProcess[str]) -> None:
+    said = shell("run", *OWN, "--holdout", "0.2", "--model", "majority,tfidf-linear").stderr
+    assert said.count("\ntrain: 160 examples") == said.count("\ntest: 40 examples") == 1
 
 
 def test_a_table_fits_a_terminal_and_breaks_no_path(first: CompletedProcess[str], run: str) -> None:
