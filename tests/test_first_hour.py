@@ -258,6 +258,13 @@ def test_one_answer_to_everything_is_warned_of(shell: Shell) -> None:
     assert re.search(r"warning: .*all 40 predictions are \"(negative|positive)\"", shell("run", *OWN, *little).stderr)
 
 
+def test_a_model_tested_on_what_it_learned_from_is_marked(shell: Shell, first: CompletedProcess[str], clone: Path) -> None:
+    [model] = clone.glob("checkpoints/classification/custom/tfidf-linear/*")
+    done = shell("run", *OWN, "--model", str(model), "--output", "whole", "--quiet")
+    assert "trained on a part of these examples" in done.stdout
+    assert "a part of" not in first.stdout
+
+
 def test_which_were_wrong(shell: Shell, run: str) -> None:
     shown = shell("results", "errors", run, "--label", "negative", "--limit", "3").stdout
     assert shown.count("\n  expected ") == 3

@@ -115,6 +115,9 @@ class Divided(Dataset):
     def left_out(self, split: str) -> int:
         return self.whole.left_out(self.of if split in ("train", "test") else split)
 
+    def part_of(self, split: str) -> str | None:
+        return self.whole.fingerprint(self.of) if split in ("train", "test") else None
+
     def public_name(self, split: str, source: Source) -> str:
         return super().public_name(
             split, source if self.of != "train" else replace(source, data=source.train_data or source.data)
