@@ -252,6 +252,12 @@ def test_in_a_pipe_lines_are_whole(shell: Shell, run: str) -> None:
     assert lines[0].startswith("task\t")
 
 
+def test_a_table_is_chosen_by_the_word_that_the_run_was_asked_by(shell: Shell, run: str) -> None:
+    assert "tfidf-linear" in shell("leaderboard", "results", "--task", "sentiment").stdout
+    refused = shell("leaderboard", "results", "--task", "ner")
+    assert (refused.returncode, "there are: classification/custom" in refused.stderr) == (2, True)
+
+
 @pytest.mark.slow
 def test_one_answer_to_everything_is_warned_of(shell: Shell) -> None:
     little = ["--holdout", "0.2", "--model", "tiny-bert", "--training", "num_train_epochs=1,learning_rate=1e-6", "--quiet"]
