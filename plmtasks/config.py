@@ -381,4 +381,7 @@ def _check(part: Any) -> None:
         if get_origin(hint) is Literal and value not in get_args(hint):
             raise InputError(f"{name} is one of {', '.join(get_args(hint))}, not {value!r}")
         if bounds is not None and value is not None and value not in bounds:
-            raise InputError(f"{name} is a number {bounds}, not {value!r}")
+            percent = bounds.most == 1 and isinstance(value, (int, float)) and 2 <= value < 100
+            raise InputError(
+                f"{name} is a number {bounds}, not {value!r}", *([f"{value:g} % is {value / 100:g}"] if percent else [])
+            )

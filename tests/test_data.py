@@ -57,6 +57,7 @@ def test_wrong_encoding_names_line_and_byte(tmp_path):
     refused(
         lambda: read_lines(path), f"{path}:3", "UTF-8 text", "byte 0xfc at position 11",
         "save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8",
+        "that is often GB18030 for Chinese and WINDOWS-1252 for European languages; Excel saves as 'CSV UTF-8'",
     )  # fmt: skip
 
 

@@ -157,14 +157,32 @@ def test_bad_rows_are_counted_of_the_whole_and_told_once(tmp_path: Path) -> None
 def test_a_split_is_told_in_a_line() -> None:
     examples = [*numbered("aab"), example(3, "", "b"), example(4, "w " * 30, "b")]
     data = Dataset(name="d", readers={"test": lambda: examples})
-    said = contents(data, "test", ("a", "b"), "en")
+    said = contents(data, "test", ("a", "b"))
     assert said == "test: 5 examples: a 2, b 3; 2 words in the median, 30 at most; 1 with an empty text"
-    assert contents(data, "test", (), "zh") == "test: 5 examples; 6 characters in the median, 60 at most; 1 with an empty text"
+    data = Dataset(name="d", readers={"test": lambda: [example(0, "电影很好看", "甲"), example(1, "很好", "好的")]})
+    assert contents(data, "test", ()) == (
+        "test: 2 examples; 2 characters in the median, 5 at most; references: 1 character in the median, 2 at most"
+    )
+
+
+def test_what_is_written_repeated_or_a_number_is_told() -> None:
+    answers = [{"text": ["two words"]}, {"text": []}, {"text": ["one", "another answer"]}]
+    examples = [Example(id=str(i), inputs={"question": "who is it"}, reference=answer) for i, answer in enumerate(answers)]
+    data = Dataset(name="d", readers={"test": lambda: examples})
+    assert contents(data, "test", ()) == (
+        "test: 3 examples; 3 words in the median, 3 at most; references: 1 word in the median, 2 at most; "
+        "1 without an answer; 2 repeat another"
+    )
+    data = Dataset(name="d", readers={"test": lambda: numbered("0110")})
+    assert contents(data, "test", ("0", "1")).startswith("test: 4 examples: '0' 2, '1' 2; ")
+    data = Dataset(name="d", readers={"test": lambda: [example(0, "fine", "a"), example(1, "fine", "b"), example(2, "", "a")]})
+    with pytest.warns(DataWarning, match=r"^d: 1 text stands there with more than one label, such as 'fine': 'a' and 'b'; keep"):
+        warn_of_labels(data, ["test"], learned=None)
 
 
 def test_of_many_labels_the_most_frequent_are_told() -> None:
     data = Dataset(name="d", readers={"test": lambda: numbered("".join(label * n for n, label in enumerate("abcdefghij", 1)))})
-    assert ": j 10, i 9, h 8, g 7, f 6, e 5, d 4, c 3 and 2 more; " in contents(data, "test", tuple("abcdefghij"), "en")
+    assert ": j 10, i 9, h 8, g 7, f 6, e 5, d 4, c 3 and 2 more; " in contents(data, "test", tuple("abcdefghij"))
 
 
 def test_labels_that_are_probably_a_slip_are_warned_of() -> None:
@@ -176,11 +194,11 @@ def test_labels_that_are_probably_a_slip_are_warned_of() -> None:
         warn_of_labels(data, ["test"], learned="test")
     said = [str(one.message) for one in caught]
     assert said == [
-        "d, split test: the labels 'good' (5) and 'Good' (1) differ in case or white space alone: if they are one, write them "
+        "d: the labels 'good' (5) and 'Good' (1) differ in case or white space alone: if they are one, write them "
         "alike in the file",
-        "d, split test: the labels 'bad' (3) and 'b ad' (1) differ in case or white space alone: if they are one, write them "
+        "d: the labels 'bad' (3) and 'b ad' (1) differ in case or white space alone: if they are one, write them "
         "alike in the file",
-        "d, split test: 1 label occurs once, too seldom to be learned: 'neutral'; correct what is a slip, else add examples or "
+        "d: 1 label occurs once, too seldom to be learned: 'neutral'; correct what is a slip, else add examples or "
         "leave them out",
     ]
     with pytest.warns(DataWarning) as caught:

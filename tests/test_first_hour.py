@@ -162,6 +162,15 @@ def test_no_review_comes_twice() -> None:
         (["run", "--task", "sentimnt", "--model", "tiny-bert"], "'sentiment'"),
         (["run", "--task", "sentiment", "--model", "tiny-brt"], "'tiny-bert'"),
         (["run", *OWN, "--columns", "text=review", "--holdout", "0.2", "--model", "tfidf-linear"], "found text, label"),
+        (["run", *OWN, "--columns", "label=labl", "--holdout", "0.2", "--model", "tfidf-linear"], "did you mean 'label'?"),
+        (["run", *OWN, "--holdout", "0.2", "--model", "bert"], "did you mean 'bert-base' or "),
+        (["run", *OWN, "--holdout", "0.2", "--model", "./nowhere"], "or an alias (plmtasks list models)"),
+        (["run", *OWN, "--holdout", "20", "--model", "tfidf-linear"], "20 % is 0.2"),
+        (["run", *OWN, "--folds", "999", "--model", "tfidf-linear"], "cannot be divided into 999 parts: 200 examples"),
+        (["run", *OWN, "--holdout", "0.2"], "--model tiny-bert --data examples/reviews.csv --holdout 0.2\n"),
+        (["run", *OWN[2:], "--model", "majority"], "--task classification/custom --model majority --data examples/reviews.csv\n"),
+        (["run", *OWN[:2], OWN[3], "--model", "majority"], "--task sentiment --model majority --data examples/reviews.csv\n"),
+        (["run", "--task", "ner", *OWN[2:], "--model", "tiny-bert"], "a word a line, its tag after a tab"),
     ],
 )
 def test_a_wrong_or_missing_word_is_answered_with_the_right_one(shell: Shell, typed: list[str], told: str) -> None:
@@ -169,6 +178,23 @@ def test_a_wrong_or_missing_word_is_answered_with_the_right_one(shell: Shell, ty
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("typed", [[], ["results"]])
+def test_a_command_alone_shows_its_help(shell: Shell, typed: list[str]) -> None:
+    assert shell(*typed).stderr.startswith(f"Usage: {' '.join(['plmtasks', *typed])} [OPTIONS] COMMAND")
+
+
+def test_all_columns_that_are_missing_are_told_at_once(shell: Shell, clone: Path) -> None:
+    (clone / "other.csv").write_text("id,review,stars\n1,fine,good\n2,dull,bad\n", encoding="utf-8")
+    said = shell("run", "--task", "sentiment", "--data", "other.csv", "--holdout", "0.5", "--model", "majority").stderr
+    assert "--columns text=COLUMN,label=COLUMN\n" in said
+    assert "--columns text=0,label=1\n" in said
+
+
+def test_a_file_in_another_encoding_is_told_what_it_may_be(shell: Shell, clone: Path) -> None:
+    (clone / "other.csv").write_bytes("text,label\n好看,好评\n难看,差评\n".encode("gb18030"))
+    assert "GB18030 for Chinese" in shell("show", "sentiment", "--data", "other.csv").stderr
 
 
 def test_without_a_train_split_the_error_names_what_makes_one(shell: Shell) -> None:
@@ -203,6 +229,17 @@ def test_a_run_says_what_it_read(first: CompletedProcess[str]) -> None:
     assert re.search(r"^test: 40 examples: negative 1\d, positive 2\d; ", first.stderr, re.M)
 
 
+def test_a_run_ends_with_the_next_command(shell: Shell, first: CompletedProcess[str], run: str) -> None:
+    *_, label, following = first.stderr.splitlines()
+    assert (label, following) == ("next:", f"  plmtasks results show {run}")
+    assert shell(*following.split()[1:]).returncode == 0
+
+
+def test_what_was_read_is_said_once_for_several_models(shell: Shell, first: CompletedProcess[str]) -> None:
+    said = shell("run", *OWN, "--holdout", "0.2", "--model", "majority,tfidf-linear").stderr
+    assert said.count("\ntrain: 160 examples") == said.count("\ntest: 40 examples") == 1
+
+
 def test_a_table_fits_a_terminal_and_breaks_no_path(first: CompletedProcess[str], run: str) -> None:
     lines = [line.strip() for line in first.stdout.splitlines()]
     assert run in lines
@@ -216,10 +253,23 @@ def test_in_a_pipe_lines_are_whole(shell: Shell, run: str) -> None:
     assert lines[0].startswith("task\t")
 
 
+def test_a_table_is_chosen_by_the_word_that_the_run_was_asked_by(shell: Shell, run: str) -> None:
+    assert "tfidf-linear" in shell("leaderboard", "results", "--task", "sentiment").stdout
+    refused = shell("leaderboard", "results", "--task", "ner")
+    assert (refused.returncode, "there are: classification/custom" in refused.stderr) == (2, True)
+
+
 @pytest.mark.slow
 def test_one_answer_to_everything_is_warned_of(shell: Shell) -> None:
     little = ["--holdout", "0.2", "--model", "tiny-bert", "--training", "num_train_epochs=1,learning_rate=1e-6"]
     assert re.search(r"warning: .*all 40 predictions are \"(negative|positive)\"", shell("run", *OWN, *little).stderr)
+
+
+def test_a_model_tested_on_what_it_learned_from_is_marked(shell: Shell, first: CompletedProcess[str], clone: Path) -> None:
+    [model] = clone.glob("checkpoints/classification/custom/tfidf-linear/*")
+    done = shell("run", *OWN, "--model", str(model), "--output", "whole", "--quiet")
+    assert "trained on a part of these examples" in done.stdout
+    assert "a part of" not in first.stdout
 
 
 def test_which_were_wrong(shell: Shell, run: str) -> None:

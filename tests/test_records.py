@@ -228,7 +228,7 @@ def test_positions_and_names_do_not_mix_in_a_table(tmp_path):
 
 def test_a_header_that_stands_in_the_rows_too_is_told(tmp_path):
     (tmp_path / "t.csv").write_text("pos,a fine film\nneg,a bore\npos,fine\n")
-    with pytest.warns(DataWarning, match=r"its first line is taken for the header, and 'pos' stands in a row.*text=1,label=0"):
+    with pytest.warns(DataWarning, match=r"its first line is taken for the header, and 'pos' stands .* by position from 0"):
         rows(tmp_path / "t.csv")
 
 

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import click
@@ -174,7 +175,7 @@ def main() -> None:
     except click.exceptions.Abort as e:
         _interrupted(e.__cause__)
     except click.ClickException as e:
-        _stop(f"error: {_usage(e)}", e.exit_code)
+        _stop(_usage(e), e.exit_code)
     except PlmtasksError as e:
         if debug:
             traceback.print_exc()
@@ -199,17 +200,22 @@ def main() -> None:
         _stop(f"error: {blamed}\n  --debug shows the traceback", 1)
 
 
-def _usage(error: click.ClickException) -> PlmtasksError:
-    """What is wrong with a line, as all errors are told: with an example that can be typed."""
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with a line, as all errors are told: with an example that can be typed; of a command alone its help."""
     message, ctx = error.format_message().strip(), getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return message
     if isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing {error.param.get_error_hint(ctx).replace(chr(39), '')}"
     hints = []
     if ctx is not None:
         from .options import example
 
+        alone = re.search(r"unexpected extra argument \((.+)\)", message)
+        if alone and Path(alone[1]).exists() and "--data" in options_of(ctx.command):
+            ctx.params["data"] = ctx.params.get("data") or alone[1]
         hints = [line for line in (example(ctx), f"{ctx.command_path} --help shows all") if line]
-    return PlmtasksError(message, *hints)
+    return f"error: {PlmtasksError(message, *hints)}"
 
 
 class Ended(KeyboardInterrupt):

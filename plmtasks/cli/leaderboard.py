@@ -1,14 +1,20 @@
 """`plmtasks leaderboard`: runs as a ranked table, or as a site."""
 
+from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import InputError
 from . import options
 from .options import LIST, TRUST, Several, choice, section
 from .texts import say, say_json
+
+if TYPE_CHECKING:
+    from ..hooks import Registry
 
 
 @options.command("leaderboard", example="plmtasks leaderboard results")
@@ -56,7 +62,8 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     if output is not None and site is not None:
         raise click.UsageError("--output is for a table and --site for pages: one of them")
     found = [result for path in results for result in read_results(path)]
-    registry, selection = load_registry(trusting=trust_remote_code), Selection(**line)
+    registry = load_registry(trusting=trust_remote_code)
+    selection = Selection(**{**line, "task": _meant(line["task"], {result.task for result in found}, registry)})
     if site is not None:
         _write_site(registry.format("site"), (found, Path(site), registry), opened, selection=selection, examples=examples)
         return
@@ -65,6 +72,16 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
+
+
+def _meant(task: str | None, there: Collection[str], registry: "Registry") -> str | None:
+    """The task of the runs that people call so, as `run` takes it; what is there by that very name goes before."""
+    if task is None or any(name == task or name.startswith(f"{task}/") for name in there):
+        return task
+    with suppress(InputError):
+        name = registry.task(task, learned=there).name
+        return name if name in there else task
+    return task
 
 
 def _write_site(pages: Any, what: tuple[Any, ...], opened: bool, **choices: Any) -> None:

@@ -112,6 +112,12 @@ def example(ctx: click.Context) -> str:
         said = ctx.params.get(kind) or ",".join(ctx.params.get(f"{kind}s") or ())
         if said:
             line = re.sub(f"(?<=--{kind} )\\S+", lambda _, said=said: shlex.quote(said), line)  # type: ignore[misc]
+        elif kind == "task" and ctx.params.get("data"):  # a sample brings its own
+            line = line.replace("/sample", "/custom")
+    for name in ("data", "columns", "holdout", "folds"):
+        if (said := ctx.params.get(name)) is not None and f"--{name} " not in line:
+            told = ",".join(f"{key}={value}" for key, value in said.items()) if isinstance(said, Mapping) else str(said)
+            line += f" --{name} {shlex.quote(told)}" if line else ""
     return line
 
 

@@ -1,5 +1,6 @@
 """`plmtasks run`: models evaluated on tasks."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,3 +71,5 @@ def command(
                 say(summary(result), nl=False)
         if len(distinct) < count:
             say(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")
+    if results and not any(one.quiet for seeds in runs for one in seeds):
+        say(terminal.place("next", f"plmtasks results show {shlex.quote(str(results[0].folder))}"), err=True)

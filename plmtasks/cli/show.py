@@ -57,7 +57,7 @@ def command(
     example = data[split][0]
     say(f"data: {data.name}")
     for one in data.splits:
-        say(f"  {contents(data, one, shown.labels, shown.language)}")
+        say(f"  {contents(data, one, shown.labels)}")
     if shown.labels:
         warn_of_labels(data, data.splits, learned="train" if "train" in data.splits else split)
     say(f"\nexample {example.id!r} of {split}:\n{_json(example)}")

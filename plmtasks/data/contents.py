@@ -1,40 +1,79 @@
 """What a split holds, in a line for whoever starts a run; and what of its labels is probably a slip."""
 
+import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median_low
+from typing import Any
 
 from ..errors import DataWarning, counted
 from ..examples import Example
 from .dataset import Dataset, is_empty
 from .division import Divided
-from .languages import is_spaced
+from .languages import has_script
 from .references import is_spans, labels_of
 from .slices import texts
 
 SHOWN = 8
 """Labels that are told with their counts."""
 
+UNSPACED_SCRIPTS = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
 
-def contents(data: Dataset, split: str, labels: Sequence[str], language: str) -> str:
-    """test: 200 examples: negative 87, positive 113; 14 words in the median, 212 at most; 2 with an empty text
+SEEN = 100
+"""Texts by which it is told whether words are set apart."""
 
-    labels: what can be predicted, where that is a closed set
+SHORT = 40
+"""Characters of a text that is named."""
+
+
+def contents(data: Dataset, split: str, labels: Sequence[str]) -> str:
+    """test: 200 examples: negative 87, positive 113; 14 words in the median, 212 at most; 2 with an empty text; 7 repeat another
+
+    labels: what can be predicted, where that is a closed set; else it is told how long references are
     """
     examples = data[split]
     counts = Counter(label for e in examples for label in labels_of(e)) if labels else Counter[str]()
     here = [label for label in labels if label in counts]
     shown = here if len(here) <= SHOWN else sorted(here, key=lambda label: -counts[label])[:SHOWN]
-    told = ", ".join(f"{label} {counts[label]:,}" for label in shown) + f" and {len(here) - SHOWN} more" * (len(here) > SHOWN)
-    lengths = [sum(len(t.split()) if is_spaced(language) else len(t) for t in texts(e)) for e in examples]
-    unit = "words" if is_spaced(language) else "characters"
+    told = ", ".join(f"{_named(label)} {counts[label]:,}" for label in shown)
+    told += f" and {len(here) - SHOWN} more" * (len(here) > SHOWN)
+    references = [] if labels else [found for e in examples if (found := _texts_of(e.reference)) is not None]
+    written = [found[:1] for found in references if found]
     empty = sum(map(is_empty, examples))
+    repeated = 0 if data.published else len(examples) - len({*map(_asked, examples)})
     return "; ".join([
         f"{split}: {counted(len(examples), 'example')}" + (f": {told}" if told else ""),
-        f"{median_low(lengths):,} {unit} in the median, {max(lengths):,} at most",
+        _lengths([list(texts(e)) for e in examples]),
+        *([f"references: {_lengths(written)}"] if written else []),
+        *([f"{len(references) - len(written):,} without an answer"] if len(written) < len(references) else []),
         *([f"{empty:,} with an empty text"] if empty else []),
+        *([f"{repeated:,} {'repeats' if repeated == 1 else 'repeat'} another"] if repeated else []),
     ])  # fmt: skip
+
+
+def _named(label: str) -> str:
+    """A label beside a count; one that might be taken for a count itself stands in quotes."""
+    return label if any(map(str.isalpha, label)) else repr(label)
+
+
+def _texts_of(reference: Any) -> list[str] | None:
+    """The texts of a reference that is written, or stands in a context; None: it is none."""
+    found = reference.get("text") if isinstance(reference, Mapping) else reference
+    found = [found] if isinstance(found, str) else found
+    return list(found) if isinstance(found, (list, tuple)) and all(isinstance(one, str) for one in found) else None
+
+
+def _lengths(found: Sequence[Sequence[str]]) -> str:
+    """How long the texts of each example are together: in words, or in characters where words are not set apart."""
+    seen = [text for some in found[:SEEN] for text in some]
+    spaced = 2 * sum(has_script(text, *UNSPACED_SCRIPTS) for text in seen) <= len(seen)
+    lengths = [sum(len(text.split()) if spaced else len(text) for text in some) for some in found]
+    return f"{counted(median_low(lengths), 'word' if spaced else 'character')} in the median, {max(lengths):,} at most"
+
+
+def _asked(example: Example) -> str:
+    return json.dumps(example.inputs, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def warn_of_labels(data: Dataset, splits: Iterable[str], *, learned: str | None) -> None:
@@ -49,8 +88,9 @@ def warn_of_labels(data: Dataset, splits: Iterable[str], *, learned: str | None)
         warn_of_labels(data.whole, [data.of], learned=data.of)
         return
     for split in splits:
+        where = f"{data.name}, split {split}" if len(data.splits) > 1 else data.name
         for said in label_flaws(data[split], once=split == learned):
-            warnings.warn(f"{data.name}, split {split}: {said}", DataWarning, stacklevel=2)
+            warnings.warn(f"{where}: {said}", DataWarning, stacklevel=2)
 
 
 def label_flaws(examples: Sequence[Example], *, once: bool) -> Iterator[str]:
@@ -73,3 +113,18 @@ def label_flaws(examples: Sequence[Example], *, once: bool) -> Iterator[str]:
         names = ", ".join(f"{label!r:.40}" for label in single[:SHOWN]) + more
         occur = counted(len(single), "label occurs", "labels occur")
         yield f"{occur} once, too seldom to be learned: {names}; correct what is a slip, else add examples or leave them out"
+    yield from _contradictions(examples)
+
+
+def _contradictions(examples: Sequence[Example]) -> Iterator[str]:
+    """The same text with one label here and another there, of which a model can have one alone."""
+    found: dict[str, dict[str, Example]] = {}
+    for example in examples:
+        if isinstance(example.reference, str):
+            found.setdefault(_asked(example), {}).setdefault(example.reference, example)
+    if doubtful := [its for its in found.values() if len(its) > 1]:
+        text = " ".join(texts(next(iter(doubtful[0].values()))))
+        stand = counted(len(doubtful), "text stands", "texts stand")
+        shown = text if len(text) <= SHORT else f"{text[:SHORT]}…"
+        first = f"{shown!r}: {' and '.join(map(repr, sorted(doubtful[0])))}"
+        yield f"{stand} there with more than one label, such as {first}; keep the one that is right"

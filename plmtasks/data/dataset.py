@@ -81,6 +81,10 @@ class Dataset:
         """How many rows of a split could not be used."""
         return self._left_out[split] if self[split] else 0
 
+    def part_of(self, split: str) -> str | None:
+        """The fingerprint of the split that this one is a part of; None: it is whole."""
+        return None
+
     def default_split(self) -> str:
         """The split that is evaluated if none is named: validation, else test, else the only one there is."""
         for split in ("validation", "test", *self.readers):

@@ -115,6 +115,9 @@ class Divided(Dataset):
     def left_out(self, split: str) -> int:
         return self.whole.left_out(self.of if split in ("train", "test") else split)
 
+    def part_of(self, split: str) -> str | None:
+        return self.whole.fingerprint(self.of) if split in ("train", "test") else None
+
     def public_name(self, split: str, source: Source) -> str:
         return super().public_name(
             split, source if self.of != "train" else replace(source, data=source.train_data or source.data)
@@ -165,12 +168,14 @@ def _parts(data: Dataset, of: str, shares: Sequence[float]) -> list[int]:
     """
     examples = data[of]
     parts = divide(examples, shares)
-    if len(found := {*parts}) < len(shares):
-        many = f"{counted(len(examples), 'example')}, of which those that share a cluster or their words stay together"
+    if len({*parts}) < len(shares):
+        groups = sum(1 for _ in _together(examples, [_asked(e).encode("utf-8", "surrogatepass") for e in examples]))
+        many = counted(len(examples), "example")
+        if groups < len(examples):
+            many += f" in {counted(groups, 'group')}: those that share a cluster or their words stay together"
         asked = f"{len(shares)} parts" if len(shares) > 2 else f"a part of {shares[0]:g} and the rest"
-        raise InputError(
-            f"{data.name} cannot be divided into {asked}: {many}, fill {len(found)}", "ask for fewer parts, or a larger"
-        )
+        way = "ask for fewer parts" if len(shares) > 2 else "ask for a larger part, or add examples"
+        raise InputError(f"{data.name} cannot be divided into {asked}: {many}", way)
     return parts
 
 

@@ -36,10 +36,10 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     wanted = Counter(part for value in _right(job, predictions) for part in _parts(value))
     if (other := wanted.total() - wanted[one]) >= ELSE:
         ours = job.model.training_record() is not None
-        [n, m] = counted(number, "prediction"), counted(other, "reference")
+        n, m, are = counted(number, "prediction"), counted(other, "reference"), "is" if other == 1 else "are"
         more = "more num_train_epochs or a higher learning_rate may help" if ours else "--train always trains it"
         warnings.warn(
-            f"{job.task.name} on {job.model.name}: all {n} are {terminal.shortened(one, SHOWN)}, and {m} something else: "
+            f"{job.task.name} on {job.model.name}: all {n} are {terminal.shortened(one, SHOWN)}, and {m} {are} something else: "
             f"the model has hardly learned. Look at the labels; {more}",
             LearningWarning, stacklevel=2,
         )  # fmt: skip

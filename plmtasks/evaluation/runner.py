@@ -20,14 +20,16 @@ from .job import EvaluationJob
 from .record import Outcome, write
 
 
-def run(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Result:
+def run(job: EvaluationJob, processes: Processes, *, any_threads: bool = False, said: set[str] | None = None) -> Result:
     """The result of one task on one model: computed, or found where the same was computed before.
 
     Called in every process of the run with the same job, whose automatic choices have been made.
 
     any_threads: nobody chose the number of threads, so a run begun with another number is gone on with as it is
+    said: what earlier runs of the command have said of their data
     """
-    progress, device = Progress(quiet=job.config.quiet or not processes.main), processes.device()
+    progress = Progress(quiet=job.config.quiet or not processes.main, said=set() if said is None else said)
+    device = processes.device()
     job = learn(job, processes, progress)
     if len(set(processes.gather("identity", job.identity))) > 1:
         raise PlmtasksError(
@@ -82,7 +84,7 @@ def tell_data(job: Job, splits: Sequence[str], processes: Processes, progress: P
     learned: the split that a model learns from
     """
     for split in splits if not progress.quiet else ():
-        progress.say(contents(job.data, split, job.task.labels, job.task.language))
+        progress.say_once(contents(job.data, split, job.task.labels), f"{job.task.name} {job.data.name}")
     if processes.main and job.task.labels:
         warn_of_labels(job.data, splits, learned=learned)
 
@@ -92,7 +94,7 @@ def _train(job: EvaluationJob, processes: Processes, progress: Progress) -> list
     models = []
     for number, plan in enumerate(plans(job, processes, progress), 1):
         if job.config.folds is not None:
-            progress.say(f"fold {number} of {job.config.folds}:")
+            progress.say(f"fold {number} of {job.config.folds}: asked of what learns from the others")
         models.append(training.ensure_trained(job.trainings[number - 1], plan))
     return models
 

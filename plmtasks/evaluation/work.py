@@ -56,10 +56,10 @@ class Evaluate(Work):
             raise next(iter(misfits.values()))
         for misfit in misfits:
             _progress(self.configs[0], processes).say(misfit)
-        done = []
+        done, said = [], set[str]()
         for number in list(jobs):
-            mine = processes.within(f"run-{number}")
-            result = runner.run(jobs.pop(number), mine, any_threads=self.configs[number].settings.threads == 0)
+            mine, any_threads = processes.within(f"run-{number}"), self.configs[number].settings.threads == 0
+            result = runner.run(jobs.pop(number), mine, any_threads=any_threads, said=said)
             if mine.main:
                 registry.report(result)
             done.append((str(result.folder), result.record))

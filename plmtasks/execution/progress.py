@@ -37,6 +37,8 @@ class Progress:
     """Lines and bars on standard error, or an application's log; silent where `quiet`, and in all processes but the main one."""
 
     quiet: bool = False
+    said: set[str] = field(default_factory=set, repr=False)
+    """What is said once in a command, however many runs it has."""
     _bar: "Bar | None" = field(default=None, repr=False)
 
     def say(self, text: str) -> None:
@@ -51,6 +53,12 @@ class Progress:
             self._bar.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, file=sys.stderr, flush=True)
+
+    def say_once(self, text: str, of: str) -> None:
+        """The same, unless it was said before of this very thing."""
+        if f"{of}: {text}" not in self.said:
+            self.said.add(f"{of}: {text}")
+            self.say(text)
 
     @contextmanager
     def bar(self, title: str, total: int, unit: str) -> "Iterator[Bar]":
@@ -118,7 +126,7 @@ class Bar:
         self._done = done
         if self.quiet:
             return
-        rate = f"{self.per_second(done - self._first):.1f} {self.unit}/s" + (f" {note}" if note else "")
+        rate = f"{self.per_second(done - self._first):.1f} {self.unit}/s" + (f", {note}" if note else "")
         if self.live is not None:
             self.live.update(self.live.task_ids[0], completed=done, rate=rate)
         elif self._cell is not None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import DataError, InputError, summary_of
+from ..errors import DataError, InputError, did_you_mean, summary_of
 from .layout import current_layout
 
 Row = dict[str, Any]
@@ -25,7 +25,7 @@ def column(where: str, row: Mapping[str, Any], name: str) -> Any:
         return row[name]
     if re.fullmatch(r"-\d+", name) and (at := str(len(row) + int(name))) in row:
         return row[at]
-    hints = by_position(where, "field")
+    hints = did_you_mean(name, map(str, row)) or by_position(where, ["field"])
     if EXPRESSION.search(name):
         try:
             if (found := search(name, row)) is not None:
@@ -35,18 +35,25 @@ def column(where: str, row: Mapping[str, Any], name: str) -> Any:
     raise DataError(where, f"a column {name!r}", f"{', '.join(map(str, row))}", "say which with --columns field=column,…", *hints)
 
 
-def no_column(where: str, row: Mapping[str, Any], field: str, known: Sequence[str]) -> DataError:
-    """The error of a row that has a field under none of its known names."""
-    return DataError(
-        where, f"a column with the {field} ({' or '.join(known)})", f"the columns {', '.join(map(repr, row))}",
-        f"say which it is with --columns {field}=COLUMN", *by_position(where, field),
-    )  # fmt: skip
+def no_column(
+    where: str, row: Mapping[str, Any], field: str, known: Sequence[str], needed: Mapping[str, Sequence[str]] | None = None
+) -> DataError:
+    """The error of a row that has a field under none of its known names.
+
+    needed: all fields that a row must have, each with its known names: those that this one lacks too are told with it
+    """
+    lacking = {name: names for name, names in (needed or {}).items() if not any(one in row for one in names)} | {field: known}
+    names = [name for name in needed or lacking if name in lacking] if field in (needed or lacking) else [*lacking]
+    wanted = " and ".join(f"a column with the {name} ({' or '.join(lacking[name])})" for name in names)
+    say = f"say which {'it is' if len(names) == 1 else 'they are'} with --columns {','.join(f'{name}=COLUMN' for name in names)}"
+    return DataError(where, wanted, f"the columns {', '.join(map(repr, row))}", say, *by_position(where, names))
 
 
-def by_position(where: str, field: str) -> list[str]:
+def by_position(where: str, fields: Sequence[str]) -> list[str]:
     """What to do where those are no names, but the first row of a table without a header."""
     is_table = re.search(r"\.(csv|tsv|txt|xlsx)\b", where, re.IGNORECASE)
-    return [f"if that is the first row and no header, by position from 0: --columns {field}=0,…"] if is_table else []
+    named = ",".join(f"{field}={place}" for place, field in enumerate(fields)) + ",…" * (len(fields) == 1)
+    return [f"if that is the first row and no header, by position from 0: --columns {named}"] if is_table else []
 
 
 def search(path: str, value: Any) -> Any:

@@ -15,8 +15,6 @@ from .text import read_lines
 
 Rows = Iterator[tuple[str, Row]]
 
-BY_POSITION = "--columns text=1,label=0"
-
 csv.field_size_limit(2**31 - 1)
 
 
@@ -106,7 +104,7 @@ def _named(path: Path, rows: Iterator[tuple[str, list[str]]], header: bool | Seq
             yield where, dict(zip(names, cells, strict=True))
     if recurring:
         told = f"{path}: its first line is taken for the header, and {recurring!r} stands in a row of that column too"
-        warnings.warn(f"{told}; if that line is a row, name columns by position: {BY_POSITION}", DataWarning, stacklevel=2)
+        warnings.warn(f"{told}; if that line is a row, name columns by position from 0", DataWarning, stacklevel=2)
     if blank:
         warnings.warn(f"{path}: {counted(blank, 'row')} of empty cells, passed over", DataWarning, stacklevel=2)
 

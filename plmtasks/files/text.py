@@ -28,7 +28,10 @@ MARKS = (
 
 OBJECT = "a JSON object a line"
 
-ENCODING_HINT = "save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8"
+ENCODING_HINTS = (
+    "save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8",
+    "that is often GB18030 for Chinese and WINDOWS-1252 for European languages; Excel saves as 'CSV UTF-8'",
+)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -77,9 +80,10 @@ def _decoded(path: Path, raw: bytes) -> str:
     except UnicodeDecodeError as e:
         line = raw[: e.start].count(b"\n") + 1
         found = f"byte 0x{raw[e.start]:02x} at position {e.start}"
-        raise DataError(f"{path}:{line}", f"{name} text", found, ENCODING_HINT) from e
+        raise DataError(f"{path}:{line}", f"{name} text", found, *ENCODING_HINTS) from e
     if encoding == "utf-8" and "\0" in text[:2] and len(text) > 1:
-        raise DataError(f"{path}:1", "UTF-8 text", "byte 0x00 beside the first, as UTF-16 without its mark has it", ENCODING_HINT)
+        found = "byte 0x00 beside the first, as UTF-16 without its mark has it"
+        raise DataError(f"{path}:1", "UTF-8 text", found, *ENCODING_HINTS)
     return text
 
 

@@ -121,6 +121,8 @@ class Row:
             same = (trained["task"], trained.get("name", data["name"])) == (self.record["task"]["name"], data["name"])
             if trained.get("fingerprint") == data["fingerprint"]:
                 yield "trained on these examples"
+            elif trained.get("part_of") == data["fingerprint"]:
+                yield "trained on a part of these examples"
             elif same and trained["split"] == data["split"]:
                 yield "trained on this split"
             chosen = trained.get("selecting")

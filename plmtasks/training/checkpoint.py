@@ -28,7 +28,9 @@ def ensure_trained(job: TrainingJob, training: Training) -> Model:
         for folder in (job.config.output, job.config.checkpoints):
             open_folder(Path(folder))  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
-    training.progress.say(f"{why}: it learns first from the train split of {job.data.train_name or job.data.name}")
+    divided = job.config.folds is not None or job.config.source.holdout is not None
+    part, name = "the rest" if divided else "the train split", job.data.train_name or job.data.name
+    training.progress.say_once(f"{why}: it learns first from {part} of {name}", "")
     return train(training, own_folder(job, training))
 
 

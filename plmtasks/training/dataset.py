@@ -65,6 +65,8 @@ def training_dataset(job: TrainingJob, training: TrainSettings, processes: Proce
     }  # fmt: skip
     if left_out := job.data.left_out("train"):
         facts["left_out"] = left_out
+    if (whole := job.data.part_of("train")) is not None:
+        facts["part_of"] = whole
     evaluate = selecting = None
     if chosen_on is not None:
         refuse_unknown(job.data, chosen_on, job.task.labels)

@@ -118,7 +118,8 @@ class Format:
         for known in COLUMN_NAMES[name]:
             if known in row:
                 return row[known]
-        raise no_column(where, row, name, COLUMN_NAMES[name])
+        needed = [one for one in ("text", "text_pair", "label") if one not in self.columns and (one != "text_pair" or self.pair)]
+        raise no_column(where, row, name, COLUMN_NAMES[name], {one: COLUMN_NAMES[one] for one in needed})
 
     def _text(self, where: str, row: Mapping[str, Any], name: str) -> str | None:
         if name == "text_pair" and name not in self.columns:

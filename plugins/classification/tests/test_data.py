@@ -208,7 +208,10 @@ BAD = {
         "sst2",
         "good\t1\ncaf\xe9\t0\n".encode("latin-1"),
         "2: expected UTF-8 text, found byte 0xe9 at position 10",
-        ["save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8"],
+        [
+            "save it as UTF-8, or: iconv -f ITS-ENCODING -t UTF-8",
+            "that is often GB18030 for Chinese and WINDOWS-1252 for European languages; Excel saves as 'CSV UTF-8'",
+        ],
     ),
 }
 

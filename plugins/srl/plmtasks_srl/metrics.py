@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.data import warn_flaws
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Metric, ScoreInfo, ratio
 from plmtasks.reading import WordSpan, spans_to_tags
@@ -77,21 +76,14 @@ class SpanScore(Metric):
         place = {column: i for i, column in enumerate(columns)}
         start = {label: 3 * i for i, label in enumerate(self.rows)}
         rows = np.zeros((len(predictions), len(columns)))
-        strangers: dict[str, int] = {}
         for row, p, e in zip(rows, predictions, examples, strict=True):
             predicted, reference = spans_of(p.value), spans_of(e.reference)
             found, wanted = self.items(predicted), self.items(reference)
             for offset, items in enumerate((found & wanted, found - wanted, wanted - found)):
                 for label, _ in items:
                     row[start.get(label, start[UNSEEN]) + offset] += 1
-            for label, _ in wanted:
-                if label not in start:
-                    strangers[label] = strangers.get(label, 0) + 1
             for column, count in self.more_counts(p, e).items():
                 row[place[column]] = count
-        what = f"that the task does not know ({', '.join(sorted(strangers))});"
-        many, one = f"spans have labels {what} they count as {UNSEEN}", f"span has a label {what} it counts as {UNSEEN}"
-        warn_flaws("references", sum(strangers.values()), many, one)
         return rows
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

@@ -373,8 +373,8 @@ def test_comments_are_comments(read, write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\tO\nb\nc\tO\n", ":2: expected a word and its tag in columns, found 1 columns"),
-        ("#b\nc\tO\n", ":1: expected a word and its tag in columns, found 1 columns"),
+        ("a\tO\nb\nc\tO\n", ":2: expected a word and its tag in columns, found 1 column"),
+        ("#b\nc\tO\n", ":1: expected a word and its tag in columns, found 1 column"),
         ("a O\n#b NN\nc O\n", ":2: expected 2 columns, or a comment before the sentence, found '#b NN'"),
         ("a O\n#b NN O\nc O\n", ":2: expected 2 columns, or a comment before the sentence, found '#b NN O'"),
     ],

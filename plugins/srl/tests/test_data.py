@@ -272,7 +272,7 @@ def test_the_schema_of_a_parquet_file_names_the_tags(read, tmp_path):
         ("x.conll", "a\tB-X\n", {"scheme": "IOBES"}, r":1: expected a tag of the scheme IOBES, found the sentence's end within"),
         ("x.conll", "a\tB-X\nb\tI-X\n", {"scheme": "IOB1"}, r":1: expected a tag of the scheme IOB1, found 'B-X'"),
         ("x.conll", "a\tO\nb\tPER\n", {}, r":2: expected a tag: O, or B-, I-, E- or S- and a label, found 'PER'"),
-        ("x.conll", "a\tO\nb\n", {}, r":2: expected a word and its tag in columns, found 1 columns"),
+        ("x.conll", "a\tO\nb\n", {}, r":2: expected a word and its tag in columns, found 1 column"),
         ("x.conll", "a\tO\n", {"tags": "4"}, r":1: expected a word and its tag in columns, found 2 columns"),
         ("x.conll", "\n", {}, "expected sentences with tags, found none"),
         ("x.jsonl", '{"tokens": ["a"], "ner_tags": []}', {}, r"x\.jsonl:1: expected 1 tag, one for each word, found 0"),

@@ -103,7 +103,8 @@ class Form:
     def _cell(self, where: str, row: Mapping[str, Any], name: str) -> Any:
         found = self._column(name, row)
         if found is None:
-            raise no_column(where, row, name, COLUMNS[name])
+            needed = {one: COLUMNS[one] for one in ("text", "summary") if one not in self.columns}
+            raise no_column(where, row, name, COLUMNS[name], needed)
         return column(where, row, found)
 
     def _text(self, where: str, row: Mapping[str, Any]) -> str:

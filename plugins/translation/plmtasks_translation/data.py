@@ -134,7 +134,9 @@ class Form:
         names = (*COLUMN_NAMES[name], language)
         there = next((n for n in names if n in row), None)
         if there is None:
-            raise no_column(where, row, name, names)
+            sides = {"source": self.source, "reference": self.target}
+            needed = {one: (*COLUMN_NAMES[one], of) for one, of in sides.items() if one not in self.columns}
+            raise no_column(where, row, name, names, needed)
         return row[there]
 
     def _optional(self, where: str, row: Mapping[str, Any], name: str) -> str | None:

@@ -22,6 +22,10 @@ LETTERS: Mapping[str, str] = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 DOCUMENT = "-DOCSTART-"
 """Stands for a word between documents."""
 
+LINES = "a word a line, its tag after a tab or spaces, and an empty line between sentences"
+
+WORDWISE = "tags of words one by one, as parts of speech: --task tagging/pos"
+
 NAMES: Mapping[str, Sequence[str]] = {"words": ("tokens", "words"), "tags": ("ner_tags", "tags", "labels")}
 """Field → its names in rows."""
 
@@ -97,7 +101,7 @@ class TagFormat:
             found = True
             for i, tag in enumerate(sentence.tags):
                 if not (self.plain or is_tag(tag)):
-                    raise DataError(sentence.where(i), "a tag: O, or B-, I-, E- or S- and a label", repr(tag))
+                    raise DataError(sentence.where(i), "a tag: O, or B-, I-, E- or S- and a label", repr(tag), WORDWISE)
             yield sentence
         if not found:
             raise DataError(str(path), "sentences with tags", "none")
@@ -126,7 +130,8 @@ class TagFormat:
                 block = replace(block, rows=[(UNKNOWN, *row) for row in block.rows])
             for i, row in enumerate(block.rows):
                 if len(row) < 2 or not -len(row) <= max(first, last, key=abs) < len(row):
-                    raise DataError(block.where(i), "a word and its tag in columns", f"{len(row)} columns")
+                    many = counted(len(row), "column")
+                    raise DataError(block.where(i), "a word and its tag in columns", many, *([LINES] if len(row) < 2 else []))
             yield Tagged(
                 id=block.comments.get("sent_id", str(number)), words=tuple(block.column(first)),
                 tags=tuple(self._tag(cell.strip()) for cell in block.column(last)), where=block.where,

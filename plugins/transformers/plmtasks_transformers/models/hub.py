@@ -82,7 +82,10 @@ class Hub(Provider):
         if Path(name).expanduser().is_dir():
             return Pretrained(name=folder_name(name), source=name)
         if name.startswith((".", "/", "~")):
-            raise ModelError(f"there is no folder {name!r}")
+            beside = [str(one.parent) for one in sorted(Path(name).expanduser().parent.glob("*/config.json"))[:3]]
+            here = [f"checkpoints beside it: {', '.join(beside)}"] if beside else []
+            ways = "a model is a folder, owner/name on the hub, or an alias (plmtasks list models)"
+            raise ModelError(f"there is no folder {name!r}", *here, ways)
         if "/" not in source:
             known = [m.name for m in (*alias_models(), *TINY)]
             raise UnknownNameError("model", name, known, "other checkpoints are owner/name on the hub, or a folder")
