@@ -308,7 +308,8 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[s
     names = list(names)
     for name in told:
         if name not in names:
-            longer = [full for full in names if name in full]
+            initials = [full for full in names if name == "".join(word[0] for word in full.split("_") if word)]
+            longer = initials or [full for full in names if name in full]
             hints = did_you_mean(name, names) or [f"did you mean {' or '.join(map(repr, longer))}?"] * bool(longer)
             raise InputError(f"no {what} is called {name!r}", *hints)
     return told

@@ -43,6 +43,9 @@ class Results(Sequence[Result], Shown):
     def __len__(self) -> int:
         return len(self._results)
 
+    def __add__(self, other: Iterable[Result]) -> "Results":
+        return Results([*self, *other])
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Results) and self._results == other._results
 
@@ -168,7 +171,7 @@ def _run(row: Row) -> dict[str, Any]:
         "family": record["model"]["family"], "protocol": row.protocol, "shots": record["protocol"]["shots"], "seed": row.seed,
         "examples": row.examples, "total": row.total, "marks": "; ".join(row.marks), "score": "/".join(row.main),
         "value": main["value"], "low": main["low"], "high": main["high"],
-        **{"/".join(name): row.score(name)["value"] for name in names},
+        **{"/".join(name): value for name in names if (value := row.score(name)["value"]) is not None},
         "identity": row.result.identity, "folder": str(row.result.folder),
     }  # fmt: skip
 
@@ -201,7 +204,7 @@ def _lean(table: Table) -> Table:
     return Table(header=[table.header[i] for i in kept], lines=lines, caption=table.caption, right=table.right)
 
 
-def load_results(folders: Iterable[str], task: str | None, model: str | None) -> Results:
+def load_results(folders: Iterable[Any], task: str | None, model: str | None) -> Results:
     """The results at or below folders.
 
     task, model: names of those that are kept, in which `*` stands for anything; "qa" means all that begin with "qa/"
@@ -240,11 +243,11 @@ def _each(given: Any) -> Iterator[Result]:
         yield given
     elif isinstance(given, (str, os.PathLike)):
         yield from read_results(os.fspath(given))
-    elif isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping)):
+    elif isinstance(given, Iterable) and not isinstance(given, bytes) and not hasattr(given, "keys"):  # no dict, and no frame
         for one in given:
             yield from _each(one)
     else:
-        raise InputError(f"a result is a Result or its folder, not {type(given).__name__}: {given!r:.60}")
+        raise InputError(f"a result is a Result or its folder, not {type(given).__name__}: {' '.join(repr(given).split())[:60]}")
 
 
 def collected_one(given: Any) -> Result:
