@@ -15,7 +15,7 @@ from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings,
 
 if TYPE_CHECKING:
     from .results import Result
-    from .tables import Compared, Leaderboard, Results, Scores
+    from .tables import Compared, Leaderboard, Mistaken, Results, Scores
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ hookimpl = pluggy.HookimplMarker("plmtasks")
 
 __all__ = [
     "Generation", "ModelSettings", "RunConfig", "ScoreSettings", "Settings", "Source", "TrainSettings", "compare", "hookimpl",
-    "leaderboard", "load_results", "predict", "run", "run_config", "score", "train",
+    "leaderboard", "load_results", "mistakes", "predict", "run", "run_config", "score", "train",
 ]  # fmt: skip
 
 
@@ -191,15 +191,28 @@ def load_results(*folders: "_Text | Iterable[_Text]", task: str | None = None, m
 
 
 @checked
-def leaderboard(*results: "Result | Iterable[Result] | _Text", trust_remote_code: bool = False) -> "Leaderboard":
+def leaderboard(
+    *results: "Result | Iterable[Result] | _Text",
+    score: str | None = None,
+    columns: Sequence[str] | None = None,
+    sort: str | None = None,
+    trust_remote_code: bool = False,
+) -> "Leaderboard":
     """Results, or all at or below folders, as ranked tables; the same as `plmtasks leaderboard`.
+
+    score: what ranks, as "accuracy" or "f1/f1_macro"; None: each task's main score
+    columns: scores, and the costs "parameters", "speed" and "memory", beside it; None: the first scores
+    sort: a score, a cost, "model", "family" or "protocol"; None: by rank
 
     raises: PlmtasksError
     """
     from .hooks import load_registry
-    from .tables import Leaderboard, collected
+    from .tables import Leaderboard, Selection, collected
 
-    return Leaderboard(collected(results or ["results"]), load_registry(trusting=trust_remote_code))
+    chosen = Selection(score=score, columns=(columns,) if isinstance(columns, str) else columns, sort=sort)
+    made = Leaderboard(collected(results or ["results"]), load_registry(trusting=trust_remote_code), chosen)
+    len(made.boards)  # a name that is not there is told now
+    return made
 
 
 @checked
@@ -216,6 +229,26 @@ def compare(run_a: "Result | _Text", run_b: "Result | _Text", *, trust_remote_co
 
     first, second = collected_one(run_a), collected_one(run_b)
     return Compared(**vars(compare(first, second, load_registry(trusting=trust_remote_code))))
+
+
+@checked
+def mistakes(run: "Result | _Text", label: str | None = None, *, trust_remote_code: bool = False) -> "Mistaken":
+    """What one run got wrong, and by `confusion()` what it took for what; the same as `plmtasks results errors`.
+
+    run: a result, or its folder
+    label: those examples alone in which this label was missed, or predicted in place of what is right
+
+    raises: PlmtasksError
+    """
+    from .hooks import load_registry
+    from .store import mistakes
+    from .tables import Mistaken, collected_one
+
+    result = collected_one(run)
+    result.check_files()
+    made = Mistaken(mistakes(result, load_registry(trusting=trust_remote_code)), label)
+    len(made)  # a label that is not there is told now
+    return made
 
 
 def _several(given: Any) -> Any:

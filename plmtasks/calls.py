@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from functools import wraps
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
 from .config import GROUPS, PARTS, Generation, TrainSettings, known
@@ -164,7 +165,7 @@ def questions(inputs: Any) -> Any:
     raises: InputError for one that is no question
     """
     inputs = rows(inputs)
-    if isinstance(inputs, str) and "." in inputs and os.path.isfile(inputs):
+    if isinstance(inputs, str) and "." in inputs and "\n" not in inputs and Path(inputs).is_file():
         raise InputError(f"{inputs!r} is a file", f"its lines are asked as Path({inputs!r}), the text itself as [{inputs!r}]")
     if isinstance(inputs, (str, Mapping, os.PathLike)):
         return inputs

@@ -17,6 +17,7 @@ from .data import CONTENT
 from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
 from .files import (
+    Listed,
     Shape,
     Shown,
     Table,
@@ -131,6 +132,35 @@ class Result(Shown):
             return PurePath(self.config()["config"]["source"]["data"]).name or name if name.startswith(CONTENT) else name
         except (DataError, KeyError, TypeError):
             return name
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The folder of the model that learned for this run, if it is still where the run left it: what `predict` takes.
+
+        raises: DataError for a config.json that cannot be read
+        """
+        told = self.config()
+        where, trained = told.get("config", {}).get("checkpoints"), told.get("identity", {}).get("trained") or {}
+        if not isinstance(where, str) or not isinstance(trained.get("recipe"), str):
+            return None
+        folder = run_folder(where, self.task, self.model, trained["recipe"])
+        return folder if here(folder) and folder.is_dir() else None
+
+    def slices(self) -> Listed:
+        """The scores of slices of the examples: the main one is shown, and a frame has all."""
+        scores, main = self.record["scores"], self.record["primary_metric"]
+        lines = [
+            {"slice": name, "examples": part["examples"], "metric": m, "score": score, "unit": scores[m][score]["unit"], **found}
+            for name, part in self.record.get("slices", {}).items()
+            for m, of in part["scores"].items()
+            for score, found in of.items()
+            if found["value"] is not None
+        ]
+        shown = [line for line in lines if [line["metric"], line["score"]] == [*main]]
+        cells = [[line["slice"], str(line["examples"]), with_interval(line)] for line in shown]
+        caption = f"{self.task} on {self.model}: slices of {counted(self.record['data']['examples'], 'example')}"
+        table = Table(header=["slice", "n", f"{main[1]}, 95 % interval"], lines=cells, caption=caption, right=("n",))
+        return Listed(table, lines)
 
     def answering(self) -> tuple[int, float] | None:
         """Examples that were answered, perturbed ones among them, and the seconds that it took once the model was loaded.

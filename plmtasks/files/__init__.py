@@ -21,7 +21,7 @@ from .documents import (
 from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_text
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
-from .shown import Shown, Table, with_interval
+from .shown import Listed, Shown, Table, with_interval
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
 from .toml import TomlFile, fits, read_toml
@@ -32,6 +32,7 @@ __all__ = [
     "TEXTS",
     "WRITTEN",
     "Layout",
+    "Listed",
     "Shape",
     "Shown",
     "Table",

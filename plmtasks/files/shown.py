@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputError, printable
 from . import terminal
 
-__all__ = ["Shown", "Table", "with_interval"]
+__all__ = ["Listed", "Shown", "Table", "with_interval"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,20 @@ class Shown(ABC):
         except ImportError as e:
             raise InputError("to_pandas() needs pandas, which is not installed", "pip install pandas") from e
         return pd.DataFrame.from_records([dict(line) for line in self._lines()])
+
+
+@dataclass(frozen=True, repr=False)
+class Listed(Shown):
+    """A table with its figures."""
+
+    table: Table
+    lines: Sequence[Mapping[str, Any]]
+
+    def _tables(self) -> Sequence[Table]:
+        return [self.table]
+
+    def _lines(self) -> Sequence[Mapping[str, Any]]:
+        return self.lines
 
 
 def with_interval(score: Mapping[str, Any]) -> str:

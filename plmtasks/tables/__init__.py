@@ -3,7 +3,7 @@
 from plmtasks.files import with_interval
 
 from .boards import Board, Row, make_boards, tested
-from .compared import compared_json, compared_text, plain_table
+from .compared import compared_json, compared_text
 from .findings import summary
 from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores
 from .mistaken import confusion_json, confusion_text, mistakes_csv, mistakes_json, mistakes_text
@@ -12,7 +12,7 @@ from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
 from .screen import run_text
 from .selection import COSTS, Selection
-from .shown import Compared, Leaderboard, Results, Scores, collected, collected_one, load_results
+from .shown import Compared, Leaderboard, Mistaken, Results, Scores, collected, collected_one, load_results
 
 __all__ = [
     "COSTS",
@@ -21,6 +21,7 @@ __all__ = [
     "Compared",
     "Leaderboard",
     "Limits",
+    "Mistaken",
     "Overview",
     "Results",
     "Row",
@@ -46,7 +47,6 @@ __all__ = [
     "mistakes_csv",
     "mistakes_json",
     "mistakes_text",
-    "plain_table",
     "rank",
     "recommend",
     "render",

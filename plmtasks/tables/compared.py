@@ -1,6 +1,6 @@
 """Two runs side by side, as text and for programs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,14 +11,6 @@ from plmtasks.store import Changed, Comparison, Together
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
-
-
-def plain_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
-    """As wide as the terminal; in a pipe whole lines.
-
-    right: the columns that end at their right edge
-    """
-    return terminal.table(header, lines, right)
 
 
 def _shortened(value: Any, width: int) -> str:
@@ -82,11 +74,11 @@ def compared_text(made: Comparison, examples: int, found: Together | None = None
     ]
     left = -1 if terminal.columns() < NARROW else None
     head = ["score", *HEADER][:left]
-    blocks.append(plain_table(head, [row[:left] for row in rows], right=HEADER) if rows else "too few examples for a test\n")
+    blocks.append(terminal.table(head, [row[:left] for row in rows], right=HEADER) if rows else "too few examples for a test\n")
     if made.slices:
         rows = [[name, str(n), *(_cells(d) if d else ["–"] * 3)] for name, (n, d) in made.slices.items()]
         head = [f"slice, {metric}/{score}", "examples", *HEADER[2:]][:left]
-        blocks.append(plain_table(head, [row[:left] for row in rows], right=("examples", *HEADER)))
+        blocks.append(terminal.table(head, [row[:left] for row in rows], right=("examples", *HEADER)))
     if found is not None:
         counts = ", ".join(f"{said} on {len(_wrong(found)[name])}" for name, said in WRONG.items())
         blocks.append(f"{counts}, neither on {found.right} examples")

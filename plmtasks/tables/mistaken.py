@@ -9,7 +9,7 @@ from plmtasks.errors import counted, printable
 from plmtasks.files import as_text, terminal, write_rows
 from plmtasks.store import Confusion, Judged, Mistakes, texts
 
-from .compared import WIDTH, plain_table
+from .compared import WIDTH
 from .formats import _no_formula as no_formula
 
 NOTHING = "(none)"
@@ -64,9 +64,14 @@ def confusion_json(confusion: Confusion) -> dict[str, Any]:
 
 def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
     """What was wrong, a row an example."""
-    found = chosen(made, label)[:limit]
+    safe = [{name: no_formula(value) for name, value in row.items()} for row in cells(chosen(made, label)[:limit])]
+    return write_rows(".csv", safe, header=True).decode()
+
+
+def cells(found: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Examples that were wrong, a row each."""
     inputs = list(dict.fromkeys(name for one in found for name in one.inputs))
-    rows = [
+    return [
         {
             "id": one.id, "expected": one.reference, "predicted": one.prediction, "score": one.score,
             "confidence": one.confidence, "missed": list(one.missed), "invented": list(one.invented),
@@ -75,25 +80,27 @@ def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
         }
         for one in found
     ]  # fmt: skip
-    safe = [{name: no_formula(value) for name, value in row.items()} for row in rows]
-    return write_rows(".csv", safe, header=True).decode()
 
 
-def mistakes_text(made: Mistakes, label: str | None, limit: int) -> str:
-    """What was wrong, for a person."""
+def mistakes_text(made: Mistakes, label: str | None, limit: int, more: str | None = None) -> str:
+    """What was wrong, for a person.
+
+    more: what shows the others; None: the command with a higher limit
+    """
     found = chosen(made, label)
     shown = found[:limit]
-    blocks = [_head(made, label, found)]
+    blocks = ["".join(f"{terminal.wrapped(printable(line))}\n" for line in head(made, label, found))]
     if shown and not any(one.inputs for one in shown):
         blocks.append("The texts are not in this run's predictions.jsonl: the ids say which examples they are.\n")
     graded = _graded(made.wrong)
     blocks += [_example(made, one, graded) for one in shown]
     if len(found) > len(shown):
-        blocks.append(f"{len(found) - len(shown)} more: --limit {len(found)}\n")
+        blocks.append(f"{len(found) - len(shown)} more: {more or f'--limit {len(found)}'}\n")
     return "\n".join(blocks)
 
 
-def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
+def head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> list[str]:
+    """Lines that say of what run they are, how many, and by what."""
     lines = [f"{made.result.task} on {made.result.model}, split {made.result.record['data']['split']}"]
     by = " by " + "/".join(dict.fromkeys(made.by)) if made.by else ""
     if label is None:
@@ -107,7 +114,7 @@ def _head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> str:
         )
     if made.why:
         lines.append(f"wrong is what is not the reference: {made.why}")
-    return "".join(f"{terminal.wrapped(printable(line))}\n" for line in lines)
+    return lines
 
 
 def _order(found: Sequence[Judged]) -> str:
@@ -207,14 +214,14 @@ def confusion_text(confusion: Confusion, limit: int) -> str:
             about = "; of spans those with the same ends are held against each other" if confusion.kind == "spans" else ""
             never = "; the other labels were never predicted" * (len(shown) < len(confusion.columns))
             about = terminal.wrapped(f"a row a reference, a column a prediction{about}{never}")
-            return f"{about}\n\n" + plain_table(header, lines, right=header[1:])
+            return f"{about}\n\n" + terminal.table(header, lines, right=header[1:])
     found = confusion.confused
     lines = [
         [_name(reference), _name(prediction), str(count), str(confusion.of_reference(reference))]
         for reference, prediction, count in found[:limit]
     ]
     head = f"{len(confusion.labels)} labels: {min(limit, len(found))} of {counted(len(found), 'pair')} that were confused\n\n"
-    return head + plain_table(["reference", "predicted as", "times", "of"], lines, right=("times", "of"))
+    return head + terminal.table(["reference", "predicted as", "times", "of"], lines, right=("times", "of"))
 
 
 def _of_labels(confusion: Confusion) -> str:
@@ -225,7 +232,7 @@ def _of_labels(confusion: Confusion) -> str:
          *(str(confusion.counts.get(pair, 0)) for pair in ((label, label), (label, None), (None, label)))]
         for label in confusion.labels
     ]  # fmt: skip
-    return plain_table(header, lines, right=header[1:])
+    return terminal.table(header, lines, right=header[1:])
 
 
 def _name(label: str | None) -> str:
