@@ -42,6 +42,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 return function(*bound.args, **bound.kwargs)
         except PlmtasksError as e:
             raise plain(e, signature.parameters) from None
+        except KeyboardInterrupt:
+            kept = ["interrupted: the same call goes on from here"] * ("output" in signature.parameters)
+            raise KeyboardInterrupt(*kept) from None
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call

@@ -11,6 +11,9 @@ from . import terminal
 
 __all__ = ["Listed", "Shown", "Table", "with_interval"]
 
+SHORT = 20
+"""Characters of a cell that a notebook does not break: a score with its interval, a name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -31,8 +34,9 @@ class Table:
 
         def row(tag: str, cells: Sequence[str]) -> str:
             sides = ["right" if name in self.right else "left" for name in self.header]
-            placed = zip(sides, cells, strict=True)
-            return "".join(["<tr>", *(f'<{tag} style="text-align:{s}">{_escaped(c)}</{tag}>' for s, c in placed), "</tr>"])
+            looks = [f"text-align:{s}" + ";white-space:nowrap" * (len(c) <= SHORT) for s, c in zip(sides, cells, strict=True)]
+            placed = zip(looks, cells, strict=True)
+            return "".join(["<tr>", *(f'<{tag} style="{look}">{_escaped(c)}</{tag}>' for look, c in placed), "</tr>"])
 
         caption = f'<caption style="text-align:left">{_escaped(self.caption)}</caption>' if self.caption else ""
         body = "".join(row("td", cells) for cells in self.lines)
@@ -58,7 +62,7 @@ class Shown(ABC):
         return "\n\n".join(map(str, self._tables()))
 
     def _repr_html_(self) -> str:
-        return "\n".join(table.html() for table in self._tables())
+        return "<br>\n".join(table.html() for table in self._tables())
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` of all figures.

@@ -58,12 +58,13 @@ class Results(Sequence[Result], Shown):
 
     def _tables(self) -> Sequence[Table]:
         rows = list(map(Row, self._results))
-        header = ["task", "data", "model", "family", "protocol", "n", "score", "value, 95 % interval", "marks"]
+        several = len({row.seed for row in rows}) > 1
+        header = ["task", "data", "model", "seed", "family", "protocol", "n", "score", "value, 95 % interval", "marks"]
         lines = [
             [
                 row.result.task, f"{row.result.data}, {row.record['data']['split']}", row.result.model,
-                row.record["model"]["family"], row.protocol, _count(row), row.main[1], with_interval(row.score(row.main)),
-                "; ".join(row.marks),
+                str(row.seed) if several else "", row.record["model"]["family"], row.protocol, _count(row), row.main[1],
+                with_interval(row.score(row.main)), "; ".join(row.marks),
             ]
             for row in rows
         ]  # fmt: skip
