@@ -7,9 +7,8 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from .files import (
     read_text,
     safe_name,
     sealed,
+    unlike_schema,
     value_hash,
     with_interval,
 )
@@ -135,10 +135,7 @@ class Result(Shown):
 
     @property
     def checkpoint(self) -> Path | None:
-        """The folder of the model that learned for this run, if it is still where the run left it: what `predict` takes.
-
-        raises: DataError for a config.json that cannot be read
-        """
+        """The folder of the model that learned for this run, where it is still there: what `predict` takes."""
         told = self.config()
         where, trained = told.get("config", {}).get("checkpoints"), told.get("identity", {}).get("trained") or {}
         if not isinstance(where, str) or not isinstance(trained.get("recipe"), str):
@@ -148,14 +145,11 @@ class Result(Shown):
 
     def slices(self) -> Listed:
         """The scores of slices of the examples: the main one is shown, and a frame has all."""
-        scores, main = self.record["scores"], self.record["primary_metric"]
-        lines = [
-            {"slice": name, "examples": part["examples"], "metric": m, "score": score, "unit": scores[m][score]["unit"], **found}
-            for name, part in self.record.get("slices", {}).items()
-            for m, of in part["scores"].items()
-            for score, found in of.items()
-            if found["value"] is not None
-        ]
+        main, lines = self.record["primary_metric"], []
+        for name, part in self.record.get("slices", {}).items():
+            scores = [(m, s, found) for m, of in part["scores"].items() for s, found in of.items() if found["value"] is not None]
+            about = {"slice": name, "examples": part["examples"]}
+            lines += [{**about, "metric": m, "score": s, "unit": self.record["scores"][m][s]["unit"], **f} for m, s, f in scores]
         shown = [line for line in lines if [line["metric"], line["score"]] == [*main]]
         cells = [[line["slice"], str(line["examples"]), with_interval(line)] for line in shown]
         caption = f"{self.task} on {self.model}: slices of {counted(self.record['data']['examples'], 'example')}"
@@ -358,34 +352,13 @@ def _read_result(path: Path) -> Result:
 
 def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Where a record is not what its schema describes, what should be there and what is; None: it is."""
-    from fastjsonschema import JsonSchemaValueException
-
-    try:
-        _schema()(record)
-    except JsonSchemaValueException as e:
-        keys, told = list(map(str, e.path or [])), e.message.removeprefix(str(e.name)).strip()
-        return ".".join(keys[1:])[:100] or "the whole", told[:200], f"{e.value!r:.80}"
+    wrong = unlike_schema(Path(__file__).with_name("result.schema.json"), record)
+    if wrong:
+        return wrong
     main, scores = record["primary_metric"], record["scores"]
     if main[1] not in scores.get(main[0], {}):
         return "primary_metric", "metric and name of one of its scores", f"{main!r:.80}"
     return None
-
-
-@cache
-def _schema() -> Callable[[Any], Any]:
-    """What checks a record; fields that a later version adds are no fault."""
-    import fastjsonschema
-
-    def open_to_more(part: Any) -> Any:
-        if isinstance(part, list):
-            return [open_to_more(one) for one in part]
-        if not isinstance(part, dict):
-            return part
-        return {key: open_to_more(value) for key, value in part.items() if (key, value) != ("additionalProperties", False)}
-
-    text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
-    checked: Callable[[Any], Any] = fastjsonschema.compile(open_to_more(json.loads(text)))
-    return checked
 
 
 def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:

@@ -16,6 +16,7 @@ from .documents import (
     read_object,
     read_text,
     sealed,
+    unlike_schema,
     value_hash,
 )
 from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_text
@@ -74,6 +75,7 @@ __all__ = [
     "safe_name",
     "sealed",
     "terminal",
+    "unlike_schema",
     "value_hash",
     "values",
     "with_interval",
