@@ -158,8 +158,16 @@ def is_frame(given: Any) -> bool:
 
 
 def rows(given: Any) -> Any:
-    """A frame as its rows, in which None stands for what is missing; whatever else as it is."""
-    return json.loads(given.to_json(orient="records", date_format="iso", double_precision=15)) if is_frame(given) else given
+    """A frame as its rows, in which None stands for what is missing; whatever else as it is.
+
+    raises: InputError for a frame that cannot be written as JSON
+    """
+    if not is_frame(given):
+        return given
+    try:
+        return json.loads(given.to_json(orient="records", date_format="iso", double_precision=15))
+    except (TypeError, ValueError, OverflowError) as e:
+        raise InputError(f"the frame cannot be read: {e}", "choose columns by frame[[name, …]]") from e
 
 
 def questions(inputs: Any) -> Any:
@@ -222,7 +230,8 @@ def taken(name: str, hint: Any, value: Any) -> Any:
     found = _plain(hint, value)
     if found is MISSING:
         said = f"{name} is {_words(hint)}, not {type(value).__name__}: {' '.join(repr(value).split())[:60]}"
-        raise InputError(said, *['a file of it is made by .to_csv("data.csv", index=False)'] * is_frame(value))
+        hints = ['a file of it is made by .to_csv("data.csv", index=False)'] * is_frame(value)
+        raise InputError(said, *hints, *["the model that learned for a result is its .checkpoint"] * hasattr(value, "checkpoint"))
     return found
 
 

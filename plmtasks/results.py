@@ -90,6 +90,9 @@ class Result(Shown):
         main = with_interval(self.record["scores"][metric][name])
         return f"Result({self.task!r} on {self.model!r}: {name} {main}, {self._rests_on()}, {str(self.folder)!r})"
 
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
     def _rests_on(self) -> str:
         data, protocol = self.record["data"], self.record["protocol"]
         untrained = ", untrained head" if protocol["newly_initialized"] else ""

@@ -235,6 +235,7 @@ def test_results_of_several_places_are_one_list(here):
     both = plmtasks.load_results(["results", Path("results")])
     assert len(both) == 2 * len(plmtasks.load_results())
     other = Result(record={**here[0].record, "seed": {"value": 3, "recipe": "0"}}, folder=here[0].folder)
+    assert len({*here, *plmtasks.load_results()}) >= len({result.folder for result in here})
     assert "seed" in repr(here[:1] + Results([other])).splitlines()[0]
     assert "seed" not in repr(here[:1]).splitlines()[0]
 
@@ -254,6 +255,8 @@ def test_of_a_frame_the_columns_are_found(here):
     ]
     with pytest.raises(InputError, match="the question has no text 'text'"):
         list(plmtasks.predict(T, checkpoint, pandas.DataFrame({"text": [None]}), quiet=True))
+    with pytest.raises(InputError, match="the frame cannot be read: DataFrame columns must be unique"):
+        plmtasks.predict(T, checkpoint, pandas.DataFrame([["a", "b"]], columns=["text", "text"]), quiet=True)
 
 
 # ── how it shows itself ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -351,6 +354,7 @@ WRONG = [
     (lambda p: p.leaderboard(5), "a result is a Result or its folder, not int: 5"),
     (lambda p: p.compare("results", "results"), "4 runs are there|3 runs are there|2 runs are there"),
     (lambda p: p.compare(p.load_results(), p.load_results()), "it is asked of one result, and here are [234]"),
+    (lambda p: p.predict(T, p.load_results()[0], "a"), "the model that learned for a result is its .checkpoint"),
     (lambda p: p.run(T, M, lr=1e-3), "did you mean 'learning_rate'"),
     (lambda p: p.run(T, M, data=p.load_results().to_pandas()), "not DataFrame: task .*\n  a file of it is made by .to_csv"),
     (lambda p: p.predict(T, M, __file__), r"test_python.py' is a file\n  its lines are asked as Path\("),
