@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from .errors import InputError, did_you_mean
+from .errors import InputError, did_you_mean, meant
 from .requests import Prompted, Request
 
 __all__ = [
@@ -303,15 +303,14 @@ def merged(*told: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def known(told: Mapping[str, Any], names: Iterable[str], what: str) -> Mapping[str, Any]:
-    """raises: InputError for a name that is not among those"""
+def known(told: Mapping[str, Any], names: Iterable[str], what: str, *more: str) -> Mapping[str, Any]:
+    """raises: InputError for a name that is not among those, with more hints"""
     names = list(names)
     for name in told:
         if name not in names:
             initials = [full for full in names if name == "".join(word[0] for word in full.split("_") if word)]
-            longer = initials or [full for full in names if name in full]
-            hints = did_you_mean(name, names) or [f"did you mean {' or '.join(map(repr, longer))}?"] * bool(longer)
-            raise InputError(f"no {what} is called {name!r}", *hints)
+            hints = did_you_mean(name, names) or meant(initials or [full for full in names if name in full])
+            raise InputError(f"no {what} is called {name!r}", *hints, *more)
     return told
 
 

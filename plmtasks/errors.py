@@ -53,8 +53,12 @@ def summary_of(error: BaseException) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
     """A hint, one line, that asks for the known names that are like one that nobody knows; no line if none is."""
-    close = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
-    return [f"did you mean {' or '.join(map(repr, close))}?"] if close else []
+    return meant(difflib.get_close_matches(name, dict.fromkeys(known), n=3))
+
+
+def meant(names: Sequence[str]) -> list[str]:
+    """A hint, one line, that asks for these names; no line where there are none."""
+    return [f"did you mean {' or '.join(map(repr, names))}?"] if names else []
 
 
 class DataWarning(UserWarning):
@@ -85,12 +89,11 @@ class MismatchError(InputError):
     ) -> None:
         """task, model: the name, and the kinds of request; wanted: the kind that the user named"""
         (name, asks), (model_name, answers) = task, model
-        shown = [*fitting[:8], "…"] if len(fitting) > 8 else fitting
         super().__init__(
             f"model {model_name!r} cannot be asked task {name!r}" + (f" by {wanted}" if wanted else ""),
             f"the task can be asked by: {', '.join(asks)}",
             f"{model_name!r} answers: {', '.join(answers) or 'nothing'}",
-            f"models that fit: {', '.join(shown) or 'none installed'}   (plmtasks list models)",
+            f"models that fit: {listed(fitting) or 'none installed'}   (plmtasks list models)",
         )
 
 
@@ -126,6 +129,11 @@ class OutOfMemoryError(PlmtasksError):
 
 class ProcessError(PlmtasksError):
     """A process of a run failed, and with it the run."""
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and a sign where there are more."""
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)
 
 
 def counted(count: float, what: str, plural: str = "") -> str:

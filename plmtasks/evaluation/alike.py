@@ -8,12 +8,12 @@ from typing import Any
 
 from ..errors import LearningWarning, counted
 from ..examples import Prediction
+from ..files import terminal
 from ..requests import LogLikelihood
 from .job import EvaluationJob
 
 ELSE = 5
 """References that must say something else: fewer may well be missed by a model that has learned."""
-
 
 SHOWN = 40
 """Characters of the one answer."""
@@ -33,14 +33,13 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     if len(said) != 1:
         return
     [(one, number)] = said.items()
-    shown = one if len(one) <= SHOWN else f"{one[:SHOWN]}…"
     wanted = Counter(part for value in _right(job, predictions) for part in _parts(value))
     if (other := wanted.total() - wanted[one]) >= ELSE:
         ours = job.model.training_record() is not None
         [n, m] = counted(number, "prediction"), counted(other, "reference")
         more = "more num_train_epochs or a higher learning_rate may help" if ours else "--train always trains it"
         warnings.warn(
-            f"{job.task.name} on {job.model.name}: all {n} are {shown}, and {m} something else: "
+            f"{job.task.name} on {job.model.name}: all {n} are {terminal.shortened(one, SHOWN)}, and {m} something else: "
             f"the model has hardly learned. Look at the labels; {more}",
             LearningWarning, stacklevel=2,
         )  # fmt: skip

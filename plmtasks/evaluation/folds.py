@@ -12,7 +12,7 @@ from ..requests import Answer, Request
 from ..results import identity_hash
 
 
-def check(config: RunConfig, data: Dataset) -> None:
+def check_folds(config: RunConfig, data: Dataset) -> None:
     """raises: InputError if a run cannot be cross-validated so"""
     selected = config.training.select_split not in (None, "none")
     others = {

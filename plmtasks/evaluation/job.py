@@ -21,9 +21,8 @@ from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Rewritable, Task
 from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_split
-from . import folds as folded
 from . import followed, robustness
-from .folds import Folds
+from .folds import Folds, check_folds
 from .robustness import Perturbed
 from .shots import Asker
 
@@ -194,7 +193,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
     if config.folds is not None:
-        folded.check(config, data)
+        check_folds(config, data)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..config import RunConfig, Source
 from ..data import Dataset
-from ..errors import InputError, counted
+from ..errors import InputError, counted, listed
 from ..examples import Example, Prediction
 from ..execution import Journal, MemoryJournal, Processes, Progress, answering, environment
 from ..hooks import Registry
@@ -129,7 +129,7 @@ def _untrained(config: RunConfig, task: Task, model: Model, why: str) -> InputEr
     return InputError(
         f"{model.name!r} {why}: it must learn first",
         f"plmtasks train --task {config.task} --model {model.name} --output DIR, then --model DIR",
-        *([f"the task's labels: {', '.join(task.labels[:8])}{', …' * (len(task.labels) > 8)}"] if task.labels else []),
+        *([f"the task's labels: {listed(task.labels)}"] if task.labels else []),
     )
 
 

@@ -1,6 +1,5 @@
 """The record of a run, made and written: config, predictions, statistics, result, environment."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from typing import Any
 from .. import results, scoring
 from ..data import is_empty
 from ..execution import answering, environment
-from ..files import sealed, write_bytes, write_text
+from ..files import sealed, write_files, write_text
 from ..model import LoadedModel
 from ..requests import Answer
 from ..scoring import breakdown, calibration, overlap
@@ -42,26 +41,25 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     if job.config.overlap:
         seen = overlap.find(job.examples, job.data["train"], job.data.public_name("train", job.config.source))
         examples, findings["overlap"] = seen.sliced(examples), seen.record()
-    files = {
-        "predictions.jsonl": results.prediction_lines(examples, predictions).encode("utf-8", "surrogatepass"),
+    files: dict[str, str | bytes] = {
+        "predictions.jsonl": results.prediction_lines(examples, predictions),
         "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
     }
     if job.perturbed:
         perturbed = {p.name: (p.asked.examples, p.asked.read(job.task, outcome.answers, plan.skipped)) for p in job.perturbed}
-        files["perturbed.jsonl"] = robustness.lines(perturbed).encode("utf-8", "surrogatepass")
+        files["perturbed.jsonl"] = robustness.lines(perturbed)
         findings["perturbations"] = robustness.record(job.metrics, job.examples, scored, perturbed)
     findings |= breakdown.record(job.metrics, examples, scored)
     confident = calibration.record(job.metrics, job.examples, predictions, scored, job.task.labels)
     findings |= {"calibration": confident} if confident else {}
-    for name, content in files.items():
-        write_bytes(folder / name, content)
     measured = {
         "examples": len(job.examples) + sum(len(p.asked.examples) for p in job.perturbed),
         "padded_tokens": sum(map(plan.batch_tokens, range(len(plan.batches)))), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    write_text(folder / "environment.json", sealed({**environment.describe(outcome.device), **measured}))
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    described = {**environment.describe(outcome.device), **measured}
+    hashes = write_files(folder, files)
+    write_text(folder / "environment.json", sealed(described))
     write_text(folder / "result.json", sealed({**_record(job, outcome, scored), **findings, "files": hashes}))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..config import RunConfig
 from ..errors import DataError, InputError, OutputError
 from ..execution import Progress, alone, environment
-from ..files import as_text, check, dump
+from ..files import as_text, check, dump, terminal
 from ..hooks import Registry
 from ..results import Result, part
 from ..scoring import SUBMITTED
@@ -189,7 +189,7 @@ def _short(value: Any) -> str:
         return "none"
     text = as_text(value)
     is_hash = len(text) in (32, 64) and set(text) <= set("0123456789abcdef")
-    return text[:8] if is_hash else text if len(text) <= 60 else f"{text[:59]}…"
+    return text[:8] if is_hash else terminal.shortened(text, 60)
 
 
 # ── and after ─────────────────────────────────────────────────────────────────────────────────────────────────────

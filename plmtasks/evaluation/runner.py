@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import results, training
 from ..data import contents, warn_of_labels
-from ..errors import DataError, InputError, PlmtasksError, counted
+from ..errors import DataError, InputError, PlmtasksError, counted, listed
 from ..execution import Journal, Processes, Progress, answering, environment
 from ..files import lock, open_folder, read_object, sealed, write_text
 from ..model import LoadedModel, Model
@@ -171,9 +171,8 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
     loading = time.monotonic() - began
     newly_initialized = sorted(loaded.newly_initialized)
     if newly_initialized and not job.config.allow_untrained:
-        some = ", ".join(newly_initialized[:3]) + (", …" if len(newly_initialized) > 3 else "")
         raise InputError(
-            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {some}",
+            f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {listed(newly_initialized, 3)}",
             "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
         )
     beside = [request for p in job.perturbed for request in p.asked.requests]

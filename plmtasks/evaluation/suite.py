@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..config import GROUPS, RunConfig, all_settings, known, merged, of_seeds, run_config, setting_types, types
-from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean
+from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean, meant
 from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
 from ..requests import from_json, to_json
@@ -276,9 +276,8 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
     if group is not None:
         return [f"{group}.{key} = … is the way"]
     inner = [f"{name}.{one}" for name, form in GROUPS.items() for one in types(form)]
-    if longer := [name for name in (*known, *inner) if key in name]:
-        return [f"did you mean {' or '.join(map(repr, longer))}?"]
-    return did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
+    longer = [name for name in (*known, *inner) if key in name]
+    return meant(longer) or did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
 
 
 def _label(entry: Entry, all_: Sequence[Entry]) -> str:

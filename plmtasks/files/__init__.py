@@ -19,7 +19,7 @@ from .documents import (
     unlike_schema,
     value_hash,
 )
-from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_text
+from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_files, write_text
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
 from .shown import Listed, Shown, Table, with_interval
@@ -80,6 +80,7 @@ __all__ = [
     "values",
     "with_interval",
     "write_bytes",
+    "write_files",
     "write_rows",
     "write_text",
 ]

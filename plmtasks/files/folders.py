@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -126,3 +126,13 @@ def write_bytes(path: Path, content: bytes) -> None:
             ["what was finished is kept; make room and run again"] if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else []
         )
         raise OutputError(f"{path}: cannot be written: {e.strerror}", *hints) from e
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Writes files of these names, each whole or not at all; the SHA-256 of each."""
+    hashes = {}
+    for name, content in contents.items():
+        written = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+        write_bytes(folder / name, written)
+        hashes[name] = hashlib.sha256(written).hexdigest()
+    return hashes

@@ -4,10 +4,12 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
+from typing import Any
 
 from ..errors import printable
+from .documents import as_text
 
-__all__ = ["columns", "needed", "place", "table", "wrapped"]
+__all__ = ["columns", "fields", "needed", "place", "shortened", "table", "wrapped"]
 
 ENDLESS = 1_000_000
 """Columns of what is no terminal."""
@@ -17,6 +19,9 @@ GAP = 2
 
 WORDS = re.compile(r"\s+|\[[-+\d., ]+\]|\S+")
 """What a text consists of; an interval is one word."""
+
+MIN_NAME = 9
+"""The least of the names that something stands beside, so that several such lists are in line."""
 
 RULE = 160
 """The most of the rule under a header, which has no end in a pipe."""
@@ -113,6 +118,33 @@ def _broken(text: str, width: int) -> Iterator[str]:
                     line = ""
                 line += piece
     yield line.rstrip()
+
+
+def fields(pairs: Iterable[tuple[str, str]], indent: str = "") -> str:
+    """Names with what stands beside them, broken where a line is full.
+
+    indent: what all lines begin with
+    """
+    told = [(printable(name), printable(value)) for name, value in pairs]
+    first = max(MIN_NAME, _widest(name for name, _ in told))
+    room = max(1, columns() - len(indent) - first - GAP)
+    lines = [
+        f"{indent}{label}{' ' * (first + GAP - _length(label))}{line}".rstrip()
+        for name, value in told
+        for label, line in zip_longest([name], _broken(value, room), fillvalue="")
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def shortened(value: Any, width: int, wanted: Iterable[Any] = ()) -> str:
+    """A text, or JSON, on one line of about so many characters: the part that has one of the wanted texts, else the beginning."""
+    text = printable(" ".join(as_text(value).split()))
+    if len(text) <= width:
+        return text
+    places = (text.find(one) for one in wanted if isinstance(one, str) and one)
+    start = max(0, next((place for place in places if place >= 0), 0) - width // 3)
+    start = start if start + width < len(text) else len(text) - width
+    return "…" * (start > 0) + text[start : start + width - 1] + "…" * (start + width - 1 < len(text))
 
 
 def wrapped(text: str, indent: str = "") -> str:

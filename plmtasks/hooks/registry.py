@@ -17,7 +17,7 @@ import pluggy
 
 from .. import requests
 from ..config import RunConfig
-from ..errors import InputError, PluginError, UnknownNameError
+from ..errors import InputError, PluginError, UnknownNameError, meant
 from ..formats import Format, apart
 from ..metric import Metric
 from ..model import Model, Provider
@@ -348,8 +348,8 @@ def find(registry: Registry, name: str, *, own_data: bool = False) -> tuple[str,
     field, slash, _ = name.partition("/")
     if Path(name).is_dir() or colon or (slash and field not in fields):
         return "model", registry.model(name)
-    close = [f"did you mean {' or '.join(map(repr, names))}?"] if (names := _close(registry, name)) else []
-    raise UnknownNameError("task", name, [], "nor a model, metric or plugin of that name", *close, *registry._broken())
+    hints = ["nor a model, metric or plugin of that name", *meant(_close(registry, name)), *registry._broken()]
+    raise UnknownNameError("task", name, [], *hints)
 
 
 def _close(registry: Registry, name: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Somebody else's predictions as a run: the folder that every other run has."""
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from ..data import is_empty
 from ..errors import DataError, InputError, summary_of
 from ..examples import fingerprint
 from ..execution import environment
-from ..files import lock, open_folder, read_text, sealed, value_hash, write_bytes, write_text
+from ..files import lock, open_folder, read_text, sealed, value_hash, write_files, write_text
 from ..requests import to_json
 from ..results import (
     SCHEMA_VERSION,
@@ -166,16 +165,13 @@ def _config(judged: Judged, name: str, card: Card) -> dict[str, Any]:
 def _write(judged: Judged, folder: Path, parts: Mapping[str, Any]) -> None:
     """The run's files; `result.json` last, so that a folder that has it is complete."""
     examples, scored = judged.examples, judged.scored
-    files = {
-        "predictions.jsonl": prediction_lines(examples, judged.predictions).encode("utf-8", "surrogatepass"),
+    hashes = write_files(folder, {
+        "predictions.jsonl": prediction_lines(examples, judged.predictions),
         "statistics.npy": statistics_bytes(scored.columns, scored.rows, examples),
-    }
-    for name, content in files.items():
-        write_bytes(folder / name, content)
+    })  # fmt: skip
     versions = {name: found for name in ("plmtasks", "numpy") if (found := environment.version(name))}
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     write_text(folder / "environment.json", sealed({"finished": finished, "versions": versions}))
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     write_text(folder / "result.json", sealed({**_record(judged, parts), "files": hashes}))
 
 

@@ -15,7 +15,7 @@ from .comparison import (
     task_of,
     terms,
 )
-from .mistakes import Confusion, Judged, Mistakes, Together, mistakes, texts, together
+from .mistakes import Confusion, JudgedExample, Mistakes, Together, label_of, mistakes, texts, together
 from .runs import Run, delete, find, merge, waste
 from .verification import Finding, verify
 
@@ -25,7 +25,7 @@ __all__ = [
     "Comparison",
     "Confusion",
     "Finding",
-    "Judged",
+    "JudgedExample",
     "Mistakes",
     "Run",
     "Together",
@@ -33,6 +33,7 @@ __all__ = [
     "compare",
     "delete",
     "find",
+    "label_of",
     "listing",
     "merge",
     "metric_of",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import statistics
 from ..declared import task_of_config
-from ..errors import DataError, InputError, UnknownNameError
+from ..errors import DataError, InputError, UnknownNameError, listed
 from ..hooks import Registry
 from ..metric import Metric
 from ..results import CLUSTER, Result
@@ -101,7 +101,7 @@ def _other_examples(one: Result, another: Result) -> str:
     found = [number] if (a["examples"], a["total"]) != (b["examples"], b["total"]) else []
     for what, ids in said.items():
         if ids:
-            found.append(f"{len(ids)} of {len(other)} {what} ({', '.join(ids[:3])}{', …' * (len(ids) > 3)})")
+            found.append(f"{len(ids)} of {len(other)} {what} ({listed(ids, 3)})")
     return ", ".join(found) or "the same in another order"
 
 

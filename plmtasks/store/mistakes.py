@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import InputError, did_you_mean
+from ..errors import InputError, did_you_mean, listed
 from ..hooks import Registry
 from ..results import Result
 from .comparison import Changed, Comparison, rows
@@ -25,7 +25,7 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedExample:
     """An example of a run, and what became of it."""
 
     id: str
@@ -52,7 +52,7 @@ class Judged:
     @property
     def labels(self) -> set[str]:
         """Those with which it was wrong."""
-        return {one if isinstance(one, str) else one[0] for one in (*self.missed, *self.invented)}
+        return {label_of(one) for one in (*self.missed, *self.invented)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Mistakes:
     """The metric and the score that say what is right; None: it is what is the reference itself."""
     why: str
     """Why no score says it, if none does."""
-    judged: Sequence[Judged] = field(repr=False)
+    judged: Sequence[JudgedExample] = field(repr=False)
     """In the order of the data set."""
 
     @property
@@ -105,28 +105,29 @@ class Mistakes:
         return sum(one.right is not None for one in self.judged)
 
     @cached_property
-    def wrong(self) -> Sequence[Judged]:
+    def wrong(self) -> Sequence[JudgedExample]:
         """The most confident first; where no confidence is told the worst score, and of equal scores the most errors."""
         best = _best(self.result, self.by) if self.by else 0.0
 
-        def key(one: Judged) -> tuple[float, float, int]:
+        def key(one: JudgedExample) -> tuple[float, float, int]:
             confidence = -1.0 if one.confidence is None else one.confidence
             return -confidence, 0.0 if one.score is None else -abs(one.score - best), -one.errors
 
         return sorted((one for one in self.judged if one.right is False), key=key)
 
-    def with_label(self, label: str) -> Sequence[Judged]:
-        """Those in which the label was missed, or stands in the place of what is right.
+    def with_label(self, label: str | None) -> Sequence[JudgedExample]:
+        """The wrong ones in which the label was missed, or stands in the place of what is right; None: all.
 
         raises: InputError if neither a reference nor a prediction has it
         """
+        if label is None:
+            return self.wrong
         confusion = self.confusion
         if confusion is None:
             raise InputError(f"{self.result.task} predicts no labels", "leave out --label")
         if label not in confusion.labels:
-            known = ", ".join(confusion.labels[:20]) + ", …" * (len(confusion.labels) > 20)
-            hints = did_you_mean(label, confusion.labels)
-            raise InputError(f"no reference and no prediction has the label {label!r}", *hints, f"there are {known}")
+            hints = (*did_you_mean(label, confusion.labels), f"there are {listed(confusion.labels, 20)}")
+            raise InputError(f"no reference and no prediction has the label {label!r}", *hints)
         return [one for one in self.wrong if label in one.labels]
 
     @cached_property
@@ -138,7 +139,7 @@ class Mistakes:
         if self.kind == "other":
             return None
         answered = [one for one in self.judged if one.right is not None]
-        counts = Counter(pair for one in answered for pair in _pairs(self.kind, one.reference, one.prediction))
+        counts = Counter(pair for one in answered for pair in _pairs(self.kind, one))
         found = dict.fromkeys(label for pair in counts for label in pair if label is not None)
         task = self.result.record["task"]["labels"]
         ordered = [*(label for label in task if label in found), *sorted(found.keys() - {*task})]
@@ -187,17 +188,16 @@ def _scores(result: Result, registry: Registry, n: int) -> tuple[tuple[str, str]
     return None, [None] * n, why
 
 
-def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: float) -> Judged:
+def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: float) -> JudgedExample:
     reference, prediction = line["reference"], line["prediction"]
+    wanted, found = _items(kind, reference), _items(kind, prediction)
+    missed, invented = [x for x in wanted if x not in found], [x for x in found if x not in wanted]
     right: bool | None = None
     if not line.get("skipped"):
         scored = value is not None and abs(value - best) <= TOLERANCE * max(1.0, abs(best))
-        right = scored or _same(kind, reference, prediction)
-    missed, invented = [], []
-    if right is False and kind != "other":
-        wanted, found = _items(kind, reference), _items(kind, prediction)
-        missed, invented = [x for x in wanted if x not in found], [x for x in found if x not in wanted]
-    return Judged(
+        same = not missed and not invented if kind != "other" else prediction == reference or prediction in texts(reference)
+        right = scored or (same and reference is not None and prediction is not None)
+    return JudgedExample(
         id=line["id"], inputs=line["inputs"], reference=reference, prediction=prediction, right=right, score=value,
         confidence=_confidence(line["scores"], missed, invented), slices=line["slices"], missed=missed, invented=invented,
     )  # fmt: skip
@@ -239,7 +239,7 @@ def together(made: Comparison, registry: Registry) -> Together:
     a, b = mistakes(made.first, registry), mistakes(made.second, registry)
     pairs = {one.id: (one, other) for one, other in zip(a.judged, b.judged, strict=True)}
 
-    def told(found: Iterable[Judged], right: tuple[bool, bool]) -> list[Changed]:
+    def told(found: Iterable[JudgedExample], right: tuple[bool, bool]) -> list[Changed]:
         chosen = [pairs[one.id] for one in found]
         return [_pair(*pair) for pair in chosen if (pair[0].right, pair[1].right) == right]
 
@@ -249,7 +249,7 @@ def together(made: Comparison, registry: Registry) -> Together:
     )  # fmt: skip
 
 
-def _pair(a: Judged, b: Judged) -> Changed:
+def _pair(a: JudgedExample, b: JudgedExample) -> Changed:
     return Changed(
         id=a.id, inputs=a.inputs, reference=a.reference, predictions=(a.prediction, b.prediction), scores=(a.score, b.score),
         slices=a.slices,
@@ -275,20 +275,16 @@ def _is_span(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and all(type(v) is int for v in value[1:])
 
 
+def label_of(item: str | Span) -> str:
+    """The label of a labelled span, or the label itself."""
+    return item if isinstance(item, str) else item[0]
+
+
 def _items(kind: Kind, value: Any) -> list[Any]:
-    """The labels, or the spans, of a reference or a prediction; none of what was not told."""
-    if value is None:
+    """The labels, or the spans, of a reference or a prediction; none of what was not told, or is no label."""
+    if value is None or kind == "other":
         return []
     return [value] if kind == "label" else list(map(tuple, value)) if kind == "spans" else list(value)
-
-
-def _same(kind: Kind, reference: Any, prediction: Any) -> bool:
-    """Whether a prediction is the reference, or one of the texts that are right."""
-    if reference is None or prediction is None:
-        return False
-    if kind in ("labels", "spans"):
-        return {*_items(kind, reference)} == {*_items(kind, prediction)}
-    return bool(prediction == reference) or (isinstance(prediction, str) and prediction in texts(reference))
 
 
 def texts(reference: Any) -> list[str]:
@@ -299,19 +295,18 @@ def texts(reference: Any) -> list[str]:
     return found if all(isinstance(one, str) for one in found) else []
 
 
-def _pairs(kind: Kind, reference: Any, prediction: Any) -> Iterator[tuple[str | None, str | None]]:
+def _pairs(kind: Kind, one: JudgedExample) -> Iterator[tuple[str | None, str | None]]:
     """What was taken for what in one example; what is right among it."""
-    wanted, found = _items(kind, reference), _items(kind, prediction)
     if kind == "label":
-        yield from [(wanted[0] if wanted else None, found[0] if found else None)] if wanted or found else []
+        yield from [(one.reference, one.prediction)] if (one.reference, one.prediction) != (None, None) else []
         return
-    right = [one for one in wanted if one in found]
-    missed, invented = [x for x in wanted if x not in right], [x for x in found if x not in right]
+    right = [label_of(item) for item in _items(kind, one.reference) if item not in one.missed]
+    yield from zip(right, right, strict=True)
     if kind == "labels":
-        yield from [*((x, x) for x in right), *((x, None) for x in missed), *((None, x) for x in invented)]
+        yield from [*((x, None) for x in one.missed), *((None, x) for x in one.invented)]
         return
-    yield from ((label, label) for label, *_ in right)
-    for label, *ends in missed:
+    invented = list(one.invented)
+    for label, *ends in one.missed:
         other = next((span for span in invented if list(span[1:]) == ends), None)
         if other is not None:
             invented.remove(other)

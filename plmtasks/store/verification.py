@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 from .. import scoring
-from ..errors import DataError, InputError, JournalError, PlmtasksError
+from ..errors import DataError, InputError, JournalError, PlmtasksError, listed
 from ..examples import Example, Prediction, fingerprint
 from ..execution import on_disk
 from ..files import is_sealed, parse, read_text
@@ -346,7 +346,7 @@ def _is_line(prediction: Prediction | None, line: Mapping[str, Any]) -> bool:
 
 
 def _listed(what: str, wrong: list[str], of: int) -> Finding:
-    found = f"{len(wrong)} of {of} are others: {', '.join(wrong[:3])}" + (", …" if len(wrong) > 3 else "")
+    found = f"{len(wrong)} of {of} are others: {listed(wrong, 3)}"
     whole = f"{of} of {of} the same"
     return Finding(what=what, state="altered" if wrong else "as written", expected=whole, found=found if wrong else whole)
 

@@ -6,7 +6,7 @@ from .boards import Board, Row, make_boards, tested
 from .compared import compared_json, compared_text
 from .findings import summary
 from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores
-from .mistaken import confusion_json, confusion_text, mistakes_csv, mistakes_json, mistakes_text
+from .mistaken import confusion_text, mistakes_csv, mistakes_json, mistakes_text
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
@@ -34,7 +34,6 @@ __all__ = [
     "collected_one",
     "compared_json",
     "compared_text",
-    "confusion_json",
     "confusion_text",
     "differences",
     "escape_markdown",

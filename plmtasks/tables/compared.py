@@ -5,18 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from plmtasks.errors import printable
-from plmtasks.files import as_text, terminal
+from plmtasks.files import terminal
 from plmtasks.statistics import Difference
 from plmtasks.store import Changed, Comparison, Together
 
 WIDTH = 160
 """Characters of an input, a reference or a prediction that are shown."""
-
-
-def _shortened(value: Any, width: int) -> str:
-    """A text, or JSON, on one line of at most so many characters."""
-    text = printable(" ".join(as_text(value).split()))
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 WRONG = {"both": "both are wrong", "a": "A alone is wrong", "b": "B alone is wrong"}
@@ -107,9 +101,9 @@ def _number(value: float | None) -> str:
 
 def _changed(c: Changed) -> str:
     named = f"  ({', '.join(c.slices)})" if c.slices else ""
-    lines = [_shortened(f"{c.id}{named}", WIDTH)]
-    lines += [f"  {name}: {_shortened(value, WIDTH)}" for name, value in c.inputs.items()]
-    lines.append(f"  reference: {_shortened(c.reference, WIDTH)}")
+    lines = [terminal.shortened(f"{c.id}{named}", WIDTH)]
+    lines += [f"  {name}: {terminal.shortened(value, WIDTH)}" for name, value in c.inputs.items()]
+    lines.append(f"  reference: {terminal.shortened(c.reference, WIDTH)}")
     for name, prediction, score in zip("AB", c.predictions, c.scores, strict=True):
-        lines.append(f"  {name}: {_shortened(prediction, WIDTH)}" + ("" if score is None else f"   [{score:.2f}]"))
+        lines.append(f"  {name}: {terminal.shortened(prediction, WIDTH)}" + ("" if score is None else f"   [{score:.2f}]"))
     return "\n".join(lines)

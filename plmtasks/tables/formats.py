@@ -4,7 +4,8 @@ import csv as csv_module
 import io
 import json as json_module
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.errors import InputError, counted, printable
@@ -13,7 +14,7 @@ from plmtasks.results import Result
 
 from .boards import Board, Row, ScoreName, make_boards
 from .overview import Overview, make_overview
-from .selection import Selection, chosen_scores, told, with_costs
+from .selection import Selection, chosen_scores, cost_columns, told
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -56,10 +57,8 @@ def parts(
 
 def table(boards: Sequence[Board], overview: Overview | None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always, and marks as footnotes."""
-    return "".join([
-        *(_shown(*_noted(board)) for board in boards),
-        *(_shown(part, [], part.right) for part in parts([], overview, printable)),
-    ])  # fmt: skip
+    made = [_shown(*_noted(board)) for board in boards]
+    return "".join([*made, *(_shown(part, [], part.right) for part in parts([], overview, printable))])
 
 
 def _shown(part: Part, notes: Sequence[str], firm: Collection[str]) -> str:
@@ -110,11 +109,6 @@ def latex(boards: Sequence[Board], overview: Overview | None) -> str:
     return "\n".join(lines)
 
 
-def tsv(boards: Sequence[Board], overview: Overview | None) -> str:
-    """The same as csv, with tabs."""
-    return csv(boards, overview, "\t")
-
-
 def csv(boards: Sequence[Board], overview: Overview | None, delimiter: str = ",") -> str:
     """One line for each score of each run."""
     file = io.StringIO()
@@ -140,11 +134,11 @@ def csv(boards: Sequence[Board], overview: Overview | None, delimiter: str = ","
             for metric, scores in shared["scores"].items():
                 for name, score in scores.items():
                     line = {**shared, "metric": metric, "score": name, "primary_metric": (metric, name) == board.main, **score}
-                    writer.writerow({column: _no_formula(line.get(column)) for column in columns})
+                    writer.writerow({column: no_formula(line.get(column)) for column in columns})
     return file.getvalue()
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula: OWASP's way, an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
@@ -212,20 +206,26 @@ def _board(board: Board, shown: Sequence[ScoreName], escape: Callable[[str], str
 
     marked: a column has the rows' marks, if any has some
     """
-    marked, tested = marked and any(row.marks for row in board.rows), any(row.tier for row in board.rows)
-    first, *others = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
-    several = any(row.others for row in board.rows)
-    tier, seeds, last = ["tier"] * tested, ["seeds"] * several, ["marks"] * marked
-    header = [escape(name) for name in ("rank", *tier, "model", "family", "protocol", "n", first, *seeds, *others, *last)]
-    lines = []
-    for row in board.rows:
-        who = [row.record["model"]["name"], row.record["model"]["family"], row.protocol]
-        count = str(row.total) if row.examples == row.total else f"{row.examples} of {row.total}"
-        main, *rest = (with_interval(row.score(name)) for name in shown)
-        tier, seeds, last = [str(row.tier or "–")] * tested, [_seeds(row)] * several, [escape("; ".join(row.marks))] * marked
-        lines.append([rank(row), *tier, *map(escape, who), count, main, *seeds, *rest, *last])
-    header, lines = with_costs(board, header, lines)
-    return Part(board.task, _about(board, shown), header, lines, ("rank", "tier", "n", "parameters", "examples/s", "memory"))
+    first, *others = [(label(board, name) + ("" if higher(board, name) else " ↓"), partial(_cell, name)) for name in shown]
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("rank", rank), *[("tier", lambda row: str(row.tier or "–"))] * any(row.tier for row in board.rows),
+        ("model", lambda row: escape(row.result.model)), ("family", lambda row: escape(row.record["model"]["family"])),
+        ("protocol", lambda row: escape(row.protocol)), ("n", scored), first,
+        *[("seeds", _seeds)] * any(row.others for row in board.rows), *others, *cost_columns(board),
+        *[("marks", lambda row: escape("; ".join(row.marks)))] * (marked and any(row.marks for row in board.rows)),
+    ]  # fmt: skip
+    lines = [[cell(row) for _, cell in columns] for row in board.rows]
+    right = ("rank", "tier", "n", "parameters", "examples/s", "memory")
+    return Part(board.task, _about(board, shown), [escape(name) for name, _ in columns], lines, right)
+
+
+def _cell(name: ScoreName, row: Row) -> str:
+    return with_interval(row.score(name))
+
+
+def scored(row: Row) -> str:
+    """On how many examples its scores rest."""
+    return str(row.total) if row.examples == row.total else f"{row.examples} of {row.total}"
 
 
 def _overview(overview: Overview, escape: Callable[[str], str], scores: bool) -> Part:
@@ -292,7 +292,9 @@ def _latex(text: str) -> str:
     return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))
 
 
-FORMATS = {"table": table, "markdown": markdown, "csv": csv, "tsv": tsv, "json": json, "latex": latex}
+FORMATS: Mapping[str, Callable[[Sequence[Board], Overview | None], str]] = {
+    "table": table, "markdown": markdown, "csv": csv, "tsv": partial(csv, delimiter="\t"), "json": json, "latex": latex,
+}  # fmt: skip
 
 
 def render(results: Sequence[Result], form: str, registry: "Registry | None" = None, selection: Selection | None = None) -> str:

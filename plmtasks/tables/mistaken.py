@@ -1,53 +1,25 @@
 """What a run got wrong, as text and for programs."""
 
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from plmtasks.errors import counted, printable
 from plmtasks.files import as_text, terminal, write_rows
-from plmtasks.store import Confusion, Judged, Mistakes, texts
+from plmtasks.store import Confusion, JudgedExample, Mistakes, label_of, texts
 
 from .compared import WIDTH
-from .formats import _no_formula as no_formula
+from .formats import no_formula
 
 NOTHING = "(none)"
 """In the place of a label: what was missed has none predicted, what was invented none as its reference."""
 
-INDENT = 2
-
-
-def grid(pairs: Iterable[tuple[str, str]], indent: int = 0) -> str:
-    """Names with what stands beside them, folded to the terminal's width."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    file = io.StringIO()
-    made = Table.grid(padding=(0, 2, 0, 0))
-    made.add_column(min_width=9, no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in pairs:
-        made.add_row(Text(printable(name)), Text(printable(value)))  # as Text, a bracket is no markup
-    Console(file=file, width=terminal.columns() - indent, color_system=None, force_jupyter=False).print(made)
-    return "".join(f"{' ' * indent}{line.rstrip()}\n" for line in file.getvalue().splitlines())
-
-
 # ── examples ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def chosen(made: Mistakes, label: str | None) -> Sequence[Judged]:
-    """What was wrong, or wrong with this label.
-
-    raises: InputError for a label that is not there
-    """
-    return made.wrong if label is None else made.with_label(label)
 
 
 def mistakes_json(made: Mistakes, label: str | None, limit: int | None) -> dict[str, Any]:
     """What was wrong, for programs, and what was taken for what."""
-    found, confusion = chosen(made, label), made.confusion
+    found, confusion = made.with_label(label), made.confusion
     return {
         "folder": str(made.result.folder), "identity": made.result.identity, "task": made.result.task, "model": made.result.model,
         "by": made.by, "why": made.why or None, "answered": made.answered, "wrong": len(made.wrong), "label": label,
@@ -64,11 +36,12 @@ def confusion_json(confusion: Confusion) -> dict[str, Any]:
 
 def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
     """What was wrong, a row an example."""
-    safe = [{name: no_formula(value) for name, value in row.items()} for row in cells(chosen(made, label)[:limit])]
+    found = made.with_label(label)[:limit]
+    safe = [{name: no_formula(value) for name, value in row.items()} for row in cells(found)]
     return write_rows(".csv", safe, header=True).decode()
 
 
-def cells(found: Sequence[Judged]) -> list[dict[str, Any]]:
+def cells(found: Sequence[JudgedExample]) -> list[dict[str, Any]]:
     """Examples that were wrong, a row each."""
     inputs = list(dict.fromkeys(name for one in found for name in one.inputs))
     return [
@@ -87,27 +60,27 @@ def mistakes_text(made: Mistakes, label: str | None, limit: int, more: str | Non
 
     more: what shows the others; None: the command with a higher limit
     """
-    found = chosen(made, label)
+    found = made.with_label(label)
     shown = found[:limit]
     blocks = ["".join(f"{terminal.wrapped(printable(line))}\n" for line in head(made, label, found))]
     if shown and not any(one.inputs for one in shown):
         blocks.append("The texts are not in this run's predictions.jsonl: the ids say which examples they are.\n")
-    graded = _graded(made.wrong)
+    graded = len({one.score for one in made.wrong}) > 1
     blocks += [_example(made, one, graded) for one in shown]
     if len(found) > len(shown):
         blocks.append(f"{len(found) - len(shown)} more: {more or f'--limit {len(found)}'}\n")
     return "\n".join(blocks)
 
 
-def head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> list[str]:
+def head(made: Mistakes, label: str | None, found: Sequence[JudgedExample]) -> list[str]:
     """Lines that say of what run they are, how many, and by what."""
     lines = [f"{made.result.task} on {made.result.model}, split {made.result.record['data']['split']}"]
     by = " by " + "/".join(dict.fromkeys(made.by)) if made.by else ""
     if label is None:
         lines.append(f"{len(found)} of {made.answered} wrong{by}{_order(found)}")
     else:
-        missed = sum(label in _names(one.missed) for one in found)
-        invented = sum(label in _names(one.invented) for one in found)
+        missed = sum(label in map(label_of, one.missed) for one in found)
+        invented = sum(label in map(label_of, one.invented) for one in found)
         lines.append(
             f"{len(found)} of {len(made.wrong)} wrong examples have to do with {label}: missed in {missed}, "
             f"predicted in place of what is right in {invented}"
@@ -117,7 +90,7 @@ def head(made: Mistakes, label: str | None, found: Sequence[Judged]) -> list[str
     return lines
 
 
-def _order(found: Sequence[Judged]) -> str:
+def _order(found: Sequence[JudgedExample]) -> str:
     if len(found) < 2:
         return ""
     if any(one.confidence is not None for one in found):
@@ -125,40 +98,32 @@ def _order(found: Sequence[Judged]) -> str:
     return ", worst first" if len({(one.score, one.errors) for one in found}) > 1 else ", in the order of the data"
 
 
-def _graded(found: Sequence[Judged]) -> bool:
-    """Whether some are worse than others."""
-    return len({one.score for one in found}) > 1
-
-
-def _names(items: Iterable[Any]) -> set[str]:
-    return {one if isinstance(one, str) else one[0] for one in items}
-
-
-def _example(made: Mistakes, one: Judged, graded: bool) -> str:
+def _example(made: Mistakes, one: JudgedExample, graded: bool) -> str:
+    """graded: some are worse than others"""
     told = [one.id]
     if one.confidence is not None:
         told.append(f"confidence {one.confidence:.2f}")
     if made.by and one.score is not None and graded:
         told.append(f"{made.by[1]} {one.score:.2f}")
-    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + grid(fields(made, one), INDENT)
+    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + terminal.fields(fields(made, one), "  ")
 
 
-def fields(made: Mistakes, one: Judged) -> list[tuple[str, str]]:
+def fields(made: Mistakes, one: JudgedExample) -> list[tuple[str, str]]:
     """What a person reads of an example: its inputs, what is right and what was predicted, shortened."""
     words = one.inputs.get("words")
     if made.kind == "spans" and isinstance(words, list):
-        pairs = [("text", _shortened(_sentence(one.inputs), []))]
+        pairs = [("text", terminal.shortened(_sentence(one.inputs), WIDTH))]
     else:
         wanted = [one.prediction, *texts(one.reference)]
-        pairs = [(name, _shortened(value, wanted)) for name, value in one.inputs.items() if value is not None]
+        pairs = [(name, terminal.shortened(value, WIDTH, wanted)) for name, value in one.inputs.items() if value is not None]
     if made.kind == "labels":
         both = (("expected", one.reference), ("predicted", one.prediction))
         return pairs + [(name, ", ".join(labels or []) or NOTHING) for name, labels in both]
     if made.kind == "spans":
         wrong = (("missed", one.missed), ("invented", one.invented))
         return pairs + [(name, "; ".join(_item(item, words) for item in items)) for name, items in wrong if items]
-    pairs.append(("expected", _shortened(_answer(one.reference, one.inputs), [])))
-    return [*pairs, ("predicted", _shortened(_answer(one.prediction, one.inputs), []))]
+    pairs.append(("expected", terminal.shortened(_answer(one.reference, one.inputs), WIDTH)))
+    return [*pairs, ("predicted", terminal.shortened(_answer(one.prediction, one.inputs), WIDTH))]
 
 
 def _sentence(inputs: Mapping[str, Any]) -> str:
@@ -186,17 +151,6 @@ def _answer(value: Any, inputs: Mapping[str, Any]) -> str:
     if found:
         return " | ".join(found)
     return NOTHING if value in ([], {"text": [], "answer_start": []}) else as_text(value)
-
-
-def _shortened(value: Any, wanted: Sequence[Any]) -> str:
-    """A text, or JSON, on one line of at most so many characters: the part that has one of the wanted texts."""
-    text = " ".join(as_text(value).split())
-    if len(text) <= WIDTH:
-        return text
-    places = (text.find(one) for one in wanted if isinstance(one, str) and one)
-    start = max(0, next((place for place in places if place >= 0), 0) - WIDTH // 3)
-    start = start if start + WIDTH < len(text) else len(text) - WIDTH
-    return "…" * (start > 0) + text[start : start + WIDTH - 1] + "…" * (start + WIDTH - 1 < len(text))
 
 
 # ── what was taken for what ───────────────────────────────────────────────────────────────────────────────────────

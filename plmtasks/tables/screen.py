@@ -12,7 +12,7 @@ from plmtasks.store import mistakes, reasons
 
 from .boards import Row, make_boards
 from .formats import label, shown_scores
-from .mistaken import NOTHING, grid
+from .mistaken import NOTHING
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -38,7 +38,7 @@ def run_text(result: Result, registry: "Registry") -> str:
     if row.marks:
         pairs.append(("marks", "; ".join(row.marks)))
     pairs += _worst(row, registry)
-    lines = [grid(pairs), "files\n", f"  {result.folder}\n", "next\n"]
+    lines = [terminal.fields(pairs), "files\n", f"  {result.folder}\n", "next\n"]
     return "".join([*lines, *(f"  {line}\n" for line in _next(result)), "everything else: --all, or --format json\n"])
 
 

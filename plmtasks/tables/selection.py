@@ -1,12 +1,13 @@
 """Which runs a leaderboard is of, by which score they rank, and what its tables show."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from plmtasks.config import known
-from plmtasks.errors import InputError
+from plmtasks.errors import InputError, listed
 from plmtasks.results import Result
 
 from .boards import Board, Row, ScoreName
@@ -111,17 +112,17 @@ def chosen_scores(board: Board) -> list[ScoreName]:
     return list(dict.fromkeys([board.main, *found]))
 
 
-def with_costs(board: Board, header: Sequence[str], lines: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-    """A table's cells with the costs that were chosen, after its scores and before its marks."""
-    names = [name for name in board.columns or () if name in COSTS]
-    place = len(header) - (header[-1] == "marks")
-    made = []
-    for row, line in zip(board.rows, lines, strict=True):
-        values = [(COSTS[name][0](costs(row)), COSTS[name][1]) for name in names]
-        cells = ["–" if value is None else write(value) for value, write in values]
-        made.append([*line[:place], *cells, *line[place:]])
-    heads = [{"speed": "examples/s"}.get(name, name) for name in names]
-    return [*header[:place], *heads, *header[place:]], made
+def cost_columns(board: Board) -> Iterator[tuple[str, Callable[[Row], str]]]:
+    """The chosen costs: the header of each, and what stands in a row."""
+    for name in board.columns or ():
+        if name in COSTS:
+            yield {"speed": "examples/s"}.get(name, name), partial(_cost, name)
+
+
+def _cost(name: str, row: Row) -> str:
+    read, write, _ = COSTS[name]
+    value = read(costs(row))
+    return "–" if value is None else write(value)
 
 
 def told(board: Board, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -143,11 +144,9 @@ def _matching(pattern: str, results: Sequence[Result], what: str, fits: Callable
 def _check(told: Iterable[str], names: Sequence[str], scores: Sequence[ScoreName], what: str) -> None:
     """raises: InputError for what is neither among the names nor a score's, with all that are there"""
     metrics = {score[1]: {metric for metric, name in scores if name == score[1]} for score in scores}
-    listed = [*names, *dict.fromkeys(name if len(metrics[name]) == 1 else f"{metric}/{name}" for metric, name in scores)]
-    try:
-        known(dict.fromkeys(told, ""), [*names, *metrics, *("/".join(score) for score in scores)], what)
-    except InputError as e:
-        raise InputError(e.message, *e.hints, f"there are: {', '.join(listed[:LISTED])}{', …' * (len(listed) > LISTED)}") from e
+    every = [*names, *dict.fromkeys(name if len(metrics[name]) == 1 else f"{metric}/{name}" for metric, name in scores)]
+    full = ["/".join(score) for score in scores]
+    known(dict.fromkeys(told, ""), [*names, *metrics, *full], what, f"there are: {listed(every, LISTED)}")
 
 
 def _scores(result: Result) -> list[ScoreName]:

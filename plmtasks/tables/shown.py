@@ -11,12 +11,12 @@ from plmtasks.errors import InputError, did_you_mean
 from plmtasks.files import Shown, Table, with_interval
 from plmtasks.results import Result, read_result, read_results
 from plmtasks.scoring import Scored
-from plmtasks.store import Comparison, Confusion, Judged, Mistakes
+from plmtasks.store import Comparison, Confusion, JudgedExample, Mistakes
 
 from .boards import Board, Row, make_boards
 from .compared import compared_text
 from .formats import FORMATS, parts
-from .mistaken import NOTHING, cells, chosen, confusion_text, fields, head, mistakes_text
+from .mistaken import NOTHING, cells, confusion_text, fields, head, mistakes_text
 from .overview import Overview, make_overview
 from .selection import Selection
 
@@ -159,7 +159,7 @@ class Compared(Comparison, Shown):
 
 
 @dataclass(frozen=True, repr=False)
-class Mistaken(Sequence[Judged], Shown):
+class Mistaken(Sequence[JudgedExample], Shown):
     """The examples that a run got wrong: the most confident errors first, else the worst."""
 
     made: Mistakes
@@ -167,14 +167,14 @@ class Mistaken(Sequence[Judged], Shown):
     """Those alone in which this label was missed, or predicted in place of what is right."""
 
     @cached_property
-    def _found(self) -> Sequence[Judged]:
-        return chosen(self.made, self.label)
+    def _found(self) -> Sequence[JudgedExample]:
+        return self.made.with_label(self.label)
 
     @overload
-    def __getitem__(self, index: int) -> Judged: ...
+    def __getitem__(self, index: int) -> JudgedExample: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Judged]: ...
-    def __getitem__(self, index: int | slice) -> Judged | Sequence[Judged]:
+    def __getitem__(self, index: slice) -> Sequence[JudgedExample]: ...
+    def __getitem__(self, index: int | slice) -> JudgedExample | Sequence[JudgedExample]:
         return self._found[index]
 
     def __len__(self) -> int:

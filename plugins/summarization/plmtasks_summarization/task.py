@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, Event, open_dataset, texts_only
+from plmtasks.data import Dataset, Event, holds_objects, open_dataset, texts_only
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
@@ -91,7 +91,7 @@ class Summarization(Rewritable, HubTask):
             files = sorted(p for p in path.iterdir() if p.is_file())
             return {p.stem: Prediction(value="\n".join(read_lines(p)).strip()) for p in files}
         found = texts_only(path, super().read_predictions(path, examples), "a summary")
-        if path.suffix in (".jsonl", ".json"):
+        if holds_objects(path, read_lines(path)):
             return found
         return {id_: replace(p, value=LINE_FEEDS.sub("\n", p.value)) for id_, p in found.items()}
 

@@ -98,6 +98,7 @@ EXAMPLES = [Example(id=id_, inputs={"text": "t"}, reference=["r"]) for id_ in ("
     [
         ("lines.txt", ["#Person1# <unk>\n{x} y"], {"a": "#Person1# <unk>", "b": "{x} y"}),
         ("lines.txt", ["One. <q> Two.\nThree.<n>Four.\n"], {"a": "One.\nTwo.", "b": "Three.\nFour."}),
+        ("rows.csv", ["id,prediction\nb,One <n>\na,Two\n"], {"a": "Two", "b": "One <n>"}),
         (
             "rows.jsonl",
             [{"id": "b", "prediction": "One.\nTwo <n>"}, {"id": "a", "prediction": ""}],

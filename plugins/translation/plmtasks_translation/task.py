@@ -7,9 +7,8 @@ from typing import Any
 
 from plmtasks.config import Source
 from plmtasks.data import SPLIT_FILES, Dataset, language_name, open_dataset, texts_only
-from plmtasks.errors import DataError, InputError, counted
+from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.files import kind_of, parse, read_lines
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
 from plmtasks.task import Dependent, HubTask, Rewritable
 
@@ -90,12 +89,7 @@ class Translation(Rewritable, Dependent, HubTask):
 
         raises: DataError with the line
         """
-        lines = read_lines(path)
-        if lines and (_is_record(lines[0]) or kind_of(path) in (".csv", ".tsv")):
-            return texts_only(path, super().read_predictions(path, examples), "a translation")
-        if len(lines) != len(examples):
-            raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}")
-        return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+        return texts_only(path, super().read_predictions(path, examples), "a translation")
 
     def write_predictions(
         self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
@@ -111,12 +105,3 @@ class Translation(Rewritable, Dependent, HubTask):
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "source": self.source, "references": self.references}
-
-
-def _is_record(line: str) -> bool:
-    """Whether a line is an object of JSON lines, and not a translation that starts with a brace."""
-    try:
-        value = parse("", line)
-    except DataError:
-        return False
-    return isinstance(value, dict) and {"id", "prediction"} <= set(value)
