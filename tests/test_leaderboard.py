@@ -14,7 +14,7 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import run
 from plmtasks.hooks import load_registry
 from plmtasks.results import Result, identity_hash, read_results
-from plmtasks.tables import make_boards, render
+from plmtasks.tables import Selection, make_boards, render
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "plmtasks" / "result.schema.json").read_text(encoding="utf-8"))
 
@@ -261,6 +261,23 @@ def test_a_narrow_table_leaves_scores_out_and_breaks_no_word(monkeypatch):
         assert left is None or left in " ".join(text.split())
     assert "google-bert/" in text.split()
     assert "uncased¹" in text.split()
+
+
+@pytest.mark.parametrize("width", [100, 80, 60])
+def test_chosen_columns_that_have_no_room_go_on_below_with_the_models(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = ["accuracy", "accuracy_norm_bytes", "f1_macro", "precision_macro", "matthews"]
+    scores = {"a": {name: score(88.07, interval=(85.8, 90.1)) for name in names}}
+    runs = [result(name, scores=scores, main=("a", "accuracy")) for name in ("bert-large", "gpt2")]
+    chosen = Selection(columns=tuple(names[1:]))
+    lines = render(runs, "table", None, chosen).splitlines()
+    heads = [line.split() for line in lines if line.startswith("rank")]
+    assert max(map(len, lines)) <= width
+    assert len(heads) > 1
+    assert [head[:2] for head in heads] == [["rank", "model"]] * len(heads), "whose the figures are"
+    assert [name for head in heads for name in head[2:]] == ["family", "protocol", "n", *names], "in order, whole, each once"
+    assert sum("bert-large" in line for line in lines) == len(heads)
+    assert sum(line.count("88.07 [85.8, 90.1]") for line in lines) == len(runs) * len(names)
 
 
 @pytest.mark.parametrize("width", [None, 120, 80])

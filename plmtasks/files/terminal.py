@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import printable
 from .documents import as_text
 
-__all__ = ["columns", "fields", "needed", "place", "shortened", "table", "wrapped"]
+__all__ = ["columns", "fields", "fits", "needed", "place", "shortened", "table", "wrapped"]
 
 ENDLESS = 1_000_000
 """Columns of what is no terminal."""
@@ -54,6 +54,12 @@ def needed(header: Sequence[str], lines: Iterable[Sequence[str]]) -> int:
     return sum(widths) + GAP * (len(widths) - 1)
 
 
+def fits(header: Sequence[str], lines: Iterable[Sequence[str]], firm: Collection[str]) -> bool:
+    """Whether a table has room where texts are broken between words and names after their signs, and the firm columns are not."""
+    least = _least([header, *lines], [name in firm for name in header])
+    return sum(least) + GAP * (len(least) - 1) <= columns()
+
+
 def table(
     header: Sequence[str], lines: Iterable[Sequence[str]], right: Collection[str] = (), *, firm: Collection[str] = (),
     path: bool = False,
@@ -85,14 +91,18 @@ def table(
 
 def _widths(rows: Sequence[Sequence[str]], firm: Sequence[bool]) -> list[int]:
     """The width of each column: what it needs, or less, where there is no room for all: the widest is made narrower."""
-    cells = list(zip(*rows, strict=True))
-    widths = [_widest(column) for column in cells]
-    whole = [w if f else _widest(p for c in column for p in _pieces(c)) for w, f, column in zip(widths, firm, cells, strict=True)]
-    for least in (whole, [1] * len(widths)):  # a terminal too narrow for its words breaks them
+    widths = [_widest(column) for column in zip(*rows, strict=True)]
+    for least in (_least(rows, firm), [1] * len(widths)):  # a terminal too narrow for its words breaks them
         for _ in range(sum(widths) + GAP * (len(widths) - 1) - columns()):
             if loose := [i for i, width in enumerate(widths) if width > least[i]]:
                 widths[max(loose, key=widths.__getitem__)] -= 1
     return widths
+
+
+def _least(rows: Sequence[Sequence[str]], firm: Sequence[bool]) -> list[int]:
+    """The width of each column where no word is broken but a name, after its signs, and nothing in a firm one."""
+    cells = zip(*rows, strict=True)
+    return [_widest(column if f else (p for c in column for p in _pieces(c))) for f, column in zip(firm, cells, strict=True)]
 
 
 def _pieces(text: str) -> list[str]:

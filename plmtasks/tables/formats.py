@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SHOWN_SCORES = 5
 """Scores a table shows; the others are in the CSV and JSON forms."""
+SHORT = 5
+"""Names of models that take one of so many parts of a line at most are not broken."""
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 """Digits as the signs of footnotes."""
 
@@ -64,7 +66,26 @@ def table(boards: Sequence[Board], overview: Overview | None) -> str:
 def _shown(part: Part, notes: Sequence[str], firm: Collection[str]) -> str:
     below = "".join(f"{terminal.wrapped(note, '  ')}\n" for note in notes)
     caption = terminal.wrapped(printable(part.caption))
-    return f"{caption}\n\n{terminal.table(part.header, part.lines, part.right, firm=firm)}{below}\n"
+    if max((len(line[part.header.index("model")]) for line in part.lines), default=0) <= terminal.columns() // SHORT:
+        firm = [*firm, "model"]
+    tables = "\n".join(terminal.table(header, lines, part.right, firm=firm) for header, lines in _cut(part, firm))
+    return f"{caption}\n\n{tables}{below}\n"
+
+
+def _cut(part: Part, firm: Collection[str]) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Header and lines of tables that have room, each with the models and what is before them, and as many columns as fit."""
+
+    def taken(columns: Sequence[int]) -> tuple[list[str], list[list[str]]]:
+        header, *lines = ([cells[i] for i in (*range(who), *columns)] for cells in (part.header, *part.lines))
+        return header, lines
+
+    who, columns = part.header.index("model") + 1, list[int]()
+    for column in range(who, len(part.header)):
+        if columns and not terminal.fits(*taken([*columns, column]), firm):
+            yield taken(columns)
+            columns = []
+        columns.append(column)
+    yield taken(columns)
 
 
 def _noted(board: Board) -> tuple[Part, list[str], list[str]]:

@@ -1,13 +1,14 @@
 """A board's folder: what `board.toml` says, and the questions that are asked."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.errors import DataError, InputError, did_you_mean
+from plmtasks.errors import DataError, InputError, PlmtasksError, did_you_mean
 from plmtasks.examples import Example
 from plmtasks.files import check, dump, open_folder, read_json_lines, read_object, read_toml, safe_name, write_text
 from plmtasks.hooks import Registry
@@ -51,6 +52,7 @@ class _Said:
     """The top of `board.toml`."""
 
     title: str = ""
+    about: str = ""
     rules: Rules = field(default_factory=Rules)
     tasks: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,6 +63,8 @@ class Board:
 
     root: Path
     title: str
+    about: str
+    """Markdown for the first page."""
     rules: Rules
     entries: Mapping[str, Entry]
 
@@ -95,6 +99,13 @@ class Board:
         entry = self.entries[key]
         there = entry.data is None or entry.data.startswith("hf://")
         return Source(data=entry.data if there else str(self.root / str(entry.data)), columns=entry.columns)
+
+    def told(self, error: PlmtasksError, folder: Path) -> str:
+        """An error of a submission as a sentence for everybody: of paths, what lies within its folder or the board's."""
+        sentence = "; ".join([error.message, *error.hints])
+        for where in (folder, self.root):
+            sentence = re.sub(rf"(?<!\S){re.escape(str(where))}/", "", sentence)
+        return sentence
 
     def has_references(self, key: str) -> bool:
         """Whether the data are at hand; a pull request is checked where they are not."""
@@ -172,4 +183,4 @@ def read_board(root: Path, registry: Registry) -> Board:
                 raise DataError(file.where("tasks", key), "data and tasks within the board's folder", repr(path))
     if link := next((root / name for name in OURS if (root / name).is_symlink()), None):
         raise DataError(str(link), "a folder", "a link")
-    return Board(root=root, title=said.title, rules=said.rules, entries=entries)
+    return Board(root=root, title=said.title, about=said.about, rules=said.rules, entries=entries)

@@ -56,6 +56,9 @@ def init(board: Path, task: str | None, title: str, trust_remote_code: bool | No
     for path in written:
         say(f"written: {path}")
     say(f"{counted(len(made.entries), 'task')}: {', '.join(made.entries)}; nothing publishes hidden/ and results/")
+    if new is not None:
+        first = next(iter(made.entries))
+        say(f"next: plmtasks board submit {board} --task {first} --predictions FILE --name NAME --card CARD.md")
 
 
 @command.command("submit", cls=options.Command)
@@ -91,8 +94,8 @@ def check(board: Path, trust_remote_code: bool | None) -> None:
 
     found = list(look(*_opened(board, trust_remote_code)))
     for one in found:
-        say(f"{one.folder}: {one.why or 'whole'}")
-    wrong = [str(one.folder) for one in found if one.why]
+        say(f"{one.folder.relative_to(board)}: {one.why or 'whole'}")
+    wrong = [str(one.folder.relative_to(board)) for one in found if one.why]
     if wrong:
         raise PlmtasksError(f"{len(wrong)} of {counted(len(found), 'submission')} cannot be taken", *wrong)
     say(f"{counted(len(found), 'submission')}, all of them whole")

@@ -21,7 +21,10 @@ BARE = re.compile("[A-Za-z0-9_-]+")
 
 HERE = Path(__file__).parent / "templates"
 
-FILES = {"README.md": "README.md", ".gitignore": "gitignore", ".github/workflows/board.yml": "board.yml"}
+FILES = {
+    "README.md": "README.md", ".gitignore": "gitignore", ".gitattributes": "gitattributes",
+    ".github/workflows/board.yml": "board.yml",
+}  # fmt: skip
 """Where each lies in a board → its template."""
 
 
@@ -109,7 +112,7 @@ def _values(board: Board, registry: Registry) -> dict[str, str]:
     tasks = {key: registry.task(board.task(key)) for key in board.entries}
     owners = [registry.owners.get(("task", task.name)) for task in tasks.values()]
     rules = board.rules
-    limit = f"at most {rules.submissions} submissions of one submitter to a task within {rules.days} days"
+    limit = f"At most {rules.submissions} submissions of one submitter to a task within {rules.days} days."
     first = next(iter(board.entries))
     listed = (f"- `{key}`: {task.name}, {task.description}; questions in `questions/{key}.jsonl`" for key, task in tasks.items())
     needed = [f"plmtasks-board {version('plmtasks-board')}", *(owner.distribution for owner in owners if owner)]
@@ -119,6 +122,6 @@ def _values(board: Board, registry: Registry) -> dict[str, str]:
         "task": tasks[first].name,
         "tasks": "\n".join(listed),
         "fields": "\n".join(f"    {name}: …" for name in dict.fromkeys((REQUIRED, *rules.fields))),
-        "limit": limit if rules.submissions else "as many submissions as you like",
+        "limit": limit if rules.submissions else "As many submissions as you like.",
         "install": " ".join(name.replace(" ", "==") for name in dict.fromkeys(needed)),
     }

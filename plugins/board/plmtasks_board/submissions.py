@@ -115,7 +115,7 @@ def check(board: Board, registry: Registry) -> Iterator[Checked]:
             read_submission(*questions(one.task), one.given(board))
             why = _against_rules(board, one, earlier)
         except PlmtasksError as e:
-            why = _sentence(e)
+            why = board.told(e, one.folder)
         yield Checked(folder=one.folder, submission=one, why=why)
         if not why:
             earlier.append(one)
@@ -127,11 +127,7 @@ def _all(board: Board) -> Iterator[Checked]:
         try:
             yield Checked(folder=folder, submission=_read(board, folder))
         except PlmtasksError as e:
-            yield Checked(folder=folder, submission=None, why=_sentence(e))
-
-
-def _sentence(error: PlmtasksError) -> str:
-    return "; ".join([error.message, *error.hints])
+            yield Checked(folder=folder, submission=None, why=board.told(e, folder))
 
 
 def _read(board: Board, folder: Path) -> Submission:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, run
 
 import pytest
 import warm
@@ -125,6 +125,11 @@ def test_one_is_refused_one_is_altered_and_the_rest_is_shown(tmp_path: Path) -> 
     assert re.search(
         r"left out: \S*cleo-1/squad: .*altered since it was written \(predictions.jsonl, .*delete the folder", built.stderr
     )
+    index = tmp_path / "b" / "site" / "index.html"
+    page, _, told = index.read_text().partition('<h2 id="left-out">')
+    assert re.search(r"<dt>submissions/<wbr>ben-<wbr>1/<wbr>squad</dt><dd>predictions.p.csv: .*it was altered after", told)
+    assert str(tmp_path) not in told
+    index.write_text(page)
     pages = everything(tmp_path / "b" / "site")
     assert "anna-1" in pages
     assert not any(name in pages for name in ("ben-1", "cleo-1", "dan-1"))
@@ -149,28 +154,9 @@ def test_nothing_that_is_hidden_stands_on_a_page(board: Board, registry: Registr
     build(read_board(board.root, registry), registry, site)
     pages = everything(site)
     assert [secret for secret in secrets if secret not in pages] == [], "such a page has them if it may"
+    assert str(tmp_path) not in pages, "nor does a page say where the board lies"
     build(board, registry, site)
     assert [secret for secret in secrets if secret in everything(site)] == [], "nor what was left from an open one"
-
-
-def test_the_site_s_writer_is_told_that_examples_are_hidden(board: Board, registry: Registry, tmp_path: Path) -> None:
-    from plmtasks.formats import Format, Written
-
-    told = []
-
-    class Site(Format):
-        name = "site"
-
-        def write(self, results, path, registry, examples=True):  # type: ignore[no-untyped-def]
-            told.append(examples)
-            return Written(files=[path])
-
-    put(board, registry, "one")
-    from dataclasses import replace
-
-    other = replace(registry, items={**registry.items, "format": {**registry.items["format"], "site": Site()}})
-    build(board, other, tmp_path / "site")
-    assert told == [False]
 
 
 def test_a_pull_request_is_checked_without_the_references(board: Board, registry: Registry, tmp_path: Path) -> None:
@@ -178,7 +164,7 @@ def test_a_pull_request_is_checked_without_the_references(board: Board, registry
     shutil.rmtree(board.root / "hidden")
     put(board, registry, "two")
     assert reasons(board, registry) == {"one": "", "two": ""}
-    with pytest.raises(InputError, match=r"nothing that can be shown was submitted\n.*hidden/test\.json: no such file or folder"):
+    with pytest.raises(InputError, match=r"hidden/test\.json: no such file or folder, and it has the references of squad\n"):
         build(board, registry, tmp_path / "site")
 
 
@@ -192,10 +178,28 @@ def test_the_workflow_and_the_page_for_submitters(board: Board) -> None:
     assert any(re.fullmatch(r"pip install plmtasks-board==\S+ plmtasks-qa==\S+", line) for line in runs)
     assert "${{ secrets.HIDDEN_TOKEN }}" in json.dumps(flow["jobs"]["pages"])
     assert "secrets" not in json.dumps(flow["jobs"]["check"]), "a stranger's pull request sees none"
+    used = [step["uses"] for job in flow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert [action for action in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action)] == [], "a tag may be moved"
+    taken = [step["with"] for job in flow["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert all(one["persist-credentials"] is False for one in taken)
     page = (board.root / "README.md").read_text()
     assert "plmtasks board submit . --task squad" in page
     assert "\n    submitter: …\n" in page
     assert set((board.root / ".gitignore").read_text().split()) >= {"/hidden/", "/results/", "/.board/"}
+
+
+def test_a_repository_changes_no_byte_of_what_was_submitted(board: Board, registry: Registry, tmp_path: Path) -> None:
+    """Nor on Windows, where git would change the ends of lines; and a clone, without the references, can be checked."""
+    said = predictions(tmp_path / "p.csv")
+    said.write_bytes(said.read_bytes().replace(b"\n", b"\r\n"))
+    submit(board, registry, "one", "squad", (said, card(tmp_path / "c.md", "Anna"), None))
+    git = ("git", "-c", "core.autocrlf=true", "-c", "core.safecrlf=false", "-c", "user.name=a", "-c", "user.email=a@b.c")
+    for line in ("init -q", "add -A", "commit -qm one", "clone -q . ../clone"):
+        run((*git, *line.split()), cwd=board.root, check=True)
+    clone = read_board(tmp_path / "clone", registry)
+    assert reasons(clone, registry) == {"one": ""}
+    assert not any(thing in everything(clone.root / "questions") for thing in ("answer_start", "hidden/"))
+    assert not (clone.root / "hidden").exists()
 
 
 def test_questions_are_what_predict_takes(board: Board) -> None:
@@ -314,7 +318,7 @@ def test_a_link_to_the_references_is_no_submission(board: Board, registry: Regis
             "../test.json",
             r"board\.toml:\d+: expected data and tasks within the board's folder, found '../test.json'",
         ),
-        ("[tasks.squad]", "[task.squad]", r"expected a key at the top: title, rules, tasks, found 'task'"),
+        ("[tasks.squad]", "[task.squad]", r"expected a key at the top: title, about, rules, tasks, found 'task'"),
     ],
 )
 def test_what_a_board_s_file_may_not_say(board: Board, registry: Registry, old: str, new: str, said: str) -> None:
@@ -353,4 +357,4 @@ def test_the_owner_s_runs_stand_on_the_board_unless_they_are_altered(board: Boar
     (result.folder / "statistics.npy").write_bytes(b"")
     built = build(board, registry, tmp_path / "site")
     assert [one.model for one in built.results] == ["one"]
-    assert "altered since it was written (statistics.npy" in built.left_out[0]
+    assert "altered since it was written (statistics.npy" in str(built.left_out[0])

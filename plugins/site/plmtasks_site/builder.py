@@ -17,8 +17,8 @@ from plmtasks.tables import Board, Selection, make_boards, make_overview, tested
 from . import plots, scripts
 from .folder import Folder
 from .notes import notes
-from .pages import Pages
-from .runs import Run, confused, named
+from .pages import Look, Pages
+from .runs import Run, confused, named, unknown
 from .story import named as told_of
 from .story import overview_points, overview_story, story
 from .tables import Table, TaskTables, by_task
@@ -49,37 +49,32 @@ class Built:
 
 
 def build(
-    results: Sequence[Result], folder: Path, registry: "Registry", *, selection: Selection | None = None, examples: bool = True
+    results: Sequence[Result], folder: Path, registry: "Registry", *, selection: Selection | None = None, **look: Any
 ) -> Built:
     """Writes the site of the results into a folder, or brings it up to date; what has not changed is not touched.
 
     selection: what is shown of the results
-    examples: False keeps texts, labels, references and predictions out of every page
+    look: the fields of `Look`
 
     raises: InputError if somebody else's page lies in the folder, or for a name that the results do not have; DataError for a
         result that is not what its schema says; OutputError if the folder cannot be written to
     """
     selection = selection or Selection()
-    builder = Builder(selection.boards(make_boards(selection.results(results))), folder, registry, examples)
-    builder.pages.told(selection.sort, examples)
-    return builder.build()
+    boards, said = selection.boards(make_boards(selection.results(results))), Look(**look)
+    return Builder(boards, Folder(folder, _maker()), registry, said, Pages(said, selection.sort)).build()
 
 
 class Builder:
     """One build of a site."""
 
-    def __init__(self, boards: Sequence[Board], folder: Path, registry: "Registry", examples: bool) -> None:
-        """
-        examples: False keeps texts, labels, references and predictions out of every page
-        """
-        self.folder, self.registry, self.examples = Folder(folder, _maker()), registry, examples
-        self.runs = named(result for board in boards for row in board.rows for result in row.results)
+    def __init__(self, boards: Sequence[Board], folder: Folder, registry: "Registry", look: Look, pages: Pages) -> None:
+        self.folder, self.registry, self.look, self.pages = folder, registry, look, pages
+        self.runs = named((result for board in boards for row in board.rows for result in row.results), look.home)
         self.boards = [self._tested(board, i) for i, board in enumerate(boards)]
-        if not examples:
+        if not look.examples:
             self.boards = [withheld_board(board) for board in self.boards]
             self.runs = {path: replace(run, result=withheld(run.result)) for path, run in self.runs.items()}
         self.tasks = by_task(self.boards, self.runs, registry)
-        self.pages = Pages()
 
     def build(self) -> Built:
         self._assets()
@@ -122,7 +117,7 @@ class Builder:
 
     def _index(self) -> None:
         state = [[task.slug, [table.state for table in task.tables]] for task in self.tasks]
-        self.folder.files("index", [state, self.pages.state], self._make_index)
+        self.folder.files("index", [state, self.pages.state, self.look.about, list(self.look.left_out)], self._make_index)
 
     def _make_index(self) -> Mapping[str, str]:
         lines = [(task, table, row) for task in self.tasks for table in task.tables for row in table.board.rows]
@@ -133,7 +128,8 @@ class Builder:
         shared = {
             "tasks": self.tasks, "overview": overview, "told_overview": overview_story(overview, points) if overview else "",
             "picture": plots.svg(points, OVERVIEW, "") if len(points) > 1 else "", "runs": self.runs,
-            "stories": {task.slug: story(task.first) for task in self.tasks},
+            "stories": {task.slug: story(task.first) for task in self.tasks}, "look": self.look,
+            "folds": {name: unknown(self.runs.values(), name) for name in ("parameters", "speed")},
         }  # fmt: skip
         marked = [notes([(row, table.board.apart) for _, table, row in part]) for part in parts]
         return {
@@ -155,7 +151,7 @@ class Builder:
     def _data(self, task: TaskTables) -> dict[str, int]:
         """Writes what the pages of pairs load; returns how many scripts each run has, and each table's examples."""
         counts: dict[str, int] = {}
-        for table in task.tables if self.examples else ():
+        for table in task.tables if self.look.examples else ():
             holder = next((run for run in table.all_runs if (run.result.folder / "predictions.jsonl").exists()), None)
             if holder is None:
                 continue
@@ -194,7 +190,7 @@ class Builder:
 
         def make() -> Mapping[str, str]:
             return {
-                f"data/{task.slug}/pairs.js": scripts.script("pairs", {**_pairs(task, counts), "hidden": not self.examples}),
+                f"data/{task.slug}/pairs.js": scripts.script("pairs", {**_pairs(task, counts), "hidden": not self.look.examples}),
                 task.pairs_page: self.pages.render("compare.html", "../", task=task),
             }
 
@@ -209,7 +205,6 @@ class Builder:
                 shown = [
                     self.pages.state, run.state, row.rank, row.ranks, row.tier, row.twin, row.details, table.board.apart,
                     task.slug, [[name, other.key] for name, _, other in near], [other.key for other in siblings], parts,
-                    self.examples,
                 ]  # fmt: skip
                 values = {
                     "task": task,
@@ -225,10 +220,10 @@ class Builder:
 
     def _make_run(self, run: Run, values: Mapping[str, Any]) -> Mapping[str, str]:
         try:
-            made = mistakes(run.result, self.registry) if self.examples else None
+            made = mistakes(run.result, self.registry) if self.look.examples else None
         except (OSError, ValueError, KeyError, PlmtasksError):
             made = None
-        shown = {"made": made, "confused": confused(made) if made else None, "examples": self.examples}
+        shown = {"made": made, "confused": confused(made) if made else None, "examples": self.look.examples}
         return {run.page: self.pages.render("run.html", "../", **shown, **values)}
 
 
@@ -241,7 +236,7 @@ def _pairs(task: TaskTables, counts: Mapping[str, int]) -> dict[str, Any]:
     runs = [
         {
             "key": run.key, "table": table.number, "parts": counts.get(run.key, 0), "model": row.result.model,
-            "score": run.result.score, "folder": str(run.result.folder),
+            "score": run.result.score, "folder": str(run.place),
         }
         for table in task.tables for row in table.board.rows for run in table.runs_of(row)
     ]  # fmt: skip

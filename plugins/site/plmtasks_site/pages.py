@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,32 @@ from .runs import readable
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the pages say beside the results, and what they may not say."""
+
+    title: str = ""
+    """What the site is called; none: a leaderboard."""
+    about: str = ""
+    """Markdown, for its first page."""
+    left_out: Sequence[tuple[str, str]] = ()
+    """What is not shown, and why, for its first page."""
+    home: Path | None = None
+    """Where the paths that they tell begin; None: they are as the results' are."""
+    examples: bool = True
+    """False keeps texts, labels, references and predictions of examples out of every page."""
+
+
 class Pages:
     """The templates of this package; what they print of a result is escaped."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look, sort: str | None) -> None:
+        """
+        sort: the column by which tables are ordered at first; None: ranks
+        """
         import jinja2
+
+        from .words import markdown
 
         self._made = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True,
@@ -27,19 +49,11 @@ class Pages:
         self._made.filters |= {
             "number": with_interval, "rank": rank, "size": size, "decimals": decimals, "signed": signed, "p": p_value, "bar": bar,
             "readable": readable, "shell": shlex.quote, "percent": percent, "plain": as_text,
-            "ends": ends, "breakable": breakable,
+            "ends": ends, "breakable": breakable, "markdown": markdown,
         }  # fmt: skip
-        self._made.globals |= {"label": label, "higher": higher}
-        self.told(None, True)
-
-    def told(self, sort: str | None, examples: bool) -> None:
-        """What the line says of all pages.
-
-        sort: the column by which tables are ordered at first; None: ranks
-        examples: whether pages may show texts, labels, references and predictions
-        """
-        self.state = [sort, examples]
-        self._made.globals |= {"sort": sort or "", "examples": examples}
+        title = look.title or "Leaderboard"
+        self._made.globals |= {"label": label, "higher": higher, "sort": sort or "", "examples": look.examples, "site": title}
+        self.state = [sort, look.examples, title]
 
     def render(self, template: str, root: str, **values: Any) -> str:
         """

@@ -10,7 +10,10 @@ from typing import Any
 
 from plmtasks.files import dump, value_hash
 from plmtasks.results import Result
+from plmtasks.scoring import SUBMITTED
 from plmtasks.store import Mistakes
+
+from .withheld import whole
 
 FILES = ("config.json", "environment.json", "predictions.jsonl", "statistics.npy")
 
@@ -30,6 +33,8 @@ class Run:
     result: Result
     key: str
     """The name of its files: its identity."""
+    home: Path | None = None
+    """Where the paths that pages tell begin; None: they are as the results' are."""
 
     @cached_property
     def state(self) -> str:
@@ -49,6 +54,12 @@ class Run:
     @property
     def config(self) -> Mapping[str, Any]:
         return self.result.config()
+
+    @property
+    def place(self) -> Path:
+        """Its folder, as pages tell it."""
+        folder = self.result.folder
+        return folder.relative_to(self.home) if self.home is not None and folder.is_relative_to(self.home) else folder
 
     @property
     def page(self) -> str:
@@ -77,12 +88,32 @@ class Run:
             [*(str(p) for p in parts if p), *([f"{count} processes"] if isinstance(count, int) and count > 1 else [])]
         )
 
+    @cached_property
+    def submission(self) -> Mapping[str, Any] | None:
+        """Of somebody else's predictions, what is said of them: "fields" and "text" of their card, "submitted"; else None."""
+        if self.result.record["model"]["ask"] != SUBMITTED:
+            return None
+        config = whole(self.result).config().get("config")
+        said = config.get("submission") if isinstance(config, dict) else None
+        card = said.get("card") if isinstance(said, dict) else None
+        fields, text = (card.get("fields"), card.get("text")) if isinstance(card, dict) else (None, None)
+        return {
+            "fields": fields if isinstance(fields, dict) else {}, "text": text if isinstance(text, str) else "",
+            "submitted": str(said.get("submitted", "")) if isinstance(said, dict) else "",
+        }  # fmt: skip
+
+    @property
+    def submitter(self) -> str:
+        """Who made its predictions, if a card says it and the system's name does not."""
+        said = str((self.submission or {}).get("fields", {}).get("submitter") or "").strip()
+        return said if said != self.result.model else ""
+
     def _positive(self, name: str) -> float | None:
         value = self.environment.get(name)
         return value if isinstance(value, int | float) and 0 < value < math.inf else None
 
 
-def named(results: Iterable[Result]) -> dict[Path, Run]:
+def named(results: Iterable[Result], home: Path | None = None) -> dict[Path, Run]:
     """Each result's run, by its folder; of several results of one identity all but one get a longer key."""
     groups: dict[str, list[tuple[str, Result]]] = {}
     for result in results:
@@ -91,8 +122,13 @@ def named(results: Iterable[Result]) -> dict[Path, Run]:
     runs = {}
     for identity, found in groups.items():
         for i, (content, result) in enumerate(sorted(found, key=lambda pair: pair[0])):
-            runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity)
+            runs[result.folder] = Run(result, f"{identity}-{content[:8]}" if i else identity, home)
     return runs
+
+
+def unknown(runs: Iterable[Run], cost: str) -> str:
+    """Why nobody needs the column of a cost: no run says it; else empty."""
+    return "" if any(getattr(run, cost) is not None for run in runs) else "not known of any run"
 
 
 def confused(made: Mistakes) -> Mapping[str, Any] | None:

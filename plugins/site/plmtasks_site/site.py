@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plmtasks.errors import counted
 from plmtasks.formats import Format, Written
@@ -20,17 +20,16 @@ class Site(Format):
     description = "pages of tables, runs and pairs in a folder, which is brought up to date"
 
     def write(
-        self, results: "Sequence[Result]", path: Path, registry: "Registry", *, selection: "Selection | None" = None,
-        examples: bool = True,
-    ) -> Written:  # fmt: skip
+        self, results: "Sequence[Result]", path: Path, registry: "Registry", *, selection: "Selection | None" = None, **look: Any
+    ) -> Written:
         """As every format does.
 
         selection: what is shown of the results
-        examples: False keeps texts, labels, references and predictions out of every page
+        look: the fields of `pages.Look`, what pages say beside the results and what they may not say
         """
         from .builder import build
 
-        built = build(results, path, registry, selection=selection, examples=examples)
+        built = build(results, path, registry, selection=selection, **look)
         runs, tasks = counted(built.runs, "run"), counted(built.tasks, "task")
         said = f"{built.index}: {runs} of {tasks}; {built.written} files written, {built.kept} kept as they were"
         return Written(files=[built.index], said=said)

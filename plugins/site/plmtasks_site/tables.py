@@ -14,7 +14,7 @@ from plmtasks.tables import Board, Row, differences, label
 from .columns import Column, columns, facts
 from .notes import Notes, notes
 from .plots import Axes, Point
-from .runs import Run
+from .runs import Run, unknown
 from .withheld import whole
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Table:
     @functools.cached_property
     def folds(self) -> Mapping[str, str]:
         """The columns that are no scores → why they are folded away."""
-        return facts(self.board)
+        costs = {name: unknown(self.all_runs, name) for name, _ in COSTS}
+        return {name: why or costs.get(name, "") for name, why in facts(self.board).items()}
 
     @functools.cached_property
     def notes(self) -> Notes:
