@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import pluggy
 
-from .calls import ScoreSettings, Settings, checked, one_by_one, questions, taken
+from .calls import ScoreSettings, Settings, checked, is_frame, one_by_one, questions, rows, taken
 from .config import Generation, ModelSettings, RunConfig, Source, TrainSettings, run_config
 
 if TYPE_CHECKING:
     from .results import Result
-    from .tables import Compared, Leaderboard, Results, Scores
+    from .tables import Compared, Leaderboard, Mistaken, Results, Scores
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ hookimpl = pluggy.HookimplMarker("plmtasks")
 
 __all__ = [
     "Generation", "ModelSettings", "RunConfig", "ScoreSettings", "Settings", "Source", "TrainSettings", "compare", "hookimpl",
-    "leaderboard", "load_results", "predict", "run", "run_config", "score", "train",
+    "leaderboard", "load_results", "mistakes", "predict", "run", "run_config", "score", "train",
 ]  # fmt: skip
 
 
@@ -126,9 +126,9 @@ def predict(
 ) -> Iterator[dict[str, Any]]:
     """Answers new questions, as they are asked for; the same as `plmtasks predict --format json`.
 
-    inputs: texts, or the task's fields by name and perhaps "id", or a frame of pandas with such columns; one text, or one
-        question's fields, gives one answer; or a `Path`: a file of such lines, or a table, whose columns are found as
-        `plmtasks predict` finds them
+    inputs: texts, or the task's fields by name and perhaps "id"; one text, or one question's fields, gives one answer; or a
+        `Path`, a file of such lines; of a table, in a file or as a frame of pandas, the columns are found as
+        `plmtasks predict` finds them, and others may stand beside them
     output: a file of JSON lines that keeps the answers; all are computed at once, and, interrupted, the same call goes on
     followed_model: answers the task that this one follows; None: the same model
     settings: as of `run`
@@ -137,9 +137,11 @@ def predict(
     """
     from .evaluation import PredictConfig, answers
 
-    config = run_config(str(task), str(model), seed=seed, **settings)
-    followed, kept = (str(one) if one is not None else None for one in (followed_model, output))
-    return one_by_one(answers(PredictConfig(run=config, followed_model=followed, output=kept), questions(_rows(inputs))))
+    config = PredictConfig(
+        run=run_config(str(task), str(model), seed=seed, **settings), rows=is_frame(inputs),
+        followed_model=None if followed_model is None else str(followed_model), output=None if output is None else str(output),
+    )  # fmt: skip
+    return one_by_one(answers(config, questions(inputs)))
 
 
 @checked
@@ -172,11 +174,11 @@ def score(
     )  # fmt: skip
     if file:
         return Scores(**vars(score_file(registry, config.task, config.source, given)))
-    return Scores(**vars(score_given(registry, config.task, config.source, given, _rows(predictions))))
+    return Scores(**vars(score_given(registry, config.task, config.source, given, rows(predictions))))
 
 
 @checked
-def load_results(*folders: _Text, task: str | None = None, model: str | None = None) -> "Results":
+def load_results(*folders: "_Text | Iterable[_Text]", task: str | None = None, model: str | None = None) -> "Results":
     """The results at or below folders, their own or elsewhere (s3://, hf://, …); of none that is named, those in `results`.
 
     task, model: of these alone; `*` stands for anything, and "qa" means all tasks that begin with "qa/"
@@ -185,19 +187,32 @@ def load_results(*folders: _Text, task: str | None = None, model: str | None = N
     """
     from .tables import load_results
 
-    return load_results([str(folder) for folder in folders] or ["results"], task, model)
+    return load_results(folders or ["results"], task, model)
 
 
 @checked
-def leaderboard(*results: "Result | Iterable[Result] | _Text", trust_remote_code: bool = False) -> "Leaderboard":
+def leaderboard(
+    *results: "Result | Iterable[Result] | _Text",
+    score: str | None = None,
+    columns: Sequence[str] | None = None,
+    sort: str | None = None,
+    trust_remote_code: bool = False,
+) -> "Leaderboard":
     """Results, or all at or below folders, as ranked tables; the same as `plmtasks leaderboard`.
+
+    score: what ranks, as "accuracy" or "f1/f1_macro"; None: each task's main score
+    columns: scores, and the costs "parameters", "speed" and "memory", beside it; None: the first scores
+    sort: a score, a cost, "model", "family" or "protocol"; None: by rank
 
     raises: PlmtasksError
     """
     from .hooks import load_registry
-    from .tables import Leaderboard, collected
+    from .tables import Leaderboard, Selection, collected
 
-    return Leaderboard(collected(results or ["results"]), load_registry(trusting=trust_remote_code))
+    chosen = Selection(score=score, columns=(columns,) if isinstance(columns, str) else columns, sort=sort)
+    made = Leaderboard(collected(results or ["results"]), load_registry(trusting=trust_remote_code), chosen)
+    len(made.boards)  # a name that is not there is told now
+    return made
 
 
 @checked
@@ -216,10 +231,25 @@ def compare(run_a: "Result | _Text", run_b: "Result | _Text", *, trust_remote_co
     return Compared(**vars(compare(first, second, load_registry(trusting=trust_remote_code))))
 
 
+@checked
+def mistakes(run: "Result | _Text", label: str | None = None, *, trust_remote_code: bool = False) -> "Mistaken":
+    """What one run got wrong, and by `confusion()` what it took for what; the same as `plmtasks results errors`.
+
+    run: a result, or its folder
+    label: those examples alone in which this label was missed, or predicted in place of what is right
+
+    raises: PlmtasksError
+    """
+    from .hooks import load_registry
+    from .store import mistakes
+    from .tables import Mistaken, collected_one
+
+    result = collected_one(run)
+    result.check_files()
+    made = Mistaken(mistakes(result, load_registry(trusting=trust_remote_code)), label)
+    len(made)  # a label that is not there is told now
+    return made
+
+
 def _several(given: Any) -> Any:
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _rows(given: Any) -> Any:
-    """A frame of pandas as its rows; a column of one iterates over its values as it is."""
-    return given.to_dict("records") if hasattr(given, "columns") and hasattr(given, "to_dict") else given

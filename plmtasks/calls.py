@@ -5,17 +5,20 @@ import json
 import logging
 import numbers
 import os
+import re
+import threading
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from functools import wraps
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
 from .config import GROUPS, PARTS, Generation, TrainSettings, known
-from .errors import InputError
+from .errors import InputError, PlmtasksError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,28 +33,86 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     raises, when it is called: InputError for a parameter that it has not, or that is missing, or of another type
     """
     signature = _signature(function)
-    several = len(signature.parameters) > len(inspect.signature(function).parameters)
-    what = "setting of a run" if several else f"parameter of {function.__name__}"
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        known(kwargs, signature.parameters, what)
         try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as e:
-            needed = [p for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY and p.default is p.empty]
-            example = ", ".join(f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in needed)
-            raise InputError(f"{function.__name__}: {e}", f"plmtasks.{function.__name__}({example}, …)") from None
-        for name, value in bound.arguments.items():
-            parameter = signature.parameters[name]
-            rest = parameter.kind is parameter.VAR_POSITIONAL
-            told = [taken(name, parameter.annotation, one) for one in (value if rest else [value])]
-            bound.arguments[name] = tuple(told) if rest else told[0]
-        with libraries_silent():
-            return function(*bound.args, **bound.kwargs)
+            bound = _bound(function, signature, args, kwargs)
+            with CALLS, libraries_silent():
+                return function(*bound.args, **bound.kwargs)
+        except PlmtasksError as e:
+            raise plain(e, signature.parameters) from None
+        except KeyboardInterrupt:
+            kept = ["interrupted: the same call goes on from here"] * ("output" in signature.parameters)
+            raise KeyboardInterrupt(*kept) from None
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _bound(
+    function: Callable[..., Any], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> inspect.BoundArguments:
+    """What a function is given, each of its type.
+
+    raises: InputError
+    """
+    name = function.__name__
+    try:
+        known(kwargs, signature.parameters, f"parameter of {name}")
+        bound = signature.bind(*args, **kwargs)
+    except InputError as e:
+        few = [f"it takes {', '.join(signature.parameters)}"] * (len(signature.parameters) <= FEW)
+        raise InputError(e.message, *(e.hints or few)) from None
+    except TypeError as e:
+        needed = [p for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY and p.default is p.empty]
+        example = ", ".join(f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in needed)
+        raise InputError(f"{name}: {e}", f"plmtasks.{name}({example}, …)") from None
+    for parameter in map(signature.parameters.__getitem__, bound.arguments):
+        given, rest = bound.arguments[parameter.name], parameter.kind is parameter.VAR_POSITIONAL
+        told = [taken(parameter.name, parameter.annotation, one) for one in (given if rest else [given])]
+        bound.arguments[parameter.name] = tuple(told) if rest else told[0]
+    return bound
+
+
+FEW = 12
+"""Parameters that an error lists."""
+
+LOG = logging.getLogger("plmtasks")
+
+CALLS = threading.RLock()
+"""Of threads that call, one goes on and the others wait: libraries are loaded, seeded and silenced for a whole process."""
+
+
+def plain(error: PlmtasksError, parameters: Collection[str]) -> PlmtasksError:
+    """An error as Python says it, without the way that led to it, which is logged at the level DEBUG."""
+    LOG.debug("%s", error.message, exc_info=error)
+    error.message, *hints = (as_python(text, parameters) for text in (error.message, *error.hints))
+    error.args, error.hints = (error.message,), tuple(hints)
+    return error.with_traceback(None)
+
+
+OPTION = re.compile(r"--([a-z][a-z-]*[a-z])(?:[ =](\w+=[^\s,;]+|[\w.]*\w))?")
+"""An option of the command line, and perhaps what it is given."""
+
+
+def as_python(text: str, parameters: Collection[str]) -> str:
+    """A message with parameters in the place of options: `--holdout 0.2` is holdout=0.2; a command stays one."""
+
+    def told(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2] or ""
+        if name not in parameters:
+            return found[0]
+        key, is_pair, one = value.partition("=")
+        if is_pair:
+            return f'{name}={{"{key}": "{one}"}}'
+        if value in typing.get_args(Settings.__annotations__.get(name)):
+            return f'{name}="{value}"'
+        if value[:1].isdigit() or (value.isupper() and len(value) > 1):
+            return f"{name}={value}"
+        return (f"{name}=True" if DEFAULTS.get(name) is False else name) + f" {value}" * bool(value)
+
+    return text if text.startswith("plmtasks ") else OPTION.sub(told, text)
 
 
 @contextmanager
@@ -62,13 +123,13 @@ def libraries_silent() -> Iterator[None]:
 
         def mine(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any, **more: Any) -> None:
             if not category.__module__.startswith("plmtasks"):
-                logging.getLogger("plmtasks").debug("%s:%s: %s: %s", filename, lineno, category.__name__, message)
+                LOG.debug("%s:%s: %s: %s", filename, lineno, category.__name__, message)
                 return
             frame = inspect.currentframe()
             while frame is not None and (frame.f_globals.get("__name__") or "").startswith(OURS):
                 frame = frame.f_back
             place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else (filename, lineno)
-            show(message, category, *place, *rest, **more)
+            show(category(as_python(str(message), DEFAULTS)), category, *place, *rest, **more)
 
         warnings.showwarning = mine
         yield
@@ -81,12 +142,32 @@ OURS = ("plmtasks", "warnings", "contextlib")
 def one_by_one(iterator: Iterator[T]) -> Iterator[T]:
     """The same, each computed as within a call."""
     while True:
-        with libraries_silent():
-            try:
+        try:
+            with CALLS, libraries_silent():
                 found = next(iterator)
-            except StopIteration:
-                return
+        except StopIteration:
+            return
+        except PlmtasksError as e:
+            raise plain(e, DEFAULTS) from None
         yield found
+
+
+def is_frame(given: Any) -> bool:
+    """Whether it is a frame of pandas, which is not imported for that."""
+    return hasattr(given, "columns") and hasattr(given, "to_json")
+
+
+def rows(given: Any) -> Any:
+    """A frame as its rows, in which None stands for what is missing; whatever else as it is.
+
+    raises: InputError for a frame that cannot be written as JSON
+    """
+    if not is_frame(given):
+        return given
+    try:
+        return json.loads(given.to_json(orient="records", date_format="iso", double_precision=15))
+    except (TypeError, ValueError, OverflowError) as e:
+        raise InputError(f"the frame cannot be read: {e}", "choose columns by frame[[name, …]]") from e
 
 
 def questions(inputs: Any) -> Any:
@@ -94,6 +175,9 @@ def questions(inputs: Any) -> Any:
 
     raises: InputError for one that is no question
     """
+    inputs = rows(inputs)
+    if isinstance(inputs, str) and "." in inputs and "\n" not in inputs and Path(inputs).is_file():
+        raise InputError(f"{inputs!r} is a file", f"its lines are asked as Path({inputs!r}), the text itself as [{inputs!r}]")
     if isinstance(inputs, (str, Mapping, os.PathLike)):
         return inputs
     taken("inputs", str | Mapping[str, Any] | Iterable[Any] | os.PathLike[str], inputs)
@@ -145,7 +229,9 @@ def taken(name: str, hint: Any, value: Any) -> Any:
     """
     found = _plain(hint, value)
     if found is MISSING:
-        raise InputError(f"{name} is {_words(hint)}, not {type(value).__name__}: {value!r:.60}")
+        said = f"{name} is {_words(hint)}, not {type(value).__name__}: {' '.join(repr(value).split())[:60]}"
+        hints = ['a file of it is made by .to_csv("data.csv", index=False)'] * is_frame(value)
+        raise InputError(said, *hints, *["the model that learned for a result is its .checkpoint"] * hasattr(value, "checkpoint"))
     return found
 
 

@@ -1,8 +1,10 @@
 """The errors that plmtasks raises on purpose, and how what is said of them reads."""
 
+import copyreg
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class PlmtasksError(Exception):
@@ -17,6 +19,10 @@ class PlmtasksError(Exception):
         super().__init__(message)
         self.message = message
         self.hints = hints
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It comes whole out of a pool's process."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
         return "\n".join([self.message, *(f"  {hint}" for hint in self.hints)])

@@ -7,9 +7,8 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from .data import CONTENT
 from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
 from .files import (
+    Listed,
     Shape,
     Shown,
     Table,
@@ -32,6 +32,7 @@ from .files import (
     read_text,
     safe_name,
     sealed,
+    unlike_schema,
     value_hash,
     with_interval,
 )
@@ -89,6 +90,9 @@ class Result(Shown):
         main = with_interval(self.record["scores"][metric][name])
         return f"Result({self.task!r} on {self.model!r}: {name} {main}, {self._rests_on()}, {str(self.folder)!r})"
 
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
     def _rests_on(self) -> str:
         data, protocol = self.record["data"], self.record["protocol"]
         untrained = ", untrained head" if protocol["newly_initialized"] else ""
@@ -131,6 +135,29 @@ class Result(Shown):
             return PurePath(self.config()["config"]["source"]["data"]).name or name if name.startswith(CONTENT) else name
         except (DataError, KeyError, TypeError):
             return name
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The folder of the model that learned for this run, where it is still there: what `predict` takes."""
+        told = self.config()
+        where, trained = told.get("config", {}).get("checkpoints"), told.get("identity", {}).get("trained") or {}
+        if not isinstance(where, str) or not isinstance(trained.get("recipe"), str):
+            return None
+        folder = run_folder(where, self.task, self.model, trained["recipe"])
+        return folder if here(folder) and folder.is_dir() else None
+
+    def slices(self) -> Listed:
+        """The scores of slices of the examples: the main one is shown, and a frame has all."""
+        main, lines = self.record["primary_metric"], []
+        for name, part in self.record.get("slices", {}).items():
+            scores = [(m, s, found) for m, of in part["scores"].items() for s, found in of.items() if found["value"] is not None]
+            about = {"slice": name, "examples": part["examples"]}
+            lines += [{**about, "metric": m, "score": s, "unit": self.record["scores"][m][s]["unit"], **f} for m, s, f in scores]
+        shown = [line for line in lines if [line["metric"], line["score"]] == [*main]]
+        cells = [[line["slice"], str(line["examples"]), with_interval(line)] for line in shown]
+        caption = f"{self.task} on {self.model}: slices of {counted(self.record['data']['examples'], 'example')}"
+        table = Table(header=["slice", "n", f"{main[1]}, 95 % interval"], lines=cells, caption=caption, right=("n",))
+        return Listed(table, lines)
 
     def answering(self) -> tuple[int, float] | None:
         """Examples that were answered, perturbed ones among them, and the seconds that it took once the model was loaded.
@@ -328,34 +355,13 @@ def _read_result(path: Path) -> Result:
 
 def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Where a record is not what its schema describes, what should be there and what is; None: it is."""
-    from fastjsonschema import JsonSchemaValueException
-
-    try:
-        _schema()(record)
-    except JsonSchemaValueException as e:
-        keys, told = list(map(str, e.path or [])), e.message.removeprefix(str(e.name)).strip()
-        return ".".join(keys[1:])[:100] or "the whole", told[:200], f"{e.value!r:.80}"
+    wrong = unlike_schema(Path(__file__).with_name("result.schema.json"), record)
+    if wrong:
+        return wrong
     main, scores = record["primary_metric"], record["scores"]
     if main[1] not in scores.get(main[0], {}):
         return "primary_metric", "metric and name of one of its scores", f"{main!r:.80}"
     return None
-
-
-@cache
-def _schema() -> Callable[[Any], Any]:
-    """What checks a record; fields that a later version adds are no fault."""
-    import fastjsonschema
-
-    def open_to_more(part: Any) -> Any:
-        if isinstance(part, list):
-            return [open_to_more(one) for one in part]
-        if not isinstance(part, dict):
-            return part
-        return {key: open_to_more(value) for key, value in part.items() if (key, value) != ("additionalProperties", False)}
-
-    text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
-    checked: Callable[[Any], Any] = fastjsonschema.compile(open_to_more(json.loads(text)))
-    return checked
 
 
 def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:

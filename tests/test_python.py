@@ -5,9 +5,12 @@ import inspect
 import json
 import logging
 import os
+import pickle
 import re
 import subprocess
 import sys
+import threading
+import time
 import typing
 import warnings
 from pathlib import Path
@@ -18,12 +21,20 @@ import settings
 import plmtasks
 from plmtasks import calls, config
 from plmtasks.calls import ScoreSettings, Settings
-from plmtasks.errors import DataWarning, InputError, PlmtasksError
+from plmtasks.errors import DataError, DataWarning, InputError, PlmtasksError
 from plmtasks.files import Table
 from plmtasks.results import Result
 from plmtasks.tables import Leaderboard, Results
 
-FUNCTIONS = [plmtasks.run, plmtasks.train, plmtasks.predict, plmtasks.score, plmtasks.load_results, plmtasks.leaderboard]
+FUNCTIONS = [
+    plmtasks.run,
+    plmtasks.train,
+    plmtasks.predict,
+    plmtasks.score,
+    plmtasks.load_results,
+    plmtasks.leaderboard,
+    plmtasks.mistakes,
+]
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +179,86 @@ def test_a_frame_is_asked_by_its_rows(here):
     assert [row["prediction"] for row in texts] == [row["prediction"] for row in asked]
 
 
+# ── what was wrong ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_mistakes_are_what_the_command_tells(here):
+    import warm
+
+    best = max(here, key=lambda r: r.score)
+    wrong = plmtasks.mistakes(best)
+    done = warm.plmtasks(["results", "errors", str(best.folder), "--format", "json"], Path.cwd(), os.environ)
+    told = json.loads(done.stdout)
+    assert [one.id for one in wrong] == [one["id"] for one in told["examples"]] != []
+    frame = wrong.to_pandas()
+    assert frame["predicted"].tolist() == [one["prediction"] for one in told["examples"]]
+    assert set(frame["inputs.text"]) == {one["inputs"]["text"] for one in told["examples"]}
+    counts = wrong.confusion().to_pandas()
+    assert [[a, b, counts.loc[a, b]] for a, b, _ in told["confusion"]["counts"]] == told["confusion"]["counts"]
+    assert int(counts.to_numpy().sum()) == 20
+    assert wrong[0].id in repr(wrong)
+    assert wrong[0].id in wrong._repr_html_()
+    assert repr(wrong.confusion()).count("%") == 2
+    missed = plmtasks.mistakes(str(best.folder), label="negative")
+    assert [one.id for one in missed] == [one.id for one in wrong if {"negative"} & {one.reference, one.prediction}]
+
+
+def test_slices_are_those_of_the_record(here):
+    best = max(here, key=lambda r: r.score)
+    frame = best.slices().to_pandas().set_index(["slice", "metric", "score"])
+    for name, part in best.record["slices"].items():
+        for score in ("value", "low", "high"):
+            assert frame.loc[(name, "accuracy", "accuracy"), score] == part["scores"]["accuracy"]["accuracy"][score]
+        assert name in repr(best.slices())
+
+
+def test_the_model_of_a_run_is_at_hand(here):
+    trained = next(r for r in here if r.model == "tfidf-linear")
+    row = next(iter(trained.predictions()))
+    [answer] = plmtasks.predict("classification/sample", trained.checkpoint, row["inputs"], quiet=True)
+    assert answer["prediction"] == row["prediction"]
+    assert next(r for r in here if r.model == "majority").checkpoint != trained.checkpoint
+    assert Result(record=here[0].record, folder=Path("nowhere")).checkpoint is None
+
+
+def test_a_board_is_ranked_and_shown_as_it_is_told(here):
+    board = plmtasks.leaderboard(here, score="f1_macro", columns=["speed"], sort="model")
+    assert [line["model"] for line in board.to_pandas().to_dict("records")] == ["majority", "tfidf-linear"]
+    assert set(board.to_pandas()["score"]) == {"f1/f1_macro"}
+    assert "examples/s" in repr(board)
+    assert "examples/s" in board._repr_html_()
+    assert "accuracy" not in repr(board)
+
+
+def test_results_of_several_places_are_one_list(here):
+    assert list(here[:1] + list(here[1:])) == list(here)
+    both = plmtasks.load_results(["results", Path("results")])
+    assert len(both) == 2 * len(plmtasks.load_results())
+    other = Result(record={**here[0].record, "seed": {"value": 3, "recipe": "0"}}, folder=here[0].folder)
+    assert len({*here, *plmtasks.load_results()}) >= len({result.folder for result in here})
+    assert "seed" in repr(here[:1] + Results([other])).splitlines()[0]
+    assert "seed" not in repr(here[:1]).splitlines()[0]
+
+
+def test_of_a_frame_the_columns_are_found(here):
+    pandas = pytest.importorskip("pandas")
+    checkpoint = next(r.checkpoint for r in here if r.model == "tfidf-linear")
+    when = pandas.to_datetime(["2026-01-01", None])
+    frame = pandas.DataFrame({"sentence": ["a good day", "a bad day"], "text_pair": [None, float("nan")], "when": when})
+    asked = [row["prediction"] for row in plmtasks.predict(T, checkpoint, frame, quiet=True)]
+    assert asked == [row["prediction"] for row in plmtasks.predict(T, checkpoint, list(frame["sentence"]), quiet=True)]
+    with pytest.raises(InputError, match=r"found the columns 'review'\n  say which it is with columns=\{\"text\": \"COLUMN\"\}"):
+        list(plmtasks.predict(T, checkpoint, frame[["sentence"]].rename(columns={"sentence": "review"}), quiet=True))
+    renamed = frame.rename(columns={"sentence": "review"})
+    assert asked == [
+        row["prediction"] for row in plmtasks.predict(T, checkpoint, renamed, columns={"text": "review"}, quiet=True)
+    ]
+    with pytest.raises(InputError, match="the question has no text 'text'"):
+        list(plmtasks.predict(T, checkpoint, pandas.DataFrame({"text": [None]}), quiet=True))
+    with pytest.raises(InputError, match="the frame cannot be read: DataFrame columns must be unique"):
+        plmtasks.predict(T, checkpoint, pandas.DataFrame([["a", "b"]], columns=["text", "text"]), quiet=True)
+
+
 # ── how it shows itself ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -262,7 +353,20 @@ WRONG = [
     (lambda p: p.leaderboard([]), "there are no results"),
     (lambda p: p.leaderboard(5), "a result is a Result or its folder, not int: 5"),
     (lambda p: p.compare("results", "results"), "4 runs are there|3 runs are there|2 runs are there"),
-    (lambda p: p.compare(p.load_results(), p.load_results()), "one result is compared with another"),
+    (lambda p: p.compare(p.load_results(), p.load_results()), "it is asked of one result, and here are [234]"),
+    (lambda p: p.predict(T, p.load_results()[0], "a"), "the model that learned for a result is its .checkpoint"),
+    (lambda p: p.run(T, M, lr=1e-3), "did you mean 'learning_rate'"),
+    (lambda p: p.run(T, M, data=p.load_results().to_pandas()), "not DataFrame: task .*\n  a file of it is made by .to_csv"),
+    (lambda p: p.predict(T, M, __file__), r"test_python.py' is a file\n  its lines are asked as Path\("),
+    (lambda p: p.score(T, [{"pred": "positive"}]), "a row of predictions has no \"prediction\", but 'pred'"),
+    (lambda p: p.leaderboard(p.load_results().to_pandas()), "a result is a Result or its folder, not DataFrame"),
+    (
+        lambda p: p.leaderboard(task="qa"),
+        "no parameter of leaderboard is called 'task'\n  it takes results, score, columns, sort",
+    ),
+    (lambda p: p.leaderboard(score="f2"), "no score of these runs is called 'f2'\n.*\n?  there are: accuracy"),
+    (lambda p: p.mistakes(p.load_results()[0], "negativ"), "did you mean 'negative'"),
+    (lambda p: p.mistakes(p.load_results()), "it is asked of one result"),
     (lambda p: p.compare(p.load_results()[0]), "missing a required argument: 'run_b'"),
 ]
 
@@ -307,12 +411,68 @@ def test_a_warning_of_ours_names_the_callers_line_and_a_library_s_is_hidden(capl
     assert "FutureWarning: theirs" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("--holdout 0.2 learns", "holdout=0.2 learns"),
+        ("leave --holdout out", "leave holdout out"),
+        ("name one with --train-data FILE, or", "name one with train_data=FILE, or"),
+        ("(--train always), or pass --allow-untrained: the", '(train="always"), or pass allow_untrained=True: the'),
+        ("with --columns text=review,label=b", 'with columns={"text": "review"},label=b'),
+        ("--training select_split=none", 'training={"select_split": "none"}'),
+        ("--skip-bad-rows leaves it out", "skip_bad_rows=True leaves it out"),
+        ("plmtasks train --model M", "plmtasks train --model M"),
+        ("--no-such 3", "--no-such 3"),
+    ],
+)
+def test_a_message_names_parameters_in_the_place_of_options(said, meant):
+    assert calls.as_python(said, calls.DEFAULTS) == meant
+
+
+def test_an_error_is_told_below_the_callers_own_line_and_comes_out_of_a_pool(caplog):
+    with caplog.at_level(logging.DEBUG, "plmtasks"), pytest.raises(InputError) as found:
+        plmtasks.run("classification/custom", M, data="nowhere.csv")
+    assert len(found.traceback) == 2, "the caller's, and ours"
+    assert found.value.__suppress_context__
+    assert "in run\n" in caplog.text, "the rest is in the log"
+    error = pickle.loads(pickle.dumps(DataError("file:1", "a", "b", "do this")))  # noqa: S301  our own
+    assert (type(error), str(error), error.found) == (DataError, "file:1: expected a, found b\n  do this", "b")
+
+
+def test_who_interrupts_is_told_that_it_goes_on():
+    @calls.checked
+    def call(output: str = "") -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="the same call goes on from here"):
+        call()
+
+
+def test_threads_take_turns():
+    log = []
+
+    @calls.checked
+    def call(number: int) -> None:
+        log.append(number)
+        time.sleep(0.05)
+        log.append(number)
+
+    shows = warnings.showwarning
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert log[::2] == log[1::2]
+    assert warnings.showwarning is shows
+
+
 NOTEBOOK = """
 import sys, nbformat
 from nbclient import NotebookClient
 cells = sys.stdin.read().split("# %%\\n")
 book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-NotebookClient(book, timeout=200, kernel_name="python3").execute()
+NotebookClient(book, timeout=200, kernel_name="python3", allow_errors=True).execute()
 print(nbformat.writes(book))
 """
 
@@ -328,18 +488,25 @@ result
 board = plmtasks.leaderboard(result)
 board
 # %%
-plmtasks.compare(result, result)"""
+plmtasks.mistakes(result)
+# %%
+plmtasks.compare(result, result)
+# %%
+plmtasks.run({T!r}, "tiny-bert", limit=-1)"""
     done = subprocess.run(
         [sys.executable, "-c", NOTEBOOK], input=code, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False
     )
     assert done.returncode == 0, done.stderr
     cells = json.loads(done.stdout)["cells"]
     shown = [[o for o in cell["outputs"] if o["output_type"] == "execute_result"] for cell in cells]
-    assert ["<table>" in "".join(one["data"]["text/html"]) for [one] in shown] == [True] * 3
+    assert ["<table>" in "".join(one["data"]["text/html"]) for [one] in shown[:-1]] == [True] * 4
+    [wrong] = cells.pop()["outputs"]
+    assert wrong["evalue"] == "limit is a number of at least 0, not -1"
+    assert "config.py" not in "".join(wrong["traceback"]), "the cell's line and ours alone"
     streams = "".join("".join(o["text"]) for cell in cells for o in cell["outputs"] if o["output_type"] == "stream")
     assert "epoch 1" in streams
-    assert "Warning" not in streams
-    assert [len(cell["outputs"]) for cell in cells[1:]] == [1, 1], "only what the cell gives is shown"
+    assert set(re.findall(r"\w*Warning", streams)) <= {"LearningWarning"}, "none of a library's"
+    assert [len(cell["outputs"]) for cell in cells[1:]] == [1, 1, 1], "only what the cell gives is shown"
     bars = [o for o in cells[0]["outputs"] if o["output_type"] == "display_data"]
     assert len(bars) == 2, "training and answering have a bar each"
     assert [(list(bar["data"]), "".join(bar["data"]["text/plain"])) for bar in bars] == [(["text/plain"], "")] * 2, (

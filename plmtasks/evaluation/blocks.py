@@ -104,6 +104,7 @@ class _Main:
         self.bad: DataError | None = None
         self.ahead: list[bytes] = []
         """Taken, and not yet asked."""
+        self.columns = predictor.columns() if config.rows else None
         self.lines = self._lines(questions)
         self.kind = output_kind(Path(config.input), config.output) if config.as_table else ""
         self.table = self.lines if isinstance(self.lines, Table) and self.kind else None
@@ -128,7 +129,9 @@ class _Main:
         """raises: DataError if the line is no question"""
         p = self.predictor
         if type(self.lines) is Listed:
-            return pose(p.task, json.loads(line), f"question {number}", number, p.following)
+            where, question = f"question {number}", json.loads(line)
+            question = self.columns.question(where, question) if self.columns else question
+            return pose(p.task, question, where, number, p.following)
         return read_question(p.task, line, self.lines.name, number, p.following)
 
     @property

@@ -38,6 +38,8 @@ class PredictConfig:
     """None: standard output."""
     form: Literal["text", "json"] | None = None
     """None: a table with a column of predictions where a table is asked, else text."""
+    rows: bool = False
+    """Whether questions that are at hand are rows of a table, whose columns are found as those of a file."""
     block: int = BLOCK
 
     @property

@@ -107,7 +107,7 @@ class Columns:
         for field, names in self.fields.items():
             named = self.given.get(field)
             value = self._value(where, row, named, names)
-            if value is None and field in self.wanted:
+            if value is None and field in self.wanted and not any(name in row for name in (named, *names)):
                 raise files.no_column(where, row, field, names)
             if value is not None and not (field == "id" and isinstance(value, float)):
                 fields[field] = value

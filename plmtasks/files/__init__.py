@@ -16,12 +16,13 @@ from .documents import (
     read_object,
     read_text,
     sealed,
+    unlike_schema,
     value_hash,
 )
 from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_files, write_text
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
-from .shown import Shown, Table, with_interval
+from .shown import Listed, Shown, Table, with_interval
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
 from .toml import TomlFile, fits, read_toml
@@ -32,6 +33,7 @@ __all__ = [
     "TEXTS",
     "WRITTEN",
     "Layout",
+    "Listed",
     "Shape",
     "Shown",
     "Table",
@@ -73,6 +75,7 @@ __all__ = [
     "safe_name",
     "sealed",
     "terminal",
+    "unlike_schema",
     "value_hash",
     "values",
     "with_interval",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -196,3 +196,33 @@ def check(where: str, value: Any, shape: Shape) -> None:
                 check(f"{inside}{name.rstrip('?')}", value[name.rstrip("?")], inner)
             elif not name.endswith("?"):
                 raise DataError(where, f"a key {name!r}", ", ".join(map(str, value))[:200] or "none")
+
+
+def unlike_schema(schema: Path, document: Any) -> tuple[str, str, str] | None:
+    """Where a document is not what a JSON Schema describes, what should be there and what is; None: it is.
+
+    Fields that a later version adds are no fault.
+    """
+    from fastjsonschema import JsonSchemaValueException
+
+    try:
+        _checking(schema)(document)
+    except JsonSchemaValueException as e:
+        keys, told = list(map(str, e.path or [])), e.message.removeprefix(str(e.name)).strip()
+        return ".".join(keys[1:])[:100] or "the whole", told[:200], f"{e.value!r:.80}"
+    return None
+
+
+@cache
+def _checking(schema: Path) -> Callable[[Any], Any]:
+    import fastjsonschema
+
+    def open_to_more(part: Any) -> Any:
+        if isinstance(part, list):
+            return [open_to_more(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        return {key: open_to_more(value) for key, value in part.items() if (key, value) != ("additionalProperties", False)}
+
+    checking: Callable[[Any], Any] = fastjsonschema.compile(open_to_more(json.loads(schema.read_text(encoding="utf-8"))))
+    return checking

@@ -9,7 +9,10 @@ from typing import Any
 from ..errors import InputError, printable
 from . import terminal
 
-__all__ = ["Shown", "Table", "with_interval"]
+__all__ = ["Listed", "Shown", "Table", "with_interval"]
+
+SHORT = 20
+"""Characters of a cell that a notebook does not break: a score with its interval, a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +34,9 @@ class Table:
 
         def row(tag: str, cells: Sequence[str]) -> str:
             sides = ["right" if name in self.right else "left" for name in self.header]
-            placed = zip(sides, cells, strict=True)
-            return "".join(["<tr>", *(f'<{tag} style="text-align:{s}">{_escaped(c)}</{tag}>' for s, c in placed), "</tr>"])
+            looks = [f"text-align:{s}" + ";white-space:nowrap" * (len(c) <= SHORT) for s, c in zip(sides, cells, strict=True)]
+            placed = zip(looks, cells, strict=True)
+            return "".join(["<tr>", *(f'<{tag} style="{look}">{_escaped(c)}</{tag}>' for look, c in placed), "</tr>"])
 
         caption = f'<caption style="text-align:left">{_escaped(self.caption)}</caption>' if self.caption else ""
         body = "".join(row("td", cells) for cells in self.lines)
@@ -58,7 +62,7 @@ class Shown(ABC):
         return "\n\n".join(map(str, self._tables()))
 
     def _repr_html_(self) -> str:
-        return "\n".join(table.html() for table in self._tables())
+        return "<br>\n".join(table.html() for table in self._tables())
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` of all figures.
@@ -70,6 +74,20 @@ class Shown(ABC):
         except ImportError as e:
             raise InputError("to_pandas() needs pandas, which is not installed", "pip install pandas") from e
         return pd.DataFrame.from_records([dict(line) for line in self._lines()])
+
+
+@dataclass(frozen=True, repr=False)
+class Listed(Shown):
+    """A table with its figures."""
+
+    table: Table
+    lines: Sequence[Mapping[str, Any]]
+
+    def _tables(self) -> Sequence[Table]:
+        return [self.table]
+
+    def _lines(self) -> Sequence[Mapping[str, Any]]:
+        return self.lines
 
 
 def with_interval(score: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from .scores import Scored, Submission, score_file
 NAME = "predictions"
 """What they are called in messages."""
 
+HOW = 'give {id: prediction}, rows of "id" and "prediction", or a list of texts in the order of the examples'
+
 
 def score_given(registry: Registry, task: str, source: Source, given: Submission, predictions: Iterable[Any]) -> Scored:
     """Scores of predictions.
@@ -41,6 +43,11 @@ def _written(predictions: Iterable[Any]) -> str:
     if isinstance(predictions, Mapping):
         predictions = [{"id": str(id_), "prediction": value} for id_, value in predictions.items()]
     rows = list(predictions)
+    bare = next((row for row in rows if isinstance(row, Mapping) and "prediction" not in row), None)
+    if bare is not None:
+        raise InputError(f'a row of {NAME} has no "prediction", but {", ".join(map(repr, bare)) or "nothing"}', HOW)
+    if rows and not any(isinstance(row, Mapping) and "id" in row for row in rows):
+        rows = [row["prediction"] if isinstance(row, Mapping) else row for row in rows]
     if rows and all(isinstance(row, str) for row in rows):
         broken = next((number for number, row in enumerate(rows) if len(row.splitlines()) > 1), None)
         if broken is not None:
@@ -49,7 +56,7 @@ def _written(predictions: Iterable[Any]) -> str:
     wrong = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
     if wrong is not None or not rows:
         found = f"{NAME}[{wrong}] is no text or row: {rows[wrong]!r:.60}" if wrong is not None else f"there are no {NAME}"
-        raise InputError(found, 'give {id: prediction}, rows of "id" and "prediction", or a list of texts')
+        raise InputError(found, HOW)
     try:
         return "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
     except (TypeError, ValueError) as e:

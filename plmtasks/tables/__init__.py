@@ -12,7 +12,7 @@ from .pairs import differences
 from .recommendation import Limits, as_json, as_text, recommend
 from .screen import run_text
 from .selection import COSTS, Selection
-from .shown import Compared, Leaderboard, Results, Scores, collected, collected_one, load_results
+from .shown import Compared, Leaderboard, Mistaken, Results, Scores, collected, collected_one, load_results
 
 __all__ = [
     "COSTS",
@@ -21,6 +21,7 @@ __all__ = [
     "Compared",
     "Leaderboard",
     "Limits",
+    "Mistaken",
     "Overview",
     "Results",
     "Row",

@@ -43,7 +43,7 @@ class Part(NamedTuple):
         return f"{self.task}: {self.about}" if self.task else self.about
 
 
-def _parts(
+def parts(
     boards: Sequence[Board], overview: Overview | None, escape: Callable[[str], str], *, scores: bool = False
 ) -> Iterator[Part]:
     """Each board with its scores, and the overview.
@@ -60,7 +60,7 @@ def _parts(
 def table(boards: Sequence[Board], overview: Overview | None) -> str:
     """For a terminal, as wide as it is: with the scores that have room, the main one always, and marks as footnotes."""
     made = [_shown(*_noted(board)) for board in boards]
-    return "".join([*made, *(_shown(part, [], part.right) for part in _parts([], overview, printable))])
+    return "".join([*made, *(_shown(part, [], part.right) for part in parts([], overview, printable))])
 
 
 def _shown(part: Part, notes: Sequence[str], firm: Collection[str]) -> str:
@@ -111,7 +111,7 @@ def _noted(board: Board) -> tuple[Part, list[str], list[str]]:
 def markdown(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables of GitHub's Markdown."""
     lines: list[str] = []
-    for part in _parts(boards, overview, escape_markdown, scores=True):
+    for part in parts(boards, overview, escape_markdown, scores=True):
         heading = [f"### {escape_markdown(part.task or 'All tasks')}", "", escape_markdown(part.about), ""]
         lines += [*heading, *markdown_table(part.header, part.lines), ""]
     return "\n".join(lines)
@@ -120,7 +120,7 @@ def markdown(boards: Sequence[Board], overview: Overview | None) -> str:
 def latex(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
     lines: list[str] = []
-    for part in _parts(boards, overview, _latex):
+    for part in parts(boards, overview, _latex):
         sides = "".join("r" if name in part.right else "l" for name in part.header)
         header, *rows = [" & ".join(cells) + r" \\" for cells in (part.header, *part.lines)]
         lines += [

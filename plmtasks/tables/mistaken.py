@@ -37,8 +37,14 @@ def confusion_json(confusion: Confusion) -> dict[str, Any]:
 def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
     """What was wrong, a row an example."""
     found = made.with_label(label)[:limit]
+    safe = [{name: no_formula(value) for name, value in row.items()} for row in cells(found)]
+    return write_rows(".csv", safe, header=True).decode()
+
+
+def cells(found: Sequence[JudgedExample]) -> list[dict[str, Any]]:
+    """Examples that were wrong, a row each."""
     inputs = list(dict.fromkeys(name for one in found for name in one.inputs))
-    rows = [
+    return [
         {
             "id": one.id, "expected": one.reference, "predicted": one.prediction, "score": one.score,
             "confidence": one.confidence, "missed": list(one.missed), "invented": list(one.invented),
@@ -47,25 +53,27 @@ def mistakes_csv(made: Mistakes, label: str | None, limit: int | None) -> str:
         }
         for one in found
     ]  # fmt: skip
-    safe = [{name: no_formula(value) for name, value in row.items()} for row in rows]
-    return write_rows(".csv", safe, header=True).decode()
 
 
-def mistakes_text(made: Mistakes, label: str | None, limit: int) -> str:
-    """What was wrong, for a person."""
+def mistakes_text(made: Mistakes, label: str | None, limit: int, more: str | None = None) -> str:
+    """What was wrong, for a person.
+
+    more: what shows the others; None: the command with a higher limit
+    """
     found = made.with_label(label)
     shown = found[:limit]
-    blocks = [_head(made, label, found)]
+    blocks = ["".join(f"{terminal.wrapped(printable(line))}\n" for line in head(made, label, found))]
     if shown and not any(one.inputs for one in shown):
         blocks.append("The texts are not in this run's predictions.jsonl: the ids say which examples they are.\n")
     graded = len({one.score for one in made.wrong}) > 1
     blocks += [_example(made, one, graded) for one in shown]
     if len(found) > len(shown):
-        blocks.append(f"{len(found) - len(shown)} more: --limit {len(found)}\n")
+        blocks.append(f"{len(found) - len(shown)} more: {more or f'--limit {len(found)}'}\n")
     return "\n".join(blocks)
 
 
-def _head(made: Mistakes, label: str | None, found: Sequence[JudgedExample]) -> str:
+def head(made: Mistakes, label: str | None, found: Sequence[JudgedExample]) -> list[str]:
+    """Lines that say of what run they are, how many, and by what."""
     lines = [f"{made.result.task} on {made.result.model}, split {made.result.record['data']['split']}"]
     by = " by " + "/".join(dict.fromkeys(made.by)) if made.by else ""
     if label is None:
@@ -79,7 +87,7 @@ def _head(made: Mistakes, label: str | None, found: Sequence[JudgedExample]) -> 
         )
     if made.why:
         lines.append(f"wrong is what is not the reference: {made.why}")
-    return "".join(f"{terminal.wrapped(printable(line))}\n" for line in lines)
+    return lines
 
 
 def _order(found: Sequence[JudgedExample]) -> str:
@@ -97,10 +105,10 @@ def _example(made: Mistakes, one: JudgedExample, graded: bool) -> str:
         told.append(f"confidence {one.confidence:.2f}")
     if made.by and one.score is not None and graded:
         told.append(f"{made.by[1]} {one.score:.2f}")
-    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + terminal.fields(_fields(made, one), "  ")
+    return f"{terminal.wrapped(printable('  '.join(told)))}\n" + terminal.fields(fields(made, one), "  ")
 
 
-def _fields(made: Mistakes, one: JudgedExample) -> list[tuple[str, str]]:
+def fields(made: Mistakes, one: JudgedExample) -> list[tuple[str, str]]:
     """What a person reads of an example: its inputs, what is right and what was predicted, shortened."""
     words = one.inputs.get("words")
     if made.kind == "spans" and isinstance(words, list):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
@@ -11,12 +11,14 @@ from plmtasks.errors import InputError, did_you_mean
 from plmtasks.files import Shown, Table, with_interval
 from plmtasks.results import Result, read_result, read_results
 from plmtasks.scoring import Scored
-from plmtasks.store import Comparison
+from plmtasks.store import Comparison, Confusion, JudgedExample, Mistakes
 
 from .boards import Board, Row, make_boards
 from .compared import compared_text
-from .formats import FORMATS, higher, label, rank, shown_scores
+from .formats import FORMATS, parts
+from .mistaken import NOTHING, cells, confusion_text, fields, head, mistakes_text
 from .overview import Overview, make_overview
+from .selection import Selection
 
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
@@ -43,6 +45,9 @@ class Results(Sequence[Result], Shown):
     def __len__(self) -> int:
         return len(self._results)
 
+    def __add__(self, other: Iterable[Result]) -> "Results":
+        return Results([*self, *other])
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Results) and self._results == other._results
 
@@ -53,12 +58,13 @@ class Results(Sequence[Result], Shown):
 
     def _tables(self) -> Sequence[Table]:
         rows = list(map(Row, self._results))
-        header = ["task", "data", "model", "family", "protocol", "n", "score", "value, 95 % interval", "marks"]
+        several = len({row.seed for row in rows}) > 1
+        header = ["task", "data", "model", "seed", "family", "protocol", "n", "score", "value, 95 % interval", "marks"]
         lines = [
             [
                 row.result.task, f"{row.result.data}, {row.record['data']['split']}", row.result.model,
-                row.record["model"]["family"], row.protocol, _count(row), row.main[1], with_interval(row.score(row.main)),
-                "; ".join(row.marks),
+                str(row.seed) if several else "", row.record["model"]["family"], row.protocol, _count(row), row.main[1],
+                with_interval(row.score(row.main)), "; ".join(row.marks),
             ]
             for row in rows
         ]  # fmt: skip
@@ -93,10 +99,11 @@ class Leaderboard(Shown):
     results: Sequence[Result]
     registry: "Registry | None" = None
     """Whose metrics make ranks and tiers; None: ranks are those of the scores alone."""
+    selection: Selection = field(default_factory=Selection)
 
     @cached_property
     def boards(self) -> Sequence[Board]:
-        return make_boards(self.results, self.registry)
+        return self.selection.arranged(make_boards(self.selection.results(self.results), self.registry))
 
     @cached_property
     def overview(self) -> Overview | None:
@@ -111,7 +118,8 @@ class Leaderboard(Shown):
         return FORMATS["markdown"](self.boards, self.overview)
 
     def _tables(self) -> Sequence[Table]:
-        return [_board(board) for board in self.boards]
+        found = parts(self.boards, self.overview, str)
+        return [Table(header=part.header, lines=part.lines, caption=part.caption, right=part.right) for part in found]
 
     def _lines(self) -> Sequence[Mapping[str, Any]]:
         lines = []
@@ -150,6 +158,84 @@ class Compared(Comparison, Shown):
         ]  # fmt: skip
 
 
+@dataclass(frozen=True, repr=False)
+class Mistaken(Sequence[JudgedExample], Shown):
+    """The examples that a run got wrong: the most confident errors first, else the worst."""
+
+    made: Mistakes
+    label: str | None = None
+    """Those alone in which this label was missed, or predicted in place of what is right."""
+
+    @cached_property
+    def _found(self) -> Sequence[JudgedExample]:
+        return self.made.with_label(self.label)
+
+    @overload
+    def __getitem__(self, index: int) -> JudgedExample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[JudgedExample]: ...
+    def __getitem__(self, index: int | slice) -> JudgedExample | Sequence[JudgedExample]:
+        return self._found[index]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        return mistakes_text(self.made, self.label, EXAMPLES, more="to_pandas() has all").rstrip("\n")
+
+    def confusion(self) -> "Confused":
+        """How often which label was taken for which, in all examples of the run.
+
+        raises: InputError if the task predicts no labels
+        """
+        if self.made.confusion is None:
+            raise InputError(f"{self.made.result.task} predicts no labels")
+        return Confused(self.made.confusion)
+
+    def _tables(self) -> Sequence[Table]:
+        sure = ["" if one.confidence is None else f"{one.confidence:.2f}" for one in self]
+        shown = zip(self[:EXAMPLES], sure, strict=False)
+        told = [{"id": one.id, "confidence": confidence, **dict(fields(self.made, one))} for one, confidence in shown]
+        header = list(dict.fromkeys(name for line in told for name in line))
+        more = [f"{len(self) - EXAMPLES} more: to_pandas() has all"] * (len(self) > EXAMPLES)
+        caption = "; ".join([*head(self.made, self.label, self._found), *more])
+        lines = [[line.get(name, "") for name in header] for line in told]
+        return [_lean(Table(header=header, lines=lines, caption=caption, right=("confidence",)))]
+
+    def _lines(self) -> Sequence[Mapping[str, Any]]:
+        return cells(self._found)
+
+
+@dataclass(frozen=True, repr=False)
+class Confused(Shown):
+    """How often which label was taken for which: a row a reference, a column a prediction."""
+
+    made: Confusion
+
+    def __repr__(self) -> str:
+        return confusion_text(self.made, EXAMPLES).rstrip("\n")
+
+    def to_pandas(self) -> Any:
+        """Counts, by the label of the reference.
+
+        raises: InputError if pandas is not installed
+        """
+        return super().to_pandas().set_index("reference").rename_axis(columns="predicted")
+
+    def _tables(self) -> Sequence[Table]:
+        lines = self._lines()
+        header = ["reference", *(name for name in lines[0] if name != "reference")] if lines else ["reference"]
+        cells = [[str(line[name]) for name in header] for line in lines]
+        return [Table(header=header, lines=cells, caption="a row a reference, a column a prediction", right=header[1:])]
+
+    def _lines(self) -> Sequence[Mapping[str, Any]]:
+        counts, columns = self.made.counts, [(column, column or NOTHING) for column in self.made.columns]
+        return [
+            {"reference": row or NOTHING, **{name: counts.get((row, column), 0) for column, name in columns}}
+            for row in self.made.rows
+        ]  # fmt: skip
+
+
 def _plain(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
@@ -168,26 +254,9 @@ def _run(row: Row) -> dict[str, Any]:
         "family": record["model"]["family"], "protocol": row.protocol, "shots": record["protocol"]["shots"], "seed": row.seed,
         "examples": row.examples, "total": row.total, "marks": "; ".join(row.marks), "score": "/".join(row.main),
         "value": main["value"], "low": main["low"], "high": main["high"],
-        **{"/".join(name): row.score(name)["value"] for name in names},
+        **{"/".join(name): value for name in names if (value := row.score(name)["value"]) is not None},
         "identity": row.result.identity, "folder": str(row.result.folder),
     }  # fmt: skip
-
-
-def _board(board: Board) -> Table:
-    shown = shown_scores(board)
-    names = [label(board, name) + ("" if higher(board, name) else " ↓") for name in shown]
-    header = ["rank", "tier", "model", "family", "protocol", "n", *names, "marks"]
-    lines = [
-        [
-            rank(row), str(row.tier or ""), row.result.model, row.record["model"]["family"], row.protocol, _count(row),
-            *(with_interval(row.score(name)) for name in shown), "; ".join(row.marks),
-        ]
-        for row in board.rows
-    ]  # fmt: skip
-    apart = f"; apart from the table above: {board.apart}" if board.apart else ""
-    data = f"{board.rows[0].result.data}, split {board.record['data']['split']}"
-    caption = f"{board.task}: {data}; ranked by {names[0]}, with 95 % intervals{apart}"
-    return _lean(Table(header=header, lines=lines, caption=caption, right=("rank", "tier", "n")))
 
 
 def _count(row: Row) -> str:
@@ -201,7 +270,7 @@ def _lean(table: Table) -> Table:
     return Table(header=[table.header[i] for i in kept], lines=lines, caption=table.caption, right=table.right)
 
 
-def load_results(folders: Iterable[str], task: str | None, model: str | None) -> Results:
+def load_results(folders: Iterable[Any], task: str | None, model: str | None) -> Results:
     """The results at or below folders.
 
     task, model: names of those that are kept, in which `*` stands for anything; "qa" means all that begin with "qa/"
@@ -240,11 +309,11 @@ def _each(given: Any) -> Iterator[Result]:
         yield given
     elif isinstance(given, (str, os.PathLike)):
         yield from read_results(os.fspath(given))
-    elif isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping)):
+    elif isinstance(given, Iterable) and not isinstance(given, bytes) and not hasattr(given, "keys"):  # no dict, and no frame
         for one in given:
             yield from _each(one)
     else:
-        raise InputError(f"a result is a Result or its folder, not {type(given).__name__}: {given!r:.60}")
+        raise InputError(f"a result is a Result or its folder, not {type(given).__name__}: {' '.join(repr(given).split())[:60]}")
 
 
 def collected_one(given: Any) -> Result:
@@ -256,5 +325,5 @@ def collected_one(given: Any) -> Result:
         return read_result(os.fspath(given))
     found = collected([given])
     if len(found) != 1:
-        raise InputError(f"one result is compared with another: here are {len(found)}", "results[0] is the first of them")
+        raise InputError(f"it is asked of one result, and here are {len(found)}", "results[0] is the first of them")
     return found[0]

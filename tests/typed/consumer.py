@@ -180,7 +180,10 @@ def main() -> None:
     for answer in plmtasks.predict("numbers/parity", "counter", ["12", {"text": "13"}]):
         print(answer["prediction"], folder)
     several: Result = plmtasks.run(["numbers/parity"], "counter", seed=[0, 1], data=Path("x.csv"))[0]
-    board: str = plmtasks.leaderboard(several, "results").to_markdown()
+    board: str = plmtasks.leaderboard(several, "results", columns=["speed"]).to_markdown()
+    wrong: list[str] = [one.id for one in plmtasks.mistakes(result)]
+    folder = result.checkpoint or folder
+    print(wrong, result.slices().to_pandas(), plmtasks.load_results(["results"]) + plmtasks.load_results())
     best: float | None = plmtasks.load_results("results", model="counter")[0].score
     print(board, best, plmtasks.compare(result, several).n, plmtasks.score("numbers/parity", {"1": "even"}, split="test").scores)
     found: list[Result] = read_results("results")
