@@ -309,7 +309,7 @@ def known(told: Mapping[str, Any], names: Iterable[str], what: str, *more: str) 
     for name in told:
         if name not in names:
             initials = [full for full in names if name == "".join(word[0] for word in full.split("_") if word)]
-            hints = did_you_mean(name, names) or meant(initials or [full for full in names if name in full])
+            hints = meant(initials) or did_you_mean(name, names) or meant([full for full in names if name in full])
             raise InputError(f"no {what} is called {name!r}", *hints, *more)
     return told
 

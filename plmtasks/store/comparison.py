@@ -99,7 +99,7 @@ def _other_examples(one: Result, another: Result) -> str:
         "have other ids": [id_ for id_ in other if id_ not in first],
     }
     if sum(map(len, said.values())) == len(other):  # they have nothing in common, so that no list would help
-        return number
+        return f"{number}, none in common"
     found = [number] if (a["examples"], a["total"]) != (b["examples"], b["total"]) else []
     for what, ids in said.items():
         if ids:

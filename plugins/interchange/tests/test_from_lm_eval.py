@@ -273,7 +273,7 @@ def test_other_logged_examples_are_another_table(tmp_path):
     [other] = LmEval().read(path, tmp_path / "results", {"": "classification/sample"})
     boards = make_boards([first, other])
     assert [len(board.rows) for board in boards] == [1, 1]
-    assert boards[1].apart == "other examples: 4 of 4 have other ids (0, 1, 2, …)"
+    assert boards[1].apart == "other examples: 4 of 4, none in common"
 
 
 def test_runs_of_ours_stand_apart(tmp_path):

@@ -287,7 +287,7 @@ def test_what_cannot_be_learned_or_asked(folder: Path, tmp_path: Path) -> None:
         plmtasks.train({TASK: {}, "classification/custom": own(tmp_path)}, "majority", str(tmp_path / "two"), quiet=True)
     with pytest.raises(InputError, match="all have the same labels"):
         taught(tmp_path / "m", [*asked("a", "ab"), *asked("b", "bc")], right([1, 0], [1, 0]))
-    with pytest.raises(InputError, match="--train never forbids training"):
+    with pytest.raises(InputError, match='train="never" forbids training'):
         plmtasks.run(TASK, "tfidf-linear", train="never", output=str(tmp_path), quiet=True)
     with pytest.raises(InputError, match="it has no updates whose cost could be told"):
         estimate(run_config(TASK, "tfidf-linear"))
