@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_FILES, Dataset, language_name, open_dataset, texts_only
+from plmtasks.data import SPLIT_FILES, Dataset, holds_objects, language_name, open_dataset, texts_only
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request
@@ -94,8 +94,8 @@ class Translation(Rewritable, Dependent, HubTask):
     def write_predictions(
         self, name: str, examples: Sequence[Example], predictions: Mapping[str, Prediction]
     ) -> Mapping[str, str]:
-        """A translation a line, which cannot hold a line feed."""
-        if name.endswith(".jsonl"):
+        """A translation a line, which cannot hold a line feed; JSON lines where the name says so."""
+        if holds_objects(Path(name), ()):
             return super().write_predictions(name, examples, predictions)
         return {name: "".join(f"{predictions[e.id].value}\n" for e in examples)}
 
