@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -317,6 +318,7 @@ def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any
     return found
 
 
+@cache  # every word is held against every task's
 def _said(word: str) -> str:
     """A word as people say it, however it is written: "Named-Entity_Recognition"."""
     return re.sub(r"[\s_-]+", " ", word.strip()).lower()
