@@ -117,7 +117,9 @@ class Checker:
 
     def _tasks(self) -> list[Any]:
         """Those on whose examples others are checked."""
-        return [self.registry.task(self.task)] if self.task else list(self.registry.items["task"].values())
+        if self.task:
+            return [self.registry.task(self.task, own_data=self.source.data is not None)]
+        return list(self.registry.items["task"].values())
 
     def _plugin(self, plugin: Plugin) -> Iterator[Finding]:
         said = plugin.error or ("it is disabled" if plugin.disabled else "")

@@ -89,8 +89,15 @@ class Board:
         known = f"its tasks: {', '.join(self.entries)}"
         raise InputError(f"the board has no task {name!r}", *did_you_mean(name, self.entries), known)
 
-    def task(self, key: str) -> str:
-        """What the registry knows the task by."""
+    def task(self, key: str, registry: Registry) -> Task:
+        """The task of an entry, by the words that `plmtasks run` takes.
+
+        raises: as `Registry.task`
+        """
+        return registry.task(self.named(key), own_data=self.entries[key].data is not None)
+
+    def named(self, key: str) -> str:
+        """What the registry knows the task of an entry by."""
         named = self.entries[key].task
         return str(self.root / named) if named.endswith(".toml") else named
 
@@ -117,7 +124,7 @@ class Board:
 
         raises: InputError if neither is there; DataError
         """
-        named = registry.task(self.task(key))
+        named = self.task(key, registry)
         if self.has_references(key):
             data = named.load(self.source(key))
             return named.bind(data), [e.hidden() for e in data[self.entries[key].split or data.default_split()]]

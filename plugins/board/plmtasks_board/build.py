@@ -80,7 +80,7 @@ def build(board: Board, registry: Registry, output: Path) -> Built:
 def _scored(board: Board, one: Submission, registry: Registry) -> tuple[Result | None, str]:
     """The submission's run, or why there is none."""
     try:
-        judged = judge(registry, board.task(one.task), board.source(one.task), one.given(board))
+        judged = judge(registry, board.named(one.task), board.source(one.task), one.given(board))
         written = write_run(judged, one.name, board.store, one.card)
     except PlmtasksError as e:
         if board.entries[one.task].hidden:  # its words may be the references'

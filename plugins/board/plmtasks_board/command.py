@@ -46,13 +46,14 @@ def init(board: Path, task: str | None, title: str, trust_remote_code: bool | No
     """Make a board: board.toml, questions, a page for submitters, and a workflow that checks pull requests and builds pages."""
     from plmtasks.hooks import load_registry
 
-    from .start import Start, start
+    from .board import Entry
+    from .start import start
 
     if task is None and (title or any(values.values())):
         raise click.UsageError("--data, --columns, --split and --title are of a new board: name its task with --task")
     given = {name: value for name, value in values.items() if value is not None}
-    new = Start(task=task, title=title, **given) if task is not None else None
-    made, written = start(board, new, load_registry(trusting=bool(trust_remote_code)))
+    new = Entry(task=task, **given) if task is not None else None
+    made, written = start(board, new, load_registry(trusting=bool(trust_remote_code)), title)
     for path in written:
         say(f"written: {path}")
     say(f"{counted(len(made.entries), 'task')}: {', '.join(made.entries)}; nothing publishes hidden/ and results/")

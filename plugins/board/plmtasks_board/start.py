@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
@@ -13,7 +11,7 @@ from plmtasks.errors import InputError
 from plmtasks.files import open_folder, safe_name, write_text
 from plmtasks.hooks import Registry
 
-from .board import FILE, Board, read_board
+from .board import FILE, Board, Entry, read_board
 from .submissions import REQUIRED
 
 BARE = re.compile("[A-Za-z0-9_-]+")
@@ -28,22 +26,10 @@ FILES = {
 """Where each lies in a board → its template."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """What a new board is to have."""
-
-    task: str
-    data: str | None = None
-    """With the references: copied into `hidden/`, unless it is on the hub."""
-    split: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    title: str = ""
-
-
-def start(root: Path, new: Start | None, registry: Registry) -> tuple[Board, list[Path]]:
+def start(root: Path, new: Entry | None, registry: Registry, title: str = "") -> tuple[Board, list[Path]]:
     """Makes a board, or writes what one lacks and brings its questions up to date. Returns it, and what was written.
 
-    new: None: it has a `board.toml`
+    new: the first task of a new board, whose data are copied into `hidden/`, unless they are on the hub; None: the board is there
 
     raises: InputError if the board is there, or there is none; DataError; OutputError
     """
@@ -51,7 +37,7 @@ def start(root: Path, new: Start | None, registry: Registry) -> tuple[Board, lis
     if new is not None:
         if path.exists():
             raise InputError(f"{path} is there", "write further tasks into it, and then: plmtasks board init " + str(root))
-        text = _file(root, new, registry)
+        text = _file(new, title, registry)
         open_folder(root)
         _copy(root, new)
         write_text(path, text)
@@ -69,34 +55,38 @@ def start(root: Path, new: Start | None, registry: Registry) -> tuple[Board, lis
     return board, written
 
 
-def _file(root: Path, new: Start, registry: Registry) -> str:
+def _file(new: Entry, title: str, registry: Registry) -> str:
     """The text of `board.toml`, once the task and its data are found to be there."""
     from plmtasks.config import Source
 
-    task = registry.task(new.task)
+    task = registry.task(new.task, own_data=new.data is not None)
     data = task.load(Source(data=new.data, columns=new.columns))
     split = new.split or data.default_split()
     _ = data[split]
     where = _where(new)
-    lines = {"task": new.task, **({} if where is None else {"data": where}), "split": split}
+    lines = {
+        "task": new.task if new.task.endswith(".toml") else task.name,
+        **({} if where is None else {"data": where}),
+        "split": split,
+    }
     said = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in lines.items()]
     if new.columns:
         pairs = (f"{json.dumps(k, ensure_ascii=False)} = {json.dumps(v, ensure_ascii=False)}" for k, v in new.columns.items())
         said.append(f"columns = {{ {', '.join(pairs)} }}")
     key = safe_name(task.name.rpartition("/")[2] or task.name)
-    title = json.dumps(new.title or f"Leaderboard of {task.name}", ensure_ascii=False)
+    title = json.dumps(title or f"Leaderboard of {task.name}", ensure_ascii=False)
     text = (HERE / FILE).read_text(encoding="utf-8")
     return Template(text).substitute(
         title=title, key=key if BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False), task="\n".join(said)
     )
 
 
-def _where(new: Start) -> str | None:
+def _where(new: Entry) -> str | None:
     """The data's path within the board."""
     return new.data if new.data is None or new.data.startswith("hf://") else f"hidden/{Path(new.data).name}"
 
 
-def _copy(root: Path, new: Start) -> None:
+def _copy(root: Path, new: Entry) -> None:
     where = _where(new)
     if new.data is None or where is None or where.startswith("hf://"):
         return
@@ -109,7 +99,7 @@ def _copy(root: Path, new: Start) -> None:
 
 def _values(board: Board, registry: Registry) -> dict[str, str]:
     """What the templates name."""
-    tasks = {key: registry.task(board.task(key)) for key in board.entries}
+    tasks = {key: board.task(key, registry) for key in board.entries}
     owners = [registry.owners.get(("task", task.name)) for task in tasks.values()]
     rules = board.rules
     limit = f"At most {rules.submissions} submissions of one submitter to a task within {rules.days} days."

@@ -12,9 +12,9 @@ from subprocess import CompletedProcess, run
 import pytest
 import warm
 import yaml
-from plmtasks_board.board import Board, read_board
+from plmtasks_board.board import Board, Entry, read_board
 from plmtasks_board.build import build
-from plmtasks_board.start import Start, start
+from plmtasks_board.start import start
 from plmtasks_board.submissions import check, submit
 
 from plmtasks.errors import DataError, InputError
@@ -61,7 +61,7 @@ def card(path: Path, submitter: str, **fields: str) -> Path:
 
 @pytest.fixture
 def board(registry: Registry, tmp_path: Path) -> Board:
-    return start(tmp_path / "board", Start(task="qa/squad", data=str(squad(tmp_path / "test.json"))), registry)[0]
+    return start(tmp_path / "board", Entry(task="qa/squad", data=str(squad(tmp_path / "test.json"))), registry)[0]
 
 
 def put(board: Board, registry: Registry, name: str, who: str = "Anna", wrong: int = 0) -> Path:
@@ -209,6 +209,16 @@ def test_questions_are_what_predict_takes(board: Board) -> None:
     assert all(set(row) <= {"id", "question", "context", "title"} for row in rows), "no answers"
 
 
+def test_the_words_of_run_name_a_task(registry: Registry, tmp_path: Path) -> None:
+    """With data of one's own, "sentiment" is the task for them, here as there; also where a person writes it into the file."""
+    (tmp_path / "films.csv").write_text("id,text,label\n1,a fine film,good\n2,a bore,bad\n")
+    board, _ = start(tmp_path / "board", Entry(task="sentiment", data=str(tmp_path / "films.csv")), registry)
+    assert [entry.task for entry in board.entries.values()] == ["classification/custom"]
+    path = board.root / "board.toml"
+    path.write_text(path.read_text().replace("classification/custom", "sentiment"))
+    assert read_board(board.root, registry).task("custom", registry).name == "classification/custom"
+
+
 def test_a_board_is_brought_up_to_date_and_never_overwritten(board: Board, registry: Registry, tmp_path: Path) -> None:
     (board.root / "README.md").write_text("Mine.")
     (board.root / "questions" / "squad.jsonl").unlink()
@@ -216,9 +226,9 @@ def test_a_board_is_brought_up_to_date_and_never_overwritten(board: Board, regis
     assert [path.name for path in written] == ["squad.jsonl"]
     assert (board.root / "README.md").read_text() == "Mine."
     with pytest.raises(InputError, match="is there\n  write further tasks into it"):
-        start(board.root, Start(task="qa/squad"), registry)
+        start(board.root, Entry(task="qa/squad"), registry)
     with pytest.raises(InputError, match="no such file or folder"):
-        start(tmp_path / "new", Start(task="qa/squad", data="nowhere.json"), registry)
+        start(tmp_path / "new", Entry(task="qa/squad", data="nowhere.json"), registry)
     assert not (tmp_path / "new").exists()
 
 
