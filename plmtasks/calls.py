@@ -314,6 +314,8 @@ class Settings(TypedDict, total=False):
     kernels: Literal["auto", "plain", "torch", "onednn"]
     truncation: Literal["auto", "error", "left", "right", "window", "skip"]
     prompt: Literal["plain", "raw", "chat"]
+    system: str
+    reasoning: str
     generation: Generation | Mapping[str, Any]
     stride: int
     model_args: Mapping[str, Any]
@@ -323,8 +325,9 @@ class Settings(TypedDict, total=False):
     split: str | None
     limit: int | None
     folds: int | None
-    shots: int
+    shots: int | None
     shots_from: Literal["fixed", "per-example"]
+    repeats: int
     metrics: Sequence[str]
     perturb: Sequence[str]
     overlap: bool

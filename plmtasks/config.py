@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import InputError, did_you_mean, meant
-from .requests import Prompted, Request
+from .requests import LATER, Prompted, Request
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
@@ -95,6 +95,10 @@ class ModelSettings:
     prompt: Literal["plain", "raw", "chat"] = "plain"
     """How instruction, shots and text become one prompt; chat: by the tokenizer's template; raw puts nothing between but what the
     task gives, as other harnesses do."""
+    system: str = field(default="", metadata=LATER)
+    """Stands before all else: as the system's turn of a chat, else as a text of its own."""
+    reasoning: str = field(default="auto", metadata=LATER)
+    """What ends a model's thinking, which no task reads; auto: what the chat template says, none: it does not think."""
     generation: Generation = field(default_factory=Generation)
     """How texts are written."""
     stride: int = 0
@@ -109,9 +113,11 @@ class ModelSettings:
     def that_matter(self, form: Request) -> "ModelSettings":
         """These settings, with those at their defaults that no answer to such a request depends on."""
         generates = form.most_tokens() is not None
+        prompted = any(isinstance(one, Prompted) and not one.exact for one in form.each())
         return replace(
-            self, generation=self.generation if generates else Generation(),
-            prompt=self.prompt if isinstance(form, Prompted) else "plain", stride=self.stride if form.strided else 0,
+            self, generation=self.generation if generates else Generation(), reasoning=self.reasoning if generates else "auto",
+            prompt=self.prompt if prompted else "plain", system=self.system if prompted else "",
+            stride=self.stride if form.strided else 0,
         )  # fmt: skip
 
 
@@ -193,10 +199,12 @@ class RunConfig:
     folds: int | None = None
     """Cross-validate: so many trainings on all but a part of the one split that there is, each example asked of the model that
     has not learned from it; one result."""
-    shots: int = 0
-    """Solved examples before a question, never it."""
+    shots: int | None = None
+    """Solved examples before a question, never it; none: no more than the task brings itself."""
     shots_from: Literal["fixed", "per-example"] = "fixed"
     """The same for all, or drawn for each."""
+    repeats: int = 1
+    """Texts that are drawn for each question, each with a seed of its own."""
     metrics: tuple[str, ...] = ()
     """Further ones, beside the task's own."""
     perturb: tuple[str, ...] = ()
@@ -365,7 +373,7 @@ class Bounds(NamedTuple):
 COUNT, AMOUNT, POSITIVE, SHARE = Bounds(1), Bounds(), Bounds(above=True), Bounds(0, 1, above=True)
 BOUNDS: Mapping[str, Bounds] = {
     **dict.fromkeys(("limit", "shots", "processes", "threads", "batch_tokens", "stride", "max_train_samples"), AMOUNT),
-    **dict.fromkeys(("num_beams", "max_new_tokens", "train_batch_size", "gradient_accumulation_steps"), COUNT),
+    **dict.fromkeys(("num_beams", "max_new_tokens", "repeats", "train_batch_size", "gradient_accumulation_steps"), COUNT),
     **dict.fromkeys(("early_stopping_patience", "mean_noise_span_length"), COUNT),
     **dict.fromkeys(("temperature", "warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), AMOUNT),
     **dict.fromkeys(("num_train_epochs", "learning_rate"), POSITIVE),

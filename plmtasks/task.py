@@ -4,7 +4,7 @@ import random
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -155,6 +155,38 @@ class Follower(Task):
     def match(self, examples: Sequence[Example], derived: Sequence[Example]) -> Sequence[Example]:
         """The derived examples with their references, and those of `examples` that nothing was derived for, so that they count
         as missed: what is asked and scored when another run's predictions take the place of what the data gives.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompting:
+    """How the user wants a task's prompts to be made."""
+
+    shots: int | None = None
+    """None: as the task has it."""
+    seed: int = 0
+    """Draws them."""
+    chat: bool = False
+    """As the turns of a chat, shots too."""
+    system: str = ""
+    """Stands before all else: the system's turn of a chat."""
+    repeats: int = 1
+    """Texts for each question."""
+    limit: int | None = None
+    """So many of the first examples are asked; None: all."""
+
+
+class SelfPrompted(Task):
+    """A task whose prompts are its own to the letter: it draws the shots, and asks by requests that are `exact`."""
+
+    shots: int = 0
+    """Solved examples that stand before each question."""
+
+    @abstractmethod
+    def prompted(self, how: Prompting) -> "Task":
+        """This task, whose data are to be asked in that way: called before `load`.
+
+        raises: InputError for what it cannot do
         """
 
 

@@ -16,10 +16,10 @@ from ..execution import MemoryJournal, Processes, Progress, answering
 from ..hooks import Registry
 from ..metric import Metric
 from ..model import LoadedModel, Model
-from ..requests import Prompted, Request, to_json
+from ..requests import Prompted, Request, one_of_each_kind, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
-from ..task import Rewritable, Task
+from ..task import Prompting, Rewritable, SelfPrompted, Task
 from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from . import followed, robustness
 from .folds import Folds, check_folds
@@ -118,9 +118,10 @@ class EvaluationJob(Job):
     @cached_property
     def shots(self) -> int:
         """Solved examples before each question."""
-        return self.config.shots or max(
-            len(r.shots) if isinstance(r, Prompted) else 0 for r in (self.example_request, *self.asked.requests)
-        )
+        if isinstance(self.task, SelfPrompted):
+            return self.task.shots
+        asked = (*self.example_request.each(), *self.asked.each)
+        return self.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in asked)
 
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -189,6 +190,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     raises: InputError and its kinds, whatever cannot be run
     """
     task, model, kind = resolve(config, registry)
+    task = prompted(task, config)
     data = load(task, config.source)
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
@@ -197,9 +199,9 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
-    examples = draw(whole, config.limit)
+    examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
-    example_request = task.ask(data[split][0].hidden(), kind)
+    example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
     named = config.task if config.task.endswith(".toml") else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
@@ -212,6 +214,19 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
         asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
+
+
+def prompted(task: Task, config: RunConfig) -> Task:
+    """The task with the prompts that the config wants, if it makes them itself.
+
+    raises: InputError for what it cannot do
+    """
+    if not isinstance(task, SelfPrompted):
+        return task
+    s = config.settings
+    return task.prompted(Prompting(
+        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit
+    ))  # fmt: skip
 
 
 def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
@@ -227,7 +242,7 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
     data = load_data(task, config.source)
     task = task.bind(data)
     metrics = bound_metrics(task, config.metrics, registry)
-    example_request = task.ask(train_split(data, model)[0].hidden(), kind)
+    example_request = one_of_each_kind(task.ask(train_split(data, model)[0].hidden(), kind))
     settings = config.settings.that_matter(example_request)
     return TrainingJob(
         config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
@@ -275,7 +290,7 @@ def any_form(config: RunConfig, registry: Registry) -> Request:
     task, model, kind = resolve(config, registry)
     try:
         task = knowing(task, model, config)
-        example_request = task.ask(any_new_question(task).hidden(), kind)
+        example_request = one_of_each_kind(task.ask(any_new_question(task).hidden(), kind))
     except InputError:
         return prepare(config, registry).example_request
     return example_request if example_request.label_set() != () else prepare(config, registry).example_request
@@ -289,7 +304,7 @@ def selection(task: Task, kind: str, metrics: Sequence[Metric], settings: ModelS
         asked = Asked(examples=examples, requests=[task.ask(e.hidden(), kind) for e in examples])
 
         def value(loaded: LoadedModel, moment: str) -> float:
-            here, plan = processes.within(f"evaluation-{moment}"), answering.plan(loaded, asked.requests, settings)
+            here, plan = processes.within(f"evaluation-{moment}"), answering.plan(loaded, asked.each, settings)
             answers = answering.answer_all(loaded, plan, here, MemoryJournal(plan.hash), Progress(quiet=True))
 
             def score() -> float:
@@ -321,7 +336,7 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     if wanted is not None and wanted not in task.asks:
         raise InputError(f"task {task.name!r} cannot be asked by {wanted!r}", f"it can be asked by: {', '.join(task.asks)}")
     for kind in [wanted] if wanted else task.asks:
-        if kind in model.answers:
+        if set(kind.split("+")) <= set(model.answers):
             return kind
     fitting = registry.models_that_answer([wanted] if wanted else task.asks)
     raise MismatchError((task.name, task.asks), (model.name, model.answers), fitting, wanted)

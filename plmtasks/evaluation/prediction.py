@@ -13,7 +13,7 @@ from ..examples import Example, Prediction
 from ..execution import Journal, MemoryJournal, Processes, Progress, answering, environment
 from ..hooks import Registry
 from ..model import LoadedModel, Model
-from ..requests import from_json, to_json
+from ..requests import from_json, one_of_each_kind, to_json
 from ..task import Follower, Task
 from ..training import Job
 from .job import knowing, load_data, resolve
@@ -93,7 +93,7 @@ class Stage:
         raises: InputError if it has no weights that answer this task
         """
         job, device = self.job, self.processes.device()
-        [example_request] = self.asker.ask([example]).requests
+        example_request = one_of_each_kind(self.asker.ask([example]).requests[0])
         if example_request.label_set() == ():
             raise InputError(f"the labels of {job.task.name!r} are not known", "name data that has them with --data PATH")
         if job.model.newly_initialized(example_request):
@@ -116,12 +116,12 @@ class Stage:
             return []
         loaded = self.loaded or self.open(examples[0])
         asked = self.asker.ask(examples)
-        plan = answering.plan(loaded, asked.requests, self.job.config.settings)
+        plan = answering.plan(loaded, asked.each, self.job.config.settings)
         name = f"{plan.hash}-{self.machine}"
         with MemoryJournal(name) if folder is None else Journal(folder, name, processes.rank) as journal:
             answers = answering.answer_all(loaded, plan, processes, journal, Progress(quiet=True))
-        self.cut += sum(key in plan.cut for key in asked.keys)
-        self.skipped += sum(key in plan.skipped for key in asked.keys)
+        self.cut += asked.among(plan.cut)
+        self.skipped += asked.among(plan.skipped)
         return asked.read_each(self.job.task, answers)
 
 

@@ -72,13 +72,14 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "schema_version": results.SCHEMA_VERSION, "identity": job.identity, "task": job.parts["task"],
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind},
         "protocol": {
-            **came_to(job.task.name, type(job.example_request), record, job.shots, untrained=untrained), "shots": job.shots,
-            "newly_initialized": sorted(loaded.newly_initialized), **followed,
+            **came_to(
+                job.task.name, record, job.shots, untrained=untrained, zero_shot=job.example_request.zero_shot
+            ), "shots": job.shots, "newly_initialized": sorted(loaded.newly_initialized), **followed,
         },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
-            **({"empty": empty} if empty else {}), "skipped": sum(key in plan.skipped for key in job.asked.keys),
-            "truncated": sum(key in plan.cut for key in job.asked.keys),
+            **({"empty": empty} if empty else {}), "skipped": job.asked.among(plan.skipped),
+            "truncated": job.asked.among(plan.cut),
             **({"too_long": loaded.limited} if loaded.limited and (plan.cut or plan.skipped) else {}),
         },
         "settings": job.parts["settings"], "scores": scored.scores,

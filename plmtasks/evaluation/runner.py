@@ -158,7 +158,7 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
     """
     if job.config.overlap and "train" not in job.data.splits:
         raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data FILE")
-    wanted = job.config.overlap or job.config.shots > 0 or (job.learned and job.config.folds is None)
+    wanted = job.config.overlap or bool(job.config.shots) or (job.learned and job.config.folds is None)
     return job if wanted == job.config.overlap else replace(job, config=replace(job.config, overlap=wanted))
 
 
@@ -177,8 +177,8 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
             f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {listed(newly_initialized, 3)}",
             "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
         )
-    beside = [request for p in job.perturbed for request in p.asked.requests]
-    plan = answering.plan(loaded, job.asked.requests, job.config.settings, beside)
+    beside = [request for p in job.perturbed for request in p.asked.each]
+    plan = answering.plan(loaded, job.asked.each, job.config.settings, beside)
     # answers of another class of machine, or of other versions, are never mixed with these
     machine = processes.share("machine", lambda: environment.machine_class(device))
     with Journal(folder / "journal", f"{plan.hash}-{machine}", processes.rank) as journal:
@@ -197,6 +197,6 @@ def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, pro
     """How many of the examples were longer than the model takes, and what became of them."""
     limit = f" ({loaded.limited})" if loaded.limited else ""
     for keys, became in ((plan.cut, "cut"), (plan.skipped, "skipped, and no score counts them")):
-        if count := sum(key in keys for key in job.asked.keys):
+        if count := job.asked.among(keys):
             of = f"{count:,} of {counted(len(job.examples), 'example')}"
             progress.say(f"{of} were longer than the model takes{limit}, and were {became}")

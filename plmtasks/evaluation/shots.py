@@ -13,14 +13,15 @@ from ..errors import InputError, counted
 from ..examples import Example
 from ..requests import Prompted, Request, Shot
 from ..scoring import Asked
-from ..task import Task
+from ..task import SelfPrompted, Task
 
 
 class Asker:
     """Makes requests of examples, with shots before them: never the example itself, nor one that asks the same."""
 
     def __init__(self, task: Task, kind: str, data: Dataset, config: RunConfig) -> None:
-        self.task, self.kind, self.data, self.config, self.count = task, kind, data, config, config.shots
+        self.task, self.kind, self.data, self.config = task, kind, data, config
+        self.count = 0 if isinstance(task, SelfPrompted) else config.shots or 0
         self._request = cache(lambda place: cast(Prompted, self._bare(data["train"][place])))
         self._first: tuple[str, Sequence[int]] = "", ()
 

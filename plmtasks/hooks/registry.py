@@ -152,8 +152,8 @@ class Registry:
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         """Names of the registered models that answer one of these kinds of request at least."""
-        wanted = {kinds} if isinstance(kinds, str) else set(kinds)
-        return [name for name, model in self.items["model"].items() if wanted & set(model.answers)]
+        wanted = [set(kind.split("+")) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+        return [name for name, model in self.items["model"].items() if any(kind <= set(model.answers) for kind in wanted)]
 
     def report(self, result: "Result") -> None:
         """Tells every plugin of a result; one that fails at it is warned of, and stops nothing."""

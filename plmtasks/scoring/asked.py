@@ -1,6 +1,6 @@
 """What is asked about each example, and the answers read as predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,14 +23,23 @@ class Asked:
         """The requests' keys, in their order."""
         return [request.key() for request in self.requests]
 
+    @cached_property
+    def each(self) -> Sequence[Request]:
+        """What a model is asked: of several requests about one example each."""
+        return [one for request in self.requests for one in request.each()]
+
+    def among(self, keys: Container[str]) -> int:
+        """Of how many examples a request is among those of these keys."""
+        return sum(any(one.key() in keys for one in request.each()) for request in self.requests)
+
     def read_each(self, task: Task, answers: Mapping[str, Answer]) -> list[Prediction | None]:
         """A prediction for each example; None where there is no answer.
 
         answers: by request key
         """
         return [
-            task.read(example.hidden(), request, answers[key]) if key in answers else None
-            for example, request, key in zip(self.examples, self.requests, self.keys, strict=True)
+            task.read(example.hidden(), request, answer) if (answer := _answer(request, answers)) is not None else None
+            for example, request in zip(self.examples, self.requests, strict=True)
         ]
 
     def read(self, task: Task, answers: Mapping[str, Answer], skipped: frozenset[str]) -> dict[str, Prediction]:
@@ -41,9 +50,16 @@ class Asked:
         raises: PlmtasksError if an example has no answer
         """
         predictions = {}
-        for example, key, prediction in zip(self.examples, self.keys, self.read_each(task, answers), strict=True):
+        for example, request, prediction in zip(self.examples, self.requests, self.read_each(task, answers), strict=True):
             if prediction is not None:
                 predictions[example.id] = prediction
-            elif key not in skipped:
+            elif not any(one.key() in skipped for one in request.each()):
                 raise PlmtasksError(f"example {example.id!r} was not answered")
         return predictions
+
+
+def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
+    """The answer to a request; None where one to a part of it is missing."""
+    found = [answers.get(one.key()) for one in request.each()]
+    there = [answer for answer in found if answer is not None]
+    return request.joined(there) if len(there) == len(found) else None

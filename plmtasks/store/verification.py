@@ -141,12 +141,13 @@ class _Written:
 
     def _protocol(self, told: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[Finding]:
         """How the model came to the task: from its training's record, which is a part of the identity."""
-        what, form = "how the model came to the task", self.registry.requests.get(parts["ask"])
-        if form is None:
+        what, forms = "how the model came to the task", [self.registry.requests.get(kind) for kind in parts["ask"].split("+")]
+        if None in forms:
             yield Finding(what=what, state="not checked", found=f"no plugin that is installed brings {parts['ask']}")
             return
+        zero_shot = all(form.zero_shot for form in forms if form)
         untrained = bool(told["newly_initialized"]) or (told["how"] == "untrained" and parts["allow_untrained"])
-        came = came_to(self.result.task, form, parts["trained"], parts["shots"], untrained=untrained)
+        came = came_to(self.result.task, parts["trained"], parts["shots"], untrained=untrained, zero_shot=zero_shot)
         yield _same(what, {**came, "shots": parts["shots"]}, {k: told.get(k) for k in (*came, "shots")})
         yield _same("newly initialized weights", True, parts["allow_untrained"] or not told["newly_initialized"])
 
@@ -243,8 +244,8 @@ class _Written:
         answers: dict[str, Any] = {}
         for *_, batch in on_disk(self.run.folder / "journal"):
             answers |= {key: answer for key, answer in batch["answers"].items() if key not in answers}
-        pairs = zip(self.asked.requests, self.asked.keys, strict=True)
-        typed = {key: from_json(request.answer_type, answers[key]) for request, key in pairs if key in answers}
+        asked = {request.key(): request for request in self.asked.each}
+        typed = {key: from_json(request.answer_type, answers[key]) for key, request in asked.items() if key in answers}
         read = zip(self.lines, self.asked.read_each(self.task, typed), strict=True)
         yield _listed(what, [line["id"] for line, prediction in read if not _is_line(prediction, line)], len(self.lines))
 

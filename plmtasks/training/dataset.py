@@ -56,8 +56,9 @@ def training_dataset(job: TrainingJob, training: TrainSettings, processes: Proce
     examples = draw(train_split(job.data, job.model), training.max_train_samples)
     if not examples:
         raise InputError(f"{job.task.name}: max_train_samples of {training.max_train_samples} leaves nothing to learn from")
-    requests = [job.task.ask(e.hidden(), job.kind) for e in examples]
-    answers = [job.task.solve(e, r) for e, r in zip(examples, requests, strict=True)]
+    asked = [job.task.ask(e.hidden(), job.kind) for e in examples]
+    requests = [one for request in asked for one in request.each()]
+    answers = [one for e, r in zip(examples, asked, strict=True) for one in r.apart(job.task.solve(e, r))]
     chosen_on = _selecting_split(job, training)
     facts = {
         "name": job.data.public_name("train", job.config.source), "split": "train", "examples": len(examples),

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..files import file_hash, sealed, write_text
 from ..model import RECORD
-from ..requests import Request
 
 
 def learned(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -31,18 +30,18 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
 
 
 def came_to(
-    task: str, form: type[Request], record: Mapping[str, Any] | None, shots: int, *, untrained: bool
+    task: str, record: Mapping[str, Any] | None, shots: int, *, untrained: bool, zero_shot: bool
 ) -> dict[str, Any]:  # fmt: skip
     """How a model came to a task, and what it was trained on.
 
-    form: the kind of request that it was asked
     record: of its training
+    zero_shot: whether a model that learned nothing but language can answer what it was asked
     """
     if untrained:
         how = "untrained"
     elif record:
         how = _learned(task, record)
-    elif form.zero_shot:
+    elif zero_shot:
         how = f"{shots}-shot" if shots else "zero-shot"
     else:
         how = "trained elsewhere"

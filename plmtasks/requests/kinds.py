@@ -7,12 +7,12 @@ Text and numbers, never tensors. The set is open: a plugin registers further pai
 import dataclasses
 import hashlib
 import json
-import types
-import typing
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Self
+
+from .forms import LATER, strings, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,8 @@ class Request:
 
     @cached_property
     def _key(self) -> str:
-        text = json.dumps([self.kind(), to_json(self)], ensure_ascii=False, sort_keys=True)
+        asked = to_json(self) if self.each() == (self,) else [request.key() for request in self.each()]
+        text = json.dumps([self.kind(), asked], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def texts(self) -> Iterator[str]:
@@ -71,6 +72,19 @@ class Request:
         """Each text of which the answer holds a likelihood, and of how many tokens: one of none would be a fault of the model."""
         return iter(())
 
+    def each(self) -> "tuple[Request, ...]":
+        """What a model is asked: the request itself, or those of `Several`."""
+        return (self,)
+
+    def joined(self, answers: Sequence[Answer]) -> Answer:
+        """Its answer, from those to each of these."""
+        [answer] = answers
+        return answer
+
+    def apart(self, answer: Any) -> tuple[Answer, ...]:
+        """The inverse of `joined`."""
+        return (answer,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
@@ -81,6 +95,15 @@ class Shot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What one side of a chat says."""
+
+    role: str
+    """system, user or assistant"""
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prompted(Request):
     """A question in words, before which solved examples can stand. How all of it becomes a prompt is the model's business."""
 
@@ -88,6 +111,12 @@ class Prompted(Request):
     instruction: str = ""
     shots: tuple[Shot, ...] = ()
     text: str
+    exact: bool = field(default=False, metadata=LATER)
+    """The text is the whole prompt, letter for letter, and what follows it is joined to it with nothing between, whatever the
+    setting `prompt` says; it becomes tokens as lm-eval's HFLM makes them, and what is over the limit is cut at its left."""
+    turns: tuple[Turn, ...] = field(default=(), metadata=LATER)
+    """Of an exact prompt: the turns of a chat, in place of the text, for the model's template; an assistant's last one is gone on
+    with."""
 
     def with_shots(self, shots: tuple[Shot, ...]) -> Self:
         """The same question behind these solved examples, and no others."""
@@ -125,6 +154,8 @@ class Likelihood:
     tokens: int
     bytes: int
     """UTF-8 bytes of the scored text."""
+    greedy: bool | None = field(default=None, metadata=LATER)
+    """Whether greedy decoding would write it: each of its tokens is the likeliest in its place. None: nobody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +275,9 @@ class LogLikelihood(Request):
     zero_shot = strided = True
     text: str
     context: str = ""
+    disjoint: bool = field(default=False, metadata=LATER)
+    """A text over the model's limit is read in windows of which each knows one token before it, whatever the setting `stride` says.
+    It becomes tokens as in lm-eval's rolling log-likelihood. There is no context then."""
 
     def likelihoods(self, answer: LogLikelihoodAnswer) -> Iterator[tuple[str, int]]:
         return iter([(self.text, answer.tokens)])
@@ -254,6 +288,12 @@ class GenerateAnswer(Answer):
     """What was written."""
 
     text: str
+    """Without the thinking before it; empty if that did not end."""
+    reasoning: str = field(default="", metadata=LATER)
+    """What a model thought before it wrote."""
+    reasoning_tokens: int = field(default=0, metadata=LATER)
+    unfinished: bool = field(default=False, metadata=LATER)
+    """The thinking did not end, so that there is no answer."""
 
     def texts(self) -> Iterator[str]:
         return iter([self.text])
@@ -272,6 +312,13 @@ class Generate(Prompted):
     """The text ends before the first of these."""
     purpose: str = ""
     """One word for what is wanted, where models were taught one: "summarize"."""
+    temperature: float = field(default=0.0, metadata=LATER)
+    """0 takes the likeliest token; above it, tokens are drawn. The user's `Generation` goes before what stands here."""
+    top_p: float | None = field(default=None, metadata=LATER)
+    top_k: int | None = field(default=None, metadata=LATER)
+    num_beams: int = field(default=1, metadata=LATER)
+    repeat: int = field(default=0, metadata=LATER)
+    """Which of several texts drawn for the same question it is: each has a seed of its own."""
 
     def most_tokens(self) -> int:
         return self.max_new_tokens
@@ -280,113 +327,61 @@ class Generate(Prompted):
         return self.purpose
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeveralAnswer(Answer):
+    """An answer to each of several requests."""
+
+    answers: tuple[Answer, ...]
+    """In the order of the requests."""
+
+    def texts(self) -> Iterator[str]:
+        for answer in self.answers:
+            yield from answer.texts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several(Request):
+    """Several requests about one example: two orders of the same question, texts that are drawn again and again, two kinds.
+
+    A model is asked each of them by itself, and whatever is asked twice once. Where they are of several kinds, a task lists these
+    together, as "Choose+Generate", and `Model.load` is shown one of each.
+    """
+
+    answer_type = SeveralAnswer
+    requests: tuple[Request, ...]
+
+    @property
+    def zero_shot(self) -> bool:  # type: ignore[override]
+        return all(r.zero_shot for r in self.requests)
+
+    @property
+    def strided(self) -> bool:  # type: ignore[override]
+        return any(r.strided for r in self.requests)
+
+    def texts(self) -> Iterator[str]:
+        for request in self.requests:
+            yield from request.texts()
+
+    def most_tokens(self) -> int | None:
+        return max((n for r in self.requests if (n := r.most_tokens()) is not None), default=None)
+
+    def each(self) -> tuple[Request, ...]:
+        return self.requests
+
+    def joined(self, answers: Sequence[Answer]) -> SeveralAnswer:
+        return SeveralAnswer(answers=tuple(answers))
+
+    def apart(self, answer: SeveralAnswer) -> tuple[Answer, ...]:
+        return answer.answers
+
+
+def one_of_each_kind(request: Request) -> Request:
+    """What shows a model all kinds that are asked: the request, or of several the first of each kind; alone if there is one."""
+    first: dict[str, Request] = {}
+    for one in request.each():
+        first.setdefault(one.kind(), one)
+    kinds = tuple(first.values())
+    return kinds[0] if len(kinds) == 1 else Several(requests=kinds)
+
+
 BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, LogLikelihood, Generate)
-
-
-def to_json(value: Any) -> Any:
-    """Requests, answers and their parts as plain JSON values: dataclasses to objects, tuples to lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [to_json(v) for v in value]
-    if isinstance(value, Mapping):
-        return {k: to_json(v) for k, v in value.items()}
-    return value
-
-
-def from_json(form: Any, value: Any, at: str = "") -> Any:
-    """The inverse of `to_json`, for a value of the type `form`.
-
-    at: where it stands within a whole, for the error
-
-    raises: TypeError, KeyError or ValueError if the value has not that form
-    """
-    origin, inner = typing.get_origin(form), typing.get_args(form)
-    is_object = isinstance(form, type) and dataclasses.is_dataclass(form)
-    if (is_object or origin is Mapping) and not isinstance(value, Mapping):
-        raise TypeError(_unlike(at, "an object", value))
-    if is_object:
-        places = {name: f"{at}.{name}".strip(".") for name in _fields(form)}
-        lacking = [place for name, place in places.items() if name not in value]
-        if lacking:
-            raise KeyError(lacking[0])
-        return form(**{name: from_json(hint, value[name], places[name]) for name, hint in _fields(form).items()})
-    if origin is Mapping:
-        return dict(value)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise TypeError(_unlike(at, "a list", value))
-        return tuple(from_json(inner[0], v, f"{at}[{i}]") for i, v in enumerate(value))
-    if origin in (typing.Union, types.UnionType):
-        one = next(a for a in inner if a is not types.NoneType)
-        return None if value is None else from_json(one, value, at)
-    if origin is typing.Literal:
-        if value not in inner:
-            raise ValueError(_unlike(at, f"one of {', '.join(map(str, inner))}", value))
-        return value
-    if form is not Any and not isinstance(value, (int, float) if form is float else form):
-        raise TypeError(_unlike(at, form.__name__, value))
-    return value
-
-
-def _unlike(at: str, expected: str, value: Any) -> str:
-    return f"{at + ': ' * bool(at)}expected {expected}, found {value!r:.80}"
-
-
-@cache
-def _fields(form: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(form)
-    return {f.name: hints[f.name] for f in dataclasses.fields(form)}
-
-
-def strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from strings(item)
-
-
-# ── in words: tables compare models that are asked in the same ───────────────────────────────────────────────
-
-CUE = "\nAnswer:"
-"""Put after a text under an instruction, unless the text ends with a colon."""
-
-CUES = {"summarize": "\nTL;DR:"}
-"""Purpose → what people write between a text and such an answer."""
-
-
-def plain_prompt(request: Prompted, shots: Sequence[Shot], text: str) -> str:
-    """Instruction, shots and text, a blank line between; the answer follows after a space.
-
-    shots, text: those of the request, or what is left of them where a model takes no more
-    """
-    cue = CUES.get(request.aim(), CUE)
-    cued = [
-        f"{t}{cue}" if request.instruction and not t.rstrip().endswith((":", "：")) else t
-        for t in (*(s.text for s in shots), text)
-    ]
-    answered = [f"{t} {s.answer}" for t, s in zip(cued, shots, strict=False)]
-    return "\n\n".join(part for part in (request.instruction, *answered, cued[-1]) if part)
-
-
-def raw_prompt(shots: Sequence[Shot], text: str) -> str:
-    """Shots and text as they are, a blank line between; the answer follows after a space."""
-    return "\n\n".join([*(f"{s.text} {s.answer}" for s in shots), text])
-
-
-def turns(request: Prompted, shots: Sequence[Shot], text: str) -> list[dict[str, str]]:
-    """The turns of a chat, each with "role" and "content": one for each side of a shot, the instruction in the first."""
-    made = []
-    for shot in shots:
-        made += [{"role": "user", "content": shot.text}, {"role": "assistant", "content": shot.answer}]
-    made.append({"role": "user", "content": text})
-    made[0]["content"] = "\n\n".join(part for part in (request.instruction, made[0]["content"]) if part)
-    return made
-
-
-def before_stop(text: str, stop: Sequence[str]) -> str:
-    """The text up to the first of the stop texts in it."""
-    for s in stop:
-        text = text.partition(s)[0]
-    return text

@@ -1,0 +1,39 @@
+"""What can be asked of a model, and what it answers; as JSON values, and in words.
+
+Text and numbers, never tensors. The set is open: a plugin registers further pairs with `register_requests`.
+"""
+
+from .forms import LATER, from_json, strings, to_json
+from .kinds import (
+    BUILT_IN,
+    Answer,
+    Choose,
+    ChooseAnswer,
+    Classify,
+    ClassifyAnswer,
+    ExtractSpan,
+    ExtractSpanAnswer,
+    Generate,
+    GenerateAnswer,
+    Likelihood,
+    LogLikelihood,
+    LogLikelihoodAnswer,
+    Prompted,
+    Request,
+    Several,
+    SeveralAnswer,
+    Shot,
+    Span,
+    Tag,
+    TagAnswer,
+    Turn,
+    one_of_each_kind,
+)
+from .prompts import CUE, CUES, before_stop, plain_prompt, raw_prompt, turns
+
+__all__ = [
+    "BUILT_IN", "CUE", "CUES", "LATER", "Answer", "Choose", "ChooseAnswer", "Classify", "ClassifyAnswer", "ExtractSpan",
+    "ExtractSpanAnswer", "Generate", "GenerateAnswer", "Likelihood", "LogLikelihood", "LogLikelihoodAnswer", "Prompted",
+    "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag", "TagAnswer", "Turn", "before_stop", "from_json",
+    "one_of_each_kind", "plain_prompt", "raw_prompt", "strings", "to_json", "turns",
+]  # fmt: skip
