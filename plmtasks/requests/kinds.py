@@ -276,7 +276,7 @@ class LogLikelihood(Request):
     text: str
     context: str = ""
     disjoint: bool = field(default=False, metadata=LATER)
-    """A text over the model's limit is read in windows of which each knows one token before it, whatever the setting `stride` says.
+    """A text over the model's limit is read in windows that know one token before them, whatever the setting `stride` says.
     It becomes tokens as in lm-eval's rolling log-likelihood. There is no context then."""
 
     def likelihoods(self, answer: LogLikelihoodAnswer) -> Iterator[tuple[str, int]]:
