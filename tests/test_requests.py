@@ -3,6 +3,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, Literal
 
 import pytest
@@ -20,6 +21,7 @@ from plmtasks.requests import (
     Shot,
     Span,
     Tag,
+    Turn,
     from_json,
     to_json,
 )
@@ -30,7 +32,10 @@ PARTS: dict[type, st.SearchStrategy[Any]] = {
     str: TEXT, float: NUMBER, int: st.integers(), bool: st.booleans(),
     Span: st.builds(Span, start=st.integers(0), end=st.integers(0), score=NUMBER),
     Shot: st.builds(Shot, text=TEXT, answer=TEXT),
-    Likelihood: st.builds(Likelihood, log_likelihood=NUMBER, tokens=st.integers(0), bytes=st.integers(0)),
+    Turn: st.builds(Turn, role=TEXT, content=TEXT), type(None): st.none(),
+    Likelihood: st.builds(
+        Likelihood, log_likelihood=NUMBER, tokens=st.integers(0), bytes=st.integers(0), greedy=st.none() | st.booleans()
+    ),
 }  # fmt: skip
 
 
@@ -40,8 +45,8 @@ def values_of(form: type) -> st.SearchStrategy[Any]:
     def of(hint: Any) -> st.SearchStrategy[Any]:
         if hint in PARTS:
             return PARTS[hint]
-        if hint == str | None:
-            return st.none() | TEXT
+        if isinstance(hint, UnionType):
+            return st.one_of([PARTS[one] for one in hint.__args__])
         item = hint.__args__[0]
         return st.lists(PARTS[item], max_size=4).map(tuple)
 
