@@ -74,7 +74,7 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "protocol": {
             **came_to(
                 job.task.name, record, job.shots, untrained=untrained, zero_shot=job.example_request.zero_shot
-            ), "shots": job.shots, "newly_initialized": sorted(loaded.newly_initialized), **followed,
+            ), "shots": job.shots, **job.drawn, "newly_initialized": sorted(loaded.newly_initialized), **followed,
         },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
