@@ -66,7 +66,7 @@ class Generation:
     num_beams: int | None = None
     """Texts that are followed side by side; none: as the task asks, 1 for most, whatever the checkpoint says."""
     temperature: float | None = None
-    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most, whatever the checkpoint says."""
+    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most. The checkpoint's counts nowhere."""
     top_p: float | None = None
     """The likeliest tokens of this share are drawn from; none: the task's, else the checkpoint's."""
     top_k: int | None = field(default=None, metadata=LATER)
@@ -88,8 +88,8 @@ class Generation:
     def settled(self, requests: Iterable[Request]) -> "Generation":
         """The same for all of these, with 1 beam and a temperature of 0 named where none of them says otherwise."""
         asked = [one for request in requests for one in request.each() if isinstance(one, Generate)]
-        plain = {"num_beams": 1, "temperature": 0.0}
-        unsaid = {n for n, v in plain.items() if getattr(self, n) is None and all(getattr(r, n) == v for r in asked)}
+        plain: dict[str, Any] = {"num_beams": 1, "temperature": 0.0}
+        unsaid = [n for n, v in plain.items() if getattr(self, n) is None and all(getattr(r, n) == v for r in asked)]
         return replace(self, **{name: plain[name] for name in unsaid})
 
 
@@ -141,6 +141,10 @@ class ModelSettings:
             prompt=self.prompt if prompted else "plain", system=self.system if prompted else "",
             stride=self.stride if form.strided else 0,
         )  # fmt: skip
+
+    def of(self, request: Request) -> "ModelSettings":
+        """These settings as one request is answered: see `Generation.of`."""
+        return replace(self, generation=self.generation.of(request)) if isinstance(request, Generate) else self
 
     def settled(self, requests: Iterable[Request]) -> "ModelSettings":
         """The same for all of these requests, as `Generation.settled` has it."""

@@ -2,14 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
 from plmtasks.model import TrainableModel
-from plmtasks.requests import Prompted, Request
+from plmtasks.requests import Prompted, Request, to_json
 
 from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Checkpoint, Parts, load_parts, parts_without_weights
 
@@ -113,8 +112,10 @@ def weights_by_label(text: str) -> Mapping[str, float]:
 
 
 def _generation(settings: ModelSettings) -> dict[str, Any]:
-    seed = settings.seed if settings.generation.temperature > 0 else None
-    return {"prompt": settings.prompt, "generation": asdict(settings.generation), "generation_seed": seed}
+    generation = settings.generation
+    seed = settings.seed if generation.draws else None
+    by = {"drawn": "each text by a seed of its own" if generation.num_beams == 1 else "beams"} if generation.draws else {}
+    return {"prompt": settings.prompt, "generation": to_json(generation), "generation_seed": seed, **by}
 
 
 def _stride(settings: ModelSettings) -> dict[str, Any]:
