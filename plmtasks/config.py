@@ -66,7 +66,7 @@ class Generation:
     num_beams: int | None = None
     """Texts that are followed side by side; none: as the task asks, 1 for most, whatever the checkpoint says."""
     temperature: float | None = None
-    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most. The checkpoint's counts nowhere."""
+    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most. The checkpoint's is not asked."""
     top_p: float | None = None
     """The likeliest tokens of this share are drawn from; none: the task's, else the checkpoint's."""
     top_k: int | None = field(default=None, metadata=LATER)
