@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from plmtasks.errors import InputError
 from plmtasks.model import LoadedModel, Model, Provider
-from plmtasks.requests import Request
+from plmtasks.requests import Generate, Request
 
 from .connection import Connection, connection
 
@@ -32,7 +32,7 @@ class Served(Model):
     address: str | None = None
     """As the name gave it; None: OPENAI_BASE_URL, else OpenAI's own."""
     family: str = "server"
-    answers: Sequence[str] = ("Generate",)
+    answers: Sequence[str] = ("Generate", "Choose", "LogLikelihood")
     description: str = ""
 
     @cached_property
@@ -47,11 +47,14 @@ class Served(Model):
     def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         """What is asked of whom. Weights are not in it: the server does not show them."""
         check(settings)
+        drawn = any(isinstance(r, Generate) and r.temperature > 0 for r in example_request.each())
+        draws = drawn or settings.generation.temperature > 0
+        more = {"system": settings.system, "reasoning": "" if settings.reasoning == "auto" else settings.reasoning}
         return {
             "version": self.version, "address": self.connection.address, "model": self.model, "said": dict(self.said),
             "settings": {
                 "prompt": settings.prompt, "generation": asdict(settings.generation), "model_args": dict(settings.model_args),
-                "generation_seed": settings.seed if settings.generation.temperature > 0 else None,
+                "generation_seed": settings.seed if draws else None, **{name: value for name, value in more.items() if value},
             },
         }  # fmt: skip
 
@@ -61,7 +64,7 @@ class Served(Model):
         return [] if host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) else [f"the address {self.address}"]
 
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
-        from .asking import shown
+        from .bodies import shown
 
         return shown(request, settings)
 
