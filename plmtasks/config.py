@@ -66,7 +66,7 @@ class Generation:
     num_beams: int | None = None
     """Texts that are followed side by side; none: as the task asks, 1 for most, whatever the checkpoint says."""
     temperature: float | None = None
-    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most. The checkpoint's is not asked."""
+    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most (the checkpoint has no say)."""
     top_p: float | None = None
     """The likeliest tokens of this share are drawn from; none: the task's, else the checkpoint's."""
     top_k: int | None = field(default=None, metadata=LATER)
@@ -143,8 +143,9 @@ class ModelSettings:
         )  # fmt: skip
 
     def of(self, request: Request) -> "ModelSettings":
-        """These settings as one request is answered: see `Generation.of`."""
-        return replace(self, generation=self.generation.of(request)) if isinstance(request, Generate) else self
+        """These settings as a request is answered, or the first of several that generates: see `Generation.of`."""
+        first = next((one for one in request.each() if isinstance(one, Generate)), None)
+        return self if first is None else replace(self, generation=self.generation.of(first))
 
     def settled(self, requests: Iterable[Request]) -> "ModelSettings":
         """The same for all of these requests, as `Generation.settled` has it."""

@@ -32,7 +32,7 @@ class Served(Model):
     address: str | None = None
     """As the name gave it; None: OPENAI_BASE_URL, else OpenAI's own."""
     family: str = "server"
-    answers: Sequence[str] = ("Generate",)
+    answers: Sequence[str] = ("Generate", "Choose", "LogLikelihood")
     description: str = ""
 
     @cached_property
@@ -48,11 +48,13 @@ class Served(Model):
         """What is asked of whom. Weights are not in it: the server does not show them."""
         check(settings, example_request)
         generation = settings.of(example_request).generation
+        more = {"system": settings.system, "reasoning": "" if settings.reasoning == "auto" else settings.reasoning}
         return {
             "version": self.version, "address": self.connection.address, "model": self.model, "said": dict(self.said),
             "settings": {
                 "prompt": settings.prompt, "generation": to_json(generation), "model_args": dict(settings.model_args),
                 "generation_seed": settings.seed if generation.draws else None,
+                **{name: value for name, value in more.items() if value},
             },
         }  # fmt: skip
 
@@ -62,7 +64,7 @@ class Served(Model):
         return [] if host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) else [f"the address {self.address}"]
 
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
-        from .asking import shown
+        from .bodies import shown
 
         return shown(request, settings)
 
