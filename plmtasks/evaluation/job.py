@@ -215,10 +215,12 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
     spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
     groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
+    asked = asker.ask(examples)
+    config = replace(config, settings=config.settings.settled([example_request, *asked.requests]))
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
         example_request=example_request, total=len(whole),
-        asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
+        asked=asked, predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
 
@@ -269,7 +271,7 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
     task = task.bind(data)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(train_split(data, model)[0].hidden(), kind))
-    settings = config.settings.that_matter(example_request)
+    settings = config.settings.that_matter(example_request).settled([example_request])
     return TrainingJob(
         config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
         selection=selection(task, kind, metrics, settings),

@@ -177,7 +177,7 @@ def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:
     unknown: list[str] = []
     try:
         stored = content["config"]
-        known = to_json(RunConfig(task=stored["task"], model=stored["model"]))
+        known = to_json(RunConfig(task=stored["task"], model=stored["model"]), whole=True)
         config: RunConfig = from_json(RunConfig, _filled(known, stored, unknown))
     except (AttributeError, KeyError, TypeError, ValueError) as e:
         near = path.with_name("config.json")
