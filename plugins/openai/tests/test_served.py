@@ -73,9 +73,17 @@ def test_what_is_sent(proxy: Any) -> None:
     assert proxy.asked[1] == {"model": "tiny", "prompt": prompt, **told}
 
 
+def completion(reason: str = "stop", **message: Any) -> tuple[str, str]:
+    used = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
+    return ("body", json.dumps({"id": "1", "choices": [choice], "usage": used}))
+
+
 def test_what_is_sent_of_what_a_request_wants(proxy: Any) -> None:
     said = (Turn(role="system", content="Be brief."), Turn(role="user", content="who?"), Turn(role="assistant", content="it was"))
     wanted = {"temperature": 0.7, "top_p": 0.5, "top_k": 3}
+    # this server refuses fields that vLLM has
+    proxy.faults = [("body", json.dumps({"choices": [{"text": "ann"}]}))] * 2 + [completion(content="ann")] * 2
     load(proxy.address).answer([request(exact=True, shots=(), instruction="", **wanted)])
     load(proxy.address).answer([request(exact=True, shots=(), instruction="", repeat=2, **wanted)])
     load(proxy.address, prompt="chat").answer([request(exact=True, shots=(), instruction="", turns=said)])
@@ -88,12 +96,6 @@ def test_what_is_sent_of_what_a_request_wants(proxy: Any) -> None:
     assert third["continue_final_message"]
     assert not third["add_generation_prompt"]
     assert fourth["messages"][0] == {"role": "system", "content": "Be brief."}
-
-
-def completion(reason: str = "stop", **message: Any) -> tuple[str, str]:
-    used = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
-    return ("body", json.dumps({"id": "1", "choices": [choice], "usage": used}))
 
 
 THOUGHT = {
