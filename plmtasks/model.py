@@ -140,6 +140,8 @@ class Model(ABC):
     """encoder, decoder, sequence-to-sequence, or what fits."""
     answers: Sequence[str]
     """The kinds of request that it can be asked."""
+    on_request: Sequence[str] = ()
+    """Those of them by which it is asked where the user says so, or a task can be asked by nothing else."""
     version: ClassVar[int] = 1
     """Raised whenever the same weights would give other answers: prompts, windows, decoding."""
     recommended: Mapping[str, Any] = {}

@@ -363,7 +363,7 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     """
     if wanted is not None and wanted not in task.asks:
         raise InputError(f"task {task.name!r} cannot be asked by {wanted!r}", f"it can be asked by: {', '.join(task.asks)}")
-    for kind in [wanted] if wanted else task.asks:
+    for kind in [wanted] if wanted else sorted(task.asks, key=lambda kind: not set(kind.split("+")).isdisjoint(model.on_request)):
         if set(kind.split("+")) <= set(model.answers):
             return kind
     fitting = registry.models_that_answer([wanted] if wanted else task.asks)
