@@ -72,11 +72,11 @@ def entries() -> Iterator[Entry]:
 def path_of(name: str) -> Path | None:
     """The YAML file of a task or group; None: there is no such name, or it is a tag."""
     found = entry(name)
-    return found and found.path
+    return found.path if found else None
 
 
 def registry() -> dict[str, "lm_eval_index.Entry"]:
-    """The same as lm-eval's own index, as its `TaskFactory` takes it: made in an instant, where a `TaskManager` reads all files."""
+    """The same as lm-eval's own index, as its `TaskFactory` takes it; a `TaskManager` reads all files for it."""
     from lm_eval.tasks._index import Entry as Theirs
     from lm_eval.tasks._index import Kind as Kinds
 
