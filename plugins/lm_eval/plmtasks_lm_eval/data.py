@@ -163,7 +163,13 @@ def _gold(made: Any, doc: Any) -> dict[str, Any]:
         return {}
     right = made.doc_to_text(doc) if made.multiple_input else made.doc_to_target(doc)
     choices = made.doc_to_choice(doc)
-    rights = right if isinstance(right, list) else [choices.index(right) if right in choices else -1] if isinstance(right, str) else [right]
+    rights = (
+        right
+        if isinstance(right, list)
+        else [choices.index(right) if right in choices else -1]
+        if isinstance(right, str)
+        else [right]
+    )
     return {"gold": [one for one in rights if isinstance(one, int) and 0 <= one < len(choices)]}
 
 
@@ -231,7 +237,9 @@ def _given(task: Definition, source: Source, shots: bool) -> Mapping[str, Any]:
     """
     for said, option in ((source.columns, "columns"), (source.rows, "columns rows="), (source.separator, "columns separator=")):
         if said:
-            raise InputError(f"lm-eval:{task.name} reads the columns that its own data set has, without --{option}", "rename them in the file")
+            raise InputError(
+                f"lm-eval:{task.name} reads the columns that its own data set has, without --{option}", "rename them in the file"
+            )
     for said, option in ((source.holdout, "holdout"), (source.skip_bad_rows, "skip-bad-rows")):
         if said:
             raise InputError(f"lm-eval:{task.name} takes its data whole, without --{option}")
@@ -251,7 +259,9 @@ def _given(task: Definition, source: Source, shots: bool) -> Mapping[str, Any]:
     if not files.keys() & set(wanted):
         raise InputError(f"{source.data}: lm-eval:{task.name} reads the splits {', '.join(wanted)}", f"found: {', '.join(files)}")
     if wanted[0] not in files and not task.in_python:
-        raise InputError(f"{source.data}: no file of the split {wanted[0]!r}, which lm-eval:{task.name} asks", f"found: {', '.join(files)}")
+        raise InputError(
+            f"{source.data}: no file of the split {wanted[0]!r}, which lm-eval:{task.name} asks", f"found: {', '.join(files)}"
+        )
     first = files.get(wanted[0]) or next(iter(files.values()))
     # a split that nothing is taken from has to be there all the same
     return _opened({split: files.get(split, first) for split in wanted})
@@ -272,7 +282,11 @@ def _files(where: str, wanted: Sequence[str]) -> dict[str, str]:
         with contextlib.suppress(InputError):
             found = {split: str(file) for split, file in split_files(path).items() if split in wanted} | found
     if not found:
-        raise InputError(f"{path}: no file of any split", f"looked for: {', '.join(f'{one}.jsonl' for one in wanted)}", f"found: {', '.join(named) or 'no such file'}")
+        raise InputError(
+            f"{path}: no file of any split",
+            f"looked for: {', '.join(f'{one}.jsonl' for one in wanted)}",
+            f"found: {', '.join(named) or 'no such file'}",
+        )
     return found
 
 
@@ -289,7 +303,9 @@ def _opened(files: Mapping[str, str]) -> Mapping[str, Any]:
     for where in dict.fromkeys(files.values()):
         with quiet():
             opened[where] = _rows(where) if not where.startswith("hf://") else _of_hub(where)
-    return datasets.DatasetDict({split: rows[split] if isinstance(rows := opened[where], dict) else rows for split, where in files.items()})
+    return datasets.DatasetDict(
+        {split: rows[split] if isinstance(rows := opened[where], dict) else rows for split, where in files.items()}
+    )
 
 
 def _rows(where: str) -> Any:

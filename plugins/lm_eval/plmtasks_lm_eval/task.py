@@ -129,7 +129,11 @@ class LmEvalTask(SelfPrompted, Dependent):
         told = example.inputs.get("requests", [example.inputs])
         said = prediction.value if "requests" in example.inputs else [prediction.value]
         if all(one["ask"] == "Choose" for one in told):
-            pairs = [(ll, choice) for one, found in zip(told, said, strict=True) for (ll, _), choice in zip(found, one["choices"], strict=True)]
+            pairs = [
+                (ll, choice)
+                for one, found in zip(told, said, strict=True)
+                for (ll, _), choice in zip(found, one["choices"], strict=True)
+            ]
             if len(pairs) > 1:
                 return str(max(pairs, key=lambda pair: pair[0])[1]).strip()
         return " | ".join(map(str, said))
@@ -158,7 +162,9 @@ def _solved(request: Request, reference: Mapping[str, Any], right: int) -> Answe
     target = reference["target"]
     if isinstance(request, Choose):
         found = [
-            Likelihood(log_likelihood=0.0 if place == right else -100.0, tokens=1, bytes=len(text.encode()), greedy=place == right)
+            Likelihood(
+                log_likelihood=0.0 if place == right else -100.0, tokens=1, bytes=len(text.encode()), greedy=place == right
+            )
             for place, text in enumerate(request.choices)
         ]
         return ChooseAnswer(choices=tuple(found))
