@@ -80,9 +80,10 @@ class LearningWarning(UserWarning):
 class UnknownNameError(InputError):
     """A task, model, metric or plugin that nobody registered."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *hints: str) -> None:
-        known = sorted(known)
-        super().__init__(f"there is no {kind} {name!r}", *did_you_mean(name, known), *hints, f"plmtasks list {kind}s shows all")
+    def __init__(self, kind: str, name: str, known: Iterable[str], *hints: str, listed: str = "") -> None:
+        """listed: under which word `plmtasks list` has them, where that is not the kind"""
+        hints = (*did_you_mean(name, sorted(known)), *hints, f"plmtasks list {listed or f'{kind}s'} shows all")
+        super().__init__(f"there is no {kind} {name!r}", *hints)
 
 
 class MismatchError(InputError):

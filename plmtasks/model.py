@@ -1,7 +1,7 @@
 """The base classes of a model: what it answers, what a request costs it, how it learns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from .config import ModelSettings, TrainSettings
+    from .results import Result
 
 RECORD = "plmtasks.json"
 
@@ -300,6 +301,28 @@ class Provider(ABC):
     def owns(self, name: str) -> bool:
         """Whether a name without a scheme, that nobody registered, is its own: a folder that its models wrote. Loads nothing."""
         return False
+
+    def names(self) -> Collection[str]:
+        """Those that it knows, without the scheme, for hints and as far as an instant tells; any other may be asked for too."""
+        return ()
+
+    def known(self) -> Sequence[Mapping[str, str]]:
+        """A row for each that it knows, for `plmtasks list SCHEME`: "name", whole, and whatever tells it apart."""
+        return ()
+
+    def members(self, name: str) -> Sequence[str] | None:
+        """The names, whole, of the items that a name stands for together; None: it stands for one item.
+
+        raises: InputError if they cannot be told
+        """
+        return None
+
+    def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Mapping[str, str]]:
+        """What the results of a name's members come to together, as rows of a table; none where they come to nothing.
+
+        results: by the members' names; of one model, with the same settings, and not of all members where some failed
+        """
+        return ()
 
     @property
     def beginning(self) -> str:
