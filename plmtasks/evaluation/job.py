@@ -202,7 +202,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
-    named = config.task if config.task.endswith(".toml") else task.name
+    named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
@@ -210,7 +210,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
-        example_request=example_request, total=len(whole),
+        example_request=example_request, total=len(whole) if config.predictions_of else data.total(split),
         asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
@@ -225,7 +225,8 @@ def prompted(task: Task, config: RunConfig) -> Task:
         return task
     s = config.settings
     return task.prompted(Prompting(
-        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit
+        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit,
+        trust_remote_code=s.trust_remote_code,
     ))  # fmt: skip
 
 
