@@ -286,6 +286,18 @@ class TrainableModel(LoadedModel):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Aggregate:
+    """What several results come to together."""
+
+    name: str
+    examples: int
+    scores: Mapping[str, Mapping[str, Any]]
+    """By the names that they have in the results, each with "value", "low", "high" and "unit"; an end is None without an interval."""
+    depth: int = 0
+    """How far it stands within another one, which is told before it."""
+
+
 class Provider(ABC):
     """Makes an item of any name under a scheme: `transformers:google-bert/bert-base-uncased`."""
 
@@ -317,10 +329,10 @@ class Provider(ABC):
         """
         return None
 
-    def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Mapping[str, str]]:
-        """What the results of a name's members come to together, as rows of a table; none where they come to nothing.
+    def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Aggregate]:
+        """What the results of a name's members come to together; nothing where that has no meaning.
 
-        results: by the members' names; of one model, with the same settings, and not of all members where some failed
+        results: by the members' names, all of them; of one model, with the same settings
         """
         return ()
 

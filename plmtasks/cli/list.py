@@ -101,7 +101,8 @@ def _having(word: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]
     if not found:
         names = {row[0].rpartition(":")[2]: row[0] for row in rows}
         raise InputError(f"nothing of {len(rows)} has {word!r}", *did_you_mean(word, names))
-    return sorted(found, key=lambda row: wanted not in row[0].casefold())
+    names = {row: row[0].casefold() for row in found}
+    return sorted(found, key=lambda row: (not f":{names[row]}".endswith(f":{wanted}"), wanted not in names[row]))
 
 
 def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:

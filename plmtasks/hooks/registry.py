@@ -28,6 +28,7 @@ from . import hookspecs, loading
 from .loading import Plugin, PluginWarning, load_plugins, reason
 
 if TYPE_CHECKING:
+    from ..model import Aggregate
     from ..results import Result
 
 __all__ = ["Registry", "load_registry"]
@@ -195,7 +196,7 @@ class Registry:
         found = provider.members(name.removeprefix(provider.beginning)) if provider is not None else None
         return [name] if found is None else [*found]
 
-    def aggregate(self, kind: str, name: str, results: "Mapping[str, Result]") -> Sequence[Mapping[str, str]]:
+    def aggregate(self, kind: str, name: str, results: "Mapping[str, Result]") -> "Sequence[Aggregate]":
         """What the results of the members of a name come to together, as its provider says."""
         provider = self._provider(kind, name)
         return provider.aggregate(name.removeprefix(provider.beginning), results) if provider is not None else ()
