@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from plmtasks.errors import OutputError, PluginError
+from plmtasks.errors import OutputError, PluginError, UnknownNameError, counted, listed, meant, near
 from plmtasks.execution import Progress
 from plmtasks.files import write_text
 
@@ -46,6 +46,16 @@ class Entry:
     needs: Sequence[str] = ()
     """Beside text: values of NEEDS."""
 
+    def row(self) -> dict[str, str]:
+        """As a list shows it."""
+        several = self.kind in ("group", "tag")
+        asks = ", ".join((self.output_type, *self.needs) if self.needs else (self.output_type,))
+        return {
+            "name": f"lm-eval:{self.name}", "kind": "task in Python" if self.kind == "class" else self.kind,
+            "asked by": counted(len(self.members), "member") if several else asks,
+            "data or members": listed(self.members, 3) if several else self.dataset,
+        }  # fmt: skip
+
 
 def names() -> Sequence[str]:
     """Of tasks, groups and tags, in order.
@@ -53,6 +63,16 @@ def names() -> Sequence[str]:
     raises: PluginError if lm-eval is not installed
     """
     return list(_rows())
+
+
+def names_at_hand() -> Sequence[str]:
+    """The same where the index is made already; else none."""
+    return list(found) if find_spec("lm_eval") is not None and (found := kept("index", stamp())) else ()
+
+
+def unknown(name: str) -> UnknownNameError:
+    """What is said of a name that lm-eval does not know."""
+    return UnknownNameError("task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD")
 
 
 def entry(name: str) -> Entry | None:

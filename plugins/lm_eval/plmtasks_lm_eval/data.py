@@ -126,14 +126,15 @@ def _made(task: Definition, given: Mapping[str, Any]) -> Any:
     from lm_eval.tasks._factory import TaskFactory
     from lm_eval.tasks._index import TaskIndex
 
-    overrides: dict[str, Any] = {}
+    overrides = dict(task.overrides)
     if given and task.in_python:
         theirs = loaded(task.path)["class"]
         own = {"download": lambda self, *_, **__: setattr(self, "dataset", given), "__module__": theirs.__module__}
-        overrides = {"class": type(theirs.__name__, (theirs,), own)}
+        overrides |= {"class": type(theirs.__name__, (theirs,), own)}
     elif given:
-        overrides = {"custom_dataset": lambda **_: given}
-    return TaskFactory().build(TaskIndex.entry_from_path(task.path), overrides=overrides, registry={})
+        overrides |= {"custom_dataset": lambda **_: given}
+    entry = TaskIndex.entry_from_path(task.path) if task.own else TaskIndex.entry_from_config(overrides)
+    return TaskFactory().build(entry, overrides=overrides, registry={})
 
 
 def _set(made: Any, how: Prompting) -> None:

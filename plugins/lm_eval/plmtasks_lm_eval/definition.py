@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,10 @@ class Definition:
     """As lm-eval merges it; in place of each function its name."""
     files: Sequence[Path]
     """The YAML files, and those with functions that they name beside them."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What a group says in place of the task's own file: a part of `config`."""
+    own: bool = True
+    """Whether the path is a file of the task's own; else the overrides are all of it."""
 
     @property
     def name(self) -> str:
@@ -118,6 +122,31 @@ def read(path: Path) -> Definition:
     if not isinstance(config.get("task"), str):
         raise InputError(f"{path} names no task", "a line `task: NAME` gives it a name", f"its keys: {', '.join(config)}")
     return Definition(path=path.resolve(), config=config, files=tuple(files)).check()
+
+
+def read_member(path: Path, overrides: Mapping[str, Any], files: Sequence[Path], *, own: bool) -> Definition:
+    """A task as a group has it.
+
+    overrides: what the group says in place of the task's file
+    files: of the group
+    own: whether the path is a file of the task's own
+
+    raises: as `read`
+    """
+    read_from: dict[Path, None] = {}
+    config = _merged(path.resolve(), read_from, ()) if own else {}
+    said = {key: value for key, value in overrides.items() if key not in STRUCTURE or key in ("task", "include")}
+    made = (*read_from, *files)
+    return Definition(path=path.resolve(), config=config | said, files=made, overrides=said, own=own).check()
+
+
+def is_group(path: Path) -> bool:
+    """Whether a file defines a group; not where it cannot be read, as whoever reads it says."""
+    try:
+        config = _parsed(path)
+    except (InputError, OSError):
+        return False
+    return "group" in config and "class" not in config
 
 
 def _merged(path: Path, files: dict[Path, None], within: Sequence[Path]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A task of lm-evaluation-harness, by its name or its file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset
-from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
-from plmtasks.model import Provider
+from plmtasks.model import Aggregate, Provider
 from plmtasks.requests import (
     Answer,
     Choose,
@@ -26,11 +26,14 @@ from plmtasks.requests import (
 )
 from plmtasks.task import Dependent, Prompting, SelfPrompted
 
+from . import catalog
 from .asking import as_request, as_value
-from .definition import Definition, read
+from .definition import Definition, read, read_member
 from .measures import Measure
 
 if TYPE_CHECKING:
+    from plmtasks.results import Result
+
     from .data import Documents
 
 METRIC = "lm-eval"
@@ -44,17 +47,39 @@ class Tasks(Provider):
     description = "a task of lm-evaluation-harness: lm-eval:hellaswag; or a YAML file of one, by its path"
 
     def owns(self, name: str) -> bool:
-        return name.endswith(".yaml")
+        return ".yaml" in (name[-5:], Path(name).parent.suffix)  # a group's file, or a task in it
+
+    def names(self) -> Collection[str]:
+        """Those of the index, once it is made."""
+        return catalog.names_at_hand()
+
+    def known(self) -> Sequence[Mapping[str, str]]:
+        return [one.row() for one in catalog.entries()]
+
+    def members(self, name: str) -> Sequence[str] | None:
+        from . import groups
+
+        found = groups.tree(name)
+        return None if found is None else [one.name(name) for one in found.members]
+
+    def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Aggregate]:
+        from . import groups
+
+        return list(groups.aggregated(name, results))
 
     def make(self, name: str) -> "LmEvalTask":
         """raises: UnknownNameError; InputError, DataError for a file that defines no task"""
+        from . import groups
+
+        if (found := groups.member(name)) is not None:
+            member, files = found
+            made = read_member(member.path, member.overrides, files, own=member.own)
+            return replace(task_of(made), name=member.name(name.rpartition("/")[0]))
         if name.endswith(".yaml"):
             return task_of(read(Path(name).expanduser()))
-        from . import catalog
-
         path = catalog.path_of(name)
         if path is None:
-            raise UnknownNameError("task", f"{self.beginning}{name}", [f"{self.beginning}{one}" for one in catalog.names()])
+            raise catalog.unknown(name)
         return task_of(read(path))
 
 
