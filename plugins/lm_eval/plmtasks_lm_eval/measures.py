@@ -66,7 +66,7 @@ def measures(made: Any, instances: Sequence["Instance"], *, runs_code: bool) -> 
     tried = {} if runs_code else _tried(made, instances)
     config = made.config
     always = bool(tried) and getattr(config, "process_results", None) is None and hasattr(made, "_metric_fn_list")
-    given = {name for name in tried} if always else {*declared, *tried}
+    given = set(tried) if always else {*declared, *tried}
     order = [name for name in (*declared, *tried) if name in given]
     return tuple(_measure(made, name, filters, always) for name in dict.fromkeys(order))
 

@@ -1,11 +1,16 @@
 """What goes wrong within lm-eval, as one clear message each."""
 
+import contextlib
+import io
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import requires
 
 from plmtasks.errors import InputError, PlmtasksError, summary_of
+
+LOGIN = "whoever has access logs in with `hf auth login`"
 
 HUB = "with no network, or no access, name files in its columns with --data PATH"
 
@@ -24,7 +29,7 @@ def refused(said: str, *, columns: Sequence[str] = (), dataset: str = "") -> Ite
         raise
     except ImportError as e:
         raise InputError(f"{said}: {_missing(e)}", *_installing(e)) from e
-    except Exception as e:  # noqa: BLE001  a task's own code may raise anything
+    except Exception as e:  # a task's own code may raise anything
         raise InputError(f"{said}: {_told(e)}", *_hints(e, columns, dataset)) from e
 
 
@@ -62,4 +67,19 @@ def _hints(error: Exception, columns: Sequence[str], dataset: str) -> list[str]:
     return [f"the data have: {', '.join(columns)}"] if columns else []
 
 
-LOGIN = "whoever has access logs in with `hf auth login`"
+@contextmanager
+def quiet() -> Iterator[None]:
+    """lm-eval's and datasets' bars and advice are kept from the terminal: each process would tell them."""
+    import datasets
+
+    logger, shown = logging.getLogger("lm_eval"), datasets.utils.logging.is_progress_bar_enabled()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    datasets.utils.logging.disable_progress_bar()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+        if shown:
+            datasets.utils.logging.enable_progress_bar()
