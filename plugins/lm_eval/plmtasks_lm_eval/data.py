@@ -84,6 +84,7 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
             for several in instances.values():
                 several.sort(key=lambda instance: instance.idx)
             examples = tuple(_example(made, id, several, chats) for id, several in instances.items())
+        with refused(f"lm-eval:{task.name} cannot be scored"):
             found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
     split = _asked_split(made)
     return Documents(
