@@ -125,9 +125,14 @@ class EvaluationJob(Job):
         return self.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in asked)
 
     @property
-    def drawn(self) -> Mapping[str, int]:
+    def repeated(self) -> Mapping[str, int]:
         """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
         return {"repeats": self.asked.repeats} if self.asked.repeats > 1 else {}
+
+    @property
+    def drawn(self) -> int:
+        """Those of its shots that are drawn from the train split here, and not by the task."""
+        return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
 
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -161,7 +166,7 @@ class EvaluationJob(Job):
             "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
             # what its data's columns happened to be called changes nothing
             "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
-            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.drawn,
+            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.repeated,
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
             **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
@@ -179,8 +184,9 @@ class EvaluationJob(Job):
         """
         c = self.config
         one, other = self._weights
-        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if c.shots else None
-        bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if c.shots else self.asked.keys
+        shots = self.drawn
+        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": shots} if shots else None
+        bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if shots else self.asked.keys
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
@@ -209,7 +215,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
     repeats = check_repeats(config, task, example_request)
     metrics = scoring.over_repeats(bound_metrics(task, config.metrics, registry), repeats)
-    named = config.task if config.task.endswith(".toml") else task.name
+    named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
@@ -219,7 +225,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     config = replace(config, settings=config.settings.settled([example_request, *asked.requests]))
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
-        example_request=example_request, total=len(whole),
+        example_request=example_request, total=len(whole) if config.predictions_of else data.total(split),
         asked=asked, predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
@@ -234,7 +240,8 @@ def prompted(task: Task, config: RunConfig) -> Task:
         return task
     s = config.settings
     return task.prompted(Prompting(
-        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit
+        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats,
+        limit=config.limit, trust_remote_code=s.trust_remote_code,
     ))  # fmt: skip
 
 
