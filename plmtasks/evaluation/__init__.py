@@ -1,5 +1,6 @@
 """A task and a model in, a result out."""
 
+from .answerer import Answerer
 from .job import any_form, load_data
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
@@ -9,6 +10,7 @@ from .work import worker
 
 __all__ = [
     "BLOCK",
+    "Answerer",
     "Moved",
     "PredictConfig",
     "Reproduction",
