@@ -13,7 +13,7 @@ from plmtasks.requests import Classify, Request, Tag
 from . import adapters
 from .architectures import HEADS, names_of, same_labels
 from .checkpoint import Checkpoint
-from .limits import UNCUT, Limit, limits_of
+from .limits import UNCUT, Limit, limits_of, lm_eval_limit
 from .saving import read_head
 
 
@@ -97,6 +97,12 @@ def parts_without_weights(checkpoint: Checkpoint, settings: ModelSettings) -> Pa
     with reading(checkpoint.name, folder):
         module, tokenizer = SimpleNamespace(config=_config(folder, settings)), _tokenizer(folder, settings)
     return Parts(name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings)
+
+
+def exact_limits(parts: Parts) -> tuple[Limit, Limit]:
+    """Those of exact prompts, as lm-eval has them: what is read, and what a decoder behind an encoder writes."""
+    config, tokenizer = parts.module.config, parts.tokenizer
+    return lm_eval_limit(config, tokenizer, parts.limit), lm_eval_limit(config, tokenizer, parts.written)
 
 
 def _config(folder: Path, settings: ModelSettings) -> Any:
