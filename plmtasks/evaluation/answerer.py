@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..execution import alone, environment, launcher, started_by_launcher
 from ..hooks import Registry, load_registry
 from ..requests import Answer, Request, from_json, to_json
-from .direct import Direct, direct
+from .direct import direct
 from .work import Ask, resolved, write_request
 
 
@@ -46,7 +46,7 @@ class Answerer:
         self.parameters: int | None = None
         """Of the model, once it has answered."""
         self._open, self._asked = ExitStack(), 0
-        self._here = direct(self.config, self.shown, cache, self.registry, alone()) if self.count == 1 else None
+        self._here = direct(self.config, self.shown, cache, self.registry, alone())
 
     def answers(self, requests: Sequence[Request]) -> list[Answer | None]:
         """An answer to each, in their order; None where the model's limit left it out, by the policy `skip`.
@@ -56,12 +56,19 @@ class Answerer:
         each = [one for request in requests for one in request.each()]
         if not each:
             return []
-        answers = iter(self._asked_there(each) if self._here is None else self._asked_here(self._here, each))
+        answers = iter(self._asked_there(each) if self.count > 1 else self._asked_here(each))
         return [_whole(request, list(islice(answers, len(request.each())))) for request in requests]
 
-    def _asked_here(self, here: Direct, requests: Sequence[Request]) -> list[Answer | None]:
-        self.parameters = here.loaded.parameters
-        return here.answers(requests)
+    def identity(self) -> dict[str, Any]:
+        """All of the model and its settings that can change an answer; nothing is loaded.
+
+        raises: ModelError
+        """
+        return self._here.identity()
+
+    def _asked_here(self, requests: Sequence[Request]) -> list[Answer | None]:
+        self.parameters = self._here.loaded.parameters
+        return self._here.answers(requests)
 
     def _asked_there(self, requests: Sequence[Request]) -> list[Answer | None]:
         started, number = self._started, self._asked
@@ -81,12 +88,11 @@ class Answerer:
         return self._open.enter_context(launcher.started(message, self.count, self.config.settings.threads))
 
     def close(self) -> None:
-        """Ends its processes, and lets go of the model."""
+        """Ends its processes."""
         if "_started" in vars(self):
             self._started.send(f"asked/{self._asked}", "null")
             del self._started
         self._open.close()
-        self._here = None
 
     def __enter__(self) -> Self:
         return self

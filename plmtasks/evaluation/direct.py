@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ..config import RunConfig
 from ..errors import InputError, counted
@@ -65,13 +66,14 @@ class Direct:
             progress.say(f"{of} were longer than the model takes, and were cut")
         return [answers.get(request.key()) for request in requests]
 
-    def _folder(self, plan: answering.Plan) -> Path | None:
-        """Of all that can change an answer: another model, other settings or batches have another one."""
-        if self.cache is None:
-            return None
+    def identity(self) -> dict[str, Any]:
+        """All of the model and its settings that can change an answer."""
         settings = self.config.settings
-        identity = self.registry.model(self.config.model).identity(self.shown, settings)
-        return self.cache / value_hash([identity, to_json(settings), plan.hash, self.machine])[:16]
+        return {"model": self.registry.model(self.config.model).identity(self.shown, settings), "settings": to_json(settings)}
+
+    def _folder(self, plan: answering.Plan) -> Path | None:
+        """Another model, other settings or other batches have another one."""
+        return None if self.cache is None else self.cache / value_hash([self.identity(), plan.hash, self.machine])[:16]
 
     def _held(self, folder: Path | None, processes: Processes) -> AbstractContextManager[object]:
         if folder is None or not processes.main:

@@ -1,5 +1,6 @@
 """`plmtasks lm-eval`: lm-eval's own command line, where plmtasks is one of the models."""
 
+import signal
 import sys
 
 import click
@@ -24,5 +25,9 @@ def command(arguments: tuple[str, ...]) -> None:
 
     if "plmtasks" not in model_registry:  # a version that reads entry points has it already
         model_registry.register("plmtasks", target="plmtasks_lm_eval.lm:LM")
+    # lm-eval's bootstrap forks, and ends its forks by a signal: they must not take it as a command of ours does
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     sys.argv = ["lm-eval", *arguments]
     cli_evaluate()

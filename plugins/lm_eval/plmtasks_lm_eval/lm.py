@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.metadata import version
 from itertools import cycle, groupby
 from typing import TYPE_CHECKING, Any
 
@@ -117,15 +118,12 @@ class LM(model.LM):  # type: ignore[misc]  # lm-eval has no types
 
     def get_model_info(self) -> dict[str, Any]:
         """What lm-eval writes down of the model: what `hf` says of it, and how plmtasks answered."""
-        config = self.answerer.config
-        identity = self._model.identity(SHOWN[0], config.settings)
+        settings, identity = self.answerer.config.settings, self.answerer.identity()
         return {
-            "model_num_parameters": self.answerer.parameters, "model_dtype": config.settings.dtype,
-            "model_revision": getattr(self._model, "revision", None) or "main", "model_sha": identity.get("revision") or "",
-            "plmtasks": {
-                "processes": self.answerer.count, "threads": config.settings.threads, "kernels": config.settings.kernels,
-                "batch_tokens": config.settings.batch_tokens, "seed": config.settings.seed, "identity": identity,
-            },
+            "model_num_parameters": self.answerer.parameters, "model_dtype": settings.dtype,
+            "model_revision": getattr(self._model, "revision", None) or "main",
+            "model_sha": identity["model"].get("revision") or "",
+            "plmtasks": {"version": version("plmtasks"), "processes": self.answerer.count, "identity": identity},
         }  # fmt: skip
 
 
