@@ -76,7 +76,9 @@ class Row:
     def protocol(self) -> str:
         """How the model came to the task, with the shots it was given beside."""
         how, shots = str(self.record["protocol"]["how"]), self.record["protocol"]["shots"]
-        return f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+        repeats = self.record["protocol"].get("repeats")
+        said = f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+        return f"{said}, {repeats} repeats" if repeats else said
 
     @cached_property
     def marks(self) -> list[str]:

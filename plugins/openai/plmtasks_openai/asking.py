@@ -14,7 +14,7 @@ from plmtasks.requests import Answer, Choose, ChooseAnswer, Generate, Likelihood
 
 from .bodies import body, going_on, is_chat, messages, new_tokens, shown, text, with_extra
 from .connection import KEPT, LIKELIHOODS, PREFIX_TOKEN, Connection
-from .likelihoods import ECHO, LISTED, LISTED_MORE, NoLikelihood, Told, boundary, echoed, listed, parted, tally
+from .likelihoods import BEFORE, ECHO, LISTED, LISTED_MORE, NoLikelihood, Told, boundary, echoed, listed, parted, tally
 from .reading import read
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class LoadedServed(LoadedModel):
             raise ModelError(f"{at} gave no completion: {self.connection.hidden(str(error))}", KEPT) from None
         if isinstance(error, NoLikelihood):
             said = f"{at} does not tell how likely a text is: it gave {self.connection.hidden(str(error))}"
-            raise ModelError(said, *LIKELIHOODS) from None
+            raise ModelError(said, *(error.hints or LIKELIHOODS), KEPT) from None
 
     async def _together(self, requests: Sequence[Request]) -> list[Answer]:
         async with asyncio.TaskGroup() as group:
@@ -174,10 +174,7 @@ class LoadedServed(LoadedModel):
         if known is not None:
             return told, known
         if not head:
-            raise NoLikelihood(
-                f"tokens of which nobody can tell whether the first is a part of {tail[:40]!r}; "
-                f"--model-args {PREFIX_TOKEN}='<|endoftext|>', or what the model has for it, puts a token there"
-            )
+            raise NoLikelihood(f"tokens of which nobody can tell where {tail[:80]!r} begins, a text without a context", BEFORE)
         return told, len(await self._echoed(head))
 
     async def _echoed(self, prompt: str) -> list[Told]:

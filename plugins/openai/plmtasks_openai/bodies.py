@@ -17,7 +17,7 @@ NO_THINKING = "none"
 BY_THE_SERVER = "auto"
 """Settings of `reasoning`: a text is as it is; and what the server sets apart, or `</think>` ends, is thinking."""
 GO_ON = {"add_generation_prompt": False, "continue_final_message": True}
-"""vLLM's fields for a last turn that is gone on with; `transformers serve` knows the second by itself."""
+"""vLLM's fields for a last turn that is gone on with."""
 
 
 def is_chat(request: Request, settings: "ModelSettings") -> bool:

@@ -33,7 +33,6 @@ LIKELIHOODS = (
     "servers that tell it by /completions with echo and logprobs: vLLM, and llama-cpp-python's with --logits_all true; "
     "of a chat vLLM alone, by prompt_logprobs",
     "--ask Generate lets the answer be written instead, where the task can be asked so",
-    KEPT,
 )
 """What helps where a server does not tell how likely a text is."""
 
@@ -97,7 +96,7 @@ class Connection:
         """
         import openai
 
-        hint, more = "", LIKELIHOODS[:-1] if likelihoods and isinstance(error, openai.APIStatusError) else ()
+        hint, more = "", LIKELIHOODS if likelihoods and isinstance(error, openai.APIStatusError) else ()
         if isinstance(error, openai.APITimeoutError):
             what, hint = f"did not answer within {self.timeout:g} s", f"{PREFIX}TIMEOUT gives it more seconds"
         elif isinstance(error, openai.APIConnectionError):

@@ -16,8 +16,16 @@ LISTED_MORE = {"prompt_logprobs": 0}
 """What asks vLLM's /chat/completions for them: of each place the token that stands there, and its rank."""
 
 
+BEFORE = f"--model-args {PREFIX_TOKEN}='<|endoftext|>', or what the model has for it, puts a token before it"
+
+
 class NoLikelihood(ValueError):
     """What came back tells no log-probabilities of the prompt, or others."""
+
+    def __init__(self, what: str, *hints: str) -> None:
+        """hints: what helps; none: another server"""
+        super().__init__(what)
+        self.hints = hints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,13 +119,10 @@ def tally(told: Sequence[Told], known: int, text: str) -> Tally:
     """
     own = told[known:]
     if not own:
-        raise NoLikelihood(f"no token of {text[:80]!r} alone: its tokenizer joins it to what stands before it")
+        raise NoLikelihood(f"no token of {text[:80]!r} alone", "its tokenizer joins it to what stands before it: leave it out")
     numbers = [t.log_likelihood for t in own if t.log_likelihood is not None]
     if len(numbers) < len(own):
-        raise NoLikelihood(
-            f"null for the first token of {text[:80]!r}: nothing stands before it; "
-            f"--model-args {PREFIX_TOKEN}='<|endoftext|>', or what the model has for it, puts a token there"
-        )
+        raise NoLikelihood(f"null for the first token of {text[:80]!r}, a text without a context", BEFORE)
     return Tally(
         log_likelihood=float(sum(numbers)), tokens=len(own), likeliest=sum(bool(t.likeliest) for t in own),
         ranked=all(t.likeliest is not None for t in own),

@@ -33,6 +33,8 @@ class Served(Model):
     """As the name gave it; None: OPENAI_BASE_URL, else OpenAI's own."""
     family: str = "server"
     answers: Sequence[str] = ("Generate", "Choose", "LogLikelihood")
+    on_request: Sequence[str] = ("Choose",)
+    """Few servers tell how likely a text is."""
     description: str = ""
 
     @cached_property

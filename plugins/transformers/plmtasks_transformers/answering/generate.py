@@ -64,17 +64,24 @@ class Generator(LanguageModel):
         self.shares = self.ways.decoding and not self.prompts.reads
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
-        self.endings = Endings(StopTexts(self._text, partial(self._text, special=True), special))
+        # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
+        texts = {
+            exact: [partial(self._text, special=s, tidy=None if exact else False) for s in (False, True)]
+            for exact in (False, True)
+        }
+        self._endings = {exact: Endings(StopTexts(*both, special)) for exact, both in texts.items()}
+        """Whether a prompt is exact → how what follows it ends."""
         template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
         self._thinking = {chat: Thinking.of(self.settings.reasoning, template if chat else None) for chat in (True, False)}
         """Whether a chat template makes the prompt → how the model thinks."""
 
     def encode(self, requests: Sequence[Generate]) -> list[Encoding]:
         new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]
-        room = [self.limit - (0 if self.prompts.reads else n) for n in new]
+        limits = [self.exact.limit.tokens if r.exact else self.limit for r in requests]
+        room = [limit - (0 if self.prompts.reads else n) for limit, n in zip(limits, new, strict=True)]
         if min(room) < 1:
             raise InputError(
-                f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
+                f"{self.parts.name!r} takes {min(limits)} tokens, which leaves none before {max(new)} new ones",
                 "--generation max_new_tokens=N says how many an answer may have",
             )
         if self.prompts.reads and self.parts.written.hard and max(new) > self.written:
@@ -83,16 +90,31 @@ class Generator(LanguageModel):
                 "--generation max_new_tokens=N says how many an answer may have",
             )
         fitted = self.prompts.fit(requests, room)
-        return in_groups([*zip(requests, new, fitted, strict=True)], map(_languages, requests), self._encoded)
+        keys = [(*_languages(r), r.exact) for r in requests]
+        return in_groups([*zip(requests, new, fitted, room, strict=True)], keys, self._encoded)
 
-    def _encoded(self, group: Sequence[tuple[Generate, int, tuple[str, int]]]) -> Iterator[Encoding]:
-        """group: requests in the same languages, with the most tokens to make, their prompts and the tokens that these lost"""
-        languages = _languages(group[0][0])
+    def _encoded(self, group: Sequence[tuple[Generate, int, tuple[str, int], int]]) -> Iterator[Encoding]:
+        """group: requests in the same languages, with the most tokens to make, their prompts, the tokens that these lost, and the
+        room for them"""
+        languages, exact = _languages(group[0][0]), group[0][0].exact
         self.prompts.speak(*languages)
-        for (request, new, (prompt, cut)), ids in zip(group, self.prompts.ids([p for _, _, (p, _) in group]), strict=True):
-            name = json.dumps([*self._shared(request, new), len(ids) if self.sees_padding else None, *languages])
+        rows = (self.exact.prompts if exact else self.prompts.ids)([prompt for _, _, (prompt, _), _ in group])
+        for (request, new, (prompt, cut), room), ids in zip(group, rows, strict=True):
+            if exact:
+                ids, cut = self.exact.cut(ids, room, prompt)
+                new = self._most(ids, new)
+            name = json.dumps([
+                *self._shared(request, new), len(ids) if self.sees_padding else None, *languages, *(["exact"] if exact else [])
+            ])  # fmt: skip
             wanted, tokens = self.settings.generation.of(request), np.array(ids or [self.prompts.beginning], np.int32)
             yield Encoding(prompt, tokens, new, name, cut, beams=wanted.num_beams or 1, draws=wanted.draws)
+
+    def _most(self, ids: Sequence[int], new: int) -> int:
+        """The most tokens behind an exact prompt: behind an encoder, HFLM allows as many more as that reads, less one."""
+        if not self.prompts.reads:
+            return new
+        most = len(ids) + new - 1
+        return min(most, self.written) if self.parts.written.hard else most
 
     @property
     def sees_padding(self) -> bool:
@@ -137,8 +159,8 @@ class Generator(LanguageModel):
         answers: list[Answer] = []
         for request, encoding, row in zip(requests, encodings, made, strict=True):
             until, ids = self._until(request, encoding), [int(i) for i in row]
-            answer = self.endings.read(ids if until.thinking is None else self._own(ids), until)
-            answers.append(replace(answer, text=answer.text.strip()))
+            answer = self._endings[request.exact].read(ids if until.thinking is None else self._own(ids), until)
+            answers.append(answer if request.exact else replace(answer, text=answer.text.strip()))
         return answers
 
     def _until(self, request: Generate, encoding: Encoding) -> Until:
@@ -166,6 +188,7 @@ class Generator(LanguageModel):
         if settings.stop_strings:
             given["tokenizer"] = self.tokenizer
         untils = [self._until(r, e) for r, e in zip(requests, encodings, strict=True)]
+        endings = self._endings[first.exact]
         if steps:
             beams = None
             if settings.num_beams > 1:
@@ -173,13 +196,13 @@ class Generator(LanguageModel):
                 beams = settings.num_beams, penalty, settings.early_stopping or False
                 settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
             ends = [(e.new, until if until.stop else ()) for e, until in zip(encodings, untils, strict=True)]
-            own = own_loop(beams, ends, self.endings, self.settings.batch_tokens, encodings[0].prefix, draws)
+            own = own_loop(beams, ends, endings, self.settings.batch_tokens, encodings[0].prefix, draws)
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
 
         def stopped(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
             # drawn beams of a text stand beside each other
             rows, beams = ids[:, start:].tolist(), len(ids) // len(untils)
-            return torch.tensor([self.endings(row, untils[i // beams]) for i, row in enumerate(rows)], device=ids.device)
+            return torch.tensor([endings(row, untils[i // beams]) for i, row in enumerate(rows)], device=ids.device)
 
         more = {"stopping_criteria": [stopped] if first.stop else None, "custom_generate": draws and draws.by_library}
         return self.module.generate(**given, generation_config=settings, **more)[:, start:]
@@ -198,8 +221,8 @@ class Generator(LanguageModel):
             states[some, :width] = read.last_hidden_state
         return BaseModelOutput(last_hidden_state=states)
 
-    def _text(self, ids: Sequence[int], special: bool = False) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False)
+    def _text(self, ids: Sequence[int], special: bool = False, tidy: bool | None = False) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=tidy)
         return text
 
     def _settings(self, request: Generate, new: int, start: int) -> Any:
@@ -223,6 +246,9 @@ class Generator(LanguageModel):
         changes |= {n: v for n in ("top_p", "top_k", "length_penalty") if (v := getattr(wanted, n)) is not None}
         if made.eos_token_id is None:
             changes["eos_token_id"] = self.tokenizer.eos_token_id
+        elif request.exact and self.tokenizer.eos_token_id is not None:  # whatever else ends a text
+            ends = made.eos_token_id if isinstance(made.eos_token_id, list) else [made.eos_token_id]
+            changes["eos_token_id"] = [*ends, *({self.tokenizer.eos_token_id} - {*ends})]
         changes |= self.prompts.speak(request.source_language, request.target_language)
         for name, value in changes.items():
             setattr(made, name, value)
