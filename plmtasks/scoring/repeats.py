@@ -10,7 +10,7 @@ from ..errors import InputError, MetricError
 from ..examples import Example, Prediction
 from ..metric import Metric, ScoreInfo, ratio
 from ..requests import Generate, Request, Several
-from .metrics import main_score
+from .metrics import count, main_score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,9 +128,9 @@ class Repeated(Metric):
         """
         import numpy as np
 
-        each = np.stack([self.metric.statistics(one, examples) for one in self._each(predictions)])
-        most, right = self.metric.statistics(predictions, examples), (each >= ALMOST).sum(axis=0)
-        chances = [[pass_at(k, self.repeats, count) for count in right[:, at].tolist()] for _, at, k in self.passing()]
+        each = np.stack([count(self.metric, one, examples) for one in self._each(predictions)])
+        most, right = count(self.metric, predictions, examples), (each >= ALMOST).sum(axis=0)
+        chances = [[pass_at(k, self.repeats, n) for n in right[:, at].tolist()] for _, at, k in self.passing()]
         passed = [np.array(one, dtype=np.float64).reshape(-1, 1) for one in chances]
         return np.hstack([each.mean(axis=0), most, *passed, np.ones((len(examples), 1))])
 

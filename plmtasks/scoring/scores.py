@@ -15,7 +15,7 @@ from ..hooks import Registry, owner
 from ..metric import Metric
 from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
-from .metrics import bound_metrics, proportions, shared_clusters
+from .metrics import bound_metrics, count, proportions, shared_clusters
 from .repeats import counted_repeats, over_repeats
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     if not examples:
         return np.zeros((0, k))
     try:
-        rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+        rows = count(metric, predictions, examples)
     except (TypeError, AttributeError, KeyError, IndexError) as e:
         raise MetricError(
             f"metric {metric.name!r} of {owner(metric)} cannot score such predictions: {type(e).__name__}: {e}",
