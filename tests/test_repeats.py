@@ -26,7 +26,10 @@ from plmtasks.requests import Choose, Generate
 from plmtasks.results import Result, read_result
 from plmtasks.scoring import over_repeats, score
 from plmtasks.scoring.repeats import Repeated, majority, pass_at, repeated
+from plmtasks.statistics import compare as compare_rows
+from plmtasks.statistics import compare_computed
 from plmtasks.store import compare, find, mistakes, verify
+from plmtasks.tables import render
 from plmtasks.testing import METRIC_CHECKS, MetricSubject
 
 HERE = Path(__file__).parent
@@ -268,6 +271,49 @@ def test_a_file_of_repeats_is_scored_as_its_run(registry: Registry, tmp_path: Pa
     broken.write_text(path.read_text().replace('"repeats": [{', '"repeats": [3, {'))
     with pytest.raises(DataError, match="repeats as a list of objects"):
         judge(registry, "several/sums", Source(), Submission(path=broken))
+
+
+# ── a main score that is aggregated ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_main_score_that_is_no_sum(repeats: int, registry: Registry, tmp_path: Path) -> None:
+    settings = {"repeats": repeats, "generation": {"temperature": 1.0}}
+    one, two = run([config("several/slowest", tmp_path, seed=seed, **settings) for seed in (0, 1)], registry)
+    metric_, name = one.record["primary_metric"]
+    found = one.record["scores"][metric_][name]
+    assert name == ("harmonic" if repeats == 1 else "harmonic_avg@3")
+    assert found["low"] < found["value"] < found["high"]
+    part = one.record["slices"]["half=0"]["scores"][metric_][name]
+    assert part["low"] < part["value"] < part["high"]
+    assert {one.record["groups"]["half"][end] for end in ("worst", "best")} == {"half=0", "half=1"}
+    assert_as_written(one, registry)
+    made = compare(one, two, registry)
+    difference = made.differences[metric_][name]
+    assert difference.value == pytest.approx(two.score - one.score)
+    assert difference.low < difference.value < difference.high
+    assert 0 < difference.p_randomization <= 1
+    _, part_difference = made.slices["half=0"]
+    assert part_difference is not None
+    assert part_difference.low is not None
+    board = render([one, two], "table", registry)
+    assert "harmonic" in board
+    assert mistakes(one, registry).by == ("several_middle", "right" if repeats == 1 else "right_avg@3")
+
+
+def test_a_difference_that_is_computed_is_that_of_sums() -> None:
+    """A mean through the slow way is as through the fast one."""
+    random = np.random.default_rng(0)
+    first, second = random.integers(0, 2, (2, 60)).astype(float)
+    both = np.concatenate([first, second])
+    clusters = [i // 2 for i in range(60)]
+    found = compare_computed(lambda chosen: {"mean": float(both[chosen].mean())}, 60, clusters, resamples=2000)["mean"]
+    rows = [np.stack([one, np.ones(60)], axis=1) for one in (first, second)]
+    same = compare_rows(*rows, lambda totals: {"mean": totals[..., 0] / totals[..., 1]}, clusters=clusters)["mean"]
+    for name in ("value", "low", "high", "p", "p_bootstrap", "p_randomization"):
+        assert getattr(found, name) == pytest.approx(getattr(same, name), abs=0.05), name
+    constant = compare_computed(lambda chosen: {"one": 1.0}, 5)["one"]
+    assert (constant.value, constant.p) == (0, 1)
 
 
 # ── several requests about one example ────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 """A plugin for tests: tasks that ask several requests about an example, and a model that thinks first, at times without end."""
 
 import hashlib
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from plmtasks import hookimpl
 from plmtasks.config import ModelSettings, Source
 from plmtasks.data import Dataset
 from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Aggregated, Metric, ScoreInfo, mean
 from plmtasks.model import Cost, LoadedModel, Model
 from plmtasks.requests import (
     Answer,
@@ -56,6 +58,38 @@ class Sums(Task):
 
     def solve(self, example: Example, request: Request) -> Answer:
         return GenerateAnswer(text=example.reference)
+
+
+@dataclass(frozen=True)
+class Slowest(Sums):
+    """The same, ranked by a score that is no function of a sum."""
+
+    name: str = "several/slowest"
+    metrics: Sequence[str] = ("several_middle", "toy_accuracy")
+
+    def load(self, source: Source) -> Dataset:
+        made = super().load(source)
+
+        def read() -> list[Example]:
+            return [replace(e, slices=(f"half={i % 2}",)) for i, e in enumerate(made["train"])]
+
+        return Dataset(name="toy", readers={"test": read}, published=True)
+
+
+class Middle(Aggregated):
+    """The harmonic mean of two points for what is right and one for what is not."""
+
+    name = "several_middle"
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"harmonic": ScoreInfo(), "right": ScoreInfo(mean_of="right")}
+
+    def aggregations(self) -> Mapping[str, Any]:
+        return {"harmonic": statistics.harmonic_mean, "right": mean}
+
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
+        rights = [p.value == e.reference and not p.unfinished for p, e in zip(predictions, examples, strict=True)]
+        return [{"harmonic": (1 + right) / 2, "right": float(right)} for right in rights]
 
 
 @dataclass(frozen=True)
@@ -156,7 +190,12 @@ def _hash(*of: Any) -> int:
 
 @hookimpl
 def register_tasks() -> list[Task]:
-    return [Sums(), Orders(), Kinds()]
+    return [Sums(), Slowest(), Orders(), Kinds()]
+
+
+@hookimpl
+def register_metrics() -> list[Metric]:
+    return [Middle()]
 
 
 @hookimpl

@@ -1,10 +1,10 @@
 """The metrics of a task, and the score by which it ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, MetricError
 from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
@@ -56,6 +56,20 @@ def count(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[
         rows = rows.copy()
         rows[np.ix_(unfinished, rewards)] = 0
     return rows
+
+
+def where_defined(
+    computed: Callable[[Iterable[int]], Mapping[str, float]],
+) -> Callable[[Iterable[int]], Mapping[str, float]]:
+    """The same of resamples: no score of one that has not what it needs, such as examples of two labels."""
+
+    def defined(positions: Iterable[int]) -> Mapping[str, float]:
+        try:
+            return computed(positions)
+        except MetricError:
+            return {}
+
+    return defined
 
 
 def proportions(metric: Metric) -> dict[str, int]:

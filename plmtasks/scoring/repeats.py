@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MetricError
 from ..examples import Example, Prediction
-from ..metric import Metric, ScoreInfo, ratio
+from ..metric import Aggregated, Metric, ScoreInfo, ratio
 from ..requests import Generate, Request, Several
 from .metrics import count, main_score
 
@@ -54,6 +54,11 @@ def over_repeats(metrics: Sequence[Metric], repeats: int) -> list[Metric]:
 def of_one(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics as they score one text for each question."""
     return [metric.metric if isinstance(metric, Repeated) else metric for metric in metrics]
+
+
+def keeps_values(metric: Metric) -> bool:
+    """Whether scores that are no sums are made of values that are kept, so that those of parts and resamples take little."""
+    return any(isinstance(one, Aggregated) for one in of_one([metric]))
 
 
 def pass_at(k: int, n: int, right: int) -> float:
