@@ -44,6 +44,10 @@ class Asked:
         """Of how many examples a request is among those of these keys."""
         return sum(any(one.key() in keys for one in request.each()) for request in self.requests)
 
+    def unfinished(self, answers: Mapping[str, Answer]) -> int:
+        """Of how many examples there is a text before which the thinking did not end."""
+        return self.among({key for key, a in answers.items() if isinstance(a, GenerateAnswer) and a.unfinished})
+
     def read_each(self, task: Task, answers: Mapping[str, Answer]) -> list[Prediction | None]:
         """A prediction for each example; None where there is no answer.
 

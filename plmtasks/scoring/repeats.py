@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MetricError
 from ..examples import Example, Prediction
-from ..metric import Metric, ScoreInfo, ratio
+from ..metric import Aggregated, Metric, ScoreInfo, ratio
 from ..requests import Generate, Request, Several
-from .metrics import main_score
+from .metrics import count, main_score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +54,11 @@ def over_repeats(metrics: Sequence[Metric], repeats: int) -> list[Metric]:
 def of_one(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics as they score one text for each question."""
     return [metric.metric if isinstance(metric, Repeated) else metric for metric in metrics]
+
+
+def keeps_values(metric: Metric) -> bool:
+    """Whether scores that are no sums are made of values that are kept, so that those of parts and resamples take little."""
+    return any(isinstance(one, Aggregated) for one in of_one([metric]))
 
 
 def pass_at(k: int, n: int, right: int) -> float:
@@ -128,9 +133,9 @@ class Repeated(Metric):
         """
         import numpy as np
 
-        each = np.stack([self.metric.statistics(one, examples) for one in self._each(predictions)])
-        most, right = self.metric.statistics(predictions, examples), (each >= ALMOST).sum(axis=0)
-        chances = [[pass_at(k, self.repeats, count) for count in right[:, at].tolist()] for _, at, k in self.passing()]
+        each = np.stack([count(self.metric, one, examples) for one in self._each(predictions)])
+        most, right = count(self.metric, predictions, examples), (each >= ALMOST).sum(axis=0)
+        chances = [[pass_at(k, self.repeats, n) for n in right[:, at].tolist()] for _, at, k in self.passing()]
         passed = [np.array(one, dtype=np.float64).reshape(-1, 1) for one in chances]
         return np.hstack([each.mean(axis=0), most, *passed, np.ones((len(examples), 1))])
 

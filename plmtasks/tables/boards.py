@@ -95,6 +95,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["total"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
+            f"thinking did not end in {data.get('unfinished')}": "unfinished" in data,
             f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
