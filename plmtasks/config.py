@@ -246,7 +246,7 @@ class RunConfig:
     """A TOML file of the words that put a text into a group's slice; none: women, men."""
     predictions_of: str | None = None
     """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives (of
-    predicates for srl)."""
+    predicates for srl); of a task that judges, the run that is judged, or two with a comma between."""
     ask: str | None = None
     """The kind of request; none: the first of the task's that the model answers."""
     train: Literal["auto", "never", "always"] = "auto"
