@@ -78,7 +78,7 @@ class Stage:
 
     @cached_property
     def asker(self) -> Asker:
-        return Asker(self.job.task, self.job.kind, self.job.data, self.job.config)
+        return Asker(self.job.task, self.job.kind, self.job.data, replace(self.job.config, repeats=1))
 
     def parts(self) -> dict[str, Any]:
         """What can change an answer and is known before the model is opened."""
@@ -212,7 +212,7 @@ class Predictor:
 
     def record(self, answered: Answered) -> dict[str, Any]:
         """The answer as JSON values."""
-        records = [{"prediction": p and p.value, "scores": dict(p.scores) if p else {}} for _, p in answered.predictions]
+        records = [p.to_line() if p else {"prediction": None, "scores": {}} for _, p in answered.predictions]
         if len(self.stages) > 1:
             pairs = zip(answered.predictions, records, strict=True)
             return {"id": answered.question.id, "predictions": [{"inputs": dict(e.inputs), **one} for (e, _), one in pairs]}

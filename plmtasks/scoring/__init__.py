@@ -6,6 +6,7 @@ from .breakdown import brief
 from .given import score_given
 from .metrics import bound_metrics, led_by, main_score, proportions, shared_clusters
 from .overlap import find
+from .repeats import of_one, over_repeats
 from .scores import Judged, Scored, Submission, judge, read_submission, score, score_file
 from .submitted import SUBMITTED, Card, predictions_hash, read_card, write_run
 
@@ -24,6 +25,8 @@ __all__ = [
     "judge",
     "led_by",
     "main_score",
+    "of_one",
+    "over_repeats",
     "overlap",
     "predictions_hash",
     "proportions",

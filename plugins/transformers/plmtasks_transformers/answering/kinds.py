@@ -2,16 +2,24 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, TrainableModel
-from plmtasks.requests import LogLikelihood, Prompted, Request
+from plmtasks.model import LoadedModel, TokenRow, TrainableModel
+from plmtasks.requests import LogLikelihood, Prompted, Request, to_json
 
-from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Checkpoint, Parts, load_parts, parts_without_weights
+from ..checkpoints import (
+    DECODER,
+    ENCODER,
+    SEQUENCE_TO_SEQUENCE,
+    Checkpoint,
+    Parts,
+    load_parts,
+    parts_without_numbers,
+    parts_without_weights,
+)
 
 if TYPE_CHECKING:
     from ..fast import Ways
@@ -80,7 +88,7 @@ def identity_of(example_request: Request, family: str, settings: ModelSettings) 
     """
     made: dict[str, Any] = {}
     for one in example_request.each():
-        made |= kind_of(one, family).identity(settings)
+        made |= kind_of(one, family).identity(settings.of(one))
     return made
 
 
@@ -118,9 +126,28 @@ def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings)
     """
     from .prompts import Prompts
 
+    if len(request.each()) > 1:
+        return "\n\n".join(prompt_of(checkpoint, one, settings) for one in request.each())
     if not isinstance(request, Prompted):
         return "\n".join(request.texts())
     return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
+
+
+def tokens_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> list[TokenRow]:
+    """The tokens that a request becomes, from configuration and tokenizer alone.
+
+    raises: ModelError; InputError as `load`
+    """
+    from ..fast import PLAIN
+    from .shown import rows_of
+
+    made: list[TokenRow] = []
+    for one in request.each():
+        kind = kind_of(one, checkpoint.family)
+        kind.check(settings, one.kind())
+        parts = parts_without_numbers(checkpoint, kind.head, one, settings)
+        made += rows_of(kind.opened(parts, one, PLAIN), one)
+    return made
 
 
 @cache
@@ -142,8 +169,10 @@ def weights_by_label(text: str) -> Mapping[str, float]:
 
 
 def _generation(settings: ModelSettings) -> dict[str, Any]:
-    seed = settings.seed if settings.generation.temperature > 0 else None
-    return {**_prompt(settings), "generation": asdict(settings.generation), "generation_seed": seed}
+    generation = settings.generation
+    seed = settings.seed if generation.draws else None
+    by = {"drawn": "each text by a seed of its own" if generation.num_beams == 1 else "beams"} if generation.draws else {}
+    return {**_prompt(settings), "generation": to_json(generation), "generation_seed": seed, **by}
 
 
 def _prompt(settings: ModelSettings) -> dict[str, Any]:
