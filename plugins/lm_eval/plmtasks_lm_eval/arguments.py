@@ -58,7 +58,7 @@ def read(pretrained: str, told: Mapping[str, Any], seed: int, registry: Registry
     told = {name: value for name, value in told.items() if name not in NEEDLESS and not _as_by_default(name, value)}
     for name in told:
         if name not in KNOWN:
-            hints = [INSTEAD[name]] if name in INSTEAD else did_you_mean(name, KNOWN)
+            hints = [INSTEAD[name]] if name in INSTEAD else did_you_mean(name, [*KNOWN, *NEEDLESS])
             raise InputError(f"--model plmtasks takes no argument {name!r}", *hints, f"it takes: {', '.join(KNOWN)}")
     _check_device(str(told.get("device") or "cuda"))
     thinking, end = told.get("enable_thinking"), told.get("think_end_token")

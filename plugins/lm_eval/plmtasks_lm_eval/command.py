@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from plmtasks.errors import InputError, PlmtasksError
+
 NOTE = "plmtasks lm-eval is lm-eval's own command line, and --model plmtasks its engine: --model_args pretrained=NAME,processes=N\n"
 
 
@@ -30,4 +32,9 @@ def command(arguments: tuple[str, ...]) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     sys.argv = ["lm-eval", *arguments]
-    cli_evaluate()
+    try:
+        cli_evaluate()
+    except PlmtasksError:
+        raise
+    except Exception as e:
+        raise InputError(f"lm-eval ended with {type(e).__name__}: {e}", "--debug shows where") from e
