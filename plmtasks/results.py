@@ -373,6 +373,7 @@ def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Pred
         row = {"id": e.id, "reference": e.reference, "slices": list(e.slices), "inputs": e.inputs}
         row |= p.to_line() if p else {"prediction": None, "scores": {}, "skipped": True}
         row |= {} if e.cluster is None else {"cluster": e.cluster}
+        row |= {"prompted": True} if e.prompted else {}
         return json.dumps(row, ensure_ascii=False, sort_keys=True)
 
     return "".join(line(e) + "\n" for e in examples)

@@ -52,8 +52,9 @@ class EvaluationJob(Job):
     """How many examples there are without a limit."""
     learned: bool = False
     """Whether the model was trained for this run."""
-    predictions_of: Mapping[str, str] = field(default_factory=dict)
-    """The run whose predictions take the place of what the data gives: its task, model and identity."""
+    predictions_of: Mapping[str, Any] = field(default_factory=dict)
+    """The run whose predictions take the place of what the data gives, or are judged: its task, model and identity; and of the
+    others that are judged beside it."""
     perturbed: Sequence[Perturbed] = ()
     """What is asked besides."""
     groups: Groups | None = None
@@ -125,9 +126,14 @@ class EvaluationJob(Job):
         return self.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in asked)
 
     @property
-    def drawn(self) -> Mapping[str, int]:
+    def repeated(self) -> Mapping[str, int]:
         """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
         return {"repeats": self.asked.repeats} if self.asked.repeats > 1 else {}
+
+    @property
+    def drawn(self) -> int:
+        """Those of its shots that are drawn from the train split here, and not by the task."""
+        return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
 
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -161,7 +167,7 @@ class EvaluationJob(Job):
             "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
             # what its data's columns happened to be called changes nothing
             "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
-            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.drawn,
+            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.repeated,
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
             **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
@@ -179,8 +185,9 @@ class EvaluationJob(Job):
         """
         c = self.config
         one, other = self._weights
-        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if c.shots else None
-        bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if c.shots else self.asked.keys
+        shots = self.drawn
+        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": shots} if shots else None
+        bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if shots else self.asked.keys
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
@@ -196,7 +203,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     raises: InputError and its kinds, whatever cannot be run
     """
     task, model, kind = resolve(config, registry)
-    task = prompted(task, config)
+    task, of_runs = followed.judged(config, prompted(task, config))
     data = load(task, config.source)
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
@@ -204,21 +211,24 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
         check_folds(config, data)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
-    whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
+    takes = config.predictions_of is not None and not of_runs
+    whole, predictions_of = followed.take(config, task, data, split, registry) if takes else (data[split], of_runs)
     examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
     repeats = check_repeats(config, task, example_request)
     metrics = scoring.over_repeats(bound_metrics(task, config.metrics, registry), repeats)
-    named = config.task if config.task.endswith(".toml") else task.name
+    named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
     spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
     groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
+    asked = asker.ask(examples)
+    config = replace(config, settings=config.settings.settled([example_request, *asked.requests]))
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
-        example_request=example_request, total=len(whole),
-        asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
+        example_request=example_request, total=len(whole) if config.predictions_of else data.total(split),
+        asked=asked, predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
 
@@ -232,7 +242,8 @@ def prompted(task: Task, config: RunConfig) -> Task:
         return task
     s = config.settings
     return task.prompted(Prompting(
-        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit
+        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats,
+        limit=config.limit, trust_remote_code=s.trust_remote_code,
     ))  # fmt: skip
 
 
@@ -269,7 +280,7 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
     task = task.bind(data)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(train_split(data, model)[0].hidden(), kind))
-    settings = config.settings.that_matter(example_request)
+    settings = config.settings.that_matter(example_request).settled([example_request])
     return TrainingJob(
         config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
         selection=selection(task, kind, metrics, settings),
@@ -361,7 +372,7 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     """
     if wanted is not None and wanted not in task.asks:
         raise InputError(f"task {task.name!r} cannot be asked by {wanted!r}", f"it can be asked by: {', '.join(task.asks)}")
-    for kind in [wanted] if wanted else task.asks:
+    for kind in [wanted] if wanted else sorted(task.asks, key=lambda kind: not set(kind.split("+")).isdisjoint(model.on_request)):
         if set(kind.split("+")) <= set(model.answers):
             return kind
     fitting = registry.models_that_answer([wanted] if wanted else task.asks)

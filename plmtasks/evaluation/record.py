@@ -74,7 +74,7 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "protocol": {
             **came_to(
                 job.task.name, record, job.shots, untrained=untrained, zero_shot=job.example_request.zero_shot
-            ), "shots": job.shots, **job.drawn, "newly_initialized": sorted(loaded.newly_initialized), **followed,
+            ), "shots": job.shots, **job.repeated, "newly_initialized": sorted(loaded.newly_initialized), **followed,
         },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
@@ -104,7 +104,7 @@ def _seed(job: EvaluationJob) -> dict[str, Any]:
     drawn = job.model.learns_by is None or "seed" in job.model.learns_by
     trained = without_seed(record) if job.learned and record is not None and drawn else None
     seeds = {
-        *([trained["seed"]] if trained else []), *([c.seed] if c.shots else []), *([c.settings.seed] if job.draws else []),
+        *([trained["seed"]] if trained else []), *([c.seed] if job.drawn else []), *([c.settings.seed] if job.draws else []),
     }  # fmt: skip
     if len(seeds) != 1:
         return {}

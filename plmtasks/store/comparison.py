@@ -48,9 +48,10 @@ def origin(record: Mapping[str, Any]) -> str:
 
 
 def predictions_of(record: Mapping[str, Any]) -> str:
-    """Whose predictions took the place of what the data gives."""
+    """Whose predictions took the place of what the data gives, or were judged."""
     run = record["protocol"].get("predictions_of")
-    return f"predictions of {run['task']} on {run['model']} ({run['identity'][:IDENTITY_DIGITS]})" if run else ""
+    named = [f"{one['model']} ({one['identity'][:IDENTITY_DIGITS]})" for one in (run, *run.get("others", []))] if run else []
+    return f"predictions of {run['task']} on {' and '.join(named)}" if run else ""
 
 
 def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ScoreName = tuple[str, str]
 """Metric, score."""
 
-DEFAULTS, GENERATION = ModelSettings(), asdict(Generation())
+DEFAULTS, GENERATION = ModelSettings(), asdict(Generation().settled(()))
 
 
 @dataclass(frozen=True)
@@ -331,11 +331,11 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
         changed.append(f"stride {settings['stride']}")
     made = settings["generation"]
     # what has no part in the answers
-    idle = {*(["top_p"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["num_beams"] == 1 else [])}
+    idle = {*(["top_p", "top_k"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["num_beams"] == 1 else [])}
     for name, default in GENERATION.items():
-        value = made[name]
-        if value != default and name not in idle:
-            words = "top-p" if name == "top_p" else name.replace("_", " ")
+        value = made.get(name)
+        if value not in (default, None) and name not in idle:
+            words = name.replace("_", "-" if name.startswith("top") else " ")
             changed.append(f"{words} {value:g}" if isinstance(value, int | float) else f"{words} {value}")
     return changed
 
