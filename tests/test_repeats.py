@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from plmtasks.evaluation import run
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.metric import Means, ScoreInfo, Value, metric
-from plmtasks.requests import Choose, Generate
+from plmtasks.requests import Answer, Choose, Generate, GenerateAnswer, Request, Several
 from plmtasks.results import Result, read_result
-from plmtasks.scoring import over_repeats, score
+from plmtasks.scoring import Asked, over_repeats, score
 from plmtasks.scoring.repeats import Repeated, majority, pass_at, repeated
 from plmtasks.statistics import compare as compare_rows
 from plmtasks.statistics import compare_computed
@@ -357,3 +358,20 @@ def test_a_model_learns_what_is_asked_in_several_requests(tmp_path: Path) -> Non
     [result] = run([made], registry)
     assert result.record["protocol"]["how"] == "fine-tuned"
     assert read_result(result.folder).record["data"]["examples"] == 4
+
+
+def test_of_several_texts_that_are_read_together_one_that_is_finished_can_be_right() -> None:
+    class Both(toy_several.Sums):
+        def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
+            return Prediction(value=" ".join(answer.texts()).strip())
+
+    one = Generate(text="a")
+    several = Several(requests=(one, replace(one, repeat=1)))
+    asked = Asked(examples=[Example(id="a", inputs={})], requests=[several])
+    unfinished = GenerateAnswer(text="", reasoning="why", unfinished=True)
+    for second, wrong in ((GenerateAnswer(text="b", reasoning="so"), False), (unfinished, True)):
+        answers = dict(zip((r.key() for r in several.requests), (unfinished, second), strict=True))
+        [found] = asked.read_each(Both(), answers)
+        assert found is not None
+        assert (found.unfinished, found.reasoning) == (wrong, f"why\n\n{second.reasoning}")
+        assert asked.unfinished(answers) == 1

@@ -26,8 +26,6 @@ class Asked:
 
         raises: InputError if one of them is no `Generate`
         """
-        if repeats == 1:
-            return self
         return Asked(examples=self.examples, requests=[repeated(r, repeats) for r in self.requests], repeats=repeats)
 
     @cached_property
@@ -88,10 +86,10 @@ def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
 
 
 def _with_thinking(prediction: Prediction, answers: Sequence[Answer]) -> Prediction:
-    """The prediction with what the model thought before, and whether that did not end."""
+    """The prediction with what the model thought before, and whether that did not end: before no text, where it wrote several."""
     texts = [answer for answer in answers if isinstance(answer, GenerateAnswer)]
     thoughts = [answer.reasoning for answer in texts if answer.reasoning]
-    unfinished = any(answer.unfinished for answer in texts)
+    unfinished = bool(texts) and all(answer.unfinished for answer in texts)
     if not thoughts and not unfinished:
         return prediction
     return replace(prediction, reasoning="\n\n".join(thoughts), unfinished=unfinished)

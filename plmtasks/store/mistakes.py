@@ -45,6 +45,8 @@ class JudgedExample:
     """Those that were predicted and are none of the reference's."""
     unfinished: bool = False
     """The model's thinking did not end, so that there is no answer."""
+    repeats: Sequence[Any] = ()
+    """What each of several texts says; the prediction is that of most of them."""
 
     @property
     def errors(self) -> int:
@@ -203,7 +205,7 @@ def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: floa
     return JudgedExample(
         id=line["id"], inputs=line["inputs"], reference=reference, prediction=prediction, right=right, score=value,
         confidence=_confidence(line["scores"], missed, invented), slices=line["slices"], missed=missed, invented=invented,
-        unfinished=unfinished,
+        unfinished=unfinished, repeats=[one["prediction"] for one in line.get("repeats", ())],
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What a run got wrong, as text and for programs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -123,7 +124,10 @@ def fields(made: Mistakes, one: JudgedExample) -> list[tuple[str, str]]:
         wrong = (("missed", one.missed), ("invented", one.invented))
         return pairs + [(name, "; ".join(_item(item, words) for item in items)) for name, items in wrong if items]
     pairs.append(("expected", terminal.shortened(_answer(one.reference, one.inputs), WIDTH)))
-    return [*pairs, ("predicted", terminal.shortened(_answer(one.prediction, one.inputs), WIDTH))]
+    pairs.append(("predicted", terminal.shortened(_answer(one.prediction, one.inputs), WIDTH)))
+    texts_say = Counter(_answer(value, one.inputs) for value in one.repeats).most_common()
+    said = ", ".join(f"{text} {count} ×" for text, count in texts_say)
+    return [*pairs, *([("texts", terminal.shortened(said, WIDTH))] if said else [])]
 
 
 def _sentence(inputs: Mapping[str, Any]) -> str:
