@@ -66,8 +66,8 @@ def with_extra(made: dict[str, Any], settings: "ModelSettings", more: Mapping[st
 
 def body(request: Generate, settings: "ModelSettings") -> dict[str, Any]:
     """The fields of a request for a text, besides the model."""
-    temperature, top_p = drawn(request, settings)
-    made: dict[str, Any] = {"max_tokens": new_tokens(request, settings), "temperature": temperature}
+    wanted = settings.of(request).generation
+    made: dict[str, Any] = {"max_tokens": new_tokens(request, settings), "temperature": wanted.temperature}
     more: dict[str, Any] = {}
     if is_chat(request, settings):
         made["messages"] = messages(request, settings)
@@ -76,16 +76,10 @@ def body(request: Generate, settings: "ModelSettings") -> dict[str, Any]:
         made["prompt"] = text(request, settings)
     if request.stop and settings.reasoning in (NO_THINKING, BY_THE_SERVER):  # it would end the thinking too
         made["stop"] = list(request.stop[:STOPS])
-    if temperature > 0:
-        made |= {"seed": seed(request, settings), **({} if top_p is None else {"top_p": top_p})}
-        more |= {} if request.top_k is None else {"top_k": request.top_k}
+    if wanted.draws:
+        made |= {"seed": seed(request, settings), **({} if wanted.top_p is None else {"top_p": wanted.top_p})}
+        more |= {} if wanted.top_k is None else {"top_k": wanted.top_k}
     return with_extra(made, settings, more)
-
-
-def drawn(request: Generate, settings: "ModelSettings") -> tuple[float, float | None]:
-    """Temperature and top_p: the user's, else the request's."""
-    wanted = settings.generation
-    return wanted.temperature or request.temperature, request.top_p if wanted.top_p is None else wanted.top_p
 
 
 def seed(request: Generate, settings: "ModelSettings") -> int:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from plmtasks.errors import InputError
 from plmtasks.model import LoadedModel, Model, Provider
-from plmtasks.requests import Generate, Request
+from plmtasks.requests import Request, to_json
 
 from .connection import Connection, connection
 
@@ -48,15 +48,15 @@ class Served(Model):
 
     def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         """What is asked of whom. Weights are not in it: the server does not show them."""
-        check(settings)
-        drawn = any(isinstance(r, Generate) and r.temperature > 0 for r in example_request.each())
-        draws = drawn or settings.generation.temperature > 0
+        check(settings, example_request)
+        generation = settings.of(example_request).generation
         more = {"system": settings.system, "reasoning": "" if settings.reasoning == "auto" else settings.reasoning}
         return {
             "version": self.version, "address": self.connection.address, "model": self.model, "said": dict(self.said),
             "settings": {
-                "prompt": settings.prompt, "generation": asdict(settings.generation), "model_args": dict(settings.model_args),
-                "generation_seed": settings.seed if draws else None, **{name: value for name, value in more.items() if value},
+                "prompt": settings.prompt, "generation": to_json(generation), "model_args": dict(settings.model_args),
+                "generation_seed": settings.seed if generation.draws else None,
+                **{name: value for name, value in more.items() if value},
             },
         }  # fmt: skip
 
@@ -77,7 +77,7 @@ class Served(Model):
     def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .asking import LoadedServed
 
-        check(settings)
+        check(settings, example_request)
         return LoadedServed(self.model, self.connection, settings)
 
 
@@ -94,9 +94,9 @@ class Servers(Provider):
         return Served(name=f"{self.scheme}:{model}", model=model, address=address)
 
 
-def check(settings: "ModelSettings") -> None:
+def check(settings: "ModelSettings", example_request: Request) -> None:
     """raises: InputError for what the protocol has no word for, or what would write a key into a file"""
-    if settings.generation.num_beams > 1:
+    if (settings.of(example_request).generation.num_beams or 1) > 1:
         raise InputError("a server of the OpenAI protocol has no beams", "leave out num_beams")
     if settings.truncation not in ("auto", "error"):
         raise InputError(

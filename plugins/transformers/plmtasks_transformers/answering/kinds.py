@@ -2,16 +2,15 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
 from plmtasks.model import TrainableModel
-from plmtasks.requests import Prompted, Request
+from plmtasks.requests import Request, to_json
 
-from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Checkpoint, Parts, load_parts, parts_without_weights
+from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Parts
 
 if TYPE_CHECKING:
     from ..fast import Ways
@@ -50,6 +49,10 @@ class Kind(NamedTuple):
         if settings.truncation not in self.policies:
             raise InputError(f"{kind} cannot use --truncation {settings.truncation}", f"it can use: {', '.join(self.policies)}")
 
+    def of(self, ways: "Ways") -> "Ways":
+        """Those of the ways that it has a use for: the others are of another kind on the same weights."""
+        return ways._replace(**{way: False for way in ways._fields if way not in self.ways})
+
     def opened(self, parts: Parts, example_request: Request, ways: "Ways") -> TrainableModel:
         """The parts as a model that answers such requests."""
         module = importlib.import_module(f".{self.module}", __package__)
@@ -69,29 +72,15 @@ def kind_of(example_request: Request, family: str) -> Kind:
     return found
 
 
-def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettings, device: str) -> TrainableModel:
-    """A checkpoint in memory, ready for one kind of request.
-
-    raises: ModelError; InputError for a way to truncate that such requests do not have
-    """
-    from ..fast import enter
-
-    kind = kind_of(example_request, checkpoint.family)
-    kind.check(settings, example_request.kind())
-    parts = load_parts(checkpoint, kind.head, example_request, settings, device)
-    return kind.opened(parts, example_request, enter(parts.module, settings.kernels, kind.ways))
-
-
-def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> str:
-    """The prompt of a request, from configuration and tokenizer alone; other requests' texts, one a line.
+def identity_of(example_request: Request, family: str, settings: ModelSettings) -> dict[str, Any]:
+    """What else of the settings can change an answer to such requests.
 
     raises: ModelError
     """
-    from .prompts import Prompts
-
-    if not isinstance(request, Prompted):
-        return "\n".join(request.texts())
-    return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
+    made: dict[str, Any] = {}
+    for one in example_request.each():
+        made |= kind_of(one, family).identity(settings.of(one))
+    return made
 
 
 @cache
@@ -113,8 +102,14 @@ def weights_by_label(text: str) -> Mapping[str, float]:
 
 
 def _generation(settings: ModelSettings) -> dict[str, Any]:
-    seed = settings.seed if settings.generation.temperature > 0 else None
-    return {"prompt": settings.prompt, "generation": asdict(settings.generation), "generation_seed": seed}
+    generation = settings.generation
+    seed = settings.seed if generation.draws else None
+    by = {"drawn": "each text by a seed of its own" if generation.num_beams == 1 else "beams"} if generation.draws else {}
+    return {**_prompt(settings), "generation": to_json(generation), "generation_seed": seed, **by}
+
+
+def _prompt(settings: ModelSettings) -> dict[str, Any]:
+    return {"prompt": settings.prompt, **({"system": settings.system} if settings.system else {})}
 
 
 def _stride(settings: ModelSettings) -> dict[str, Any]:
@@ -141,7 +136,7 @@ KINDS = {
     **{
         (kind, family): Kind(module, name, head, policies, ways, identity)
         for kind, module, name, policies, ways, identity in (
-            ("Choose", "choose", "Chooser", CUT, ("trees", "places"), lambda settings: {"prompt": settings.prompt}),
+            ("Choose", "choose", "Chooser", CUT, ("trees", "places"), _prompt),
             ("LogLikelihood", "log_likelihood", "Scorer", WHOLE, ("trees", "places"), _stride),
             ("Generate", "generate", "Generator", CUT, ("places", "decoding"), _generation),
         )

@@ -9,7 +9,7 @@ import torch
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.requests import Request
+from plmtasks.requests import LogLikelihood, Prompted, Request
 
 from ..fast import (
     ROW,
@@ -17,11 +17,13 @@ from ..fast import (
     Places,
     Prefix,
     Tally,
+    alike,
     common,
     found,
     groups_of,
     inputs_of,
     logits_at,
+    micro_batches,
     shared_prefixes,
     tallies,
     token_log_likelihoods,
@@ -72,8 +74,18 @@ class LanguageModel(Loaded):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.prompts = Prompts(self.parts)
+        self.exact = self.prompts.exact
+        self._limits_of_exact = is_exact(given[2])
+        if self._limits_of_exact and self.settings.truncation == "right":
+            raise InputError(
+                "an exact prompt is cut at its left: it cannot use --truncation right", "it can use: auto, error, left, skip"
+            )
         self.shares = False
         """Whether what prompts begin with, instruction and shots, is computed once for all of them."""
+
+    @property
+    def limited(self) -> str:  # type: ignore[override]  # of what it is asked
+        return self.exact.limit.told if self._limits_of_exact else super().limited
 
     def cost(self, encoding: Any) -> Cost:
         """What it costs to answer: what its rows begin with is computed once, where the model can."""
@@ -95,7 +107,10 @@ class LanguageModel(Loaded):
         if self.shares:
             asked: list[Any] = list(dict.fromkeys(requests))
             made = self.encoded(asked)
-            named = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
+            named: list[Any] = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
+            exact = [i for i, r in enumerate(asked) if r.exact]
+            for i, name in zip(exact, alike([made[i].rows for i in exact], [made[i].first for i in exact]), strict=True):
+                named[i] = name
             prefixes = shared_prefixes([e.rows for e in made], [e.first for e in made], named)
             shared = (e if prefix is None else e.behind(prefix) for e, prefix in zip(made, prefixes, strict=True))
             self._encodings.update(zip(asked, shared, strict=True))
@@ -104,6 +119,11 @@ class LanguageModel(Loaded):
     def loss_of(self, batch: Sequence[Sequences]) -> tuple[torch.Tensor, float]:
         """Negative log-likelihood of the wanted tokens; divided by tokens it is their mean."""
         return -token_values(self, batch, self.smoothing).sum(), float(sum(len(ids) for s in batch for _, ids in s.wants))
+
+
+def is_exact(request: Request) -> bool:
+    """Whether it becomes tokens as in lm-eval, within the limit that lm-eval goes by."""
+    return (isinstance(request, Prompted) and request.exact) or (isinstance(request, LogLikelihood) and request.disjoint)
 
 
 def step(settings: ModelSettings, limit: int) -> int:
@@ -189,11 +209,11 @@ def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
         yield _in_rows(loaded, batch)
         return
     rows, prefix = [r for s in batch for r in s.rows], batch[0].prefix
-    groups = [*groups_of(rows, ROW)]
-    together = 1 if loaded.device.type == "cpu" else max(1, loaded.settings.batch_tokens // ROW)
-    for i in range(0, len(groups), together):
-        some = groups[i : i + together]
-        trees = [tree_of([rows[j] for j in group], len(prefix) if prefix is not None else 0) for group in some]
+    given = len(prefix) if prefix is not None else 0
+    every = [(group, tree_of([rows[j] for j in group], given)) for group in groups_of(rows, ROW)]
+    lengths, budget = [len(tree.ids) for _, tree in every], max(ROW, loaded.settings.batch_tokens)
+    for part in [slice(i, i + 1) for i in range(len(every))] if loaded.device.type == "cpu" else micro_batches(lengths, budget):
+        some, trees = [group for group, _ in every[part]], [tree for _, tree in every[part]]
         if prefix is None and all(len(group) == 1 for group in some):
             inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
         else:
