@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 
-from plmtasks.config import SAMPLING, Generation
+from plmtasks.generation import SAMPLING, Generation
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Thinking
