@@ -1,6 +1,6 @@
 """`lm_eval --model plmtasks` beside `lm_eval --model hf`: the same tasks, weights and figures, alternating in one process.
 
-    python benchmarks/lm_eval_engine.py [--questions 200] [--pairs 3] [--threads 2]
+    python benchmarks/lm_eval_engine.py [--questions 200] [--pairs 3] [--threads 2] [--only WORDS]
 
 Each side is lm-eval's own `simple_evaluate` with its model in memory; the seconds are those that the model takes for its list of
 requests, tokenization and planning too. `hf` has the batch size that was best for it, and of long prompts a part of the
@@ -74,23 +74,30 @@ TIES = 0.02
 @click.option("--questions", default=200)
 @click.option("--pairs", default=3)
 @click.option("--threads", default=2)
-def main(questions: int, pairs: int, threads: int) -> None:
+@click.option("--only", default="", help="Rows that have these words; the others stay as they were written.")
+def main(questions: int, pairs: int, threads: int, only: str) -> None:
     import torch
 
     logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
     ours, theirs = map(Side, _models(threads))
-    found = {}
+    path = HERE / "results" / "lm_eval_engine.json"
+    found = json.loads(path.read_text())["rows"] if only else {}
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), questions)
-        for what, row in ROWS.items():
+        for what, row in ((what, row) for what, row in ROWS.items() if only in what):
             some = max(4, round(questions * row.part))
             batch = _best_batch(theirs, folder, row, some)
             sides = {"ours": partial(ours, folder, row), "theirs": partial(theirs, folder, row, some if row.part < 1 else None)}
-            found[what] = {"goal": row.goal, "batch": batch, **_compared(sides, pairs, some / questions if row.part < 1 else 1.0)}
+            found[what] = {
+                "questions": questions,
+                "threads": threads,
+                "goal": row.goal,
+                "batch": batch,
+                **_compared(sides, pairs, some / questions if row.part < 1 else 1.0),
+            }
             say(f"{what}: {json.dumps(found[what])}")
-    record = {"questions": questions, "threads": threads, "machine": machine(), "rows": found}
-    (HERE / "results" / "lm_eval_engine.json").write_text(json.dumps(record, indent=1) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "rows": found}, indent=1) + "\n")
     print(table(found))
 
 
