@@ -268,7 +268,7 @@ def test_every_option_that_the_code_names_is_one_of_some_command() -> None:
                 assert set(OPTION.findall(node.value)) <= known | others, f"{path}:{node.lineno}"
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "board", "sweep"])
+@pytest.mark.parametrize("command", [*COMMANDS, "board", "lm-eval", "sweep"])
 def test_a_hint_names_options_of_the_command_or_the_command_that_has_them(command: str) -> None:
     own = every_option().get(command, set())
     for hint in ("name data with --data PATH", "leave out --limit", "--train always, or --truncation left", "run it again"):
