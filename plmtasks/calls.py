@@ -344,9 +344,10 @@ class Settings(TypedDict, total=False):
     quiet: bool
 
     # Generation
-    num_beams: int
-    temperature: float
+    num_beams: int | None
+    temperature: float | None
     top_p: float | None
+    top_k: int | None
     length_penalty: float | None
     max_new_tokens: int | None
 

@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import InputError, did_you_mean, meant
-from .requests import LATER, Prompted, Request
+from .generation import Generation
+from .requests import LATER, Generate, Prompted, Request
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
@@ -56,26 +57,6 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
-    """How `Generate` picks tokens, in the words of `transformers.GenerationConfig`: greedy unless beams or a temperature are set.
-
-    All else that is not named here comes from the checkpoint's generation configuration, and what that does not name either is as
-    the library that loads it has it.
-    """
-
-    num_beams: int = 1
-    """Texts that are followed side by side; 1 whatever the checkpoint says."""
-    temperature: float = 0.0
-    """0 takes the likeliest token, whatever the checkpoint says; above it, tokens are drawn."""
-    top_p: float | None = None
-    """The likeliest tokens of this share are drawn from; none: the checkpoint's."""
-    length_penalty: float | None = None
-    """Of beams; none: the checkpoint's."""
-    max_new_tokens: int | None = None
-    """The most tokens that are written; none: what the task asks for."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """What a model needs to know to answer; all of it can change an answer, so all of it is in the identity."""
 
@@ -119,6 +100,15 @@ class ModelSettings:
             prompt=self.prompt if prompted else "plain", system=self.system if prompted else "",
             stride=self.stride if form.strided else 0,
         )  # fmt: skip
+
+    def of(self, request: Request) -> "ModelSettings":
+        """These settings as a request is answered, or the first of several that generates: see `Generation.of`."""
+        first = next((one for one in request.each() if isinstance(one, Generate)), None)
+        return self if first is None else replace(self, generation=self.generation.of(first))
+
+    def settled(self, requests: Iterable[Request]) -> "ModelSettings":
+        """The same for all of these requests, as `Generation.settled` has it."""
+        return replace(self, generation=self.generation.settled(requests))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +205,7 @@ class RunConfig:
     """A TOML file of the words that put a text into a group's slice; none: women, men."""
     predictions_of: str | None = None
     """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives (of
-    predicates for srl)."""
+    predicates for srl); of a task that judges, the run that is judged, or two with a comma between."""
     ask: str | None = None
     """The kind of request; none: the first of the task's that the model answers."""
     train: Literal["auto", "never", "always"] = "auto"
@@ -375,7 +365,7 @@ BOUNDS: Mapping[str, Bounds] = {
     **dict.fromkeys(("limit", "shots", "processes", "threads", "batch_tokens", "stride", "max_train_samples"), AMOUNT),
     **dict.fromkeys(("num_beams", "max_new_tokens", "repeats", "train_batch_size", "gradient_accumulation_steps"), COUNT),
     **dict.fromkeys(("early_stopping_patience", "mean_noise_span_length"), COUNT),
-    **dict.fromkeys(("temperature", "warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), AMOUNT),
+    **dict.fromkeys(("temperature", "top_k", "warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), AMOUNT),
     **dict.fromkeys(("num_train_epochs", "learning_rate"), POSITIVE),
     **dict.fromkeys(("top_p", "mlm_probability"), SHARE), "label_smoothing_factor": Bounds(0, 1, below=True),
     "holdout": Bounds(0, 1, above=True, below=True), "folds": Bounds(2),

@@ -19,6 +19,9 @@ class Example:
     """What it shares with others (a paragraph, a sentence), so that they are not independent."""
     slices: tuple[str, ...] = ()
     """The named subsets it belongs to."""
+    prompted: bool = False
+    """Its inputs are a prompt that the task itself makes of the document in its reference, with shots or as a chat: how it is
+    asked, and no part of the data."""
 
     def hidden(self) -> "Example":
         """The same example without its reference, and without slices, which may tell it: all that `ask` and `read` may see."""
@@ -32,12 +35,35 @@ class Prediction:
     value: Any
     scores: Mapping[str, float] = field(default_factory=dict)
     """Named numbers that go with it: a confidence, a no-answer probability."""
+    repeats: tuple["Prediction", ...] = ()
+    """What each of several texts that were drawn for the question says; the value is that of most of them."""
+    reasoning: str = ""
+    """What the model thought before it wrote what was read."""
+    unfinished: bool = False
+    """The thinking did not end, so that there is no answer: whatever the value is, it counts as wrong."""
+
+    def to_line(self) -> dict[str, Any]:
+        """As JSON values: "prediction" and "scores", and what else there is of it."""
+        more = {
+            "reasoning": self.reasoning, "unfinished": self.unfinished, "repeats": [one.to_line() for one in self.repeats]
+        }  # fmt: skip
+        return {
+            "prediction": self.value, "scores": dict(self.scores), **{name: value for name, value in more.items() if value}
+        }  # fmt: skip
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> "Prediction":
+        """The inverse of `to_line`; whatever else stands in the line is no part of it."""
+        return cls(
+            value=line["prediction"], scores=line["scores"], repeats=tuple(map(cls.from_line, line.get("repeats", ()))),
+            reasoning=line.get("reasoning", ""), unfinished=line.get("unfinished", False),
+        )  # fmt: skip
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """A hash of ids, inputs, references and clusters in their order. 64 hexadecimal digits."""
+    """A hash of ids, inputs that are no prompts, references and clusters in their order. 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for e in examples:
-        line = json.dumps([e.id, e.inputs, e.reference, e.cluster], ensure_ascii=False, sort_keys=True)
+        line = json.dumps([e.id, None if e.prompted else e.inputs, e.reference, e.cluster], ensure_ascii=False, sort_keys=True)
         digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

@@ -259,6 +259,26 @@ class ScoresLost(Found):
         return {id_: Prediction(value=p.value) for id_, p in super().read_predictions(path, examples).items()}
 
 
+@dataclass(frozen=True)
+class NeedsAWord(Found):
+    """Reads the first word of a text, as if there always were one."""
+
+    asks: Sequence[str] = ("Generate", "ExtractSpan", "Classify")
+
+    def ask(self, example, kind):
+        return Generate(text=example.inputs["text"]) if kind == "Generate" else super().ask(example, kind)
+
+    def read(self, example, request, answer):
+        if isinstance(answer, GenerateAnswer):
+            return Prediction(value=answer.text.split()[0])
+        return super().read(example, request, answer)
+
+    def solve(self, example, request):
+        if isinstance(request, Generate):
+            return GenerateAnswer(text=example.reference["kind"])
+        return super().solve(example, request)
+
+
 TASKS: Sequence[tuple[type[Found], str]] = (
     (OffByOne, "solved_answers_are_best"),
     (LabelsTurned, "solved_answers_are_best"),
@@ -282,6 +302,7 @@ TASKS: Sequence[tuple[type[Found], str]] = (
     (UnknownTexts, "perturbed_fields_are_inputs"),
     (PosedOtherwise, "new_questions_are_asked"),
     (AnythingPosed, "new_questions_are_asked"),
+    (NeedsAWord, "unfinished_thinking_is_no_answer"),
     (ScoresLost, "predictions_come_back_from_a_file"),
 )
 """A faulty task, and the check that is to find its fault."""
@@ -667,6 +688,19 @@ class SignedByTheCall(Right):
         return f"call {self.calls[0]}"
 
 
+class Weighs(Right):
+    """Values that depend on all that is there: of a selection they are others than of its pairs alone."""
+
+    infos = {**Right.infos, "share": ScoreInfo(best=None, maximum=None)}
+
+    def compute(self, predictions, examples):
+        return {"share": 100 / len(examples)} if examples else {}
+
+    def selected(self, predictions, examples):
+        found = self.compute(predictions, examples)
+        return lambda positions: found
+
+
 class Generous(Right):
     """A beginning is enough."""
 
@@ -687,6 +721,7 @@ METRICS: Sequence[tuple[type[Metric], str]] = (
     (WarnsOfNothing, "nothing_to_score_has_no_score"),
     (AnotherMean, "means_are_means"),
     (SignedByTheCall, "signature_tells_how"),
+    (Weighs, "selecting_is_computing"),
     (Generous, "agrees_with_others"),
 )
 """A faulty metric, and the check that is to find its fault."""

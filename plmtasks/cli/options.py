@@ -171,7 +171,7 @@ LIST: Mapping[str, Any] = {"multiple": True, "callback": once}
 
 PLACES = {
     "data": "PATH", "train_data": "PATH", "output": "DIR", "checkpoints": "DIR", "predictions_of": "RUN", "groups": "FILE",
-    "ask": "KIND", "split": "S", "system": "TEXT",
+    "ask": "KIND", "split": "S", "system": "TEXT", "reasoning": "END",
 }  # fmt: skip
 """What the value of a setting is called in the help, if it is no number."""
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     settings("model_args", "dtype", "truncation"),
     TRUST,
 )
-@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation"))
+@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("reasoning", "generation"))
 @section("Processes", settings("processes", "threads", "batch_tokens", "seed"))
 @section("Others", CONFIG, settings("quiet"))
 def command(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     settings("perturb", "predictions_of"),
 )
 @section("Model", settings("model_args", "dtype", "truncation"), TRUST)
-@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation"))
+@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("reasoning", "generation", "repeats"))
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",
@@ -56,7 +56,7 @@ def command(
     from ..tables import render, summary
 
     registry = load_registry(trusting=bool(values["trust_remote_code"]))
-    asked = suite(tasks, models, config, values)
+    asked = suite(tasks, models, config, values).expanded(registry)
     runs = [asked.configs(*pair) for pair in asked.pairs() if not asked.excludes(*pair)]
     results = run([one for seeds in runs for one in seeds], registry)
     if not speaks():

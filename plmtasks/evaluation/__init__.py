@@ -1,5 +1,6 @@
 """A task and a model in, a result out."""
 
+from .answerer import Answerer
 from .job import any_form, load_data, prompted
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
@@ -10,6 +11,7 @@ from .work import worker
 
 __all__ = [
     "BLOCK",
+    "Answerer",
     "Asker",
     "Moved",
     "PredictConfig",

@@ -16,7 +16,7 @@ from ..execution import MemoryJournal, Processes, Progress, answering
 from ..hooks import Registry
 from ..metric import Metric
 from ..model import LoadedModel, Model
-from ..requests import Prompted, Request, one_of_each_kind, to_json
+from ..requests import Generate, Prompted, Request, one_of_each_kind, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Prompting, Rewritable, SelfPrompted, Task
@@ -52,8 +52,9 @@ class EvaluationJob(Job):
     """How many examples there are without a limit."""
     learned: bool = False
     """Whether the model was trained for this run."""
-    predictions_of: Mapping[str, str] = field(default_factory=dict)
-    """The run whose predictions take the place of what the data gives: its task, model and identity."""
+    predictions_of: Mapping[str, Any] = field(default_factory=dict)
+    """The run whose predictions take the place of what the data gives, or are judged: its task, model and identity; and of the
+    others that are judged beside it."""
     perturbed: Sequence[Perturbed] = ()
     """What is asked besides."""
     groups: Groups | None = None
@@ -72,7 +73,7 @@ class EvaluationJob(Job):
     @cached_property
     def trainings(self) -> Sequence[TrainingJob]:
         """How its model learns from the train split, before this run; of each fold, from the others."""
-        of = selection(self.task, self.kind, self.metrics, self.config.settings)
+        of = selection(self.task, self.kind, scoring.of_one(self.metrics), self.config.settings)
         sets = [self.data] if self.config.folds is None else folds(self.data, self.split, self.config.folds)
         return [
             TrainingJob(
@@ -90,7 +91,8 @@ class EvaluationJob(Job):
         numbers = {e.id: number for number, one in enumerate(self.trainings) for e in one.data["test"]}
         places: dict[str, int] = {}
         for asked in (self.asked, *(p.asked for p in self.perturbed)):
-            for example, key in zip(asked.examples, asked.keys, strict=True):
+            keys = ((example, one.key()) for example, r in zip(asked.examples, asked.requests, strict=True) for one in r.each())
+            for example, key in keys:
                 if places.setdefault(key, numbers[example.id]) != numbers[example.id]:
                     hint = "give examples that belong together one cluster with --columns cluster=COLUMN, or leave --perturb out"
                     raise InputError(f"example {example.id!r} asks the same as one of another fold", hint)
@@ -122,6 +124,16 @@ class EvaluationJob(Job):
             return self.task.shots
         asked = (*self.example_request.each(), *self.asked.each)
         return self.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in asked)
+
+    @property
+    def repeated(self) -> Mapping[str, int]:
+        """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
+        return {"repeats": self.asked.repeats} if self.asked.repeats > 1 else {}
+
+    @property
+    def drawn(self) -> int:
+        """Those of its shots that are drawn from the train split here, and not by the task."""
+        return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
 
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -155,7 +167,7 @@ class EvaluationJob(Job):
             "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
             # what its data's columns happened to be called changes nothing
             "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
-            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}),
+            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.repeated,
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
             **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
@@ -173,8 +185,9 @@ class EvaluationJob(Job):
         """
         c = self.config
         one, other = self._weights
-        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if c.shots else None
-        bare = [r.with_shots(()).key() for r in self.asked.requests if isinstance(r, Prompted)] if c.shots else self.asked.keys
+        shots = self.drawn
+        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": shots} if shots else None
+        bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if shots else self.asked.keys
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
@@ -190,7 +203,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     raises: InputError and its kinds, whatever cannot be run
     """
     task, model, kind = resolve(config, registry)
-    task = prompted(task, config)
+    task, of_runs = followed.judged(config, prompted(task, config))
     data = load(task, config.source)
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
@@ -198,20 +211,24 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
         check_folds(config, data)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
-    whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
+    takes = config.predictions_of is not None and not of_runs
+    whole, predictions_of = followed.take(config, task, data, split, registry) if takes else (data[split], of_runs)
     examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
-    metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
-    named = config.task if config.task.endswith(".toml") else task.name
+    repeats = check_repeats(config, task, example_request)
+    metrics = scoring.over_repeats(bound_metrics(task, config.metrics, registry), repeats)
+    named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
     spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
     groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
+    asked = asker.ask(examples)
+    config = replace(config, settings=config.settings.settled([example_request, *asked.requests]))
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
-        example_request=example_request, total=len(whole),
-        asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
+        example_request=example_request, total=len(whole) if config.predictions_of else data.total(split),
+        asked=asked, predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
 
@@ -225,8 +242,28 @@ def prompted(task: Task, config: RunConfig) -> Task:
         return task
     s = config.settings
     return task.prompted(Prompting(
-        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit
+        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats,
+        limit=config.limit, trust_remote_code=s.trust_remote_code,
     ))  # fmt: skip
+
+
+def check_repeats(config: RunConfig, task: Task, request: Request) -> int:
+    """How many texts the core draws for each question: one of a task that makes its own prompts, which draws them itself.
+
+    raises: InputError if there is no text to draw, or if all of them would be the same
+    """
+    if config.repeats == 1:
+        return 1
+    generates = [one for one in request.each() if isinstance(one, Generate)]
+    if not generates:
+        raise InputError(
+            f"--repeats draws texts, and {task.name} is asked by {'+'.join(one.kind() for one in request.each())} here",
+            *(["--ask Generate asks for one"] if "Generate" in task.asks else [f"it can be asked by: {', '.join(task.asks)}"]),
+        )
+    if not config.settings.generation.temperature and not any(one.temperature for one in generates):
+        said = f"--repeats {config.repeats}: without a temperature all {config.repeats} texts of a question are the same"
+        raise InputError(said, "--generation temperature=0.7 draws them; top_p=0.95 may stand beside it")
+    return 1 if isinstance(task, SelfPrompted) else config.repeats
 
 
 def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
@@ -243,7 +280,7 @@ def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:
     task = task.bind(data)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(train_split(data, model)[0].hidden(), kind))
-    settings = config.settings.that_matter(example_request)
+    settings = config.settings.that_matter(example_request).settled([example_request])
     return TrainingJob(
         config=replace(config, settings=settings), task=task, model=model, kind=kind, data=data, example_request=example_request,
         selection=selection(task, kind, metrics, settings),
@@ -335,7 +372,7 @@ def choose_kind(task: Task, model: Model, wanted: str | None, registry: Registry
     """
     if wanted is not None and wanted not in task.asks:
         raise InputError(f"task {task.name!r} cannot be asked by {wanted!r}", f"it can be asked by: {', '.join(task.asks)}")
-    for kind in [wanted] if wanted else task.asks:
+    for kind in [wanted] if wanted else sorted(task.asks, key=lambda kind: not set(kind.split("+")).isdisjoint(model.on_request)):
         if set(kind.split("+")) <= set(model.answers):
             return kind
     fitting = registry.models_that_answer([wanted] if wanted else task.asks)

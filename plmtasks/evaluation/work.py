@@ -13,9 +13,10 @@ from ..data import Dataset
 from ..errors import MismatchError
 from ..execution import Processes, Progress, alone, check_count, environment, joined, launcher, started_by_launcher
 from ..hooks import Registry, blame, load_registry
-from ..requests import from_json, to_json
+from ..requests import Request, from_json, to_json
 from ..task import Task
 from . import blocks, runner
+from .direct import direct
 from .job import EvaluationJob, load_data, prepare, prepare_training
 from .prediction import PredictConfig
 
@@ -109,7 +110,41 @@ class Predict(Work):
         return list(answers)
 
 
-KINDS: Mapping[str, type[Work]] = {kind.__name__: kind for kind in (Evaluate, Learn, Train, Predict)}
+@dataclass(frozen=True, kw_only=True)
+class Ask(Work):
+    """Requests that are at hand, list after list as they come, by the one config's model, until there is none."""
+
+    shown: tuple[str, ...]
+    """As JSON, one of each kind that may come."""
+    cache: str | None = None
+    """A folder by which a killed list is gone on with."""
+
+    def do(self, processes: Processes, registry: Registry) -> None:
+        config = settled(self.configs[0], processes, registry)
+        held = direct(config, [read_request(text, registry) for text in self.shown], self.cache, registry, processes)
+        number = 0
+        while lines := json.loads(processes.receive(f"asked/{number}")):
+            answers = held.answers([read_request(line, registry) for line in lines])
+            processes.forget(f"asked/{number}")
+            if processes.main:
+                told = {"answers": to_json(answers), "parameters": held.loaded.parameters}
+                processes.send(f"answered/{number}", json.dumps(told).encode())
+            number += 1
+
+
+def write_request(request: Request) -> str:
+    """A request with its kind, as JSON."""
+    return json.dumps([request.kind(), to_json(request)])
+
+
+def read_request(text: str, registry: Registry) -> Request:
+    """The inverse of `write_request`."""
+    kind, value = json.loads(text)
+    request: Request = from_json(registry.requests[kind], value)
+    return request
+
+
+KINDS: Mapping[str, type[Work]] = {kind.__name__: kind for kind in (Evaluate, Learn, Train, Predict, Ask)}
 
 
 class _Opened:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,42 @@ def launch(work: str, count: int, threads: int) -> str:
     raises: the error of the first process that failed, as it was raised there if on purpose, else ProcessError with
         its traceback
     """
+    with started(work, count, threads) as processes:
+        failed = _first_failure(processes.children)
+        if failed is not None:
+            _raise(processes.store, failed, processes.children[failed].returncode)
+        return processes.receive("done").decode()
+
+
+@dataclass(frozen=True)
+class Started:
+    """Processes that run, as their launcher sees them."""
+
+    store: Any
+    children: Sequence["subprocess.Popen[bytes]"]
+
+    def send(self, name: str, value: str) -> None:
+        """What all of them receive under the name."""
+        self.store.set(name, value)
+
+    def receive(self, name: str) -> bytes:
+        """What the main one sent under the name, as soon as it is there; it is taken out.
+
+        raises: as `launch`
+        """
+        while not self.store.check([name]):
+            failed = next((i for i, child in enumerate(self.children) if child.poll()), None)
+            if failed is not None:
+                _raise(self.store, failed, self.children[failed].returncode)
+            time.sleep(0.02)
+        value = bytes(self.store.get(name))
+        self.store.delete_key(name)
+        return value
+
+
+@contextmanager
+def started(work: str, count: int, threads: int) -> Iterator[Started]:
+    """The processes of `launch`, until the block ends; then they are ended too, if they do not end by themselves."""
     from torch.distributed import PrefixStore, TCPStore
 
     silence()  # what is wrong with it is said once
@@ -43,14 +81,11 @@ def launch(work: str, count: int, threads: int) -> str:
     }  # fmt: skip
     # modules in the current folder, which may be a stranger's, are not imported where they would not be here
     apart = [] if any(Path(place).resolve() == Path.cwd() for place in sys.path) else ["-P"]
-    command, children = [sys.executable, *apart, "-m", "plmtasks", "worker"], []
+    command, children = [sys.executable, *apart, "-m", "plmtasks", "worker"], list["subprocess.Popen[bytes]"]()
     try:
         for i in range(count):
             children.append(subprocess.Popen(command, env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}))
-        failed = _first_failure(children)
-        if failed is not None:
-            _raise(store, failed, children[failed].returncode)
-        return store.get("done").decode()
+        yield Started(store, children)
     except KeyboardInterrupt:
         for child in children:  # they have nothing to tell
             child.terminate()

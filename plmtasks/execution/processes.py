@@ -95,14 +95,13 @@ class Processes:
             pause = min(pause * 1.5, 0.05)
 
     def join_group(self) -> None:
-        """Makes the process group that gradients are summed over: NCCL on GPUs, gloo elsewhere."""
+        """Makes the process group that gradients are summed over, one for all trainings: NCCL on GPUs, gloo elsewhere."""
         import torch
         from torch.distributed import PrefixStore, init_process_group, is_initialized
 
         if self.count > 1 and not is_initialized():
             backend = "nccl" if torch.cuda.is_available() else "gloo"
-            # a name of its own: the addresses of an earlier training's group are still in the store
-            store = PrefixStore(f"{self.scope}group", self.store)
+            store = PrefixStore("group", self.store)
             init_process_group(backend, store=store, rank=self.rank, world_size=self.count)
 
     def device(self) -> str:
@@ -198,6 +197,7 @@ def joined() -> Iterator[Processes]:
     watcher.start()
     try:
         yield processes
+        _leave_group()
         processes.send(f"gone/{rank}", b"")
         processes.add("left")
         if processes.main:  # it may hold the store, and goes last
@@ -214,6 +214,14 @@ def joined() -> Iterator[Processes]:
         stop.set()
         # in the store while Python ends, it would end the process with SIGABRT; a cut network may hold it there for good
         watcher.join(5.0)
+
+
+def _leave_group() -> None:
+    """Leaves the process group, where a training made one."""
+    from torch.distributed import destroy_process_group, is_initialized
+
+    if is_initialized():
+        destroy_process_group()
 
 
 def _tell(store: Any, rank: int, error: BaseException) -> bool:

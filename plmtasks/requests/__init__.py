@@ -30,10 +30,11 @@ from .kinds import (
     one_of_each_kind,
 )
 from .prompts import CUE, CUES, before_stop, plain_prompt, raw_prompt, turns
+from .thinking import Thinking
 
 __all__ = [
     "BUILT_IN", "CUE", "CUES", "LATER", "Answer", "Choose", "ChooseAnswer", "Classify", "ClassifyAnswer", "ExtractSpan",
     "ExtractSpanAnswer", "Generate", "GenerateAnswer", "Likelihood", "LogLikelihood", "LogLikelihoodAnswer", "Prompted",
-    "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag", "TagAnswer", "Turn", "before_stop", "from_json",
+    "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag", "TagAnswer", "Thinking", "Turn", "before_stop", "from_json",
     "one_of_each_kind", "plain_prompt", "raw_prompt", "strings", "to_json", "turns",
 ]  # fmt: skip

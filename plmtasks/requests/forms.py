@@ -11,15 +11,18 @@ LATER = {"later": True}
 """Metadata of a field that is left out of the JSON where it holds its default: it came when results had been written without."""
 
 
-def to_json(value: Any) -> Any:
-    """Requests, answers and their parts as plain JSON values: dataclasses to objects, tuples to lists."""
+def to_json(value: Any, whole: bool = False) -> Any:
+    """Requests, answers and their parts as plain JSON values: dataclasses to objects, tuples to lists.
+
+    whole: with those fields too that are left out at their defaults
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {f.name: to_json(held) for f, held in fields if not (f.metadata.get("later") and held == f.default)}
+        held = {f: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {f.name: to_json(v, whole) for f, v in held.items() if whole or not (f.metadata.get("later") and v == f.default)}
     if isinstance(value, (tuple, list)):
-        return [to_json(v) for v in value]
+        return [to_json(v, whole) for v in value]
     if isinstance(value, Mapping):
-        return {k: to_json(v) for k, v in value.items()}
+        return {k: to_json(v, whole) for k, v in value.items()}
     return value
 
 

@@ -52,6 +52,13 @@ class Request:
         text = json.dumps([self.kind(), asked], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
+    def seed(self, of: int) -> int:
+        """What draws the answer to it, whatever else is asked: 63 bits that follow from what it asks, and from the run's seed.
+
+        of: the run's seed
+        """
+        return int.from_bytes(hashlib.sha256(json.dumps([of, self.key()]).encode()).digest()[:8], "big") >> 1
+
     def texts(self) -> Iterator[str]:
         """Every text in the request, for learning a tokenizer."""
         yield from strings(to_json(self))

@@ -1,8 +1,8 @@
 """Predictions and references in, scores with their intervals out."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from ..hooks import Registry, owner
 from ..metric import Metric
 from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
-from .metrics import bound_metrics, proportions, shared_clusters
+from .metrics import bound_metrics, count, proportions, shared_clusters, where_defined
+from .repeats import counted_repeats, over_repeats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class Scored:
     """(n, k): one row an example; nan where it was skipped"""
     signatures: Mapping[str, str]
     """metric → how it counted"""
+    predictions: Mapping[str, Prediction] = field(default_factory=dict, repr=False)
+    """Of the examples that were answered, by their ids."""
 
     def of(self, metric: Metric) -> "NDArray[Any]":
         """The statistics of one of its metrics. (n, k)"""
@@ -65,7 +68,7 @@ def score(
         blocks.append(block)
     signatures = {metric.name: metric.signature() for metric in metrics}
     rows = np.hstack([np.zeros((len(examples), 0)), *blocks])
-    return Scored(scores=scores, columns=columns, rows=rows, signatures=signatures)
+    return Scored(scores=scores, columns=columns, rows=rows, signatures=signatures, predictions=predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +121,14 @@ def judge(registry: Registry, name: str, source: Source, given: Submission) -> J
     task = registry.task(name, own_data=source.data is not None)
     data = held_out(task.load(source), source)
     task = task.bind(data)
-    metrics = bound_metrics(task, given.metrics, registry)
     split = given.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     examples = data[split]
+    predictions = read_submission(task, examples, given)
+    metrics = over_repeats(bound_metrics(task, given.metrics, registry), counted_repeats(predictions.values()))
     return Judged(
-        given=given, source=source, task=task, metrics=metrics, data=data, split=split, examples=examples,
-        predictions=read_submission(task, examples, given),
-    )  # fmt: skip
+        given=given, source=source, task=task, metrics=metrics, data=data, split=split, examples=examples, predictions=predictions
+    )
 
 
 def read_submission(task: Task, examples: Sequence[Example], given: Submission) -> dict[str, Prediction]:
@@ -170,7 +173,7 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     if not examples:
         return np.zeros((0, k))
     try:
-        rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+        rows = count(metric, predictions, examples)
     except (TypeError, AttributeError, KeyError, IndexError) as e:
         raise MetricError(
             f"metric {metric.name!r} of {owner(metric)} cannot score such predictions: {type(e).__name__}: {e}",
@@ -193,17 +196,15 @@ def score_rows(
     predictions: for the scores that are no function of the rows, which are left out without
     """
 
-    def anew(positions: "Iterable[int]") -> Mapping[str, float]:
-        return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
-
-    infos, further = metric.scores(), anew(range(len(examples))) if predictions else {}
+    anew = metric.selected(predictions, examples) if predictions else None
+    infos, further = metric.scores(), anew(range(len(examples))) if anew else {}
     values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()} | dict(further)
     intervals = {}
     if resamples:
         shared, means = shared_clusters(examples), proportions(metric)
         intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples)
-        if any(infos[name].resampled for name in further):
-            intervals |= bootstrap_computed(anew, len(examples), shared)
+        if anew and any(infos[name].resampled for name in further):
+            intervals |= bootstrap_computed(where_defined(anew), len(examples), shared)
     scores = {}
     for name, info in infos.items():
         interval = intervals.get(name) if info.resampled else None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ScoreName = tuple[str, str]
 """Metric, score."""
 
-DEFAULTS, GENERATION = ModelSettings(), asdict(Generation())
+DEFAULTS, GENERATION = ModelSettings(), asdict(Generation().settled(()))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Row:
     def protocol(self) -> str:
         """How the model came to the task, with the shots it was given beside."""
         how, shots = str(self.record["protocol"]["how"]), self.record["protocol"]["shots"]
-        return f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+        repeats = self.record["protocol"].get("repeats")
+        said = f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+        return f"{said}, {repeats} repeats" if repeats else said
 
     @cached_property
     def marks(self) -> list[str]:
@@ -93,6 +95,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["total"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
+            f"thinking did not end in {data.get('unfinished')}": "unfinished" in data,
             f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
@@ -330,11 +333,11 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
         changed.append(f"stride {settings['stride']}")
     made = settings["generation"]
     # what has no part in the answers
-    idle = {*(["top_p"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["num_beams"] == 1 else [])}
+    idle = {*(["top_p", "top_k"] if made["temperature"] == 0 else []), *(["length_penalty"] if made["num_beams"] == 1 else [])}
     for name, default in GENERATION.items():
-        value = made[name]
-        if value != default and name not in idle:
-            words = "top-p" if name == "top_p" else name.replace("_", " ")
+        value = made.get(name)
+        if value not in (default, None) and name not in idle:
+            words = name.replace("_", "-" if name.startswith("top") else " ")
             changed.append(f"{words} {value:g}" if isinstance(value, int | float) else f"{words} {value}")
     return changed
 

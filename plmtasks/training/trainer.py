@@ -74,7 +74,9 @@ class Trainer:
         self.training.processes.barrier("learned")
         if self.split:
             self.whole = whole(self.accelerator, self.wrapped)
-        self.accelerator.end_training()
+        # not end_training, which would leave the process group: gloo loses messages of a group made where another was before
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
         return self.state.history
 
     def begin(self) -> None:

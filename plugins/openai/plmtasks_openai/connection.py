@@ -14,6 +14,8 @@ NO_KEY = "none"
 """What a server without keys is sent: the client wants one."""
 OWN = "https://api.openai.com/v1"
 PREFIX = "PLMTASKS_OPENAI_"
+PREFIX_TOKEN = "prefix_token"
+"""The one of `model_args` that is no field of a request: the text of the token before a text that nothing else precedes."""
 KEPT = "what was answered is kept: the same command goes on from there"
 SENT = ("host", "connection", "accept-encoding", "content-type", "content-length", "transfer-encoding")
 """The headers that a request to an address in a name keeps: all else may come from the environment, and be a secret."""
@@ -27,6 +29,12 @@ HINTS = {
     429: f"{PREFIX}REQUESTS_PER_MINUTE and {PREFIX}CONCURRENCY make the run slower",
 }
 """Status → what may help."""
+LIKELIHOODS = (
+    "servers that tell it by /completions with echo and logprobs: vLLM, and llama-cpp-python's with --logits_all true; "
+    "of a chat vLLM alone, by prompt_logprobs",
+    "--ask Generate lets the answer be written instead, where the task can be asked so",
+)
+"""What helps where a server does not tell how likely a text is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +89,14 @@ class Connection:
                 del request.headers[name]
             request.headers.update({"accept": "application/json", "authorization": f"Bearer {NO_KEY}", "user-agent": "plmtasks"})
 
-    def refuse(self, error: "openai.OpenAIError") -> NoReturn:
-        """raises: ModelError that says what the server said, without the key"""
+    def refuse(self, error: "openai.OpenAIError", likelihoods: bool = False) -> NoReturn:
+        """raises: ModelError that says what the server said, without the key
+
+        likelihoods: whether it was asked for those, which not every server tells
+        """
         import openai
 
-        hint = ""
+        hint, more = "", LIKELIHOODS if likelihoods and isinstance(error, openai.APIStatusError) else ()
         if isinstance(error, openai.APITimeoutError):
             what, hint = f"did not answer within {self.timeout:g} s", f"{PREFIX}TIMEOUT gives it more seconds"
         elif isinstance(error, openai.APIConnectionError):
@@ -94,7 +105,7 @@ class Connection:
             what, hint = f"refuses: {self.hidden(error.message)}", HINTS.get(error.status_code, "")
         else:
             what = f"cannot be asked: {self.hidden(str(error))}"
-        raise ModelError(f"the server at {self.address} {what}", *filter(None, [hint, KEPT])) from None
+        raise ModelError(f"the server at {self.address} {what}", *filter(None, [hint, *more, KEPT])) from None
 
     def hidden(self, text: str) -> str:
         """The beginning of what a server says, which may repeat the key."""

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from plmtasks.errors import InputError
 from plmtasks.model import LoadedModel, Model, Provider
-from plmtasks.requests import Request
+from plmtasks.requests import Request, to_json
 
 from .connection import Connection, connection
 
@@ -32,7 +32,9 @@ class Served(Model):
     address: str | None = None
     """As the name gave it; None: OPENAI_BASE_URL, else OpenAI's own."""
     family: str = "server"
-    answers: Sequence[str] = ("Generate",)
+    answers: Sequence[str] = ("Generate", "Choose", "LogLikelihood")
+    on_request: Sequence[str] = ("Choose",)
+    """Few servers tell how likely a text is."""
     description: str = ""
 
     @cached_property
@@ -46,12 +48,15 @@ class Served(Model):
 
     def identity(self, example_request: Request, settings: "ModelSettings") -> dict[str, Any]:
         """What is asked of whom. Weights are not in it: the server does not show them."""
-        check(settings)
+        check(settings, example_request)
+        generation = settings.of(example_request).generation
+        more = {"system": settings.system, "reasoning": "" if settings.reasoning == "auto" else settings.reasoning}
         return {
             "version": self.version, "address": self.connection.address, "model": self.model, "said": dict(self.said),
             "settings": {
-                "prompt": settings.prompt, "generation": asdict(settings.generation), "model_args": dict(settings.model_args),
-                "generation_seed": settings.seed if settings.generation.temperature > 0 else None,
+                "prompt": settings.prompt, "generation": to_json(generation), "model_args": dict(settings.model_args),
+                "generation_seed": settings.seed if generation.draws else None,
+                **{name: value for name, value in more.items() if value},
             },
         }  # fmt: skip
 
@@ -61,7 +66,7 @@ class Served(Model):
         return [] if host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) else [f"the address {self.address}"]
 
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
-        from .asking import shown
+        from .bodies import shown
 
         return shown(request, settings)
 
@@ -72,7 +77,7 @@ class Served(Model):
     def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
         from .asking import LoadedServed
 
-        check(settings)
+        check(settings, example_request)
         return LoadedServed(self.model, self.connection, settings)
 
 
@@ -89,9 +94,9 @@ class Servers(Provider):
         return Served(name=f"{self.scheme}:{model}", model=model, address=address)
 
 
-def check(settings: "ModelSettings") -> None:
+def check(settings: "ModelSettings", example_request: Request) -> None:
     """raises: InputError for what the protocol has no word for, or what would write a key into a file"""
-    if settings.generation.num_beams > 1:
+    if (settings.of(example_request).generation.num_beams or 1) > 1:
         raise InputError("a server of the OpenAI protocol has no beams", "leave out num_beams")
     if settings.truncation not in ("auto", "error"):
         raise InputError(

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(scope="session")
-def server(folder: Path) -> Iterator[str]:
-    """The address of `transformers serve` with that model, named "tiny"."""
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", folder.name, "--host", "127.0.0.1", "--port", "0"]
+@contextmanager
+def listening(command: list[str], where: Path) -> Iterator[str]:
+    """The address of a server that a command starts and that tells where it listens."""
     quiet = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [*command, "--device", "cpu"], cwd=folder.parent, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *command], cwd=where, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -57,6 +57,51 @@ def server(folder: Path) -> Iterator[str]:
             yield found[1] + "/v1"
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Iterator[str]:
+    """The address of `transformers serve` with that model, named "tiny"."""
+    here = ["--host", "127.0.0.1", "--port", "0", "--device", "cpu"]
+    with listening(["-m", "transformers.cli.transformers", "serve", folder.name, *here], folder.parent) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama with random weights, as the transformers library writes it."""
+    place = tmp_path_factory.mktemp("llama") / "tiny"
+    subprocess.run([sys.executable, Path(__file__).parent / "llama.py", place], check=True)
+    return place
+
+
+@pytest.fixture(scope="session")
+def echoing(llama: Path) -> Iterator[str]:
+    """The address of a server that tells the log-probabilities of prompts, as vLLM does."""
+    with listening([str(Path(__file__).parent / "echoing.py"), str(llama)], llama) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def llama_cpp(llama: Path) -> Iterator[str]:
+    """The address of llama-cpp-python's server."""
+    with listening(llama_cpp_server(llama / "tiny.gguf"), llama) as address:
+        yield address
+
+
+@pytest.fixture
+def moved(llama: Path) -> Iterator[str]:
+    """The address of one whose model puts no beginning before a text, and whose log-probabilities are wrong therefore."""
+    with listening(llama_cpp_server(llama / "nobos.gguf"), llama) as address:
+        yield address
+
+
+def llama_cpp_server(weights: Path) -> list[str]:
+    for needed in ("llama_cpp", "gguf"):
+        pytest.importorskip(needed, reason="pip install 'llama-cpp-python[server]' gguf compiles it, in some minutes")
+    exact = ["--logits_all", "true", "--type_k", "0", "--type_v", "0", "--n_ctx", "256", "--n_threads", "1"]
+    where = ["--model", str(weights), "--model_alias", "tiny", "--host", "127.0.0.1", "--port", "0"]
+    return ["-m", "llama_cpp.server", *where, *exact]
 
 
 class Proxy(ThreadingHTTPServer):

@@ -11,5 +11,5 @@ pytestmark = pytest.mark.slow
 
 class TestServed(ModelConformance):
     @pytest.fixture
-    def model(self, server: str) -> Model:
-        return load_registry().model(f"openai:tiny@{server}")
+    def model(self, echoing: str) -> Model:
+        return load_registry().model(f"openai:tiny@{echoing}")

@@ -17,7 +17,7 @@ from plmtasks.data import events
 from plmtasks.errors import InputError, ModelError
 from plmtasks.execution import journal
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Generate, GenerateAnswer, Request, Shot
+from plmtasks.requests import Generate, GenerateAnswer, Request, Shot, Turn
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +71,54 @@ def test_what_is_sent(proxy: Any) -> None:
     prompt = f"Who was it?\n\nann opened the door .\nAnswer: ann\n\n{request().text}\nAnswer:"
     told = {"max_tokens": 2, "temperature": None, "seed": 3, "top_p": 0.9}
     assert proxy.asked[1] == {"model": "tiny", "prompt": prompt, **told}
+
+
+def completion(reason: str = "stop", **message: Any) -> tuple[str, str]:
+    used = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
+    return ("body", json.dumps({"id": "1", "choices": [choice], "usage": used}))
+
+
+def test_what_is_sent_of_what_a_request_wants(proxy: Any) -> None:
+    said = (Turn(role="system", content="Be brief."), Turn(role="user", content="who?"), Turn(role="assistant", content="it was"))
+    wanted = {"temperature": 0.7, "top_p": 0.5, "top_k": 3}
+    # this server refuses fields that vLLM has
+    proxy.faults = [("body", json.dumps({"choices": [{"text": "ann"}]}))] * 2 + [completion(content="ann")] * 2
+    load(proxy.address).answer([request(exact=True, shots=(), instruction="", **wanted)])
+    load(proxy.address).answer([request(exact=True, shots=(), instruction="", repeat=2, **wanted)])
+    load(proxy.address, prompt="chat").answer([request(exact=True, shots=(), instruction="", turns=said)])
+    load(proxy.address, prompt="chat", system="Be brief.").answer([request()])
+    first, second, third, fourth = proxy.asked
+    assert first == {"model": "tiny", "prompt": request().text, "max_tokens": 6, "seed": 0, **wanted}
+    assert second["seed"] not in (0, 2)
+    assert {**second, "seed": 0} == first
+    assert third["messages"] == [{"role": turn.role, "content": turn.content} for turn in said]
+    assert third["continue_final_message"]
+    assert not third["add_generation_prompt"]
+    assert fourth["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+THOUGHT = {
+    "in a field of its own": (completion(content=" ann", reasoning_content="hm"), "auto", "ann", "hm", False),
+    "in another field": (completion(content=" ann", reasoning="hm"), "auto", "ann", "hm", False),
+    "in the text": (completion(content="<think>\nhm\n</think>\n\nann"), "auto", "ann", "hm", False),
+    "behind another end": (completion(content="hm[/THINK]ann"), "[/THINK]", "ann", "hm", False),
+    "not read": (completion(content="hm</think>ann"), "none", "hm</think>ann", "", False),
+    "not there": (completion(content="ann"), "auto", "ann", "", False),
+    "not ended": (completion("length", content=None, reasoning_content="hm"), "auto", "", "hm", True),
+    "not ended in the text": (completion("length", content="<think>hm"), "auto", "", "hm", True),
+    "not ended by its end": (completion("length", content="hm"), "[/THINK]", "", "hm", True),
+}
+
+
+@pytest.mark.parametrize(("fault", "reasoning", "text", "thought", "unfinished"), THOUGHT.values(), ids=THOUGHT)
+def test_thinking_is_no_part_of_an_answer(
+    proxy: Any, fault: Any, reasoning: str, text: str, thought: str, unfinished: bool
+) -> None:
+    proxy.faults = [fault]
+    [answer] = load(proxy.address, prompt="chat", reasoning=reasoning).answer([request()])
+    assert (answer.text, answer.reasoning, answer.unfinished) == (text, thought, unfinished)
+    assert answer.reasoning_tokens == (9 if unfinished else 0)
 
 
 FAULTS = {

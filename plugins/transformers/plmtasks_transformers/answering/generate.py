@@ -3,20 +3,23 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 
+from plmtasks.generation import SAMPLING, Generation
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, before_stop
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Thinking
 
-from ..fast import Prefix, groups, micro_batches, own_loop
+from ..fast import Draws, Prefix, groups, micro_batches, own_loop
 from .loaded import in_groups
 from .sequences import LanguageModel, Sequences
+from .stopping import Endings, StopTexts, Until
 
 KEPT = {"cpu": 16}
 """Tokens that a batch keeps for one computed at once, 4 on other devices: a step reads the weights for all rows together."""
@@ -24,11 +27,8 @@ KEPT = {"cpu": 16}
 MOST = 2**31
 """More tokens than a text has with all its beams."""
 
-SLACK = 4
-"""Tokens beyond the bytes of a stop text that are read again to find it: some tokens have no text."""
-
-Text = Callable[[Sequence[int]], str]
-"""What token ids say."""
+PLAIN = Generate(text="")
+"""It says nothing of how its tokens are picked."""
 
 
 class Encoding(NamedTuple):
@@ -40,6 +40,8 @@ class Encoding(NamedTuple):
     cut: int
     prefix: Prefix | None = None
     """What it begins with, if others do too; it is among the ids."""
+    beams: int = 1
+    draws: bool = False
 
     @property
     def rows(self) -> Sequence[np.ndarray]:
@@ -55,19 +57,22 @@ class Encoding(NamedTuple):
 
 class Generator(LanguageModel):
     """Greedy answers, drawn ones and beams by loops of ours; drawn beams, and models that these do not cover, by the library's.
-    What `settings.generation` does not name comes from the checkpoint's generation_config."""
+    What neither `settings.generation` nor the request names comes from the checkpoint's generation_config."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        wanted = self.settings.generation
-        self.steps = self.ways.decoding and (wanted.num_beams == 1 or wanted.temperature == 0)
-        """Whether it makes the tokens itself."""
-        self.shares = self.steps and not self.prompts.reads
+        self.shares = self.ways.decoding and not self.prompts.reads
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
-        self.stops = StopTexts(self._text, partial(self._text, special=True), special)
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        self.exact_stops = StopTexts(partial(self._text, tidy=None), partial(self._text, special=True, tidy=None), special)
+        self._endings = {
+            tidy is None: Endings(StopTexts(partial(self._text, tidy=tidy), partial(self._text, special=True, tidy=tidy), special))
+            for tidy in (False, None)
+        }
+        """Whether a prompt is exact → how what follows it ends."""
+        template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
+        self._thinking = {chat: Thinking.of(self.settings.reasoning, template if chat else None) for chat in (True, False)}
+        """Whether a chat template makes the prompt → how the model thinks."""
 
     def encode(self, requests: Sequence[Generate]) -> list[Encoding]:
         new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]
@@ -100,7 +105,8 @@ class Generator(LanguageModel):
             name = json.dumps([
                 *self._shared(request, new), len(ids) if self.sees_padding else None, *languages, *(["exact"] if exact else [])
             ])  # fmt: skip
-            yield Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new, name, cut)
+            wanted, tokens = self.settings.generation.of(request), np.array(ids or [self.prompts.beginning], np.int32)
+            yield Encoding(prompt, tokens, new, name, cut, beams=wanted.num_beams or 1, draws=wanted.draws)
 
     def _most(self, ids: Sequence[int], new: int) -> int:
         """The most tokens behind an exact prompt: behind an encoder, HFLM allows as many more as that reads, less one."""
@@ -119,20 +125,27 @@ class Generator(LanguageModel):
 
     def _shared(self, request: Generate, new: int) -> list[Any]:
         """What must be the same in a batch, besides the languages."""
-        if not self.steps:
-            return [new, request.stop]
-        wanted = self.module.generation_config
-        if self.settings.generation.num_beams > 1:
-            return [new]
-        return [new if wanted.min_length or wanted.min_new_tokens or wanted.forced_eos_token_id is not None else None]
+        own, wanted = self.module.generation_config, self.settings.generation.of(request)
+        picked = [getattr(wanted, name) for name in SAMPLING]
+        # nothing where all requests have what the settings say
+        how = [] if picked == [getattr(self.settings.generation.of(PLAIN), name) for name in SAMPLING] else picked
+        if not self._steps(wanted):
+            return [new, request.stop, *how]
+        if (wanted.num_beams or 1) > 1:
+            return [new, *how]
+        return [new if own.min_length or own.min_new_tokens or own.forced_eos_token_id is not None else None, *how]
+
+    def _steps(self, wanted: Generation) -> bool:
+        """Whether it makes the tokens itself."""
+        return self.ways.decoding and ((wanted.num_beams or 1) == 1 or not wanted.draws)
 
     def cost(self, encoding: Encoding) -> Cost:
-        tokens = (len(encoding.ids) + encoding.new) * self.settings.generation.num_beams
+        tokens = (len(encoding.ids) + encoding.new) * encoding.beams
         group = encoding.group + (encoding.prefix.name if encoding.prefix is not None else "")
-        if not self.steps:
+        if not self.ways.decoding or (encoding.beams > 1 and encoding.draws):
             return Cost(group=group, width=tokens, cut=encoding.cut)
-        # the longest first to the token, so that prompts which are read at once are hardly padded
-        near = (MOST - tokens).to_bytes(4, "big")
+        # the longest first to the token, so that prompts which are read at once are hardly padded; drawn texts by their prompts
+        near = (MOST - tokens).to_bytes(4, "big") + (_digest(encoding.ids) if encoding.draws else b"")
         return Cost(group=group, width=-(-tokens // KEPT.get(self.device.type, 4)), near=near, cut=encoding.cut)
 
     def learning_cost(self, encoding: Encoding) -> Cost:
@@ -142,39 +155,56 @@ class Generator(LanguageModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed(requests))
             made = self._made(requests, encodings)
-        rows = [[int(i) for i in row] for row in made]
-        return [GenerateAnswer(text=self._answer(r, row)) for r, row in zip(requests, rows, strict=True)]
+        answers: list[Answer] = []
+        for request, encoding, row in zip(requests, encodings, made, strict=True):
+            until, ids = self._until(request, encoding), [int(i) for i in row]
+            answer = self._endings[request.exact].read(ids if until.thinking is None else self._own(ids), until)
+            answers.append(answer if request.exact else replace(answer, text=answer.text.strip()))
+        return answers
 
-    def _answer(self, request: Generate, row: Sequence[int]) -> str:
-        """What was written before the stop texts; of an exact prompt with all its white space."""
-        return self.exact_stops.before(row, request.stop) if request.exact else self.stops.before(row, request.stop).strip()
+    def _until(self, request: Generate, encoding: Encoding) -> Until:
+        thinking = self._thinking[self.prompts.style == "chat" or bool(request.turns)]
+        return Until(request.stop, thinking, thinking is not None and thinking.begins(encoding.prompt))
+
+    def _own(self, made: Sequence[int]) -> Sequence[int]:
+        """The tokens without the model's end of the text and what pads behind it."""
+        said = self.module.generation_config.eos_token_id
+        ends = said if isinstance(said, list) else [self.tokenizer.eos_token_id if said is None else said]
+        return made[: next((n for n, token in enumerate(made) if token in ends), len(made))]
 
     def _made(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> Any:
         """The tokens made for each, the end of a text and padding among them."""
         ids = self.rows([e.ids for e in encodings], self.pad_id, left=not self.prompts.reads)
         mask = self.rows([[1] * len(e.ids) for e in encodings], 0, left=not self.prompts.reads)
         given = {"input_ids": ids, "attention_mask": mask}
-        if self.prompts.reads:
-            given["encoder_outputs"] = self._read(ids, mask)
         first, start = requests[0], 1 if self.prompts.reads else ids.shape[1]
         settings = self._settings(first, max(e.new for e in encodings), start)
+        steps, draws = self._steps(self.settings.generation.of(first)), None
+        if settings.do_sample and settings.num_beams == 1:
+            draws = Draws([r.seed(self.settings.seed) for r in requests], [e.ids.tobytes() for e in encodings])
+        if self.prompts.reads:
+            given["encoder_outputs"] = self._read(ids, mask)
         if settings.stop_strings:
             given["tokenizer"] = self.tokenizer
-        if self.steps:
+        untils = [self._until(r, e) for r, e in zip(requests, encodings, strict=True)]
+        endings = self._endings[first.exact]
+        if steps:
             beams = None
             if settings.num_beams > 1:
                 penalty = 1.0 if settings.length_penalty is None else settings.length_penalty
                 beams = settings.num_beams, penalty, settings.early_stopping or False
                 settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
-            ends = [(e.new, r.stop) for r, e in zip(requests, encodings, strict=True)]
-            own = own_loop(beams, ends, self.stops, self.settings.batch_tokens, encodings[0].prefix)
+            ends = [(e.new, until if until.stop else ()) for e, until in zip(encodings, untils, strict=True)]
+            own = own_loop(beams, ends, endings, self.settings.batch_tokens, encodings[0].prefix, draws)
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
 
         def stopped(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-            return torch.tensor([self.stops(row, first.stop) for row in ids[:, start:].tolist()], device=ids.device)
+            # drawn beams of a text stand beside each other
+            rows, beams = ids[:, start:].tolist(), len(ids) // len(untils)
+            return torch.tensor([endings(row, untils[i // beams]) for i, row in enumerate(rows)], device=ids.device)
 
-        stop = [stopped] if first.stop else None
-        return self.module.generate(**given, generation_config=settings, stopping_criteria=stop)[:, start:]
+        more = {"stopping_criteria": [stopped] if first.stop else None, "custom_generate": draws and draws.by_library}
+        return self.module.generate(**given, generation_config=settings, **more)[:, start:]
 
     def _read(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
         """What the encoder makes of prompts, as many at once as the token budget says."""
@@ -201,9 +231,9 @@ class Generator(LanguageModel):
         """
         import copy
 
-        wanted = self.settings.generation
+        wanted = self.settings.generation.of(request)
         made = copy.deepcopy(self.module.generation_config)
-        draws = wanted.temperature > 0
+        draws = wanted.draws
         changes: dict[str, Any] = {
             "num_beams": wanted.num_beams, "do_sample": draws, "num_return_sequences": 1,
             "max_length": None, "max_new_tokens": new,
@@ -212,7 +242,7 @@ class Generator(LanguageModel):
             "pad_token_id": self.pad_id, "return_dict_in_generate": False, "temperature": wanted.temperature if draws else None,
             "max_time": made.max_time and math.inf,  # by a clock, answers would be others each time
         }  # fmt: skip
-        changes |= {n: v for n in ("top_p", "length_penalty") if (v := getattr(wanted, n)) is not None}
+        changes |= {n: v for n in ("top_p", "top_k", "length_penalty") if (v := getattr(wanted, n)) is not None}
         if made.eos_token_id is None:
             changes["eos_token_id"] = self.tokenizer.eos_token_id
         elif request.exact and self.tokenizer.eos_token_id is not None:  # whatever else ends a text
@@ -224,7 +254,7 @@ class Generator(LanguageModel):
         return made
 
     def _seed(self, requests: Sequence[Request]) -> int:
-        """One of the batch and the settings: batches are the same for any number of processes."""
+        """Of drawn beams; one of the batch and the settings: batches are the same for any number of processes."""
         text = json.dumps([self.settings.seed, *(r.key() for r in requests)])
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
@@ -261,55 +291,10 @@ class Generator(LanguageModel):
                 yield from ((e, ids, [*own, end]) for e, (ids, own) in zip(some, both, strict=True))
 
 
+def _digest(ids: np.ndarray) -> bytes:
+    return hashlib.sha256(ids.tobytes()).digest()[:8]
+
+
 def _languages(request: Generate) -> tuple[str | None, str | None]:
     """By which a multilingual tokenizer reads it."""
     return request.source_language, request.target_language
-
-
-class StopTexts:
-    """Tells whether a text stops with its last token, from its last few tokens where it can; and what stands before that."""
-
-    def __init__(self, text: Text, spelled: Text | None = None, special: Sequence[str] = ()) -> None:
-        """
-        text: what token ids say; spelled: the same with special tokens, None if there are none
-        special: how special tokens are spelled, such as a stop text may be
-        """
-        self.text, self.spelled, self.special = text, spelled or text, special
-        self._of_token: dict[tuple[int, bool], str] = {}
-
-    def __call__(self, made: Sequence[int], stop: Sequence[str]) -> bool:
-        """made: token ids, of which the last was not there before"""
-        return any(self._stops(made, some, special) for special, some in self._parted(stop))
-
-    def before(self, made: Sequence[int], stop: Sequence[str]) -> str:
-        """What token ids say before the first of the stop texts in it."""
-        (_, plain), (_, spelling) = self._parted(stop)
-        texts = [before_stop(self.text(made), plain)]
-        spelled = self.spelled(made) if spelling else ""
-        for at in (spelled.find(s) for s in spelling if s in spelled):
-            # whole tokens, and of the one in which the stop text begins its beginning
-            starts = ((made[:n], self.spelled(made[:n])) for n in range(len(made), -1, -1))
-            whole, same = next((ids, start) for ids, start in starts if spelled[:at].startswith(start))
-            texts.append(self.text(whole) + spelled[len(same) : at])
-        return min(texts, key=len)
-
-    def _parted(self, stop: Sequence[str]) -> tuple[tuple[bool, list[str]], tuple[bool, list[str]]]:
-        """Those that spell no special token, and those that do."""
-        spelling = [s for s in stop if any(t in s for t in self.special)]
-        return (False, [s for s in stop if s not in spelling]), (True, spelling)
-
-    def _stops(self, made: Sequence[int], stop: Sequence[str], special: bool) -> bool:
-        """special: whether the stop texts spell special tokens"""
-        if not any(self._may_end(made[-1], s, special) for s in stop):
-            return False
-        text = self.spelled if special else self.text
-        near = text(made[-max(len(s.encode()) for s in stop) - SLACK :])
-        # tokens may read otherwise where others stand before them
-        return any(s in near for s in stop) and any(s in text(made) for s in stop)
-
-    def _may_end(self, token: int, stop: str, special: bool) -> bool:
-        """Whether the token can bring the last character: a space comes from no token alone, part of a character from any."""
-        if (token, special) not in self._of_token:
-            self._of_token[token, special] = (self.spelled if special else self.text)([token])
-        own = self._of_token[token, special]
-        return stop[-1] in own or stop[-1] == " " or "\ufffd" in own

@@ -2,14 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
 from plmtasks.model import TrainableModel
-from plmtasks.requests import Request
+from plmtasks.requests import Request, to_json
 
 from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Parts
 
@@ -80,7 +79,7 @@ def identity_of(example_request: Request, family: str, settings: ModelSettings) 
     """
     made: dict[str, Any] = {}
     for one in example_request.each():
-        made |= kind_of(one, family).identity(settings)
+        made |= kind_of(one, family).identity(settings.of(one))
     return made
 
 
@@ -103,8 +102,10 @@ def weights_by_label(text: str) -> Mapping[str, float]:
 
 
 def _generation(settings: ModelSettings) -> dict[str, Any]:
-    seed = settings.seed if settings.generation.temperature > 0 else None
-    return {**_prompt(settings), "generation": asdict(settings.generation), "generation_seed": seed}
+    generation = settings.generation
+    seed = settings.seed if generation.draws else None
+    by = {"drawn": "each text by a seed of its own" if generation.num_beams == 1 else "beams"} if generation.draws else {}
+    return {**_prompt(settings), "generation": to_json(generation), "generation_seed": seed, **by}
 
 
 def _prompt(settings: ModelSettings) -> dict[str, Any]:

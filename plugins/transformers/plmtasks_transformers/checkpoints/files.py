@@ -4,6 +4,7 @@ A folder is as the library writes it; one model with several heads has the bare 
 `heads/`; adapters have their own weights alone.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -70,6 +71,15 @@ def hashes(folder: Path, *, pickles: bool = False, code: bool = False) -> dict[s
     """File name → sha256 of all that can change an answer: weights, configuration, tokenizer, chat template, code."""
     files = [f for f in folder.iterdir() if f.name in CONFIGS or TOKENIZER.fullmatch(f.name) or (code and f.suffix == ".py")]
     return {f.name: sha256(f) for f in sorted([*files, *weight_files(folder, pickles)]) if f.is_file()}
+
+
+def template_of(folder: Path) -> str:
+    """All chat templates of a checkpoint's tokenizer, as text; "" if it has none."""
+    found = [file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.jinja"))]
+    if (folder / "tokenizer_config.json").is_file():
+        said = read_object(folder / "tokenizer_config.json", {"chat_template?": object})
+        found.append(json.dumps(said.get("chat_template") or "", ensure_ascii=False))
+    return "\n".join(found)
 
 
 def folder_name(folder: str) -> str:

@@ -7,11 +7,12 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from .drawing import Draws
 from .static_cache import StaticCacheLayer, closed_up, keep, keep_inputs, keep_lengths
 from .trees import Prefix, micro_batches
 
-Stops = Callable[[Sequence[int], Sequence[str]], bool]
-"""(token ids, stop texts) → whether they stop with the last token."""
+Stops = Callable[[Sequence[int], Any], bool]
+"""(token ids, what is said of stopping) → whether they stop with the last token."""
 
 
 class End(NamedTuple):
@@ -19,8 +20,8 @@ class End(NamedTuple):
 
     new: int
     """Tokens to make at most."""
-    stop: Sequence[str]
-    """Texts after which nothing counts."""
+    stop: Any
+    """Texts after which nothing counts, or what else `Stops` goes by; empty: nothing stops it."""
 
 
 def covers(module: Any) -> bool:
@@ -40,12 +41,15 @@ class Decoding:
     The library makes ready the inputs, what is done to the logits and what ends a text; the loop is this one.
     """
 
-    def __init__(self, ends: Sequence[End], stops: Stops, micro_batch: int, prefix: Prefix | None = None) -> None:
+    def __init__(
+        self, ends: Sequence[End], stops: Stops, micro_batch: int, prefix: Prefix | None = None, draws: Draws | None = None
+    ) -> None:
         """
         micro_batch: padded tokens of prompts that are read at once, 0 for all
         prefix: what all prompts of a decoder begin with, and go on from
+        draws: what draws the tokens; None: the likeliest are taken
         """
-        self.ends, self.stops, self.micro_batch, self.prefix = ends, stops, micro_batch, prefix
+        self.ends, self.stops, self.micro_batch, self.prefix, self.draws = ends, stops, micro_batch, prefix, draws
         self.made: list[list[int]] = [[] for _ in ends]
 
     def __call__(
@@ -58,11 +62,11 @@ class Decoding:
         inputs: what else `forward` takes
         """
         ids, rows = input_ids, list(range(len(input_ids)))
-        logits = self._begin(module, ids, inputs)
+        logits = self._begin(module, ids, inputs) if self.draws is None else self._begin_once(self.draws, module, ids, inputs)
         while True:
             scores = logits_processor(ids, logits.float())
             # max finds the place three times as fast as argmax
-            tokens = torch.multinomial(scores.softmax(-1), 1)[:, 0] if generation_config.do_sample else scores.max(-1).indices
+            tokens = scores.max(-1).indices if self.draws is None else self.draws(scores, rows, len(self.made[rows[0]]))
             ids = torch.cat([ids, tokens[:, None]], 1)
             over = stopping_criteria(ids, None).tolist()
             for row, token in zip(rows, tokens.tolist(), strict=True):
@@ -83,7 +87,18 @@ class Decoding:
 
     def _goes_on(self, row: int) -> bool:
         made, end = self.made[row], self.ends[row]
-        return len(made) < end.new and not self.stops(made, end.stop)
+        return len(made) < end.new and not (end.stop and self.stops(made, end.stop))
+
+    def _begin_once(self, draws: Draws, module: Any, ids: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
+        """As `_begin`; a prompt that several texts go on from is read once."""
+        if len(draws.first) == len(ids):
+            return self._begin(module, ids, inputs)
+        first, prompt = (torch.tensor(x, device=ids.device) for x in (draws.first, draws.prompt))
+        keep_inputs(inputs, first, len(ids))
+        logits = self._begin(module, ids[first], inputs)
+        inputs["cache"].batch_select_indices(prompt)
+        keep_inputs(inputs, prompt, len(first))
+        return logits[prompt]
 
     def _begin(self, module: Any, ids: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
         """The logits after what is given, (rows, vocabulary); `inputs` has keys and values from then on."""

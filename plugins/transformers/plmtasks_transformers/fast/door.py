@@ -58,11 +58,11 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
     return ways
 
 
-def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Sequence[str]]], *how: Any) -> Any:
+def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Any]], *how: Any) -> Any:
     """What `generate` is given as `custom_generate`.
 
     beams: (beams, length penalty, early stopping), None for one text at a time
-    ends: for each row the most tokens and its stop texts; how: what `Decoding` takes besides
+    ends: for each row the most tokens and what stops it; how: what `Decoding` takes besides
     """
     # here, and not above: without a private name that they need, the plain way is taken
     from .beams import BeamDecoding, Search

@@ -9,10 +9,10 @@ from typing import Any
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import InputError, ModelError
 from plmtasks.model import LoadedModel, Model, TokenRow, TrainableModel, read_training
-from plmtasks.requests import Request
+from plmtasks.requests import Request, Thinking
 
 from ..answering import identity_of, load, prompt_of, tokens_of
-from ..checkpoints import ANSWERS, Checkpoint, memory_of
+from ..checkpoints import ANSWERS, Checkpoint, memory_of, template_of
 
 SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
 """Of `from_pretrained`, whose texts lead nowhere, but for kernels of the hub: "owner/name"."""
@@ -67,8 +67,16 @@ class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its fam
                 # the seed of a head that the checkpoint does not have
                 "head_seed": settings.seed if self.newly_initialized(example_request) else None,
                 **identity_of(example_request, self.family, settings),
+                **self._thinking(example_request, settings),
             },
         }
+
+    def _thinking(self, example_request: Request, settings: ModelSettings) -> dict[str, Any]:
+        """How its thinking ends, where the chat template says it: runs of old read that as a part of the answer."""
+        if example_request.most_tokens() is None or settings.prompt != "chat" or settings.reasoning != "auto":
+            return {}
+        thinking = Thinking.of("auto", template_of(self.folder(settings)))
+        return {} if thinking is None else {"reasoning": thinking.end}
 
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser())
