@@ -325,6 +325,8 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 def _changed(settings: Mapping[str, Any]) -> list[str]:
     """The settings of prompts, texts and generation that are not the defaults."""
     changed = [] if settings["prompt"] == DEFAULTS.prompt else [f"{settings['prompt']} prompt"]
+    if settings.get("system"):
+        changed.append("system text")
     if settings["truncation"] != DEFAULTS.truncation:
         changed.append(f"truncation {settings['truncation']}")
     if settings.get("stride"):
