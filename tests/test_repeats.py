@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plmtasks.config import RunConfig, run_config
-from plmtasks.errors import DataError, InputError, MetricError
+from plmtasks.errors import DataError, DataWarning, InputError, MetricError
 from plmtasks.evaluation import run
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import Registry, load_registry
@@ -181,6 +181,9 @@ def test_only_texts_are_repeated() -> None:
     asked = repeated(Generate(text="a"), 3)
     assert [one.repeat for one in asked.requests if isinstance(one, Generate)] == [0, 1, 2]
     assert asked.requests[0].key() == Generate(text="a").key()
+    choose, write = Choose(text="a", choices=("b", "c")), Generate(text="a")
+    both = repeated(Several(requests=(choose, write)), 2)
+    assert both.requests == (choose, write, choose, replace(write, repeat=1))
     with pytest.raises(InputError, match="a Choose request cannot be repeated"):
         repeated(Choose(text="a", choices=("b", "c")), 2)
 
@@ -328,6 +331,15 @@ def test_several_requests_are_read_together_and_verified(task: str, registry: Re
     assert len({row["prediction"] for row in lines(result)}) > 1
 
 
+def test_several_requests_are_repeated_together(registry: Registry, tmp_path: Path) -> None:
+    [result] = run([config("several/kinds", tmp_path, **DRAWN)], registry)
+    assert_as_written(result, registry)
+    rows = lines(result)
+    assert {len(row["repeats"]) for row in rows} == {4}
+    assert all(len({t["prediction"] for t in row["repeats"]}) == 1 for row in rows)  # a choice is the same each time
+    assert any(len({t["scores"]["length"] for t in row["repeats"]}) > 1 for row in rows)  # a text is not
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["several/orders", "several/kinds", "several/sums"])
 def test_any_number_of_processes_and_a_kill(task: str, tmp_path: Path) -> None:
@@ -375,3 +387,24 @@ def test_of_several_texts_that_are_read_together_one_that_is_finished_can_be_rig
         assert found is not None
         assert (found.unfinished, found.reasoning) == (wrong, f"why\n\n{second.reasoning}")
         assert asked.unfinished(answers) == 1
+
+
+def test_another_scorer_is_said_to_see_empty_texts(registry: Registry, tmp_path: Path) -> None:
+    from plmtasks_interchange import to_predictions
+
+    [result] = run([config("several/sums", tmp_path)], registry)
+    number = result.record["data"]["unfinished"]
+    with pytest.warns(DataWarning, match=f"{number} predictions of 20: the thinking did not end"):
+        [path] = to_predictions.write([result], tmp_path / "out.jsonl", registry)
+    assert path.read_text().count('"unfinished": true') == number
+
+
+def test_a_site_of_drawn_seeds_tells_of_repeats_and_thinking(registry: Registry, tmp_path: Path) -> None:
+    from plmtasks_site import Site
+
+    results = run([config("several/sums", tmp_path / "r", seed=seed, **DRAWN) for seed in (0, 1)], registry)
+    Site().write(results, tmp_path / "site", registry)
+    pages = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert any('<th scope="row">thinking did not end</th>' in page for page in pages)
+    assert any("Seed 1 of the same run" in page for page in pages)
+    assert any("4 repeats" in page for page in pages)

@@ -128,7 +128,7 @@ class EvaluationJob(Job):
     @property
     def repeated(self) -> Mapping[str, int]:
         """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
-        return {"repeats": self.asked.repeats} if self.asked.repeats > 1 else {}
+        return {"repeats": self.config.repeats} if self.config.repeats > 1 and not isinstance(self.task, SelfPrompted) else {}
 
     @property
     def drawn(self) -> int:

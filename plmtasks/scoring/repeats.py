@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, MetricError
 from ..examples import Example, Prediction
 from ..metric import Aggregated, Metric, ScoreInfo, ratio
-from ..requests import Generate, Request, Several
+from ..requests import Answer, Generate, Request, Several
 from .metrics import count, main_score
 
 if TYPE_CHECKING:
@@ -22,14 +22,26 @@ ALMOST = 1 - 1e-9
 
 
 def repeated(request: Request, repeats: int) -> Several:
-    """The same question so many times, each a text of its own.
+    """The same question so many times, each with texts of its own; of several requests about an example, all of them each time.
 
-    raises: InputError if it is no `Generate`
+    raises: InputError if no text is asked for
     """
-    if not isinstance(request, Generate):
+    if not any(isinstance(one, Generate) for one in request.each()):
         said = f"a {request.kind()} request cannot be repeated: --repeats draws texts"
         raise InputError(said, "--ask Generate, if the task and the model know that; else leave --repeats out")
-    return Several(requests=tuple(replace(request, repeat=i) for i in range(repeats)))
+    each = ((i, one) for i in range(repeats) for one in request.each())
+    return Several(requests=tuple(replace(one, repeat=i) if isinstance(one, Generate) else one for i, one in each))
+
+
+def apart(request: Request, drawn: Sequence[Request], answers: Sequence[Answer]) -> Iterator[tuple[Request, Answer]]:
+    """Each of the repeats of a request, as it is asked once, and its answer.
+
+    drawn, answers: those of `repeated`
+    """
+    size = len(request.each())
+    for i in range(0, len(drawn), size):
+        once = replace(request, requests=tuple(drawn[i : i + size])) if isinstance(request, Several) else drawn[i]
+        yield once, request.joined(answers[i : i + size])
 
 
 def majority(repeats: Sequence[Prediction]) -> Prediction:
