@@ -45,7 +45,7 @@ class Answerer:
         self.shown, self.cache = tuple(shown), cache
         self.parameters: int | None = None
         """Of the model, once it has answered."""
-        self._open, self._asked = ExitStack(), 0
+        self._open, self._asked, self._answered = ExitStack(), 0, 0
         self._here = direct(self.config, self.shown, cache, self.registry, alone())
 
     def answers(self, requests: Sequence[Request]) -> list[Answer | None]:
@@ -75,7 +75,7 @@ class Answerer:
         self._asked += 1
         started.send(f"asked/{number}", json.dumps([write_request(request) for request in requests]))
         told: dict[str, Any] = json.loads(started.receive(f"answered/{number}"))
-        self.parameters = told["parameters"]
+        self._answered, self.parameters = self._asked, told["parameters"]
         pairs = zip(requests, told["answers"], strict=True)
         return [None if value is None else from_json(request.answer_type, value) for request, value in pairs]
 
@@ -90,7 +90,9 @@ class Answerer:
     def close(self) -> None:
         """Ends its processes."""
         if "_started" in vars(self):
-            self._started.send(f"asked/{self._asked}", "null")
+            if self._asked == self._answered:  # or they are at work, and would not hear it
+                self._started.send(f"asked/{self._asked}", "null")
+                self._started.wait()
             del self._started
         self._open.close()
 

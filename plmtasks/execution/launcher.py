@@ -33,9 +33,7 @@ def launch(work: str, count: int, threads: int) -> str:
         its traceback
     """
     with started(work, count, threads) as processes:
-        failed = _first_failure(processes.children)
-        if failed is not None:
-            _raise(processes.store, failed, processes.children[failed].returncode)
+        processes.wait()
         return processes.receive("done").decode()
 
 
@@ -45,6 +43,15 @@ class Started:
 
     store: Any
     children: Sequence["subprocess.Popen[bytes]"]
+
+    def wait(self) -> None:
+        """Returns once all of them have ended well.
+
+        raises: as `launch`
+        """
+        failed = _first_failure(self.children)
+        if failed is not None:
+            _raise(self.store, failed, self.children[failed].returncode)
 
     def send(self, name: str, value: str) -> None:
         """What all of them receive under the name."""
