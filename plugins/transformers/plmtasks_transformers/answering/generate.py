@@ -11,10 +11,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 
-from plmtasks.generation import SAMPLING, Generation
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Thinking
+from plmtasks.requests import SAMPLING, Answer, Generate, GenerateAnswer, Generation, Request, Thinking
 
 from ..fast import Draws, Prefix, groups, micro_batches, own_loop
 from .loaded import in_groups
@@ -66,7 +65,9 @@ class Generator(LanguageModel):
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
         self._endings = {
-            tidy is None: Endings(StopTexts(partial(self._text, tidy=tidy), partial(self._text, special=True, tidy=tidy), special))
+            tidy is None: Endings(
+                StopTexts(partial(self._text, tidy=tidy), partial(self._text, special=True, tidy=tidy), special)
+            )
             for tidy in (False, None)
         }
         """Whether a prompt is exact → how what follows it ends."""
