@@ -241,7 +241,7 @@ def _given(task: Definition, source: Source, shots: bool) -> Mapping[str, Any]:
             raise InputError(f"--train-data gives lm-eval:{task.name} shots, and --data what is asked: name both")
         return {}
     wanted, drawn = _splits(task)
-    files = _files(source.data, wanted)
+    files = _files(_own_place(source.data, task.name), wanted)
     files |= dict.fromkeys(drawn, next(iter(_files(source.train_data, drawn).values()))) if source.train_data and drawn else {}
     lacking = [split for split in drawn if split not in files]
     if shots and lacking:
@@ -256,6 +256,14 @@ def _given(task: Definition, source: Source, shots: bool) -> Mapping[str, Any]:
     first = files.get(wanted[0]) or next(iter(files.values()))
     # a split that nothing is taken from has to be there all the same
     return _opened({split: files.get(split, first) for split in wanted})
+
+
+def _own_place(where: str, task: str) -> str:
+    """What a folder has under the task's own name: its folder or its file, where the folder is of several tasks; else the folder."""
+    if where.startswith("hf://") or not Path(where).is_dir():
+        return where
+    found = sorted(one for one in Path(where).iterdir() if one.name == task or (_builder(one) and one.name.startswith(f"{task}.")))
+    return str(found[0]) if found else where
 
 
 def _files(where: str, wanted: Sequence[str]) -> dict[str, str]:
