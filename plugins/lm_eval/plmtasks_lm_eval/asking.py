@@ -40,7 +40,7 @@ FORMS: Mapping[str, type[Request]] = {"Choose": Choose, "LogLikelihood": LogLike
 
 @dataclass
 class Chats:
-    """Stands for a model's chat template where lm-eval makes prompts, and keeps the turns: the template is the model's business."""
+    """Stands for a model's chat template where lm-eval makes prompts, and keeps the turns: the template is the model's own."""
 
     made: list[tuple[Turn, ...]] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ def responses(instances: Sequence["Instance"], answers: Sequence[Answer]) -> lis
 
 
 def as_inputs(requests: Sequence[Request]) -> dict[str, Any]:
-    """What is asked about a document, as the inputs of an example: all that is not at its default. `as_request` is the inverse."""
+    """What is asked about a document, as inputs of an example: all that is not at its default. `as_request` is the inverse."""
     [*told] = map(_told, requests)
     return told[0] if len(told) == 1 else {"requests": told}
 
@@ -136,7 +136,7 @@ def as_request(inputs: Mapping[str, Any]) -> Request:
         return Several(requests=tuple(map(as_request, inputs["requests"])))
     told = {name: tuple(value) if isinstance(value, list) else value for name, value in inputs.items()}
     told |= {"turns": tuple(Turn(**turn) for turn in told["turns"])} if "turns" in told else {}
-    return FORMS[told.pop("ask")](**{"text": "", **told})
+    return FORMS[inputs["ask"]](**{"text": "", **{name: value for name, value in told.items() if name != "ask"}})
 
 
 def as_value(request: Request, answer: Answer) -> Any:

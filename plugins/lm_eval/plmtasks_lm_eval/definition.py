@@ -97,7 +97,9 @@ class Definition:
         known = [field.name for field in fields(TaskConfig)]
         for key in self.config if not self.in_python else ():
             if key not in known and key not in STRUCTURE:
-                raise InputError(f"{self.path}: a task has no key {key!r}", *did_you_mean(key, known), f"keys: {', '.join(known)}")
+                raise InputError(
+                    f"{self.path}: a task has no key {key!r}", *did_you_mean(key, known), f"keys: {', '.join(known)}"
+                )
         kind = self.config.get("output_type")
         if kind is not None and kind not in OUTPUT_TYPES:
             raise InputError(f"{self.path}: there is no output_type {kind!r}", f"there are: {', '.join(OUTPUT_TYPES)}")

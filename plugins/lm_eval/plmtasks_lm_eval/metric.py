@@ -11,7 +11,7 @@ from plmtasks.metric import Aggregated, ScoreInfo, mean
 
 from .asking import as_answers, responses
 from .measures import values
-from .refusals import refused
+from .refusals import quiet, refused
 from .task import METRIC, LmEvalTask, lm_eval_version
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ class LmEvalMetric(Aggregated):
         return found
 
     def _processed(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
-        from .data import quiet, seeded
+        from .data import seeded
 
         made, task = self._made, self.task
-        assert task is not None and task.documents is not None
+        assert task is not None
+        assert task.documents is not None
         if not task.how.trust_remote_code and getattr(made, "UNSAFE_CODE", False):
             raise InputError(f"{task.name} runs what is predicted as code", "whoever lets it says --trust-remote-code")
         instances = [task.documents.instances[example.id] for example in examples]

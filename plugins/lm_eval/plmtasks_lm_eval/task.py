@@ -26,7 +26,7 @@ from plmtasks.requests import (
 )
 from plmtasks.task import Dependent, Prompting, SelfPrompted
 
-from . import catalog
+from . import catalog, groups
 from .asking import as_request, as_value
 from .definition import Definition, read, read_member
 from .measures import Measure
@@ -57,20 +57,14 @@ class Tasks(Provider):
         return [one.row() for one in catalog.entries()]
 
     def members(self, name: str) -> Sequence[str] | None:
-        from . import groups
-
         found = groups.tree(name)
         return None if found is None else [one.name(name) for one in found.members]
 
     def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Aggregate]:
-        from . import groups
-
         return list(groups.aggregated(name, results))
 
     def make(self, name: str) -> "LmEvalTask":
         """raises: UnknownNameError; InputError, DataError for a file that defines no task"""
-        from . import groups
-
         if (found := groups.member(name)) is not None:
             member, files = found
             made = read_member(member.path, member.overrides, files, own=member.own)
@@ -129,7 +123,7 @@ class LmEvalTask(SelfPrompted, Dependent):
         """Its documents, of the hub, or in the same columns in `source`; with lm-eval's own requests of them."""
         from .data import build
 
-        return build(self.definition, source, self.how)
+        return build(self.definition, replace(source, data=groups.own_data(source.data, self.definition.name)), self.how)
 
     def bind(self, data: Dataset) -> "LmEvalTask":
         from .data import Documents
@@ -154,7 +148,11 @@ class LmEvalTask(SelfPrompted, Dependent):
         told = example.inputs.get("requests", [example.inputs])
         said = prediction.value if "requests" in example.inputs else [prediction.value]
         if all(one["ask"] == "Choose" for one in told):
-            pairs = [(ll, choice) for one, found in zip(told, said, strict=True) for (ll, _), choice in zip(found, one["choices"], strict=True)]
+            pairs = [
+                (ll, choice)
+                for one, found in zip(told, said, strict=True)
+                for (ll, _), choice in zip(found, one["choices"], strict=True)
+            ]
             if len(pairs) > 1:
                 return str(max(pairs, key=lambda pair: pair[0])[1]).strip()
         return " | ".join(map(str, said))
@@ -183,7 +181,9 @@ def _solved(request: Request, reference: Mapping[str, Any], right: int) -> Answe
     target = reference["target"]
     if isinstance(request, Choose):
         found = [
-            Likelihood(log_likelihood=0.0 if place == right else -100.0, tokens=1, bytes=len(text.encode()), greedy=place == right)
+            Likelihood(
+                log_likelihood=0.0 if place == right else -100.0, tokens=1, bytes=len(text.encode()), greedy=place == right
+            )
             for place, text in enumerate(request.choices)
         ]
         return ChooseAnswer(choices=tuple(found))

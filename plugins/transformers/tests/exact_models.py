@@ -1,4 +1,4 @@
-"""Small random models with tokenizers of the four shapes that matter to exact prompts, and lm-eval's HFLM over the same folders."""
+"""Small random models with tokenizers of the four shapes that exact prompts meet, and lm-eval's HFLM over the same folders."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,9 @@ def _llama() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     known = ["<unk>", "<s>", "</s>", *(f"<0x{i:02X}>" for i in range(256))]
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")  # no piece goes on beyond a word's end
     tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=700, special_tokens=known, show_progress=False))
+    tokenizer.pre_tokenizer = None
     tokenizer.decoder = decoders.Sequence([
         decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)
     ])  # fmt: skip
@@ -59,7 +61,9 @@ def _t5() -> Tokenizer:
     known = ["<pad>", "</s>", "<unk>"]
     trainer = trainers.UnigramTrainer(vocab_size=500, special_tokens=known, unk_token="<unk>", show_progress=False)
     tokenizer.train_from_iterator(TEXTS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+    )
     return tokenizer
 
 
@@ -75,7 +79,7 @@ def _saved(folder: Path, tokenizer: Tokenizer, config: Any, **special: str) -> P
     model = auto.from_config(config)
     with torch.no_grad():
         for p in model.parameters():
-            p.mul_(4.0)  # likelihoods that differ more than those of weights drawn so near zero
+            p.mul_(2.0)  # likelihoods that differ more than those of weights drawn so near zero
     model.save_pretrained(folder)
     return folder
 

@@ -96,10 +96,18 @@ class Generator(LanguageModel):
         for (request, new, (prompt, cut), room), ids in zip(group, rows, strict=True):
             if exact:
                 ids, cut = self.exact.cut(ids, room, prompt)
+                new = self._most(ids, new)
             name = json.dumps([
                 *self._shared(request, new), len(ids) if self.sees_padding else None, *languages, *(["exact"] if exact else [])
             ])  # fmt: skip
             yield Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new, name, cut)
+
+    def _most(self, ids: Sequence[int], new: int) -> int:
+        """The most tokens behind an exact prompt: to what an encoder reads lm-eval's HFLM adds as many as that has, but for one."""
+        if not self.prompts.reads:
+            return new
+        most = len(ids) + new - 1
+        return min(most, self.written) if self.parts.written.hard else most
 
     @property
     def sees_padding(self) -> bool:

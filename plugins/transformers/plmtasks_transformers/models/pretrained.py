@@ -11,7 +11,7 @@ from plmtasks.errors import InputError, ModelError
 from plmtasks.model import LoadedModel, Model, TrainableModel, read_training
 from plmtasks.requests import Request
 
-from ..answering import kind_of, load, prompt_of
+from ..answering import identity_of, load, prompt_of
 from ..checkpoints import ANSWERS, Checkpoint, memory_of
 
 SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
@@ -66,7 +66,7 @@ class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its fam
                 "trust_remote_code": settings.trust_remote_code,
                 # the seed of a head that the checkpoint does not have
                 "head_seed": settings.seed if self.newly_initialized(example_request) else None,
-                **kind_of(example_request, self.family).identity(settings),
+                **identity_of(example_request, self.family, settings),
             },
         }
 
