@@ -22,6 +22,9 @@ from .refusals import refused
 
 Row = Mapping[str, str]
 
+MANY = 500
+"""Files that take a while."""
+
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -56,7 +59,8 @@ def checked(word: str = "") -> Iterator[Row]:
     files = [path for path in catalog.files() if word.casefold() in path.relative_to(place).as_posix().casefold()]
     folders = [list(found) for _, found in groupby(files, lambda path: path.relative_to(place).parts[0])]
     progress, done = Progress(), 0
-    progress.say(f"reading {len(files)} files, each without its data: some minutes")
+    if len(files) > MANY:
+        progress.say(f"reading {len(files):,} files, each without its data: some minutes")
     with progress.bar("checked", len(files), "files") as bar:
         for found in _by_processes(folders):
             done += len(found)
@@ -126,7 +130,7 @@ def _reason(error: InputError, path: Path) -> str:
     for known, told in REASONS.items():
         if found := re.search(known, said):
             return found.expand(told)
-    return f"lm-eval cannot load it: {said.rpartition(': ')[2]}"
+    return f"lm-eval cannot load it: {said.partition('be made: ')[2] or said}"
 
 
 def _try(definition: Definition) -> None:
@@ -160,7 +164,9 @@ def _make(definition: Definition) -> None:
         else:
             own(config={key: value for key, value in config.items() if key not in ("group", "tag", "task_list")})
     for one in config.get("filter_list") or ():
-        build_filter_ensemble(one["name"], [[f["function"], {k: v for k, v in f.items() if k != "function"}] for f in one["filter"]])
+        build_filter_ensemble(
+            one["name"], [[f["function"], {k: v for k, v in f.items() if k != "function"}] for f in one["filter"]]
+        )
     sampler = (config.get("fewshot_config") or {}).get("sampler")
     if isinstance(sampler, str):
         get_sampler(sampler)

@@ -1,6 +1,6 @@
 """A task of lm-evaluation-harness, by its name or its file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -55,6 +55,11 @@ class Tasks(Provider):
 
     def known(self) -> Sequence[Mapping[str, str]]:
         return [one.row() for one in catalog.entries()]
+
+    def checked(self, word: str) -> Iterable[Mapping[str, str]]:
+        from .checking import checked
+
+        return checked(word)
 
     def members(self, name: str) -> Sequence[str] | None:
         found = groups.tree(name)
