@@ -184,8 +184,8 @@ class Registry:
             return provider.make(name.removeprefix(provider.beginning))
         known = [*self.items[kind], *(alias for task in self.items[kind].values() for alias in getattr(task, "aliases", ()))]
         known = known if did_you_mean(name, known) else self._provided(kind)
-        hints = (*self._broken(), *hints, *self.lacking(kind))
-        raise UnknownNameError(kind, name, [] if (same := self.same(kind, name)) else known, *meant(same), *hints)
+        same = self.same(kind, name)
+        raise UnknownNameError(kind, name, [] if same else known, *meant(same), *self._broken(), *hints, *self.lacking(kind))
 
     def members(self, kind: str, name: str) -> list[str]:
         """The names that a name stands for: most often itself alone, or those that a provider tells.

@@ -17,7 +17,7 @@ from plmtasks.errors import InputError
 from plmtasks.execution import Progress
 
 from . import catalog
-from .definition import Definition, is_group, loaded, read
+from .definition import Definition, group_name, loaded, read
 from .refusals import refused
 
 Row = Mapping[str, str]
@@ -38,8 +38,8 @@ REASONS = {
     r"(\S+) is not installed or not in PATH": r"needs \1, a program",
     r"(a task has no key .*|there is no output_type .*|scores by .*)": r"\1",
     r"has no function ('\w+')": r"its Python has no function \1, which its file names",
+    r"unhashable type: 'list'": "lm-eval cannot build the group: it lists members for a group that has a file of its own",
     r"Dict entry in group": "lm-eval cannot build the group: a member has no name",
-    r"unhashable type: 'list'": "lm-eval cannot build the group: a subgroup's members stand in place of a name",
 }
 """What an error says → how it is counted."""
 
@@ -102,7 +102,7 @@ def _check_all(files: Sequence[Path]) -> list[Row]:
 def _check(path: Path) -> Row:
     row = {"name": str(path), "kind": "task", "refused": ""}
     try:
-        if is_group(path):
+        if group_name(path) is not None:
             from .groups import tree
 
             row["kind"] = "group"

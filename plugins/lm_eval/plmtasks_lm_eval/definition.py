@@ -140,13 +140,13 @@ def read_member(path: Path, overrides: Mapping[str, Any], files: Sequence[Path],
     return Definition(path=path.resolve(), config=config | said, files=made, overrides=said, own=own).check()
 
 
-def is_group(path: Path) -> bool:
-    """Whether a file defines a group; not where it cannot be read, as whoever reads it says."""
+def group_name(path: Path) -> str | None:
+    """The group that a file defines; None: none, or it cannot be read, as whoever reads it says."""
     try:
         config = _parsed(path)
     except (InputError, OSError):
-        return False
-    return "group" in config and "class" not in config
+        return None
+    return str(config["group"]) if "group" in config and "class" not in config else None
 
 
 def _merged(path: Path, files: dict[Path, None], within: Sequence[Path]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from plmtasks.errors import InputError, did_you_mean, listed
 from plmtasks.model import Aggregate
 
 from . import catalog
-from .definition import is_group
+from .definition import group_name
 from .measures import UNFILTERED, Measure
 from .refusals import refused
 
@@ -71,7 +71,8 @@ def tree(name: str) -> Tree | None:
     raises: InputError where lm-eval cannot tell its members
     """
     if name.endswith(".yaml"):
-        return _of_file(name) if is_group(Path(name).expanduser()) else None
+        path = Path(name).expanduser()
+        return _of_file(name, group) if (group := group_name(path)) is not None else None
     found = catalog.entry(name)
     return _of_name(name) if found is not None and found.kind in ("group", "tag") else None
 
@@ -99,10 +100,10 @@ def _of_name(name: str) -> Tree:
     return _walked(name, catalog.registry()[name])
 
 
-def _of_file(name: str) -> Tree:
-    from lm_eval.tasks._index import TaskIndex
+def _of_file(name: str, group: str) -> Tree:
+    from lm_eval.tasks._index import Entry, Kind
 
-    return _walked(name, TaskIndex.entry_from_path(Path(name).expanduser()))
+    return _walked(name, Entry(group, Kind.GROUP, Path(name).expanduser().resolve()))
 
 
 def _walked(name: str, entry: "Entry") -> Tree:
@@ -223,13 +224,14 @@ def as_theirs(result: "Result") -> dict[str, Any]:
     data, told = result.record["data"], dict[str, Any](alias=result.task, name=result.task)
     told["sample_len"] = data["examples"] - data["skipped"]
     rows = result.statistics()
+    columns = rows.dtype.names or ()
     for name, score in result.record["scores"].get(SCHEME, {}).items():
         metric, _, through = name.partition(",")
         if score["value"] is None:
             continue
         column, weight, stderr = f"{SCHEME}:{name}", f"{SCHEME}:weight[{name}]", None
-        if column in (rows.dtype.names or ()):
-            values = rows[column][rows[weight] > 0 if weight in rows.dtype.names else np.isfinite(rows[column])]
+        if column in columns:
+            values = rows[column][rows[weight] > 0 if weight in columns else np.isfinite(rows[column])]
             stderr = mean_stderr(values.tolist()) if len(values) > 1 else None
         elif score["low"] is not None:  # of the resamples, where lm-eval would draw others
             stderr = (score["high"] - score["low"]) / (2 * NormalDist().inv_cdf((1 + LEVEL) / 2))
