@@ -65,8 +65,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "mini.yaml").write_text(GROUP, encoding="utf-8")
     for seed, (task, count) in enumerate(SIZES.items()):
         write(folder / "data" / task / "test.jsonl", rows(task, count, seed))
-        write(folder / "data" / task / "train.jsonl", rows(task, 3, seed + 50))
-        write(folder / "data" / task / "validation.jsonl", rows(task, 3, seed + 90))
+        for split in ("train", "dev", "validation"):
+            write(folder / "data" / task / f"{split}.jsonl", rows(task, 3, seed + 50))
     exact_models.made("gpt2", folder / "gpt")
     return folder
 
@@ -79,7 +79,7 @@ def theirs(place: Path) -> dict[str, Any]:
     from lm_eval.tasks._index import Entry, Kind
 
     def data(task: str) -> Any:
-        splits = ("test", "train", "validation")
+        splits = ("test", "train", "dev", "validation")
         return datasets.DatasetDict({
             split: datasets.Dataset.from_list([json.loads(line) for line in (place / "data" / task / f"{split}.jsonl").open()])
             for split in splits
