@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, TrainableModel
+from plmtasks.model import LoadedModel, TokenRow, TrainableModel
 from plmtasks.requests import LogLikelihood, Prompted, Request
 
-from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Checkpoint, Parts, load_parts, parts_without_weights
+from ..checkpoints import (
+    DECODER,
+    ENCODER,
+    SEQUENCE_TO_SEQUENCE,
+    Checkpoint,
+    Parts,
+    load_parts,
+    parts_without_numbers,
+    parts_without_weights,
+)
 
 if TYPE_CHECKING:
     from ..fast import Ways
@@ -118,9 +127,28 @@ def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings)
     """
     from .prompts import Prompts
 
+    if len(request.each()) > 1:
+        return "\n\n".join(prompt_of(checkpoint, one, settings) for one in request.each())
     if not isinstance(request, Prompted):
         return "\n".join(request.texts())
     return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
+
+
+def tokens_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> list[TokenRow]:
+    """The tokens that a request becomes, from configuration and tokenizer alone.
+
+    raises: ModelError; InputError as `load`
+    """
+    from ..fast import PLAIN
+    from .shown import rows_of
+
+    made: list[TokenRow] = []
+    for one in request.each():
+        kind = kind_of(one, checkpoint.family)
+        kind.check(settings, one.kind())
+        parts = parts_without_numbers(checkpoint, kind.head, one, settings)
+        made += rows_of(kind.opened(parts, one, PLAIN), one)
+    return made
 
 
 @cache
