@@ -96,7 +96,12 @@ def path_of(name: str) -> Path | None:
 
 
 def registry() -> dict[str, "lm_eval_index.Entry"]:
-    """The same as lm-eval's own index, as its `TaskFactory` takes it; a `TaskManager` reads all files for it."""
+    """The same as lm-eval's own index, as its `TaskFactory` takes it and adds to it; a `TaskManager` reads all files for it."""
+    return dict(_theirs())
+
+
+@cache
+def _theirs() -> Mapping[str, "lm_eval_index.Entry"]:
     from lm_eval.tasks._index import Entry as Theirs
     from lm_eval.tasks._index import Kind as Kinds
 

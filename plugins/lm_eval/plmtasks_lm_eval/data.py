@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset
-from plmtasks.errors import InputError
+from plmtasks.errors import InputError, counted
 from plmtasks.examples import Example
 from plmtasks.task import Prompting
 
@@ -118,10 +118,22 @@ def _set(made: Any, how: Prompting) -> None:
     if own is None or (how.shots is not None and own != 0):
         made.set_config("num_fewshot", how.shots or 0)
     made.set_fewshot_seed(how.seed)
+    _check_shots(made)
     if how.repeats > 1:
         made.set_config("repeats", how.repeats)
     if getattr(made, "MULTIMODAL", False):
         raise InputError("it asks about images or audio, which no request carries")
+
+
+def _check_shots(made: Any) -> None:
+    """raises: InputError if there are too few documents to draw from"""
+    shots, sampler = int(made.config.num_fewshot or 0), getattr(made, "sampler", None)
+    if not shots or sampler is None:
+        return
+    own = made.fewshot_cfg.split == made.config.test_split  # drawn from what is asked, which is left out itself
+    there = len(sampler.fewshot_docs()) - own
+    if shots > there:
+        raise InputError(f"{counted(shots, 'shot')} before each document, and {counted(there, 'other document')} to take them from")
 
 
 def _example(made: Any, id: str, instances: Sequence["Instance"], chats: Chats) -> Example:
