@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     settings("perturb", "predictions_of"),
 )
 @section("Model", settings("model_args", "dtype", "truncation"), TRUST)
-@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation"))
+@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation", "repeats"))
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",

@@ -72,7 +72,9 @@ def names_at_hand() -> Sequence[str]:
 
 def unknown(name: str) -> UnknownNameError:
     """What is said of a name that lm-eval does not know."""
-    return UnknownNameError("task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD")
+    return UnknownNameError(
+        "task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD"
+    )
 
 
 def entry(name: str) -> Entry | None:

@@ -142,7 +142,9 @@ def _make(definition: Definition) -> None:
     with contextlib.suppress(Enough):
         TaskFactory().build(TaskIndex.entry_from_path(definition.path), overrides={"class": own}, registry={})
     for one in config.get("filter_list") or ():
-        build_filter_ensemble(one["name"], [[f["function"], {k: v for k, v in f.items() if k != "function"}] for f in one["filter"]])
+        build_filter_ensemble(
+            one["name"], [[f["function"], {k: v for k, v in f.items() if k != "function"}] for f in one["filter"]]
+        )
     sampler = (config.get("fewshot_config") or {}).get("sampler")
     if isinstance(sampler, str):
         get_sampler(sampler)

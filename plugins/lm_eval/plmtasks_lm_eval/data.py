@@ -133,7 +133,9 @@ def _check_shots(made: Any) -> None:
     own = made.fewshot_cfg.split == made.config.test_split  # drawn from what is asked, which is left out itself
     there = len(sampler.fewshot_docs()) - own
     if shots > there:
-        raise InputError(f"{counted(shots, 'shot')} before each document, and {counted(there, 'other document')} to take them from")
+        raise InputError(
+            f"{counted(shots, 'shot')} before each document, and {counted(there, 'other document')} to take them from"
+        )
 
 
 def _example(made: Any, id: str, instances: Sequence["Instance"], chats: Chats) -> Example:

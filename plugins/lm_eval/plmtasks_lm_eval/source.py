@@ -80,7 +80,9 @@ def _own_place(where: str, task: str) -> str:
     """What a folder of several tasks has under the task's own name: a folder or a file; else the folder itself."""
     if where.startswith("hf://") or not Path(where).is_dir():
         return where
-    found = sorted(one for one in Path(where).iterdir() if one.name == task or (_builder(one) and one.name.startswith(f"{task}.")))
+    found = sorted(
+        one for one in Path(where).iterdir() if one.name == task or (_builder(one) and one.name.startswith(f"{task}."))
+    )
     return str(found[0]) if found else where
 
 
