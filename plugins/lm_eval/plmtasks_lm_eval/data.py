@@ -83,7 +83,10 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
                 instances.setdefault(str(instance.doc_id), []).append(instance)
             for several in instances.values():
                 several.sort(key=lambda instance: instance.idx)
-            examples = tuple(_example(made, id, several, chats) for id, several in instances.items())
+            examples = tuple(
+                _example(made, id, as_inputs(requests_of(several, chats, apart=how.repeats > 1)), several[0].doc)
+                for id, several in instances.items()
+            )
         with refused(f"lm-eval:{task.name} cannot be scored"):
             found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
     split = _asked_split(made)
@@ -138,10 +141,9 @@ def _check_shots(made: Any) -> None:
         )
 
 
-def _example(made: Any, id: str, instances: Sequence["Instance"], chats: Chats) -> Example:
-    doc = instances[0].doc
+def _example(made: Any, id: str, inputs: Mapping[str, Any], doc: Any) -> Example:
     reference = {"doc": _plain(doc), "target": _plain(made.doc_to_target(doc)), **_gold(made, doc)}
-    return Example(id=id, inputs=as_inputs(requests_of(instances, chats)), reference=reference, prompted=True)
+    return Example(id=id, inputs=inputs, reference=reference, prompted=True)
 
 
 def _gold(made: Any, doc: Any) -> dict[str, Any]:

@@ -108,10 +108,10 @@ class Definition:
 
     def _check_names(self) -> None:
         """raises: InputError for a metric, an aggregation or a filter that lm-eval does not know"""
-        from lm_eval import filters
-        from lm_eval.api import metrics, registry
+        import lm_eval.api.metrics
+        import lm_eval.filters  # noqa: F401  both fill the registries
+        from lm_eval.api import registry
 
-        assert (filters, metrics)  # they fill the registries
         metric_list, filter_list = self.config.get("metric_list") or (), self.config.get("filter_list") or ()
         pairs = [(registry.aggregation_registry, "aggregation", one.get("aggregation")) for one in metric_list]
         # one that says how it is aggregated may be of the evaluate library

@@ -97,6 +97,6 @@ def _tried(made: Any, instances: Sequence["Instance"]) -> Mapping[str, Any]:
                 made.aggregation()[name.partition(",")[0]]([value])
     except (ImportError, OSError):
         raise
-    except Exception:  # a task's own code may raise anything at what no model says
+    except Exception:  # noqa: BLE001  a task's own code may raise anything at what no model says
         return {}
     return found
