@@ -48,7 +48,7 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("count", [2, 5])
 def test_any_number_of_processes(count: int, command: list[str], alone: Path, tmp_path: Path) -> None:
     run([*command, "--processes", str(count)], tmp_path)
     assert results(tmp_path) == results(alone)
@@ -65,7 +65,7 @@ def test_killed_and_resumed(command: list[str], alone: Path, tmp_path: Path) -> 
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert len(results(tmp_path)) < len(NAMES), "it was over before it was killed"
-    run(command, tmp_path)
+    run([*command, "--processes", "3"], tmp_path)
     assert results(tmp_path) == results(alone)
 
 
@@ -128,7 +128,7 @@ def test_prompts_and_responses_are_lm_evals(name: str, alone: Path, theirs: Mapp
             if isinstance(said, list):
                 assert (pytest.approx(said[0], abs=1e-4), said[1]) == tuple(response)
             else:
-                assert said == (response if isinstance(said, str) else pytest.approx(response, abs=1e-4))
+                assert said == (response if isinstance(said, str) else pytest.approx(response, rel=1e-6, abs=1e-4))
 
 
 def flat(line: Mapping[str, Any]) -> Sequence[tuple[tuple[str, ...], Any]]:
