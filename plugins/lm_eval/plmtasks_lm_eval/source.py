@@ -31,9 +31,9 @@ def given_in_place(task: Definition, source: Source, *, shots: bool) -> Mapping[
     if source.data is None:
         return {}
     wanted, drawn = _splits(task)
-    files = _files(source.data, wanted)
+    files = _files(_own_place(source.data, task.name), wanted)
     if source.train_data is not None and drawn:
-        files |= {split: next(iter(_files(source.train_data, [split]).values())) for split in drawn}
+        files |= {split: next(iter(_files(_own_place(source.train_data, task.name), [split]).values())) for split in drawn}
     there = f"{source.data} has: {', '.join(files)}"
     if shots and (lacking := [split for split in drawn if split not in files]):
         said = f"lm-eval:{task.name} takes its shots from a split {lacking[0]!r}, and {there}"
@@ -74,6 +74,16 @@ def _splits(task: Definition) -> tuple[Sequence[str], Sequence[str]]:
     if not asked:
         raise InputError(f"lm-eval:{task.name} names no test_split or validation_split to be asked")
     return read, [str(drawn)] if drawn and drawn != asked else []
+
+
+def _own_place(where: str, task: str) -> str:
+    """What a folder of several tasks has under the task's own name: a folder or a file; else the folder itself."""
+    if where.startswith("hf://") or not Path(where).is_dir():
+        return where
+    found = sorted(
+        one for one in Path(where).iterdir() if one.name == task or (_builder(one) and one.name.startswith(f"{task}."))
+    )
+    return str(found[0]) if found else where
 
 
 def _files(where: str, wanted: Sequence[str]) -> dict[str, str]:

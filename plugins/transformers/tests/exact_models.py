@@ -16,7 +16,6 @@ TEXTS = [t for e in events("train", 200) for t in (e.english(), e.chinese())] + 
 LIMIT = 48
 SMALL: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 32,
-    "max_position_embeddings": LIMIT,
 }  # fmt: skip
 CHAT = (
     "{{ bos_token or '' }}{% for m in messages %}{% if m.role == 'system' and no_system %}{{ raise_exception('no system') }}"
@@ -24,7 +23,7 @@ CHAT = (
 )
 
 
-def _bytes(special: list[str], size: int = 400) -> Tokenizer:
+def bytes_of(special: list[str], size: int = 400) -> Tokenizer:
     """Byte-level BPE, as GPT-2 and Qwen have it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -84,21 +83,27 @@ def _saved(folder: Path, tokenizer: Tokenizer, config: Any, **special: str) -> P
     return folder
 
 
-def made(shape: str, folder: Path) -> Path:
+def made(shape: str, folder: Path, limit: int = LIMIT) -> Path:
     """The folder of a model: gpt2, llama, qwen or t5."""
     end = "<|endoftext|>"
     if shape == "gpt2":
-        config = transformers.GPT2Config(n_positions=LIMIT, n_embd=32, n_layer=2, n_head=2)
-        return _saved(folder, _bytes([end]), config, bos_token=end, eos_token=end, unk_token=end)
+        config = transformers.GPT2Config(n_positions=limit, n_embd=32, n_layer=2, n_head=2)
+        return _saved(folder, bytes_of([end]), config, bos_token=end, eos_token=end, unk_token=end)
     if shape == "llama":
         special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-        return _saved(folder, _llama(), transformers.LlamaConfig(**SMALL), **special)
+        return _saved(folder, _llama(), transformers.LlamaConfig(**SMALL, max_position_embeddings=limit), **special)
     if shape == "qwen":
-        tokenizer = _bytes([end, "<|im_start|>", "<|im_end|>"])
+        tokenizer = bytes_of([end, "<|im_start|>", "<|im_end|>"])
         tokenizer.add_special_tokens([AddedToken(t, special=True) for t in ("<|im_start|>", "<|im_end|>")])
-        return _saved(folder, tokenizer, transformers.Qwen2Config(**SMALL), eos_token="<|im_end|>", pad_token=end)
+        return _saved(
+            folder,
+            tokenizer,
+            transformers.Qwen2Config(**SMALL, max_position_embeddings=limit),
+            eos_token="<|im_end|>",
+            pad_token=end,
+        )
     config = transformers.T5Config(
-        d_model=32, d_kv=16, d_ff=32, num_layers=2, num_heads=2, n_positions=LIMIT, decoder_start_token_id=0
+        d_model=32, d_kv=16, d_ff=32, num_layers=2, num_heads=2, n_positions=limit, decoder_start_token_id=0
     )
     return _saved(folder, _t5(), config, eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
 

@@ -67,7 +67,7 @@ class Generator(LanguageModel):
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         self.stops = StopTexts(self._text, partial(self._text, special=True), special)
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        self.exact_stops = StopTexts(*(partial(self._text, special=s, tidy=None) for s in (False, True)), special)
+        self.exact_stops = StopTexts(partial(self._text, tidy=None), partial(self._text, special=True, tidy=None), special)
 
     def encode(self, requests: Sequence[Generate]) -> list[Encoding]:
         new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]
@@ -103,7 +103,7 @@ class Generator(LanguageModel):
             yield Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new, name, cut)
 
     def _most(self, ids: Sequence[int], new: int) -> int:
-        """The most tokens behind an exact prompt: to what an encoder reads lm-eval's HFLM adds as many as that has, but for one."""
+        """The most tokens behind an exact prompt: behind an encoder, HFLM allows as many more as that reads, less one."""
         if not self.prompts.reads:
             return new
         most = len(ids) + new - 1

@@ -69,6 +69,17 @@ def limits_of(module: Any, tokenizer: Any) -> tuple[Limit, Limit]:
     )
 
 
+def stated_limits(config: Any, tokenizer: Any) -> tuple[Limit, Limit]:
+    """The same, as far as configuration and tokenizer tell."""
+    parts = (
+        [config.get_text_config(encoder=True), config.get_text_config(decoder=True)]
+        if config.is_encoder_decoder
+        else [config.get_text_config()]
+    )
+    found = [_least([], part, tokenizer) for part in parts]
+    return found[0], found[-1]
+
+
 def _least(tables: list[Table], config: Any, tokenizer: Any) -> Limit:
     """The smallest of the limits; of equal ones the first that is named here."""
     found = [Limit(table.places, "as many places as the model has embeddings for", hard=True) for table in tables]
