@@ -110,7 +110,7 @@ def _say_checked(provider: "Provider", word: str | None, form: str) -> None:
         say("\n".join("\t".join(row) for row in (header, *(list(row.values()) for row in rows))))
     else:
         fine = Counter(row["kind"] for row in rows if not row["refused"])
-        kinds = ", ".join(counted(n, kind) for kind, n in fine.most_common())
+        kinds = ", ".join(f"{n:,} {kind}" + "s" * (n != 1) for kind, n in fine.most_common())
         say(terminal.wrapped(f"{fine.total():,} of {len(rows):,} can be asked: {kinds}"))
         found = Counter((row["kind"], row["refused"]) for row in rows if row["refused"]).most_common()
         if found:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -198,7 +199,7 @@ def _made() -> dict[str, list[Any]]:
     """By lm-eval's own index."""
     from lm_eval.tasks._index import TaskIndex
 
-    Progress().say("reading the task files of lm-eval: once, some seconds")
+    Progress(quiet=not sys.stderr.isatty()).say("reading the task files of lm-eval: once, some seconds")
     place = folder()
     return {name: _row(one, place) for name, one in sorted(TaskIndex.build([place]).items())}
 

@@ -44,12 +44,17 @@ class Member:
     own: bool = True
     """Whether it has a file of its own."""
 
+    @property
+    def within(self) -> str:
+        """Its name behind the group's: of a task that the group itself defines, without the group's own."""
+        return self.task if self.own else self.task.partition("::")[2]
+
     def name(self, group: str) -> str:
         """As it is asked for: `lm-eval:TASK`, or `lm-eval:GROUP/TASK` where it is another task there."""
         if self.own and not self.overrides.keys() - SAME:
             return f"{SCHEME}:{self.task}"
-        whole = group if group.endswith(".yaml") else f"{SCHEME}:{group}"
-        return f"{whole}/{self.task.removeprefix(f'{group}::')}"
+        whole = str(Path(group)) if group.endswith(".yaml") else f"{SCHEME}:{group}"
+        return f"{whole}/{self.within}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +93,7 @@ def member(name: str) -> tuple[Member, Sequence[Path]] | None:
     found = tree(head)
     if found is None:
         return None
-    tasks = {one.task.removeprefix(f"{head}::"): one for one in found.members}
+    tasks = {one.within: one for one in found.members}
     if task not in tasks:
         known = did_you_mean(task, tasks) or [f"its tasks: {listed(list(tasks))}"]
         raise InputError(f"{head} has no task {task!r}", *known)

@@ -95,7 +95,10 @@ def theirs(place: Path) -> dict[str, Any]:
         task.set_fewshot_seed(0)
         if task.get_config("num_fewshot") is None:
             task.set_config("num_fewshot", 0)
-    told = {"tasks": {t.task_name: t for t in group.get_all_tasks()}, "groups": {g.name: g for g in (group, *group.get_all_groups())}}
+    told = {
+        "tasks": {t.task_name: t for t in group.get_all_tasks()},
+        "groups": {g.name: g for g in (group, *group.get_all_groups())},
+    }
     result = evaluator.evaluate(exact_models.theirs(place / "gpt"), told, bootstrap_iters=100000)
     assert result is not None
     return dict(result)
@@ -109,11 +112,11 @@ def test_a_group_comes_to_what_lm_eval_prints(place: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "./mini.yaml on gpt: 4 tasks, with 95 % intervals"
     assert [line.split()[0] for line in lines if "-shot" in line or "all of it" in line] == [
-        "lm-eval:mmlu_anatomy", "lm-eval:mmlu_virology", "./mini.yaml/arc_easy", "lm-eval:arc_challenge", "mini", "mini::mini_sure"
+        "lm-eval:mmlu_anatomy", "lm-eval:mmlu_virology", "mini.yaml/arc_easy", "lm-eval:arc_challenge", "mini", "mini::mini_sure"
     ]  # fmt: skip
     by_name = {result.task: result for result in read_results(place / "results")}
     assert {name: result.record["protocol"]["shots"] for name, result in by_name.items()} == {
-        "lm-eval:mmlu_anatomy": 0, "lm-eval:mmlu_virology": 0, "./mini.yaml/arc_easy": 1, "lm-eval:arc_challenge": 0
+        "lm-eval:mmlu_anatomy": 0, "lm-eval:mmlu_virology": 0, "mini.yaml/arc_easy": 1, "lm-eval:arc_challenge": 0
     }  # fmt: skip
     expected = theirs(place)["groups"]
     found = {one.name: one for one in load_registry().aggregate("task", str(place / "mini.yaml"), renamed(by_name, place))}
@@ -129,7 +132,7 @@ def test_a_group_comes_to_what_lm_eval_prints(place: Path) -> None:
 
 def renamed(results: dict[str, Any], place: Path) -> dict[str, Any]:
     """As the group is named from elsewhere."""
-    return {name.replace("./mini.yaml", str(place / "mini.yaml")): result for name, result in results.items()}
+    return {name.replace("mini.yaml", str(place / "mini.yaml")): result for name, result in results.items()}
 
 
 @pytest.mark.slow
@@ -140,7 +143,7 @@ def test_what_is_lacking_is_told_in_place_of_a_total(place: Path) -> None:
     first = " ".join(shown.partition("\n\n")[0].split())
     assert first == (
         "./mini.yaml on gpt: 1 task, with 95 % intervals; no total: 3 of 4 tasks are missing, lm-eval:mmlu_virology, "
-        "./mini.yaml/arc_easy, lm-eval:arc_challenge"
+        "mini.yaml/arc_easy, lm-eval:arc_challenge"
     )
     assert "all of it" not in shown
 
