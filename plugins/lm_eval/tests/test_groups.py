@@ -9,11 +9,11 @@ from typing import Any
 import exact_models
 import pytest
 from plmtasks_lm_eval import catalog, groups
+from warm import plmtasks
 
 from plmtasks.errors import InputError
 from plmtasks.hooks import load_registry
 from plmtasks.results import read_results
-from warm import plmtasks
 
 GROUP = """
 group: mini
@@ -159,7 +159,7 @@ def test_totals_of_lm_evals_own_groups(name: str) -> None:
     bbh = {"input": "x", "target": "(A)"}
     mmlu = {"question": "x", "choices": list("abcd"), "answer": 1}
     data = datasets.Dataset.from_list([bbh if "bbh" in name else mmlu])
-    given = datasets.DatasetDict({split: data for split in ("test", "dev", "validation", "train")})
+    given = datasets.DatasetDict(dict.fromkeys(("test", "dev", "validation", "train"), data))
     registry = catalog.registry()
     built = TaskFactory().build(registry[name], overrides={"custom_dataset": lambda **_: given}, registry=registry)
     r, metric = random.Random(0), "acc_norm" if "bbh" in name else "acc"
