@@ -78,13 +78,13 @@ def run(
         if not names:
             raise InputError(f"no {kind} is named", "plmtasks.run(task, model)")
     told = {**settings, "output": output} | ({"seed": seed} if isinstance(seed, int) else {})
-    registry = load_registry(trusting=bool(settings.get("trust_remote_code")))
     if not isinstance(task, str):
+        registry = load_registry()
         tasks = list(dict.fromkeys(member for name in tasks for member in registry.members("task", name)))
     configs = [run_config(t, m, **told) for t in tasks for m in models]
     if not isinstance(seed, int):
         configs = [one for config in configs for one in of_seeds(config, seed)]
-    results = run(configs, registry)
+    results = run(configs)
     single = isinstance(task, str) and isinstance(model, str) and isinstance(seed, int)
     return results[0] if single else Results(results)
 
