@@ -62,7 +62,7 @@ def run(
     """Runs a task on a model; the same as `plmtasks run`. The same run is never computed twice.
 
     task, model, seed: of each one or several; one of each gives a `Result`, else every pair that fits is run for every seed, and
-        `Results` come back
+        `Results` come back; in a list of tasks, a name that stands for several is those
     settings: the fields of `RunConfig`, `Source`, `ModelSettings`, `Generation` and `TrainSettings`, where each has its meaning
 
     raises: PlmtasksError
@@ -70,6 +70,7 @@ def run(
     from .config import of_seeds
     from .errors import InputError
     from .evaluation import run
+    from .hooks import load_registry
     from .tables import Results
 
     tasks, models = _several(task), _several(model)
@@ -77,6 +78,9 @@ def run(
         if not names:
             raise InputError(f"no {kind} is named", "plmtasks.run(task, model)")
     told = {**settings, "output": output} | ({"seed": seed} if isinstance(seed, int) else {})
+    if not isinstance(task, str):
+        registry = load_registry()
+        tasks = list(dict.fromkeys(member for name in tasks for member in registry.members("task", name)))
     configs = [run_config(t, m, **told) for t in tasks for m in models]
     if not isinstance(seed, int):
         configs = [one for config in configs for one in of_seeds(config, seed)]

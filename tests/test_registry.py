@@ -1,5 +1,6 @@
 import importlib
 import types
+from dataclasses import replace
 
 import pluggy
 import pytest
@@ -7,6 +8,8 @@ import toy
 
 from plmtasks import hookimpl
 from plmtasks.errors import InputError, PluginError, UnknownNameError
+from plmtasks.evaluation import Suite
+from plmtasks.evaluation.suite import Entry
 from plmtasks.hooks import find, hookspecs, load_registry
 from plmtasks.hooks.loading import call
 from plmtasks.model import Provider
@@ -143,6 +146,58 @@ def test_a_scheme_that_ends_with_a_slash_begins_names():
     assert registry.task("p/b/c").name == "made of b/c"
     with pytest.raises(UnknownNameError):
         registry.task("p:b")
+
+
+class Pairs(Provider):
+    """`pairs:both` stands for two of its tasks."""
+
+    scheme = "pairs"
+
+    def names(self):
+        return ["left", "right", "both"]
+
+    def members(self, name):
+        return ["pairs:left", "pairs:right"] if name == "both" else None
+
+    def make(self, name):
+        return task(f"pairs:{name}")
+
+
+def test_a_name_may_stand_for_several():
+    registry = load(toy, plugin("p", register_tasks=[Pairs()]))
+    assert registry.members("task", "pairs:both") == ["pairs:left", "pairs:right"]
+    assert [registry.members("task", name) for name in ("pairs:left", "toy/even", "unknown")] == [
+        ["pairs:left"], ["toy/even"], ["unknown"]
+    ]  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        registry.task("pairs:both")
+    assert str(caught.value) == "pairs:both stands for 2 tasks: name one\n  pairs:left, pairs:right"
+
+
+def test_a_suite_has_the_members_each_once():
+    registry = load(toy, plugin("p", register_tasks=[Pairs()]))
+    entries = [Entry(name=name, label=name) for name in ("pairs:right", "toy/even", "pairs:both")]
+    suite = Suite(tasks=entries, models=[Entry(name="toy-model")], exclude=[{"task": "pairs:both"}]).expanded(registry)
+    assert [(task.name, task.groups) for task in suite.tasks] == [
+        ("pairs:right", ("pairs:both",)), ("toy/even", ()), ("pairs:left", ("pairs:both",))
+    ]  # fmt: skip
+    assert [task.name for task, model in suite.pairs() if not suite.excludes(task, model)] == ["toy/even"]
+    whole = replace(suite, exclude=())
+    assert [task.name for task, _ in whole.narrowed([{"task": "pairs:both"}]).pairs()] == ["pairs:right", "pairs:left"]
+
+
+def test_a_name_without_its_scheme_is_asked_for():
+    registry = load(toy, plugin("p", register_tasks=[Pairs()]))
+    for name, meant in (("left", "pairs:left"), ("pairs:lef", None), ("bothh", "pairs:both"), ("toy/evn", "toy/even")):
+        if meant is None:
+            assert registry.task(name).name == name  # any may be asked for
+            continue
+        with pytest.raises(UnknownNameError) as caught:
+            registry.task(name)
+        assert caught.value.hints[0] == f"did you mean {meant!r}?"
+    with pytest.raises(UnknownNameError, match="there is no task 'right'\n  nor a model") as caught:
+        find(registry, "right")
+    assert "did you mean 'pairs:right'?" in caught.value.hints
 
 
 def test_a_plugin_may_bring_a_kind_of_request():

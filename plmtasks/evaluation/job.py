@@ -131,7 +131,7 @@ class EvaluationJob(Job):
         return {"repeats": self.config.repeats} if self.config.repeats > 1 and not isinstance(self.task, SelfPrompted) else {}
 
     @property
-    def drawn(self) -> int:
+    def shots_drawn(self) -> int:
         """Those of its shots that are drawn from the train split here, and not by the task."""
         return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
 
@@ -185,7 +185,7 @@ class EvaluationJob(Job):
         """
         c = self.config
         one, other = self._weights
-        shots = self.drawn
+        shots = self.shots_drawn
         pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": shots} if shots else None
         bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if shots else self.asked.keys
         return identity_hash({

@@ -18,7 +18,7 @@ import pluggy
 
 from .. import requests
 from ..config import RunConfig
-from ..errors import InputError, PluginError, UnknownNameError, counted, did_you_mean, listed, meant
+from ..errors import InputError, PluginError, UnknownNameError, counted, listed, meant, near
 from ..formats import Format, apart
 from ..metric import Metric
 from ..model import Model, Provider
@@ -183,9 +183,8 @@ class Registry:
                 raise InputError(f"{name} stands for {counted(len(members), kind)}: name one", listed(members))
             return provider.make(name.removeprefix(provider.beginning))
         known = [*self.items[kind], *(alias for task in self.items[kind].values() for alias in getattr(task, "aliases", ()))]
-        known = known if did_you_mean(name, known) else self._provided(kind)
-        hints = (*self._broken(), *hints, *self.lacking(kind))
-        raise UnknownNameError(kind, name, [] if (same := self.same(kind, name)) else known, *meant(same), *hints)
+        same = self.same(kind, name) or ([] if near(name, known) else self._alike(kind, name))
+        raise UnknownNameError(kind, name, [] if same else known, *meant(same), *self._broken(), *hints, *self.lacking(kind))
 
     def members(self, kind: str, name: str) -> list[str]:
         """The names that a name stands for: most often itself alone, or those that a provider tells.
@@ -205,8 +204,9 @@ class Registry:
         """What providers call so, with their schemes."""
         return [provider.beginning + name for provider in self.providers[kind] if name in provider.names()]
 
-    def _provided(self, kind: str) -> list[str]:
-        return [provider.beginning + name for provider in self.providers[kind] for name in provider.names()]
+    def _alike(self, kind: str, name: str) -> list[str]:
+        """What providers know that is like it, with their schemes."""
+        return [provider.beginning + one for provider in self.providers[kind] for one in near(name, provider.names())]
 
     def lacking(self, kind: str) -> list[str]:
         """Why nothing of a kind is there, and what brings it; nothing if something is."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,9 +73,8 @@ def names_at_hand() -> Sequence[str]:
 
 def unknown(name: str) -> UnknownNameError:
     """What is said of a name that lm-eval does not know."""
-    return UnknownNameError(
-        "task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD"
-    )
+    hints = meant([f"lm-eval:{one}" for one in near(name, names())])
+    return UnknownNameError("task", f"lm-eval:{name}", (), *hints, listed="lm-eval")
 
 
 def entry(name: str) -> Entry | None:
@@ -98,7 +98,12 @@ def path_of(name: str) -> Path | None:
 
 
 def registry() -> dict[str, "lm_eval_index.Entry"]:
-    """The same as lm-eval's own index, as its `TaskFactory` takes it; a `TaskManager` reads all files for it."""
+    """The same as lm-eval's own index, as its `TaskFactory` takes it and adds to it; a `TaskManager` reads all files for it."""
+    return dict(_theirs())
+
+
+@cache
+def _theirs() -> Mapping[str, "lm_eval_index.Entry"]:
     from lm_eval.tasks._index import Entry as Theirs
     from lm_eval.tasks._index import Kind as Kinds
 
@@ -194,7 +199,7 @@ def _made() -> dict[str, list[Any]]:
     """By lm-eval's own index."""
     from lm_eval.tasks._index import TaskIndex
 
-    Progress().say("reading the task files of lm-eval: once, some seconds")
+    Progress(quiet=not sys.stderr.isatty()).say("reading the task files of lm-eval: once, some seconds")
     place = folder()
     return {name: _row(one, place) for name, one in sorted(TaskIndex.build([place]).items())}
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset
-from plmtasks.errors import InputError
+from plmtasks.data import Dataset, content_name
+from plmtasks.errors import InputError, counted
 from plmtasks.examples import Example
 from plmtasks.task import Prompting
 
@@ -22,6 +22,10 @@ from .source import given_in_place
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+
+
+PACKAGED = ("json", "csv", "parquet", "text", "arrow", "pandas", "xml")
+"""What a dataset_path is that names no data set, but how datasets reads files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,11 @@ class Documents(Dataset):
 
     def total(self, split: str) -> int:
         return self.documents
+
+    def public_name(self, split: str, source: Source) -> str:
+        """A name of their content too where a task's own file names files, or a function makes them."""
+        named = super().public_name(split, source)
+        return content_name(self.fingerprint(split)) if named == self.name and not named.startswith("hf://") else named
 
 
 @contextmanager
@@ -83,12 +92,15 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
                 instances.setdefault(str(instance.doc_id), []).append(instance)
             for several in instances.values():
                 several.sort(key=lambda instance: instance.idx)
-            examples = tuple(_example(made, id, several, chats) for id, several in instances.items())
+            examples = tuple(
+                _example(made, id, as_inputs(requests_of(several, chats, apart=how.repeats > 1)), several[0].doc)
+                for id, several in instances.items()
+            )
         with refused(f"lm-eval:{task.name} cannot be scored"):
             found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
     split = _asked_split(made)
     return Documents(
-        name=source.data or f"hf://{_hub_name(task)}", readers={split: lambda: examples}, published=source.data is None,
+        name=source.data or (f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"), readers={split: lambda: examples}, published=source.data is None,
         made=made, instances=instances, documents=count, shots=int(made.config.num_fewshot or 0), measures=found,
     )  # fmt: skip
 
@@ -118,16 +130,27 @@ def _set(made: Any, how: Prompting) -> None:
     if own is None or (how.shots is not None and own != 0):
         made.set_config("num_fewshot", how.shots or 0)
     made.set_fewshot_seed(how.seed)
+    _check_shots(made)
     if how.repeats > 1:
         made.set_config("repeats", how.repeats)
     if getattr(made, "MULTIMODAL", False):
         raise InputError("it asks about images or audio, which no request carries")
 
 
-def _example(made: Any, id: str, instances: Sequence["Instance"], chats: Chats) -> Example:
-    doc = instances[0].doc
+def _check_shots(made: Any) -> None:
+    """raises: InputError if there are too few documents to draw from"""
+    shots, sampler = int(made.config.num_fewshot or 0), getattr(made, "sampler", None)
+    if not shots or sampler is None:
+        return
+    own = made.fewshot_cfg.split == made.config.test_split  # drawn from what is asked, which is left out itself
+    there = len(sampler.fewshot_docs()) - own
+    if shots > there:
+        raise InputError(f"{counted(shots, 'shot')} before each document, and {counted(there, 'document')} to take them from")
+
+
+def _example(made: Any, id: str, inputs: Mapping[str, Any], doc: Any) -> Example:
     reference = {"doc": _plain(doc), "target": _plain(made.doc_to_target(doc)), **_gold(made, doc)}
-    return Example(id=id, inputs=as_inputs(requests_of(instances, chats)), reference=reference, prompted=True)
+    return Example(id=id, inputs=inputs, reference=reference, prompted=True)
 
 
 def _gold(made: Any, doc: Any) -> dict[str, Any]:
@@ -175,6 +198,11 @@ def _hub_name(task: Definition) -> str:
     if path is None and task.in_python:
         path, name = task.task_class().DATASET_PATH, task.task_class().DATASET_NAME
     return f"{path or task.name}{f'#{name}' if name else ''}"
+
+
+def _is_of_hub(task: Definition) -> bool:
+    path = task.config.get("dataset_path")
+    return "custom_dataset" not in task.config and (path is None or str(path) not in PACKAGED)
 
 
 def _wants_shots(task: Definition, how: Prompting) -> bool:
