@@ -98,9 +98,9 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
             )
         with refused(f"lm-eval:{task.name} cannot be scored"):
             found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
-    split = _asked_split(made)
+    split, named = _asked_split(made), f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"
     return Documents(
-        name=source.data or (f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"), readers={split: lambda: examples}, published=source.data is None,
+        name=source.data or named, readers={split: lambda: examples}, published=source.data is None,
         made=made, instances=instances, documents=count, shots=int(made.config.num_fewshot or 0), measures=found,
     )  # fmt: skip
 
