@@ -76,7 +76,7 @@ class LmEvalMetric(Aggregated):
         return found
 
     def _processed(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
-        from .data import seeded
+        from .data import compiled_once, seeded
 
         made, task = self._made, self.task
         assert task is not None
@@ -88,7 +88,7 @@ class LmEvalMetric(Aggregated):
             one for prediction, example, several in zip(predictions, examples, instances, strict=True)
             for one in responses(several, as_answers(example.inputs, prediction.value))
         ]  # fmt: skip
-        with quiet(), seeded(), refused(f"lm-eval cannot score {task.name}"):
+        with quiet(), seeded(), compiled_once(), refused(f"lm-eval cannot score {task.name}"):
             return values(made, instances, said)
 
     @property
