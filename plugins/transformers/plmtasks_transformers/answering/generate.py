@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 
-from plmtasks.generation import SAMPLING, Generation
+from plmtasks.config import Generation
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Thinking
@@ -65,11 +65,11 @@ class Generator(LanguageModel):
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        texts = {
-            exact: [partial(self._text, special=s, tidy=None if exact else False) for s in (False, True)]
-            for exact in (False, True)
+        tidied = {False: False, True: None}
+        self._endings = {
+            exact: Endings(StopTexts(*(partial(self._text, special=s, tidy=tidy) for s in (False, True)), special))
+            for exact, tidy in tidied.items()
         }
-        self._endings = {exact: Endings(StopTexts(*both, special)) for exact, both in texts.items()}
         """Whether a prompt is exact → how what follows it ends."""
         template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
         self._thinking = {chat: Thinking.of(self.settings.reasoning, template if chat else None) for chat in (True, False)}
@@ -127,9 +127,9 @@ class Generator(LanguageModel):
     def _shared(self, request: Generate, new: int) -> list[Any]:
         """What must be the same in a batch, besides the languages."""
         own, wanted = self.module.generation_config, self.settings.generation.of(request)
-        picked = [getattr(wanted, name) for name in SAMPLING]
-        # nothing where all requests have what the settings say
-        how = [] if picked == [getattr(self.settings.generation.of(PLAIN), name) for name in SAMPLING] else picked
+        picked = [wanted.num_beams, wanted.temperature, wanted.top_p, wanted.top_k]
+        # nothing where a request has what the settings say
+        how = [] if wanted == self.settings.generation.of(PLAIN) else picked
         if not self._steps(wanted):
             return [new, request.stop, *how]
         if (wanted.num_beams or 1) > 1:
