@@ -64,11 +64,10 @@ class Generator(LanguageModel):
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
+        tidied = {False: False, True: None}
         self._endings = {
-            tidy is None: Endings(
-                StopTexts(partial(self._text, tidy=tidy), partial(self._text, special=True, tidy=tidy), special)
-            )
-            for tidy in (False, None)
+            exact: Endings(StopTexts(*(partial(self._text, special=s, tidy=tidy) for s in (False, True)), special))
+            for exact, tidy in tidied.items()
         }
         """Whether a prompt is exact → how what follows it ends."""
         template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
@@ -127,9 +126,9 @@ class Generator(LanguageModel):
     def _shared(self, request: Generate, new: int) -> list[Any]:
         """What must be the same in a batch, besides the languages."""
         own, wanted = self.module.generation_config, self.settings.generation.of(request)
-        picked = [getattr(wanted, name) for name in SAMPLING]
-        # nothing where all requests have what the settings say
-        how = [] if picked == [getattr(self.settings.generation.of(PLAIN), name) for name in SAMPLING] else picked
+        picked = [wanted.num_beams, wanted.temperature, wanted.top_p, wanted.top_k]
+        # nothing where a request has what the settings say
+        how = [] if wanted == self.settings.generation.of(PLAIN) else picked
         if not self._steps(wanted):
             return [new, request.stop, *how]
         if (wanted.num_beams or 1) > 1:
