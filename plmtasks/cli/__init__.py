@@ -55,7 +55,7 @@ COMMANDS = {
 ENTRY_POINT = "plmtasks.commands"
 """The entry-point group under which a distribution names further commands, as `click.Command`s; their modules are light."""
 
-APART = {"board": "plmtasks-board", "sweep": "plmtasks-sweep"}
+APART = {"board": "plmtasks-board", "lm-eval": "plmtasks-lm-eval", "sweep": "plmtasks-sweep"}
 """Our commands that come with a distribution of their own."""
 
 

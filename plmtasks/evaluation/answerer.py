@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ..config import RunConfig
 from ..errors import InputError
-from ..execution import alone, environment, launcher, started_by_launcher
+from ..execution import alone, launcher, started_by_launcher
 from ..hooks import Registry, load_registry
 from ..requests import Answer, Request, from_json, to_json
 from .direct import direct

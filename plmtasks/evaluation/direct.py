@@ -44,7 +44,7 @@ class Direct:
 
     @cached_property
     def machine(self) -> str:
-        return self.processes.share("machine", lambda: environment.machine_class(self.processes.device()))
+        return str(self.processes.share("machine", lambda: environment.machine_class(self.processes.device())))
 
     def answers(self, requests: Sequence[Request]) -> list[Answer | None]:
         """In the main process an answer to each request, None where the model's limit left it out; nothing in the others.

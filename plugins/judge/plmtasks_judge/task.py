@@ -74,7 +74,7 @@ class Judgement(Judge):
 
     def _posed(self, example: Example, people: Mapping[str, Any]) -> Example:
         predicted = [as_words(p.value) if (p := run.predictions.get(example.id)) else "" for run in self.given]
-        values = {name: as_words(value) for name, value in example.inputs.items()}
+        values = {name: as_words(value) for name, value in sorted(example.inputs.items())}
         values["inputs"] = "\n".join(f"{name}: {value}" for name, value in values.items() if value)
         values |= {"reference": as_words(example.reference), **dict(zip(self.shown, predicted, strict=True))}
         for name in self.rubric.names:

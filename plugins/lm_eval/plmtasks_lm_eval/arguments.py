@@ -14,7 +14,16 @@ from plmtasks.model import Model
 OURS = ("processes", "threads", "kernels", "batch_tokens", "seed")
 """Settings of a run, by the same names."""
 
-BOTH = ("pretrained", "revision", "dtype", "trust_remote_code", "device", "enable_thinking", "think_end_token", "chat_template_args")
+BOTH = (
+    "pretrained",
+    "revision",
+    "dtype",
+    "trust_remote_code",
+    "device",
+    "enable_thinking",
+    "think_end_token",
+    "chat_template_args",
+)
 """Arguments of `hf` that mean here what they mean there."""
 
 LOADING = ("attn_implementation", "device_map", "use_safetensors")
@@ -113,10 +122,10 @@ def _check_device(device: str) -> None:
     kind = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     there = kind.type if kind is not None else "cpu"
     # cuda:0 is what lm-eval says where nobody said anything, and hf takes the CPU then if there is no GPU
-    if device in ("cuda", "cuda:0") or device.partition(":")[0] == there and not device.endswith(tuple("123456789")):
+    wanted, _, number = device.partition(":")
+    if device in ("cuda", "cuda:0") or (wanted == there and number in ("", "0")):
         return
     hint = "set CUDA_VISIBLE_DEVICES to nothing, so that no GPU is seen" if device == "cpu" else "leave it out"
-    number = device.partition(":")[2]
-    if device.startswith("cuda:") and there == "cuda":
+    if wanted == there == "cuda":
         hint = f"CUDA_VISIBLE_DEVICES={number} in front of the command makes it the only one; processes=N takes N of them"
     raise InputError(f"device={device}: a process takes the GPU of its number, else the CPU, and here that is {there}", hint)

@@ -7,7 +7,9 @@ import click
 
 from plmtasks.errors import InputError, PlmtasksError
 
-NOTE = "plmtasks lm-eval is lm-eval's own command line, and --model plmtasks its engine: --model_args pretrained=NAME,processes=N\n"
+NOTE = (
+    "plmtasks lm-eval is lm-eval's own command line, and --model plmtasks its engine: --model_args pretrained=NAME,processes=N\n"
+)
 
 
 @click.command(

@@ -59,7 +59,9 @@ class LM(model.LM):  # type: ignore[misc]  # lm-eval has no types
     def loglikelihood(self, requests: Sequence["Instance"], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """raises: InputError where the model is to think first"""
         if self.arguments.enable_thinking:
-            raise InputError("a model that thinks first gives no log-likelihoods", "leave out enable_thinking=True for these tasks")
+            raise InputError(
+                "a model that thinks first gives no log-likelihoods", "leave out enable_thinking=True for these tasks"
+            )
         return self._responses(requests)
 
     def loglikelihood_rolling(self, requests: Sequence["Instance"], disable_tqdm: bool = False) -> list[float]:

@@ -22,7 +22,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from plmtasks.errors import PlmtasksError
 
-WORDS = "the tailor sold a red basket to the baker in the garden on Monday and nobody knew who had found it".split()
+SENTENCE = "the tailor sold a red basket to the baker in the garden on Monday and nobody knew who had found it"
+WORDS = tuple(SENTENCE.split())
 TASKS = {
     "own_choice": """
 output_type: multiple_choice
@@ -147,16 +148,16 @@ PROMPTS = asked("generate_until", [(text(n, 4), {"until": ["er"], "max_gen_toks"
 def test_two_processes_stay_and_answer_as_one_does_and_a_list_is_gone_on_with(place: Path, tmp_path: Path) -> None:
     model = str(place / "model")
     one = LM(pretrained=model, threads=1)
-    expected = [one.loglikelihood(CHOICES), one.generate_until(PROMPTS), one.loglikelihood_rolling([])]
+    expected = [one.loglikelihood(CHOICES), one.generate_until([*PROMPTS, *DRAWN]), one.loglikelihood_rolling([])]
     two = LM(pretrained=model, threads=1, processes=2, cache=str(tmp_path))
-    assert [two.loglikelihood(CHOICES), two.generate_until(PROMPTS), two.loglikelihood_rolling([])] == expected
+    assert [two.loglikelihood(CHOICES), two.generate_until([*PROMPTS, *DRAWN]), two.loglikelihood_rolling([])] == expected
     two.answerer.close()
     written = sorted(tmp_path.glob("*/*.jsonl"))
     lines = {path: path.read_bytes() for path in written}
     torn = max(written, key=lambda path: path.stat().st_size)
     torn.write_bytes(lines[torn][:-5])  # as a crash leaves it
     again = LM(pretrained=model, threads=1, cache=str(tmp_path))
-    assert [again.loglikelihood(CHOICES), again.generate_until(PROMPTS)] == expected[:2]
+    assert [again.loglikelihood(CHOICES), again.generate_until([*PROMPTS, *DRAWN])] == expected[:2]
     new = [path for path in tmp_path.glob("*/*.jsonl") if path not in written]
     assert [len(path.read_bytes().splitlines()) for path in new] == [1]  # the batch that was torn, and no other
 
@@ -167,10 +168,18 @@ def test_a_list_is_answered_in_its_own_order(place: Path) -> None:
     assert lm.loglikelihood(turned) == lm.loglikelihood(CHOICES)[::-1]
 
 
-def test_repeats_are_one_text_each(place: Path) -> None:
-    lm = LM(pretrained=str(place / "model"), threads=1)
+DRAWN = asked(
+    "generate_until", [(text(n, 4), {"until": [], "max_gen_toks": 6, "do_sample": True, "temperature": 1.0}) for n in range(2)], 3
+)
+
+
+def test_each_repeat_is_a_text_of_its_own_that_the_seed_draws(place: Path) -> None:
+    model = str(place / "model")
+    one, same, other = (LM(pretrained=model, threads=1, seed=seed).generate_until(DRAWN) for seed in (1, 1, 2))
+    assert one == same != other
+    assert len(set(one)) == len(DRAWN)
     greedy = asked("generate_until", [(text(1, 4), {"until": [], "max_gen_toks": 6})], repeats=3)
-    assert len(set(lm.generate_until(greedy))) == 1
+    assert len(set(LM(pretrained=model, threads=1).generate_until(greedy))) == 1
 
 
 def run(arguments: Sequence[str], folder: Path) -> Any:

@@ -1,5 +1,7 @@
 """A checkpoint opened for requests: in memory to answer them, or by its tokenizer alone to show what they become."""
 
+from typing import Any
+
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError
 from plmtasks.model import LoadedModel, TokenRow
@@ -28,9 +30,10 @@ def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettin
         raise ModelError(f"{checkpoint.name!r} has one head at a time, and {names} together need several", "ask by one of them")
     parts = load_parts(checkpoint, kinds[0].head, asked[0], settings, device)
     ways = enter(parts.module, settings.kernels, list(dict.fromkeys(way for kind in kinds for way in kind.ways)))
-    views = {one.kind(): kind.opened(parts, one, kind.of(ways)) for one, kind in zip(asked, kinds, strict=True)}
+    views: dict[str, Any] = {one.kind(): kind.opened(parts, one, kind.of(ways)) for one, kind in zip(asked, kinds, strict=True)}
     if len(views) == 1:
-        return views[asked[0].kind()]
+        alone: LoadedModel = views[asked[0].kind()]
+        return alone
     from .several import Mixed
 
     return Mixed(views)
@@ -63,5 +66,6 @@ def tokens_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings)
         kind = kind_of(one, checkpoint.family)
         kind.check(settings, one.kind())
         parts = parts_without_numbers(checkpoint, kind.head, one, settings)
-        made += rows_of(kind.opened(parts, one, PLAIN), one)
+        view: Any = kind.opened(parts, one, PLAIN)
+        made += rows_of(view, one)
     return made
