@@ -260,7 +260,7 @@ def check_repeats(config: RunConfig, task: Task, request: Request) -> int:
             f"--repeats draws texts, and {task.name} is asked by {'+'.join(one.kind() for one in request.each())} here",
             *(["--ask Generate asks for one"] if "Generate" in task.asks else [f"it can be asked by: {', '.join(task.asks)}"]),
         )
-    if not config.settings.generation.temperature and not any(one.temperature for one in generates):
+    if not any(config.settings.generation.of(one).draws for one in generates):
         said = f"--repeats {config.repeats}: without a temperature all {config.repeats} texts of a question are the same"
         raise InputError(said, "--generation temperature=0.7 draws them; top_p=0.95 may stand beside it")
     return 1 if isinstance(task, SelfPrompted) else config.repeats
