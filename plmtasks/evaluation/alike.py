@@ -10,6 +10,7 @@ from ..errors import LearningWarning, counted
 from ..examples import Prediction
 from ..files import terminal
 from ..requests import LogLikelihood
+from ..task import Judge
 from .job import EvaluationJob
 
 ELSE = 5
@@ -22,12 +23,12 @@ SHOWN = 40
 def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]) -> None:
     """Warns where all predictions are one, and references are not.
 
-    Of models that learned in updates only. What is counted, as a baseline of the commonest label, may have one answer by nature,
+    Of models that learned in updates only, and that are asked for what is known: a judge is not. What is counted, as a baseline of the commonest label, may have one answer by nature,
     and one that was never trained for the task is known by its protocol. A likelihood is no answer that could be alike.
 
     predictions: by the example's id
     """
-    if job.config.quiet or not _has_learned(job):
+    if job.config.quiet or isinstance(job.task, Judge) or not _has_learned(job):
         return
     said = Counter(part for p in predictions.values() if not p.unfinished for part in _parts(p.value))
     if len(said) != 1:

@@ -26,7 +26,7 @@ class ScaleScores(Means):
     description = "the judge's mean score on the scale of its rubric"
 
     def __init__(self) -> None:
-        self.scale = SCORE.values
+        self.scale: Sequence[float] = SCORE.values
 
     def bind(self, task: "Task") -> "ScaleScores":
         bound = copy(self)
@@ -126,7 +126,7 @@ class RatingAgreement(Agreement):
     description = "how far a judge's scores agree with people's: exact, kappa, correlations"
 
     def __init__(self) -> None:
-        self.verdicts = SCORE.values
+        self.verdicts: Sequence[float] = SCORE.values
 
     def bind(self, task: "Task") -> "RatingAgreement":
         bound = copy(self)

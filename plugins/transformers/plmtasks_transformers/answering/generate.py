@@ -64,10 +64,9 @@ class Generator(LanguageModel):
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        tidied = {False: False, True: None}
         self._endings = {
-            exact: Endings(StopTexts(*(partial(self._text, special=s, tidy=tidy) for s in (False, True)), special))
-            for exact, tidy in tidied.items()
+            exact: Endings(StopTexts(partial(self._text, tidy=tidy), partial(self._text, special=True, tidy=tidy), special))
+            for exact, tidy in ((False, False), (True, None))
         }
         """Whether a prompt is exact → how what follows it ends."""
         template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
