@@ -28,7 +28,7 @@ SHOWN = (
     LogLikelihood(text="a", disjoint=True),
     Generate(exact=True, text="a", max_new_tokens=1),
 )
-"""One request of each kind that lm-eval's tasks ask for: a model is loaded for all of them at once."""
+"""One request of each kind that lm-eval's tasks ask for: a model is loaded for all of them that it answers at once."""
 
 
 @register_model("plmtasks")
@@ -51,7 +51,10 @@ class LM(model.LM):  # type: ignore[misc]  # lm-eval has no types
         # lm-eval has given it to torch: its own --seed draws the texts here too
         registry = load_registry(trusting=bool(told.get("trust_remote_code")))
         self.arguments = arguments.read(pretrained, told, torch.initial_seed(), registry)
-        self.answerer = Answerer(self.arguments.config, SHOWN, cache=self.arguments.cache, registry=registry)
+        family = registry.model(self.arguments.config.model).family
+        # behind an encoder there is no likelihood of a text from its beginning on
+        shown = [request for request in SHOWN if family != "sequence-to-sequence" or not isinstance(request, LogLikelihood)]
+        self.answerer = Answerer(self.arguments.config, shown, cache=self.arguments.cache, registry=registry)
         self.pretrained = pretrained
         self.custom_prefix_token_id = self.add_bos_token = self._max_length = None
         self.chat_template_args = self.arguments.template
