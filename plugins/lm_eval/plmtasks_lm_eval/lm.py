@@ -1,5 +1,6 @@
 """The engine of plmtasks as a model of lm-evaluation-harness: `--model plmtasks`."""
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -22,6 +23,8 @@ from .asking import requests_of, responses
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+
+LOG = logging.getLogger(__name__)
 
 SHOWN = (
     Choose(exact=True, text="a", choices=("b",)),
@@ -48,6 +51,8 @@ class LM(model.LM):  # type: ignore[misc]  # lm-eval has no types
         import torch
 
         super().__init__()
+        if str(told.get("batch_size", 1)) != "1":
+            LOG.info("batch_size=%s is not needed: batches are cut by tokens, as many as the memory takes", told["batch_size"])
         # lm-eval has given it to torch: its own --seed draws the texts here too
         registry = load_registry(trusting=bool(told.get("trust_remote_code")))
         self.arguments = arguments.read(pretrained, told, torch.initial_seed(), registry)
