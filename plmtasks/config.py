@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import InputError, did_you_mean, meant
-from .requests import LATER, Generate, Prompted, Request
+from .requests import LATER, Generate, Generation, Prompted, Request
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",
@@ -53,48 +53,6 @@ class Source:
         """All that was said of the columns, as it is given."""
         own = {"rows": self.rows, "separator": self.separator}
         return {**self.columns, **{name: value for name, value in own.items() if value}}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """How `Generate` picks tokens, in the words of `transformers.GenerationConfig`: greedy unless beams or a temperature are set.
-
-    What is not named here is as the request says; what that does not say either comes from the checkpoint's generation
-    configuration, and else is as the library that loads it has it.
-    """
-
-    num_beams: int | None = None
-    """Texts that are followed side by side; none: as the task asks, 1 for most, whatever the checkpoint says."""
-    temperature: float | None = None
-    """0 takes the likeliest token, above it tokens are drawn; none: as the task asks, 0 for most (the checkpoint has no say)."""
-    top_p: float | None = None
-    """The likeliest tokens of this share are drawn from; none: the task's, else the checkpoint's."""
-    top_k: int | None = field(default=None, metadata=LATER)
-    """So many likeliest tokens are drawn from, all for 0; none: the task's, else the checkpoint's."""
-    length_penalty: float | None = None
-    """Of beams; none: the checkpoint's."""
-    max_new_tokens: int | None = None
-    """The most tokens that are written; none: what the task asks for."""
-
-    def of(self, request: Generate) -> "Generation":
-        """How the tokens of its answer are picked: what is not named, as the request says."""
-        return replace(self, **{name: getattr(request, name) for name in SAMPLING if getattr(self, name) is None})
-
-    @property
-    def draws(self) -> bool:
-        """Whether tokens are drawn, as far as it says."""
-        return bool(self.temperature)
-
-    def settled(self, requests: Iterable[Request]) -> "Generation":
-        """The same for all of these, with 1 beam and a temperature of 0 named where none of them says otherwise."""
-        asked = [one for request in requests for one in request.each() if isinstance(one, Generate)]
-        plain: dict[str, Any] = {"num_beams": 1, "temperature": 0.0}
-        unsaid = [n for n, v in plain.items() if getattr(self, n) is None and all(getattr(r, n) == v for r in asked)]
-        return replace(self, **{name: plain[name] for name in unsaid})
-
-
-SAMPLING = ("num_beams", "temperature", "top_p", "top_k")
-"""What a request may say of how its tokens are picked, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +204,7 @@ class RunConfig:
     """A TOML file of the words that put a text into a group's slice; none: women, men."""
     predictions_of: str | None = None
     """The folder of a run of the task that this one follows, whose predictions take the place of what the data gives (of
-    predicates for srl)."""
+    predicates for srl); of a task that judges, the run that is judged, or two with a comma between."""
     ask: str | None = None
     """The kind of request; none: the first of the task's that the model answers."""
     train: Literal["auto", "never", "always"] = "auto"

@@ -42,10 +42,6 @@ class Prediction:
     unfinished: bool = False
     """The thinking did not end, so that there is no answer: whatever the value is, it counts as wrong."""
 
-    def texts_unfinished(self) -> int:
-        """How many of the texts that were written for it are unfinished."""
-        return sum(one.unfinished for one in self.repeats) if self.repeats else int(self.unfinished)
-
     def to_line(self) -> dict[str, Any]:
         """As JSON values: "prediction" and "scores", and what else there is of it."""
         more = {

@@ -159,6 +159,36 @@ class Follower(Task):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A finished run, whose predictions another task asks about."""
+
+    task: str
+    model: str
+    identity: str
+    data: str
+    """What the result calls the data."""
+    split: str
+    examples: Sequence[Example]
+    """Those of its task, with their references."""
+    predictions: Mapping[str, Prediction]
+    """By id; of an example that was skipped there is none."""
+
+
+class Judge(Task):
+    """A task that asks about what other runs predicted, whatever their task is."""
+
+    runs: int = 1
+    """So many it asks about, all of the same task and examples."""
+
+    @abstractmethod
+    def judging(self, runs: Sequence[Judged]) -> "Task":
+        """This task, whose examples follow from these runs: called before `load`.
+
+        raises: InputError, DataError for what it cannot ask about
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prompting:
     """How the user wants a task's prompts to be made."""
 

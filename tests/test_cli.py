@@ -134,6 +134,17 @@ def test_show_says_what_a_model_does_not_answer_and_what_a_task_cannot_ask(tmp_p
 
 
 @pytest.mark.slow
+def test_show_says_where_no_tokens_are_known(tmp_path: Path) -> None:
+    shown = plmtasks(tmp_path, "show", "classification/sample", "--ask", "Choose", "--model", "tiny-gpt", "--tokens")
+    assert "which tokens these are, nobody here knows" in shown.stdout
+    alone = plmtasks(tmp_path, "show", "classification/sample", "--tokens")
+    assert alone.returncode == 2
+    assert "error: --tokens shows those of a model\n  plmtasks show classification/sample --model M --tokens\n" in alone.stderr
+    shots = plmtasks(tmp_path, "show", "classification/sample", "--shots", "2").stdout
+    assert "\nClassify:\na Classify request takes no shots\n" in shots
+    assert shots.count('"answer": ') == 4  # of two kinds
+
+
 def test_show_of_a_task_without_its_data(tmp_path: Path) -> None:
     common = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "plmtasks", "show", "classification/sst2"]

@@ -33,3 +33,10 @@ def test_turns_of_a_chat():
 )
 def test_a_text_ends_before_the_first_stop_text(stop, left):
     assert before_stop("a\nb; c", stop) == left
+
+
+def test_a_system_text_stands_before_all_else() -> None:
+    assert plain_prompt(REQUEST, (), "fine film", "Be brief.") == "Be brief.\n\nIs it good?\n\nfine film\nAnswer:"
+    assert raw_prompt(SHOTS, "fine film", "Be brief.") == "Be brief.\n\nbad film no\n\nfine film"
+    said = turns(REQUEST, (), "fine film", "Be brief.")
+    assert said == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Is it good?\n\nfine film"}]

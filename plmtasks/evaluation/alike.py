@@ -29,7 +29,7 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     """
     if job.config.quiet or not _has_learned(job):
         return
-    said = Counter(part for prediction in predictions.values() for part in _parts(prediction.value))
+    said = Counter(part for p in predictions.values() if not p.unfinished for part in _parts(p.value))
     if len(said) != 1:
         return
     [(one, number)] = said.items()

@@ -52,8 +52,9 @@ class EvaluationJob(Job):
     """How many examples there are without a limit."""
     learned: bool = False
     """Whether the model was trained for this run."""
-    predictions_of: Mapping[str, str] = field(default_factory=dict)
-    """The run whose predictions take the place of what the data gives: its task, model and identity."""
+    predictions_of: Mapping[str, Any] = field(default_factory=dict)
+    """The run whose predictions take the place of what the data gives, or are judged: its task, model and identity; and of the
+    others that are judged beside it."""
     perturbed: Sequence[Perturbed] = ()
     """What is asked besides."""
     groups: Groups | None = None
@@ -127,7 +128,7 @@ class EvaluationJob(Job):
     @property
     def repeated(self) -> Mapping[str, int]:
         """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
-        return {"repeats": self.asked.repeats} if self.asked.repeats > 1 else {}
+        return {"repeats": self.config.repeats} if self.config.repeats > 1 and not isinstance(self.task, SelfPrompted) else {}
 
     @property
     def drawn(self) -> int:
@@ -202,7 +203,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     raises: InputError and its kinds, whatever cannot be run
     """
     task, model, kind = resolve(config, registry)
-    task = prompted(task, config)
+    task, of_runs = followed.judged(config, prompted(task, config))
     data = load(task, config.source)
     bound = task.bind(data)
     task = bound if config.train == "always" or task.labels else with_learned_labels(bound, model)
@@ -210,7 +211,8 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
         check_folds(config, data)
     split = config.split or data.default_split()
     refuse_unknown(data, split, task.labels)
-    whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
+    takes = config.predictions_of is not None and not of_runs
+    whole, predictions_of = followed.take(config, task, data, split, registry) if takes else (data[split], of_runs)
     examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
     repeats = check_repeats(config, task, example_request)

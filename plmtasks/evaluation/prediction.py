@@ -75,6 +75,8 @@ class Stage:
     cut: int = 0
     """Questions that were shortened."""
     skipped: int = 0
+    unfinished: int = 0
+    """Questions before whose answer the thinking did not end."""
 
     @cached_property
     def asker(self) -> Asker:
@@ -122,6 +124,7 @@ class Stage:
             answers = answering.answer_all(loaded, plan, processes, journal, Progress(quiet=True))
         self.cut += asked.among(plan.cut)
         self.skipped += asked.among(plan.skipped)
+        self.unfinished += asked.unfinished(answers)
         return asked.read_each(self.job.task, answers)
 
 
@@ -227,6 +230,8 @@ class Predictor:
                 yield f"{counted(stage.cut, f'question {of} was', f'questions {of} were')} over {limit}, and shortened"
             if stage.skipped:
                 yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
+            if stage.unfinished:
+                yield f"{counted(stage.unfinished, f'question {of}', f'questions {of}')}: the thinking did not end: no answer"
 
 
 def _named(run: RunConfig, registry: Registry) -> tuple[RunConfig, Task]:

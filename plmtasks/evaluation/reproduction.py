@@ -16,6 +16,7 @@ from ..hooks import Registry
 from ..results import Result, part
 from ..scoring import SUBMITTED
 from . import session
+from .followed import runs_named
 from .job import prepare
 from .runner import plans
 from .suite import stored_config
@@ -154,11 +155,11 @@ def differences(result: Result, config: RunConfig, registry: Registry) -> list[U
 
 def _elsewhere(config: RunConfig) -> Iterator[str]:
     """What to do about each path of the settings at which nothing lies."""
-    paths = {
-        "--data": config.source.data, "--train-data": config.source.train_data, "--predictions-of": config.predictions_of,
-        "--model": config.model,
+    paths: dict[str, list[str | None]] = {
+        "--data": [config.source.data], "--train-data": [config.source.train_data],
+        "--predictions-of": [*runs_named(config.predictions_of or "")], "--model": [config.model],
     }  # fmt: skip
-    for option, path in paths.items():
+    for option, path in ((option, path) for option, several in paths.items() for path in several):
         if path and (option != "--model" or path.startswith((".", "/", "~"))) and "://" not in path and not Path(path).exists():
             begun = "" if Path(path).is_absolute() else ", from the folder where it was started"
             yield f"the run was told {option} {path}{begun}: {option} PATH says where that lies now"

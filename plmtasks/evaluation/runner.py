@@ -191,6 +191,10 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
         }  # fmt: skip
         write(job, folder, Outcome(plan, answers, loaded, device, measured))
         _tell_cut(job, plan, loaded, progress)
+        if unfinished := job.asked.unfinished(answers):
+            of = f"{unfinished:,} of {counted(len(job.examples), 'example')}"
+            hint = "a higher --generation max_new_tokens leaves it more room"
+            progress.say(f"{of} had thinking that did not end, which is no answer and counts as wrong: {hint}")
 
 
 def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, progress: Progress) -> None:

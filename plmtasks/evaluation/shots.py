@@ -35,7 +35,7 @@ class Asker:
         """
         requests = [self._bare(example) for example in examples]
         if not self.count or not requests:
-            return Asked(examples=examples, requests=requests).drawn(self.repeats)
+            return self._drawn(Asked(examples=examples, requests=requests))
         if not isinstance(requests[0], Prompted):
             raise InputError(
                 f"a {self.kind} request takes no shots",
@@ -53,7 +53,10 @@ class Asker:
             before = originals.get(example.id)
             asked = [(example, request), *([(before, self._bare(before))] if before is not None else [])]
             with_shots.append(cast(Prompted, request).with_shots(self._shots(asked)))
-        return Asked(examples=examples, requests=with_shots).drawn(self.repeats)
+        return self._drawn(Asked(examples=examples, requests=with_shots))
+
+    def _drawn(self, asked: Asked) -> Asked:
+        return asked if self.repeats == 1 else asked.drawn(self.repeats)
 
     def _bare(self, example: Example) -> Request:
         return self.task.ask(example.hidden(), self.kind)

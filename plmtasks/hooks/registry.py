@@ -72,7 +72,7 @@ class Registry:
         raises: UnknownNameError, PluginError; InputError for a word that may mean several; InputError, DataError for a file that
             declares no task
         """
-        if name.endswith(".toml"):
+        if name.endswith(".toml") and self._provider("task", name) is None:
             return self._declared(name)
         if "/" not in name:
             name = self._meant(name, own_data, learned)

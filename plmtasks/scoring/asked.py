@@ -8,7 +8,7 @@ from ..errors import PlmtasksError
 from ..examples import Example, Prediction
 from ..requests import Answer, GenerateAnswer, Request
 from ..task import Task
-from .repeats import majority, repeated
+from .repeats import apart, majority, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +18,15 @@ class Asked:
     examples: Sequence[Example]
     requests: Sequence[Request]
     """One for each example."""
-    repeats: int = 1
-    """Each request is so many texts drawn for the same question, each of which is read by itself."""
+    once: Sequence[Request] = ()
+    """Where each request is several repeats of a question, each of which is read by itself: what is asked each time."""
 
     def drawn(self, repeats: int) -> "Asked":
         """The same questions, each of which is asked so many times.
 
-        raises: InputError if one of them is no `Generate`
+        raises: InputError if one of them asks for no text
         """
-        if repeats == 1:
-            return self
-        return Asked(examples=self.examples, requests=[repeated(r, repeats) for r in self.requests], repeats=repeats)
+        return Asked(examples=self.examples, requests=[repeated(r, repeats) for r in self.requests], once=self.requests)
 
     @cached_property
     def keys(self) -> Sequence[str]:
@@ -44,21 +42,26 @@ class Asked:
         """Of how many examples a request is among those of these keys."""
         return sum(any(one.key() in keys for one in request.each()) for request in self.requests)
 
+    def unfinished(self, answers: Mapping[str, Answer]) -> int:
+        """Of how many examples there is a text before which the thinking did not end."""
+        return self.among({key for key, a in answers.items() if isinstance(a, GenerateAnswer) and a.unfinished})
+
     def read_each(self, task: Task, answers: Mapping[str, Answer]) -> list[Prediction | None]:
         """A prediction for each example; None where there is no answer.
 
         answers: by request key
         """
         return [
-            self._read(task, example.hidden(), request, answer) if (answer := _answer(request, answers)) is not None else None
-            for example, request in zip(self.examples, self.requests, strict=True)
+            self._read(task, place, answer) if (answer := _answer(request, answers)) is not None else None
+            for place, request in enumerate(self.requests)
         ]
 
-    def _read(self, task: Task, hidden: Example, request: Request, answer: Answer) -> Prediction:
-        if self.repeats == 1:
+    def _read(self, task: Task, place: int, answer: Answer) -> Prediction:
+        hidden, request = self.examples[place].hidden(), self.requests[place]
+        if not self.once:
             return _with_thinking(task.read(hidden, request, answer), request.apart(answer))
-        pairs = zip(request.each(), request.apart(answer), strict=True)
-        return majority([_with_thinking(task.read(hidden, one, of), (of,)) for one, of in pairs])
+        each = apart(self.once[place], request.each(), request.apart(answer))
+        return majority([_with_thinking(task.read(hidden, one, of), one.apart(of)) for one, of in each])
 
     def read(self, task: Task, answers: Mapping[str, Answer], skipped: frozenset[str]) -> dict[str, Prediction]:
         """The predictions for all examples that were not skipped, by the example's id.
@@ -84,10 +87,10 @@ def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
 
 
 def _with_thinking(prediction: Prediction, answers: Sequence[Answer]) -> Prediction:
-    """The prediction with what the model thought before, and whether that did not end."""
+    """The prediction with what the model thought before, and whether that did not end: before no text, where it wrote several."""
     texts = [answer for answer in answers if isinstance(answer, GenerateAnswer)]
     thoughts = [answer.reasoning for answer in texts if answer.reasoning]
-    unfinished = any(answer.unfinished for answer in texts)
+    unfinished = bool(texts) and all(answer.unfinished for answer in texts)
     if not thoughts and not unfinished:
         return prediction
     return replace(prediction, reasoning="\n\n".join(thoughts), unfinished=unfinished)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ..data import dimension
 from ..errors import MetricError
 from ..examples import Example
-from ..metric import Aggregated, Metric
+from ..metric import Metric
 from ..statistics import SLICE_RESAMPLES, resampled_parts
 from .metrics import main_score
+from .repeats import keeps_values
 from .scores import Scored, score_rows
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _slice(metrics: Sequence[Metric], examples: Sequence[Example], scored: Score
         rows = scored.of(metric)[inside]
         summed: Container[str] = metric.reduce(rows.sum(axis=0))
         all_scores = score_rows(metric, rows, chosen, SLICE_RESAMPLES)
-        if isinstance(metric, Aggregated):  # of whatever else is no sum, every resample would be scored anew
+        if keeps_values(metric):  # of whatever else is no sum, every resample would be scored anew
             with suppress(MetricError):  # a slice may lack what the score needs, such as examples of two labels
                 summed = all_scores = score_rows(
                     metric, rows, chosen, SLICE_RESAMPLES, [scored.predictions[e.id] for e in chosen]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MetricError
 from ..examples import Example, Prediction
-from ..metric import Metric, ScoreInfo, ratio
-from ..requests import Generate, Request, Several
-from .metrics import main_score
+from ..metric import Aggregated, Metric, ScoreInfo, ratio
+from ..requests import Answer, Generate, Request, Several
+from .metrics import count, main_score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,14 +22,26 @@ ALMOST = 1 - 1e-9
 
 
 def repeated(request: Request, repeats: int) -> Several:
-    """The same question so many times, each a text of its own.
+    """The same question so many times, each with texts of its own; of several requests about an example, all of them each time.
 
-    raises: InputError if it is no `Generate`
+    raises: InputError if no text is asked for
     """
-    if not isinstance(request, Generate):
+    if not any(isinstance(one, Generate) for one in request.each()):
         said = f"a {request.kind()} request cannot be repeated: --repeats draws texts"
         raise InputError(said, "--ask Generate, if the task and the model know that; else leave --repeats out")
-    return Several(requests=tuple(replace(request, repeat=i) for i in range(repeats)))
+    each = ((i, one) for i in range(repeats) for one in request.each())
+    return Several(requests=tuple(replace(one, repeat=i) if isinstance(one, Generate) else one for i, one in each))
+
+
+def apart(request: Request, drawn: Sequence[Request], answers: Sequence[Answer]) -> Iterator[tuple[Request, Answer]]:
+    """Each of the repeats of a request, as it is asked once, and its answer.
+
+    drawn, answers: those of `repeated`
+    """
+    size = len(request.each())
+    for i in range(0, len(drawn), size):
+        once = replace(request, requests=tuple(drawn[i : i + size])) if isinstance(request, Several) else drawn[i]
+        yield once, request.joined(answers[i : i + size])
 
 
 def majority(repeats: Sequence[Prediction]) -> Prediction:
@@ -54,6 +66,11 @@ def over_repeats(metrics: Sequence[Metric], repeats: int) -> list[Metric]:
 def of_one(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics as they score one text for each question."""
     return [metric.metric if isinstance(metric, Repeated) else metric for metric in metrics]
+
+
+def keeps_values(metric: Metric) -> bool:
+    """Whether scores that are no sums are made of values that are kept, so that those of parts and resamples take little."""
+    return any(isinstance(one, Aggregated) for one in of_one([metric]))
 
 
 def pass_at(k: int, n: int, right: int) -> float:
@@ -128,9 +145,9 @@ class Repeated(Metric):
         """
         import numpy as np
 
-        each = np.stack([self.metric.statistics(one, examples) for one in self._each(predictions)])
-        most, right = self.metric.statistics(predictions, examples), (each >= ALMOST).sum(axis=0)
-        chances = [[pass_at(k, self.repeats, count) for count in right[:, at].tolist()] for _, at, k in self.passing()]
+        each = np.stack([count(self.metric, one, examples) for one in self._each(predictions)])
+        most, right = count(self.metric, predictions, examples), (each >= ALMOST).sum(axis=0)
+        chances = [[pass_at(k, self.repeats, n) for n in right[:, at].tolist()] for _, at, k in self.passing()]
         passed = [np.array(one, dtype=np.float64).reshape(-1, 1) for one in chances]
         return np.hstack([each.mean(axis=0), most, *passed, np.ones((len(examples), 1))])
 

@@ -1,9 +1,9 @@
 """Predictions and references in, scores with their intervals out."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ..hooks import Registry, owner
 from ..metric import Metric
 from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
-from .metrics import bound_metrics, proportions, shared_clusters
+from .metrics import bound_metrics, count, proportions, shared_clusters, where_defined
 from .repeats import counted_repeats, over_repeats
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     if not examples:
         return np.zeros((0, k))
     try:
-        rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+        rows = count(metric, predictions, examples)
     except (TypeError, AttributeError, KeyError, IndexError) as e:
         raise MetricError(
             f"metric {metric.name!r} of {owner(metric)} cannot score such predictions: {type(e).__name__}: {e}",
@@ -204,7 +204,7 @@ def score_rows(
         shared, means = shared_clusters(examples), proportions(metric)
         intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples)
         if anew and any(infos[name].resampled for name in further):
-            intervals |= bootstrap_computed(partial(_where_defined, anew), len(examples), shared)
+            intervals |= bootstrap_computed(where_defined(anew), len(examples), shared)
     scores = {}
     for name, info in infos.items():
         interval = intervals.get(name) if info.resampled else None
@@ -214,14 +214,6 @@ def score_rows(
             "unit": info.unit, "higher_is_better": info.higher_is_better, "best": info.best,
         }  # fmt: skip
     return scores
-
-
-def _where_defined(computed: "Callable[[Iterable[int]], Mapping[str, float]]", positions: "Iterable[int]") -> Mapping[str, float]:
-    """The scores of a resample; none where it has not what they need, such as examples of two labels."""
-    try:
-        return computed(positions)
-    except MetricError:
-        return {}
 
 
 def _number(value: float | None) -> float | None:

@@ -3,7 +3,7 @@
 docs/design/statistics.md says which method answers which question, and how each was checked.
 """
 
-from .differences import Difference, compare, compare_pairs, mcnemar
+from .differences import Difference, compare, compare_computed, compare_pairs, mcnemar
 from .intervals import Interval, bootstrap, bootstrap_computed, wilson
 from .ranks import Ranking, holm, rank
 from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, resampled, resampled_parts
@@ -20,6 +20,7 @@ __all__ = [
     "bootstrap_computed",
     "by_cluster",
     "compare",
+    "compare_computed",
     "compare_pairs",
     "holm",
     "mcnemar",

@@ -1,7 +1,7 @@
 """Whether one run is better than another on the same examples."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,58 @@ def compare(  # noqa: PLR0913  two runs, and options that can be left out
             effect=effect, effect_low=effect_low, effect_high=effect_high,
         )  # fmt: skip
     return found
+
+
+def compare_computed(
+    compute: "Callable[[NDArray[Any]], Mapping[str, float]]", n: int, clusters: Sequence[Any] | None = None, *,
+    resamples: int = 200, level: float = 0.95, seed: int = 0,
+) -> dict[str, Difference]:  # fmt: skip
+    """The slow way, for scores that are no function of a sum; `p` is by the bootstrap's standard error, and there is no effect.
+
+    compute: positions of predictions → the scores on them, where the first run's are 0 to n - 1 and the second's the n behind;
+        what it does not give is not defined there
+    clusters: as of `compare`
+    """
+    import numpy as np
+
+    number = {cluster: i for i, cluster in enumerate(dict.fromkeys(range(n) if clusters is None else clusters))}
+    of = np.array([number[c] for c in (range(n) if clusters is None else clusters)])
+    positions, random = [np.flatnonzero(of == i) for i in range(len(number))], np.random.Generator(np.random.SFC64(seed))
+    points = [compute(np.arange(n)), compute(np.arange(n, 2 * n))]
+    drawn, exchanged = list[list[Mapping[str, float]]](), list[list[Mapping[str, float]]]()
+    for _ in range(resamples):
+        chosen = np.concatenate([positions[i] for i in random.integers(0, len(number), len(number))])
+        drawn.append([compute(chosen), compute(chosen + n)])
+        swap = n * random.integers(0, 2, len(number))[of]
+        exchanged.append([compute(np.arange(n) + swap), compute(np.arange(n) + n - swap)])
+    found = {}
+    for score, first in points[0].items():
+        value = float(first - points[1].get(score, math.nan))
+        if math.isnan(value):
+            continue
+        others, swapped = (
+            np.array([a.get(score, math.nan) - b.get(score, math.nan) for a, b in pairs]) for pairs in (drawn, exchanged)
+        )
+        low, high, p_bootstrap = _drawn(value, others, level)
+        ends = [None, None] if math.isnan(low) else [low, high]
+        found[score] = Difference(
+            value=value, low=ends[0], high=ends[1], p=_student(value, others, len(number)), p_bootstrap=p_bootstrap,
+            p_randomization=_share(np.abs(swapped[np.isfinite(swapped)]), value), p_mcnemar=None,
+            effect=None, effect_low=None, effect_high=None,
+        )  # fmt: skip
+    return found
+
+
+def _student(value: float, drawn: "NDArray[Any]", n: int) -> float:
+    """The p-value of a difference by the spread of its resamples."""
+    import numpy as np
+    from scipy.special import stdtr
+
+    drawn = drawn[np.isfinite(drawn)]
+    error = float(drawn.std(ddof=1)) if len(drawn) > 1 else 0.0
+    if error <= 1e-12:
+        return float(abs(value) <= 1e-12)
+    return float(2 * stdtr(max(n - 1, 1), -abs(value) / error))
 
 
 def compare_pairs(

@@ -1,7 +1,7 @@
 """Two runs on the same examples, and whether they are."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from .. import statistics
 from ..declared import task_of_config
 from ..errors import DataError, InputError, UnknownNameError, listed
+from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
 from ..results import CLUSTER, Result
-from ..scoring import over_repeats, proportions
+from ..scoring import keeps_values, over_repeats, proportions, where_defined
 from ..task import Task, as_run
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def origin(record: Mapping[str, Any]) -> str:
 
 
 def predictions_of(record: Mapping[str, Any]) -> str:
-    """Whose predictions took the place of what the data gives."""
+    """Whose predictions took the place of what the data gives, or were judged."""
     run = record["protocol"].get("predictions_of")
-    return f"predictions of {run['task']} on {run['model']} ({run['identity'][:IDENTITY_DIGITS]})" if run else ""
+    named = [f"{one['model']} ({one['identity'][:IDENTITY_DIGITS]})" for one in (run, *run.get("others", []))] if run else []
+    return f"predictions of {run['task']} on {' and '.join(named)}" if run else ""
 
 
 def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +208,7 @@ def compare(first: Result, second: Result, registry: Registry) -> Comparison:
     differences, slices, changed, n = {}, {}, [], 0
     for name in first.record["scores"]:
         a, b = rows(first, name, registry), rows(second, name, registry)
-        both, test = ~(np.isnan(a.values).any(axis=1) | np.isnan(b.values).any(axis=1)), partial(_test, a, b)
+        both, test = ~(np.isnan(a.values).any(axis=1) | np.isnan(b.values).any(axis=1)), partial(_test, a, b, pairs)
         differences[name] = test(both)
         if name == main:
             n = int(both.sum())
@@ -219,13 +221,33 @@ def compare(first: Result, second: Result, registry: Registry) -> Comparison:
     return Comparison(first=first, second=second, n=n, differences=differences, slices=slices, changed=changed)
 
 
-def _test(a: Rows, b: Rows, chosen: "NDArray[Any]", resamples: int = statistics.RESAMPLES) -> dict[str, statistics.Difference]:
+Line = Mapping[str, Any]
+"""Of predictions.jsonl."""
+
+
+def _test(
+    a: Rows, b: Rows, pairs: Sequence[tuple[Line, Line]], chosen: "NDArray[Any]", resamples: int = statistics.RESAMPLES
+) -> dict[str, statistics.Difference]:
+    import numpy as np
+
     if chosen.sum() < 2:
         return {}
-    return statistics.compare(
+    clusters = a.clusters[chosen] if a.clusters is not None else None
+    found = statistics.compare(
         b.values[chosen], a.values[chosen], a.metric.reduce, proportions=proportions(a.metric), resamples=resamples,
-        clusters=a.clusters[chosen] if a.clusters is not None else None,
+        clusters=clusters,
     )  # fmt: skip
+    if keeps_values(a.metric):
+        computed = where_defined(_selected(a.metric, [pairs[i] for i in np.flatnonzero(chosen).tolist()]))
+        found |= statistics.compare_computed(computed, int(chosen.sum()), None if clusters is None else clusters.tolist())
+    return found
+
+
+def _selected(metric: Metric, pairs: Sequence[tuple[Line, Line]]) -> Callable[[Iterable[int]], Mapping[str, float]]:
+    """What computes the scores that are no sums: of the second run by the first positions, of the first by as many behind."""
+    lines = [pair[which] for which in (1, 0) for pair in pairs]
+    examples = [Example(id=line["id"], inputs=line["inputs"], reference=line["reference"]) for line in lines]
+    return metric.selected([Prediction.from_line(line) for line in lines], examples)
 
 
 def _changed(

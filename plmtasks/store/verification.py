@@ -220,7 +220,8 @@ class _Written:
         if self.result.record["protocol"]["shots"]:
             raise InputError("the shots before the questions are not stored with the run")
         requests = [self.task.ask(e.hidden(), self.parts["ask"]) for e in self.examples]
-        return scoring.Asked(examples=self.examples, requests=requests).drawn(self.parts.get("repeats", 1))
+        asked, repeats = scoring.Asked(examples=self.examples, requests=requests), self.parts.get("repeats", 1)
+        return asked if repeats == 1 else asked.drawn(repeats)
 
     def examples_asked(self, what: str) -> Iterator[Finding]:
         yield _same(what, self.parts["data"]["fingerprint"], fingerprint(self.examples))

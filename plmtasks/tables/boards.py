@@ -95,6 +95,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["total"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
+            f"thinking did not end in {data.get('unfinished')}": "unfinished" in data,
             f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),
@@ -324,6 +325,8 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 def _changed(settings: Mapping[str, Any]) -> list[str]:
     """The settings of prompts, texts and generation that are not the defaults."""
     changed = [] if settings["prompt"] == DEFAULTS.prompt else [f"{settings['prompt']} prompt"]
+    if settings.get("system"):
+        changed.append("system text")
     if settings["truncation"] != DEFAULTS.truncation:
         changed.append(f"truncation {settings['truncation']}")
     if settings.get("stride"):

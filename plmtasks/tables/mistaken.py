@@ -1,5 +1,6 @@
 """What a run got wrong, as text and for programs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -100,7 +101,7 @@ def _order(found: Sequence[JudgedExample]) -> str:
 
 def _example(made: Mistakes, one: JudgedExample, graded: bool) -> str:
     """graded: some are worse than others"""
-    told = [one.id]
+    told = [one.id, *(["the thinking did not end"] if one.unfinished else [])]
     if one.confidence is not None:
         told.append(f"confidence {one.confidence:.2f}")
     if made.by and one.score is not None and graded:
@@ -123,7 +124,10 @@ def fields(made: Mistakes, one: JudgedExample) -> list[tuple[str, str]]:
         wrong = (("missed", one.missed), ("invented", one.invented))
         return pairs + [(name, "; ".join(_item(item, words) for item in items)) for name, items in wrong if items]
     pairs.append(("expected", terminal.shortened(_answer(one.reference, one.inputs), WIDTH)))
-    return [*pairs, ("predicted", terminal.shortened(_answer(one.prediction, one.inputs), WIDTH))]
+    pairs.append(("predicted", terminal.shortened(_answer(one.prediction, one.inputs), WIDTH)))
+    texts_say = Counter(_answer(value, one.inputs) for value in one.repeats).most_common()
+    said = ", ".join(f"{text} {count} ×" for text, count in texts_say)
+    return [*pairs, *([("texts", terminal.shortened(said, WIDTH))] if said else [])]
 
 
 def _sentence(inputs: Mapping[str, Any]) -> str:

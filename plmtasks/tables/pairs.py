@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from plmtasks.errors import DataError
+from plmtasks.errors import DataError, InputError
 from plmtasks.results import CLUSTER, Result
 from plmtasks.statistics import Ranking, by_cluster, compare_pairs, rank
 from plmtasks.store import columns, rows
@@ -64,7 +64,11 @@ def _stacked(results: Sequence[Result], main: tuple[str, str], registry: "Regist
         if len(array) != len(stacked) or (first.clusters is not None and (array[CLUSTER] != first.clusters).any()):
             raise DataError(str(result.folder / "statistics.npy"), "rows of the same examples", f"{len(array)} rows")
         stacked[:, i] = columns(array, name, metric.columns(), result)
-    found = np.asarray(metric.reduce(stacked.sum(axis=0))[score])
+    reduced = metric.reduce(stacked.sum(axis=0))
+    if score not in reduced:
+        why = f"{name}/{score} is no function of sums over the examples, by which pairs are tested"
+        raise InputError(why, "plmtasks compare tests two of them")
+    found = np.asarray(reduced[score])
     said = np.array([result.record["scores"][name][score]["value"] for result in results])
     wrong = np.flatnonzero(~(np.abs(found - said) <= TOLERANCE * np.maximum(1, np.abs(said))))
     if len(wrong):

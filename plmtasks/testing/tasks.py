@@ -15,8 +15,8 @@ from ..data import texts
 from ..errors import InputError
 from ..examples import Example, Prediction
 from ..metric import Metric
-from ..requests import strings, to_json
-from ..scoring import main_score
+from ..requests import Answer, Generate, GenerateAnswer, strings, to_json
+from ..scoring import count, main_score
 from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, all_scores, elsewhere, expect, is_light, laws, survives_json
 from .subject import Solved, TaskSubject, seen, told
@@ -157,8 +157,10 @@ def requests_survive_json(subject: TaskSubject) -> None:
     """Every request is of the kind that was asked for and comes back from JSON as it was."""
     for place, a in subject.each():
         shown = told(a.example, request=to_json(a.request))
-        expect(a.request.kind() == a.kind, f"{place}: asked for {a.kind}, and got {a.request.kind()}", shown)
-        survives_json(a.request, f"{place}: a request", repr(a.request))
+        kinds = list(dict.fromkeys(one.kind() for one in a.request.each()))
+        expect(kinds and {*kinds} <= {*a.kind.split("+")}, f"{place}: asked for {a.kind}, and got {'+'.join(kinds)}", shown)
+        for one in a.request.each():
+            survives_json(one, f"{place}: a request", repr(one))
 
 
 def order_and_limit_change_no_request(subject: TaskSubject) -> None:
@@ -246,7 +248,8 @@ def answers_survive_json(subject: TaskSubject) -> None:
         found, wanted = type(a.answer), a.request.answer_type
         shown = told(a.example, answer=repr(a.answer))
         expect(found is wanted, f"{place}: solved by a {found.__name__}, not a {wanted.__name__}", shown)
-        survives_json(a.answer, f"{place}: a solved answer", shown)
+        for one in a.request.apart(a.answer):
+            survives_json(one, f"{place}: a solved answer", shown)
 
 
 def reading_sees_no_reference(subject: TaskSubject) -> None:
@@ -270,6 +273,21 @@ def solved_answers_are_best(subject: TaskSubject) -> None:
                 lost = (a.shown() for a in asked if not _is_best(_scores(metric, [a]).get(name, math.nan), info.best))
                 message = f"{split}, {kind}: solved answers give {metric.name}'s {name} {value:.6g}, and not {info.best:g}"
                 raise CheckFailed(message, next(lost, None))
+
+
+def unfinished_thinking_is_no_answer(subject: TaskSubject) -> None:
+    """Something is read of the empty text of a model whose thinking did not end, and it is nowhere the best."""
+    asked = {place: [a for a in found if isinstance(a.request, Generate)] for place, found in subject.solved.items()}
+    if not any(asked.values()) or not subject.metrics:
+        raise NotApplicable(f"{subject.bound.name} is not asked by Generate")
+    nothing, metric = GenerateAnswer(text="", unfinished=True), subject.metrics[0]
+    info = metric.scores()[main_score(metric)]
+    for (split, kind), found in asked.items():
+        read = [_read_of(a, nothing, f"{split}, {kind}: an empty text") for a in found]
+        rows = count(metric, [replace(p, unfinished=True) for p in read], [a.example for a in found])
+        values = metric.reduce(rows).get(main_score(metric), ()) if info.best is not None and info.rewards else ()
+        best = next((a.shown() for a, value in zip(found, values, strict=False) if value == info.best), None)
+        expect(best is None, f"{split}, {kind}: where the thinking did not end, the answer counts as right", best)
 
 
 def predictions_come_back_from_a_file(subject: TaskSubject) -> None:
@@ -305,6 +323,14 @@ def perfect_predictions_are_followed(subject: TaskSubject) -> None:
             asked = [(task.ask(other.hidden(), kind), task.ask(e.hidden(), kind)) for kind in task.asks] if same and other else []
             same = same and all(one == two for one, two in asked)
             expect(same, f"{split}: an example is not derived as the data has it", [told(e), told(other)])
+
+
+def _read_of(asked: Solved, answer: Answer, what: str) -> Prediction:
+    """raises: CheckFailed if the task cannot read it"""
+    try:
+        return asked.task.read(asked.example.hidden(), asked.request, answer)
+    except (LookupError, TypeError, ValueError) as e:
+        raise CheckFailed(f"{what} cannot be read: {type(e).__name__}: {e}", told(asked.example)) from e
 
 
 def _is_plain(value: Any) -> bool:

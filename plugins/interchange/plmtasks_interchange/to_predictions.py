@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plmtasks.errors import DataError, DataWarning, InputError, OutputError
+from plmtasks.errors import DataError, DataWarning, InputError, OutputError, counted
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import open_folder, write_text
 from plmtasks.results import Result
@@ -48,9 +48,13 @@ def _predicted(result: Result) -> tuple[list[Example], dict[str, Prediction]]:
     try:
         for row in result.predictions():
             examples.append(Example(id=row["id"], inputs=row["inputs"], reference=row["reference"], slices=tuple(row["slices"])))
-            predictions[row["id"]] = Prediction(value=row["prediction"], scores=row["scores"])
+            predictions[row["id"]] = Prediction.from_line(row)
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise DataError(where, "a run's predictions with their inputs", f"{type(e).__name__}: {e}", "run again") from e
+    if unfinished := sum(p.unfinished for p in predictions.values()):
+        of = f"{counted(unfinished, 'prediction')} of {len(predictions)}"
+        said = f"{of}: the thinking did not end, which another scorer takes for an empty text"
+        warnings.warn(said, DataWarning, stacklevel=2)
     return examples, predictions
 
 

@@ -29,17 +29,16 @@ def messages(request: Prompted, settings: "ModelSettings") -> list[dict[str, str
     """The turns of a chat."""
     if request.turns:
         return [{"role": turn.role, "content": turn.content} for turn in request.turns]
-    said = turns(request, request.shots, request.text)
-    return [{"role": "system", "content": settings.system}, *said] if settings.system else said
+    return turns(request, request.shots, request.text, settings.system)
 
 
 def text(request: Prompted, settings: "ModelSettings") -> str:
     """The prompt as one text."""
     if request.exact:
         return request.text
-    raw, shots = settings.prompt == "raw", request.shots
-    made = raw_prompt(shots, request.text) if raw else plain_prompt(request, shots, request.text)
-    return f"{settings.system}\n\n{made}" if settings.system else made
+    if settings.prompt == "raw":
+        return raw_prompt(request.shots, request.text, settings.system)
+    return plain_prompt(request, request.shots, request.text, settings.system)
 
 
 def shown(request: Request, settings: "ModelSettings") -> str:

@@ -84,6 +84,8 @@ class SpanScore(Metric):
                     row[start.get(label, start[UNSEEN]) + offset] += 1
             for column, count in self.more_counts(p, e).items():
                 row[place[column]] = count
+            if p.unfinished:  # that there is nothing may be right, but was not said
+                row[[place[part] for part, _ in self.more.values()]] = 0
         return rows
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

@@ -1,6 +1,7 @@
 """Exact prompts: the same tokens, log-likelihoods and texts as lm-eval's HFLM over the same files."""
 
 import logging
+import re
 from typing import Any
 
 import exact_models
@@ -44,17 +45,18 @@ class Told(HFLM):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    return {shape: exact_models.made(shape, tmp_path_factory.mktemp(shape)) for shape in SHAPES}
+    small = {shape: exact_models.made(shape, tmp_path_factory.mktemp(shape)) for shape in SHAPES}
+    return {**small, "large": exact_models.made("llama", tmp_path_factory.mktemp("large"), 512)}
 
 
 @pytest.fixture(scope="module")
 def theirs(folders):
-    return {s: HFLM(pretrained=str(f), device="cpu", dtype="float32", batch_size=1) for s, f in folders.items()}
+    return {s: HFLM(pretrained=str(f), device="cpu", dtype="float32", batch_size=1) for s, f in folders.items() if s in SHAPES}
 
 
 @pytest.fixture(scope="module")
 def told(folders):
-    return {s: Told(pretrained=str(f), device="cpu", dtype="float32", batch_size=1) for s, f in folders.items()}
+    return {s: Told(pretrained=str(f), device="cpu", dtype="float32", batch_size=1) for s, f in folders.items() if s in SHAPES}
 
 
 @pytest.fixture(scope="module")
@@ -367,3 +369,21 @@ def test_the_tokens_that_are_sent_are_told_without_weights(family, kind, tiny, l
         told = [list(row.ids[:-1] if row.scored else row.ids) for row in rows]
         assert {tuple(ids) for ids in held} <= {tuple(ids) for ids in told}
         assert all(len(row.texts) == len(row.ids) for row in rows)
+
+
+def test_show_prints_what_is_sent(folders):
+    from click.testing import CliRunner
+
+    from plmtasks.cli import cli
+
+    how = ["classification/sample", "--model", str(folders["large"]), "--ask", "Choose", "--tokens", "--shots", "1"]
+    said = CliRunner().invoke(cli, ["show", *how, "--system", "Be brief."], env={"COLUMNS": "100000"}).output
+    assert "is sent it:\nBe brief.\n\nIs the sentiment" in said
+    lines = said[said.index("tokens, 'negative'") :].splitlines()
+    assert re.fullmatch(r"tokens, 'negative': \d+, those behind \| are looked for: \d+", lines[0])
+    assert lines[1].startswith("  1:<s> ")
+    assert "\\n" in lines[1]
+    assert len(lines[1].split()) == int(re.findall(r"\d+", lines[0])[0]) + 1
+    chat = CliRunner().invoke(cli, ["show", *how, "--chat", "--system", "Be brief."], env={"COLUMNS": "100000"}).output
+    assert "is sent it:\n<s>[system] Be brief.</s>\n[user] Is the sentiment" in chat
+    assert chat.count(" 1:<s> ") == 2  # one for each choice: the template has its own
