@@ -11,7 +11,7 @@ from plmtasks.config import run_config
 from plmtasks.errors import InputError, PlmtasksError, ProcessError
 from plmtasks.evaluation import Answerer
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Choose, Classify, Several, SeveralAnswer
+from plmtasks.requests import Choose, Classify, Generate, Several, SeveralAnswer
 
 REQUESTS = [Classify(text=" ".join("x" * (1 + i % 5)) + f" {i}", labels=toy.LABELS) for i in range(12)]
 
@@ -77,3 +77,9 @@ def test_one_of_several_processes_of_another_launcher_is_refused(monkeypatch: py
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(PlmtasksError, match="another launcher"):
         answerer()
+
+
+def test_a_kind_that_was_not_shown_is_refused() -> None:
+    with pytest.raises(InputError, match="cannot be asked Generate here") as raised:
+        answerer().answers([Generate(text="a")])
+    assert raised.value.hints == ("it answers: Classify",)

@@ -1,6 +1,6 @@
 """Requests that are at hand, whoever made them: answered in one of the processes, by a model that stays loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,8 +51,12 @@ class Direct:
 
         Called in all processes with the same requests, none of them several.
 
-        raises: PlmtasksError; what was answered before is kept where there is a cache
+        raises: InputError for a kind that was not shown, or that the model does not answer; PlmtasksError, whatever stops it:
+            what was answered before is kept where there is a cache
         """
+        asked = {request.kind() for request in requests} - {request.kind() for request in self.shown.each()}
+        if asked:
+            raise refusal(self.config.model, asked, [request.kind() for request in self.shown.each()])
         here = self.processes.within(f"call-{next(self._calls)}")
         progress = Progress(quiet=self.config.quiet or not here.main)
         plan = answering.plan(self.loaded, requests, self.config.settings)
@@ -97,10 +101,13 @@ def direct(config: RunConfig, shown: Sequence[Request], cache: str | None, regis
     model = registry.model(config.model)
     fitting = tuple(request for request in shown if request.kind() in model.answers)
     if not fitting:
-        wanted = ", ".join(request.kind() for request in shown)
-        raise InputError(f"model {model.name!r} cannot be asked {wanted}", f"it answers: {', '.join(model.answers)}")
+        raise refusal(model.name, [request.kind() for request in shown], model.answers)
     form = one_of_each_kind(Several(requests=fitting))
     config = replace(config, settings=config.settings.that_matter(form))
     return Direct(
         config=config, shown=form, cache=Path(cache) if cache else None, registry=registry, processes=processes
     )  # fmt: skip
+
+
+def refusal(model: str, asked: Iterable[str], answered: Iterable[str]) -> InputError:
+    return InputError(f"model {model!r} cannot be asked {', '.join(sorted(asked))} here", f"it answers: {', '.join(answered)}")

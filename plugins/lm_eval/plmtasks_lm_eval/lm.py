@@ -1,5 +1,6 @@
 """The engine of plmtasks as a model of lm-evaluation-harness: `--model plmtasks`."""
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -23,12 +24,14 @@ from .asking import requests_of, responses
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
+LOG = logging.getLogger(__name__)
+
 SHOWN = (
     Choose(exact=True, text="a", choices=("b",)),
     LogLikelihood(text="a", disjoint=True),
     Generate(exact=True, text="a", max_new_tokens=1),
 )
-"""One request of each kind that lm-eval's tasks ask for: a model is loaded for all of them at once."""
+"""One request of each kind that lm-eval's tasks ask for: a model is loaded for all of them that it answers at once."""
 
 
 @register_model("plmtasks")
@@ -48,10 +51,15 @@ class LM(model.LM):  # type: ignore[misc]  # lm-eval has no types
         import torch
 
         super().__init__()
+        if str(told.get("batch_size", 1)) != "1":
+            LOG.info("batch_size=%s is not needed: batches are cut by tokens, as many as the memory takes", told["batch_size"])
         # lm-eval has given it to torch: its own --seed draws the texts here too
         registry = load_registry(trusting=bool(told.get("trust_remote_code")))
         self.arguments = arguments.read(pretrained, told, torch.initial_seed(), registry)
-        self.answerer = Answerer(self.arguments.config, SHOWN, cache=self.arguments.cache, registry=registry)
+        family = registry.model(self.arguments.config.model).family
+        # behind an encoder there is no likelihood of a text from its beginning on
+        shown = [request for request in SHOWN if family != "sequence-to-sequence" or not isinstance(request, LogLikelihood)]
+        self.answerer = Answerer(self.arguments.config, shown, cache=self.arguments.cache, registry=registry)
         self.pretrained = pretrained
         self.custom_prefix_token_id = self.add_bos_token = self._max_length = None
         self.chat_template_args = self.arguments.template

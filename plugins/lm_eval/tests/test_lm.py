@@ -187,10 +187,10 @@ def run(arguments: Sequence[str], folder: Path) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [["run"], []], ids=["run", "old form"])
-def test_lm_evals_own_command_line(form: list[str], place: Path) -> None:
+def test_lm_evals_own_command_line(place: Path) -> None:
+    """In its old form, without `run`: it puts that there by itself."""
     said = run(
-        ["lm-eval", *form, "--model", "plmtasks", "--model_args", "pretrained=model,threads=1", "--tasks", "own_choice",
+        ["lm-eval", "--model", "plmtasks", "--model_args", "pretrained=model,threads=1", "--tasks", "own_choice",
          "--include_path", "tasks", "--limit", "2", "--output_path", "out"], place,
     )  # fmt: skip
     assert "|own_choice|" in said.stdout, said.stderr
@@ -229,10 +229,12 @@ def test_what_it_does_not_take_is_said(told: dict[str, Any], message: str, place
     assert message in str(raised.value)
 
 
-def test_what_hf_does_by_default_may_be_said(place: Path) -> None:
+def test_what_hf_does_by_default_may_be_said(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "plmtasks_lm_eval")
     theirs = {"batch_size": "auto:4", "max_batch_size": 64, "device": "cuda:0", "backend": "default", "truncation": False}
     lm = LM(pretrained=str(place / "model"), revision="main", peft=None, parallelize=False, **theirs)
     assert (lm.rank, lm.world_size, lm.answerer.config.settings.dtype) == (0, 1, "float32")
+    assert "batch_size=auto:4 is not needed" in caplog.text
 
 
 def test_a_model_that_thinks_first_gives_no_log_likelihoods(place: Path) -> None:
