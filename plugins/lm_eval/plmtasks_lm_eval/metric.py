@@ -46,7 +46,7 @@ class LmEvalMetric(Aggregated):
 
         raises: InputError for a task that is not lm-eval's
         """
-        told = getattr(task, "lm_eval", None)
+        told: Any = getattr(task, "lm_eval", None)
         if not isinstance(task, LmEvalTask) and told is None:
             raise InputError(f"metric {self.name!r} scores the tasks of lm-eval alone, not {task.name}")
         bound = copy(self)
