@@ -13,7 +13,7 @@ import torch
 
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.requests import SAMPLING, Answer, Generate, GenerateAnswer, Generation, Request, Thinking
+from plmtasks.requests import Answer, Generate, GenerateAnswer, Generation, Request, Thinking
 
 from ..fast import Draws, Prefix, groups, micro_batches, own_loop
 from .loaded import in_groups
