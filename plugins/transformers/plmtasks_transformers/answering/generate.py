@@ -65,11 +65,10 @@ class Generator(LanguageModel):
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        texts = {
-            exact: [partial(self._text, special=s, tidy=None if exact else False) for s in (False, True)]
-            for exact in (False, True)
+        self._endings = {
+            exact: Endings(StopTexts(partial(self._text, tidy=tidy), partial(self._text, special=True, tidy=tidy), special))
+            for exact, tidy in ((False, False), (True, None))
         }
-        self._endings = {exact: Endings(StopTexts(*both, special)) for exact, both in texts.items()}
         """Whether a prompt is exact → how what follows it ends."""
         template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
         self._thinking = {chat: Thinking.of(self.settings.reasoning, template if chat else None) for chat in (True, False)}
