@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import InputError, did_you_mean, meant
-from .generation import Generation
-from .requests import LATER, Generate, Prompted, Request
+from .requests import LATER, Generate, Generation, Prompted, Request
 
 __all__ = [
     "DType", "Generation", "Kernels", "ModelSettings", "RunConfig", "Source", "TrainSettings", "Truncation", "run_config",

@@ -65,11 +65,9 @@ class Generator(LanguageModel):
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        tidied = {False: False, True: None}
-        self._endings = {
-            exact: Endings(StopTexts(*(partial(self._text, special=s, tidy=tidy) for s in (False, True)), special))
-            for exact, tidy in tidied.items()
-        }
+        tidied: dict[bool, bool | None] = {False: False, True: None}
+        text = {exact: partial(self._text, tidy=tidy) for exact, tidy in tidied.items()}
+        self._endings = {exact: Endings(StopTexts(say, partial(say, special=True), special)) for exact, say in text.items()}
         """Whether a prompt is exact → how what follows it ends."""
         template = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
         self._thinking = {chat: Thinking.of(self.settings.reasoning, template if chat else None) for chat in (True, False)}

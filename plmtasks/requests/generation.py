@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .requests import LATER, Generate, Request
-
-__all__ = ["SAMPLING", "Generation"]
+from .forms import LATER
+from .kinds import Generate, Request
 
 SAMPLING = ("num_beams", "temperature", "top_p", "top_k")
 """What a request may say of how its tokens are picked, too."""
