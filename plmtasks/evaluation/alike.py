@@ -23,8 +23,9 @@ SHOWN = 40
 def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]) -> None:
     """Warns where all predictions are one, and references are not.
 
-    Of models that learned in updates only, and that are asked for what is known: a judge is not. What is counted, as a baseline of
-    the commonest label, may have one answer by nature, and one that was never trained for the task is known by its protocol. A likelihood is no answer that could be alike.
+    Of models that learned in updates only, and that are asked for what is known: a judge is not. What is counted, as a baseline
+    of the commonest label, may have one answer by nature, and one that was never trained for the task is known by its protocol.
+    A likelihood is no answer that could be alike.
 
     predictions: by the example's id
     """

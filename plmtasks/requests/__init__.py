@@ -4,7 +4,7 @@ Text and numbers, never tensors. The set is open: a plugin registers further pai
 """
 
 from .forms import LATER, from_json, strings, to_json
-from .generation import SAMPLING, Generation
+from .generation import Generation
 from .kinds import (
     BUILT_IN,
     Answer,
@@ -34,8 +34,9 @@ from .prompts import CUE, CUES, before_stop, plain_prompt, raw_prompt, turns
 from .thinking import Thinking
 
 __all__ = [
-    "BUILT_IN", "CUE", "CUES", "LATER", "SAMPLING", "Answer", "Choose", "ChooseAnswer", "Classify", "ClassifyAnswer",
+    "BUILT_IN", "CUE", "CUES", "LATER", "Answer", "Choose", "ChooseAnswer", "Classify", "ClassifyAnswer",
     "ExtractSpan", "ExtractSpanAnswer", "Generate", "GenerateAnswer", "Generation", "Likelihood", "LogLikelihood",
-    "LogLikelihoodAnswer", "Prompted", "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag", "TagAnswer", "Thinking",
-    "Turn", "before_stop", "from_json", "one_of_each_kind", "plain_prompt", "raw_prompt", "strings", "to_json", "turns",
+    "LogLikelihoodAnswer", "Prompted", "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag", "TagAnswer",
+    "Thinking", "Turn", "before_stop", "from_json", "one_of_each_kind", "plain_prompt", "raw_prompt", "strings",
+    "to_json", "turns",
 ]  # fmt: skip
