@@ -92,6 +92,19 @@ class Cost:
         return self.rows * self.width if self.bare is None else self.bare
 
 
+@dataclass(frozen=True, kw_only=True)
+class TokenRow:
+    """Tokens that a model reads on end."""
+
+    name: str
+    """What they are of the request."""
+    ids: tuple[int, ...]
+    texts: tuple[str, ...]
+    """As the tokenizer's vocabulary spells each."""
+    scored: int = 0
+    """So many of the last are not given but looked for: the very last is not read."""
+
+
 def hub_snapshot(name: str, patterns: Sequence[str]) -> Path:
     """The folder of a checkpoint of the hub: from its cache without asking the network, or downloaded.
 
@@ -183,6 +196,13 @@ class Model(ABC):
     def rendered(self, request: Request, settings: "ModelSettings") -> str:
         """The text that is really sent for a request, for `plmtasks show`."""
         return "\n".join(request.texts())
+
+    def tokens(self, request: Request, settings: "ModelSettings") -> Sequence[TokenRow]:
+        """All tokens that are really sent for a request, for `plmtasks show --tokens`: by the tokenizer alone, without weights.
+
+        None where nobody here knows them.
+        """
+        return ()
 
     def tokens_within(self, memory: int, dtype: str) -> int | None:
         """The most padded tokens of a batch that fit into so many bytes beside the weights; by arithmetic, nothing is loaded.

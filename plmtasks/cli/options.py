@@ -171,7 +171,7 @@ LIST: Mapping[str, Any] = {"multiple": True, "callback": once}
 
 PLACES = {
     "data": "PATH", "train_data": "PATH", "output": "DIR", "checkpoints": "DIR", "predictions_of": "RUN", "groups": "FILE",
-    "ask": "KIND", "split": "S",
+    "ask": "KIND", "split": "S", "system": "TEXT",
 }  # fmt: skip
 """What the value of a setting is called in the help, if it is no number."""
 
@@ -229,12 +229,28 @@ def item(kind: str, *names: str, lists: bool = False, **more: Any) -> Decorator:
 DATA = settings("data", "train_data", "columns", "skip_bad_rows")
 HOLDOUT = setting("holdout")
 TRUST = setting("trust_remote_code")
+PROMPT = chain(
+    setting("prompt"),
+    click.option("--chat", cls=Setting, is_flag=True, default=None, help="The same as --prompt chat."),
+    setting("system"),
+)
 METRICS = item("metric", "--metrics", lists=True, cls=Setting, help="Further ones, beside the task's own.")
 
 
 def choice(name: str, *forms: str, **more: Any) -> Decorator:
     """An option that says in which form something is printed; the first is the default."""
     return click.option(f"--{name}", "form", type=click.Choice(forms), default=forms[0], **more)
+
+
+def prompt(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command's options say, with `--chat` in the words of a config.
+
+    raises: InputError if it stands beside another prompt
+    """
+    given = dict(line)
+    if given.pop("chat", None) and given.setdefault("prompt", "chat") != "chat":
+        raise InputError(f"--chat means --prompt chat, and --prompt {given['prompt']} stands beside it", "leave one of them out")
+    return given
 
 
 def source(line: Mapping[str, Any]) -> config.Source:
@@ -294,7 +310,7 @@ def suite(tasks: Sequence[str] | None, models: Sequence[str] | None, told: "Suit
     for kind, names, of_file in (("task", tasks, told and told.tasks), ("model", models, told and told.models)):
         if not (names or of_file or (told and told.path)):
             raise InputError(f"no {kind} is named", example(click.get_current_context()))
-    given = {name: value for name, value in line.items() if value is not None}
+    given = prompt({name: value for name, value in line.items() if value is not None})
     seeds = given.pop("seed", ())
     told = replace(told or Suite(), environment=_defaults(given))
     made = told.on_line(given, tasks or (), models or (), (seeds,) if isinstance(seeds, int) else seeds)

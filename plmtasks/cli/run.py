@@ -7,7 +7,7 @@ import click
 
 from ..files import terminal
 from . import options
-from .options import CONFIG, HOLDOUT, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
+from .options import CONFIG, HOLDOUT, LIST, METRICS, PROMPT, TRUST, Several, item, section, setting, settings, suite
 from .texts import say
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     settings("perturb", "predictions_of"),
 )
 @section("Model", settings("model_args", "dtype", "truncation"), TRUST)
-@section("Prompt and generation", settings("ask", "shots", "prompt", "generation"))
+@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation"))
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from ..config import ModelSettings
+from ..config import ModelSettings, run_config
 from ..errors import InputError, PlmtasksError, counted
 from ..files import terminal
-from ..requests import to_json
+from ..model import TokenRow
+from ..requests import Request, to_json
 from . import options
-from .options import DATA, HOLDOUT, TRUST, item, section, setting, settings, source
+from .options import DATA, HOLDOUT, PROMPT, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
@@ -23,32 +24,47 @@ from .texts import say
 @section(
     "A prompt",
     item("model", "--model", help="Show the prompt that this model makes of the request."),
-    settings("prompt"),
+    click.option("--tokens", is_flag=True, help="And all tokens that it is sent."),
+    settings("shots"),
+    PROMPT,
 )
 @section("Of a metric", item("task", "--task", help="Show it as it counts for this task."))
 @section("Others", TRUST)
-def command(
-    name: str, ask: str | None, model: str | None, task: str | None, prompt: Any, trust_remote_code: bool, **values: Any
-) -> None:
+def command(name: str, task: str | None, trust_remote_code: bool, **values: Any) -> None:
     """What a task asks, with one real request and its solved answer; what a model answers; what a metric or plugin gives."""
-    from ..data import contents, warn_of_labels
     from ..hooks import find, load_registry
 
     registry = load_registry(trusting=trust_remote_code)
     own_data = values.get("data") is not None
+    asking = {n: values.pop(n) for n in ("ask", "model", "tokens", "shots", "prompt", "chat", "system")}
     kind, item = find(registry, name, own_data=own_data)
     if task is not None and kind != "metric":
         raise InputError(f"{name!r} is a {kind}; --task goes with a metric", f"plmtasks show {task} shows the task")
     if kind == "metric":
         _show_metric(item, _loaded(registry.task(task, own_data=own_data), values)[0] if task else None)
-        return
-    if kind != "task":
+    elif kind == "task":
+        _show_asked(item, registry, values, asking)
+    else:
         {"model": _show_model, "plugin": _show_plugin}[kind](item, registry)
-        return
-    if ask is not None and ask not in item.asks:
-        raise InputError(f"task {item.name!r} cannot be asked by {ask!r}", f"it can be asked by: {', '.join(item.asks)}")
+
+
+def _show_asked(task: Any, registry: Any, data_options: Mapping[str, Any], asking: Mapping[str, Any]) -> None:
+    """A task, its data, and what is asked of its first example.
+
+    asking: how, by the names of the options
+    """
+    from ..data import contents, warn_of_labels
+    from ..evaluation import Asker, prompted
+
+    ask, model = asking["ask"], asking["model"]
+    if ask is not None and ask not in task.asks:
+        raise InputError(f"task {task.name!r} cannot be asked by {ask!r}", f"it can be asked by: {', '.join(task.asks)}")
+    if asking["tokens"] and model is None:
+        raise InputError("--tokens shows those of a model", f"plmtasks show {task.name} --model M --tokens")
     asked = registry.model(model) if model is not None else None
-    shown, data, missing = _loaded(item, values)
+    own = {n: value for n in ("shots", "prompt", "chat", "system") if (value := asking[n]) is not None}
+    config = run_config(task.name, model or "", **options.prompt(own))
+    shown, data, missing = _loaded(prompted(task, config), data_options)
     _show_task(shown, registry)
     if data is None:
         say(f"data: not at hand: {missing}")
@@ -62,12 +78,38 @@ def command(
         warn_of_labels(data, data.splits, learned="train" if "train" in data.splits else split)
     say(f"\nexample {example.id!r} of {split}:\n{_json(example)}")
     for wanted in [ask] if ask else shown.asks:
-        request = shown.ask(example.hidden(), wanted)
-        say(f"\n{wanted}:\n{_json(request)}\nsolved:\n{_json(shown.solve(example, request))}")
-        if asked is not None and wanted not in asked.answers:
-            say(f"{model} does not answer {wanted}")
-        elif asked is not None:
-            say(f"as {model} is sent it:\n{asked.rendered(request, ModelSettings(prompt=prompt or 'plain'))}")
+        say(f"\n{wanted}:")
+        try:
+            request = Asker(shown, wanted, data, config).ask([example]).requests[0]
+        except InputError as e:  # it takes no shots, and others may
+            if ask:
+                raise
+            say(e.message)
+            continue
+        say(f"{_json(request)}\nsolved:\n{_json(shown.solve(example, request))}")
+        if asked is not None:
+            _show_sent(asked, request, wanted, config.settings, asking["tokens"])
+
+
+def _show_sent(model: Any, request: Request, kind: str, settings: ModelSettings, tokens: bool) -> None:
+    """What the model is really sent."""
+    if not {*kind.split("+")} <= {*model.answers}:
+        say(f"{model.name} does not answer {kind}")
+        return
+    say(f"as {model.name} is sent it:\n{model.rendered(request, settings)}")
+    if tokens:
+        _show_tokens(model.tokens(request, settings))
+
+
+def _show_tokens(rows: Sequence[TokenRow]) -> None:
+    if not rows:
+        say("which tokens these are, nobody here knows: its tokenizer is not here, or yet to be learned")
+    for row in rows:
+        told = [f"{i}:{text}" for i, text in zip(row.ids, row.texts, strict=True)]
+        told.insert(len(told) - row.scored, "|")
+        looked_for = f", those behind | are looked for: {row.scored}" if row.scored else ""
+        say(f"tokens, {row.name}: {len(row.ids)}{looked_for}")
+        say(terminal.wrapped("  " + " ".join(told if row.scored else told[:-1]), "  "))
 
 
 def _loaded(task: Any, values: Mapping[str, Any]) -> tuple[Any, Any, str]:

@@ -1,14 +1,16 @@
 """A task and a model in, a result out."""
 
-from .job import any_form, load_data
+from .job import any_form, load_data, prompted
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
 from .session import answers, estimate, outlook, predict, run, run_apart, train
+from .shots import Asker
 from .suite import Suite, read_suite
 from .work import worker
 
 __all__ = [
     "BLOCK",
+    "Asker",
     "Moved",
     "PredictConfig",
     "Reproduction",
@@ -22,6 +24,7 @@ __all__ = [
     "load_data",
     "outlook",
     "predict",
+    "prompted",
     "read_suite",
     "reproduce",
     "run",

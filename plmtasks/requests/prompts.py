@@ -11,10 +11,11 @@ CUES = {"summarize": "\nTL;DR:"}
 """Purpose → what people write between a text and such an answer."""
 
 
-def plain_prompt(request: Prompted, shots: Sequence[Shot], text: str) -> str:
+def plain_prompt(request: Prompted, shots: Sequence[Shot], text: str, system: str = "") -> str:
     """Instruction, shots and text, a blank line between; the answer follows after a space.
 
     shots, text: those of the request, or what is left of them where a model takes no more
+    system: stands before all of it, a blank line behind
     """
     cue = CUES.get(request.aim(), CUE)
     cued = [
@@ -22,22 +23,25 @@ def plain_prompt(request: Prompted, shots: Sequence[Shot], text: str) -> str:
         for t in (*(s.text for s in shots), text)
     ]
     answered = [f"{t} {s.answer}" for t, s in zip(cued, shots, strict=False)]
-    return "\n\n".join(part for part in (request.instruction, *answered, cued[-1]) if part)
+    return "\n\n".join(part for part in (system, request.instruction, *answered, cued[-1]) if part)
 
 
-def raw_prompt(shots: Sequence[Shot], text: str) -> str:
+def raw_prompt(shots: Sequence[Shot], text: str, system: str = "") -> str:
     """Shots and text as they are, a blank line between; the answer follows after a space."""
-    return "\n\n".join([*(f"{s.text} {s.answer}" for s in shots), text])
+    return "\n\n".join([*([system] if system else []), *(f"{s.text} {s.answer}" for s in shots), text])
 
 
-def turns(request: Prompted, shots: Sequence[Shot], text: str) -> list[dict[str, str]]:
-    """The turns of a chat, each with "role" and "content": one for each side of a shot, the instruction in the first."""
+def turns(request: Prompted, shots: Sequence[Shot], text: str, system: str = "") -> list[dict[str, str]]:
+    """The turns of a chat, each with "role" and "content": one for each side of a shot, the instruction in the user's first.
+
+    system: a turn of its own before them
+    """
     made = []
     for shot in shots:
         made += [{"role": "user", "content": shot.text}, {"role": "assistant", "content": shot.answer}]
     made.append({"role": "user", "content": text})
     made[0]["content"] = "\n\n".join(part for part in (request.instruction, made[0]["content"]) if part)
-    return made
+    return [*([{"role": "system", "content": system}] if system else []), *made]
 
 
 def before_stop(text: str, stop: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ LETTERS = 10_000_000
 PROGRAM = """
 import json, resource, sys
 
+from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
 pages = int(open("/proc/self/statm").read().split()[0]) if sys.platform == "linux" else 0
@@ -38,9 +39,13 @@ for line in sys.stdin:
         made, _ = render_jinja_template(**given)
         answer = {"text": made[0][:int(sys.argv[2]) + 1]}
     except BaseException as e:
-        answer = {"error": f"{type(e).__name__}: {e}"[:300]}
+        answer = {"error": f"{type(e).__name__}: {e}"[:300], "of_template": isinstance(e, TemplateError)}
     print(json.dumps(answer), flush=True)
 """
+
+
+class TemplateError(ModelError):
+    """What a template itself refuses: turns in an order, or a role, that its model was not taught."""
 
 
 class Renderer:
@@ -48,7 +53,7 @@ class Renderer:
 
     def __init__(self, name: str, template: str, known: Mapping[str, Any]) -> None:
         """known: what the template knows beside the turns: the special tokens"""
-        self.name, self.given = name, {**known, "chat_template": template, "add_generation_prompt": True}
+        self.name, self.given = name, {**known, "chat_template": template}
         # its own errors would stand between the lines of a run
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", PROGRAM, str(BYTES), str(LETTERS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -64,17 +69,23 @@ class Renderer:
             process.stdin.close()
             process.stdout.close()
 
-    def render(self, turns: Sequence[Mapping[str, str]]) -> str:
-        """raises: ModelError if the template fails, or takes too long or too much"""
+    def render(self, turns: Sequence[Mapping[str, str]], go_on: bool = False) -> str:
+        """The turns, and the beginning of the assistant's next.
+
+        go_on: the last turn is the assistant's, and is gone on with
+
+        raises: TemplateError if the template refuses the turns; ModelError if it fails, or takes too long or too much
+        """
         assert self._process.stdin is not None
+        how = {"add_generation_prompt": not go_on, "continue_final_message": go_on, "conversations": [list(turns)]}
         try:
-            self._process.stdin.write(json.dumps({**self.given, "conversations": [list(turns)]}, default=str).encode() + b"\n")
+            self._process.stdin.write(json.dumps({**self.given, **how}, default=str).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._refused("its process ended") from None
         answer = json.loads(self._answer(SECONDS))
         if "error" in answer:
-            raise self._refused(answer["error"])
+            raise self._refused(answer["error"], TemplateError if answer["of_template"] else ModelError)
         if len(answer["text"]) > LETTERS:
             raise self._refused(f"a prompt of more than {LETTERS:,} letters")
         return str(answer["text"])
@@ -93,5 +104,6 @@ class Renderer:
             raise self._refused("its process ended")
         return line
 
-    def _refused(self, why: str) -> ModelError:
-        return ModelError(f"the chat template of {self.name!r} fails: {why}", "leave out --prompt chat, or mend the template")
+    def _refused(self, why: str, kind: type[ModelError] = ModelError) -> ModelError:
+        hint = "leave out --chat, or --system where it takes no such turn, or mend the template"
+        return kind(f"the chat template of {self.name!r} fails: {why}", hint)

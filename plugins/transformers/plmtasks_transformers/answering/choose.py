@@ -9,6 +9,8 @@ import torch
 from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
+from .exact import Halves
+from .loaded import in_groups
 from .prompts import Pair
 from .sequences import LanguageModel, Sequences, tallied
 
@@ -21,10 +23,40 @@ class Chooser(LanguageModel):
         self.shares = self.ways.trees
 
     def encode(self, requests: Sequence[Choose]) -> list[Sequences]:
+        return in_groups(
+            requests, [r.exact for r in requests], lambda some: self._exactly(some) if some[0].exact else self._plainly(some)
+        )
+
+    def _plainly(self, requests: Sequence[Choose]) -> list[Sequences]:
         fitted = self.prompts.fit(requests, [self.limit] * len(requests) if self.prompts.reads else self._room(requests))
         prompts = [prompt for r, (prompt, _) in zip(requests, fitted, strict=True) for _ in r.choices]
         pairs = self.prompts.pairs(prompts, [c for r in requests for c in r.choices], self.decoder_start)
         return [self._encoding(r, pairs, cut) for r, (_, cut) in zip(requests, fitted, strict=True)]
+
+    def _exactly(self, requests: Sequence[Choose]) -> list[Sequences]:
+        texts = [self.prompts.render(r, (), r.text) for r in requests]
+        contexts = [text for r, text in zip(requests, texts, strict=True) for _ in r.choices]
+        halves = iter(self.exact.halves(contexts, [c for r in requests for c in r.choices]))
+        return [self._cut(r, text, [next(halves) for _ in r.choices]) for r, text in zip(requests, texts, strict=True)]
+
+    def _cut(self, request: Choose, text: str, halves: Sequence[Halves]) -> Sequences:
+        """Contexts and choices within the limit, which a decoder has for both together, and all but the last token."""
+        limit, pairs, lost = self.exact.limit.tokens, list[Pair](), 0
+        for choice, (start, own) in zip(request.choices, halves, strict=True):
+            if len(own) > limit:
+                raise InputError(
+                    f"a choice has {len(own)} tokens, {self.parts.name!r} takes {self.exact.limit.told}: {choice[:80]!r} …"
+                )
+            room = limit if self.exact.reads else limit + 1 - len(own)
+            kept, cut = self.exact.cut(start, room, text)
+            lost = max(lost, cut)
+            pairs.append((np.array(kept, np.int32), [self.decoder_start], own) if self.exact.reads else (None, kept, own))
+        sources = {tuple(source.tolist()) for source, _, _ in pairs if source is not None}
+        if len(sources) > 1:
+            raise InputError(
+                f"some choices after an empty text begin with a special token of {self.parts.name!r}, and others not"
+            )
+        return self._encoding(request, iter(pairs), lost)
 
     def _room(self, requests: Sequence[Choose]) -> list[int]:
         """What a decoder that reads on end has for each prompt: a row lacks its last token, but the boundary may cost one."""
@@ -37,15 +69,15 @@ class Chooser(LanguageModel):
         rows: dict[tuple[tuple[int, ...], int], int] = {}
         wants: list[tuple[int, np.ndarray]] = []
         for choice, (source, start, own) in zip(request.choices, pairs, strict=False):
-            if not (choice and own):  # it would be likelier than all others
+            if not own or not (choice or request.exact):  # it would be likelier than all others
                 raise InputError(
                     f"the choice {choice!r} has no token for {self.parts.name!r}, and so no likelihood",
                     "give it words, or leave it out",
                 )
             row = tuple([*start, *own][:-1])
             if source is None:
-                row = row[-self.limit :]
-            elif len(row) > self.written:
+                row = row if request.exact else row[-self.limit :]
+            elif len(row) > (self.exact.written.tokens if request.exact else self.written):
                 writes = f"{self.parts.name!r} writes {self.parts.written.told}"
                 raise InputError(f"a choice has {len(own)} tokens, {writes}: {choice[:80]!r} …")
             apart = len(wants) if source is not None else 0  # behind an encoder each has a row of its own
@@ -57,7 +89,12 @@ class Chooser(LanguageModel):
         return [
             ChooseAnswer(
                 choices=tuple(
-                    Likelihood(log_likelihood=tally.log_likelihood, tokens=tally.tokens, bytes=len(choice.encode()))
+                    Likelihood(
+                        log_likelihood=tally.log_likelihood,
+                        tokens=tally.tokens,
+                        bytes=len(choice.encode()),
+                        greedy=tally.likeliest == tally.tokens,
+                    )
                     for choice, tally in zip(request.choices, found, strict=False)
                 )
             )

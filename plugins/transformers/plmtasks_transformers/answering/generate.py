@@ -66,13 +66,16 @@ class Generator(LanguageModel):
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         self.stops = StopTexts(self._text, partial(self._text, special=True), special)
+        # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
+        self.exact_stops = StopTexts(*(partial(self._text, special=s, tidy=None) for s in (False, True)), special)
 
     def encode(self, requests: Sequence[Generate]) -> list[Encoding]:
         new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]
-        room = [self.limit - (0 if self.prompts.reads else n) for n in new]
+        limits = [self.exact.limit.tokens if r.exact else self.limit for r in requests]
+        room = [limit - (0 if self.prompts.reads else n) for limit, n in zip(limits, new, strict=True)]
         if min(room) < 1:
             raise InputError(
-                f"{self.parts.name!r} takes {self.limit} tokens, which leaves none before {max(new)} new ones",
+                f"{self.parts.name!r} takes {min(limits)} tokens, which leaves none before {max(new)} new ones",
                 "--generation max_new_tokens=N says how many an answer may have",
             )
         if self.prompts.reads and self.parts.written.hard and max(new) > self.written:
@@ -81,15 +84,30 @@ class Generator(LanguageModel):
                 "--generation max_new_tokens=N says how many an answer may have",
             )
         fitted = self.prompts.fit(requests, room)
-        return in_groups([*zip(requests, new, fitted, strict=True)], map(_languages, requests), self._encoded)
+        keys = [(*_languages(r), r.exact) for r in requests]
+        return in_groups([*zip(requests, new, fitted, room, strict=True)], keys, self._encoded)
 
-    def _encoded(self, group: Sequence[tuple[Generate, int, tuple[str, int]]]) -> Iterator[Encoding]:
-        """group: requests in the same languages, with the most tokens to make, their prompts and the tokens that these lost"""
-        languages = _languages(group[0][0])
+    def _encoded(self, group: Sequence[tuple[Generate, int, tuple[str, int], int]]) -> Iterator[Encoding]:
+        """group: requests in the same languages, with the most tokens to make, their prompts, the tokens that these lost, and the
+        room for them"""
+        languages, exact = _languages(group[0][0]), group[0][0].exact
         self.prompts.speak(*languages)
-        for (request, new, (prompt, cut)), ids in zip(group, self.prompts.ids([p for _, _, (p, _) in group]), strict=True):
-            name = json.dumps([*self._shared(request, new), len(ids) if self.sees_padding else None, *languages])
+        rows = (self.exact.prompts if exact else self.prompts.ids)([prompt for _, _, (prompt, _), _ in group])
+        for (request, new, (prompt, cut), room), ids in zip(group, rows, strict=True):
+            if exact:
+                ids, cut = self.exact.cut(ids, room, prompt)
+                new = self._most(ids, new)
+            name = json.dumps([
+                *self._shared(request, new), len(ids) if self.sees_padding else None, *languages, *(["exact"] if exact else [])
+            ])  # fmt: skip
             yield Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new, name, cut)
+
+    def _most(self, ids: Sequence[int], new: int) -> int:
+        """The most tokens behind an exact prompt: lm-eval's HFLM allows, behind an encoder, for those that it reads too, but one."""
+        if not self.prompts.reads:
+            return new
+        most = len(ids) + new - 1
+        return min(most, self.written) if self.parts.written.hard else most
 
     @property
     def sees_padding(self) -> bool:
@@ -125,7 +143,11 @@ class Generator(LanguageModel):
             torch.manual_seed(self._seed(requests))
             made = self._made(requests, encodings)
         rows = [[int(i) for i in row] for row in made]
-        return [GenerateAnswer(text=self.stops.before(row, r.stop).strip()) for r, row in zip(requests, rows, strict=True)]
+        return [GenerateAnswer(text=self._answer(r, row)) for r, row in zip(requests, rows, strict=True)]
+
+    def _answer(self, request: Generate, row: Sequence[int]) -> str:
+        """What was written before the stop texts; of an exact prompt with all its white space."""
+        return self.exact_stops.before(row, request.stop) if request.exact else self.stops.before(row, request.stop).strip()
 
     def _made(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> Any:
         """The tokens made for each, the end of a text and padding among them."""
@@ -168,8 +190,8 @@ class Generator(LanguageModel):
             states[some, :width] = read.last_hidden_state
         return BaseModelOutput(last_hidden_state=states)
 
-    def _text(self, ids: Sequence[int], special: bool = False) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False)
+    def _text(self, ids: Sequence[int], special: bool = False, tidy: bool | None = False) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=not special, clean_up_tokenization_spaces=tidy)
         return text
 
     def _settings(self, request: Generate, new: int, start: int) -> Any:
@@ -193,6 +215,9 @@ class Generator(LanguageModel):
         changes |= {n: v for n in ("top_p", "length_penalty") if (v := getattr(wanted, n)) is not None}
         if made.eos_token_id is None:
             changes["eos_token_id"] = self.tokenizer.eos_token_id
+        elif request.exact and self.tokenizer.eos_token_id is not None:  # whatever else ends a text
+            ends = made.eos_token_id if isinstance(made.eos_token_id, list) else [made.eos_token_id]
+            changes["eos_token_id"] = [*ends, *({self.tokenizer.eos_token_id} - {*ends})]
         changes |= self.prompts.speak(request.source_language, request.target_language)
         for name, value in changes.items():
             setattr(made, name, value)

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.model import TrainableModel
-from plmtasks.requests import Prompted, Request
+from plmtasks.model import LoadedModel, TokenRow, TrainableModel
+from plmtasks.requests import LogLikelihood, Prompted, Request
 
-from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Checkpoint, Parts, load_parts, parts_without_weights
+from ..checkpoints import (
+    DECODER,
+    ENCODER,
+    SEQUENCE_TO_SEQUENCE,
+    Checkpoint,
+    Parts,
+    load_parts,
+    parts_without_numbers,
+    parts_without_weights,
+)
 
 if TYPE_CHECKING:
     from ..fast import Ways
@@ -50,6 +59,10 @@ class Kind(NamedTuple):
         if settings.truncation not in self.policies:
             raise InputError(f"{kind} cannot use --truncation {settings.truncation}", f"it can use: {', '.join(self.policies)}")
 
+    def of(self, ways: "Ways") -> "Ways":
+        """Those of the ways that it has a use for: the others are of another kind on the same weights."""
+        return ways._replace(**{way: False for way in ways._fields if way not in self.ways})
+
     def opened(self, parts: Parts, example_request: Request, ways: "Ways") -> TrainableModel:
         """The parts as a model that answers such requests."""
         module = importlib.import_module(f".{self.module}", __package__)
@@ -69,17 +82,42 @@ def kind_of(example_request: Request, family: str) -> Kind:
     return found
 
 
-def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettings, device: str) -> TrainableModel:
-    """A checkpoint in memory, ready for one kind of request.
+def identity_of(example_request: Request, family: str, settings: ModelSettings) -> dict[str, Any]:
+    """What else of the settings can change an answer to such requests.
+
+    raises: ModelError
+    """
+    made: dict[str, Any] = {}
+    for one in example_request.each():
+        made |= kind_of(one, family).identity(settings)
+    return made
+
+
+def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
+    """A checkpoint in memory, ready for one kind of request, or for several that the same head answers.
 
     raises: ModelError; InputError for a way to truncate that such requests do not have
     """
     from ..fast import enter
 
-    kind = kind_of(example_request, checkpoint.family)
-    kind.check(settings, example_request.kind())
-    parts = load_parts(checkpoint, kind.head, example_request, settings, device)
-    return kind.opened(parts, example_request, enter(parts.module, settings.kernels, kind.ways))
+    asked = example_request.each()
+    kinds = [kind_of(one, checkpoint.family) for one in asked]
+    for kind, one in zip(kinds, asked, strict=True):
+        kind.check(settings, one.kind())
+        if isinstance(one, LogLikelihood) and one.disjoint and kind.module == "hiding":
+            said = f"{checkpoint.name!r} hides each token in turn, and has no likelihood of a text from its beginning to its end"
+            raise ModelError(said, "a decoder has: see plmtasks list models")
+    if len({kind.head for kind in kinds}) > 1:
+        names = " and ".join(one.kind() for one in asked)
+        raise ModelError(f"{checkpoint.name!r} has one head at a time, and {names} together need several", "ask by one of them")
+    parts = load_parts(checkpoint, kinds[0].head, asked[0], settings, device)
+    ways = enter(parts.module, settings.kernels, list(dict.fromkeys(way for kind in kinds for way in kind.ways)))
+    views = {one.kind(): kind.opened(parts, one, kind.of(ways)) for one, kind in zip(asked, kinds, strict=True)}
+    if len(views) == 1:
+        return views[asked[0].kind()]
+    from .several import Mixed
+
+    return Mixed(views)
 
 
 def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> str:
@@ -89,9 +127,28 @@ def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings)
     """
     from .prompts import Prompts
 
+    if len(request.each()) > 1:
+        return "\n\n".join(prompt_of(checkpoint, one, settings) for one in request.each())
     if not isinstance(request, Prompted):
         return "\n".join(request.texts())
     return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
+
+
+def tokens_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> list[TokenRow]:
+    """The tokens that a request becomes, from configuration and tokenizer alone.
+
+    raises: ModelError; InputError as `load`
+    """
+    from ..fast import PLAIN
+    from .shown import rows_of
+
+    made: list[TokenRow] = []
+    for one in request.each():
+        kind = kind_of(one, checkpoint.family)
+        kind.check(settings, one.kind())
+        parts = parts_without_numbers(checkpoint, kind.head, one, settings)
+        made += rows_of(kind.opened(parts, one, PLAIN), one)
+    return made
 
 
 @cache
@@ -114,7 +171,11 @@ def weights_by_label(text: str) -> Mapping[str, float]:
 
 def _generation(settings: ModelSettings) -> dict[str, Any]:
     seed = settings.seed if settings.generation.temperature > 0 else None
-    return {"prompt": settings.prompt, "generation": asdict(settings.generation), "generation_seed": seed}
+    return {**_prompt(settings), "generation": asdict(settings.generation), "generation_seed": seed}
+
+
+def _prompt(settings: ModelSettings) -> dict[str, Any]:
+    return {"prompt": settings.prompt, **({"system": settings.system} if settings.system else {})}
 
 
 def _stride(settings: ModelSettings) -> dict[str, Any]:
@@ -141,7 +202,7 @@ KINDS = {
     **{
         (kind, family): Kind(module, name, head, policies, ways, identity)
         for kind, module, name, policies, ways, identity in (
-            ("Choose", "choose", "Chooser", CUT, ("trees", "places"), lambda settings: {"prompt": settings.prompt}),
+            ("Choose", "choose", "Chooser", CUT, ("trees", "places"), _prompt),
             ("LogLikelihood", "log_likelihood", "Scorer", WHOLE, ("trees", "places"), _stride),
             ("Generate", "generate", "Generator", CUT, ("places", "decoding"), _generation),
         )

@@ -10,6 +10,7 @@ from plmtasks.errors import InputError
 from plmtasks.requests import Answer, LogLikelihood, LogLikelihoodAnswer, Request
 
 from ..fast import Tally
+from .loaded import in_groups
 from .sequences import LanguageModel, Sequences, spread, step, tallied
 
 
@@ -26,6 +27,27 @@ class Scorer(LanguageModel):
         self.step = step(self.settings, self.written)
 
     def encode(self, requests: Sequence[LogLikelihood]) -> list[Any]:
+        return in_groups(
+            requests, [r.disjoint for r in requests], lambda some: (self._apart if some[0].disjoint else self._windows)(some)
+        )
+
+    def _apart(self, requests: Sequence[LogLikelihood]) -> list[Sequences]:
+        """In windows that share one token, but for the last, which is full.
+
+        source: `get_rolling_token_windows` and `make_disjoint_window` of lm-evaluation-harness
+        """
+        limit = self.exact.limit.tokens
+        made = []
+        for request, (start, own) in zip(requests, self.exact.whole([r.text for r in requests]), strict=True):
+            beyond = max(0, len(own) - limit)
+            if beyond and self.settings.truncation == "error":
+                raise self.too_long(request.text, len(own), limit)
+            parts = list(windows(start, own, limit, limit))
+            cut = beyond if self.settings.truncation == "skip" else 0
+            made.append(Sequences([row for row, _ in parts], [(i, ids) for i, (_, ids) in enumerate(parts)], cut=cut))
+        return made
+
+    def _windows(self, requests: Sequence[LogLikelihood]) -> list[Sequences]:
         made = []
         pairs = self.prompts.pairs([r.context for r in requests], [r.text for r in requests], self.decoder_start)
         for request, (source, start, own) in zip(requests, pairs, strict=True):

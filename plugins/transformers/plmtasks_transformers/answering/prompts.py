@@ -1,6 +1,7 @@
 """A request's prompt as each kind of checkpoint wants it: a chat's turns, T5's prefix, plain text; and codes of languages."""
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
@@ -8,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plmtasks.data import LANGUAGES, base_language, language_name
-from plmtasks.errors import InputError, ModelError
+from plmtasks.errors import InputError, ModelError, ModelWarning
 from plmtasks.requests import Prompted, Shot, plain_prompt, raw_prompt, turns
 
 from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
-from .chat_template import Renderer
+from .chat_template import Renderer, TemplateError
+from .exact import Exact
 
 
 class Target(NamedTuple):
@@ -46,7 +48,9 @@ class Prompts:
         self.name = parts.name
         self.limited = parts.limit.told
         self.tokenizer = parts.tokenizer
-        self.style = parts.settings.prompt
+        self.style, self.system = parts.settings.prompt, parts.settings.system
+        self.exact = Exact(parts)
+        """What is made of exact prompts."""
         self.policy = parts.settings.truncation
         self.reads = parts.family == SEQUENCE_TO_SEQUENCE
         """Whether an encoder reads the prompt, and the answer starts anew."""
@@ -61,28 +65,53 @@ class Prompts:
         self.delimiter = "" if self.reads or self.style == "chat" else " "
         """What stands between prompt and answer."""
         if self.style == "chat" and not self.tokenizer.chat_template:
-            raise ModelError(f"{self.name!r} has no chat template", "leave out --prompt chat")
+            raise ModelError(f"{self.name!r} has no chat template", "leave out --chat")
 
     def render(self, request: Prompted, shots: Sequence[Shot], text: str) -> str:
         """The prompt, without the answer.
 
         raises: InputError if the model takes a text alone, and there are shots
         """
+        if request.exact:
+            return self._of_exact(request)
         if self.style == "chat":
-            return self._renderer.render(turns(request, shots, text))
+            return self._renderer.render(turns(request, shots, text, self.system))
         if self.bare:
             if shots:
                 raise InputError(f"{self.name!r} takes the text alone, and can be shown no examples", "leave out --shots")
+            if self.system:
+                raise InputError(f"{self.name!r} takes the text alone, and can be told nothing before it", "leave out --system")
             return text
         if self.style == "raw":
-            return raw_prompt(shots, text)
+            return raw_prompt(shots, text, self.system)
         source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
         if self.reads and not shots and source and target:
-            return f"translate {language_name(source)} to {language_name(target)}: {text}"
+            return raw_prompt((), f"translate {language_name(source)} to {language_name(target)}: {text}", self.system)
         purpose = request.aim()
         if self.reads and not shots and purpose:
-            return f"{purpose}: {text}"
-        return plain_prompt(request, shots, text)
+            return raw_prompt((), f"{purpose}: {text}", self.system)
+        return plain_prompt(request, shots, text, self.system)
+
+    def _of_exact(self, request: Prompted) -> str:
+        """The text of an exact prompt, behind its turns.
+
+        source: `HFLM.apply_chat_template` of lm-evaluation-harness, which leaves the system's turn out where a template has none
+        """
+        if not request.turns:
+            return request.text
+        if not self.tokenizer.chat_template:
+            raise ModelError(f"{self.name!r} has no chat template", "leave out --chat")
+        said = [{"role": turn.role, "content": turn.content} for turn in request.turns]
+        go_on = said[-1]["role"] == "assistant"
+        try:
+            rendered = self._renderer.render(said, go_on)
+        except TemplateError as e:
+            others = [turn for turn in said if turn["role"] != "system"]
+            if len(others) == len(said):
+                raise
+            warnings.warn(f"{e.message}; it is asked without the system's turn", ModelWarning, stacklevel=2)
+            rendered = self._renderer.render(others, go_on)
+        return rendered + request.text
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -103,12 +132,14 @@ class Prompts:
         Shots go first, those in front before the others; then the text is cut at its left, or at its right under the policy
         `right`, and by itself if it is to be summarized: what comes first says most.
 
+        Exact ones are as they are: their tokens are cut.
+
         raises: InputError under the policy `error`, or if no text would be left
         """
         whole = [self.render(r, r.shots, r.text) for r in requests]
         lengths = [len(row) for row in self.ids(whole)]
         return [
-            (prompt, 0) if n <= most else self._shorten(r, n, most)
+            (prompt, 0) if r.exact or n <= most else self._shorten(r, n, most)
             for r, prompt, n, most in zip(requests, whole, lengths, room, strict=True)
         ]
 

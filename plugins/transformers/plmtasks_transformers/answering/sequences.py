@@ -9,7 +9,7 @@ import torch
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
 from plmtasks.model import Cost
-from plmtasks.requests import Request
+from plmtasks.requests import LogLikelihood, Prompted, Request
 
 from ..fast import (
     ROW,
@@ -17,6 +17,7 @@ from ..fast import (
     Places,
     Prefix,
     Tally,
+    alike,
     common,
     found,
     groups_of,
@@ -72,8 +73,18 @@ class LanguageModel(Loaded):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.prompts = Prompts(self.parts)
+        self.exact = self.prompts.exact
+        self._limits_of_exact = is_exact(given[2])
+        if self._limits_of_exact and self.settings.truncation == "right":
+            raise InputError(
+                "an exact prompt is cut at its left: it cannot use --truncation right", "it can use: auto, error, left, skip"
+            )
         self.shares = False
         """Whether what prompts begin with, instruction and shots, is computed once for all of them."""
+
+    @property
+    def limited(self) -> str:  # type: ignore[override]  # of what it is asked
+        return self.exact.limit.told if self._limits_of_exact else super().limited
 
     def cost(self, encoding: Any) -> Cost:
         """What it costs to answer: what its rows begin with is computed once, where the model can."""
@@ -95,7 +106,10 @@ class LanguageModel(Loaded):
         if self.shares:
             asked: list[Any] = list(dict.fromkeys(requests))
             made = self.encoded(asked)
-            named = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
+            named: list[Any] = [None if e.cut else (r.instruction, r.shots) for r, e in zip(asked, made, strict=True)]
+            exact = [i for i, r in enumerate(asked) if r.exact]
+            for i, name in zip(exact, alike([made[i].rows for i in exact], [made[i].first for i in exact]), strict=True):
+                named[i] = name
             prefixes = shared_prefixes([e.rows for e in made], [e.first for e in made], named)
             shared = (e if prefix is None else e.behind(prefix) for e, prefix in zip(made, prefixes, strict=True))
             self._encodings.update(zip(asked, shared, strict=True))
@@ -104,6 +118,11 @@ class LanguageModel(Loaded):
     def loss_of(self, batch: Sequence[Sequences]) -> tuple[torch.Tensor, float]:
         """Negative log-likelihood of the wanted tokens; divided by tokens it is their mean."""
         return -token_values(self, batch, self.smoothing).sum(), float(sum(len(ids) for s in batch for _, ids in s.wants))
+
+
+def is_exact(request: Request) -> bool:
+    """Whether it becomes tokens as in lm-eval, within the limit that lm-eval goes by."""
+    return (isinstance(request, Prompted) and request.exact) or (isinstance(request, LogLikelihood) and request.disjoint)
 
 
 def step(settings: ModelSettings, limit: int) -> int:

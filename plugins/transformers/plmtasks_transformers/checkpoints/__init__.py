@@ -8,13 +8,13 @@ from .architectures import ANSWERS, DECODER, ENCODER, HEADS, PREFIXED, SEQUENCE_
 from .checkpoint import Checkpoint
 from .files import ADAPTERS, TOKENIZER, folder_name, sha256
 from .files import CONFIG as CONFIG_FIELDS
-from .loading import Parts, load_parts, parts_without_weights
+from .loading import Parts, exact_limits, load_parts, parts_without_numbers, parts_without_weights
 from .saving import Heads, State, save_checkpoint, share_base, view_state, writing
 
 __all__ = [
     "ADAPTERS", "ADAPTER_BASE", "ADAPTER_CONFIG", "ANSWERS", "CONFIG_FIELDS", "DECODER", "ENCODER", "HEADS", "PREFIXED",
-    "SEQUENCE_TO_SEQUENCE", "TOKENIZER", "Checkpoint", "Heads", "Parts", "State", "base_of",
+    "SEQUENCE_TO_SEQUENCE", "TOKENIZER", "Checkpoint", "Heads", "Parts", "State", "base_of", "exact_limits",
     "family_of", "folder_name", "has_adapters", "load_parts", "memory_of", "name_of",
-    "parts_without_weights", "peft_library", "save_checkpoint", "sha256", "share_base", "view_state",
+    "parts_without_numbers", "parts_without_weights", "peft_library", "save_checkpoint", "sha256", "share_base", "view_state",
     "weight_hashes", "writing",
 ]  # fmt: skip

@@ -46,8 +46,14 @@ class Checkpoint:
         return files.find_folder(self.source, self.revision, pickles=_pickles(settings), code=settings.trust_remote_code)
 
     def head(self, example_request: Request) -> str | None:
-        """The folder within the checkpoint of the head that answers such a request, "" for its own; None if it has none."""
-        return next((folder for folder, config in self.configs().items() if has_head(config, example_request)), None)
+        """The folder within the checkpoint of the head that answers such a request, "" for its own; None if it has none.
+
+        Of several requests: the one that answers all of them.
+        """
+        return next(
+            (folder for folder, config in self.configs().items() if all(has_head(config, one) for one in example_request.each())),
+            None,
+        )
 
     def newly_initialized(self, example_request: Request) -> bool:
         """Whether a head for such a request would be newly initialized."""

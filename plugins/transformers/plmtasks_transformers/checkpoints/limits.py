@@ -11,6 +11,10 @@ UNLIMITED = 10**9
 """More tokens than any text has: relative positions and states have no end."""
 STATED = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
 """What configurations call it; some are no more than what the model was trained with, and no table ends there."""
+LM_EVAL = ("n_positions", "max_position_embeddings", "n_ctx")
+"""Where lm-eval looks for a limit,"""
+LM_EVAL_DEFAULT = 2048
+"""and the one that it takes where nobody states any."""
 SHOWN = 6
 """Tokens of the text that a model is shown to see where it looks their places up."""
 
@@ -65,6 +69,17 @@ def limits_of(module: Any, tokenizer: Any) -> tuple[Limit, Limit]:
     )
 
 
+def stated_limits(config: Any, tokenizer: Any) -> tuple[Limit, Limit]:
+    """The same, as far as configuration and tokenizer tell."""
+    parts = (
+        [config.get_text_config(encoder=True), config.get_text_config(decoder=True)]
+        if config.is_encoder_decoder
+        else [config.get_text_config()]
+    )
+    found = [_least([], part, tokenizer) for part in parts]
+    return found[0], found[-1]
+
+
 def _least(tables: list[Table], config: Any, tokenizer: Any) -> Limit:
     """The smallest of the limits; of equal ones the first that is named here."""
     found = [Limit(table.places, "as many places as the model has embeddings for", hard=True) for table in tables]
@@ -72,6 +87,24 @@ def _least(tables: list[Table], config: Any, tokenizer: Any) -> Limit:
     found += [Limit(int(min(tokenizer.model_max_length, UNLIMITED)), "model_max_length of its tokenizer")]
     real = [limit for limit in found if isinstance(limit.tokens, int) and 0 < limit.tokens < UNLIMITED]
     return min(real, key=lambda limit: limit.tokens, default=Limit(UNLIMITED, "neither the model nor its tokenizer has a limit"))
+
+
+def lm_eval_limit(config: Any, tokenizer: Any, own: Limit) -> Limit:
+    """The limit that lm-eval's HFLM goes by, unless the model has fewer places than that.
+
+    config: of the whole model; own: of one of its sides
+
+    source: `resolve_max_length` of lm-evaluation-harness 0.4.13
+    """
+    of_text = getattr(config, "text_config", None) or config
+    stated = next((name for name in LM_EVAL if getattr(of_text, name, None) is not None), None)
+    if stated is not None:
+        found = Limit(int(getattr(of_text, stated)), f"{stated} of its configuration")
+    elif tokenizer.model_max_length not in (None, int(1e30)):
+        found = Limit(int(tokenizer.model_max_length), "model_max_length of its tokenizer")
+    else:
+        found = Limit(LM_EVAL_DEFAULT, "as in lm-eval where neither the model nor its tokenizer states one")
+    return own if own.hard and own.tokens < found.tokens else found
 
 
 def tables_of(module: Any) -> list[Table]:

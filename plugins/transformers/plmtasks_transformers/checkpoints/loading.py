@@ -13,7 +13,7 @@ from plmtasks.requests import Classify, Request, Tag
 from . import adapters
 from .architectures import HEADS, names_of, same_labels
 from .checkpoint import Checkpoint
-from .limits import UNCUT, Limit, limits_of
+from .limits import UNCUT, Limit, limits_of, lm_eval_limit, stated_limits
 from .saving import read_head
 
 
@@ -97,6 +97,36 @@ def parts_without_weights(checkpoint: Checkpoint, settings: ModelSettings) -> Pa
     with reading(checkpoint.name, folder):
         module, tokenizer = SimpleNamespace(config=_config(folder, settings)), _tokenizer(folder, settings)
     return Parts(name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings)
+
+
+def parts_without_numbers(checkpoint: Checkpoint, library_class: str, example_request: Request, settings: ModelSettings) -> Parts:
+    """As `load_parts`, but that the weights have a shape and no numbers: enough to make tokens.
+
+    raises: ModelError
+    """
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    folder = checkpoint.folder(settings)
+    with reading(checkpoint.name, folder):
+        tokenizer = _tokenizer(folder, settings)
+        config = _config(folder / (checkpoint.head(example_request) or ""), settings)
+        if isinstance(example_request, (Classify, Tag)):
+            _relabel(config, example_request)
+        with torch.device("meta"):
+            module = _loader(library_class, config).from_config(config, trust_remote_code=settings.trust_remote_code)
+    limit, written = stated_limits(config, tokenizer)
+    return Parts(
+        name=checkpoint.name, family=checkpoint.family, module=module, tokenizer=tokenizer, settings=settings, limit=limit,
+        written=written,
+    )  # fmt: skip
+
+
+def exact_limits(parts: Parts) -> tuple[Limit, Limit]:
+    """Those of exact prompts, as lm-eval has them: what is read, and what a decoder behind an encoder writes."""
+    config, tokenizer = parts.module.config, parts.tokenizer
+    return lm_eval_limit(config, tokenizer, parts.limit), lm_eval_limit(config, tokenizer, parts.written)
 
 
 def _config(folder: Path, settings: ModelSettings) -> Any:

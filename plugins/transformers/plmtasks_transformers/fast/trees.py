@@ -173,8 +173,60 @@ def shared_prefixes(rows: Sequence[Sequence[np.ndarray]], firsts: Sequence[int],
     return found
 
 
+def alike(rows: Sequence[Sequence[np.ndarray]], firsts: Sequence[int]) -> list[int | None]:
+    """Who shares a prefix with whom, where nothing but the tokens tells: a number for each request, None where it shares none.
+
+    rows: of each request; firsts: the token of its rows before which a prefix must end
+
+    Of all ways to divide them, sorted, into neighbours that begin alike, the one that saves the most tokens.
+    """
+    heads = [
+        r[0][: min(first, *(common(r[0], other) for other in r[1:]), len(r[0]))] for r, first in zip(rows, firsts, strict=True)
+    ]
+    order = sorted(range(len(heads)), key=lambda i: heads[i].astype(">i4").tobytes())
+    found: list[int | None] = [None] * len(heads)
+    for number, (begin, end) in enumerate(_families([heads[i] for i in order])):
+        for i in order[begin:end]:
+            found[i] = number
+    return found
+
+
+class _Family(NamedTuple):
+    """Neighbours that begin alike."""
+
+    length: int
+    """With so many tokens."""
+    begin: int
+    saved: int
+    """By the best division of those that were seen,"""
+    parts: list[tuple[int, int]]
+    """which is this."""
+
+
+def _families(heads: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """(begin, end) of the neighbours that are to share a prefix. heads: sorted"""
+    open_ = [_Family(0, 0, 0, [])]
+    for i in range(1, len(heads) + 1):
+        length, begin = common(heads[i - 1], heads[i]) if i < len(heads) else 0, i - 1
+        saved, parts = 0, list[tuple[int, int]]()
+        while open_[-1].length > length:
+            last = open_.pop()
+            saved, parts, begin = last.saved + saved, [*last.parts, *parts], last.begin
+            together = (i - begin - 1) * last.length - PREFIX_COSTS
+            if last.length >= WORTH and together > saved:
+                saved, parts = together, [(begin, i)]
+        if open_[-1].length < length:
+            open_.append(_Family(length, begin, saved, parts))
+        else:
+            open_[-1].parts.extend(parts)
+            open_[-1] = open_[-1]._replace(saved=open_[-1].saved + saved)
+    return open_[0].parts
+
+
 WORTH = 8
 """Tokens from which a prefix is kept."""
+PREFIX_COSTS = 256
+"""Tokens that are worth as much as one prefix more: its own forward pass, and batches that hold fewer requests."""
 
 
 def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int) -> dict[str, Any]:

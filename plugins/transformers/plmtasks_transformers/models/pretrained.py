@@ -8,10 +8,10 @@ from typing import Any
 
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, Model, TrainableModel, read_training
+from plmtasks.model import LoadedModel, Model, TokenRow, TrainableModel, read_training
 from plmtasks.requests import Request
 
-from ..answering import kind_of, load, prompt_of
+from ..answering import identity_of, load, prompt_of, tokens_of
 from ..checkpoints import ANSWERS, Checkpoint, memory_of
 
 SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
@@ -66,7 +66,7 @@ class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its fam
                 "trust_remote_code": settings.trust_remote_code,
                 # the seed of a head that the checkpoint does not have
                 "head_seed": settings.seed if self.newly_initialized(example_request) else None,
-                **kind_of(example_request, self.family).identity(settings),
+                **identity_of(example_request, self.family, settings),
             },
         }
 
@@ -75,6 +75,9 @@ class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its fam
 
     def rendered(self, request: Request, settings: ModelSettings) -> str:
         return prompt_of(self, request, settings)
+
+    def tokens(self, request: Request, settings: ModelSettings) -> Sequence[TokenRow]:
+        return tokens_of(self, request, settings)
 
     def tokens_within(self, memory: int, dtype: str) -> int | None:
         try:
