@@ -53,11 +53,16 @@ def summary_of(error: BaseException) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
     """A hint, one line, that asks for the known names that are like one that nobody knows; no line if none is."""
+    return meant(near(name, known))
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that are like one that nobody knows, at most three."""
     folded = {one: one.casefold() for one in known}
     begun = sorted((one for one in folded if len(name) > 1 and folded[one].startswith(name.casefold())), key=len)
     like = difflib.get_close_matches(name.casefold(), dict.fromkeys(folded.values()), n=3)
     close = [one for same in like for one in folded if folded[one] == same]
-    return meant(list(dict.fromkeys([*begun[:2], *close]))[:3])
+    return list(dict.fromkeys([*begun[:2], *close]))[:3]
 
 
 def meant(names: Sequence[str]) -> list[str]:
@@ -80,9 +85,10 @@ class LearningWarning(UserWarning):
 class UnknownNameError(InputError):
     """A task, model, metric or plugin that nobody registered."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *hints: str) -> None:
-        known = sorted(known)
-        super().__init__(f"there is no {kind} {name!r}", *did_you_mean(name, known), *hints, f"plmtasks list {kind}s shows all")
+    def __init__(self, kind: str, name: str, known: Iterable[str], *hints: str, listed: str = "") -> None:
+        """listed: under which word `plmtasks list` has them, where that is not the kind"""
+        hints = (*did_you_mean(name, sorted(known)), *hints, f"plmtasks list {listed or f'{kind}s'} shows all")
+        super().__init__(f"there is no {kind} {name!r}", *hints)
 
 
 class MismatchError(InputError):

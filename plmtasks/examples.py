@@ -19,6 +19,9 @@ class Example:
     """What it shares with others (a paragraph, a sentence), so that they are not independent."""
     slices: tuple[str, ...] = ()
     """The named subsets it belongs to."""
+    prompted: bool = False
+    """Its inputs are a prompt that the task itself makes of the document in its reference, with shots or as a chat: how it is
+    asked, and no part of the data."""
 
     def hidden(self) -> "Example":
         """The same example without its reference, and without slices, which may tell it: all that `ask` and `read` may see."""
@@ -35,9 +38,9 @@ class Prediction:
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """A hash of ids, inputs, references and clusters in their order. 64 hexadecimal digits."""
+    """A hash of ids, inputs that are no prompts, references and clusters in their order. 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for e in examples:
-        line = json.dumps([e.id, e.inputs, e.reference, e.cluster], ensure_ascii=False, sort_keys=True)
+        line = json.dumps([e.id, None if e.prompted else e.inputs, e.reference, e.cluster], ensure_ascii=False, sort_keys=True)
         digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

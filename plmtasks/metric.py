@@ -3,9 +3,10 @@
 import ast
 import hashlib
 import inspect
+import math
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, update_wrapper
@@ -88,6 +89,17 @@ class Metric(ABC):
         """
         return {}
 
+    def selected(
+        self, predictions: Sequence[Prediction], examples: Sequence[Example]
+    ) -> Callable[[Iterable[int]], Mapping[str, float]]:
+        """What computes those scores of pairs among these, given their positions: what all selections share is made once."""
+
+        def computed(positions: Iterable[int]) -> Mapping[str, float]:
+            chosen = list(positions)
+            return self.compute([predictions[i] for i in chosen], [examples[i] for i in chosen])
+
+        return computed
+
     def signature(self) -> str:
         """What a reader needs to repeat the figure: library, version, options."""
         return f"{self.name} v{self.version}"
@@ -162,6 +174,68 @@ class Means(Metric):
             mean = ratio(totals[..., place], totals[..., columns.index("examples" if info.mean_of else f"weight[{name}]")])
             found[name] = 100 * mean if info.unit == "points" else mean
         return found
+
+
+def mean(values: Sequence[float]) -> float:
+    """The plain mean: as an aggregation, what makes a score a sum."""
+    return math.fsum(values) / len(values)
+
+
+class Aggregated(Means):
+    """A metric whose scores are any functions of what each example has by itself.
+
+    A subclass says `scores`, `values` and `aggregations`. A score whose aggregation is `mean` is a sum, as of `Means`: exact over
+    processes, in slices and in resamples. The others are made of values that are kept, so that a resample counts no example anew.
+    """
+
+    @abstractmethod
+    def aggregations(self) -> Mapping[str, Callable[[Sequence[Any]], float]]:
+        """How each score is made of its examples' values, `mean` or another function; from 0 to 1 where the score counts points.
+
+        It is never given nothing, and gives nan where the score is not defined.
+        """
+
+    @abstractmethod
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        """The scores, the main one first; every example counts alike for a mean whose `mean_of` is its own name."""
+
+    @abstractmethod
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
+        """For each prediction the value of each score, as its aggregation takes it; one that is left out does not count."""
+
+    def means(self) -> Mapping[str, ScoreInfo]:
+        """The scores whose aggregation is `mean`."""
+        how = self.aggregations()
+        return {name: info for name, info in self.scores().items() if how[name] is mean}
+
+    def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """The scores whose aggregation is another function.
+
+        raises: MetricError if an aggregation raises ArithmeticError or ValueError; such resamples are left out
+        """
+        return dict(self.selected(predictions, examples)(range(len(examples))))
+
+    def selected(
+        self, predictions: Sequence[Prediction], examples: Sequence[Example]
+    ) -> Callable[[Iterable[int]], Mapping[str, float]]:
+        others = {name: function for name, function in self.aggregations().items() if function is not mean}
+        rows, infos = self.values(predictions, examples) if others else (), self.scores()
+
+        def computed(positions: Iterable[int]) -> Mapping[str, float]:
+            chosen = [rows[i] for i in positions] if others else []
+            kept = {name: [row[name] for row in chosen if row.get(name) is not None] for name in others}
+            return {n: self._aggregated(n, kept[n]) * (100 if infos[n].unit == "points" else 1) for n in others}
+
+        return computed
+
+    def _aggregated(self, name: str, values: Sequence[Any]) -> float:
+        try:
+            return float(self.aggregations()[name](values)) if values else math.nan
+        except (ArithmeticError, ValueError) as e:
+            raise MetricError(
+                f"{name!r} of metric {self.name!r} is not defined for {len(values)} values: {type(e).__name__}: {e}",
+                f"the first: {values[0]!r:.80}",
+            ) from e
 
 
 def metric(

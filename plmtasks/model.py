@@ -1,7 +1,7 @@
 """The base classes of a model: what it answers, what a request costs it, how it learns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from .config import ModelSettings, TrainSettings
+    from .results import Result
 
 RECORD = "plmtasks.json"
 
@@ -305,6 +306,18 @@ class TrainableModel(LoadedModel):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Aggregate:
+    """What several results come to together."""
+
+    name: str
+    examples: int
+    scores: Mapping[str, Mapping[str, Any]]
+    """By the names that they have in the results, each with "value", "low", "high" and "unit"; an end is None without an interval."""
+    depth: int = 0
+    """How far it stands within another one, which is told before it."""
+
+
 class Provider(ABC):
     """Makes an item of any name under a scheme: `transformers:google-bert/bert-base-uncased`."""
 
@@ -320,6 +333,28 @@ class Provider(ABC):
     def owns(self, name: str) -> bool:
         """Whether a name without a scheme, that nobody registered, is its own: a folder that its models wrote. Loads nothing."""
         return False
+
+    def names(self) -> Collection[str]:
+        """Those that it knows, without the scheme, for hints and as far as an instant tells; any other may be asked for too."""
+        return ()
+
+    def known(self) -> Sequence[Mapping[str, str]]:
+        """A row for each that it knows, for `plmtasks list SCHEME`: "name", whole, and whatever tells it apart."""
+        return ()
+
+    def members(self, name: str) -> Sequence[str] | None:
+        """The names, whole, of the items that a name stands for together; None: it stands for one item.
+
+        raises: InputError if they cannot be told
+        """
+        return None
+
+    def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Aggregate]:
+        """What the results of a name's members come to together; nothing where that has no meaning.
+
+        results: by the members' names, all of them; of one model, with the same settings
+        """
+        return ()
 
     @property
     def beginning(self) -> str:

@@ -372,7 +372,7 @@ def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Pred
         row = {
             "id": e.id, "prediction": p.value if p else None, "reference": e.reference, "scores": dict(p.scores) if p else {},
             "slices": list(e.slices), "inputs": e.inputs, **({} if p else {"skipped": True}),
-            **({} if e.cluster is None else {"cluster": e.cluster}),
+            **({} if e.cluster is None else {"cluster": e.cluster}), **({"prompted": True} if e.prompted else {}),
         }  # fmt: skip
         return json.dumps(row, ensure_ascii=False, sort_keys=True)
 

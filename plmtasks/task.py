@@ -174,6 +174,8 @@ class Prompting:
     """Texts for each question."""
     limit: int | None = None
     """So many of the first examples are asked; None: all."""
+    trust_remote_code: bool = False
+    """Whether what a model writes, or what comes with the data, may be run."""
 
 
 class SelfPrompted(Task):

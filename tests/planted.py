@@ -667,6 +667,19 @@ class SignedByTheCall(Right):
         return f"call {self.calls[0]}"
 
 
+class Weighs(Right):
+    """Values that depend on all that is there: of a selection they are others than of its pairs alone."""
+
+    infos = {**Right.infos, "share": ScoreInfo(best=None, maximum=None)}
+
+    def compute(self, predictions, examples):
+        return {"share": 100 / len(examples)} if examples else {}
+
+    def selected(self, predictions, examples):
+        found = self.compute(predictions, examples)
+        return lambda positions: found
+
+
 class Generous(Right):
     """A beginning is enough."""
 
@@ -687,6 +700,7 @@ METRICS: Sequence[tuple[type[Metric], str]] = (
     (WarnsOfNothing, "nothing_to_score_has_no_score"),
     (AnotherMean, "means_are_means"),
     (SignedByTheCall, "signature_tells_how"),
+    (Weighs, "selecting_is_computing"),
     (Generous, "agrees_with_others"),
 )
 """A faulty metric, and the check that is to find its fault."""

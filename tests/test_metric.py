@@ -2,6 +2,7 @@
 
 import linecache
 import math
+import statistics
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import toy
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import owner
-from plmtasks.metric import Metric, ScoreInfo, metric
+from plmtasks.metric import Aggregated, Metric, ScoreInfo, Value, mean, metric
 from plmtasks.scoring import score
 from plmtasks.testing import Agreement, MetricConformance
 
@@ -145,3 +146,70 @@ def test_the_signature_is_the_version_or_the_source():
     assert lengths.signature() == "lengths v3"
     with pytest.raises(MetricError, match="metric 'm' has no source to tell it by\n  state its version: version=1"):
         made("    return 1.0\n", source=False).signature()
+
+
+class Aggregates(Aggregated):
+    """Two means, one of them over some examples alone, and two that are no means."""
+
+    name = "aggregates"
+    counted = 0
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {
+            "harmonic": ScoreInfo(), "right": ScoreInfo(mean_of="right"), "of_some": ScoreInfo(),
+            "middle": ScoreInfo(best=0.0, unit="characters", higher_is_better=False, maximum=None),
+        }  # fmt: skip
+
+    def aggregations(self) -> Mapping[str, Any]:
+        return {"middle": statistics.median, "right": mean, "of_some": mean, "harmonic": statistics.harmonic_mean}
+
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
+        type(self).counted += len(predictions)
+        return [self._of(str(p.value), str(e.reference)) for p, e in zip(predictions, examples, strict=True)]
+
+    def _of(self, predicted: str, reference: str) -> Mapping[str, Value]:
+        right = float(predicted == reference)
+        some = {"of_some": right} if len(reference) > 1 else {}
+        return {"right": right, "middle": abs(len(predicted) - len(reference)), "harmonic": (1 + right) / 2, **some}
+
+
+class TestAggregates(MetricConformance):
+    @pytest.fixture
+    def metric(self) -> Metric:
+        return Aggregates()
+
+    @pytest.fixture
+    def task(self) -> toy.ToyTask:
+        return toy.ToyTask()
+
+
+def test_values_are_counted_once_and_aggregated_again_for_each_resample() -> None:
+    pairs = [("aa", "aa"), ("b", "a"), ("ccc", "c"), ("dd", "dd"), ("e", "eee"), ("f", "f")]
+    before = Aggregates.counted
+    found = scored(Aggregates(), pairs)
+    assert Aggregates.counted - before == 2 * len(pairs)  # for the sums, and for all else
+    assert {name: s["value"] for name, s in found.items()} == pytest.approx({
+        "middle": 0.0, "right": 50.0, "of_some": 200 / 3, "harmonic": 100 * 6 / 9,
+    })  # fmt: skip
+    assert [found[name]["interval"] for name in ("right", "of_some")] == ["wilson", "percentile bootstrap"]
+    assert found["harmonic"]["low"] < found["harmonic"]["value"] < found["harmonic"]["high"]
+
+
+def test_an_aggregation_that_fails_is_told_and_resamples_without_it_are_left_out() -> None:
+    class Both(Aggregates):
+        def scores(self) -> Mapping[str, ScoreInfo]:
+            return {"right": ScoreInfo()}
+
+        def aggregations(self) -> Mapping[str, Any]:
+            return {"right": self.spread}
+
+        def spread(self, values: Sequence[float]) -> float:
+            if len(set(values)) < 2:
+                raise ValueError("they are all alike")
+            return max(values) - min(values)
+
+    found = scored(Both(), [("a", "a"), ("b", "a")])["right"]
+    assert [found[name] for name in ("value", "low", "high", "interval")] == [100.0, 100.0, 100.0, "percentile bootstrap"]
+    with pytest.raises(MetricError, match="'right' of metric 'aggregates' is not defined for 2 values: ValueError: they are all"):
+        scored(Both(), [("a", "a"), ("b", "b")])
+    assert scored(Aggregates(), [("a", "a")])["of_some"]["value"] is None

@@ -1,5 +1,7 @@
 """Slices of the examples, their scores and the gaps between them."""
 
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from plmtasks.data import GENDER, Groups, by_count, by_length, dimension, read_groups, texts
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Aggregated, ScoreInfo, mean
 from plmtasks.scoring import score
 from plmtasks.scoring.breakdown import record
 from plmtasks.statistics import resampled, resampled_parts
@@ -115,6 +118,41 @@ def test_scores_of_slices_and_their_gap() -> None:
     assert group["high"] == pytest.approx(40 + 25.6, abs=4)
     assert group["p"] < 0.01
     assert list(made["groups"]) == ["size"]
+
+
+class Middle(Aggregated):
+    """A score that is no function of a sum, and not defined where all are right."""
+
+    name = "middle"
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"variance": ScoreInfo(best=None, unit="share", maximum=None), "accuracy": ScoreInfo(mean_of="accuracy")}
+
+    def aggregations(self) -> Mapping[str, Any]:
+        return {"variance": self.spread, "accuracy": mean}
+
+    def spread(self, values: Sequence[float]) -> float:
+        if len(set(values)) < 2:
+            raise ValueError("all alike")
+        return statistics.pvariance(values)
+
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
+        rights = [float(p.value == e.reference) for p, e in zip(predictions, examples, strict=True)]
+        return [{"variance": right, "accuracy": right} for right in rights]
+
+
+def test_scores_that_are_aggregated_have_slices_too() -> None:
+    rights = [(i % 5 > 0, ("size=a",)) for i in range(20)] + [(i < 10, ("size=b",)) for i in range(20)]
+    rights += [(True, ("size=c",))] * 12
+    examples = [Example(id=str(i), inputs={}, reference="yes", slices=s) for i, (_, s) in enumerate(rights)]
+    predictions = {str(i): Prediction(value="yes" if right else "no") for i, (right, _) in enumerate(rights)}
+    made = record([Middle()], examples, score([Middle()], examples, predictions))
+    a, b, c = (made["slices"][f"size={name}"]["scores"]["middle"] for name in "abc")
+    assert (a["variance"]["value"], b["variance"]["value"]) == pytest.approx((0.16, 0.25))
+    assert a["variance"]["low"] < 0.16 < a["variance"]["high"]
+    assert (list(c), c["accuracy"]["value"]) == (["accuracy"], 100)
+    group = made["groups"]["size"]
+    assert (group["worst"], group["best"], group["gap"], group["p"]) == ("size=a", "size=b", pytest.approx(0.09), None)
 
 
 def test_small_slices_are_left_out() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError, counted
+from ..errors import InputError, counted, did_you_mean
 from ..files import terminal
 from . import brought, options
 from .texts import say, say_json
@@ -16,6 +16,7 @@ from .texts import say, say_json
 if TYPE_CHECKING:
     from ..formats import Format
     from ..hooks import Plugin, Registry
+    from ..model import Provider
 
 KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
 
@@ -31,14 +32,23 @@ HEADERS: Mapping[str, Sequence[str]] = {
 
 
 @options.command("list", example="plmtasks list tasks")
-@click.argument("what", type=click.Choice(KINDS), metavar="WHAT")
+@click.argument("what", metavar="WHAT", shell_complete=lambda ctx, param, begun: [k for k in KINDS if k.startswith(begun)])
+@click.argument("word", metavar="[WORD]", required=False)
 @options.choice("format", "table", "tsv", "json", help="A table, as wide as the terminal; in a pipe whole lines.")
-def command(what: str, form: str) -> None:
-    """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats or plugins."""
+def command(what: str, word: str | None, form: str) -> None:
+    """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats or plugins.
+
+    Or a scheme whose names are known, as lm-eval: what stands before the colon in them. With a WORD, the lines alone that have it.
+    """
     from ..hooks import load_registry
 
     registry = load_registry()
+    if what not in KINDS:
+        _say_known(_provider(what, registry), word, form)
+        return
     header, rows = HEADERS.get(what, (what.removesuffix("s"), "from", "description")), _rows(what, registry)
+    if word is not None:
+        rows = _having(word, rows)
     if form == "json":
         say_json(_plugins(registry) if what == "plugins" else [dict(zip(header, row, strict=True)) for row in rows])
     elif form == "tsv":
@@ -46,10 +56,53 @@ def command(what: str, form: str) -> None:
     else:
         if rows:
             say(terminal.table(header[:3], [row[:3] for row in rows], firm=header[:1]), nl=False)
-        if what == "tasks" and (words := _words(registry)):
+        if what == "tasks" and word is None and (words := _words(registry)):
             say("\n" + terminal.table(("people say", "and mean", "with --data"), words), nl=False)
         for line in (*registry.lacking(what.removesuffix("s")), *_clashes(what, registry)):
             say(terminal.wrapped(line, "  "))
+
+
+def _provider(scheme: str, registry: "Registry") -> "Provider":
+    """raises: InputError if no provider has that scheme"""
+    found = {p.scheme.removesuffix("/"): p for providers in registry.providers.values() for p in providers}
+    if scheme not in found:
+        there = [*KINDS, *found]
+        raise InputError(f"there is nothing to list under {scheme!r}", *did_you_mean(scheme, there), f"there are: {', '.join(there)}")
+    return found[scheme]
+
+
+def _say_known(provider: "Provider", word: str | None, form: str) -> None:
+    """The names under a scheme.
+
+    raises: InputError if none are known
+    """
+    known = provider.known()
+    if not known:
+        raise InputError(f"any {provider.beginning}NAME may be asked for: {provider.description or 'there is no list'}")
+    header = list(known[0])
+    rows = [tuple(row.values()) for row in known]
+    if word is not None:
+        rows = _having(word, rows)
+    if form == "json":
+        say_json([dict(zip(header, row, strict=True)) for row in rows])
+    elif form == "tsv":
+        say("\n".join("\t".join(row) for row in (header, *rows)))
+    else:
+        say(terminal.table(header, rows, firm=header[:1]), nl=False)
+
+
+def _having(word: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows that have a word; those first in whose name it is.
+
+    raises: InputError if none has
+    """
+    wanted = word.casefold()
+    found = [row for row in rows if any(wanted in cell.casefold() for cell in row)]
+    if not found:
+        names = {row[0].rpartition(":")[2]: row[0] for row in rows}
+        raise InputError(f"nothing of {len(rows)} has {word!r}", *did_you_mean(word, names))
+    names = {row: row[0].casefold() for row in found}
+    return sorted(found, key=lambda row: (not f":{names[row]}".endswith(f":{wanted}"), wanted not in names[row]))
 
 
 def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:

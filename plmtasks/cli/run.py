@@ -56,7 +56,7 @@ def command(
     from ..tables import render, summary
 
     registry = load_registry(trusting=bool(values["trust_remote_code"]))
-    asked = suite(tasks, models, config, values)
+    asked = suite(tasks, models, config, values).expanded(registry)
     runs = [asked.configs(*pair) for pair in asked.pairs() if not asked.excludes(*pair)]
     results = run([one for seeds in runs for one in seeds], registry)
     if not speaks():

@@ -81,6 +81,10 @@ class Dataset:
         """How many rows of a split could not be used."""
         return self._left_out[split] if self[split] else 0
 
+    def total(self, split: str) -> int:
+        """How many examples a split has, where not all of them may have been made for a limited run."""
+        return len(self[split])
+
     def part_of(self, split: str) -> str | None:
         """The fingerprint of the split that this one is a part of; None: it is whole."""
         return None

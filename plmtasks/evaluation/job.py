@@ -123,6 +123,11 @@ class EvaluationJob(Job):
         asked = (*self.example_request.each(), *self.asked.each)
         return self.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in asked)
 
+    @property
+    def drawn(self) -> int:
+        """Those of them that are drawn from the train split here, and not by the task."""
+        return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
+
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The model's own part of the identity, with the seed of the settings and with another."""
@@ -173,8 +178,8 @@ class EvaluationJob(Job):
         """
         c = self.config
         one, other = self._weights
-        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if c.shots else None
-        bare = [r.with_shots(()).key() for r in self.asked.requests if isinstance(r, Prompted)] if c.shots else self.asked.keys
+        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if self.drawn else None
+        bare = [r.with_shots(()).key() for r in self.asked.requests if isinstance(r, Prompted)] if self.drawn else self.asked.keys
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
@@ -202,7 +207,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
     metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
-    named = config.task if config.task.endswith(".toml") else task.name
+    named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
@@ -210,7 +215,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of
     return EvaluationJob(
         config=config, task=task, model=model, kind=kind, metrics=metrics, data=data, split=split,
-        example_request=example_request, total=len(whole),
+        example_request=example_request, total=len(whole) if config.predictions_of else data.total(split),
         asked=asker.ask(examples), predictions_of=predictions_of, groups=groups,
         perturbed=robustness.perturb(config.perturb, task, examples, registry, lambda changed: asker.ask(changed, originals)),
     )  # fmt: skip
@@ -225,7 +230,8 @@ def prompted(task: Task, config: RunConfig) -> Task:
         return task
     s = config.settings
     return task.prompted(Prompting(
-        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats, limit=config.limit
+        shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats,
+        limit=config.limit, trust_remote_code=s.trust_remote_code,
     ))  # fmt: skip
 
 

@@ -29,6 +29,8 @@ class Entry:
     """Its name, with what sets it apart from others of that name."""
     where: str = ""
     """"file:line"; empty: the command line."""
+    groups: tuple[str, ...] = ()
+    """The names that were asked for, and that stand for it among others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,24 @@ class Suite:
                 raise InputError(f"--only {asked} fits no run", "there are:", *dict.fromkeys(there))
         return replace(self, only=only)
 
+    def expanded(self, registry: Registry) -> "Suite":
+        """The suite with the members of a task's name, where it stands for several, in its place; each once.
+
+        raises: UnknownNameError, InputError for a name whose members cannot be told
+        """
+        found: list[Entry] = []
+        for entry in self.tasks:
+            members = registry.members("task", entry.name)
+            groups = entry.groups if members == [entry.name] else (*entry.groups, entry.name)
+            for name in members:
+                label = name + entry.label.removeprefix(entry.name)
+                same = next((i for i, e in enumerate(found) if e.name == name and e.settings == entry.settings), None)
+                if same is None:
+                    found.append(replace(entry, name=name, label=label, groups=groups))
+                else:
+                    found[same] = replace(found[same], groups=(*found[same].groups, *groups))
+        return replace(self, tasks=found)
+
     def configs(self, task: Entry, model: Entry) -> list[RunConfig]:
         """The runs of a pair, one a seed.
 
@@ -111,11 +131,12 @@ class Suite:
         for kind, entries in kinds:
             for entry in (one for one in entries if one.where):
                 try:
-                    registry.named(kind, entry.name, entry.where)
+                    for name in registry.members(kind, entry.name):
+                        registry.named(kind, name, entry.where)
                 except (UnknownNameError, PluginError) as e:
                     raise InputError(f"{entry.where}: {e.message}", *e.hints) from e
         within = (Path.cwd(), self.path.resolve().parent)
-        for task, model in self.pairs():
+        for task, model in self.expanded(registry).pairs():
             config = self.configs(task, model)[0]
             registry.check(config, model.where or task.where or str(self.path))
             for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
@@ -133,8 +154,8 @@ def _named(entries: Sequence[Entry], names: Sequence[str]) -> Sequence[Entry]:
 
 
 def _fits(pattern: Mapping[str, str], task: Entry, model: Entry) -> bool:
-    names = {"task": task.name, "model": model.name}
-    return all(fnmatch.fnmatchcase(names[what], pattern[what]) for what in pattern)
+    names = {"task": (task.name, *task.groups), "model": (model.name,)}
+    return all(any(fnmatch.fnmatchcase(name, pattern[what]) for name in names[what]) for what in pattern)
 
 
 def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:

@@ -5,7 +5,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,7 +18,7 @@ import pluggy
 
 from .. import requests
 from ..config import RunConfig
-from ..errors import InputError, PluginError, UnknownNameError, meant
+from ..errors import InputError, PluginError, UnknownNameError, counted, did_you_mean, listed, meant
 from ..formats import Format, apart
 from ..metric import Metric
 from ..model import Model, Provider
@@ -28,6 +28,7 @@ from . import hookspecs, loading
 from .loading import Plugin, PluginWarning, load_plugins, reason
 
 if TYPE_CHECKING:
+    from ..model import Aggregate
     from ..results import Result
 
 __all__ = ["Registry", "load_registry"]
@@ -178,9 +179,34 @@ class Registry:
             return self.items[kind][name]
         provider = self._provider(kind, name)
         if provider is not None:
+            if (members := provider.members(name.removeprefix(provider.beginning))) is not None:
+                raise InputError(f"{name} stands for {counted(len(members), kind)}: name one", listed(members))
             return provider.make(name.removeprefix(provider.beginning))
         known = [*self.items[kind], *(alias for task in self.items[kind].values() for alias in getattr(task, "aliases", ()))]
-        raise UnknownNameError(kind, name, known, *self._broken(), *hints, *self.lacking(kind))
+        known = known if did_you_mean(name, known) else self._provided(kind)
+        hints = (*self._broken(), *hints, *self.lacking(kind))
+        raise UnknownNameError(kind, name, [] if (same := self.same(kind, name)) else known, *meant(same), *hints)
+
+    def members(self, kind: str, name: str) -> list[str]:
+        """The names that a name stands for: most often itself alone, or those that a provider tells.
+
+        raises: whatever a provider finds wrong
+        """
+        provider = None if name in self.items[kind] else self._provider(kind, name)
+        found = provider.members(name.removeprefix(provider.beginning)) if provider is not None else None
+        return [name] if found is None else [*found]
+
+    def aggregate(self, kind: str, name: str, results: "Mapping[str, Result]") -> "Sequence[Aggregate]":
+        """What the results of the members of a name come to together, as its provider says."""
+        provider = self._provider(kind, name)
+        return provider.aggregate(name.removeprefix(provider.beginning), results) if provider is not None else ()
+
+    def same(self, kind: str, name: str) -> list[str]:
+        """What providers call so, with their schemes."""
+        return [provider.beginning + name for provider in self.providers[kind] if name in provider.names()]
+
+    def _provided(self, kind: str) -> list[str]:
+        return [provider.beginning + name for provider in self.providers[kind] for name in provider.names()]
 
     def lacking(self, kind: str) -> list[str]:
         """Why nothing of a kind is there, and what brings it; nothing if something is."""
@@ -350,7 +376,8 @@ def find(registry: Registry, name: str, *, own_data: bool = False) -> tuple[str,
     field, slash, _ = name.partition("/")
     if Path(name).is_dir() or colon or (slash and field not in fields):
         return "model", registry.model(name)
-    hints = ["nor a model, metric or plugin of that name", *meant(_close(registry, name)), *registry._broken()]
+    close = registry.same("task", name) or _close(registry, name)
+    hints = ["nor a model, metric or plugin of that name", *meant(close), *registry._broken()]
     raise UnknownNameError("task", name, [], *hints)
 
 

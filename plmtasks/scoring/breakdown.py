@@ -1,12 +1,14 @@
 """Scores of slices of the examples, and the gaps between them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..data import dimension
+from ..errors import MetricError
 from ..examples import Example
-from ..metric import Metric
+from ..metric import Aggregated, Metric
 from ..statistics import SLICE_RESAMPLES, resampled_parts
 from .metrics import main_score
 from .scores import Scored, score_rows
@@ -30,12 +32,12 @@ def record(metrics: Sequence[Metric], examples: Sequence[Example], scored: Score
     names = sorted(name for name, count in counts.items() if count >= LEAST)
     members = {name: np.array([name in e.slices for e in examples], dtype=bool) & kept for name in names}
     slices = {name: _slice(metrics, examples, scored, inside) for name, inside in members.items()}
-    value = {name: s["scores"][metrics[0].name][main_score(metrics[0])]["value"] for name, s in slices.items()}
+    value = {n: s["scores"][metrics[0].name].get(main_score(metrics[0]), {}).get("value") for n, s in slices.items()}
     groups = {}
     for what in dict.fromkeys(map(dimension, names)):
         chosen = [name for name in names if dimension(name) == what and value[name] is not None]
         if len(chosen) > 1:
-            groups[what] = _gap(metrics[0], examples, scored, {name: members[name] for name in chosen})
+            groups[what] = _gap(metrics[0], examples, scored, {name: (members[name], value[name]) for name in chosen})
     return {"slices": slices, "groups": groups}
 
 
@@ -54,14 +56,23 @@ def _slice(metrics: Sequence[Metric], examples: Sequence[Example], scored: Score
     chosen, scores = [examples[i] for i in np.flatnonzero(inside).tolist()], {}
     for metric in metrics:
         rows = scored.of(metric)[inside]
-        summed = metric.reduce(rows.sum(axis=0))
+        summed: Container[str] = metric.reduce(rows.sum(axis=0))
         all_scores = score_rows(metric, rows, chosen, SLICE_RESAMPLES)
+        if isinstance(metric, Aggregated):  # of whatever else is no sum, every resample would be scored anew
+            with suppress(MetricError):  # a slice may lack what the score needs, such as examples of two labels
+                summed = all_scores = score_rows(
+                    metric, rows, chosen, SLICE_RESAMPLES, [scored.predictions[e.id] for e in chosen]
+                )
         scores[metric.name] = brief({name: s for name, s in all_scores.items() if name in summed})
     return {"examples": len(chosen), "scores": scores}
 
 
-def _gap(metric: Metric, examples: Sequence[Example], scored: Scored, members: Mapping[str, "NDArray[Any]"]) -> dict[str, Any]:
+def _gap(
+    metric: Metric, examples: Sequence[Example], scored: Scored, members: Mapping[str, tuple["NDArray[Any]", float]]
+) -> dict[str, Any]:
     """The best slice's main score less the worst's, with the interval of just this difference on the same resamples.
+
+    members: of each slice which examples it has, and its main score; a score that is no function of a sum has no interval here
 
     p: how often slices that differ by chance alone have between any two of them a gap as large, in its standard error, since
         these two were picked for being the best and the worst; by the resamples' distances from what was found
@@ -72,14 +83,16 @@ def _gap(metric: Metric, examples: Sequence[Example], scored: Scored, members: M
 
     rows, score = np.nan_to_num(scored.of(metric)), main_score(metric)
     sign = 1.0 if metric.scores()[score].higher_is_better else -1.0
-    values = np.array([float(metric.reduce(rows[inside].sum(axis=0))[score]) for inside in members.values()])
+    values = np.array([value for _, value in members.values()])
     order = np.argsort(-sign * values, kind="stable")
     best, worst = int(order[0]), int(order[-1])
-    clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
-    drawn = resampled_parts(rows, list(members.values()), metric.reduce, clusters=clusters, resamples=SLICE_RESAMPLES)[score]
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
     gap, names = abs(float(values[best] - values[worst])), list(members)
     record: dict[str, Any] = {"worst": names[worst], "best": names[best], "gap": gap, "low": None, "high": None, "p": None}
+    if score not in metric.reduce(rows.sum(axis=0)):
+        return record
+    clusters, parts = [e.cluster if e.cluster is not None else e.id for e in examples], [inside for inside, _ in members.values()]
+    drawn = resampled_parts(rows, parts, metric.reduce, clusters=clusters, resamples=SLICE_RESAMPLES)[score]
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
     if len(drawn) < 2:
         return record
     between = sign * (drawn[:, best] - drawn[:, worst])

@@ -1,9 +1,9 @@
 """Predictions and references in, scores with their intervals out."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ class Scored:
     """(n, k): one row an example; nan where it was skipped"""
     signatures: Mapping[str, str]
     """metric → how it counted"""
+    predictions: Mapping[str, Prediction] = field(default_factory=dict, repr=False)
+    """Of the examples that were answered, by their ids."""
 
     def of(self, metric: Metric) -> "NDArray[Any]":
         """The statistics of one of its metrics. (n, k)"""
@@ -65,7 +67,7 @@ def score(
         blocks.append(block)
     signatures = {metric.name: metric.signature() for metric in metrics}
     rows = np.hstack([np.zeros((len(examples), 0)), *blocks])
-    return Scored(scores=scores, columns=columns, rows=rows, signatures=signatures)
+    return Scored(scores=scores, columns=columns, rows=rows, signatures=signatures, predictions=predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,17 +195,15 @@ def score_rows(
     predictions: for the scores that are no function of the rows, which are left out without
     """
 
-    def anew(positions: "Iterable[int]") -> Mapping[str, float]:
-        return metric.compute([predictions[i] for i in positions], [examples[i] for i in positions])
-
-    infos, further = metric.scores(), anew(range(len(examples))) if predictions else {}
+    anew = metric.selected(predictions, examples) if predictions else None
+    infos, further = metric.scores(), anew(range(len(examples))) if anew else {}
     values = {name: float(value) for name, value in metric.reduce(rows.sum(axis=0)).items()} | dict(further)
     intervals = {}
     if resamples:
         shared, means = shared_clusters(examples), proportions(metric)
         intervals = bootstrap(rows, metric.reduce, clusters=shared, proportions=means, resamples=resamples)
-        if any(infos[name].resampled for name in further):
-            intervals |= bootstrap_computed(anew, len(examples), shared)
+        if anew and any(infos[name].resampled for name in further):
+            intervals |= bootstrap_computed(partial(_where_defined, anew), len(examples), shared)
     scores = {}
     for name, info in infos.items():
         interval = intervals.get(name) if info.resampled else None
@@ -213,6 +213,14 @@ def score_rows(
             "unit": info.unit, "higher_is_better": info.higher_is_better, "best": info.best,
         }  # fmt: skip
     return scores
+
+
+def _where_defined(computed: "Callable[[Iterable[int]], Mapping[str, float]]", positions: "Iterable[int]") -> Mapping[str, float]:
+    """The scores of a resample; none where it has not what they need, such as examples of two labels."""
+    try:
+        return computed(positions)
+    except MetricError:
+        return {}
 
 
 def _number(value: float | None) -> float | None:

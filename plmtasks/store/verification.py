@@ -194,7 +194,7 @@ class _Written:
         return [
             Example(
                 id=line["id"], inputs=line["inputs"], reference=line["reference"], cluster=line.get("cluster"),
-                slices=tuple(line["slices"]),
+                slices=tuple(line["slices"]), prompted=line.get("prompted", False),
             )
             for line in self.lines
         ]  # fmt: skip

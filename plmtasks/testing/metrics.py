@@ -224,6 +224,21 @@ def means_are_means(subject: MetricSubject) -> None:
         expect(math.isclose(float(scores[name]), mean, rel_tol=1e-9, abs_tol=1e-9), said)
 
 
+def selecting_is_computing(subject: MetricSubject) -> None:
+    """What is computed of a selection is what is computed of its pairs alone."""
+    selected = subject.bound.selected(subject.predictions, subject.examples)
+    everything = list(range(len(subject.examples)))
+    for chosen in (everything, everything[::-1], everything[::2], [*everything[:3], *everything[:3]]):
+        once, anew = dict(selected(chosen)), subject.bound.compute(*subject.of(chosen))
+        pairs = [(once.get(name, math.inf), value) for name, value in anew.items()]
+        same = all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(a) and math.isnan(b)) for a, b in pairs)
+        expect(
+            same and len(once) == len(anew),
+            "computed of a selection, scores are others than of its pairs alone",
+            [once, anew],
+        )
+
+
 def signature_tells_how(subject: MetricSubject) -> None:
     """The signature is a text, and always the same."""
     one, two = subject.bound.signature(), subject.bound.signature()

@@ -1,0 +1,94 @@
+"""Which scores a task of lm-eval gives."""
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
+UNFILTERED = "none"
+"""lm-eval's name of what goes through no filter of the task's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One of lm-eval's metrics of what comes out of one filter."""
+
+    metric: str
+    filter: str = UNFILTERED
+    is_mean: bool = True
+    """Whether it is the mean of its documents' values."""
+    of_all: bool = False
+    """Whether every document has a value."""
+    higher_is_better: bool = True
+
+    @property
+    def name(self) -> str:
+        """As lm-eval prints it: "acc", "exact_match,flexible-extract"."""
+        return self.metric if self.filter == UNFILTERED else f"{self.metric},{self.filter}"
+
+
+def values(made: Any, instances: Sequence[Sequence["Instance"]], responses: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """What lm-eval's filters and metrics make of each document's responses: a score's name → the value to aggregate.
+
+    made: lm-eval's task
+    instances: of each document, in their order
+    responses: one list of repeats for each of a document's instances, documents after one another
+    """
+    asked = [[copy(one) for one in several] for several in instances]
+    flat = [one for several in asked for one in several]
+    for one, said in zip(flat, responses, strict=True):
+        one.resps, one.filtered_resps = list(said), {}
+    before, made._instances = made._instances, flat
+    try:
+        made.apply_filters()
+    finally:
+        made._instances = before
+    found: list[dict[str, Any]] = [{} for _ in asked]
+    for through in flat[0].filtered_resps if flat else ():
+        for several, held in zip(asked, found, strict=True):
+            told = made.process_results(several[0].doc, [one.filtered_resps[through] for one in several])
+            held.update({Measure(metric=metric, filter=through).name: value for metric, value in told.items()})
+    return found
+
+
+def measures(made: Any, instances: Sequence["Instance"], *, runs_code: bool) -> tuple[Measure, ...]:
+    """The scores that a task gives, the first of its `metric_list` first.
+
+    What it declares is not all that it gives, so that its first document is scored with made-up responses.
+
+    runs_code: it would run what a model writes, so it is taken at its word
+    """
+    filters = [one.name for one in made._filters]
+    declared = dict.fromkeys(Measure(metric=m, filter=f).name for f in filters for m in made.aggregation())
+    tried = {} if runs_code else _tried(made, instances)
+    config = made.config
+    always = bool(tried) and getattr(config, "process_results", None) is None and hasattr(made, "_metric_fn_list")
+    given = set(tried) if always else {*declared, *tried}
+    order = [name for name in (*declared, *tried) if name in given]
+    return tuple(_measure(made, name, filters, always) for name in dict.fromkeys(order))
+
+
+def _measure(made: Any, name: str, filters: Sequence[str], of_all: bool) -> Measure:
+    from lm_eval.api.metrics import mean
+
+    through = next((f for f in filters if f != UNFILTERED and name.endswith(f",{f}")), UNFILTERED)
+    metric = name if through == UNFILTERED else name.removesuffix(f",{through}")
+    better: Mapping[str, Any] = made.higher_is_better()
+    return Measure(
+        metric=metric, filter=through, is_mean=made.aggregation().get(metric, mean) is mean, of_all=of_all,
+        higher_is_better=bool(better.get(metric, True)),
+    )  # fmt: skip
+
+
+def _tried(made: Any, instances: Sequence["Instance"]) -> Mapping[str, Any]:
+    """What the first document's made-up responses are scored; nothing where they cannot be."""
+    made_up: dict[str, Any] = {"loglikelihood_rolling": -1.0, "generate_until": "1"}
+    said = [made_up.get(one.request_type, (-1.0 - place, False)) for place, one in enumerate(instances)]
+    try:
+        [found] = values(made, [instances], [[one] * (i.repeats or 1) for one, i in zip(said, instances, strict=True)])
+    except Exception:  # noqa: BLE001  a task's own code may raise anything at what no model says
+        return {}
+    return found

@@ -1,0 +1,93 @@
+"""lm-eval's own metrics of its tasks, as one metric."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from plmtasks.errors import InputError, MetricError
+from plmtasks.examples import Example, Prediction
+from plmtasks.metric import Aggregated, ScoreInfo, mean
+
+from .asking import as_answers, responses
+from .measures import values
+from .refusals import quiet, refused
+from .task import METRIC, LmEvalTask, lm_eval_version
+
+if TYPE_CHECKING:
+    from plmtasks.task import Task
+
+
+class LmEvalMetric(Aggregated):
+    """Filters, metrics and aggregations of lm-eval's own task, on their own scale."""
+
+    name = METRIC
+    description = "the metrics that a task of lm-evaluation-harness is scored by there, on their own scale"
+
+    def __init__(self) -> None:
+        self.task: LmEvalTask | None = None
+        self._last: tuple[Sequence[Prediction], Sequence[Mapping[str, Any]]] = (), ()
+
+    def bind(self, task: "Task") -> "LmEvalMetric":
+        """raises: InputError for a task that is not lm-eval's"""
+        if not isinstance(task, LmEvalTask):
+            raise InputError(f"metric {self.name!r} scores the tasks of lm-eval alone, not {task.name}")
+        bound = copy(self)
+        bound.task, bound._last = task, ((), ())
+        return bound
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {
+            one.name: ScoreInfo(
+                best=None, unit=METRIC, minimum=None, maximum=None, higher_is_better=one.higher_is_better,
+                mean_of=one.name if one.is_mean and one.of_all else None,
+            )
+            for one in (self.task.measures if self.task else ())
+        }  # fmt: skip
+
+    def aggregations(self) -> Mapping[str, Callable[[Sequence[Any]], float]]:
+        return {
+            one.name: mean if one.is_mean else partial(self._aggregated_by, one.metric)
+            for one in (self.task.measures if self.task else ())
+        }
+
+    def _aggregated_by(self, metric: str, found: Sequence[Any]) -> float:
+        with refused(f"lm-eval's aggregation of {metric}"):
+            return float(self._made.aggregation()[metric](found))
+
+    def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
+        """What lm-eval's `process_results` makes of each document, its filters before it.
+
+        raises: MetricError without the documents; InputError where lm-eval fails
+        """
+        kept, found = self._last
+        if len(kept) != len(predictions) or any(a is not b for a, b in zip(kept, predictions, strict=True)):
+            found = self._processed(predictions, examples)
+            self._last = tuple(predictions), found
+        return found
+
+    def _processed(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
+        from .data import seeded
+
+        made, task = self._made, self.task
+        assert task is not None
+        assert task.documents is not None
+        if not task.how.trust_remote_code and getattr(made, "UNSAFE_CODE", False):
+            raise InputError(f"{task.name} runs what is predicted as code", "whoever lets it says --trust-remote-code")
+        instances = [task.documents.instances[example.id] for example in examples]
+        said = [
+            one for prediction, example, several in zip(predictions, examples, instances, strict=True)
+            for one in responses(several, as_answers(example.inputs, prediction.value))
+        ]  # fmt: skip
+        with quiet(), seeded(), refused(f"lm-eval cannot score {task.name}"):
+            return values(made, instances, said)
+
+    @property
+    def _made(self) -> Any:
+        """raises: MetricError if the documents are not loaded"""
+        if self.task is None or self.task.documents is None:
+            raise MetricError(f"{self.task.name if self.task else 'a task of lm-eval'} is scored with its documents alone")
+        return self.task.documents.made
+
+    def signature(self) -> str:
+        return f"{self.name} {lm_eval_version()}"
