@@ -4,16 +4,18 @@
 """
 
 import argparse
+import io
 import json
 import logging
 import math
+import os
 import random
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,7 @@ class Side:
 
     figures: Mapping[str, float]
     """Metric and filter, as lm-eval writes them: acc,none."""
-    asked: Sequence[Asked] = field(default_factory=list)
+    asked: Sequence[Asked]
 
 
 class Work:
@@ -86,12 +88,13 @@ class Work:
 
 @cache
 def manager() -> Any:
-    import lm_eval.evaluator
-    from lm_eval.tasks import TaskManager
+    """lm-eval's tasks: of those that are held together, the files of their folders, since all take ten seconds to be read."""
+    from lm_eval import tasks
 
-    # ten seconds a task, for a note on the machine
-    lm_eval.evaluator.add_env_info = lambda _: None
-    return TaskManager()
+    place = Path(tasks.__file__).parent
+    named = re.compile(rf"^task: *({'|'.join(re.escape(case.task) for case in CASES)})\s*$", re.MULTILINE)
+    folders = {path.parent for path in place.glob("*/**/*.yaml") if named.search(path.read_text())}
+    return tasks.TaskManager(include_path=sorted(map(str, folders)), include_defaults=False)
 
 
 @cache
@@ -125,11 +128,12 @@ def by_peer(case: Case, work: Work) -> Side:
     np.random.seed(1234)
     with in_place_of_the_hub(work.rows(case.rows)):
         task = manager()._factory.build(entry, registry=manager().task_index)
-    found = lm_eval.simple_evaluate(
-        model=peer_model(work.model(case.model)), tasks=[task], num_fewshot=case.shots, bootstrap_iters=0,
-        fewshot_random_seed=SEED, apply_chat_template=case.chat, fewshot_as_multiturn=case.chat,
-        system_instruction=case.system or None,
-    )  # fmt: skip
+    with redirect_stderr(io.StringIO()):  # its bars
+        found = lm_eval.simple_evaluate(
+            model=peer_model(work.model(case.model)), tasks=[task], num_fewshot=case.shots, bootstrap_iters=0,
+            fewshot_random_seed=SEED, task_manager=manager(), apply_chat_template=case.chat, fewshot_as_multiturn=case.chat,
+            system_instruction=case.system or None,
+        )  # fmt: skip
     [(_, figures)] = found["results"].items()
     return Side(
         figures={k: v for k, v in figures.items() if "," in k and "_stderr," not in k},
@@ -142,3 +146,142 @@ def by_peer(case: Case, work: Work) -> Side:
 
 def _continuation(instance: Any) -> str | None:
     return instance.args[1] if instance.request_type == "loglikelihood" else None
+
+
+def by_us(case: Case, work: Work) -> Side:
+    """`plmtasks run`."""
+    import plmtasks
+    from plmtasks.config import ModelSettings
+    from plmtasks.hooks import load_registry
+
+    named = work.task(case)
+    result = plmtasks.run(
+        named if named.endswith(".yaml") else f"lm-eval:{named}", work.model(case.model), data=work.data(case.rows),
+        shots=case.shots, seed=SEED, prompt="chat" if case.chat else "plain", system=case.system, dtype="float32",
+        output=str(work.folder / "results"), quiet=True,
+    )  # fmt: skip
+    model, settings = load_registry().model(work.model(case.model)), ModelSettings()
+    asked = []
+    for line in result.predictions():
+        several = "requests" in line["inputs"]
+        said = line["prediction"] if several else [line["prediction"]]
+        for inputs, value in zip(line["inputs"].get("requests", [line["inputs"]]), said, strict=True):
+            asked += _flat(int(line["id"]), inputs, value, lambda request: model.rendered(request, settings))
+    scores = result.record["scores"]["lm-eval"]
+    return Side(figures={k if "," in k else f"{k},none": score["value"] for k, score in scores.items()}, asked=asked)
+
+
+def _flat(doc: int, inputs: Mapping[str, Any], value: Any, rendered: Callable[[Any], str]) -> list[Asked]:
+    from plmtasks_lm_eval.asking import as_request
+
+    if inputs["ask"] == "LogLikelihood":
+        return [Asked(doc=doc, prompt=inputs["text"], continuation=None, answer=value)]
+    prompt = rendered(as_request(inputs))
+    if inputs["ask"] == "Generate":
+        return [Asked(doc=doc, prompt=prompt, continuation=None, answer=value)]
+    pairs = zip(inputs["choices"], value, strict=True)
+    return [Asked(doc=doc, prompt=prompt, continuation=choice, answer=tuple(told)) for choice, told in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What is the same and what is not."""
+
+    figures: int
+    requests: int
+    apart: float
+    """The greatest difference of a figure, relative where it is over 1."""
+    likelihoods: float
+    """The greatest difference of a request's log-likelihood."""
+    faults: Sequence[str]
+    """What differs by more than it may; empty: they agree."""
+
+
+def compare(case: Case, work: Work) -> Compared:
+    theirs, ours = by_peer(case, work), by_us(case, work)
+    faults = list(_unlike_requests(theirs.asked, ours.asked))
+    if lacking := set(theirs.figures) ^ set(ours.figures):
+        faults.append(f"only one side has {', '.join(sorted(lacking))}")
+    differences = {k: _apart(ours.figures[k], v) for k, v in theirs.figures.items() if k in ours.figures}
+    faults += [
+        f"{k}: {ours.figures[k]} and there {theirs.figures[k]}" for k, d in differences.items() if d > _allowed(case, k)
+    ]
+    pairs = [(a.answer, b.answer) for a, b in zip(ours.asked, theirs.asked, strict=False)]
+    likelihoods = [abs(_likelihood(a) - _likelihood(b)) for a, b in pairs if not isinstance(a, str)]
+    return Compared(
+        figures=len(theirs.figures), requests=len(theirs.asked), apart=max(differences.values(), default=math.nan),
+        likelihoods=max(likelihoods, default=0.0), faults=faults,
+    )  # fmt: skip
+
+
+def _unlike_requests(theirs: Sequence[Asked], ours: Sequence[Asked]) -> Iterator[str]:
+    if len(theirs) != len(ours):
+        yield f"{len(ours)} requests, and there {len(theirs)}"
+    for a, b in zip(ours, theirs, strict=False):
+        for what, mine, other in (("document", a.doc, b.doc), ("prompt", a.prompt, b.prompt), ("continuation", a.continuation, b.continuation)):
+            if mine != other:
+                yield f"{what} {mine!r}\n      there {other!r}"
+        if isinstance(b.answer, str):
+            if a.answer != b.answer:
+                yield f"text of document {a.doc}: {a.answer!r}\n      there {b.answer!r}"
+        elif abs(_likelihood(a.answer) - _likelihood(b.answer)) > LIKELY:
+            yield f"log-likelihood of document {a.doc}: {a.answer}, there {b.answer}"
+        elif isinstance(b.answer, tuple) and a.answer[1] != b.answer[1]:
+            yield f"greedy in document {a.doc}: {a.answer}, there {b.answer}"
+
+
+def _likelihood(answer: Any) -> float:
+    return float(answer[0] if isinstance(answer, tuple) else answer)
+
+
+def _apart(a: float | None, b: float) -> float:
+    """0 where neither is a number."""
+    if a is None or math.isnan(a) or math.isnan(b):
+        return 0.0 if (a is None or math.isnan(a)) and math.isnan(b) else math.inf
+    return abs(a - b) / max(1.0, abs(b))
+
+
+def _allowed(case: Case, figure: str) -> float:
+    likely = ("perplexity", "bits_per_byte", "brier_score", "likelihood")
+    return LIKELY if case.task == "truthfulqa_mc2" or any(word in figure for word in likely) else COUNTED
+
+
+def main(words: Sequence[str], *, quick: bool = False) -> int:
+    """Prints the table. Returns how many do not agree."""
+    chosen = [c for c in CASES if (c.quick or not quick) and (not words or any(w in f"{c.task} {c.model}" for w in words))]
+    print(f"{'task':38} {'model':6} {'shots':>5} {'requests':>8} {'figures':>7} {'apart by':>9} {'likelihoods by':>14}")
+    failed = 0
+    with tempfile.TemporaryDirectory() as place:
+        work = Work(Path(place))
+        for case in chosen:
+            found = compare(case, work)
+            shots = "" if case.shots is None else str(case.shots)
+            asked = f"{case.task[:38]:38} {case.model:6} {shots + ' chat' * case.chat:>7}"[:53]
+            print(f"{asked:53} {found.requests:>6} {found.figures:>7} {found.apart:>9.1e} {found.likelihoods:>14.1e}", flush=True)
+            for fault in found.faults[:3]:
+                print(f"    {fault}")
+            failed += bool(found.faults)
+    tasks = len({case.task for case in chosen})
+    print(f"{len(chosen) - failed} of {len(chosen)} runs agree, {tasks} tasks")
+    return failed
+
+
+def quietly() -> None:
+    """Nothing is fetched, and nobody says what they do."""
+    logging.disable(logging.WARNING)
+    os.environ |= {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("words", nargs="*", help="parts of names of tasks or models; all of them, if none is given")
+    parser.add_argument("--quick", action="store_true", help="a part, which takes less than a minute")
+    options = parser.parse_args()
+    quietly()
+    sys.exit(main(options.words, quick=options.quick) > 0)

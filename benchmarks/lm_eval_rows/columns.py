@@ -303,6 +303,13 @@ REAL: Mapping[str, Callable[[Path], dict[str, list[Row]]]] = {
 """Rows of real data sets, where they lie in the folder of real data."""
 
 
+SPLITS = ("train", "validation", "test")
+OWN_SPLITS = {"mmlu": ("dev",), "anli": ("train_r1", "dev_r1", "test_r1"), "babi": ("valid",)}
+"""Of data sets that call them otherwise."""
+LEARNED = ("train", "dev", "train_r1")
+"""Where shots come from."""
+
+
 def write(folder: Path, name: str, data: Path) -> dict[str, str]:
     """Writes the rows as a JSON Lines file a split. Returns split → file; every split that a task may ask for is there.
 
@@ -313,7 +320,7 @@ def write(folder: Path, name: str, data: Path) -> dict[str, str]:
     else:
         rows = COLUMNS[name]()
         half = len(rows) // 2
-        splits = {"train": rows[half:], "validation": rows[:half], "test": rows[:half]}
+        splits = {split: rows[half:] if split in LEARNED else rows[:half] for split in (*SPLITS, *OWN_SPLITS.get(name, ()))}
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
     files = {}
