@@ -92,7 +92,7 @@ def manager() -> Any:
     from lm_eval import tasks
 
     place = Path(tasks.__file__).parent
-    named = re.compile(rf"^task: *({'|'.join(re.escape(case.task) for case in CASES)})\s*$", re.MULTILINE)
+    named = re.compile(rf"^task: *['\"]?({'|'.join(re.escape(case.task) for case in CASES)})['\"]?\s*$", re.MULTILINE)
     folders = {path.parent for path in place.glob("*/**/*.yaml") if named.search(path.read_text())}
     return tasks.TaskManager(include_path=sorted(map(str, folders)), include_defaults=False)
 
@@ -254,7 +254,10 @@ def main(words: Sequence[str], *, quick: bool = False) -> int:
     with tempfile.TemporaryDirectory() as place:
         work = Work(Path(place))
         for case in chosen:
-            found = compare(case, work)
+            try:
+                found = compare(case, work)
+            except Exception as e:  # noqa: BLE001  the others are compared all the same
+                found = Compared(figures=0, requests=0, apart=math.nan, likelihoods=math.nan, faults=[f"{type(e).__name__}: {e}"])
             shots = "" if case.shots is None else str(case.shots)
             asked = f"{case.task[:38]:38} {case.model:6} {shots + ' chat' * case.chat:>7}"[:53]
             print(f"{asked:53} {found.requests:>6} {found.figures:>7} {found.apart:>9.1e} {found.likelihoods:>14.1e}", flush=True)
