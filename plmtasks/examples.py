@@ -35,6 +35,29 @@ class Prediction:
     value: Any
     scores: Mapping[str, float] = field(default_factory=dict)
     """Named numbers that go with it: a confidence, a no-answer probability."""
+    repeats: tuple["Prediction", ...] = ()
+    """What each of several texts that were drawn for the question says; the value is that of most of them."""
+    reasoning: str = ""
+    """What the model thought before it wrote what was read."""
+    unfinished: bool = False
+    """The thinking did not end, so that there is no answer: whatever the value is, it counts as wrong."""
+
+    def to_line(self) -> dict[str, Any]:
+        """As JSON values: "prediction" and "scores", and what else there is of it."""
+        more = {
+            "reasoning": self.reasoning, "unfinished": self.unfinished, "repeats": [one.to_line() for one in self.repeats]
+        }  # fmt: skip
+        return {
+            "prediction": self.value, "scores": dict(self.scores), **{name: value for name, value in more.items() if value}
+        }  # fmt: skip
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> "Prediction":
+        """The inverse of `to_line`; whatever else stands in the line is no part of it."""
+        return cls(
+            value=line["prediction"], scores=line["scores"], repeats=tuple(map(cls.from_line, line.get("repeats", ()))),
+            reasoning=line.get("reasoning", ""), unfinished=line.get("unfinished", False),
+        )  # fmt: skip
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

@@ -41,6 +41,11 @@ class ScoreInfo:
     resampled: bool = True
     """Whether scores of resamples tell how sure it is; not so where examples that are drawn twice change what is counted."""
 
+    @property
+    def rewards(self) -> bool:
+        """Whether it gives points for what is right, and none for what is wrong."""
+        return self.higher_is_better and self.unit == "points" and self.minimum == 0
+
 
 class Metric(ABC):
     """Maps predictions and their examples to sufficient statistics, and their sum to named scores.
@@ -145,10 +150,11 @@ class Means(Metric):
         """
         import numpy as np
 
-        rows = [self._row(values, e) for values, e in zip(self.values(predictions, examples), examples, strict=True)]
+        values = zip(self.values(predictions, examples), predictions, examples, strict=True)
+        rows = [self._row(found, e, unfinished=p.unfinished) for found, p, e in values]
         return np.array(rows, dtype=np.float64).reshape(-1, len(self.columns()))
 
-    def _row(self, values: Mapping[str, Value], example: Example) -> list[float]:
+    def _row(self, values: Mapping[str, Value], example: Example, *, unfinished: bool) -> list[float]:
         sums, weights = [], []
         for name, info in self.means().items():
             value = values.get(name)
@@ -160,7 +166,7 @@ class Means(Metric):
                     f"metric {self.name!r} gave {value!r} as {name!r} of example {example.id!r}",
                     "a number is expected, as every example counts alike: annotate it as `float | None` where that is not so",
                 )
-            sums.append(above)
+            sums.append(0.0 if unfinished and info.rewards else above)
         return [*sums, *weights, 1.0]
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

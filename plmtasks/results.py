@@ -258,7 +258,8 @@ class Result(Shown):
         return array
 
 
-LINE: Shape = {"id": str, "prediction": Any, "reference": Any, "scores": dict, "slices": [str], "inputs": dict}
+READ: Shape = {"prediction": Any, "scores": dict, "reasoning?": str, "unfinished?": bool}
+LINE: Shape = {**READ, "id": str, "reference": Any, "slices": [str], "inputs": dict, "repeats?": [READ]}
 """What each line of `predictions.jsonl` has."""
 
 
@@ -369,11 +370,10 @@ def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Pred
 
     def line(e: Example) -> str:
         p = predictions.get(e.id)
-        row = {
-            "id": e.id, "prediction": p.value if p else None, "reference": e.reference, "scores": dict(p.scores) if p else {},
-            "slices": list(e.slices), "inputs": e.inputs, **({} if p else {"skipped": True}),
-            **({} if e.cluster is None else {"cluster": e.cluster}), **({"prompted": True} if e.prompted else {}),
-        }  # fmt: skip
+        row = {"id": e.id, "reference": e.reference, "slices": list(e.slices), "inputs": e.inputs}
+        row |= p.to_line() if p else {"prediction": None, "scores": {}, "skipped": True}
+        row |= {} if e.cluster is None else {"cluster": e.cluster}
+        row |= {"prompted": True} if e.prompted else {}
         return json.dumps(row, ensure_ascii=False, sort_keys=True)
 
     return "".join(line(e) + "\n" for e in examples)

@@ -259,6 +259,26 @@ class ScoresLost(Found):
         return {id_: Prediction(value=p.value) for id_, p in super().read_predictions(path, examples).items()}
 
 
+@dataclass(frozen=True)
+class NeedsAWord(Found):
+    """Reads the first word of a text, as if there always were one."""
+
+    asks: Sequence[str] = ("Generate", "ExtractSpan", "Classify")
+
+    def ask(self, example, kind):
+        return Generate(text=example.inputs["text"]) if kind == "Generate" else super().ask(example, kind)
+
+    def read(self, example, request, answer):
+        if isinstance(answer, GenerateAnswer):
+            return Prediction(value=answer.text.split()[0])
+        return super().read(example, request, answer)
+
+    def solve(self, example, request):
+        if isinstance(request, Generate):
+            return GenerateAnswer(text=example.reference["kind"])
+        return super().solve(example, request)
+
+
 TASKS: Sequence[tuple[type[Found], str]] = (
     (OffByOne, "solved_answers_are_best"),
     (LabelsTurned, "solved_answers_are_best"),
@@ -282,6 +302,7 @@ TASKS: Sequence[tuple[type[Found], str]] = (
     (UnknownTexts, "perturbed_fields_are_inputs"),
     (PosedOtherwise, "new_questions_are_asked"),
     (AnythingPosed, "new_questions_are_asked"),
+    (NeedsAWord, "unfinished_thinking_is_no_answer"),
     (ScoresLost, "predictions_come_back_from_a_file"),
 )
 """A faulty task, and the check that is to find its fault."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, listed
 from . import options
 from .options import LIST, TRUST, Several, choice, section
 from .texts import say, say_json
@@ -53,7 +53,7 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     from ..files import write_text
     from ..hooks import load_registry
     from ..results import read_results
-    from ..tables import Selection, render
+    from ..tables import Selection, grouped_text, render
 
     site = line.pop("site")
     opened, examples = line.pop("opened"), not line.pop("no_examples")
@@ -63,11 +63,19 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
         raise click.UsageError("--output is for a table and --site for pages: one of them")
     found = [result for path in results for result in read_results(path)]
     registry = load_registry(trusting=trust_remote_code)
-    selection = Selection(**{**line, "task": _meant(line["task"], {result.task for result in found}, registry)})
+    there = {result.task for result in found}
+    group, members = line["task"], registry.members("task", line["task"]) if line["task"] else []
+    if members and members != [group]:
+        found, line["task"] = [result for result in found if result.task in members], None
+        if not found:
+            raise InputError(f"no run of {group}", f"its tasks: {listed(members)}", f"tasks there: {listed(sorted(there))}")
+    else:
+        group = None
+    selection = Selection(**{**line, "task": _meant(line["task"], there, registry)})
     if site is not None:
         _write_site(registry.format("site"), (found, Path(site), registry), opened, selection=selection, examples=examples)
         return
-    text = render(found, form, registry, selection)
+    text = grouped_text(group, selection.results(found), registry) if group and form == "table" else render(found, form, registry, selection)
     if output is None:
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:

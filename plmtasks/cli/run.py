@@ -1,10 +1,12 @@
 """`plmtasks run`: models evaluated on tasks."""
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import counted
 from ..files import terminal
 from . import options
 from .options import CONFIG, HOLDOUT, LIST, METRICS, PROMPT, TRUST, Several, item, section, setting, settings, suite
@@ -12,6 +14,8 @@ from .texts import say
 
 if TYPE_CHECKING:
     from ..evaluation import Suite
+    from ..hooks import Registry
+    from ..results import Result
 
 
 @options.command("run", example="plmtasks run --task classification/sample --model tiny-bert")
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     settings("perturb", "predictions_of"),
 )
 @section("Model", settings("model_args", "dtype", "truncation"), TRUST)
-@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation"))
+@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("generation", "repeats"))
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",
@@ -53,7 +57,7 @@ def command(
     from ..evaluation import run
     from ..execution import speaks
     from ..hooks import load_registry
-    from ..tables import render, summary
+    from ..tables import summary
 
     registry = load_registry(trusting=bool(values["trust_remote_code"]))
     asked = suite(tasks, models, config, values).expanded(registry)
@@ -61,15 +65,30 @@ def command(
     results = run([one for seeds in runs for one in seeds], registry)
     if not speaks():
         return
-    say(render(results, "table", registry), nl=False)
+    in_groups = {task.name for task in asked.tasks if task.groups}
+    _say_tables(asked, results, registry)
     count = len(runs[0]) if runs else 1
     for i in range(0, len(results), count):
         distinct = {result.identity: result for result in results[i : i + count]}
         for result in distinct.values():
-            say(terminal.place(f"{result.task} on {result.model}", str(result.folder)))
+            if result.task not in in_groups:
+                say(terminal.place(f"{result.task} on {result.model}", str(result.folder)))
             if slices or result.record.get("perturbations"):
                 say(summary(result), nl=False)
         if len(distinct) < count:
             say(f"  no answer depends on the seed: {len(distinct)} run stands for all {count}")
+    if many := sum(result.task in in_groups for result in results):
+        say(terminal.place(f"the {counted(many, 'run')} of groups", runs[0][0].output))
     if results and not any(one.quiet for seeds in runs for one in seeds):
         say(terminal.place("next", f"plmtasks results show {shlex.quote(str(results[0].folder))}"), err=True)
+
+
+def _say_tables(asked: "Suite", results: Sequence["Result"], registry: "Registry") -> None:
+    """The ranked tables of tasks that were named themselves, and a table for each name that stands for several."""
+    from ..tables import grouped_text, render
+
+    groups = dict.fromkeys(group for task in asked.tasks for group in task.groups)
+    alone = {task.name for task in asked.tasks if not task.groups}
+    told = [result for result in results if not groups or result.task in alone]
+    tables = [render(told, "table", registry)] if told or not groups else []
+    say("\n".join([*tables, *(grouped_text(group, results, registry) for group in groups)]), nl=False)

@@ -105,7 +105,8 @@ def _show_tokens(rows: Sequence[TokenRow]) -> None:
     if not rows:
         say("which tokens these are, nobody here knows: its tokenizer is not here, or yet to be learned")
     for row in rows:
-        told = [f"{i}:{text}" for i, text in zip(row.ids, row.texts, strict=True)]
+        texts = [re.sub(r"[^\S ]", lambda gap: repr(gap[0])[1:-1], text) for text in row.texts]  # a line feed would end the line
+        told = [f"{i}:{text}" for i, text in zip(row.ids, texts, strict=True)]
         told.insert(len(told) - row.scored, "|")
         looked_for = f", those behind | are looked for: {row.scored}" if row.scored else ""
         say(f"tokens, {row.name}: {len(row.ids)}{looked_for}")

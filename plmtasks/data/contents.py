@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataWarning, counted
 from ..examples import Example
+from ..requests import strings
 from .dataset import Dataset, is_empty
 from .division import Divided
 from .languages import has_script
@@ -44,7 +45,7 @@ def contents(data: Dataset, split: str, labels: Sequence[str]) -> str:
     repeated = 0 if data.published else len(examples) - len({*map(_asked, examples)})
     return "; ".join([
         f"{split}: {counted(len(examples), 'example')}" + (f": {told}" if told else ""),
-        _lengths([list(texts(e)) for e in examples]),
+        _lengths([list(strings(e.inputs) if e.prompted else texts(e)) for e in examples]),
         *([f"references: {_lengths(written)}"] if written else []),
         *([f"{len(references) - len(written):,} without an answer"] if len(written) < len(references) else []),
         *([f"{empty:,} with an empty text"] if empty else []),

@@ -329,12 +329,22 @@ def read_predictions(path: Path, examples: Sequence[Example]) -> dict[str, Predi
                 raise DataError(where, "a prediction: a text, a number, a list or null", json.dumps(value))
             if not isinstance(scores, dict) or not all(isinstance(s, (int, float)) for s in scores.values()):
                 raise DataError(where, "scores: an object of numbers", json.dumps(scores))
-            found[id_] = Prediction(value=value, scores=scores)
+            found[id_] = _predicted(where, {**row, "scores": scores})
         return found
     if len(lines) != len(examples):
         ways = ["or a table whose first line names the columns id and prediction"] if kind_of(path) in TABLES else []
         raise DataError(str(path), f"{counted(len(examples), 'line')}, one for each example", f"{len(lines)}", *ways)
     return {e.id: Prediction(value=line) for e, line in zip(examples, lines, strict=True)}
+
+
+def _predicted(where: str, row: Mapping[str, Any]) -> Prediction:
+    """raises: DataError for repeats or thinking that are none"""
+    try:
+        return Prediction.from_line(row)
+    except (AttributeError, KeyError, TypeError) as e:
+        raise DataError(
+            where, 'repeats as a list of objects with "prediction" and "scores"', f"{row.get('repeats')!r:.80}"
+        ) from e
 
 
 def _table_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -363,6 +373,6 @@ def texts_only(path: Path, predictions: Mapping[str, Prediction], what: str = "a
 
 
 def write_predictions(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:
-    """JSON lines with "id", "prediction" and "scores", in the order of the examples."""
-    rows = ({"id": e.id, "prediction": predictions[e.id].value, "scores": dict(predictions[e.id].scores)} for e in examples)
+    """JSON lines with "id", "prediction", "scores" and what else a prediction has, in the order of the examples."""
+    rows = ({"id": e.id, **predictions[e.id].to_line()} for e in examples)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -41,10 +41,7 @@ def take(
     if missing:
         where = str(result.folder / "predictions.jsonl")
         raise DataError(where, "a prediction for every example", f"none for {len(missing)}, {missing[0]!r} first")
-    predictions = {
-        e.id: None if (row := rows[e.id]).get("skipped") else Prediction(value=row["prediction"], scores=row["scores"])
-        for e in examples
-    }
+    predictions = {e.id: None if (row := rows[e.id]).get("skipped") else Prediction.from_line(row) for e in examples}
     derived = [d for e in examples if (p := predictions[e.id]) is not None for d in task.derive(e.hidden(), p)]
     return task.match(data[split], derived), {"task": result.task, "model": result.model, "identity": result.identity}
 

@@ -16,7 +16,7 @@ from ..execution import MemoryJournal, Processes, Progress, answering
 from ..hooks import Registry
 from ..metric import Metric
 from ..model import LoadedModel, Model
-from ..requests import Prompted, Request, one_of_each_kind, to_json
+from ..requests import Generate, Prompted, Request, one_of_each_kind, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
 from ..task import Prompting, Rewritable, SelfPrompted, Task
@@ -72,7 +72,7 @@ class EvaluationJob(Job):
     @cached_property
     def trainings(self) -> Sequence[TrainingJob]:
         """How its model learns from the train split, before this run; of each fold, from the others."""
-        of = selection(self.task, self.kind, self.metrics, self.config.settings)
+        of = selection(self.task, self.kind, scoring.of_one(self.metrics), self.config.settings)
         sets = [self.data] if self.config.folds is None else folds(self.data, self.split, self.config.folds)
         return [
             TrainingJob(
@@ -90,7 +90,8 @@ class EvaluationJob(Job):
         numbers = {e.id: number for number, one in enumerate(self.trainings) for e in one.data["test"]}
         places: dict[str, int] = {}
         for asked in (self.asked, *(p.asked for p in self.perturbed)):
-            for example, key in zip(asked.examples, asked.keys, strict=True):
+            keys = ((example, one.key()) for example, r in zip(asked.examples, asked.requests, strict=True) for one in r.each())
+            for example, key in keys:
                 if places.setdefault(key, numbers[example.id]) != numbers[example.id]:
                     hint = "give examples that belong together one cluster with --columns cluster=COLUMN, or leave --perturb out"
                     raise InputError(f"example {example.id!r} asks the same as one of another fold", hint)
@@ -124,9 +125,14 @@ class EvaluationJob(Job):
         return self.config.shots or max(len(r.shots) if isinstance(r, Prompted) else 0 for r in asked)
 
     @property
-    def drawn(self) -> int:
+    def shots_drawn(self) -> int:
         """Those of them that are drawn from the train split here, and not by the task."""
         return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
+
+    @property
+    def drawn(self) -> Mapping[str, int]:
+        """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
+        return {"repeats": self.asked.repeats} if self.asked.repeats > 1 else {}
 
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -160,7 +166,7 @@ class EvaluationJob(Job):
             "allow_untrained": c.allow_untrained and self.model.newly_initialized(self.example_request),
             # what its data's columns happened to be called changes nothing
             "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
-            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}),
+            **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.drawn,
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
             **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
@@ -178,8 +184,8 @@ class EvaluationJob(Job):
         """
         c = self.config
         one, other = self._weights
-        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if self.drawn else None
-        bare = [r.with_shots(()).key() for r in self.asked.requests if isinstance(r, Prompted)] if self.drawn else self.asked.keys
+        pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": c.shots} if self.shots_drawn else None
+        bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if pool else self.asked.keys
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
@@ -205,8 +211,9 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     refuse_unknown(data, split, task.labels)
     whole, predictions_of = followed.take(config, task, data, split, registry) if config.predictions_of else (data[split], {})
     examples = whole[: config.limit] if isinstance(task, SelfPrompted) else draw(whole, config.limit)
-    metrics = bound_metrics(task, config.metrics, registry)
     example_request = one_of_each_kind(task.ask(data[split][0].hidden(), kind))
+    repeats = check_repeats(config, task, example_request)
+    metrics = scoring.over_repeats(bound_metrics(task, config.metrics, registry), repeats)
     named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
     asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
@@ -233,6 +240,25 @@ def prompted(task: Task, config: RunConfig) -> Task:
         shots=config.shots, seed=config.seed, chat=s.prompt == "chat", system=s.system, repeats=config.repeats,
         limit=config.limit, trust_remote_code=s.trust_remote_code,
     ))  # fmt: skip
+
+
+def check_repeats(config: RunConfig, task: Task, request: Request) -> int:
+    """How many texts the core draws for each question: one of a task that makes its own prompts, which draws them itself.
+
+    raises: InputError if there is no text to draw, or if all of them would be the same
+    """
+    if config.repeats == 1:
+        return 1
+    generates = [one for one in request.each() if isinstance(one, Generate)]
+    if not generates:
+        raise InputError(
+            f"--repeats draws texts, and {task.name} is asked by {'+'.join(one.kind() for one in request.each())} here",
+            *(["--ask Generate asks for one"] if "Generate" in task.asks else [f"it can be asked by: {', '.join(task.asks)}"]),
+        )
+    if not config.settings.generation.temperature and not any(one.temperature for one in generates):
+        said = f"--repeats {config.repeats}: without a temperature all {config.repeats} texts of a question are the same"
+        raise InputError(said, "--generation temperature=0.7 draws them; top_p=0.95 may stand beside it")
+    return 1 if isinstance(task, SelfPrompted) else config.repeats
 
 
 def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:

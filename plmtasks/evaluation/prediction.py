@@ -75,10 +75,12 @@ class Stage:
     cut: int = 0
     """Questions that were shortened."""
     skipped: int = 0
+    unfinished: int = 0
+    """Questions before whose answer the thinking did not end."""
 
     @cached_property
     def asker(self) -> Asker:
-        return Asker(self.job.task, self.job.kind, self.job.data, self.job.config)
+        return Asker(self.job.task, self.job.kind, self.job.data, replace(self.job.config, repeats=1))
 
     def parts(self) -> dict[str, Any]:
         """What can change an answer and is known before the model is opened."""
@@ -122,6 +124,7 @@ class Stage:
             answers = answering.answer_all(loaded, plan, processes, journal, Progress(quiet=True))
         self.cut += asked.among(plan.cut)
         self.skipped += asked.among(plan.skipped)
+        self.unfinished += asked.unfinished(answers)
         return asked.read_each(self.job.task, answers)
 
 
@@ -212,7 +215,7 @@ class Predictor:
 
     def record(self, answered: Answered) -> dict[str, Any]:
         """The answer as JSON values."""
-        records = [{"prediction": p and p.value, "scores": dict(p.scores) if p else {}} for _, p in answered.predictions]
+        records = [p.to_line() if p else {"prediction": None, "scores": {}} for _, p in answered.predictions]
         if len(self.stages) > 1:
             pairs = zip(answered.predictions, records, strict=True)
             return {"id": answered.question.id, "predictions": [{"inputs": dict(e.inputs), **one} for (e, _), one in pairs]}
@@ -227,6 +230,8 @@ class Predictor:
                 yield f"{counted(stage.cut, f'question {of} was', f'questions {of} were')} over {limit}, and shortened"
             if stage.skipped:
                 yield f"{counted(stage.skipped, f'question {of} was', f'questions {of} were')} over {limit}: no answer"
+            if stage.unfinished:
+                yield f"{counted(stage.unfinished, f'question {of}', f'questions {of}')}: the thinking did not end: no answer"
 
 
 def _named(run: RunConfig, registry: Registry) -> tuple[RunConfig, Task]:

@@ -11,7 +11,7 @@ from ..data import is_empty
 from ..execution import answering, environment
 from ..files import sealed, write_files, write_text
 from ..model import LoadedModel
-from ..requests import Answer
+from ..requests import Answer, GenerateAnswer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
 from . import robustness
@@ -54,7 +54,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     findings |= {"calibration": confident} if confident else {}
     measured = {
         "examples": len(job.examples) + sum(len(p.asked.examples) for p in job.perturbed),
-        "padded_tokens": sum(map(plan.batch_tokens, range(len(plan.batches)))), **outcome.measured,
+        **_thinking(outcome.answers), "padded_tokens": sum(map(plan.batch_tokens, range(len(plan.batches)))), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     described = {**environment.describe(outcome.device), **measured}
@@ -74,18 +74,25 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "protocol": {
             **came_to(
                 job.task.name, record, job.shots, untrained=untrained, zero_shot=job.example_request.zero_shot
-            ), "shots": job.shots, "newly_initialized": sorted(loaded.newly_initialized), **followed,
+            ), "shots": job.shots, **job.drawn, "newly_initialized": sorted(loaded.newly_initialized), **followed,
         },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
             **({"empty": empty} if empty else {}), "skipped": job.asked.among(plan.skipped),
             "truncated": job.asked.among(plan.cut),
+            **({"unfinished": unfinished} if (unfinished := job.asked.unfinished(outcome.answers)) else {}),
             **({"too_long": loaded.limited} if loaded.limited and (plan.cut or plan.skipped) else {}),
         },
         "settings": job.parts["settings"], "scores": scored.scores,
         "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],
         "signatures": job.parts["metrics"], **_seed(job),
     }  # fmt: skip
+
+
+def _thinking(answers: Mapping[str, Answer]) -> dict[str, int]:
+    """The tokens of all thinking before the texts; empty if there was none."""
+    tokens = sum(answer.reasoning_tokens for answer in answers.values() if isinstance(answer, GenerateAnswer))
+    return {"reasoning_tokens": tokens} if tokens else {}
 
 
 def _seed(job: EvaluationJob) -> dict[str, Any]:
@@ -97,7 +104,8 @@ def _seed(job: EvaluationJob) -> dict[str, Any]:
     drawn = job.model.learns_by is None or "seed" in job.model.learns_by
     trained = without_seed(record) if job.learned and record is not None and drawn else None
     seeds = {
-        *([trained["seed"]] if trained else []), *([c.seed] if job.drawn else []), *([c.settings.seed] if job.draws else []),
+        *([trained["seed"]] if trained else []), *([c.seed] if job.shots_drawn else []),
+        *([c.settings.seed] if job.draws else []),
     }  # fmt: skip
     if len(seeds) != 1:
         return {}

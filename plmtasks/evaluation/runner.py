@@ -73,7 +73,7 @@ def learn(job: EvaluationJob, processes: Processes, progress: Progress) -> Evalu
 def _tell_data(job: EvaluationJob, processes: Processes, progress: Progress) -> None:
     """What was read of the data, and what in it is probably a slip."""
     learns = job.must_learn and job.config.folds is None
-    wanted = {"train": learns or job.drawn or job.config.overlap, job.split: True}
+    wanted = {"train": learns or job.shots_drawn or job.config.overlap, job.split: True}
     splits = [split for split, read in wanted.items() if read and split in job.data.splits]
     tell_data(job, splits, processes, progress, learned=job.split if job.config.folds else "train" if learns else None)
 
@@ -158,7 +158,7 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
     """
     if job.config.overlap and "train" not in job.data.splits:
         raise InputError(f"{job.data.name} has no train split to look for its examples in", "name one with --train-data FILE")
-    wanted = job.config.overlap or bool(job.drawn) or (job.learned and job.config.folds is None)
+    wanted = job.config.overlap or bool(job.shots_drawn) or (job.learned and job.config.folds is None)
     return job if wanted == job.config.overlap else replace(job, config=replace(job.config, overlap=wanted))
 
 
@@ -191,6 +191,10 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
         }  # fmt: skip
         write(job, folder, Outcome(plan, answers, loaded, device, measured))
         _tell_cut(job, plan, loaded, progress)
+        if unfinished := job.asked.unfinished(answers):
+            of = f"{unfinished:,} of {counted(len(job.examples), 'example')}"
+            hint = "a higher --generation max_new_tokens leaves it more room"
+            progress.say(f"{of} had thinking that did not end, which is no answer and counts as wrong: {hint}")
 
 
 def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, progress: Progress) -> None:

@@ -21,7 +21,8 @@ class Asker:
 
     def __init__(self, task: Task, kind: str, data: Dataset, config: RunConfig) -> None:
         self.task, self.kind, self.data, self.config = task, kind, data, config
-        self.count = 0 if isinstance(task, SelfPrompted) else config.shots or 0
+        own = isinstance(task, SelfPrompted)  # it makes shots and repeats itself
+        self.count, self.repeats = (0, 1) if own else (config.shots or 0, config.repeats)
         self._request = cache(lambda place: cast(Prompted, self._bare(data["train"][place])))
         self._first: tuple[str, Sequence[int]] = "", ()
 
@@ -34,7 +35,7 @@ class Asker:
         """
         requests = [self._bare(example) for example in examples]
         if not self.count or not requests:
-            return Asked(examples=examples, requests=requests)
+            return Asked(examples=examples, requests=requests).drawn(self.repeats)
         if not isinstance(requests[0], Prompted):
             raise InputError(
                 f"a {self.kind} request takes no shots",
@@ -52,7 +53,7 @@ class Asker:
             before = originals.get(example.id)
             asked = [(example, request), *([(before, self._bare(before))] if before is not None else [])]
             with_shots.append(cast(Prompted, request).with_shots(self._shots(asked)))
-        return Asked(examples=examples, requests=with_shots)
+        return Asked(examples=examples, requests=with_shots).drawn(self.repeats)
 
     def _bare(self, example: Example) -> Request:
         return self.task.ask(example.hidden(), self.kind)

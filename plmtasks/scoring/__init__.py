@@ -4,8 +4,9 @@ from . import breakdown, calibration, overlap
 from .asked import Asked
 from .breakdown import brief
 from .given import score_given
-from .metrics import bound_metrics, led_by, main_score, proportions, shared_clusters
+from .metrics import bound_metrics, count, led_by, main_score, proportions, shared_clusters
 from .overlap import find
+from .repeats import of_one, over_repeats
 from .scores import Judged, Scored, Submission, judge, read_submission, score, score_file
 from .submitted import SUBMITTED, Card, predictions_hash, read_card, write_run
 
@@ -20,10 +21,13 @@ __all__ = [
     "breakdown",
     "brief",
     "calibration",
+    "count",
     "find",
     "judge",
     "led_by",
     "main_score",
+    "of_one",
+    "over_repeats",
     "overlap",
     "predictions_hash",
     "proportions",

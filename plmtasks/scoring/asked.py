@@ -1,13 +1,14 @@
 """What is asked about each example, and the answers read as predictions."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import PlmtasksError
 from ..examples import Example, Prediction
-from ..requests import Answer, Request
+from ..requests import Answer, GenerateAnswer, Request
 from ..task import Task
+from .repeats import majority, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,17 @@ class Asked:
     examples: Sequence[Example]
     requests: Sequence[Request]
     """One for each example."""
+    repeats: int = 1
+    """Each request is so many texts drawn for the same question, each of which is read by itself."""
+
+    def drawn(self, repeats: int) -> "Asked":
+        """The same questions, each of which is asked so many times.
+
+        raises: InputError if one of them is no `Generate`
+        """
+        if repeats == 1:
+            return self
+        return Asked(examples=self.examples, requests=[repeated(r, repeats) for r in self.requests], repeats=repeats)
 
     @cached_property
     def keys(self) -> Sequence[str]:
@@ -32,15 +44,25 @@ class Asked:
         """Of how many examples a request is among those of these keys."""
         return sum(any(one.key() in keys for one in request.each()) for request in self.requests)
 
+    def unfinished(self, answers: Mapping[str, Answer]) -> int:
+        """Of how many examples there is a text before which the thinking did not end."""
+        return self.among({key for key, a in answers.items() if isinstance(a, GenerateAnswer) and a.unfinished})
+
     def read_each(self, task: Task, answers: Mapping[str, Answer]) -> list[Prediction | None]:
         """A prediction for each example; None where there is no answer.
 
         answers: by request key
         """
         return [
-            task.read(example.hidden(), request, answer) if (answer := _answer(request, answers)) is not None else None
+            self._read(task, example.hidden(), request, answer) if (answer := _answer(request, answers)) is not None else None
             for example, request in zip(self.examples, self.requests, strict=True)
         ]
+
+    def _read(self, task: Task, hidden: Example, request: Request, answer: Answer) -> Prediction:
+        if self.repeats == 1:
+            return _with_thinking(task.read(hidden, request, answer), request.apart(answer))
+        pairs = zip(request.each(), request.apart(answer), strict=True)
+        return majority([_with_thinking(task.read(hidden, one, of), (of,)) for one, of in pairs])
 
     def read(self, task: Task, answers: Mapping[str, Answer], skipped: frozenset[str]) -> dict[str, Prediction]:
         """The predictions for all examples that were not skipped, by the example's id.
@@ -63,3 +85,13 @@ def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
     found = [answers.get(one.key()) for one in request.each()]
     there = [answer for answer in found if answer is not None]
     return request.joined(there) if len(there) == len(found) else None
+
+
+def _with_thinking(prediction: Prediction, answers: Sequence[Answer]) -> Prediction:
+    """The prediction with what the model thought before, and whether that did not end."""
+    texts = [answer for answer in answers if isinstance(answer, GenerateAnswer)]
+    thoughts = [answer.reasoning for answer in texts if answer.reasoning]
+    unfinished = any(answer.unfinished for answer in texts)
+    if not thoughts and not unfinished:
+        return prediction
+    return replace(prediction, reasoning="\n\n".join(thoughts), unfinished=unfinished)

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from copy import copy
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..examples import Example
+from ..examples import Example, Prediction
 from ..hooks import Registry
 from ..metric import Metric
 from ..task import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def bound_metrics(task: Task, more: Sequence[str], registry: Registry) -> list[Metric]:
@@ -36,6 +40,22 @@ def led_by(metric: Metric, score: str) -> Metric:
 def main_score(metric: Metric) -> str:
     """The score by which a metric ranks."""
     return metric.main or next(iter(metric.scores()))
+
+
+def count(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+    """The metric's rows, (n, k). Where thinking did not end, there is no answer that could be right, whatever was read.
+
+    The means that reward what is right have 0 there.
+    """
+    import numpy as np
+
+    rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+    unfinished = [i for i, p in enumerate(predictions) if p.unfinished]
+    if unfinished and len(rows) == len(predictions):
+        rewards = [column for name, column in proportions(metric).items() if metric.scores()[name].rewards]
+        rows = rows.copy()
+        rows[np.ix_(unfinished, rewards)] = 0
+    return rows
 
 
 def proportions(metric: Metric) -> dict[str, int]:

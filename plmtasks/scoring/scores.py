@@ -15,7 +15,8 @@ from ..hooks import Registry, owner
 from ..metric import Metric
 from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
-from .metrics import bound_metrics, proportions, shared_clusters
+from .metrics import bound_metrics, count, proportions, shared_clusters
+from .repeats import counted_repeats, over_repeats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,14 +121,14 @@ def judge(registry: Registry, name: str, source: Source, given: Submission) -> J
     task = registry.task(name, own_data=source.data is not None)
     data = held_out(task.load(source), source)
     task = task.bind(data)
-    metrics = bound_metrics(task, given.metrics, registry)
     split = given.split or data.default_split()
     refuse_unknown(data, split, task.labels)
     examples = data[split]
+    predictions = read_submission(task, examples, given)
+    metrics = over_repeats(bound_metrics(task, given.metrics, registry), counted_repeats(predictions.values()))
     return Judged(
-        given=given, source=source, task=task, metrics=metrics, data=data, split=split, examples=examples,
-        predictions=read_submission(task, examples, given),
-    )  # fmt: skip
+        given=given, source=source, task=task, metrics=metrics, data=data, split=split, examples=examples, predictions=predictions
+    )
 
 
 def read_submission(task: Task, examples: Sequence[Example], given: Submission) -> dict[str, Prediction]:
@@ -172,7 +173,7 @@ def _statistics(metric: Metric, predictions: Sequence[Prediction], examples: Seq
     if not examples:
         return np.zeros((0, k))
     try:
-        rows = np.asarray(metric.statistics(predictions, examples), dtype=np.float64)
+        rows = count(metric, predictions, examples)
     except (TypeError, AttributeError, KeyError, IndexError) as e:
         raise MetricError(
             f"metric {metric.name!r} of {owner(metric)} cannot score such predictions: {type(e).__name__}: {e}",

@@ -26,6 +26,7 @@ from ..results import (
 )
 from . import breakdown, calibration
 from .metrics import main_score
+from .repeats import counted_repeats
 from .scores import Judged
 
 SUBMITTED = "submitted"
@@ -130,9 +131,10 @@ def write_run(judged: Judged, name: str, output: str | Path, card: Card | None =
     return Written(result=read_result(folder), there=there)
 
 
-def predictions_hash(lines: Sequence[Sequence[Any]]) -> str:
-    """lines: id, prediction and scores of each example, in their order"""
-    return value_hash([list(line) for line in lines])
+def predictions_hash(lines: Sequence[Mapping[str, Any]]) -> str:
+    """lines: of each example, in their order; what repeats them of the examples does not matter"""
+    names = ("id", "prediction", "scores", "reasoning", "unfinished", "repeats")
+    return value_hash([[line[name] for name in names if name in line] for line in lines])
 
 
 def _parts(judged: Judged, name: str, card: Card) -> Mapping[str, Any]:
@@ -147,9 +149,15 @@ def _parts(judged: Judged, name: str, card: Card) -> Mapping[str, Any]:
         },
         "model": {"name": name, "family": card.family}, "settings": dict(UNKNOWN),
         "metrics": {m.name: m.signature() for m in judged.metrics},
-        "predictions": predictions_hash([(e.id, given[e.id].value, dict(given[e.id].scores)) for e in examples]),
+        **_repeats(judged), "predictions": predictions_hash([{"id": e.id, **given[e.id].to_line()} for e in examples]),
         "slices": identity_hash({"of": [list(e.slices) for e in examples]}),
     }  # fmt: skip
+
+
+def _repeats(judged: Judged) -> dict[str, int]:
+    """Of how many texts each prediction was made; nothing of one."""
+    repeats = counted_repeats(judged.predictions.values())
+    return {"repeats": repeats} if repeats > 1 else {}
 
 
 def _config(judged: Judged, name: str, card: Card) -> dict[str, Any]:
@@ -182,7 +190,7 @@ def _record(judged: Judged, parts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION, "identity": identity_hash(parts), "task": parts["task"],
         "model": {**parts["model"], "ask": SUBMITTED},
-        "protocol": {"how": SUBMITTED, "shots": 0, "newly_initialized": [], "trained_on": []},
+        "protocol": {"how": SUBMITTED, "shots": 0, **_repeats(judged), "newly_initialized": [], "trained_on": []},
         "data": {
             **parts["data"], "examples": len(examples), "limit": None, **({"empty": empty} if empty else {}), "skipped": 0,
             "truncated": None,

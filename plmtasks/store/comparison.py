@@ -13,7 +13,7 @@ from ..errors import DataError, InputError, UnknownNameError, listed
 from ..hooks import Registry
 from ..metric import Metric
 from ..results import CLUSTER, Result
-from ..scoring import proportions
+from ..scoring import over_repeats, proportions
 from ..task import Task, as_run
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def metric_of(result: Result, name: str, registry: Registry) -> Metric:
         told: Any = task_of(result, registry)
     except InputError:  # of a task that is not installed the result tells what a metric needs to know
         told = SimpleNamespace(**{**facts, "labels": tuple(facts["labels"])})
-    metric: Metric = registry.named("metric", name, str(result.folder)).bind(told)
+    one: Metric = registry.named("metric", name, str(result.folder)).bind(told)
+    [metric] = over_repeats([one], result.record["protocol"].get("repeats", 1))
     if metric.signature() != signature:
         raise InputError(f"{result.folder} was scored by {signature!r}; installed is {metric.signature()!r}")
     return metric

@@ -43,6 +43,8 @@ class JudgedExample:
     """The labels, or the labelled spans, of the reference that were not predicted."""
     invented: Sequence[Any] = ()
     """Those that were predicted and are none of the reference's."""
+    unfinished: bool = False
+    """The model's thinking did not end, so that there is no answer."""
 
     @property
     def errors(self) -> int:
@@ -193,13 +195,15 @@ def _judged(kind: Kind, line: Mapping[str, Any], value: float | None, best: floa
     wanted, found = _items(kind, reference), _items(kind, prediction)
     missed, invented = [x for x in wanted if x not in found], [x for x in found if x not in wanted]
     right: bool | None = None
+    unfinished = bool(line.get("unfinished"))
     if not line.get("skipped"):
         scored = value is not None and abs(value - best) <= TOLERANCE * max(1.0, abs(best))
         same = not missed and not invented if kind != "other" else prediction == reference or prediction in texts(reference)
-        right = scored or (same and reference is not None and prediction is not None)
+        right = scored or (same and reference is not None and prediction is not None and not unfinished)
     return JudgedExample(
         id=line["id"], inputs=line["inputs"], reference=reference, prediction=prediction, right=right, score=value,
         confidence=_confidence(line["scores"], missed, invented), slices=line["slices"], missed=missed, invented=invented,
+        unfinished=unfinished,
     )  # fmt: skip
 
 

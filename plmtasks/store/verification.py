@@ -135,7 +135,8 @@ class _Written:
         yield _same("the run whose predictions are taken", *followed)
         if parts["ask"] == scoring.SUBMITTED:
             told = {key: value for key, value in record["protocol"].items() if value}
-            yield _same("how the model came to the task", {"how": scoring.SUBMITTED}, told)
+            drawn = {"repeats": parts["repeats"]} if "repeats" in parts else {}
+            yield _same("how the model came to the task", {"how": scoring.SUBMITTED, **drawn}, told)
         elif "origin" not in record:
             yield from self._protocol(record["protocol"], parts)
 
@@ -148,7 +149,8 @@ class _Written:
         zero_shot = all(form.zero_shot for form in forms if form)
         untrained = bool(told["newly_initialized"]) or (told["how"] == "untrained" and parts["allow_untrained"])
         came = came_to(self.result.task, parts["trained"], parts["shots"], untrained=untrained, zero_shot=zero_shot)
-        yield _same(what, {**came, "shots": parts["shots"]}, {k: told.get(k) for k in (*came, "shots")})
+        drawn = {"shots": parts["shots"], "repeats": parts.get("repeats")}
+        yield _same(what, {**came, **drawn}, {k: told.get(k) for k in (*came, *drawn)})
         yield _same("newly initialized weights", True, parts["allow_untrained"] or not told["newly_initialized"])
 
     def scores(self) -> Iterator[Finding]:
@@ -218,7 +220,7 @@ class _Written:
         if self.result.record["protocol"]["shots"]:
             raise InputError("the shots before the questions are not stored with the run")
         requests = [self.task.ask(e.hidden(), self.parts["ask"]) for e in self.examples]
-        return scoring.Asked(examples=self.examples, requests=requests)
+        return scoring.Asked(examples=self.examples, requests=requests).drawn(self.parts.get("repeats", 1))
 
     def examples_asked(self, what: str) -> Iterator[Finding]:
         yield _same(what, self.parts["data"]["fingerprint"], fingerprint(self.examples))
@@ -231,8 +233,7 @@ class _Written:
         return {"questions of these examples": self.questions, "predictions from the journal": self.predicted}
 
     def submitted(self, what: str) -> Iterator[Finding]:
-        lines = [(line["id"], line["prediction"], line["scores"]) for line in self.lines]
-        yield _same(what, self.parts["predictions"], scoring.predictions_hash(lines))
+        yield _same(what, self.parts["predictions"], scoring.predictions_hash(self.lines))
 
     def questions(self, what: str) -> Iterator[Finding]:
         yield _same(what, self.parts["requests"], identity_hash({"keys": self.asked.keys}))
@@ -264,7 +265,7 @@ class _Written:
     def given(self) -> Mapping[str, Prediction]:
         """The stored predictions by the example's id."""
         answered = (line for line in self.lines if not line.get("skipped"))
-        return {line["id"]: Prediction(value=line["prediction"], scores=line["scores"]) for line in answered}
+        return {line["id"]: Prediction.from_line(line) for line in answered}
 
     @cached_property
     def again(self) -> scoring.Scored:
@@ -343,7 +344,7 @@ def _is_line(prediction: Prediction | None, line: Mapping[str, Any]) -> bool:
     """Whether a line of predictions.jsonl tells this prediction; None: there was no answer."""
     if line.get("skipped") or prediction is None:
         return prediction is None and bool(line.get("skipped"))
-    return bool(json.loads(json.dumps([prediction.value, dict(prediction.scores)])) == [line["prediction"], line["scores"]])
+    return bool(json.loads(json.dumps(prediction.to_line())) == Prediction.from_line(line).to_line())
 
 
 def _listed(what: str, wrong: list[str], of: int) -> Finding:

@@ -6,6 +6,7 @@ from .boards import Board, Row, make_boards, tested
 from .compared import compared_json, compared_text
 from .findings import summary
 from .formats import FORMATS, escape_markdown, higher, label, markdown_table, rank, render, shown_scores
+from .groups import grouped_text
 from .mistaken import confusion_text, mistakes_csv, mistakes_json, mistakes_text
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
@@ -37,6 +38,7 @@ __all__ = [
     "confusion_text",
     "differences",
     "escape_markdown",
+    "grouped_text",
     "higher",
     "label",
     "load_results",

@@ -76,7 +76,9 @@ class Row:
     def protocol(self) -> str:
         """How the model came to the task, with the shots it was given beside."""
         how, shots = str(self.record["protocol"]["how"]), self.record["protocol"]["shots"]
-        return f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+        repeats = self.record["protocol"].get("repeats")
+        said = f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
+        return f"{said}, {repeats} repeats" if repeats else said
 
     @cached_property
     def marks(self) -> list[str]:
@@ -93,6 +95,7 @@ class Row:
             f"limit {data['limit']}": data["limit"] is not None and data["limit"] < data["total"],
             f"skipped {data['skipped']}{limit}, so not ranked": data["skipped"],
             f"truncated {data['truncated']}{limit}": data["truncated"],
+            f"thinking did not end in {data.get('unfinished')}": "unfinished" in data,
             f"{counted(data.get('left_out', 0), 'bad row')} left out": "left_out" in data,
             counted(data.get("empty", 0), "empty text"): "empty" in data,
             **dict.fromkeys(self._overlap(), True),

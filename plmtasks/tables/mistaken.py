@@ -100,7 +100,7 @@ def _order(found: Sequence[JudgedExample]) -> str:
 
 def _example(made: Mistakes, one: JudgedExample, graded: bool) -> str:
     """graded: some are worse than others"""
-    told = [one.id]
+    told = [one.id, *(["the thinking did not end"] if one.unfinished else [])]
     if one.confidence is not None:
         told.append(f"confidence {one.confidence:.2f}")
     if made.by and one.score is not None and graded:

@@ -15,8 +15,8 @@ from ..data import texts
 from ..errors import InputError
 from ..examples import Example, Prediction
 from ..metric import Metric
-from ..requests import strings, to_json
-from ..scoring import main_score
+from ..requests import Answer, Generate, GenerateAnswer, strings, to_json
+from ..scoring import count, main_score
 from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, all_scores, elsewhere, expect, is_light, laws, survives_json
 from .subject import Solved, TaskSubject, seen, told
@@ -272,6 +272,21 @@ def solved_answers_are_best(subject: TaskSubject) -> None:
                 raise CheckFailed(message, next(lost, None))
 
 
+def unfinished_thinking_is_no_answer(subject: TaskSubject) -> None:
+    """Something is read of the empty text of a model whose thinking did not end, and it is nowhere the best."""
+    asked = {place: [a for a in found if isinstance(a.request, Generate)] for place, found in subject.solved.items()}
+    if not any(asked.values()) or not subject.metrics:
+        raise NotApplicable(f"{subject.bound.name} is not asked by Generate")
+    nothing, metric = GenerateAnswer(text="", unfinished=True), subject.metrics[0]
+    info = metric.scores()[main_score(metric)]
+    for (split, kind), found in asked.items():
+        read = [_read_of(a, nothing, f"{split}, {kind}: an empty text") for a in found]
+        rows = count(metric, [replace(p, unfinished=True) for p in read], [a.example for a in found])
+        values = metric.reduce(rows).get(main_score(metric), ()) if info.best is not None and info.rewards else ()
+        best = next((a.shown() for a, value in zip(found, values, strict=False) if value == info.best), None)
+        expect(best is None, f"{split}, {kind}: where the thinking did not end, the answer counts as right", best)
+
+
 def predictions_come_back_from_a_file(subject: TaskSubject) -> None:
     """Predictions are JSON with finite scores, are shown as a text, and are read back from the file that they are written to."""
     for (split, kind), asked in subject.solved.items():
@@ -305,6 +320,14 @@ def perfect_predictions_are_followed(subject: TaskSubject) -> None:
             asked = [(task.ask(other.hidden(), kind), task.ask(e.hidden(), kind)) for kind in task.asks] if same and other else []
             same = same and all(one == two for one, two in asked)
             expect(same, f"{split}: an example is not derived as the data has it", [told(e), told(other)])
+
+
+def _read_of(asked: Solved, answer: Answer, what: str) -> Prediction:
+    """raises: CheckFailed if the task cannot read it"""
+    try:
+        return asked.task.read(asked.example.hidden(), asked.request, answer)
+    except (LookupError, TypeError, ValueError) as e:
+        raise CheckFailed(f"{what} cannot be read: {type(e).__name__}: {e}", told(asked.example)) from e
 
 
 def _is_plain(value: Any) -> bool:

@@ -48,7 +48,7 @@ def _predicted(result: Result) -> tuple[list[Example], dict[str, Prediction]]:
     try:
         for row in result.predictions():
             examples.append(Example(id=row["id"], inputs=row["inputs"], reference=row["reference"], slices=tuple(row["slices"])))
-            predictions[row["id"]] = Prediction(value=row["prediction"], scores=row["scores"])
+            predictions[row["id"]] = Prediction.from_line(row)
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise DataError(where, "a run's predictions with their inputs", f"{type(e).__name__}: {e}", "run again") from e
     return examples, predictions

@@ -59,11 +59,13 @@ PLAIN = Chats()
 """Of prompts that are no chat."""
 
 
-def requests_of(instances: Sequence["Instance"], chats: Chats = PLAIN) -> list[Request]:
+def requests_of(instances: Sequence["Instance"], chats: Chats = PLAIN, *, apart: bool = False) -> list[Request]:
     """What is asked by the instances of one document, in their order.
 
     Log-likelihoods of neighbours after the same context are the choices of one `Choose`; a text that is drawn several times is as
     many `Generate`.
+
+    apart: a temperature of the user's draws texts, whatever the instances say
 
     raises: InputError for a way to generate that no request can carry
     """
@@ -74,11 +76,11 @@ def requests_of(instances: Sequence["Instance"], chats: Chats = PLAIN) -> list[R
         elif kind == "loglikelihood_rolling":
             made += [LogLikelihood(text=context, disjoint=True) for _ in group]
         else:
-            made += [one for i in group for one in _generate(chats.parts(context), i.args[1], i.repeats or 1)]
+            made += [one for i in group for one in _generate(chats.parts(context), i.args[1], i.repeats or 1, apart)]
     return made
 
 
-def _generate(prompt: Mapping[str, Any], settings: Mapping[str, Any], repeats: int) -> Iterator[Generate]:
+def _generate(prompt: Mapping[str, Any], settings: Mapping[str, Any], repeats: int, apart: bool) -> Iterator[Generate]:
     from lm_eval.models.utils import normalize_gen_kwargs
 
     told: dict[str, Any] = dict(normalize_gen_kwargs(dict(settings), MAX_GEN_TOKS))
@@ -91,7 +93,7 @@ def _generate(prompt: Mapping[str, Any], settings: Mapping[str, Any], repeats: i
     stop = tuple(text for text in until if text)
     for repeat in range(repeats):
         # without drawing, all of them are the same text
-        yield Generate(exact=True, **prompt, stop=stop, max_new_tokens=new, repeat=repeat if draws else 0, **sampling)
+        yield Generate(exact=True, **prompt, stop=stop, max_new_tokens=new, repeat=repeat if draws or apart else 0, **sampling)
 
 
 def responses(instances: Sequence["Instance"], answers: Sequence[Answer]) -> list[list[Any]]:

@@ -72,7 +72,9 @@ def names_at_hand() -> Sequence[str]:
 
 def unknown(name: str) -> UnknownNameError:
     """What is said of a name that lm-eval does not know."""
-    return UnknownNameError("task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD")
+    return UnknownNameError(
+        "task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD"
+    )
 
 
 def entry(name: str) -> Entry | None:
@@ -96,7 +98,12 @@ def path_of(name: str) -> Path | None:
 
 
 def registry() -> dict[str, "lm_eval_index.Entry"]:
-    """The same as lm-eval's own index, as its `TaskFactory` takes it; a `TaskManager` reads all files for it."""
+    """The same as lm-eval's own index, as its `TaskFactory` takes it and adds to it; a `TaskManager` reads all files for it."""
+    return dict(_theirs())
+
+
+@cache
+def _theirs() -> Mapping[str, "lm_eval_index.Entry"]:
     from lm_eval.tasks._index import Entry as Theirs
     from lm_eval.tasks._index import Kind as Kinds
 

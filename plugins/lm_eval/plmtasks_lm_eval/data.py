@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset
-from plmtasks.errors import InputError
+from plmtasks.errors import InputError, counted
 from plmtasks.examples import Example
 from plmtasks.task import Prompting
 
@@ -83,7 +83,11 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
                 instances.setdefault(str(instance.doc_id), []).append(instance)
             for several in instances.values():
                 several.sort(key=lambda instance: instance.idx)
-            examples = tuple(_example(made, id, several, chats) for id, several in instances.items())
+            examples = tuple(
+                _example(made, id, as_inputs(requests_of(several, chats, apart=how.repeats > 1)), several[0].doc)
+                for id, several in instances.items()
+            )
+        with refused(f"lm-eval:{task.name} cannot be scored"):
             found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
     split = _asked_split(made)
     return Documents(
@@ -117,16 +121,29 @@ def _set(made: Any, how: Prompting) -> None:
     if own is None or (how.shots is not None and own != 0):
         made.set_config("num_fewshot", how.shots or 0)
     made.set_fewshot_seed(how.seed)
+    _check_shots(made)
     if how.repeats > 1:
         made.set_config("repeats", how.repeats)
     if getattr(made, "MULTIMODAL", False):
         raise InputError("it asks about images or audio, which no request carries")
 
 
-def _example(made: Any, id: str, instances: Sequence["Instance"], chats: Chats) -> Example:
-    doc = instances[0].doc
+def _check_shots(made: Any) -> None:
+    """raises: InputError if there are too few documents to draw from"""
+    shots, sampler = int(made.config.num_fewshot or 0), getattr(made, "sampler", None)
+    if not shots or sampler is None:
+        return
+    own = made.fewshot_cfg.split == made.config.test_split  # drawn from what is asked, which is left out itself
+    there = len(sampler.fewshot_docs()) - own
+    if shots > there:
+        raise InputError(
+            f"{counted(shots, 'shot')} before each document, and {counted(there, 'other document')} to take them from"
+        )
+
+
+def _example(made: Any, id: str, inputs: Mapping[str, Any], doc: Any) -> Example:
     reference = {"doc": _plain(doc), "target": _plain(made.doc_to_target(doc)), **_gold(made, doc)}
-    return Example(id=id, inputs=as_inputs(requests_of(instances, chats)), reference=reference, prompted=True)
+    return Example(id=id, inputs=inputs, reference=reference, prompted=True)
 
 
 def _gold(made: Any, doc: Any) -> dict[str, Any]:

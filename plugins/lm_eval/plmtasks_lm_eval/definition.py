@@ -103,7 +103,23 @@ class Definition:
         kind = self.config.get("output_type")
         if kind is not None and kind not in OUTPUT_TYPES:
             raise InputError(f"{self.path}: there is no output_type {kind!r}", f"there are: {', '.join(OUTPUT_TYPES)}")
+        self._check_names()
         return self
+
+    def _check_names(self) -> None:
+        """raises: InputError for a metric, an aggregation or a filter that lm-eval does not know"""
+        import lm_eval.api.metrics
+        import lm_eval.filters  # noqa: F401  both fill the registries
+        from lm_eval.api import registry
+
+        metric_list, filter_list = self.config.get("metric_list") or (), self.config.get("filter_list") or ()
+        pairs = [(registry.aggregation_registry, "aggregation", one.get("aggregation")) for one in metric_list]
+        # one that says how it is aggregated may be of the evaluate library
+        pairs += [(registry.metric_registry, "metric", one.get("metric")) for one in metric_list if "aggregation" not in one]
+        pairs += [(registry.filter_registry, "filter", f.get("function")) for one in filter_list for f in one.get("filter") or ()]
+        for known, what, name in pairs:
+            if isinstance(name, str) and name not in known:
+                raise InputError(f"{self.path}: lm-eval knows no {what} {name!r}", *did_you_mean(name, known))
 
 
 def read(path: Path) -> Definition:

@@ -180,9 +180,7 @@ def aggregated(name: str, results: Mapping[str, "Result"]) -> Iterator[Aggregate
     made = aggregate_groups(EvalAcc(metrics=metrics, groups=groups)).metrics
     for depth, group in _nested(found.group):
         if group.has_aggregation and (scores := _scores(made[group.name])):
-            yield Aggregate(
-                name=made[group.name]["alias"], examples=made[group.name]["sample_len"], scores=scores, depth=depth
-            )
+            yield Aggregate(name=made[group.name]["alias"], examples=made[group.name]["sample_len"], scores=scores, depth=depth)
 
 
 def _nested(group: "Group", depth: int = 0) -> Iterator[tuple[int, "Group"]]:
@@ -221,7 +219,11 @@ def as_theirs(result: "Result") -> dict[str, Any]:
             continue
         column, stderr = f"{SCHEME}:{name}", None
         if column in (rows.dtype.names or ()):
-            counted = rows[f"{SCHEME}:weight[{name}]"] > 0 if f"{SCHEME}:weight[{name}]" in rows.dtype.names else np.isfinite(rows[column])
+            counted = (
+                rows[f"{SCHEME}:weight[{name}]"] > 0
+                if f"{SCHEME}:weight[{name}]" in rows.dtype.names
+                else np.isfinite(rows[column])
+            )
             values = rows[column][counted]
             stderr = mean_stderr(values.tolist()) if len(values) > 1 else None
         elif score["low"] is not None:  # of the resamples, where lm-eval would draw others

@@ -1,6 +1,7 @@
 """Which scores a task of lm-eval gives."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,8 @@ def measures(made: Any, instances: Sequence["Instance"], *, runs_code: bool) -> 
     What it declares is not all that it gives, so that its first document is scored with made-up responses.
 
     runs_code: it would run what a model writes, so it is taken at its word
+
+    raises: ImportError, OSError where it cannot be scored here: better told before anything is asked
     """
     filters = [one.name for one in made._filters]
     declared = dict.fromkeys(Measure(metric=m, filter=f).name for f in filters for m in made.aggregation())
@@ -89,6 +92,11 @@ def _tried(made: Any, instances: Sequence["Instance"]) -> Mapping[str, Any]:
     said = [made_up.get(one.request_type, (-1.0 - place, False)) for place, one in enumerate(instances)]
     try:
         [found] = values(made, [instances], [[one] * (i.repeats or 1) for one, i in zip(said, instances, strict=True)])
+        for name, value in found.items():
+            with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # it may be none for a single document
+                made.aggregation()[name.partition(",")[0]]([value])
+    except (ImportError, OSError):
+        raise
     except Exception:  # noqa: BLE001  a task's own code may raise anything at what no model says
         return {}
     return found

@@ -64,7 +64,7 @@ def _hints(error: Exception, columns: Sequence[str], dataset: str) -> list[str]:
         return [f"it reads a column {column!r}; the data have: {', '.join(columns)}"]
     if dataset and not columns:
         return [f"its data set is {dataset}", *([LOGIN] if "gated" in str(error).lower() else []), HUB]
-    return [f"the data have: {', '.join(columns)}"] if columns else []
+    return [f"the data have: {', '.join(columns)}"] if columns and name in ("KeyError", "UndefinedError") else []
 
 
 @contextmanager

@@ -23,7 +23,7 @@ CHAT = (
 )
 
 
-def _bytes(special: list[str], size: int = 400) -> Tokenizer:
+def bytes_of(special: list[str], size: int = 400) -> Tokenizer:
     """Byte-level BPE, as GPT-2 and Qwen have it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -88,12 +88,12 @@ def made(shape: str, folder: Path, limit: int = LIMIT) -> Path:
     end = "<|endoftext|>"
     if shape == "gpt2":
         config = transformers.GPT2Config(n_positions=limit, n_embd=32, n_layer=2, n_head=2)
-        return _saved(folder, _bytes([end]), config, bos_token=end, eos_token=end, unk_token=end)
+        return _saved(folder, bytes_of([end]), config, bos_token=end, eos_token=end, unk_token=end)
     if shape == "llama":
         special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
         return _saved(folder, _llama(), transformers.LlamaConfig(**SMALL, max_position_embeddings=limit), **special)
     if shape == "qwen":
-        tokenizer = _bytes([end, "<|im_start|>", "<|im_end|>"])
+        tokenizer = bytes_of([end, "<|im_start|>", "<|im_end|>"])
         tokenizer.add_special_tokens([AddedToken(t, special=True) for t in ("<|im_start|>", "<|im_end|>")])
         return _saved(
             folder,

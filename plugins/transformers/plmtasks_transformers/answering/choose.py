@@ -51,11 +51,6 @@ class Chooser(LanguageModel):
             kept, cut = self.exact.cut(start, room, text)
             lost = max(lost, cut)
             pairs.append((np.array(kept, np.int32), [self.decoder_start], own) if self.exact.reads else (None, kept, own))
-        sources = {tuple(source.tolist()) for source, _, _ in pairs if source is not None}
-        if len(sources) > 1:
-            raise InputError(
-                f"some choices after an empty text begin with a special token of {self.parts.name!r}, and others not"
-            )
         return self._encoding(request, iter(pairs), lost)
 
     def _room(self, requests: Sequence[Choose]) -> list[int]:

@@ -103,7 +103,7 @@ class Generator(LanguageModel):
             yield Encoding(prompt, np.array(ids or [self.prompts.beginning], np.int32), new, name, cut)
 
     def _most(self, ids: Sequence[int], new: int) -> int:
-        """The most tokens behind an exact prompt: lm-eval's HFLM allows, behind an encoder, for those that it reads too, but one."""
+        """The most tokens behind an exact prompt: behind an encoder, HFLM allows as many more as that reads, less one."""
         if not self.prompts.reads:
             return new
         most = len(ids) + new - 1

@@ -23,6 +23,7 @@ from ..fast import (
     groups_of,
     inputs_of,
     logits_at,
+    micro_batches,
     shared_prefixes,
     tallies,
     token_log_likelihoods,
@@ -208,11 +209,11 @@ def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
         yield _in_rows(loaded, batch)
         return
     rows, prefix = [r for s in batch for r in s.rows], batch[0].prefix
-    groups = [*groups_of(rows, ROW)]
-    together = 1 if loaded.device.type == "cpu" else max(1, loaded.settings.batch_tokens // ROW)
-    for i in range(0, len(groups), together):
-        some = groups[i : i + together]
-        trees = [tree_of([rows[j] for j in group], len(prefix) if prefix is not None else 0) for group in some]
+    given = len(prefix) if prefix is not None else 0
+    every = [(group, tree_of([rows[j] for j in group], given)) for group in groups_of(rows, ROW)]
+    lengths, budget = [len(tree.ids) for _, tree in every], max(ROW, loaded.settings.batch_tokens)
+    for part in [slice(i, i + 1) for i in range(len(every))] if loaded.device.type == "cpu" else micro_batches(lengths, budget):
+        some, trees = [group for group, _ in every[part]], [tree for _, tree in every[part]]
         if prefix is None and all(len(group) == 1 for group in some):
             inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
         else:

@@ -7,7 +7,7 @@ from plmtasks.model import TokenRow
 from plmtasks.requests import Choose, Request
 
 from .loaded import Loaded
-from .sequences import Sequences
+from .sequences import LanguageModel, Sequences
 
 
 def rows_of(view: Loaded, request: Request) -> Iterator[TokenRow]:
@@ -30,7 +30,11 @@ def rows_of(view: Loaded, request: Request) -> Iterator[TokenRow]:
         for name, window in zip(_windows(len(encoding.windows)), encoding.windows, strict=True):
             yield row(name, window.ids)
     else:
-        yield row("prompt", encoding.ids)
+        reads = isinstance(view, LanguageModel) and view.prompts.reads
+        yield row("read by the encoder" if reads else "prompt", encoding.ids)
+        if reads:
+            told = view.prompts.speak(request.source_language, request.target_language)  # type: ignore[union-attr]
+            yield row("given to the decoder", [told.get("decoder_start_token_id") or view.decoder_start])
 
 
 def _windows(count: int) -> list[str]:

@@ -20,7 +20,7 @@ PACKED_TYPES = frozenset((
 """Decoders that heed positions and a mask of one's own; a test holds each to what it answers row by row."""
 
 ROW = 320
-"""Tokens of a tree at most, unless a row alone has more: its mask grows with their square, and so does the attention."""
+"""Tokens of a tree at most, or beside a row that has more: its mask grows with their square, and so does the attention."""
 
 
 def packs(config: Any) -> bool:
@@ -77,16 +77,17 @@ def tree_of(rows: Sequence[np.ndarray], given: int = 0) -> Tree:
 
 
 def groups_of(rows: Sequence[np.ndarray], most: int) -> Iterator[list[int]]:
-    """Neighbouring rows whose tree has no more tokens than that, or a single row."""
+    """Neighbouring rows whose tree has no more tokens than that; or a longer row, with others that begin with most of it."""
     group: list[int] = []
     room = most
     for i, row in enumerate(rows):
         own = len(row) - (common(rows[i - 1], row) if group else 0)
-        if group and own > room:
+        alone = bool(group) and len(rows[group[0]]) >= most and own > len(row) // 4
+        if group and (own > room or alone):
             yield group
             group, room, own = [], most, len(row)
+        room = most if not group and len(row) >= most else room - own
         group.append(i)
-        room -= own
     if group:
         yield group
 
