@@ -49,8 +49,8 @@ class Asked:
 class Side:
     """What one side gave."""
 
-    figures: Mapping[str, float]
-    """Metric and filter, as lm-eval writes them: acc,none."""
+    figures: Mapping[str, float | None]
+    """Metric and filter, as lm-eval writes them: acc,none; of a group's members behind their names."""
     asked: Sequence[Asked]
 
 
@@ -92,7 +92,8 @@ def manager() -> Any:
     from lm_eval import tasks
 
     place = Path(tasks.__file__).parent
-    named = re.compile(rf"^task: *['\"]?({'|'.join(re.escape(case.task) for case in CASES)})['\"]?\s*$", re.MULTILINE)
+    words = "|".join(re.escape(case.task) for case in CASES)
+    named = re.compile(rf"""^['"]?(task|group)['"]?: *['"]?({words})['"]?\s*$""", re.MULTILINE)
     folders = {path.parent for path in place.glob("*/**/*.yaml") if named.search(path.read_text())}
     return tasks.TaskManager(include_path=sorted(map(str, folders)), include_defaults=False)
 
@@ -127,19 +128,23 @@ def by_peer(case: Case, work: Work) -> Side:
     random.seed(0)  # as lm-eval does before it loads a task
     np.random.seed(1234)
     with in_place_of_the_hub(work.rows(case.rows)):
-        task = manager()._factory.build(entry, registry=manager().task_index)
+        loaded = manager().load([manager()._factory.build(entry, registry=manager().task_index)])
+    top = next(iter(loaded["groups"].values()), None)
     with redirect_stderr(io.StringIO()):  # its bars
         found = lm_eval.simple_evaluate(
-            model=peer_model(work.model(case.model)), tasks=[task], num_fewshot=case.shots, bootstrap_iters=0,
-            fewshot_random_seed=SEED, task_manager=manager(), apply_chat_template=case.chat, fewshot_as_multiturn=case.chat,
-            system_instruction=case.system or None,
+            model=peer_model(work.model(case.model)), tasks=[top or task for task in loaded["tasks"].values()][: 1 if top else None],
+            num_fewshot=case.shots, bootstrap_iters=0, fewshot_random_seed=SEED, task_manager=manager(),
+            apply_chat_template=case.chat, fewshot_as_multiturn=case.chat, system_instruction=case.system or None,
         )  # fmt: skip
-    [(_, figures)] = found["results"].items()
     return Side(
-        figures={k: v for k, v in figures.items() if "," in k and "_stderr," not in k},
+        figures={
+            f"{'' if name == entry.name else f'{name} '}{figure}": value
+            for name, figures in found["results"].items() for figure, value in figures.items()
+            if "," in figure and "_stderr," not in figure
+        },
         asked=[
             Asked(doc=i.doc_id, prompt=i.args[0], continuation=_continuation(i), answer=answer)
-            for i in task.instances for answer in i.resps
+            for task in loaded["tasks"].values() for i in task.instances for answer in i.resps
         ],
     )  # fmt: skip
 
@@ -154,33 +159,40 @@ def by_us(case: Case, work: Work) -> Side:
     from plmtasks.config import ModelSettings
     from plmtasks.hooks import load_registry
 
-    named = work.task(case)
-    result = plmtasks.run(
-        named if named.endswith(".yaml") else f"lm-eval:{named}", work.model(case.model), data=work.data(case.rows),
-        shots=case.shots, seed=SEED, prompt="chat" if case.chat else "plain", system=case.system, dtype="float32",
-        output=str(work.folder / "results"), quiet=True,
-    )  # fmt: skip
-    model, settings = load_registry().model(work.model(case.model)), ModelSettings()
-    asked = []
-    for line in result.predictions():
-        several = "requests" in line["inputs"]
-        said = line["prediction"] if several else [line["prediction"]]
-        for inputs, value in zip(line["inputs"].get("requests", [line["inputs"]]), said, strict=True):
-            asked += _flat(int(line["id"]), inputs, value, lambda request: model.rendered(request, settings))
-    scores = result.record["scores"]["lm-eval"]
-    return Side(figures={k if "," in k else f"{k},none": score["value"] for k, score in scores.items()}, asked=asked)
+    registry, name = load_registry(), work.task(case)
+    name = name if name.endswith(".yaml") else f"lm-eval:{name}"
+    model, settings = registry.model(work.model(case.model)), ModelSettings()
+    figures, asked, results = dict[str, float | None](), list[Asked](), {}
+    for member in registry.members("task", name):
+        result = results[member] = plmtasks.run(
+            member, work.model(case.model), data=work.data(case.rows), shots=case.shots, seed=SEED,
+            prompt="chat" if case.chat else "plain", system=case.system, dtype="float32", output=str(work.folder / "results"),
+            quiet=True,
+        )  # fmt: skip
+        figures |= _figures("" if member == name else f"{re.split('[:/]', member)[-1]} ", result.record["scores"]["lm-eval"])
+        for line in result.predictions():
+            asked += _flat(line, lambda request: model.rendered(request, settings))
+    for one in registry.aggregate("task", name, results)[:1]:
+        figures |= _figures("", one.scores)
+    return Side(figures=figures, asked=asked)
 
 
-def _flat(doc: int, inputs: Mapping[str, Any], value: Any, rendered: Callable[[Any], str]) -> list[Asked]:
+def _figures(of: str, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+    return {f"{of}{name}{'' if ',' in name else ',none'}": score["value"] for name, score in scores.items()}
+
+
+def _flat(line: Mapping[str, Any], rendered: Callable[[Any], str]) -> Iterator[Asked]:
+    """What was asked about one document. `line`: of predictions.jsonl"""
     from plmtasks_lm_eval.asking import as_request
 
-    if inputs["ask"] == "LogLikelihood":
-        return [Asked(doc=doc, prompt=inputs["text"], continuation=None, answer=value)]
-    prompt = rendered(as_request(inputs))
-    if inputs["ask"] == "Generate":
-        return [Asked(doc=doc, prompt=prompt, continuation=None, answer=value)]
-    pairs = zip(inputs["choices"], value, strict=True)
-    return [Asked(doc=doc, prompt=prompt, continuation=choice, answer=tuple(told)) for choice, told in pairs]
+    several, doc = line["inputs"].get("requests"), int(line["id"])
+    for inputs, value in zip(several or [line["inputs"]], line["prediction"] if several else [line["prediction"]], strict=True):
+        prompt = inputs["text"] if inputs["ask"] == "LogLikelihood" else rendered(as_request(inputs))
+        if inputs["ask"] == "Choose":
+            for choice, told in zip(inputs["choices"], value, strict=True):
+                yield Asked(doc=doc, prompt=prompt, continuation=choice, answer=tuple(told))
+        else:
+            yield Asked(doc=doc, prompt=prompt, continuation=None, answer=value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,10 +236,15 @@ def _unlike_requests(theirs: Sequence[Asked], ours: Sequence[Asked]) -> Iterator
         if isinstance(b.answer, str):
             if a.answer != b.answer:
                 yield f"text of document {a.doc}: {a.answer!r}\n      there {b.answer!r}"
-        elif abs(_likelihood(a.answer) - _likelihood(b.answer)) > LIKELY:
+        elif abs(_likelihood(a.answer) - _likelihood(b.answer)) > _close(_likelihood(b.answer)):
             yield f"log-likelihood of document {a.doc}: {a.answer}, there {b.answer}"
         elif isinstance(b.answer, tuple) and a.answer[1] != b.answer[1]:
             yield f"greedy in document {a.doc}: {a.answer}, there {b.answer}"
+
+
+def _close(likelihood: float) -> float:
+    """How far a log-likelihood may be away: lm-eval adds up in float32, whose last digit is worth 1e-4 above 1024."""
+    return max(LIKELY, 4 * float(np.spacing(np.float32(abs(likelihood)))))
 
 
 def _likelihood(answer: Any) -> float:

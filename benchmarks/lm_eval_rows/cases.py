@@ -93,7 +93,6 @@ TEXTS: list[Case] = [
     *_case("triviaqa", "triviaqa", "gpt2", "llama 5", quick="llama 5"),
     *_case("nq_open", "nq_open", "qwen 5"),
     *_case("drop", "drop", "llama"),
-    *_case("coqa", "coqa", "gpt2"),
     *_case("babi", "babi", "qwen 2"),
     *_case("bbh_zeroshot_snarks", "bbh", "llama"),
     *_case("bbh_cot_fewshot_snarks", "bbh", "qwen", changed={"generation_kwargs": {"until": ["Q", "\n\n"], **GREEDY, "max_gen_toks": 64}}),
@@ -120,6 +119,10 @@ OWN: list[Case] = [
     *_case("texts_of_all_kinds.yaml", "translation", "qwen 2", "t5", quick="qwen 2"),
     *_case("texts_of_all_kinds.yaml", "translation", "llama 2", chat=True),
 ]
-"""What no task of lm-eval's own uses: files in the folder `own`."""
+GROUPS: list[Case] = [
+    *_case("global_mmlu_en", "global_mmlu", "llama 1", "qwen", quick="qwen"),
+    *_case("without_weights.yaml", "global_mmlu", "gpt2"),
+]
+"""Their members' figures, and what these come to together: the first by the members' sizes, the second not."""
 
-CASES: list[Case] = [*LIKELIHOODS, *TEXTS, *OWN]
+CASES: list[Case] = [*LIKELIHOODS, *TEXTS, *OWN, *GROUPS]

@@ -39,6 +39,16 @@ def _mmlu() -> list[Row]:
     return [{"question": q, "choices": options, "answer": gold} for q, options, gold, _ in _questions()]
 
 
+def _global_mmlu() -> list[Row]:
+    """Categories of one row and of three, so that a mean with weights is another than one without."""
+    categories = ("STEM", "Business", "STEM", "Humanities", "Medical", "STEM", "Other", "Social Sciences")
+    return [
+        {"question": q, **{f"option_{x}": o for x, o in zip("abcd", options, strict=True)}, "answer": LETTERS[gold],
+         "subject_category": categories[i % 8]}
+        for i, (q, options, gold, _) in enumerate(_questions())
+    ]  # fmt: skip
+
+
 def _medmcqa() -> list[Row]:
     return [
         {"question": q, **dict(zip(("opa", "opb", "opc", "opd"), options, strict=True)), "cop": gold}
@@ -238,7 +248,7 @@ def _cooccurrence() -> list[Row]:
 
 
 COLUMNS: Mapping[str, Callable[[], list[Row]]] = {
-    "arc": _arc, "openbookqa": lambda: _arc("question_stem"), "mmlu": _mmlu, "medmcqa": _medmcqa, "gpqa": _gpqa, "sciq": _sciq,
+    "arc": _arc, "openbookqa": lambda: _arc("question_stem"), "mmlu": _mmlu, "global_mmlu": _global_mmlu, "medmcqa": _medmcqa, "gpqa": _gpqa, "sciq": _sciq,
     "global_piqa": _global_piqa, "truthfulqa_mc": _truthfulqa_mc, "truthfulqa_gen": _truthfulqa_gen, "hellaswag": _hellaswag,
     "swag": _swag, "mutual": _mutual, "piqa": _piqa, "copa": _copa, "riddles": _riddles, "crows": _crows, "blimp": _blimp,
     "gsm8k": _gsm8k, "mgsm": _mgsm, "mathqa": _mathqa, "hendrycks_math": _hendrycks_math, "arithmetic": _arithmetic, "asdiv": _asdiv,
@@ -304,7 +314,7 @@ REAL: Mapping[str, Callable[[Path], dict[str, list[Row]]]] = {
 
 
 SPLITS = ("train", "validation", "test")
-OWN_SPLITS = {"mmlu": ("dev",), "anli": ("train_r1", "dev_r1", "test_r1"), "babi": ("valid",)}
+OWN_SPLITS = {"mmlu": ("dev",), "global_mmlu": ("dev",), "anli": ("train_r1", "dev_r1", "test_r1"), "babi": ("valid",)}
 """Of data sets that call them otherwise."""
 LEARNED = ("train", "dev", "train_r1")
 """Where shots come from."""
