@@ -25,6 +25,7 @@ from frame import DATA, HERE
 from lm_eval_rows import columns, facts, models
 from lm_eval_rows.cases import CASES, Case
 
+OWN = HERE / "lm_eval_rows" / "own"
 SEED = 7
 """Draws the shots on both sides."""
 UPDATES = 100
@@ -75,7 +76,7 @@ class Work:
     def task(self, case: Case) -> str:
         """The task's name, or the path of the file that stands for it."""
         if case.task.endswith(".yaml"):
-            return str(HERE / "lm_eval_rows" / "own" / case.task)
+            return str(OWN / case.task)
         if not case.changed:
             return case.task
         file = self.folder / "tasks" / f"{case.task}_changed.yaml"
@@ -95,7 +96,7 @@ def manager() -> Any:
     words = "|".join(re.escape(case.task) for case in CASES)
     named = re.compile(rf"""^['"]?(task|group)['"]?: *['"]?({words})['"]?\s*$""", re.MULTILINE)
     folders = {path.parent for path in place.glob("*/**/*.yaml") if named.search(path.read_text())}
-    return tasks.TaskManager(include_path=sorted(map(str, folders)), include_defaults=False)
+    return tasks.TaskManager(include_path=[*sorted(map(str, folders)), str(OWN)], include_defaults=False)
 
 
 @cache
@@ -124,7 +125,7 @@ def by_peer(case: Case, work: Work) -> Side:
     from lm_eval.tasks._index import TaskIndex
 
     named = work.task(case)
-    entry = TaskIndex.entry_from_path(Path(named)) if named.endswith(".yaml") else manager().task_index[named]
+    entry = manager().task_index.get(Path(named).stem) or TaskIndex.entry_from_path(Path(named))
     random.seed(0)  # as lm-eval does before it loads a task
     np.random.seed(1234)
     with in_place_of_the_hub(work.rows(case.rows)):

@@ -100,9 +100,12 @@ def _of_name(name: str) -> Tree:
 
 
 def _of_file(name: str) -> Tree:
-    from lm_eval.tasks._index import TaskIndex
+    from lm_eval.tasks._index import Entry, Kind
+    from lm_eval.tasks._yaml_loader import load_yaml
 
-    return _walked(name, TaskIndex.entry_from_path(Path(name).expanduser()))
+    path = Path(name).expanduser().resolve()
+    # lm-eval's own `entry_from_path` calls a group by the list of its tasks
+    return _walked(name, Entry(name=load_yaml(path, resolve_func=False)["group"], kind=Kind.GROUP, yaml_path=path))
 
 
 def _walked(name: str, entry: "Entry") -> Tree:
