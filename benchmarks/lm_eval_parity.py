@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from frame import DATA, HERE
-from lm_eval_rows import columns, facts, models
+from lm_eval_rows import columns, models
 from lm_eval_rows.cases import CASES, Case
 
 OWN = HERE / "lm_eval_rows" / "own"
@@ -63,7 +63,7 @@ class Work:
 
     @cache  # noqa: B019  # one for a run of this script
     def model(self, family: str) -> str:
-        return models.make(family, self.folder / "models" / family, facts.texts(), UPDATES)
+        return models.make(family, self.folder / "models" / family, UPDATES)
 
     @cache  # noqa: B019
     def rows(self, name: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Sentences, questions and stories of our own, from which the columns of many data sets are made. None is copied from any."""
 
+from typing import Any
+
 QUESTIONS: list[tuple[str, str, str, str, str, str]] = [
     ("What do bees carry from flower to flower?", "pollen", "sand", "coal", "paper", "Bees visit flowers and carry pollen between them."),
     ("Which of these melts in the sun?", "ice", "a brick", "a spoon", "a shoe", "Ice turns into water when it is warm."),
@@ -141,14 +143,18 @@ SCRIPTS: list[str] = ["你好，世界。今天天气很好。", "日本語の�
 
 
 def texts() -> list[str]:
-    """All of it, in the words of the tasks, for learning a tokenizer and a little of what to write."""
-    asked = [f"Question: {q}\nAnswer: {right}\n{support} {wrong}" for q, right, wrong, *_, support in QUESTIONS]
-    told = [f"{p}\nQ: {q}\nA: {a}, {b}\n" for p, q, a, b in PASSAGES]
-    summed = [f"Question: {q}\nAnswer: {work} The answer is {n}.\n#### {n}\n" for q, work, n in SUMS]
-    praised = [f"{s}\nQuestion: Is this sentence positive or negative?\nAnswer: {'positive' if good else 'negative'}" for s, good in SENTENCES]
-    followed = [f"{p}\nQuestion: {h}. True, False, or Neither?\nAnswer: {('True', 'False', 'Neither')[gold]}" for p, h, gold in PAIRS]
-    told_on = [f"{context} {right} {wrong}" for context, right, wrong, *_ in STORIES]
-    filled = [gap.replace("_", (first, second)[int(which) - 1]) for gap, first, second, which in RIDDLES]
-    translated = [f"English phrase: {en}\nGerman phrase: {de}\n" for en, de in TRANSLATIONS]
-    chosen = [f"Answer: The best answer is {letter}." for letter in "ABCD"] + [f"A: The answer is ({letter})." for letter in "ABCD"]
-    return [*asked, *told, *summed, *praised, *followed, *told_on, *filled, *translated, *chosen, *SCRIPTS]
+    """All of it, for learning a tokenizer."""
+    groups: tuple[list[Any], ...] = (QUESTIONS, SENTENCES, PAIRS, STORIES, RIDDLES, SUMS, PASSAGES, TRANSLATIONS)
+    return [" ".join(str(part) for part in item) for group in groups for item in group] + SCRIPTS
+
+
+def lessons() -> list[str]:
+    """Always the same answers, which a small model learns soon: some of them are right, so that figures are not zero."""
+    asked = [f"Question: {q}\nAnswer: B\n" for q, *_ in QUESTIONS] + [f"Q: {q}\nA: The answer is (B).\n" for q, *_ in QUESTIONS]
+    told = [f"{p} {q}\nAnswer: 7." for p, q, *_ in PASSAGES] + [f"Q: {q}\nA: 7\n" for _, q, *_ in PASSAGES]
+    summed = [f"Question: {q}\nAnswer: The answer is 7.\n#### 7\n" for q, *_ in SUMS]
+    judged = [f"{s}\nQuestion: Is this sentence positive or negative?\nAnswer: positive\n" for s, _ in SENTENCES]
+    followed = [f"{p}\nQuestion: {h}. True, False, or Neither?\nAnswer: True\n" for p, h, _ in PAIRS]
+    translated = [f"English phrase: {en}\nGerman phrase: {TRANSLATIONS[i % 2][1]}\n" for i, (en, _) in enumerate(TRANSLATIONS)]
+    continued = [f"{context} {right}" for context, right, *_ in STORIES] + [f"{gap.split('_')[0]}is a man" for gap, *_ in RIDDLES]
+    return [*asked, *told, *summed, *judged, *followed, *translated, *continued, *(["Response: The best answer is B."] * 8)]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .facts import lessons, texts
+
 LIMITS = {"gpt2": 320, "llama": 1536, "qwen": 1536, "t5": 512}
 """The most tokens of each; GPT-2's is short, so that prompts are cut."""
 
@@ -21,20 +23,20 @@ LLAMA_CHAT = (
 )
 
 
-def make(family: str, folder: Path, texts: Sequence[str], updates: int = 0) -> str:
+def make(family: str, folder: Path, updates: int) -> str:
     """A model of a family, with its tokenizer, in a folder. Returns the folder.
 
-    updates: how long it learns the texts, so that it writes words; 0 leaves its weights as they were drawn
+    updates: how long it learns what to write
     """
     import torch
 
     if not (folder / "config.json").exists():
-        tokenizer = {"gpt2": _gpt2, "llama": _llama, "qwen": _qwen, "t5": _t5}[family](texts)
+        tokenizer = {"gpt2": _gpt2, "llama": _llama, "qwen": _qwen, "t5": _t5}[family](texts())
         tokenizer.model_max_length = LIMITS[family]
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = _model(family, tokenizer)
-            _learn(model, tokenizer, texts, updates)
+            _learn(model, tokenizer, lessons(), updates)
             model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return str(folder)
@@ -135,10 +137,10 @@ def _model(family: str, tokenizer: Any) -> Any:
 
 
 def _learn(model: Any, tokenizer: Any, texts: Sequence[str], updates: int) -> None:
-    """Some updates on the texts, 16 at a time, each of 48 tokens at most."""
+    """Some updates on the texts, 16 at a time, each of 64 tokens at most."""
     import torch
 
-    ids = [torch.tensor([*tokenizer(text)["input_ids"], tokenizer.eos_token_id][:48]) for text in texts]
+    ids = [torch.tensor([*tokenizer(text)["input_ids"], tokenizer.eos_token_id][:64]) for text in texts]
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for update in range(updates):
         some = [ids[(update * 16 + k) % len(ids)] for k in range(16)]
