@@ -313,7 +313,7 @@ class Aggregate:
     name: str
     examples: int
     scores: Mapping[str, Mapping[str, Any]]
-    """By the names that they have in the results, each with "value", "low", "high" and "unit"; an end is None without an interval."""
+    """By the names that they have in the results, each with "value", "unit", and "low" and "high", None without an interval."""
     depth: int = 0
     """How far it stands within another one, which is told before it."""
 
@@ -340,6 +340,16 @@ class Provider(ABC):
 
     def known(self) -> Sequence[Mapping[str, str]]:
         """A row for each that it knows, for `plmtasks list SCHEME`: "name", whole, and whatever tells it apart."""
+        return ()
+
+    def checked(self, word: str) -> Iterable[Mapping[str, str]]:
+        """What can be asked of all that it knows, for `plmtasks list SCHEME --check`; it says itself how far it is.
+
+        A row for each: its "name"; its "kind"; and under "refused" why it cannot be asked, in the same words for the same reason,
+        or nothing.
+
+        word: in the names of those that are wanted
+        """
         return ()
 
     def members(self, name: str) -> Sequence[str] | None:

@@ -75,7 +75,10 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     if site is not None:
         _write_site(registry.format("site"), (found, Path(site), registry), opened, selection=selection, examples=examples)
         return
-    text = grouped_text(group, selection.results(found), registry) if group and form == "table" else render(found, form, registry, selection)
+    if group and form == "table":
+        text = grouped_text(group, selection.results(found), registry)
+    else:
+        text = render(found, form, registry, selection)
     if output is None:
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:

@@ -34,18 +34,21 @@ HEADERS: Mapping[str, Sequence[str]] = {
 @options.command("list", example="plmtasks list tasks")
 @click.argument("what", metavar="WHAT", shell_complete=lambda ctx, param, begun: [k for k in KINDS if k.startswith(begun)])
 @click.argument("word", metavar="[WORD]", required=False)
+@click.option("--check", is_flag=True, help="Of a scheme: how many can be asked, and why the others cannot, from trying all.")
 @options.choice("format", "table", "tsv", "json", help="A table, as wide as the terminal; in a pipe whole lines.")
-def command(what: str, word: str | None, form: str) -> None:
+def command(what: str, word: str | None, check: bool, form: str) -> None:
     """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats or plugins.
 
-    Or a scheme whose names are known, as lm-eval: what stands before the colon in them. With a WORD, the lines alone that have it.
+    Or a scheme whose names are known, as lm-eval: what stands before the colon in them. With a WORD, the lines that have it.
     """
     from ..hooks import load_registry
 
     registry = load_registry()
     if what not in KINDS:
-        _say_known(_provider(what, registry), word, form)
+        (_say_checked if check else _say_known)(_provider(what, registry), word, form)
         return
+    if check:
+        raise InputError(f"--check tries what stands under a scheme, not {what}", "plmtasks check NAME tries one")
     header, rows = HEADERS.get(what, (what.removesuffix("s"), "from", "description")), _rows(what, registry)
     if word is not None:
         rows = _having(word, rows)
@@ -67,7 +70,8 @@ def _provider(scheme: str, registry: "Registry") -> "Provider":
     found = {p.scheme.removesuffix("/"): p for providers in registry.providers.values() for p in providers}
     if scheme not in found:
         there = [*KINDS, *found]
-        raise InputError(f"there is nothing to list under {scheme!r}", *did_you_mean(scheme, there), f"there are: {', '.join(there)}")
+        hints = (*did_you_mean(scheme, there), f"there are: {', '.join(there)}")
+        raise InputError(f"there is nothing to list under {scheme!r}", *hints)
     return found[scheme]
 
 
@@ -91,6 +95,31 @@ def _say_known(provider: "Provider", word: str | None, form: str) -> None:
         say(terminal.table(header, rows, firm=header[:1]), nl=False)
 
 
+def _say_checked(provider: "Provider", word: str | None, form: str) -> None:
+    """How many can be asked, and how many cannot for each reason; as JSON or TSV each of them.
+
+    raises: InputError if there is nothing to try
+    """
+    rows = list(provider.checked(word or ""))
+    if not rows:
+        raise InputError(f"there is nothing under {provider.beginning} to be tried", *[f"that has {word!r}"] * (word is not None))
+    header = list(rows[0])
+    if form == "json":
+        say_json(rows)
+    elif form == "tsv":
+        say("\n".join("\t".join(row) for row in (header, *(list(row.values()) for row in rows))))
+    else:
+        fine = Counter(row["kind"] for row in rows if not row["refused"])
+        kinds = ", ".join(counted(n, kind) for kind, n in fine.most_common())
+        say(terminal.wrapped(f"{fine.total():,} of {len(rows):,} can be asked: {kinds}"))
+        found = Counter((row["kind"], row["refused"]) for row in rows if row["refused"]).most_common()
+        if found:
+            say(
+                "\n" + terminal.table(("n", "kind", "not asked, because"), [(str(n), *told) for told, n in found], ("n",)),
+                nl=False,
+            )
+
+
 def _having(word: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The rows that have a word; those first in whose name it is.
 
@@ -101,8 +130,8 @@ def _having(word: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]
     if not found:
         names = {row[0].rpartition(":")[2]: row[0] for row in rows}
         raise InputError(f"nothing of {len(rows)} has {word!r}", *did_you_mean(word, names))
-    names = {row: row[0].casefold() for row in found}
-    return sorted(found, key=lambda row: (not f":{names[row]}".endswith(f":{wanted}"), wanted not in names[row]))
+    folded = {row: row[0].casefold() for row in found}
+    return sorted(found, key=lambda row: (not f":{folded[row]}".endswith(f":{wanted}"), wanted not in folded[row]))
 
 
 def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:

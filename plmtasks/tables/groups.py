@@ -55,7 +55,8 @@ def _table(name: str, members: Sequence[str], found: Mapping[str, Result], regis
         said += "; it has no total of its own"
     marks = dict.fromkeys(mark for row in rows for mark in row.marks)
     notes = "".join(f"{terminal.wrapped(mark, '  ')}\n" for mark in marks)
-    return f"{terminal.wrapped(said)}\n\n" + terminal.table(("task", "protocol", "n", *columns), lines, ("n",), firm=("task",)) + notes
+    table = terminal.table(("task", "protocol", "n", *columns), lines, ("n",), firm=("task",))
+    return f"{terminal.wrapped(said)}\n\n{table}{notes}"
 
 
 def _own(row: Row) -> Mapping[str, Mapping[str, Any]]:

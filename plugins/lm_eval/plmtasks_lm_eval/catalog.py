@@ -72,9 +72,8 @@ def names_at_hand() -> Sequence[str]:
 
 def unknown(name: str) -> UnknownNameError:
     """What is said of a name that lm-eval does not know."""
-    return UnknownNameError(
-        "task", f"lm-eval:{name}", (), *meant([f"lm-eval:{one}" for one in near(name, names())]), listed="lm-eval WORD"
-    )
+    hints = meant([f"lm-eval:{one}" for one in near(name, names())])
+    return UnknownNameError("task", f"lm-eval:{name}", (), *hints, listed="lm-eval")
 
 
 def entry(name: str) -> Entry | None:

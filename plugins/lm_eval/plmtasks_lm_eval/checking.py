@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +22,26 @@ from .refusals import refused
 
 Row = Mapping[str, str]
 
+MANY = 500
+"""Files that take a while."""
+
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+REASONS = {
+    r"module script at \S*?/(\w+)\.py": r"needs the hub, for the metric '\1' of evaluate",
+    r"lm[-_]eval\[[\"']?([\w-]+)": r"needs pip install 'lm_eval[\1]'",
+    r"[Pp]lease install evaluation metrics via pip install (evaluate .*)|via `pip install ([^`]+)`": r"needs pip install \1\2",
+    r"(a package .* is not installed)$": r"\1",
+    r"(the installed \w+ has no \S+)$": r"\1",
+    r"cannot import name ('\w+') from ('\w+')": r"the installed \2 has no \1",
+    r"(\S+) is not installed or not in PATH": r"needs \1, a program",
+    r"(a task has no key .*|there is no output_type .*|scores by .*)": r"\1",
+    r"has no function ('\w+')": r"its Python has no function \1, which its file names",
+    r"Dict entry in group": "lm-eval cannot build the group: a member has no name",
+    r"unhashable type: 'list'": "lm-eval cannot build the group: a subgroup's members stand in place of a name",
+}
+"""What an error says → how it is counted."""
 
 
 class Enough(BaseException):
@@ -39,7 +59,8 @@ def checked(word: str = "") -> Iterator[Row]:
     files = [path for path in catalog.files() if word.casefold() in path.relative_to(place).as_posix().casefold()]
     folders = [list(found) for _, found in groupby(files, lambda path: path.relative_to(place).parts[0])]
     progress, done = Progress(), 0
-    progress.say(f"reading {len(files)} files, each without its data: some minutes")
+    if len(files) > MANY:
+        progress.say(f"reading {len(files):,} files, each without its data: some minutes")
     with progress.bar("checked", len(files), "files") as bar:
         for found in _by_processes(folders):
             done += len(found)
@@ -93,8 +114,6 @@ def _check(path: Path) -> Row:
                 _try(definition)
     except InputError as e:
         row["refused"] = _reason(e, path)
-    except (Exception, SystemExit) as e:  # whatever a task's own code raises
-        row["refused"] = f"{type(e).__name__} from its own code"
     if "names no task" in row["refused"]:
         row["kind"], row["refused"] = "none", "defines neither a task nor a group: a part that others include"
     return row
@@ -108,10 +127,10 @@ def _needs(definition: Definition) -> str:
 def _reason(error: InputError, path: Path) -> str:
     """Without what is the file's own, so that equal ones can be counted."""
     said = error.message.replace(str(path), "").lstrip(": ")
-    for known in ("a package ", "a task has no key ", "there is no output_type "):
-        if (at := said.find(known)) >= 0:
-            return said[at:]
-    return said
+    for known, told in REASONS.items():
+        if found := re.search(known, said):
+            return found.expand(told)
+    return f"lm-eval cannot load it: {said.partition('be made: ')[2] or said}"
 
 
 def _try(definition: Definition) -> None:
@@ -140,7 +159,10 @@ def _make(definition: Definition) -> None:
 
     own = type(theirs.__name__, (theirs,), {"download": download, "__module__": theirs.__module__})
     with contextlib.suppress(Enough):
-        TaskFactory().build(TaskIndex.entry_from_path(definition.path), overrides={"class": own}, registry={})
+        if "class" in config:
+            TaskFactory().build(TaskIndex.entry_from_path(definition.path), overrides={"class": own}, registry={})
+        else:
+            own(config={key: value for key, value in config.items() if key not in ("group", "tag", "task_list")})
     for one in config.get("filter_list") or ():
         build_filter_ensemble(
             one["name"], [[f["function"], {k: v for k, v in f.items() if k != "function"}] for f in one["filter"]]
@@ -149,7 +171,7 @@ def _make(definition: Definition) -> None:
     if isinstance(sampler, str):
         get_sampler(sampler)
     for name, function in getattr(tried[0], "_metric_fn_list", {}).items() if tried else ():
-        if function is None and config.get("process_results") is None:
+        if function is None and config.get("process_results") is None and tried[0].OUTPUT_TYPE == "generate_until":
             raise InputError(f"scores by {name!r}, a metric of evaluate that its hub has")
     _parse(config)
 

@@ -137,7 +137,7 @@ def _check_shots(made: Any) -> None:
     there = len(sampler.fewshot_docs()) - own
     if shots > there:
         raise InputError(
-            f"{counted(shots, 'shot')} before each document, and {counted(there, 'other document')} to take them from"
+            f"{counted(shots, 'shot')} before each document, and {counted(there, 'document')} to take them from"
         )
 
 

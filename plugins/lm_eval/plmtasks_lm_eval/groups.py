@@ -159,7 +159,7 @@ def _walk() -> Any:
 
 
 def _told_apart(one: Any, registry: Mapping[str, "Entry"]) -> list[Any]:
-    """What a group says of several tasks, so that each keeps its name: lm-eval 0.4.13 calls all of them so, and keeps the last."""
+    """What a group says of several tasks, each under its own name: lm-eval 0.4.13 gives all of them one, and keeps the last."""
     entry = registry.get(str(one.get("task"))) if isinstance(one, dict) and "group" not in one else None
     if entry is not None and entry.kind.name == "GROUP":
         return [{"group": entry.name, **{key: value for key, value in one.items() if key != "task"}}]
@@ -168,20 +168,31 @@ def _told_apart(one: Any, registry: Mapping[str, "Entry"]) -> list[Any]:
     return [one]
 
 
+def own_data(where: str | None, task: str) -> str | None:
+    """What a folder has under a task's own name, where its data are those of several tasks; else the place itself."""
+    if where is None or where.startswith("hf://") or not Path(where).is_dir():
+        return where
+    found = sorted(one for one in Path(where).iterdir() if one.name == task or one.name.startswith(f"{task}."))
+    return str(found[0]) if found else where
+
+
 def aggregated(name: str, results: Mapping[str, "Result"]) -> Iterator[Aggregate]:
     """What lm-eval's own groups make of the results of their tasks, subgroups below theirs; a tag comes to nothing.
 
     results: by the members' names
     """
+    found = tree(name)
+    if found is not None and found.group is not None:
+        yield from together(found.group, {one.task: as_theirs(results[one.name(name)]) for one in found.members})
+
+
+def together(whole: "Group", metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Aggregate]:
+    """What a group and those below it make of the metrics of their tasks, by lm-eval's names of these."""
     from lm_eval.evaluator_utils import EvalAcc, aggregate_groups
 
-    found = tree(name)
-    if found is None or found.group is None:
-        return
-    groups = {one.name: one for one in (found.group, *found.group.get_all_groups())}
-    metrics = {one.task: as_theirs(results[told]) for one in found.members if (told := one.name(name)) in results}
-    made = aggregate_groups(EvalAcc(metrics=metrics, groups=groups)).metrics
-    for depth, group in _nested(found.group):
+    groups = {one.name: one for one in (whole, *whole.get_all_groups())}
+    made = aggregate_groups(EvalAcc(metrics=dict(metrics), groups=groups)).metrics
+    for depth, group in _nested(whole):
         if group.has_aggregation and (scores := _scores(made[group.name])):
             yield Aggregate(name=made[group.name]["alias"], examples=made[group.name]["sample_len"], scores=scores, depth=depth)
 
@@ -198,12 +209,11 @@ def _scores(theirs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for key, value in theirs.items():
         metric, comma, through = key.partition(",")
         if comma and not metric.endswith("_stderr"):
-            stderr = theirs.get(f"{metric}_stderr,{through}")
-            known = isinstance(stderr, (int, float)) and math.isfinite(stderr)
-            low, high = (value - z * float(stderr), value + z * float(stderr)) if known and stderr is not None else (None, None)
+            told = theirs.get(f"{metric}_stderr,{through}")
+            stderr = float(told) if isinstance(told, float) and math.isfinite(told) else None
+            low, high = (None, None) if stderr is None else (float(value) - z * stderr, float(value) + z * stderr)
             found[Measure(metric=metric, filter=through).name] = {
-                "value": float(value), "stderr": float(stderr) if known and stderr is not None else None,
-                "low": low and float(low), "high": high and float(high), "unit": SCHEME,
+                "value": float(value), "stderr": stderr, "low": low, "high": high, "unit": SCHEME,
             }  # fmt: skip
     return found
 
@@ -220,14 +230,9 @@ def as_theirs(result: "Result") -> dict[str, Any]:
         metric, _, through = name.partition(",")
         if score["value"] is None:
             continue
-        column, stderr = f"{SCHEME}:{name}", None
+        column, weight, stderr = f"{SCHEME}:{name}", f"{SCHEME}:weight[{name}]", None
         if column in (rows.dtype.names or ()):
-            counted = (
-                rows[f"{SCHEME}:weight[{name}]"] > 0
-                if f"{SCHEME}:weight[{name}]" in rows.dtype.names
-                else np.isfinite(rows[column])
-            )
-            values = rows[column][counted]
+            values = rows[column][rows[weight] > 0 if weight in rows.dtype.names else np.isfinite(rows[column])]
             stderr = mean_stderr(values.tolist()) if len(values) > 1 else None
         elif score["low"] is not None:  # of the resamples, where lm-eval would draw others
             stderr = (score["high"] - score["low"]) / (2 * NormalDist().inv_cdf((1 + LEVEL) / 2))

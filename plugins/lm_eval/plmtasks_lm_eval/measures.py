@@ -1,5 +1,6 @@
 """Which scores a task of lm-eval gives."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
@@ -87,16 +88,21 @@ def _measure(made: Any, name: str, filters: Sequence[str], of_all: bool) -> Meas
 
 
 def _tried(made: Any, instances: Sequence["Instance"]) -> Mapping[str, Any]:
-    """What the first document's made-up responses are scored; nothing where they cannot be."""
+    """What the first document's made-up responses are scored; nothing where they cannot be.
+
+    raises: ImportError, OSError
+    """
     made_up: dict[str, Any] = {"loglikelihood_rolling": -1.0, "generate_until": "1"}
     said = [made_up.get(one.request_type, (-1.0 - place, False)) for place, one in enumerate(instances)]
-    try:
-        [found] = values(made, [instances], [[one] * (i.repeats or 1) for one, i in zip(said, instances, strict=True)])
-        for name, value in found.items():
-            with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # it may be none for a single document
-                made.aggregation()[name.partition(",")[0]]([value])
-    except (ImportError, OSError):
-        raise
-    except Exception:  # noqa: BLE001  a task's own code may raise anything at what no model says
-        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is odd about made-up responses helps nobody
+        try:
+            [found] = values(made, [instances], [[one] * (i.repeats or 1) for one, i in zip(said, instances, strict=True)])
+            for name, value in found.items():
+                with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # it may be none for a single document
+                    made.aggregation()[name.partition(",")[0]]([value])
+        except (ImportError, OSError):
+            raise
+        except Exception:  # noqa: BLE001  a task's own code may raise anything at what no model says
+            return {}
     return found

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import requires
+from importlib.util import find_spec
 
 from plmtasks.errors import InputError, PlmtasksError, summary_of
 
@@ -29,17 +30,22 @@ def refused(said: str, *, columns: Sequence[str] = (), dataset: str = "") -> Ite
         raise
     except ImportError as e:
         raise InputError(f"{said}: {_missing(e)}", *_installing(e)) from e
-    except Exception as e:  # a task's own code may raise anything
+    except (Exception, SystemExit) as e:  # a task's own code may raise anything
         raise InputError(f"{said}: {_told(e)}", *_hints(e, columns, dataset)) from e
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     said = summary_of(error)
     return said if type(error) in (InputError, ValueError, AssertionError) and str(error) else f"{type(error).__name__}: {said}"
 
 
 def _missing(error: ImportError) -> str:
-    return f"a package {error.name.partition('.')[0]!r} is not installed" if error.name else summary_of(error)
+    package = (error.name or "").partition(".")[0]
+    if not package or not isinstance(error, ModuleNotFoundError):
+        return summary_of(error)
+    if package != error.name and find_spec(package) is not None:
+        return f"the installed {package} has no {error.name}"
+    return f"a package {package!r} is not installed"
 
 
 def _installing(error: ImportError) -> list[str]:
@@ -56,7 +62,7 @@ def _installing(error: ImportError) -> list[str]:
     return [f"pip install {error.name.partition('.')[0]}"] if error.name else []
 
 
-def _hints(error: Exception, columns: Sequence[str], dataset: str) -> list[str]:
+def _hints(error: BaseException, columns: Sequence[str], dataset: str) -> list[str]:
     name = type(error).__name__
     missing = re.search(r"'(\w+)' is undefined|no attribute '(\w+)'", str(error)) if name == "UndefinedError" else None
     column = error.args[0] if isinstance(error, KeyError) and error.args else missing and (missing[1] or missing[2])

@@ -1,6 +1,6 @@
 """A task of lm-evaluation-harness, by its name or its file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from plmtasks.requests import (
 )
 from plmtasks.task import Dependent, Prompting, SelfPrompted
 
-from . import catalog
+from . import catalog, groups
 from .asking import as_request, as_value
 from .definition import Definition, read, read_member
 from .measures import Measure
@@ -56,21 +56,20 @@ class Tasks(Provider):
     def known(self) -> Sequence[Mapping[str, str]]:
         return [one.row() for one in catalog.entries()]
 
-    def members(self, name: str) -> Sequence[str] | None:
-        from . import groups
+    def checked(self, word: str) -> Iterable[Mapping[str, str]]:
+        from .checking import checked
 
+        return checked(word)
+
+    def members(self, name: str) -> Sequence[str] | None:
         found = groups.tree(name)
         return None if found is None else [one.name(name) for one in found.members]
 
     def aggregate(self, name: str, results: Mapping[str, "Result"]) -> Sequence[Aggregate]:
-        from . import groups
-
         return list(groups.aggregated(name, results))
 
     def make(self, name: str) -> "LmEvalTask":
         """raises: UnknownNameError; InputError, DataError for a file that defines no task"""
-        from . import groups
-
         if (found := groups.member(name)) is not None:
             member, files = found
             made = read_member(member.path, member.overrides, files, own=member.own)
@@ -129,7 +128,7 @@ class LmEvalTask(SelfPrompted, Dependent):
         """Its documents, of the hub, or in the same columns in `source`; with lm-eval's own requests of them."""
         from .data import build
 
-        return build(self.definition, source, self.how)
+        return build(self.definition, replace(source, data=groups.own_data(source.data, self.definition.name)), self.how)
 
     def bind(self, data: Dataset) -> "LmEvalTask":
         from .data import Documents

@@ -67,7 +67,8 @@ def command(
     line = {name: value for name, value in values.items() if value is not None}
     seeds = line.pop("seed", ())
     asked = replace(read_suite(suite), environment=environment)
-    cells = plan(asked.on_line({**line, "quiet": quiet or live, "yes": True}, seeds=seeds).expanded(registry).narrowed(only), registry)
+    told = asked.on_line({**line, "quiet": quiet or live, "yes": True}, seeds=seeds)
+    cells = plan(told.expanded(registry).narrowed(only), registry)
     if dry_run:
         say(_listed(look(cells, registry, retry=retry)), nl=False)
         return

@@ -44,7 +44,14 @@ def test_groups_keep_the_order_and_the_size(rows, most):
     groups = list(groups_of(arrays, most))
     assert [i for group in groups for i in group] == list(range(len(rows)))
     for group in groups:
-        assert len(group) == 1 or len(tree_of([arrays[i] for i in group]).ids) <= most
+        first = len(arrays[group[0]])
+        assert len(group) == 1 or len(tree_of([arrays[i] for i in group]).ids) <= most + (first if first >= most else 0)
+
+
+def test_rows_that_begin_with_most_of_a_long_one_share_it():
+    trunk = list(range(100))
+    rows = [np.array([*trunk, i, i], np.int32) for i in range(9)] + [np.array([7] * 30, np.int32), np.array([8] * 3, np.int32)]
+    assert [*groups_of(rows, 10)] == [[0, 1, 2, 3, 4, 5], [6, 7, 8], [9], [10]]
 
 
 def test_a_shared_prefix_ends_before_what_is_predicted():

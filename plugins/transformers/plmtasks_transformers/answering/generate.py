@@ -67,7 +67,7 @@ class Generator(LanguageModel):
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         self.stops = StopTexts(self._text, partial(self._text, special=True), special)
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
-        self.exact_stops = StopTexts(*(partial(self._text, special=s, tidy=None) for s in (False, True)), special)
+        self.exact_stops = StopTexts(partial(self._text, tidy=None), partial(self._text, special=True, tidy=None), special)
 
     def encode(self, requests: Sequence[Generate]) -> list[Encoding]:
         new = [self.settings.generation.max_new_tokens or r.max_new_tokens for r in requests]

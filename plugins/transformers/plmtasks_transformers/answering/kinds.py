@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError, ModelError
-from plmtasks.model import LoadedModel, TokenRow, TrainableModel
-from plmtasks.requests import LogLikelihood, Prompted, Request
+from plmtasks.model import TrainableModel
+from plmtasks.requests import Request
 
-from ..checkpoints import (
-    DECODER,
-    ENCODER,
-    SEQUENCE_TO_SEQUENCE,
-    Checkpoint,
-    Parts,
-    load_parts,
-    parts_without_numbers,
-    parts_without_weights,
-)
+from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE, Parts
 
 if TYPE_CHECKING:
     from ..fast import Ways
@@ -90,64 +81,6 @@ def identity_of(example_request: Request, family: str, settings: ModelSettings) 
     made: dict[str, Any] = {}
     for one in example_request.each():
         made |= kind_of(one, family).identity(settings)
-    return made
-
-
-def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettings, device: str) -> LoadedModel:
-    """A checkpoint in memory, ready for one kind of request, or for several that the same head answers.
-
-    raises: ModelError; InputError for a way to truncate that such requests do not have
-    """
-    from ..fast import enter
-
-    asked = example_request.each()
-    kinds = [kind_of(one, checkpoint.family) for one in asked]
-    for kind, one in zip(kinds, asked, strict=True):
-        kind.check(settings, one.kind())
-        if isinstance(one, LogLikelihood) and one.disjoint and kind.module == "hiding":
-            said = f"{checkpoint.name!r} hides each token in turn, and has no likelihood of a text from its beginning to its end"
-            raise ModelError(said, "a decoder has: see plmtasks list models")
-    if len({kind.head for kind in kinds}) > 1:
-        names = " and ".join(one.kind() for one in asked)
-        raise ModelError(f"{checkpoint.name!r} has one head at a time, and {names} together need several", "ask by one of them")
-    parts = load_parts(checkpoint, kinds[0].head, asked[0], settings, device)
-    ways = enter(parts.module, settings.kernels, list(dict.fromkeys(way for kind in kinds for way in kind.ways)))
-    views = {one.kind(): kind.opened(parts, one, kind.of(ways)) for one, kind in zip(asked, kinds, strict=True)}
-    if len(views) == 1:
-        return views[asked[0].kind()]
-    from .several import Mixed
-
-    return Mixed(views)
-
-
-def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> str:
-    """The prompt of a request, from configuration and tokenizer alone; other requests' texts, one a line.
-
-    raises: ModelError
-    """
-    from .prompts import Prompts
-
-    if len(request.each()) > 1:
-        return "\n\n".join(prompt_of(checkpoint, one, settings) for one in request.each())
-    if not isinstance(request, Prompted):
-        return "\n".join(request.texts())
-    return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
-
-
-def tokens_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> list[TokenRow]:
-    """The tokens that a request becomes, from configuration and tokenizer alone.
-
-    raises: ModelError; InputError as `load`
-    """
-    from ..fast import PLAIN
-    from .shown import rows_of
-
-    made: list[TokenRow] = []
-    for one in request.each():
-        kind = kind_of(one, checkpoint.family)
-        kind.check(settings, one.kind())
-        parts = parts_without_numbers(checkpoint, kind.head, one, settings)
-        made += rows_of(kind.opened(parts, one, PLAIN), one)
     return made
 
 

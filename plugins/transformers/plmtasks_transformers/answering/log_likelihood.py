@@ -28,10 +28,10 @@ class Scorer(LanguageModel):
 
     def encode(self, requests: Sequence[LogLikelihood]) -> list[Any]:
         return in_groups(
-            requests, [r.disjoint for r in requests], lambda some: (self._apart if some[0].disjoint else self._windows)(some)
+            requests, [r.disjoint for r in requests], lambda some: (self._disjoint if some[0].disjoint else self._sliding)(some)
         )
 
-    def _apart(self, requests: Sequence[LogLikelihood]) -> list[Sequences]:
+    def _disjoint(self, requests: Sequence[LogLikelihood]) -> list[Sequences]:
         """In windows that share one token, but for the last, which is full.
 
         source: `get_rolling_token_windows` and `make_disjoint_window` of lm-evaluation-harness
@@ -47,7 +47,7 @@ class Scorer(LanguageModel):
             made.append(Sequences([row for row, _ in parts], [(i, ids) for i, (_, ids) in enumerate(parts)], cut=cut))
         return made
 
-    def _windows(self, requests: Sequence[LogLikelihood]) -> list[Sequences]:
+    def _sliding(self, requests: Sequence[LogLikelihood]) -> list[Sequences]:
         made = []
         pairs = self.prompts.pairs([r.context for r in requests], [r.text for r in requests], self.decoder_start)
         for request, (source, start, own) in zip(requests, pairs, strict=True):

@@ -1,19 +1,20 @@
 """The tokens that a request becomes, for a person to look at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from plmtasks.model import TokenRow
 from plmtasks.requests import Choose, Request
 
+from ..checkpoints import SEQUENCE_TO_SEQUENCE
 from .loaded import Loaded
-from .sequences import LanguageModel, Sequences
+from .sequences import Sequences
 
 
 def rows_of(view: Loaded, request: Request) -> Iterator[TokenRow]:
     """view: one that answers such requests; its weights need no numbers"""
 
-    def row(name: str, ids: Sequence[int], scored: int = 0) -> TokenRow:
+    def row(name: str, ids: Iterable[int], scored: int = 0) -> TokenRow:
         listed = [int(i) for i in ids]
         texts = [str(t) for t in view.tokenizer.convert_ids_to_tokens(listed)]
         return TokenRow(name=name, ids=tuple(listed), texts=tuple(texts), scored=scored)
@@ -30,11 +31,10 @@ def rows_of(view: Loaded, request: Request) -> Iterator[TokenRow]:
         for name, window in zip(_windows(len(encoding.windows)), encoding.windows, strict=True):
             yield row(name, window.ids)
     else:
-        reads = isinstance(view, LanguageModel) and view.prompts.reads
-        yield row("read by the encoder" if reads else "prompt", encoding.ids)
-        if reads:
-            told = view.prompts.speak(request.source_language, request.target_language)  # type: ignore[union-attr]
-            yield row("given to the decoder", [told.get("decoder_start_token_id") or view.decoder_start])
+        apart = view.parts.family == SEQUENCE_TO_SEQUENCE
+        yield row("read by the encoder" if apart else "prompt", encoding.ids)
+        if apart:
+            yield row("given to the decoder", [view.decoder_start])
 
 
 def _windows(count: int) -> list[str]:

@@ -1,0 +1,142 @@
+"""What `plmtasks run` gives is what lm-eval gives, of any number of processes and after kill -9."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import warm
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("choices", "contexts", "last_word", "page", "writing", "both")
+
+
+@pytest.fixture(scope="module")
+def command(tasks: Path, model: Path) -> list[str]:
+    """All kinds of task, each with its own file of rows."""
+    data = tasks / "rows"
+    data.mkdir(exist_ok=True)
+    for name in NAMES:
+        (data / f"{name}.jsonl").write_bytes((tasks / f"{name}.jsonl").read_bytes())
+    files = ",".join(str(tasks / f"{name}.yaml") for name in NAMES)
+    command = ["run", "--task", files, "--data", str(data), "--model", str(model), "--dtype", "float32", "--threads", "1"]
+    return [*command, "--batch-tokens", "200", "--train", "never", "--allow-untrained"]
+
+
+def run(command: list[str], folder: Path) -> None:
+    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ)
+    assert done.returncode == 0, done.stderr
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("result.json"))}
+
+
+@pytest.fixture(scope="module")
+def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    run(command, folder)
+    assert len(results(folder)) == len(NAMES)
+    return folder
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_any_number_of_processes(count: int, command: list[str], alone: Path, tmp_path: Path) -> None:
+    run([*command, "--processes", str(count)], tmp_path)
+    assert results(tmp_path) == results(alone)
+
+
+def test_killed_and_resumed(command: list[str], alone: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plmtasks", *command, "--processes", "2", "--output", str(tmp_path)],
+        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(results(tmp_path)) < len(NAMES), "it was over before it was killed"
+    run([*command, "--processes", "3"], tmp_path)
+    assert results(tmp_path) == results(alone)
+
+
+@pytest.fixture(scope="module")
+def theirs(tasks: Path, model: Path) -> Mapping[str, Any]:
+    """What lm-eval's own evaluator gives with its own model class, one document after another."""
+    import datasets
+    import lm_eval
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    def rows(path: str, **_: Any) -> Any:
+        read = datasets.load_dataset("json", data_files=[str(tasks / f"{path.partition('/')[2]}.jsonl")], split="train")
+        return datasets.DatasetDict(dict.fromkeys(("train", "validation", "test"), read))
+
+    def opened(path: str, *args: Any, **more: Any) -> Any:
+        return rows(path) if path.startswith("nobody/") else load(path, *args, **more)
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    load = datasets.load_dataset
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "load_dataset", opened)  # the data sets' names are nobody's on the hub
+        manager = TaskManager(include_defaults=False, include_path=str(tasks))
+        lm = HFLM(pretrained=str(model), device="cpu", dtype="float32", batch_size=1)
+        found: Mapping[str, Any] = lm_eval.simple_evaluate(
+            lm, tasks=list(NAMES), task_manager=manager, bootstrap_iters=0, fewshot_random_seed=0, num_fewshot=0
+        )
+    return found
+
+
+COUNTED = ("acc", "acc_norm", "acc_mutual_info", "mcc", "exact_match", "exact")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_are_lm_evals(name: str, alone: Path, theirs: Mapping[str, Any]) -> None:
+    [record] = (json.loads(path.read_text()) for path in alone.rglob("result.json") if f"--{name}" in str(path))
+    ours = {score: told["value"] for score, told in record["scores"]["lm-eval"].items()}
+    figures = {
+        key.removesuffix(",none"): float(value) for key, value in theirs["results"][name].items()
+        if "," in key and "_stderr" not in key
+    }  # fmt: skip
+    assert ours.keys() == figures.keys()
+    for score, value in figures.items():
+        exact = score.partition(",")[0] in COUNTED
+        assert ours[score] == pytest.approx(value, **({"abs": 1e-6} if exact else {"rel": 1e-4})), score
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prompts_and_responses_are_lm_evals(name: str, alone: Path, theirs: Mapping[str, Any]) -> None:
+    [path] = (path for path in alone.rglob("predictions.jsonl") if f"--{name}" in str(path))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    samples = {str(sample["doc_id"]): sample for sample in theirs["samples"][name]}
+    assert [line["id"] for line in lines] == list(samples)
+    for line in lines:
+        pairs = flat(line)
+        sample = samples[line["id"]]
+        prompts = [arguments if isinstance(arguments[-1], str) else arguments[:1] for arguments in sample["arguments"]]
+        assert [prompt for prompt, _ in pairs] == [tuple(arguments) for arguments in prompts]
+        for (_, said), [response] in zip(pairs, sample["resps"], strict=True):
+            if isinstance(said, list):
+                assert (pytest.approx(said[0], abs=1e-4), said[1]) == tuple(response)
+            else:
+                assert said == (response if isinstance(said, str) else pytest.approx(response, rel=1e-6, abs=1e-4))
+
+
+def flat(line: Mapping[str, Any]) -> Sequence[tuple[tuple[str, ...], Any]]:
+    """Each prompt, with its continuation where there is one, and what was said to it."""
+    told = line["inputs"].get("requests", [line["inputs"]])
+    said = line["prediction"] if "requests" in line["inputs"] else [line["prediction"]]
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for one, of in zip(told, said, strict=True):
+        text = one.get("text", "")
+        found += [((text, c), a) for c, a in zip(one["choices"], of, strict=True)] if "choices" in one else [((text,), of)]
+    return found
