@@ -28,7 +28,7 @@ from lm_eval_rows.cases import CASES, Case
 OWN = HERE / "lm_eval_rows" / "own"
 SEED = 7
 """Draws the shots on both sides."""
-UPDATES = 100
+UPDATES = 120
 """How long each model learns, so that its texts have words and numbers in them."""
 COUNTED, LIKELY = 1e-6, 1e-4
 """How far figures may be apart: those that count, and those that are made of log-likelihoods."""
@@ -201,6 +201,8 @@ class Compared:
     """What is the same and what is not."""
 
     figures: int
+    telling: int
+    """Figures that are not zero."""
     requests: int
     apart: float
     """The greatest difference of a figure, relative where it is over 1."""
@@ -222,7 +224,7 @@ def compare(case: Case, work: Work) -> Compared:
     pairs = [(a.answer, b.answer) for a, b in zip(ours.asked, theirs.asked, strict=False)]
     likelihoods = [abs(_likelihood(a) - _likelihood(b)) for a, b in pairs if not isinstance(a, str)]
     return Compared(
-        figures=len(theirs.figures), requests=len(theirs.asked), apart=max(differences.values(), default=math.nan),
+        figures=len(theirs.figures), telling=sum(bool(value) for value in theirs.figures.values()), requests=len(theirs.asked), apart=max(differences.values(), default=math.nan),
         likelihoods=max(likelihoods, default=0.0), faults=faults,
     )  # fmt: skip
 
@@ -268,22 +270,22 @@ def main(words: Sequence[str], *, quick: bool = False) -> int:
     """Prints the table. Returns how many do not agree."""
     chosen = [c for c in CASES if (c.quick or not quick) and (not words or any(w in f"{c.task} {c.model}" for w in words))]
     print(f"{'task':38} {'model':6} {'shots':>5} {'requests':>8} {'figures':>7} {'apart by':>9} {'likelihoods by':>14}")
-    failed = 0
+    failed, figures, telling = 0, 0, 0
     with tempfile.TemporaryDirectory() as place:
         work = Work(Path(place))
         for case in chosen:
             try:
                 found = compare(case, work)
             except Exception as e:  # noqa: BLE001  the others are compared all the same
-                found = Compared(figures=0, requests=0, apart=math.nan, likelihoods=math.nan, faults=[f"{type(e).__name__}: {e}"])
+                found = Compared(figures=0, telling=0, requests=0, apart=math.nan, likelihoods=math.nan, faults=[f"{type(e).__name__}: {e}"])
             shots = "" if case.shots is None else str(case.shots)
             asked = f"{case.task[:38]:38} {case.model:6} {shots + ' chat' * case.chat:>7}"[:53]
             print(f"{asked:53} {found.requests:>6} {found.figures:>7} {found.apart:>9.1e} {found.likelihoods:>14.1e}", flush=True)
             for fault in found.faults[:3]:
                 print(f"    {fault}")
-            failed += bool(found.faults)
+            failed, figures, telling = failed + bool(found.faults), figures + found.figures, telling + found.telling
     tasks = len({case.task for case in chosen})
-    print(f"{len(chosen) - failed} of {len(chosen)} runs agree, {tasks} tasks")
+    print(f"{len(chosen) - failed} of {len(chosen)} runs agree: {tasks} tasks and groups, {figures} figures, {telling} of them not 0")
     return failed
 
 
