@@ -1,6 +1,6 @@
-"""Whether lm-eval's own tasks give the same prompts, log-likelihoods, texts and figures in plmtasks as in lm-eval with its `hf` model.
+"""Whether lm-eval's own tasks give the same prompts, likelihoods, texts and figures in plmtasks as in lm-eval's `hf` model.
 
-    python benchmarks/lm_eval_parity.py [WORD…] [--quick]
+python benchmarks/lm_eval_parity.py [WORD…] [--quick]
 """
 
 import argparse
@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: TID253  this is no part of what starts
 from frame import DATA, HERE
 from lm_eval_rows import columns, models
 from lm_eval_rows.cases import CASES, Case
@@ -130,11 +130,11 @@ def by_peer(case: Case, work: Work) -> Side:
     np.random.seed(1234)
     with in_place_of_the_hub(work.rows(case.rows)):
         loaded = manager().load([manager()._factory.build(entry, registry=manager().task_index)])
-    top = next(iter(loaded["groups"].values()), None)
+    asked = list(loaded["groups"].values())[:1] or list(loaded["tasks"].values())
     with redirect_stderr(io.StringIO()):  # its bars
         found = lm_eval.simple_evaluate(
-            model=peer_model(work.model(case.model)), tasks=[top or task for task in loaded["tasks"].values()][: 1 if top else None],
-            num_fewshot=case.shots, bootstrap_iters=0, fewshot_random_seed=SEED, task_manager=manager(),
+            model=peer_model(work.model(case.model)), tasks=asked, num_fewshot=case.shots, bootstrap_iters=0,
+            fewshot_random_seed=SEED, task_manager=manager(),
             apply_chat_template=case.chat, fewshot_as_multiturn=case.chat, system_instruction=case.system or None,
         )  # fmt: skip
     return Side(
@@ -218,13 +218,12 @@ def compare(case: Case, work: Work) -> Compared:
     if lacking := set(theirs.figures) ^ set(ours.figures):
         faults.append(f"only one side has {', '.join(sorted(lacking))}")
     differences = {k: _apart(ours.figures[k], v) for k, v in theirs.figures.items() if k in ours.figures}
-    faults += [
-        f"{k}: {ours.figures[k]} and there {theirs.figures[k]}" for k, d in differences.items() if d > _allowed(case, k)
-    ]
+    faults += [f"{k}: {ours.figures[k]} and there {theirs.figures[k]}" for k, d in differences.items() if d > _allowed(case, k)]
     pairs = [(a.answer, b.answer) for a, b in zip(ours.asked, theirs.asked, strict=False)]
     likelihoods = [abs(_likelihood(a) - _likelihood(b)) for a, b in pairs if not isinstance(a, str)]
     return Compared(
-        figures=len(theirs.figures), telling=sum(bool(value) for value in theirs.figures.values()), requests=len(theirs.asked), apart=max(differences.values(), default=math.nan),
+        figures=len(theirs.figures), telling=sum(map(bool, theirs.figures.values())), requests=len(theirs.asked),
+        apart=max(differences.values(), default=math.nan),
         likelihoods=max(likelihoods, default=0.0), faults=faults,
     )  # fmt: skip
 
@@ -233,8 +232,8 @@ def _unlike_requests(theirs: Sequence[Asked], ours: Sequence[Asked]) -> Iterator
     if len(theirs) != len(ours):
         yield f"{len(ours)} requests, and there {len(theirs)}"
     for a, b in zip(ours, theirs, strict=False):
-        for what, mine, other in (("document", a.doc, b.doc), ("prompt", a.prompt, b.prompt), ("continuation", a.continuation, b.continuation)):
-            if mine != other:
+        for what in ("doc", "prompt", "continuation"):
+            if (mine := getattr(a, what)) != (other := getattr(b, what)):
                 yield f"{what} {mine!r}\n      there {other!r}"
         if isinstance(b.answer, str):
             if a.answer != b.answer:
@@ -277,15 +276,16 @@ def main(words: Sequence[str], *, quick: bool = False) -> int:
             try:
                 found = compare(case, work)
             except Exception as e:  # noqa: BLE001  the others are compared all the same
-                found = Compared(figures=0, telling=0, requests=0, apart=math.nan, likelihoods=math.nan, faults=[f"{type(e).__name__}: {e}"])
+                said = [f"{type(e).__name__}: {e}"]
+                found = Compared(figures=0, telling=0, requests=0, apart=math.nan, likelihoods=math.nan, faults=said)
             shots = "" if case.shots is None else str(case.shots)
             asked = f"{case.task[:38]:38} {case.model:6} {shots + ' chat' * case.chat:>7}"[:53]
             print(f"{asked:53} {found.requests:>6} {found.figures:>7} {found.apart:>9.1e} {found.likelihoods:>14.1e}", flush=True)
             for fault in found.faults[:3]:
                 print(f"    {fault}")
             failed, figures, telling = failed + bool(found.faults), figures + found.figures, telling + found.telling
-    tasks = len({case.task for case in chosen})
-    print(f"{len(chosen) - failed} of {len(chosen)} runs agree: {tasks} tasks and groups, {figures} figures, {telling} of them not 0")
+    tasks, agree = len({case.task for case in chosen}), len(chosen) - failed
+    print(f"{agree} of {len(chosen)} runs agree: {tasks} tasks and groups, {figures} figures, {telling} of them not 0")
     return failed
 
 

@@ -96,7 +96,10 @@ TEXTS: list[Case] = [
     *_case("drop", "drop", "llama"),
     *_case("babi", "babi", "qwen 2"),
     *_case("bbh_zeroshot_snarks", "bbh", "llama"),
-    *_case("bbh_cot_fewshot_snarks", "bbh", "qwen", changed={"generation_kwargs": {"until": ["Q", "\n\n"], **GREEDY, "max_gen_toks": 64}}),
+    *_case(
+        "bbh_cot_fewshot_snarks", "bbh", "qwen",
+        changed={"generation_kwargs": {"until": ["Q", "\n\n"], **GREEDY, "max_gen_toks": 64}},
+    ),
     *_case("mmlu_formal_logic_generative", "mmlu", "gpt2 2", "qwen"),
     *_case("mgsm_direct_en", "mgsm", "llama 2"),
     *_case("hendrycks_math_algebra", "hendrycks_math", "qwen 4"),

@@ -82,7 +82,9 @@ def _truthfulqa_mc() -> list[Row]:
     for i, (q, *options, _) in enumerate(QUESTIONS):
         mc2 = options[: 2 + i % 3]
         targets = {"choices": options, "labels": [1, 0, 0, 0]}
-        made.append({"question": q, "mc1_targets": targets, "mc2_targets": {"choices": mc2, "labels": [1, *[0] * (len(mc2) - 1)]}})
+        made.append(
+            {"question": q, "mc1_targets": targets, "mc2_targets": {"choices": mc2, "labels": [1, *[0] * (len(mc2) - 1)]}}
+        )
     return made
 
 
@@ -104,12 +106,18 @@ def _hellaswag() -> list[Row]:
 
 
 def _swag() -> list[Row]:
-    return [{"startphrase": c, **{f"ending{k}": e for k, e in enumerate(endings)}, "label": gold} for c, endings, gold in _stories()]
+    return [
+        {"startphrase": c, **{f"ending{k}": e for k, e in enumerate(endings)}, "label": gold} for c, endings, gold in _stories()
+    ]
 
 
 def _mutual() -> list[Row]:
     return [
-        {"answers": LETTERS[gold], "options": [f"m : {e.replace('.', ' .')}" for e in endings], "article": f"f : {c} , you know ?"}
+        {
+            "answers": LETTERS[gold],
+            "options": [f"m : {e.replace('.', ' .')}" for e in endings],
+            "article": f"f : {c} , you know ?",
+        }
         for c, endings, gold in _stories()
     ]
 
@@ -121,7 +129,8 @@ def _piqa() -> list[Row]:
 def _copa() -> list[Row]:
     kinds = ("cause", "effect")
     return [
-        {"premise": c.replace(":", " -") + ".", "choice1": s[0].capitalize(), "choice2": s[1].capitalize(), "question": kinds[i % 2], "label": g}
+        {"premise": c.replace(":", " -") + ".", "choice1": s[0].capitalize(), "choice2": s[1].capitalize(),
+         "question": kinds[i % 2], "label": g}
         for i, (c, s, g) in enumerate(_two())
     ]  # fmt: skip
 
@@ -143,7 +152,10 @@ def _crows() -> list[Row]:
 
 
 def _blimp() -> list[Row]:
-    return [{"sentence_good": s.replace("_", a), "sentence_bad": s.replace("_", b).replace(" the ", " a the ")} for s, a, b, _ in RIDDLES]
+    return [
+        {"sentence_good": s.replace("_", a), "sentence_bad": s.replace("_", b).replace(" the ", " a the ")}
+        for s, a, b, _ in RIDDLES
+    ]
 
 
 def _gsm8k() -> list[Row]:
@@ -151,16 +163,18 @@ def _gsm8k() -> list[Row]:
 
 
 def _mgsm() -> list[Row]:
-    return [{"question": f"Question: {q}", "answer": f"Step-by-Step Answer: {work} The answer is {n}.", "answer_number": n} for q, work, n in SUMS]
+    return [
+        {"question": f"Question: {q}", "answer": f"Step-by-Step Answer: {work} The answer is {n}.", "answer_number": n}
+        for q, work, n in SUMS
+    ]
 
 
 def _mathqa() -> list[Row]:
     made = []
     for i, (q, _, n) in enumerate(SUMS):
         options, gold = placed([str(n + k) for k in range(5)], i)
-        made.append({
-            "Problem": q, "options": " , ".join(f"{x} ) {o}" for x, o in zip("abcde", options, strict=True)), "correct": "abcde"[gold],
-        })  # fmt: skip
+        listed = " , ".join(f"{x} ) {o}" for x, o in zip("abcde", options, strict=True))
+        made.append({"Problem": q, "options": listed, "correct": "abcde"[gold]})
     return made
 
 
@@ -199,28 +213,23 @@ def _drop() -> list[Row]:
     return made
 
 
-def _coqa() -> list[Row]:
-    made = []
-    for i, (p, q, a, b) in enumerate(PASSAGES):
-        asked, said = ["Is it a true story?", q], ["yes", a]
-        turns = {"input_text": asked, "turn_id": [1, 2]}
-        answers = {"input_text": said, "turn_id": [1, 2], "span_text": said}
-        more = {"0": {"input_text": ["yes", b]}, "1": {"input_text": ["no", a.upper()]}}
-        made.append({"id": str(i), "story": p, "questions": turns, "answers": answers, "additional_answers": more})
-    return made
-
-
 def _babi() -> list[Row]:
     return [{"passage": p.replace(". ", ".\n") + "\n", "question": q, "answer": a} for p, q, a, _ in PASSAGES]
 
 
 def _squad_completion() -> list[Row]:
-    return [{"title": "t", "text": f"{p} {q[:-1]}, one may ask: it is ", "value": a, "doc_id": str(i)} for i, (p, q, a, _) in enumerate(PASSAGES)]
+    return [
+        {"title": "t", "text": f"{p} {q[:-1]}, one may ask: it is ", "value": a, "doc_id": str(i)}
+        for i, (p, q, a, _) in enumerate(PASSAGES)
+    ]
 
 
 def _documents() -> list[Row]:
     text = [f"{p} {q} {a}." for p, q, a, _ in PASSAGES]
-    return [{"page": " \n = {} = \n {}".format(i, " ".join(text[i : i + 5]) * (1 + i % 3)).replace(",", " ,").replace(".", " .")} for i in range(8)]
+    return [
+        {"page": " \n = {} = \n {}".format(i, " ".join(text[i : i + 5]) * (1 + i % 3)).replace(",", " ,").replace(".", " .")}
+        for i in range(8)
+    ]
 
 
 def _lambada() -> list[Row]:
@@ -228,10 +237,11 @@ def _lambada() -> list[Row]:
 
 
 def _bbh() -> list[Row]:
-    return [
-        {"input": "{}\nOptions:\n{}".format(q, "\n".join(f"({LETTERS[k]}) {o}" for k, o in enumerate(options))), "target": f"({LETTERS[gold]})"}
-        for q, options, gold, _ in _questions()
-    ]  # fmt: skip
+    made = []
+    for q, options, gold, _ in _questions():
+        listed = "\n".join(f"({letter}) {o}" for letter, o in zip(LETTERS, options, strict=True))
+        made.append({"input": f"{q}\nOptions:\n{listed}", "target": f"({LETTERS[gold]})"})
+    return made
 
 
 def _translation() -> list[Row]:
@@ -248,13 +258,13 @@ def _cooccurrence() -> list[Row]:
 
 
 COLUMNS: Mapping[str, Callable[[], list[Row]]] = {
-    "arc": _arc, "openbookqa": lambda: _arc("question_stem"), "mmlu": _mmlu, "global_mmlu": _global_mmlu, "medmcqa": _medmcqa, "gpqa": _gpqa, "sciq": _sciq,
-    "global_piqa": _global_piqa, "truthfulqa_mc": _truthfulqa_mc, "truthfulqa_gen": _truthfulqa_gen, "hellaswag": _hellaswag,
-    "swag": _swag, "mutual": _mutual, "piqa": _piqa, "copa": _copa, "riddles": _riddles, "crows": _crows, "blimp": _blimp,
-    "gsm8k": _gsm8k, "mgsm": _mgsm, "mathqa": _mathqa, "hendrycks_math": _hendrycks_math, "arithmetic": _arithmetic, "asdiv": _asdiv,
-    "boolq": _boolq, "triviaqa": _triviaqa, "nq_open": _nq_open, "drop": _drop, "coqa": _coqa, "babi": _babi,
-    "squad_completion": _squad_completion, "lambada": _lambada, "bbh": _bbh, "translation": _translation, "polemo": _polemo,
-    "cooccurrence": _cooccurrence, "wikitext": _documents,
+    "arc": _arc, "openbookqa": lambda: _arc("question_stem"), "mmlu": _mmlu, "medmcqa": _medmcqa, "gpqa": _gpqa, "sciq": _sciq,
+    "global_mmlu": _global_mmlu, "global_piqa": _global_piqa, "truthfulqa_mc": _truthfulqa_mc, "truthfulqa_gen": _truthfulqa_gen,
+    "hellaswag": _hellaswag, "swag": _swag, "mutual": _mutual, "piqa": _piqa, "copa": _copa,
+    "riddles": _riddles, "crows": _crows, "blimp": _blimp, "gsm8k": _gsm8k, "mgsm": _mgsm, "mathqa": _mathqa, "hendrycks_math": _hendrycks_math,
+    "arithmetic": _arithmetic, "asdiv": _asdiv, "boolq": _boolq, "triviaqa": _triviaqa, "nq_open": _nq_open, "drop": _drop,
+    "babi": _babi, "squad_completion": _squad_completion, "lambada": _lambada, "bbh": _bbh, "translation": _translation,
+    "polemo": _polemo, "cooccurrence": _cooccurrence, "wikitext": _documents,
     "pile": lambda: [{"text": row["page"]} for row in _documents()],
     "sentences": lambda: [{"sentence": s, "label": good} for s, good in SENTENCES],
     "ethics": lambda: [{"input": s, "label": 1 - good} for s, good in SENTENCES],

@@ -1,7 +1,7 @@
-"""Models with real-shaped tokenizers and a few thousand weights, made in seconds.
+"""Small models with real-shaped tokenizers, made in seconds.
 
-Each family makes tokens in its own way: GPT-2's bytes with nothing before them, Llama's pieces with a space before the text, bytes for what
-it does not know and a first token <s>, Qwen's bytes with a chat template, and T5's unigrams with a last token </s>.
+Each family makes tokens in its own way: GPT-2's bytes with nothing before them; Llama's pieces with a space before the text, bytes
+for what it does not know and a first token <s>; Qwen's bytes with a chat template; T5's unigrams with a last token </s>.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def _qwen(texts: Sequence[str]) -> Any:
 
     made = _byte_level(texts, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=CHATML  # noqa: S106
+        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=CHATML
     )  # fmt: skip
 
 
@@ -90,13 +90,15 @@ def _llama(texts: Sequence[str]) -> Any:
     pieces = sorted(state["vocab"], key=state["vocab"].__getitem__)
     names = [*pieces[:3], *(f"<0x{byte:02X}>" for byte in range(256)), *pieces[3:]]
     merges = [tuple(merge) for merge in state["merges"]]
-    made = Tokenizer(models.BPE({name: i for i, name in enumerate(names)}, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    vocabulary = {name: i for i, name in enumerate(names)}
+    made = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     made.normalizer = spaces
-    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    made.decoder = decoders.Sequence(steps)
     made.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
     made.add_special_tokens(["<unk>", "<s>", "</s>"])
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>", chat_template=LLAMA_CHAT  # noqa: S106
+        tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>", chat_template=LLAMA_CHAT
     )  # fmt: skip
 
 
@@ -112,7 +114,7 @@ def _t5(texts: Sequence[str]) -> Any:
         texts, trainers.UnigramTrainer(vocab_size=700, special_tokens=special, unk_token="<unk>", show_progress=False)
     )
     made.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", unk_token="<unk>", pad_token="<pad>")  # noqa: S106
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", unk_token="<unk>", pad_token="<pad>")
 
 
 def _model(family: str, tokenizer: Any) -> Any:
