@@ -258,13 +258,13 @@ def _cooccurrence() -> list[Row]:
 
 
 COLUMNS: Mapping[str, Callable[[], list[Row]]] = {
-    "arc": _arc, "openbookqa": lambda: _arc("question_stem"), "mmlu": _mmlu, "medmcqa": _medmcqa, "gpqa": _gpqa, "sciq": _sciq,
-    "global_mmlu": _global_mmlu, "global_piqa": _global_piqa, "truthfulqa_mc": _truthfulqa_mc, "truthfulqa_gen": _truthfulqa_gen,
-    "hellaswag": _hellaswag, "swag": _swag, "mutual": _mutual, "piqa": _piqa, "copa": _copa,
-    "riddles": _riddles, "crows": _crows, "blimp": _blimp, "gsm8k": _gsm8k, "mgsm": _mgsm, "mathqa": _mathqa, "hendrycks_math": _hendrycks_math,
-    "arithmetic": _arithmetic, "asdiv": _asdiv, "boolq": _boolq, "triviaqa": _triviaqa, "nq_open": _nq_open, "drop": _drop,
-    "babi": _babi, "squad_completion": _squad_completion, "lambada": _lambada, "bbh": _bbh, "translation": _translation,
-    "polemo": _polemo, "cooccurrence": _cooccurrence, "wikitext": _documents,
+    "arc": _arc, "openbookqa": lambda: _arc("question_stem"), "mmlu": _mmlu, "medmcqa": _medmcqa, "gpqa": _gpqa,
+    "sciq": _sciq, "global_mmlu": _global_mmlu, "global_piqa": _global_piqa, "truthfulqa_mc": _truthfulqa_mc,
+    "truthfulqa_gen": _truthfulqa_gen, "hellaswag": _hellaswag, "swag": _swag, "mutual": _mutual, "piqa": _piqa,
+    "copa": _copa, "riddles": _riddles, "crows": _crows, "blimp": _blimp, "gsm8k": _gsm8k, "mgsm": _mgsm, "mathqa": _mathqa,
+    "hendrycks_math": _hendrycks_math, "arithmetic": _arithmetic, "asdiv": _asdiv, "boolq": _boolq, "triviaqa": _triviaqa,
+    "nq_open": _nq_open, "drop": _drop, "babi": _babi, "squad_completion": _squad_completion, "lambada": _lambada,
+    "bbh": _bbh, "translation": _translation, "polemo": _polemo, "cooccurrence": _cooccurrence, "wikitext": _documents,
     "pile": lambda: [{"text": row["page"]} for row in _documents()],
     "sentences": lambda: [{"sentence": s, "label": good} for s, good in SENTENCES],
     "ethics": lambda: [{"input": s, "label": 1 - good} for s, good in SENTENCES],

@@ -1,7 +1,7 @@
 """Small models with real-shaped tokenizers, made in seconds.
 
-Each family makes tokens in its own way: GPT-2's bytes with nothing before them; Llama's pieces with a space before the text, bytes
-for what it does not know and a first token <s>; Qwen's bytes with a chat template; T5's unigrams with a last token </s>.
+Each family makes tokens in its own way: GPT-2's bytes with nothing before them; Llama's pieces with a space before the text,
+bytes for what it does not know and a first token <s>; Qwen's bytes with a chat template; T5's unigrams with a last token </s>.
 """
 
 from collections.abc import Sequence
