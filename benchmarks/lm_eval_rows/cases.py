@@ -111,6 +111,7 @@ TEXTS: list[Case] = [
     *_case("wmt16-en-de", "multi30k", "t5"),
     *_case("super_glue-cb-t5-prompt", "cb", "t5"),
     *_case("squad_completion", "squad_completion", "gpt2"),
+    *_case("squadv2", "squad_v2", "llama"),
     *_case("polemo2_in", "polemo", "llama 3", changed={"metric_list": EXACT}),
     *_case(
         "simple_cooccurrence_bias_gen", "cooccurrence", "gpt2", quick="gpt2",

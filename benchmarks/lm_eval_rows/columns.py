@@ -224,6 +224,15 @@ def _squad_completion() -> list[Row]:
     ]
 
 
+def _squad_v2() -> list[Row]:
+    """Every third question has no answer."""
+    return [
+        {"id": str(i), "title": "t", "context": p, "question": q,
+         "answers": {"text": [a] if i % 3 else [], "answer_start": [max(p.find(a), 0)] if i % 3 else []}}
+        for i, (p, q, a, _) in enumerate(PASSAGES)
+    ]  # fmt: skip
+
+
 def _documents() -> list[Row]:
     text = [f"{p} {q} {a}." for p, q, a, _ in PASSAGES]
     return [
@@ -265,6 +274,7 @@ COLUMNS: Mapping[str, Callable[[], list[Row]]] = {
     "hendrycks_math": _hendrycks_math, "arithmetic": _arithmetic, "asdiv": _asdiv, "boolq": _boolq, "triviaqa": _triviaqa,
     "nq_open": _nq_open, "drop": _drop, "babi": _babi, "squad_completion": _squad_completion, "lambada": _lambada,
     "bbh": _bbh, "translation": _translation, "polemo": _polemo, "cooccurrence": _cooccurrence, "wikitext": _documents,
+    "squad_v2": _squad_v2,
     "pile": lambda: [{"text": row["page"]} for row in _documents()],
     "sentences": lambda: [{"sentence": s, "label": good} for s, good in SENTENCES],
     "ethics": lambda: [{"input": s, "label": 1 - good} for s, good in SENTENCES],
