@@ -6,10 +6,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset
+from plmtasks.data import Dataset, content_name
 from plmtasks.errors import InputError, counted
 from plmtasks.examples import Example
 from plmtasks.task import Prompting
@@ -22,6 +23,10 @@ from .source import given_in_place
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+
+
+PACKAGED = ("json", "csv", "parquet", "text", "arrow", "pandas", "xml")
+"""What a dataset_path is that names no data set, but how datasets reads files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,11 @@ class Documents(Dataset):
     def total(self, split: str) -> int:
         return self.documents
 
+    def public_name(self, split: str, source: Source) -> str:
+        """A name of their content too where a task's own file names files, or a function makes them."""
+        named = super().public_name(split, source)
+        return content_name(self.fingerprint(split)) if named == self.name and not named.startswith("hf://") else named
+
 
 @contextmanager
 def seeded() -> Iterator[None]:
@@ -61,13 +71,25 @@ def seeded() -> Iterator[None]:
         torch.set_rng_state(torchs)
 
 
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Each of a task's templates is compiled once: lm-eval does it for every document and every shot, nine tenths of its time."""
+    from lm_eval.utils import env
+
+    env.from_string = cache(env.from_string)
+    try:
+        yield
+    finally:
+        del env.from_string  # what the class has
+
+
 def build(task: Definition, source: Source, how: Prompting) -> Documents:
     """The documents of a task and what is asked about them, as lm-eval makes it in one process.
 
     raises: InputError, whatever cannot be asked
     """
     given = given_in_place(task, source, shots=_wants_shots(task, how))
-    with quiet(), seeded():
+    with quiet(), seeded(), compiled_once():
         columns = list(next(iter(given.values())).column_names) if given else []
         with refused(f"lm-eval:{task.name} cannot be made", columns=columns, dataset=_hub_name(task)):
             made = _made(task, given)
@@ -89,9 +111,9 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
             )
         with refused(f"lm-eval:{task.name} cannot be scored"):
             found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
-    split = _asked_split(made)
+    split, named = _asked_split(made), f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"
     return Documents(
-        name=source.data or f"hf://{_hub_name(task)}", readers={split: lambda: examples}, published=source.data is None,
+        name=source.data or named, readers={split: lambda: examples}, published=source.data is None,
         made=made, instances=instances, documents=count, shots=int(made.config.num_fewshot or 0), measures=found,
     )  # fmt: skip
 
@@ -136,9 +158,7 @@ def _check_shots(made: Any) -> None:
     own = made.fewshot_cfg.split == made.config.test_split  # drawn from what is asked, which is left out itself
     there = len(sampler.fewshot_docs()) - own
     if shots > there:
-        raise InputError(
-            f"{counted(shots, 'shot')} before each document, and {counted(there, 'document')} to take them from"
-        )
+        raise InputError(f"{counted(shots, 'shot')} before each document, and {counted(there, 'document')} to take them from")
 
 
 def _example(made: Any, id: str, inputs: Mapping[str, Any], doc: Any) -> Example:
@@ -191,6 +211,11 @@ def _hub_name(task: Definition) -> str:
     if path is None and task.in_python:
         path, name = task.task_class().DATASET_PATH, task.task_class().DATASET_NAME
     return f"{path or task.name}{f'#{name}' if name else ''}"
+
+
+def _is_of_hub(task: Definition) -> bool:
+    path = task.config.get("dataset_path")
+    return "custom_dataset" not in task.config and (path is None or str(path) not in PACKAGED)
 
 
 def _wants_shots(task: Definition, how: Prompting) -> bool:

@@ -10,12 +10,24 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Aggregated, ScoreInfo, mean
 
 from .asking import as_answers, responses
-from .measures import values
+from .measures import Measure, values
 from .refusals import quiet, refused
 from .task import METRIC, LmEvalTask, lm_eval_version
 
 if TYPE_CHECKING:
     from plmtasks.task import Task
+
+
+SHARES = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
+"""Metrics of lm-eval that are the share of documents that are right, so that a document alone is right or wrong."""
+
+
+def _info(one: Measure) -> ScoreInfo:
+    share = one.is_mean and one.higher_is_better and one.metric in SHARES
+    return ScoreInfo(
+        best=1.0 if share else None, unit=METRIC, minimum=0.0 if share else None, maximum=1.0 if share else None,
+        higher_is_better=one.higher_is_better, mean_of=one.name if one.is_mean and one.of_all else None,
+    )  # fmt: skip
 
 
 class LmEvalMetric(Aggregated):
@@ -26,30 +38,27 @@ class LmEvalMetric(Aggregated):
 
     def __init__(self) -> None:
         self.task: LmEvalTask | None = None
+        self.measures: Sequence[Measure] = ()
         self._last: tuple[Sequence[Prediction], Sequence[Mapping[str, Any]]] = (), ()
 
     def bind(self, task: "Task") -> "LmEvalMetric":
-        """raises: InputError for a task that is not lm-eval's"""
-        if not isinstance(task, LmEvalTask):
+        """This metric with the scores of a task, or of what a run tells of one whose file is not there.
+
+        raises: InputError for a task that is not lm-eval's
+        """
+        told = getattr(task, "lm_eval", None)
+        if not isinstance(task, LmEvalTask) and told is None:
             raise InputError(f"metric {self.name!r} scores the tasks of lm-eval alone, not {task.name}")
         bound = copy(self)
-        bound.task, bound._last = task, ((), ())
+        bound.task, bound._last = (task, ((), ())) if isinstance(task, LmEvalTask) else (None, ((), ()))
+        bound.measures = bound.task.measures if bound.task else [Measure(**one) for one in told["measures"]]
         return bound
 
     def scores(self) -> Mapping[str, ScoreInfo]:
-        return {
-            one.name: ScoreInfo(
-                best=None, unit=METRIC, minimum=None, maximum=None, higher_is_better=one.higher_is_better,
-                mean_of=one.name if one.is_mean and one.of_all else None,
-            )
-            for one in (self.task.measures if self.task else ())
-        }  # fmt: skip
+        return {one.name: _info(one) for one in self.measures}
 
     def aggregations(self) -> Mapping[str, Callable[[Sequence[Any]], float]]:
-        return {
-            one.name: mean if one.is_mean else partial(self._aggregated_by, one.metric)
-            for one in (self.task.measures if self.task else ())
-        }
+        return {one.name: mean if one.is_mean else partial(self._aggregated_by, one.metric) for one in self.measures}
 
     def _aggregated_by(self, metric: str, found: Sequence[Any]) -> float:
         with refused(f"lm-eval's aggregation of {metric}"):
@@ -71,7 +80,7 @@ class LmEvalMetric(Aggregated):
         return found
 
     def _processed(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
-        from .data import seeded
+        from .data import compiled_once, seeded
 
         made, task = self._made, self.task
         assert task is not None
@@ -83,7 +92,7 @@ class LmEvalMetric(Aggregated):
             one for prediction, example, several in zip(predictions, examples, instances, strict=True)
             for one in responses(several, as_answers(example.inputs, prediction.value))
         ]  # fmt: skip
-        with quiet(), seeded(), refused(f"lm-eval cannot score {task.name}"):
+        with quiet(), seeded(), compiled_once(), refused(f"lm-eval cannot score {task.name}"):
             return values(made, instances, said)
 
     @property

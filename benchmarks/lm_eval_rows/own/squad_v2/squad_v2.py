@@ -22,4 +22,5 @@ class SquadV2(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         exact = [p["prediction_text"].strip() in r["answers"]["text"] for p, r in pairs]
         within = [any(p["prediction_text"].strip(" .\n") in text for text in r["answers"]["text"]) for p, r in pairs]
         sure = [100 * p["no_answer_probability"] for p, r in pairs if not r["answers"]["text"]]
-        return {"exact": 100 * sum(exact) / len(pairs), "f1": 100 * sum(within) / len(pairs), "NoAns_f1": sum(sure) / max(len(sure), 1)}
+        n = len(pairs)
+        return {"exact": 100 * sum(exact) / n, "f1": 100 * sum(within) / n, "NoAns_f1": sum(sure) / max(len(sure), 1)}
