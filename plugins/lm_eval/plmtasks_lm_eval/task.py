@@ -111,6 +111,7 @@ class LmEvalTask(SelfPrompted, Dependent):
     """Undetermined: lm-eval does not say."""
     how: Prompting = field(default_factory=Prompting)
     shots: int = 0
+    drawn: bool = False
     measures: Sequence[Measure] = ()
     """What its scores are, once its documents are known."""
     documents: "Documents | None" = field(default=None, compare=False, repr=False)
@@ -135,12 +136,13 @@ class LmEvalTask(SelfPrompted, Dependent):
 
         if not isinstance(data, Documents):
             return self
-        return replace(self, documents=data, measures=tuple(data.measures), shots=data.shots)
+        return replace(self, documents=data, measures=tuple(data.measures), shots=data.shots, drawn=data.drawn)
 
     def as_run(self, facts: Mapping[str, Any]) -> "LmEvalTask":
         """With the scores of that run: they can be compared without its documents."""
-        told = facts.get("lm_eval", {}).get("measures", ())
-        return replace(self, measures=tuple(Measure(**one) for one in told))
+        own, how = facts.get("lm_eval", {}), Prompting(**facts.get("prompted", {}))
+        measures = tuple(Measure(**one) for one in own.get("measures", ()))
+        return replace(self, measures=measures, shots=own.get("num_fewshot", 0), how=how)
 
     def ask(self, example: Example, kind: str) -> Request:
         return as_request(example.inputs)
