@@ -251,13 +251,14 @@ def test_thinking_that_does_not_end_is_told(tmp_path: Path) -> None:
     assert "of 20 examples had thinking that did not end, which is no answer and counts as wrong" in done.stderr
     assert "thinking did not end in" in done.stdout
     assert "2 repeats" in done.stdout
-    told = warm.plmtasks([*command, "--repeats", "2"], tmp_path, environment)
-    assert told.returncode == 2
-    assert "without a temperature all 2 texts of a question are the same" in told.stderr
-    assert "--generation temperature=0.7" in told.stderr
-    command[2] = "several/orders"
-    told = warm.plmtasks([*command, "--repeats", "2", "--generation", "temperature=1"], tmp_path, environment)
-    assert "--repeats draws texts, and several/orders is asked by Choose here" in told.stderr
+
+
+def test_repeats_that_draw_nothing_are_refused(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="without a temperature all 2 texts of a question are the same") as caught:
+        run([config("several/sums", tmp_path, repeats=2)], registry)
+    assert caught.value.hints[0].startswith("--generation temperature=0.7")
+    with pytest.raises(InputError, match="--repeats draws texts, and several/orders is asked by Choose here"):
+        run([config("several/orders", tmp_path, **DRAWN)], registry)
 
 
 def test_a_file_of_repeats_is_scored_as_its_run(registry: Registry, tmp_path: Path) -> None:

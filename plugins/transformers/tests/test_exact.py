@@ -371,6 +371,7 @@ def test_the_tokens_that_are_sent_are_told_without_weights(family, kind, tiny, l
         assert all(len(row.texts) == len(row.ids) for row in rows)
 
 
+@pytest.mark.slow
 def test_show_prints_what_is_sent(folders):
     from click.testing import CliRunner
 
