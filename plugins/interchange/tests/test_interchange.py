@@ -354,8 +354,9 @@ def test_every_task_says_what_the_hub_calls_it():
         "text-classification", "question-answering", "multiple-choice", "translation", "summarization", "token-classification",
         "text-generation",
     }  # fmt: skip
-    tasks = [task for name, task in load_registry().items["task"].items() if not name.startswith("toy")]
-    assert {task.hub_type for task in tasks if not isinstance(task, Judge)} == known  # the hub has no word for judging
+    tasks = load_registry().items["task"].values()
+    # what judges has no data set, and so no word on the hub
+    assert {task.hub_type for task in tasks if not isinstance(task, Judge) and not task.name.startswith("toy")} == known
 
 
 # ── evaluate ──────────────────────────────────────────────────────────────────────────────────────────────────────
