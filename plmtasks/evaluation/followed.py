@@ -88,7 +88,7 @@ def _judged(result: Result) -> Judged:
         examples=[
             Example(
                 id=row["id"], inputs=row["inputs"], reference=row["reference"], cluster=row.get("cluster"),
-                slices=tuple(row["slices"]),
+                slices=tuple(row["slices"]), prompted=row.get("prompted", False),
             )
             for row in rows
         ],

@@ -1,7 +1,7 @@
 """Tasks that ask a model about another run's predictions."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,8 @@ class Judgement(Judge):
     def _posed(self, example: Example, people: Mapping[str, Any]) -> Example:
         predicted = [as_words(p.value) if (p := run.predictions.get(example.id)) else "" for run in self.given]
         values = {name: as_words(value) for name, value in sorted(example.inputs.items())}
-        values["inputs"] = "\n".join(f"{name}: {value}" for name, value in values.items() if value)
+        inputs = (f"{name}: {value}" for name, value in values.items() if value)
+        values["inputs"] = "\n".join(_prompts(example.inputs) if example.prompted else inputs)
         values |= {"reference": as_words(example.reference), **dict(zip(self.shown, predicted, strict=True))}
         for name in self.rubric.names:
             if name not in values:
@@ -228,6 +229,13 @@ class Rubrics(Provider):
 
     def make(self, name: str) -> Judgement:
         return judge(read_rubric(Path(name)))
+
+
+def _prompts(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a prompt that a task has made itself: its turns, and what stands behind them; of several, of each."""
+    for one in inputs.get("requests", [inputs]):
+        yield from (turn["content"] for turn in one.get("turns", ()))
+        yield from filter(None, [one.get("text", "")])
 
 
 def as_words(value: Any) -> str:

@@ -52,6 +52,16 @@ def test_a_judge_reads_question_and_prediction_and_no_reference(judged: Any) -> 
     assert (first.cluster, first.slices) == (judged[0].examples[0].cluster, judged[0].examples[0].slices)
 
 
+def test_a_judge_is_shown_the_prompt_that_a_task_has_made_itself(judged: Any) -> None:
+    """And not how it was asked."""
+    turns = [{"role": "user", "content": "What is 1 + 1?"}]
+    inputs = {"ask": "Generate", "exact": True, "stop": ["\n"], "turns": turns, "text": "It is"}
+    made = replace(judged[0].examples[0], inputs=inputs, prompted=True)
+    task = bound("judge/score", [replace(judged[0], examples=[made])])
+    [first] = examples(task)
+    assert task.ask(first.hidden(), "Generate").text.startswith("What is 1 + 1?\nIt is\n\nAnswer to be judged:")
+
+
 SAID = {
     "4": 4, " 4.\nBecause it is right": 4, "Score: 2": 2, "**Rating**: 5/5": 5, "The answer is right, but long. [[3]]": 3,
     "[[1]] is too little, so [[2]]": 2, "45": None, "good": None, "": None, "4.5": None,
