@@ -17,7 +17,7 @@ from plmtasks.task import Prompting
 
 from .asking import Chats, as_inputs, requests_of
 from .definition import Definition, loaded
-from .measures import Measure, measures
+from .measures import Measure, measures, too_few
 from .refusals import quiet, refused
 from .source import given_in_place
 
@@ -95,6 +95,7 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
         columns = list(next(iter(given.values())).column_names) if given else []
         with refused(f"lm-eval:{task.name} cannot be made", columns=columns, dataset=_hub_name(task)):
             made = _made(task, given)
+            own = _repeats(made)
             _set(made, how)
         with refused(f"lm-eval:{task.name} cannot make its prompts", columns=columns or _columns(made)):
             chats, count = Chats(), len(made.eval_docs)
@@ -111,8 +112,12 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
                 _example(made, id, as_inputs(requests_of(several, chats, apart=_repeats(made) > 1 < how.repeats)), several[0].doc)
                 for id, several in instances.items()
             )
+        first = next(iter(instances.values()))
+        if (reason := too_few(made, first, own)) is not None:
+            said = f"lm-eval:{task.name} makes no answer of {counted(_repeats(made), 'text')}: {reason}"
+            raise InputError(said, f"its own file wants {own}: leave --repeats out, or ask for more")
         with refused(f"lm-eval:{task.name} cannot be scored"):
-            found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
+            found = measures(made, first, runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
     split, named = _asked_split(made), f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"
     return Documents(
         name=source.data or named, readers={split: lambda: examples}, published=source.data is None,

@@ -92,6 +92,23 @@ def _processed(made: Any, doc: Any, filtered: Filtered) -> dict[str, Any]:
     return {Measure(metric=m, filter=through).name: value for through, found in told.items() for m, value in found.items()}
 
 
+def too_few(made: Any, instances: Sequence["Instance"], own: int) -> Exception | None:
+    """Why the task's filters take no such number of texts about a document; None if they do, or take none that are made up.
+
+    own: the number that its file wants
+    """
+
+    def refusal(repeats: int) -> Exception | None:
+        try:
+            list(_filtered(made, [instances], [["1"] * repeats for _ in instances]))
+        except Exception as e:  # noqa: BLE001  a task's own filters may raise anything
+            return e
+        return None
+
+    wanted = int(made.get_config("repeats") or 1)
+    return None if wanted == own or refusal(own) is not None else refusal(wanted)
+
+
 def measures(made: Any, instances: Sequence["Instance"], *, runs_code: bool) -> tuple[Measure, ...]:
     """The scores that a task gives, the first of its `metric_list` first.
 

@@ -140,9 +140,10 @@ class LmEvalTask(SelfPrompted, Dependent):
         return replace(self, documents=data, measures=tuple(data.measures), shots=data.shots, repeats=data.repeats)
 
     def as_run(self, facts: Mapping[str, Any]) -> "LmEvalTask":
-        """With the scores of that run: they can be compared without its documents."""
-        told = facts.get("lm_eval", {}).get("measures", ())
-        return replace(self, measures=tuple(Measure(**one) for one in told))
+        """With the scores and shots of that run: it can be compared and verified without its documents."""
+        told = facts.get("lm_eval", {})
+        measures = tuple(Measure(**one) for one in told.get("measures", ()))
+        return replace(self, measures=measures, shots=told.get("num_fewshot", 0))
 
     def ask(self, example: Example, kind: str) -> Request:
         return as_request(example.inputs)

@@ -135,6 +135,19 @@ def test_repeats_of_a_tasks_own_are_read_together(tasks: Path, tmp_path: Path) -
         task = task.bind(task.load(Source(data=str(tasks / "writing.jsonl"))))
         request = task.ask(examples(task)[0].hidden(), "Generate")
         assert [one.repeat for one in request.each()] == list(range(own)) == list(range(task.repeats))
+        assert task.as_run(json.loads(json.dumps(task.config()))).config() == task.config()
+
+
+def test_too_few_texts_for_a_tasks_filters_are_refused_before_anything_is_asked(tasks: Path, tmp_path: Path) -> None:
+    text = (tasks / "writing.yaml").read_text().replace("generation_kwargs:", "repeats: 8\ngeneration_kwargs:")
+    first_six = "function: take_first_k\n        k: 6\n      - function: take_first"
+    (tmp_path / "six.yaml").write_text(text.replace("function: take_first", first_six, 1))
+    task = load_registry().task(str(tmp_path / "six.yaml"))
+    source = Source(data=str(tasks / "writing.jsonl"))
+    assert task.prompted(Prompting(repeats=6)).load(source)  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="makes no answer of 4 texts: Need at least 6 responses") as error:
+        task.prompted(Prompting(repeats=4)).load(source)  # type: ignore[attr-defined]
+    assert error.value.hints == ("its own file wants 8: leave --repeats out, or ask for more",)
 
 
 def drawn(colour: str, seed: int) -> list[Prediction]:
@@ -193,10 +206,11 @@ def test_solved_answers_get_the_best_figures(name: str, best: Mapping[str, float
 
 def test_scores_are_known_without_documents(loaded: Loaded) -> None:
     """A stored run is compared by what it tells of its task."""
-    task = loaded("writing")
-    bare = replace(task, documents=None, measures=()).as_run(json.loads(json.dumps(task.config())))
+    task = loaded("writing", train=True, shots=2)
+    bare = replace(task, documents=None, measures=(), shots=0).as_run(json.loads(json.dumps(task.config())))
     of, again = (bound_metrics(one, (), load_registry())[0] for one in (task, bare))
     assert (list(of.scores().items()), of.columns()) == (list(again.scores().items()), again.columns())
+    assert bare.config() == task.config()
     assert list(of.scores()) == ["exact_match,first", "bleu,first", "exact_match", "bleu"]
 
 
