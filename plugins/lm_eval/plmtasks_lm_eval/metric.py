@@ -68,7 +68,11 @@ class LmEvalMetric(Aggregated):
 
     def _aggregated_by(self, metric: str, found: Sequence[Any]) -> float:
         with refused(f"lm-eval's aggregation of {metric}"):
-            return float(self._made.aggregation()[metric](found))
+            try:
+                return float(self._made.aggregation()[metric](found))
+            except (ArithmeticError, ValueError) as e:
+                undefined = e
+        raise undefined  # the core leaves such resamples out
 
     def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Any]]:
         """What lm-eval's `process_results` makes of each document, its filters before it.

@@ -317,10 +317,11 @@ def test_a_stop_text_may_spell_a_special_token(made):
     loaded = made("gpt2", byte_level(), Generate(text="a"))
     turn, *rest = loaded.tokenizer(f"{TURN}>|")["input_ids"]
     said = loaded.tokenizer("the nurse")["input_ids"]
-    assert loaded.stops([*said, turn], (TURN,))
-    assert not loaded.stops([*said, turn], ("|>", "turn"))
-    assert not loaded.stops(said, (TURN,))
-    assert loaded.stops([*said, turn, rest[0]], (f"{TURN}>", "zz"))
+    stops = loaded._endings[False].stops
+    assert stops([*said, turn], (TURN,))
+    assert not stops([*said, turn], ("|>", "turn"))
+    assert not stops(said, (TURN,))
+    assert stops([*said, turn, rest[0]], (f"{TURN}>", "zz"))
 
 
 def writes(module, prompt, ids):
