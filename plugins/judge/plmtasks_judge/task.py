@@ -78,15 +78,16 @@ class Judgement(Judge):
     def _posed(self, example: Example, people: Mapping[str, Any]) -> Example:
         predicted = [as_words(p.value) if (p := run.predictions.get(example.id)) else "" for run in self.given]
         values = {name: as_words(value) for name, value in sorted(example.inputs.items())}
-        inputs = (f"{name}: {value}" for name, value in values.items() if value)
-        values["inputs"] = "\n".join(_prompts(example.inputs) if example.prompted else inputs)
+        told = (f"{name}: {value}" for name, value in values.items() if value)
+        values["inputs"] = "\n".join(_prompts(example.inputs) if example.prompted else told)
         values |= {"reference": as_words(example.reference), **dict(zip(self.shown, predicted, strict=True))}
         for name in self.rubric.names:
             if name not in values:
                 where = self.rubric.file.where("template") if self.rubric.file else self.name
                 raise DataError(where, f"one of {', '.join(values)} in braces", repr(name), *did_you_mean(name, values))
         unfinished = [(p := run.predictions.get(example.id)) is not None and p.unfinished for run in self.given]
-        inputs = {name: values[name] for name in self.rubric.names} | ({UNFINISHED: unfinished} if any(unfinished) else {})
+        inputs: dict[str, Any] = {name: values[name] for name in self.rubric.names}
+        inputs |= {UNFINISHED: unfinished} if any(unfinished) else {}
         return Example(
             id=example.id, inputs=inputs, reference=people.get(example.id), cluster=example.cluster, slices=example.slices
         )
