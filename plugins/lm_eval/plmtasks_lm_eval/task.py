@@ -111,6 +111,8 @@ class LmEvalTask(SelfPrompted, Dependent):
     """Undetermined: lm-eval does not say."""
     how: Prompting = field(default_factory=Prompting)
     shots: int = 0
+    repeats: int = 1
+    """Texts for each document, where its file wants several: its filters make one answer of them."""
     measures: Sequence[Measure] = ()
     """What its scores are, once its documents are known."""
     documents: "Documents | None" = field(default=None, compare=False, repr=False)
@@ -135,12 +137,13 @@ class LmEvalTask(SelfPrompted, Dependent):
 
         if not isinstance(data, Documents):
             return self
-        return replace(self, documents=data, measures=tuple(data.measures), shots=data.shots)
+        return replace(self, documents=data, measures=tuple(data.measures), shots=data.shots, repeats=data.repeats)
 
     def as_run(self, facts: Mapping[str, Any]) -> "LmEvalTask":
-        """With the scores of that run: they can be compared without its documents."""
-        told = facts.get("lm_eval", {}).get("measures", ())
-        return replace(self, measures=tuple(Measure(**one) for one in told))
+        """With the scores and shots of that run: it can be compared and verified without its documents."""
+        told = facts.get("lm_eval", {})
+        measures = tuple(Measure(**one) for one in told.get("measures", ()))
+        return replace(self, measures=measures, shots=told.get("num_fewshot", 0))
 
     def ask(self, example: Example, kind: str) -> Request:
         return as_request(example.inputs)
