@@ -80,6 +80,11 @@ class Row:
         said = f"{how}, {shots}-shot" if shots and not how.endswith("-shot") else how
         return f"{said}, {repeats} repeats" if repeats else said
 
+    @property
+    def prompt(self) -> str:
+        """How it was asked: a task that makes its own prompts tells of a chat itself."""
+        return "chat" if self.record["task"].get("prompted", {}).get("chat") else str(self.record["settings"]["prompt"])
+
     @cached_property
     def marks(self) -> list[str]:
         """What a reader must know before believing the scores."""

@@ -191,7 +191,7 @@ def _run(row: Row, board: Board) -> dict[str, Any]:
     return {
         "rank": row.rank, "rank_low": low, "rank_high": high, "tier": row.tier, "model": model["name"], "family": model["family"],
         "ask": model["ask"], "protocol": row.protocol, "shots": row.record["protocol"]["shots"],
-        "prompt": row.record["settings"]["prompt"], "examples": row.examples, "total": row.total, "marks": row.marks,
+        "prompt": row.prompt, "examples": row.examples, "total": row.total, "marks": row.marks,
         "identity": row.result.identity, "seeds": len(row.results), "identities": [r.identity for r in row.results],
         "scores": {m: {s: _scored(row, (m, s)) for s in scores} for m, scores in told(board, row.record["scores"]).items()},
     }  # fmt: skip

@@ -168,13 +168,15 @@ def test_seeds_are_one_row_and_a_chat_is_another(tasks: Path, model: Path, tmp_p
         "1",
         "--allow-untrained",
     ]
+    (tmp_path / "runs").mkdir()
     for more in ([], ["--seed", "1"], ["--chat", "--system", "Be terse."]):
         run([*command, *more], tmp_path / "runs")
     done = warm.plmtasks(["leaderboard", "runs", "--format", "json"], tmp_path, os.environ)
-    rows = json.loads(done.stdout)["boards"][0]["rows"]
+    rows = json.loads(done.stdout)["boards"][0]["runs"]
     assert sorted((row["seeds"], "chat prompt" in row["marks"], "system text" in row["marks"]) for row in rows) == [
         (1, True, True), (2, False, False),
     ]  # fmt: skip
+    assert sorted(row["prompt"] for row in rows) == ["chat", "plain"]
     done = warm.plmtasks(["results", "verify", "runs", "--deep"], tmp_path, os.environ)
     assert done.stdout.count("scored with its documents alone") == 6, "and all else of the three runs is checked"
     assert "shots" not in done.stdout
