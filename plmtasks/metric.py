@@ -44,7 +44,12 @@ class ScoreInfo:
     @property
     def rewards(self) -> bool:
         """Whether it gives points for what is right, and none for what is wrong."""
-        return self.higher_is_better and self.unit == "points" and self.minimum == 0
+        return self.higher_is_better and self.minimum == 0 and (self.unit == "points" or self.best == self.maximum is not None)
+
+    @property
+    def right(self) -> float:
+        """What a mean's column has for an example that is all right."""
+        return 1.0 if self.unit == "points" else self.best or math.inf
 
 
 class Metric(ABC):

@@ -201,7 +201,7 @@ class Prompting:
     system: str = ""
     """Stands before all else: the system's turn of a chat."""
     repeats: int = 1
-    """Texts for each question."""
+    """Texts for each question, of a task that reads several itself."""
     limit: int | None = None
     """So many of the first examples are asked; None: all."""
     trust_remote_code: bool = False
@@ -213,6 +213,17 @@ class SelfPrompted(Task):
 
     shots: int = 0
     """Solved examples that stand before each question."""
+    repeats: int = 1
+    """Texts that it asks for and reads itself about each question, which is never asked again then."""
+    how: Prompting = Prompting()
+    """How its prompts are made."""
+    drawn: bool = False
+    """Whether its prompts would be others with another seed, which it knows once its data are bound."""
+
+    def config(self) -> dict[str, Any]:
+        """With whether its prompts are a chat, and what stands before all else."""
+        told = {"chat": self.how.chat, "system": self.how.system}
+        return {**super().config(), **({"prompted": told} if any(told.values()) else {})}
 
     @abstractmethod
     def prompted(self, how: Prompting) -> "Task":

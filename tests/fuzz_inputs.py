@@ -200,14 +200,14 @@ CHECKPOINTS = [
         "show classification/sample --model ./",
     ], heavy=True),
     Target("gpt", "*", [
-        "show classification/sample --model ./ --prompt chat", "show qa/sample --model ./ --prompt chat", "show ./",
-        "run --task classification/sample --model ./ --limit 3 --ask Choose --prompt chat --output out --threads 1 --quiet",
+        "show classification/sample --model ./ --chat", "show qa/sample --model ./ --prompt chat", "show ./",
+        "run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
         "run --task qa/sample --model ./ --limit 2 --output out --threads 1 --generation max_new_tokens=3 --quiet",
-        "predict --task classification/sample --ask Choose --model ./ --prompt chat --threads 1 --input ../classes/in.txt",
+        "predict --task classification/sample --ask Choose --model ./ --chat --threads 1 --input ../classes/in.txt",
     ], heavy=True),
     Target("gpt", "chat_template.jinja", [
-        "show classification/sample --model ./ --prompt chat",
-        "run --task classification/sample --model ./ --limit 3 --ask Choose --prompt chat --output out --threads 1 --quiet",
+        "show classification/sample --model ./ --chat",
+        "run --task classification/sample --model ./ --limit 3 --ask Choose --chat --output out --threads 1 --quiet",
     ], heavy=True),
     Target("lora", "*", [
         "show ./", f"run {CLASSIFY} --model ./ --limit 4 --output out --train never", "export --task classification/sample --model ./ --output out",

@@ -63,7 +63,7 @@ def test_what_is_installed_is_listed(home: Path) -> None:
 
 def test_the_three_run_together(home: Path) -> None:
     """The task is learned by the model and scored by the metric; tiny-bert learns it as the next steps say."""
-    run = ["plmtasks", "run", "--task", "fresh-task/first", "--metrics", "fresh_metric", "--yes", "--quiet"]
+    run = ["plmtasks", "run", "--task", "fresh-task/first", "--metrics", "fresh_metric", "--quiet"]
     run += ["--training", "num_train_epochs=20"]
     table = python(home, *run, "--model", "fresh-model,tiny-bert", "--threads", "1", site=home / "site")
     for model in ("fresh-model", "tiny-bert"):

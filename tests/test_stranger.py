@@ -360,7 +360,7 @@ def _tasks(stranger: Path) -> Iterator[list[str]]:
     model = str(stranger / "model")
     learn = ["--training", "num_train_epochs=1", "--threads", "1", "--quiet"]
     for task in sorted(str(p) for p in stranger.glob("*.toml") if not p.name.startswith("suite")):
-        yield ["show", task, "--model", model, "--prompt", "chat"]
+        yield ["show", task, "--model", model, "--chat"]
         yield ["check", task]
         yield ["score", "--task", task, "--predictions", str(stranger / "predictions.txt")]
         if Path(task).stem in ("task", "plain"):

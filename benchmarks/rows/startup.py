@@ -64,7 +64,7 @@ def _ours(output: Path) -> dict[str, list[str]]:
         "help": [plmtasks, "--help"],
         "list": [plmtasks, "list", "tasks"],
         "example": [
-            plmtasks, "run", "--task", "classification/sample", "--model", "tiny-bert", "--limit", "1", "--yes", "--threads", "1",
+            plmtasks, "run", "--task", "classification/sample", "--model", "tiny-bert", "--limit", "1", "--threads", "1",
             "--checkpoints", str(models.folder_of("startup")), "--output", str(output),
         ],
     }  # fmt: skip

@@ -229,10 +229,8 @@ def item(kind: str, *names: str, lists: bool = False, **more: Any) -> Decorator:
 DATA = settings("data", "train_data", "columns", "skip_bad_rows")
 HOLDOUT = setting("holdout")
 TRUST = setting("trust_remote_code")
-PROMPT = chain(
-    setting("prompt"),
-    click.option("--chat", cls=Setting, is_flag=True, default=None, help="The same as --prompt chat."),
-    setting("system"),
+CHAT = click.option(
+    "--chat", cls=Setting, is_flag=True, default=None, help="Ask in turns, by the tokenizer's chat template; shots are turns too."
 )
 METRICS = item("metric", "--metrics", lists=True, cls=Setting, help="Further ones, beside the task's own.")
 
@@ -243,14 +241,9 @@ def choice(name: str, *forms: str, **more: Any) -> Decorator:
 
 
 def prompt(line: Mapping[str, Any]) -> dict[str, Any]:
-    """What a command's options say, with `--chat` in the words of a config.
-
-    raises: InputError if it stands beside another prompt
-    """
+    """What a command's options say, with `--chat` in the words of a config."""
     given = dict(line)
-    if given.pop("chat", None) and given.setdefault("prompt", "chat") != "chat":
-        raise InputError(f"--chat means --prompt chat, and --prompt {given['prompt']} stands beside it", "leave one of them out")
-    return given
+    return given | ({"prompt": "chat"} if given.pop("chat", None) else {})
 
 
 def source(line: Mapping[str, Any]) -> config.Source:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .options import CONFIG, DATA, PROMPT, TRUST, item, one, section, settings
+from .options import CHAT, CONFIG, DATA, TRUST, item, one, section, settings
 
 if TYPE_CHECKING:
     from ..evaluation import Suite
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     settings("model_args", "dtype", "truncation"),
     TRUST,
 )
-@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("reasoning", "generation"))
+@section("Prompt and generation", settings("ask", "shots"), CHAT, settings("system", "reasoning", "generation"))
 @section("Processes", settings("processes", "threads", "batch_tokens", "seed"))
 @section("Others", CONFIG, settings("quiet"))
 def command(

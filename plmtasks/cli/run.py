@@ -9,7 +9,7 @@ import click
 from ..errors import counted
 from ..files import terminal
 from . import options
-from .options import CONFIG, HOLDOUT, LIST, METRICS, PROMPT, TRUST, Several, item, section, setting, settings, suite
+from .options import CHAT, CONFIG, HOLDOUT, LIST, METRICS, TRUST, Several, item, section, setting, settings, suite
 from .texts import say
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     settings("perturb", "predictions_of"),
 )
 @section("Model", settings("model_args", "dtype", "truncation"), TRUST)
-@section("Prompt and generation", settings("ask", "shots"), PROMPT, settings("reasoning", "generation", "repeats"))
+@section("Prompt and generation", settings("ask", "shots"), CHAT, settings("system", "reasoning", "generation", "repeats"))
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     CONFIG,
     settings("output", "checkpoints"),
     click.option("--slices", is_flag=True, help="Print the worst slice of each kind."),
-    settings("yes", "quiet"),
+    setting("quiet"),
 )
 def command(
     tasks: tuple[str, ...] | None, models: tuple[str, ...] | None, config: "Suite | None", slices: bool, **values: Any

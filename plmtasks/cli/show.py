@@ -14,7 +14,7 @@ from ..files import terminal
 from ..model import TokenRow
 from ..requests import Request, to_json
 from . import options
-from .options import DATA, HOLDOUT, PROMPT, TRUST, item, section, setting, settings, source
+from .options import CHAT, DATA, HOLDOUT, TRUST, item, section, setting, settings, source
 from .texts import say
 
 
@@ -25,8 +25,9 @@ from .texts import say
     "A prompt",
     item("model", "--model", help="Show the prompt that this model makes of the request."),
     click.option("--tokens", is_flag=True, help="And all tokens that it is sent."),
-    settings("shots"),
-    PROMPT,
+    settings("shots", "prompt"),
+    CHAT,
+    setting("system"),
 )
 @section("Of a metric", item("task", "--task", help="Show it as it counts for this task."))
 @section("Others", TRUST)

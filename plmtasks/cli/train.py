@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .options import CONFIG, DATA, HOLDOUT, TRUST, item, section, settings, suite
+from .options import CHAT, CONFIG, DATA, HOLDOUT, TRUST, item, section, settings, suite
 from .texts import say
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
         "--from-scratch", metavar="CONFIG",
         help="Instead of a model: a transformers config.json, or a folder with one and perhaps a tokenizer's files.",
     ),
-    settings("model_args", "dtype", "truncation", "ask", "prompt"),
+    settings("model_args", "dtype", "truncation", "ask"),
+    CHAT,
     TRUST,
 )  # fmt: skip
 @section("Training", settings("num_train_epochs", "learning_rate", "train_batch_size", "max_train_samples", "training"))
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     click.option("--output", metavar="DIR", help="The checkpoint: an ordinary folder of the model's library."),
     click.option("--push-to-hub", metavar="OWNER/NAME", help="Upload the checkpoint when it is trained."),
     click.option("--dry-run", is_flag=True, help="Tell data, steps, parameters, memory and time, and do not train."),
-    settings("yes", "quiet"),
+    settings("quiet"),
 )
 def command(
     tasks: tuple[str, ...] | None, model: str | None, config: "Suite | None", output: str | None, dry_run: bool, **values: Any

@@ -55,9 +55,10 @@ def judged(config: RunConfig, task: Task) -> tuple[Task, dict[str, Any]]:
         return task, {}
     named = [] if config.predictions_of is None else runs_named(config.predictions_of)
     if len(named) != task.runs:
-        wanted = "a run" if task.runs == 1 else f"{task.runs} runs with commas between"
+        wanted, places = ("another run", "RUN") if task.runs == 1 else (f"{task.runs} other runs", ",".join(["RUN"] * task.runs))
         raise InputError(
-            f"task {task.name!r} asks about the predictions of {wanted}; there are {len(named)}", "--predictions-of RUN"
+            f"task {task.name!r} asks about the predictions of {wanted}; named: {len(named) or 'none'}",
+            f"--predictions-of {places}: the folder of a finished run; plmtasks results list shows those that are there",
         )
     runs = [_judged(_finished(name)) for name in named]
     for name, run in zip(named[1:], runs[1:], strict=True):
@@ -87,12 +88,14 @@ def _judged(result: Result) -> Judged:
         examples=[
             Example(
                 id=row["id"], inputs=row["inputs"], reference=row["reference"], cluster=row.get("cluster"),
-                slices=tuple(row["slices"]),
+                slices=tuple(row["slices"]), prompted=row.get("prompted", False),
             )
             for row in rows
         ],
         predictions={
-            row["id"]: Prediction(value=row["prediction"], scores=row["scores"]) for row in rows if not row.get("skipped")
+            row["id"]: Prediction(value=row["prediction"], scores=row["scores"], unfinished=row.get("unfinished", False))
+            for row in rows
+            if not row.get("skipped")
         },
     )  # fmt: skip
 

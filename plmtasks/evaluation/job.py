@@ -24,7 +24,7 @@ from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_sp
 from . import followed, robustness
 from .folds import Folds, check_folds
 from .robustness import Perturbed
-from .shots import Asker
+from .shots import Asker, times_asked
 
 FORMAT = 5
 """Raised whenever the core would make another result of the same parts."""
@@ -128,12 +128,18 @@ class EvaluationJob(Job):
     @property
     def repeated(self) -> Mapping[str, int]:
         """What the identity and the result tell of how many texts are drawn for each question: nothing of one."""
-        return {"repeats": self.config.repeats} if self.config.repeats > 1 and not isinstance(self.task, SelfPrompted) else {}
+        drawn = times_asked(self.config, self.task)
+        return {"repeats": drawn} if drawn > 1 else {}
 
     @property
     def shots_drawn(self) -> int:
         """Those of its shots that are drawn from the train split here, and not by the task."""
         return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
+
+    @property
+    def prompts_drawn(self) -> bool:
+        """Whether the task's own prompts rest on the seed."""
+        return isinstance(self.task, SelfPrompted) and self.task.drawn
 
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -188,6 +194,8 @@ class EvaluationJob(Job):
         shots = self.shots_drawn
         pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": shots} if shots else None
         bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if shots else self.asked.keys
+        if isinstance(self.task, SelfPrompted) and self.task.drawn:
+            bare = [identity_hash(to_json(replace(self.task.how, seed=0)))]
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],
@@ -248,7 +256,7 @@ def prompted(task: Task, config: RunConfig) -> Task:
 
 
 def check_repeats(config: RunConfig, task: Task, request: Request) -> int:
-    """How many texts the core draws for each question: one of a task that makes its own prompts, which draws them itself.
+    """How many times each question is asked; as `times_asked`.
 
     raises: InputError if there is no text to draw, or if all of them would be the same
     """
@@ -263,7 +271,7 @@ def check_repeats(config: RunConfig, task: Task, request: Request) -> int:
     if not any(config.settings.generation.of(one).draws for one in generates):
         said = f"--repeats {config.repeats}: without a temperature all {config.repeats} texts of a question are the same"
         raise InputError(said, "--generation temperature=0.7 draws them; top_p=0.95 may stand beside it")
-    return 1 if isinstance(task, SelfPrompted) else config.repeats
+    return times_asked(config, task)
 
 
 def prepare_training(config: RunConfig, registry: Registry) -> TrainingJob:

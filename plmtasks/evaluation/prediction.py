@@ -14,7 +14,7 @@ from ..execution import Journal, MemoryJournal, Processes, Progress, answering, 
 from ..hooks import Registry
 from ..model import LoadedModel, Model
 from ..requests import from_json, one_of_each_kind, to_json
-from ..task import Follower, Task
+from ..task import Follower, SelfPrompted, Task
 from ..training import Job
 from .job import knowing, load_data, resolve
 from .questions import own_fields
@@ -247,6 +247,9 @@ def _named(run: RunConfig, registry: Registry) -> tuple[RunConfig, Task]:
 
 def _job(config: RunConfig, registry: Registry) -> Job:
     task, model, kind = resolve(config, registry)
+    if isinstance(task, SelfPrompted):
+        hint = f"plmtasks run --task {task.name} --data FILE asks those of a file"
+        raise InputError(f"task {task.name!r} takes no new questions", hint)
     if model.from_scratch:
         raise _untrained(config, task, model, "has no weights yet")
     data = load_data(task, config.source) if config.shots else Dataset(name=task.name, readers={})

@@ -194,7 +194,8 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
         if unfinished := job.asked.unfinished(answers):
             of = f"{unfinished:,} of {counted(len(job.examples), 'example')}"
             hint = "a higher --generation max_new_tokens leaves it more room"
-            progress.say(f"{of} had thinking that did not end, which is no answer and counts as wrong: {hint}")
+            texts = " in one text at least" if job.asked.once else ""
+            progress.say(f"{of} had thinking that did not end{texts}, which is no answer and counts as wrong: {hint}")
 
 
 def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, progress: Progress) -> None:

@@ -16,13 +16,18 @@ from ..scoring import Asked
 from ..task import SelfPrompted, Task
 
 
+def times_asked(config: RunConfig, task: Task) -> int:
+    """How many times each question is asked: once, if the task itself asks for several texts."""
+    return 1 if isinstance(task, SelfPrompted) and task.repeats > 1 else config.repeats
+
+
 class Asker:
     """Makes requests of examples, with shots before them: never the example itself, nor one that asks the same."""
 
     def __init__(self, task: Task, kind: str, data: Dataset, config: RunConfig) -> None:
         self.task, self.kind, self.data, self.config = task, kind, data, config
-        own = isinstance(task, SelfPrompted)  # it makes shots and repeats itself
-        self.count, self.repeats = (0, 1) if own else (config.shots or 0, config.repeats)
+        self.count = 0 if isinstance(task, SelfPrompted) else config.shots or 0
+        self.repeats = times_asked(config, task)
         self._request = cache(lambda place: cast(Prompted, self._bare(data["train"][place])))
         self._first: tuple[str, Sequence[int]] = "", ()
 

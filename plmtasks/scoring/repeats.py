@@ -91,8 +91,8 @@ class Repeated(Metric):
     """A metric over several texts for each question.
 
     Of each of its scores there is `score_avg@n`, of all texts counted together: for a mean of examples the mean over the texts;
-    and `score_maj@n`, of what most texts say. Of a mean of examples in points, where one is right if its value is 1, there is
-    `score_pass@k` too, for k = 1, 2, 4, … and n.
+    and `score_maj@n`, of what most texts say. Of a mean of examples by which one can be right, because its value is the best
+    there is, there is `score_pass@k` too, for k = 1, 2, 4, … and n.
     """
 
     metric: Metric
@@ -118,7 +118,7 @@ class Repeated(Metric):
         """Each score of which a text can be right, the column that says it, and each k."""
         columns = list(self.metric.columns())
         for name, info in self.metric.scores().items():
-            if info.mean_of is not None and info.unit == "points" and info.best == info.maximum == 100 and info.higher_is_better:
+            if info.mean_of is not None and info.rewards and info.best == info.maximum:
                 yield from ((name, columns.index(info.mean_of), k) for k in self.ks)
 
     def scores(self) -> Mapping[str, ScoreInfo]:
@@ -129,7 +129,7 @@ class Repeated(Metric):
             found[f"{name}_avg@{self.repeats}"] = replace(info, mean_of=column and f"all {column}")
             for of, _, k in passing:
                 if of == name:
-                    found[f"{name}_pass@{k}"] = ScoreInfo(mean_of=f"{name}_pass@{k}")
+                    found[f"{name}_pass@{k}"] = replace(info, mean_of=f"{name}_pass@{k}")
             found[f"{name}_maj@{self.repeats}"] = replace(info, mean_of=column and f"majority {column}")
         return found
 
@@ -146,8 +146,11 @@ class Repeated(Metric):
         import numpy as np
 
         each = np.stack([count(self.metric, one, examples) for one in self._each(predictions)])
-        most, right = count(self.metric, predictions, examples), (each >= ALMOST).sum(axis=0)
-        chances = [[pass_at(k, self.repeats, n) for n in right[:, at].tolist()] for _, at, k in self.passing()]
+        most, infos = count(self.metric, predictions, examples), self.metric.scores()
+        chances = []
+        for name, at, k in self.passing():
+            right = (each[:, :, at] >= ALMOST * infos[name].right).sum(axis=0)
+            chances.append([pass_at(k, self.repeats, n) for n in right.tolist()])
         passed = [np.array(one, dtype=np.float64).reshape(-1, 1) for one in chances]
         return np.hstack([each.mean(axis=0), most, *passed, np.ones((len(examples), 1))])
 
@@ -162,7 +165,8 @@ class Repeated(Metric):
         whole, most = self.metric.reduce(totals[..., :k] * self.repeats), self.metric.reduce(totals[..., k : 2 * k])
         found = {f"{name}_avg@{self.repeats}": value for name, value in whole.items()}
         for at, (name, _, number) in enumerate(self.passing()):
-            found[f"{name}_pass@{number}"] = 100 * ratio(totals[..., 2 * k + at], totals[..., -1])
+            best = self.metric.scores()[name].best
+            found[f"{name}_pass@{number}"] = ratio(totals[..., 2 * k + at], totals[..., -1]) * best
         return found | {f"{name}_maj@{self.repeats}": value for name, value in most.items()}
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:

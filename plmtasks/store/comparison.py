@@ -91,7 +91,10 @@ def _other_examples(one: Result, another: Result) -> str:
     number = f"{b['examples']} of {b['total']}"
     try:
         first, other = (
-            {str(line["id"]): [line["inputs"], line["reference"], line.get("cluster")] for line in result.predictions()}
+            {
+                str(line["id"]): [None if line.get("prompted") else line["inputs"], line["reference"], line.get("cluster")]
+                for line in result.predictions()
+            }
             for result in (one, another)
         )
     except (DataError, OSError, ValueError, KeyError, TypeError):  # the counts have to do

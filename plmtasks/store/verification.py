@@ -17,7 +17,7 @@ from ..metric import Metric
 from ..requests import from_json, to_json
 from ..results import CLUSTER, Result, identity_hash, part
 from ..scoring import breakdown, calibration, overlap
-from ..task import Task
+from ..task import SelfPrompted, Task
 from ..training import came_to
 from . import comparison
 from .runs import Run
@@ -217,7 +217,7 @@ class _Written:
     @cached_property
     def asked(self) -> scoring.Asked:
         """raises: InputError if the requests cannot be made again"""
-        if self.result.record["protocol"]["shots"]:
+        if self.result.record["protocol"]["shots"] and not isinstance(self.task, SelfPrompted):
             raise InputError("the shots before the questions are not stored with the run")
         requests = [self.task.ask(e.hidden(), self.parts["ask"]) for e in self.examples]
         asked, repeats = scoring.Asked(examples=self.examples, requests=requests), self.parts.get("repeats", 1)

@@ -372,5 +372,5 @@ class Trainer:
         if not self.training.processes.share("go on", ask):
             self._save()
             raise PlmtasksError(
-                "training was stopped at the user's word", "the same command goes on from here; --yes asks nothing"
+                "training was stopped at the user's word", "the same command goes on from here; --config yes=true asks nothing"
             )

@@ -1,7 +1,7 @@
 """Tasks that ask a model about another run's predictions."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LED = re.compile(r"^\W*(the )?(better |best |final )?(answer|score|rating|verdict)( is)?\b[\s:=*]*", re.IGNORECASE)
 """What models say before a verdict."""
+
+UNFINISHED = "unfinished"
+"""The input that tells of each run whether its thinking did not end: there is no answer that a judge could like."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +78,19 @@ class Judgement(Judge):
     def _posed(self, example: Example, people: Mapping[str, Any]) -> Example:
         predicted = [as_words(p.value) if (p := run.predictions.get(example.id)) else "" for run in self.given]
         values = {name: as_words(value) for name, value in sorted(example.inputs.items())}
-        values["inputs"] = "\n".join(f"{name}: {value}" for name, value in values.items() if value)
+        told = (f"{name}: {value}" for name, value in values.items() if value)
+        values["inputs"] = "\n".join(_prompts(example.inputs) if example.prompted else told)
         values |= {"reference": as_words(example.reference), **dict(zip(self.shown, predicted, strict=True))}
         for name in self.rubric.names:
             if name not in values:
                 where = self.rubric.file.where("template") if self.rubric.file else self.name
                 raise DataError(where, f"one of {', '.join(values)} in braces", repr(name), *did_you_mean(name, values))
+        unfinished = [(p := run.predictions.get(example.id)) is not None and p.unfinished for run in self.given]
+        inputs: dict[str, Any] = {name: values[name] for name in self.rubric.names}
+        inputs |= {UNFINISHED: unfinished} if any(unfinished) else {}
         return Example(
-            id=example.id, inputs={name: values[name] for name in self.rubric.names}, reference=people.get(example.id),
-            cluster=example.cluster, slices=example.slices,
-        )  # fmt: skip
+            id=example.id, inputs=inputs, reference=people.get(example.id), cluster=example.cluster, slices=example.slices
+        )
 
     @property
     def shown(self) -> Sequence[str]:
@@ -147,8 +153,10 @@ class OnScale(Judgement):
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """scores: "expected", the mean of the scale by the probability of each of its points, which is the point itself where the
-        judge writes"""
+        judge writes. What is no answer, because its thinking did not end, gets the worst point, whatever the judge says."""
         found, values = self.verdict(answer), dict(zip(self.rubric.words, self.rubric.values, strict=True))
+        if UNFINISHED in example.inputs:
+            return Prediction(value=self.rubric.values[0], scores={"expected": float(self.rubric.values[0])})
         if found.value is None:
             return Prediction(value=None)
         chances = {word: found.scores.get(f"probability[{word}]", float(word == found.value)) for word in values}
@@ -184,8 +192,14 @@ class Paired(Judgement):
         return Several(requests=(self.posed(example.inputs, kind), self.posed(turned, kind)))
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
-        """scores: "order", 1 where in both orders the answer at the same place was said to be better"""
+        """scores: "order", 1 where in both orders the answer at the same place was said to be better
+
+        What is no answer, because its thinking did not end, loses.
+        """
         assert isinstance(answer, SeveralAnswer)
+        if (unfinished := example.inputs.get(UNFINISHED)) is not None:
+            value = TIE if all(unfinished) else SECOND if unfinished[0] else FIRST
+            return Prediction(value=value, scores={"order": 0.0})
         one, other = (self.verdict(part).value for part in answer.answers)
         if one is None or other is None:
             return Prediction(value=None)
@@ -216,6 +230,13 @@ class Rubrics(Provider):
 
     def make(self, name: str) -> Judgement:
         return judge(read_rubric(Path(name)))
+
+
+def _prompts(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a prompt that a task has made itself: its turns, and what stands behind them; of several, of each."""
+    for one in inputs.get("requests", [inputs]):
+        yield from (turn["content"] for turn in one.get("turns", ()))
+        yield from filter(None, [one.get("text", "")])
 
 
 def as_words(value: Any) -> str:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def test_a_judge_reads_question_and_prediction_and_no_reference(judged: Any) -> 
     assert (first.cluster, first.slices) == (judged[0].examples[0].cluster, judged[0].examples[0].slices)
 
 
+def test_a_judge_is_shown_the_prompt_that_a_task_has_made_itself(judged: Any) -> None:
+    """And not how it was asked."""
+    turns = [{"role": "user", "content": "What is 1 + 1?"}]
+    inputs = {"ask": "Generate", "exact": True, "stop": ["\n"], "turns": turns, "text": "It is"}
+    made = replace(judged[0].examples[0], inputs=inputs, prompted=True)
+    task = bound("judge/score", [replace(judged[0], examples=[made])])
+    [first] = examples(task)
+    assert task.ask(first.hidden(), "Generate").text.startswith("What is 1 + 1?\nIt is\n\nAnswer to be judged:")
+
+
 SAID = {
     "4": 4, " 4.\nBecause it is right": 4, "Score: 2": 2, "**Rating**: 5/5": 5, "The answer is right, but long. [[3]]": 3,
     "[[1]] is too little, so [[2]]": 2, "45": None, "good": None, "": None, "4.5": None,
@@ -96,6 +107,24 @@ def test_two_answers_are_shown_in_both_orders(judged: Any, said: Any, found: Any
     assert (read.value, read.scores.get("order")) == found
 
 
+def test_what_is_no_answer_is_the_worst(judged: Any) -> None:
+    """Thinking that did not end: whatever the judge says of the empty text."""
+    id = judged[0].examples[0].id
+    cut = [replace(run, predictions={**run.predictions, id: Prediction(value="", unfinished=True)}) for run in judged]
+    [first, second, *_] = examples(bound("judge/score", cut))
+    task = bound("judge/score", cut)
+    for e, score in ((first, 1), (second, 5)):
+        request = task.ask(e.hidden(), "Generate")
+        found = task.read(e.hidden(), request, GenerateAnswer(text="5"))
+        assert (found.value, found.scores["expected"]) == (score, score)
+    for runs, winner in (([cut[0], judged[1]], "second"), ([judged[0], cut[1]], "first"), (cut, "tie")):
+        task = bound("judge/pairwise", runs)
+        [first, *_] = examples(task)
+        request = task.ask(first.hidden(), "Generate")
+        said = SeveralAnswer(answers=(GenerateAnswer(text="[[A]]"), GenerateAnswer(text="[[B]]")))
+        assert task.read(first.hidden(), request, said).value == winner
+
+
 def test_agreement_is_what_others_count(judged: Any, ratings: Any) -> None:
     """By scikit-learn and scipy."""
     import numpy as np
@@ -139,14 +168,11 @@ def test_wins(judged: Any) -> None:
 @pytest.mark.slow
 def test_any_number_of_processes_and_a_resume_give_the_same(runs: Any, models: Any, tmp_path: Path) -> None:
     both = ",".join(str(run.folder) for run in runs)
-    one, two = (
-        plmtasks.run("judge/pairwise", models[0], predictions_of=both, output=str(tmp_path / str(n)), processes=n, **OPTIONS)
-        for n in (1, 2)
-    )
+    options = {"predictions_of": both, "output": str(tmp_path), **OPTIONS}
+    one = plmtasks.run("judge/pairwise", models[0], **options)
     whole = (one.folder / "result.json").read_bytes()
-    assert (two.folder / "result.json").read_bytes() == whole
     assert one.record["protocol"]["predictions_of"]["others"][0]["identity"] == runs[1].identity
-    # as after a crash: half of the journal is there
+    # as after a crash: half of the journal is there, and two processes answer the rest
     [journal] = one.folder.glob("journal/*.jsonl")
     lines = journal.read_text().splitlines(keepends=True)
     assert len(lines) > 2
@@ -154,7 +180,7 @@ def test_any_number_of_processes_and_a_resume_give_the_same(runs: Any, models: A
         if path.is_file() and path.name != "config.json":
             path.unlink()
     journal.write_text("".join(lines[: len(lines) // 2]))
-    again = plmtasks.run("judge/pairwise", models[0], predictions_of=both, output=str(tmp_path / "1"), **OPTIONS)
+    again = plmtasks.run("judge/pairwise", models[0], processes=2, **options)
     assert (again.folder / "result.json").read_bytes() == whole
 
 
@@ -186,8 +212,11 @@ def refused(task: str, models: Any, tmp_path: Path, **options: Any) -> str:
 @pytest.mark.slow
 def test_what_cannot_be_judged_is_said(runs: Any, models: Any, tmp_path: Path) -> None:
     one, two = (str(run.folder) for run in runs)
-    assert "asks about the predictions of a run; there are 0\n  predictions_of=RUN" in refused("judge/score", models, tmp_path)
-    assert "of 2 runs with commas between; there are 1" in refused("judge/pairwise", models, tmp_path, predictions_of=one)
+    said = "asks about the predictions of another run; named: none\n  predictions_of=RUN: the folder of a finished run"
+    assert said in refused("judge/score", models, tmp_path)
+    assert "of 2 other runs; named: 1\n  predictions_of=RUN,RUN: " in refused(
+        "judge/pairwise", models, tmp_path, predictions_of=one
+    )
     shorter = plmtasks.run("qa/sample", models[0], ask="Generate", limit=3, output=str(tmp_path / "short"), **OPTIONS)
     said = refused("judge/pairwise", models, tmp_path, predictions_of=f"{one},{shorter.folder}")
     assert "did not answer the same examples" in said

@@ -17,7 +17,7 @@ from plmtasks.task import Prompting
 
 from .asking import Chats, as_inputs, requests_of
 from .definition import Definition, loaded
-from .measures import Measure, measures
+from .measures import Measure, measures, too_few
 from .refusals import quiet, refused
 from .source import given_in_place
 
@@ -41,6 +41,10 @@ class Documents(Dataset):
     """How many there are without a limit."""
     shots: int
     """Solved documents before each."""
+    repeats: int
+    """Texts for each document, by the task's own file."""
+    drawn: bool
+    """Whether another seed would draw other shots."""
     measures: Sequence[Measure]
     """What its scores are."""
 
@@ -93,7 +97,9 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
         columns = list(next(iter(given.values())).column_names) if given else []
         with refused(f"lm-eval:{task.name} cannot be made", columns=columns, dataset=_hub_name(task)):
             made = _made(task, given)
+            own = _repeats(made)
             _set(made, how)
+            undrawn = _generators(made)
         with refused(f"lm-eval:{task.name} cannot make its prompts", columns=columns or _columns(made)):
             chats, count = Chats(), len(made.eval_docs)
             made.build_all_requests(
@@ -106,15 +112,20 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
             for several in instances.values():
                 several.sort(key=lambda instance: instance.idx)
             examples = tuple(
-                _example(made, id, as_inputs(requests_of(several, chats, apart=how.repeats > 1)), several[0].doc)
+                _example(made, id, as_inputs(requests_of(several, chats, apart=_repeats(made) > 1 < how.repeats)), several[0].doc)
                 for id, several in instances.items()
             )
+        first = next(iter(instances.values()))
+        if (reason := too_few(made, first, own)) is not None:
+            said = f"lm-eval:{task.name} makes no answer of {counted(_repeats(made), 'text')}: {reason}"
+            raise InputError(said, f"its own file wants {own}: leave --repeats out, or ask for more")
         with refused(f"lm-eval:{task.name} cannot be scored"):
-            found = measures(made, next(iter(instances.values())), runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
+            found = measures(made, first, runs_code=bool(getattr(made, "UNSAFE_CODE", False)))
     split, named = _asked_split(made), f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"
     return Documents(
         name=source.data or named, readers={split: lambda: examples}, published=source.data is None,
-        made=made, instances=instances, documents=count, shots=int(made.config.num_fewshot or 0), measures=found,
+        made=made, instances=instances, documents=count, shots=_shots(made), repeats=_repeats(made), measures=found,
+        drawn=_generators(made) != undrawn,
     )  # fmt: skip
 
 
@@ -137,6 +148,8 @@ def _made(task: Definition, given: Mapping[str, Any]) -> Any:
 def _set(made: Any, how: Prompting) -> None:
     """Shots, their seed and repeats, by the rules of lm-eval's `simple_evaluate`.
 
+    A task whose file wants one text would score the first of several alone: the core asks it again, and scores each.
+
     raises: InputError for what is neither text nor allowed
     """
     own = made.get_config("num_fewshot")
@@ -144,10 +157,14 @@ def _set(made: Any, how: Prompting) -> None:
         made.set_config("num_fewshot", how.shots or 0)
     made.set_fewshot_seed(how.seed)
     _check_shots(made)
-    if how.repeats > 1:
+    if how.repeats > 1 < _repeats(made):
         made.set_config("repeats", how.repeats)
     if getattr(made, "MULTIMODAL", False):
         raise InputError("it asks about images or audio, which no request carries")
+
+
+def _repeats(made: Any) -> int:
+    return int(made.get_config("repeats") or 1)
 
 
 def _check_shots(made: Any) -> None:
@@ -159,6 +176,17 @@ def _check_shots(made: Any) -> None:
     there = len(sampler.fewshot_docs()) - own
     if shots > there:
         raise InputError(f"{counted(shots, 'shot')} before each document, and {counted(there, 'document')} to take them from")
+
+
+def _shots(made: Any) -> int:
+    """How many solved documents stand before each: none before a text of which every word is scored, whatever is wanted."""
+    return 0 if made.OUTPUT_TYPE == "loglikelihood_rolling" else int(made.config.num_fewshot or 0)
+
+
+def _generators(made: Any) -> list[Any]:
+    """The states of what shots are drawn by: others, once one was drawn."""
+    found = getattr(made, "fewshot_rnd", None), getattr(getattr(made, "sampler", None), "rnd", None)
+    return [one.getstate() for one in found if one is not None]
 
 
 def _example(made: Any, id: str, inputs: Mapping[str, Any], doc: Any) -> Example:

@@ -1,7 +1,8 @@
 """Which scores a task of lm-eval gives."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
@@ -9,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
+
+Responses = Sequence[Sequence[Any]]
+"""What comes back of each instance, one for each of its repeats."""
+
+Filtered = dict[str, list[Any]]
+"""A filter → what comes out of it for each instance of a document."""
 
 UNFILTERED = "none"
 """lm-eval's name of what goes through no filter of the task's own."""
@@ -32,13 +39,41 @@ class Measure:
         return self.metric if self.filter == UNFILTERED else f"{self.metric},{self.filter}"
 
 
-def values(made: Any, instances: Sequence[Sequence["Instance"]], responses: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+def values(made: Any, instances: Sequence[Sequence["Instance"]], responses: Responses) -> list[dict[str, Any]]:
     """What lm-eval's filters and metrics make of each document's responses: a score's name → the value to aggregate.
 
     made: lm-eval's task
     instances: of each document, in their order
     responses: one list of repeats for each of a document's instances, documents after one another
     """
+    return [_processed(made, several[0].doc, through) for several, through in _filtered(made, instances, responses)]
+
+
+def values_of_most(
+    made: Any, instances: Sequence[Sequence["Instance"]], drawn: Sequence[Responses], votes: Sequence[Collection[int]]
+) -> list[dict[str, Any]]:
+    """The same of documents that were asked several times: of what most of the texts say behind each filter, of equals the first.
+
+    drawn: responses of each time, as of `values`
+    votes: of each document, which times count
+    """
+    each = [[through for _, through in _filtered(made, instances, said)] for said in drawn]
+    found = []
+    for place, (several, counted) in enumerate(zip(instances, votes, strict=True)):
+        most: Filtered = {}
+        for name in each[0][place]:
+            said = [each[time][place][name] for time in sorted(counted)]
+            keys = [repr(one) for one in said]
+            [(key, _)] = Counter(keys).most_common(1)
+            most[name] = said[keys.index(key)]
+        found.append(_processed(made, several[0].doc, most))
+    return found
+
+
+def _filtered(
+    made: Any, instances: Sequence[Sequence["Instance"]], responses: Responses
+) -> Iterator[tuple[Sequence["Instance"], Filtered]]:
+    """Each document's instances, and what its task's filters make of the responses to them."""
     asked = [[copy(one) for one in several] for several in instances]
     flat = [one for several in asked for one in several]
     for one, said in zip(flat, responses, strict=True):
@@ -48,12 +83,30 @@ def values(made: Any, instances: Sequence[Sequence["Instance"]], responses: Sequ
         made.apply_filters()
     finally:
         made._instances = before
-    found: list[dict[str, Any]] = [{} for _ in asked]
-    for through in flat[0].filtered_resps if flat else ():
-        for several, held in zip(asked, found, strict=True):
-            told = made.process_results(several[0].doc, [one.filtered_resps[through] for one in several])
-            held.update({Measure(metric=metric, filter=through).name: value for metric, value in told.items()})
-    return found
+    for several in asked:
+        yield several, {name: [one.filtered_resps[name] for one in several] for name in several[0].filtered_resps}
+
+
+def _processed(made: Any, doc: Any, filtered: Filtered) -> dict[str, Any]:
+    told = {through: made.process_results(doc, said) for through, said in filtered.items()}
+    return {Measure(metric=m, filter=through).name: value for through, found in told.items() for m, value in found.items()}
+
+
+def too_few(made: Any, instances: Sequence["Instance"], own: int) -> Exception | None:
+    """Why the task's filters take no such number of texts about a document; None if they do, or take none that are made up.
+
+    own: the number that its file wants
+    """
+
+    def refusal(repeats: int) -> Exception | None:
+        try:
+            list(_filtered(made, [instances], [["1"] * repeats for _ in instances]))
+        except Exception as e:  # noqa: BLE001  a task's own filters may raise anything
+            return e
+        return None
+
+    wanted = int(made.get_config("repeats") or 1)
+    return None if wanted == own or refusal(own) is not None else refusal(wanted)
 
 
 def measures(made: Any, instances: Sequence["Instance"], *, runs_code: bool) -> tuple[Measure, ...]:

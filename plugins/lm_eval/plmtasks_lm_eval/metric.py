@@ -10,7 +10,7 @@ from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Aggregated, ScoreInfo, mean
 
 from .asking import as_answers, responses
-from .measures import Measure, values
+from .measures import Measure, values, values_of_most
 from .refusals import quiet, refused
 from .task import METRIC, LmEvalTask, lm_eval_version
 
@@ -28,6 +28,18 @@ def _info(one: Measure) -> ScoreInfo:
         best=1.0 if share else None, unit=METRIC, minimum=0.0 if share else None, maximum=1.0 if share else None,
         higher_is_better=one.higher_is_better, mean_of=one.name if one.is_mean and one.of_all else None,
     )  # fmt: skip
+
+
+def _votes(prediction: Prediction) -> Sequence[int]:
+    """Which of its texts say anything; all, where none is finished."""
+    finished = [time for time, one in enumerate(prediction.repeats) if not one.unfinished]
+    return finished or range(len(prediction.repeats))
+
+
+def _none_true(value: Any) -> Any:
+    """A document's value of which a share is counted, with nothing right; any other as it is."""
+    flags = isinstance(value, list) and value and all(isinstance(one, bool) for one in value)
+    return [False] * len(value) if flags else value
 
 
 class LmEvalMetric(Aggregated):
@@ -88,12 +100,27 @@ class LmEvalMetric(Aggregated):
         if not task.how.trust_remote_code and getattr(made, "UNSAFE_CODE", False):
             raise InputError(f"{task.name} runs what is predicted as code", "whoever lets it says --trust-remote-code")
         instances = [task.documents.instances[example.id] for example in examples]
-        said = [
-            one for prediction, example, several in zip(predictions, examples, instances, strict=True)
-            for one in responses(several, as_answers(example.inputs, prediction.value))
-        ]  # fmt: skip
+
+        def said(predicted: Sequence[Prediction]) -> list[list[Any]]:
+            pairs = zip(predicted, examples, instances, strict=True)
+            return [one for p, e, several in pairs for one in responses(several, as_answers(e.inputs, p.value))]
+
         with quiet(), seeded(), compiled_once(), refused(f"lm-eval cannot score {task.name}"):
-            return values(made, instances, said)
+            if not predictions or not predictions[0].repeats:
+                found = values(made, instances, said(predictions))
+            else:
+                drawn = [said(one) for one in zip(*(p.repeats for p in predictions), strict=True)]
+                found = values_of_most(made, instances, drawn, [_votes(p) for p in predictions])
+        return [
+            self._of_nothing(one) if prediction.unfinished else one for one, prediction in zip(found, predictions, strict=True)
+        ]
+
+    def _of_nothing(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What no answer is given: an empty text may be right by a metric's rules, but nobody said it."""
+        means = [one.name for one in self.measures if one.is_mean and one.higher_is_better]
+        return {
+            name: min(value, 0) if name in means and value is not None else _none_true(value) for name, value in found.items()
+        }
 
     @property
     def _made(self) -> Any:

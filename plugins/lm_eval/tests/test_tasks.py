@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Prediction, fingerprint
 from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose, Generate, LogLikelihood, Several, Turn
-from plmtasks.scoring import bound_metrics, score
+from plmtasks.scoring import bound_metrics, over_repeats, score
+from plmtasks.scoring.repeats import majority
 from plmtasks.task import Prompting
 
 ASKS = {
@@ -123,10 +126,60 @@ def test_a_limit_takes_the_first_and_tells_of_all(loaded: Loaded) -> None:
     assert task.documents.total("test") == 12
 
 
-def test_repeats(loaded: Loaded) -> None:
-    task = loaded("writing", repeats=3)
-    request = task.ask(examples(task)[0].hidden(), "Generate")
-    assert [one.repeat for one in request.each()] == [0, 1, 2]  # type: ignore[attr-defined]
+def test_repeats_of_a_tasks_own_are_read_together(tasks: Path, tmp_path: Path) -> None:
+    """Its filters make one answer of all of them; the user says how many."""
+    text = (tasks / "writing.yaml").read_text().replace("max_gen_toks: 6", "do_sample: true\n  temperature: 0.5\nrepeats: 2")
+    (tmp_path / "voted.yaml").write_text(text.replace("function: take_first", "function: majority_vote", 1))
+    for own, repeats in ((2, 1), (5, 5)):
+        task = load_registry().task(str(tmp_path / "voted.yaml")).prompted(Prompting(repeats=repeats))  # type: ignore[attr-defined]
+        task = task.bind(task.load(Source(data=str(tasks / "writing.jsonl"))))
+        request = task.ask(examples(task)[0].hidden(), "Generate")
+        assert [one.repeat for one in request.each()] == list(range(own)) == list(range(task.repeats))
+        assert task.as_run(json.loads(json.dumps(task.config()))).config() == task.config()
+
+
+def test_too_few_texts_for_a_tasks_filters_are_refused_before_anything_is_asked(tasks: Path, tmp_path: Path) -> None:
+    text = (tasks / "writing.yaml").read_text().replace("generation_kwargs:", "repeats: 8\ngeneration_kwargs:")
+    first_six = "function: take_first_k\n        k: 6\n      - function: take_first"
+    (tmp_path / "six.yaml").write_text(text.replace("function: take_first", first_six, 1))
+    task = load_registry().task(str(tmp_path / "six.yaml"))
+    source = Source(data=str(tasks / "writing.jsonl"))
+    assert task.prompted(Prompting(repeats=6)).load(source)  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="makes no answer of 4 texts: Need at least 6 responses") as error:
+        task.prompted(Prompting(repeats=4)).load(source)  # type: ignore[attr-defined]
+    assert error.value.hints == ("its own file wants 8: leave --repeats out, or ask for more",)
+
+
+def drawn(colour: str, seed: int) -> list[Prediction]:
+    """Four texts, of which some are right behind a filter alone, and some are not finished."""
+    r = random.Random(seed)
+    texts = r.choices([colour, f"{colour} it is", f"{colour}, or not", "mauve", "mauve or pink", "?"], k=4)
+    ends = [r.random() < 0.2 for _ in texts]
+    return [Prediction(value="" if end else text, unfinished=end) for text, end in zip(texts, ends, strict=True)]
+
+
+def test_any_other_is_asked_again_and_each_text_goes_through_its_filters(loaded: Loaded) -> None:
+    """Scores and votes behind each filter are those counted by hand."""
+    task = loaded("writing", repeats=4)
+    assert (task.repeats, task.ask(examples(task)[0].hidden(), "Generate").kind()) == (1, "Generate")
+    texts = {e.id: drawn(e.reference["target"], int(e.id)) for e in examples(task)}
+    [metric] = over_repeats(bound_metrics(task, (), load_registry()), 4)
+    found = score([metric], examples(task), {id: majority(each) for id, each in texts.items()}, resamples=0).scores["lm-eval"]
+    for name, through in ((",first", lambda text: (re.findall(r"\w+", text) or ["[invalid]"])[0]), ("", str)):
+        of: dict[str, list[float]] = {"avg@4": [], "pass@1": [], "pass@2": [], "pass@4": [], "maj@4": []}
+        for e in examples(task):
+            said = [None if one.unfinished else through(one.value) for one in texts[e.id]]
+            right = [one == e.reference["target"] for one in said]
+            counts = [said.count(one) if one is not None else 0 for one in said]
+            of["avg@4"].append(sum(right) / 4)
+            of["maj@4"].append(right[counts.index(max(counts))])
+            for k in (1, 2, 4):
+                chosen = list(combinations(right, k))
+                of[f"pass@{k}"].append(sum(map(any, chosen)) / len(chosen))
+        told = {how: found[f"exact_match{name}_{how}"]["value"] for how in of}
+        assert told == {how: pytest.approx(sum(values) / len(values)) for how, values in of.items()}
+    assert found["exact_match,first_maj@4"]["value"] != found["exact_match_maj@4"]["value"]
+    assert "bleu_pass@2" not in found
 
 
 @pytest.mark.parametrize(
@@ -153,10 +206,11 @@ def test_solved_answers_get_the_best_figures(name: str, best: Mapping[str, float
 
 def test_scores_are_known_without_documents(loaded: Loaded) -> None:
     """A stored run is compared by what it tells of its task."""
-    task = loaded("writing")
-    bare = replace(task, documents=None, measures=()).as_run(json.loads(json.dumps(task.config())))
+    task = loaded("writing", train=True, shots=2)
+    bare = replace(task, documents=None, measures=(), shots=0).as_run(json.loads(json.dumps(task.config())))
     of, again = (bound_metrics(one, (), load_registry())[0] for one in (task, bare))
     assert (list(of.scores().items()), of.columns()) == (list(again.scores().items()), again.columns())
+    assert bare.config() == task.config()
     assert list(of.scores()) == ["exact_match,first", "bleu,first", "exact_match", "bleu"]
 
 

@@ -25,7 +25,7 @@ HINTS = {
     400: "a prompt may be over the server's limit, or it may not know a field of the request (--model-args)",
     401: "the key is read from OPENAI_API_KEY, and goes only to OPENAI_BASE_URL or OpenAI's own server",
     403: "the key in OPENAI_API_KEY may not use this model",
-    404: "--prompt chat asks for chat completions, without it completions are asked for; a server may have one of them alone",
+    404: "--chat asks for chat completions, without it completions are asked for; a server may have one of them alone",
     429: f"{PREFIX}REQUESTS_PER_MINUTE and {PREFIX}CONCURRENCY make the run slower",
 }
 """Status → what may help."""
