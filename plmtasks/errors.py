@@ -56,11 +56,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> list[str]:
     return meant(near(name, known))
 
 
-def near(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that are like one that nobody knows, at most three."""
+def near(name: str, known: Iterable[str], likeness: float = 0.6) -> list[str]:
+    """The known names that are like one that nobody knows, at most three.
+
+    likeness: up to 1, where they are the same; of thousands, some are a little like anything
+    """
     folded = {one: one.casefold() for one in known}
     begun = sorted((one for one in folded if len(name) > 1 and folded[one].startswith(name.casefold())), key=len)
-    like = difflib.get_close_matches(name.casefold(), dict.fromkeys(folded.values()), n=3)
+    like = difflib.get_close_matches(name.casefold(), dict.fromkeys(folded.values()), n=3, cutoff=likeness)
     close = [one for same in like for one in folded if folded[one] == same]
     return list(dict.fromkeys([*begun[:2], *close]))[:3]
 

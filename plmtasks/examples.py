@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .requests import LATER
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -19,7 +21,7 @@ class Example:
     """What it shares with others (a paragraph, a sentence), so that they are not independent."""
     slices: tuple[str, ...] = ()
     """The named subsets it belongs to."""
-    prompted: bool = False
+    prompted: bool = field(default=False, metadata=LATER)
     """Its inputs are a prompt that the task itself makes of the document in its reference, with shots or as a chat: how it is
     asked, and no part of the data."""
 

@@ -215,6 +215,15 @@ class SelfPrompted(Task):
     """Solved examples that stand before each question."""
     repeats: int = 1
     """Texts that it asks for and reads itself about each question, which is never asked again then."""
+    how: Prompting = Prompting()
+    """How its prompts are made."""
+    drawn: bool = False
+    """Whether its prompts would be others with another seed, which it knows once its data are bound."""
+
+    def config(self) -> dict[str, Any]:
+        """With whether its prompts are a chat, and what stands before all else."""
+        told = {"chat": self.how.chat, "system": self.how.system}
+        return {**super().config(), **({"prompted": told} if any(told.values()) else {})}
 
     @abstractmethod
     def prompted(self, how: Prompting) -> "Task":

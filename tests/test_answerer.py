@@ -41,11 +41,11 @@ def test_processes_stay_for_the_next_list(toy_everywhere: None, monkeypatch: pyt
     """Toy answers by what shares a batch: batches are those of one process."""
     expected = [answerer().answers(REQUESTS), answerer().answers(REQUESTS[:3])]
     monkeypatch.setenv("TOY_LOG", str(tmp_path / "log"))
-    with answerer(3) as three:
-        assert [three.answers(REQUESTS), three.answers(REQUESTS[:3]), three.parameters] == [*expected, None]
-        children = three._started.children
-        assert [child.poll() for child in children] == [None] * 3
-    assert [child.returncode for child in children] == [0] * 3
+    with answerer(2) as two:
+        assert [two.answers(REQUESTS), two.answers(REQUESTS[:3]), two.parameters] == [*expected, None]
+        children = two._started.children
+        assert [child.poll() for child in children] == [None] * 2
+    assert [child.returncode for child in children] == [0] * 2
 
 
 @pytest.mark.slow

@@ -22,8 +22,8 @@ from plmtasks.results import Result, read_results
 PAGE = Path(__file__).parents[1] / "docs" / "design" / "flow.md"
 
 BESIDE = {
-    "evaluation.alike", "evaluation.robustness", "execution.defaults", "execution.environment", "execution.processes",
-    "execution.progress", "scoring.repeats",
+    "evaluation.alike", "evaluation.followed", "evaluation.robustness", "execution.defaults", "execution.environment",
+    "execution.processes", "execution.progress", "scoring.repeats",
 }  # fmt: skip
 """What is asked on the way and is no step of it: the machine, defaults, processes, what is said, and what is not wanted here."""
 

@@ -143,6 +143,9 @@ def _plant_code(work: Path) -> None:
     (comet.parent / "hparams.yaml").write_text("class_identifier: !!python/object/apply:os.system ['touch $CANARY']\n")
     for name in ("comet", "megatron_canary", "kernels", "sitecustomize"):
         (work / f"{name}.py").write_text(SONG)
+    (work / "stranger" / "singing.py").write_text(f"{SONG}\ndef sing(document):\n    return 'a fine bed'\n")
+    (work / "stranger" / "singing.yaml").write_text(LM_EVAL)
+    (work / "stranger" / "rows.jsonl").write_text('{"label": 0}\n' * 2)
 
 
 def _altered(
@@ -183,6 +186,10 @@ def _plant_runs(store: Path, honest: list[Path]) -> None:
         ))  # fmt: skip
     _altered(honest[0], store / "task", lambda record, config: (
         record["task"].update(name="./stranger/task.toml"), config["config"].update(task="./stranger/task.toml", metrics=[]),
+    ))  # fmt: skip
+    _altered(honest[0], store / "lm-eval", lambda record, config: (
+        record["task"].update(name="./stranger/singing.yaml"),
+        config["config"].update(task="./stranger/singing.yaml", metrics=[]),
     ))  # fmt: skip
     _altered(honest[0], store / "given", lambda record, config: config["config"].update(predictions_of="http://127.0.0.1:9/run"))
     for name, identity in {"up": "../../../../../../escaped", "absolute": "/escaped", "dots": "..", "empty": ""}.items():
@@ -227,6 +234,17 @@ text = "{{text}}"
 train = [{{text = "a fine room", label = "pos"}}, {{text = "a dirty bed", label = "neg"}}]
 test = {test}
 """
+LM_EVAL = """
+task: singing
+dataset_path: json
+dataset_kwargs: {data_files: {test: stranger/rows.jsonl}}
+output_type: multiple_choice
+test_split: test
+doc_to_text: !function singing.sing
+doc_to_choice: ["no", "yes"]
+doc_to_target: label
+metric_list: [{metric: acc}]
+"""
 ROWS = '[{text = "a fine bed", label = "pos"}, {text = "a dirty room", label = "neg"}]'
 
 
@@ -244,6 +262,7 @@ def _plant_texts(folder: Path) -> None:
         "metric": {**toy_pair, "option": 'metrics = ["evaluate:./stranger/canary"]'},
         "comet": {**toy_pair, "option": 'metrics = ["comet:./stranger/comet"]'},
         "task": {"task": "./stranger/task.toml", "model": "./stranger/model", "option": ""},
+        "lm-eval": {"task": "./stranger/singing.yaml", "model": "./stranger/model", "option": ""},
         "code": {**plain, "option": "trust_remote_code = true"},
         "pickle": {**plain, "option": "model_args = {use_safetensors = false}"},
         "peft": {
@@ -318,7 +337,7 @@ def lines(root: Path) -> Iterator[list[str]]:
     yield ["leaderboard", f"{store}/own"]
     for given in ("link-predictions.jsonl", "pipe-predictions.jsonl"):
         yield ["run", "--task", "srl/sample", "--model", "tiny-bert", "--predictions-of", f"{store}/{given}"]
-    for name in ("code", "pickle", "kernel", "task", "metric-0", "given"):
+    for name in ("code", "pickle", "kernel", "task", "metric-0", "given", "lm-eval"):
         yield ["reproduce", next(r for r in runs if f"/{name}/" in r), "--quiet"]
     yield ["convert", str(stranger), "--from", "lm-eval", "--output", "converted/from"]
     card, predictions = str(stranger / "card.md"), str(stranger / "predictions.txt")
@@ -354,8 +373,8 @@ def _tasks(stranger: Path) -> Iterator[list[str]]:
 
 
 UNASKED = {
-    "completion": "prints a script of its own", "demo": "takes no file", "new": "writes a plugin by its name",
-    "texts": "is no command",
+    "completion": "prints a script of its own", "demo": "takes no file", "lm-eval": "hands its line to lm-eval, and reads no run",
+    "new": "writes a plugin by its name", "texts": "is no command",
 }  # fmt: skip
 """Commands that are given no file of anybody's."""
 

@@ -37,7 +37,7 @@ def test_the_core_and_each_plugin_have_a_wheel(wheels):
 
 
 def test_the_core_is_small(wheels):
-    assert fresh.in_wheels(wheels)["plmtasks"].stat().st_size < 440_000
+    assert fresh.in_wheels(wheels)["plmtasks"].stat().st_size < 480_000
 
 
 def test_a_wheel_holds_its_package_whole_and_no_tests(wheels):
@@ -101,8 +101,8 @@ def test_all_is_what_most_users_want(wheels):
 def test_a_plugin_loads_alone_beside_the_core(wheels, plugin, tmp_path):
     ours, alone = fresh.in_wheels(wheels), fresh.Fresh.of(tmp_path / "venv", [plugin], wheels)
     alone.unpack(ours["plmtasks"], ours[plugin])
-    groups = ("plmtasks", "plmtasks.commands")  # a plugin with hooks, or a command alone
-    (entry,) = {e.name for e in fresh.described(ours[plugin]).entry_points if e.group in groups}
+    entries = {e.group: e.name for e in fresh.described(ours[plugin]).entry_points}
+    entry = entries.get("plmtasks") or entries["plmtasks.commands"]  # a plugin with hooks, or a command alone
     listed = alone.run("python", "-m", "plmtasks", "list", "plugins", cwd=tmp_path)
     assert listed.splitlines()[2].split()[:2] == [entry, plugin]
     assert "failed" not in listed

@@ -136,6 +136,11 @@ class EvaluationJob(Job):
         """Those of its shots that are drawn from the train split here, and not by the task."""
         return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0
 
+    @property
+    def prompts_drawn(self) -> bool:
+        """Whether the task's own prompts rest on the seed."""
+        return isinstance(self.task, SelfPrompted) and self.task.drawn
+
     @cached_property
     def _weights(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The model's own part of the identity, with the seed of the settings and with another."""
@@ -189,6 +194,8 @@ class EvaluationJob(Job):
         shots = self.shots_drawn
         pool = {"of": self.data.fingerprint("train"), "from": c.shots_from, "number": shots} if shots else None
         bare = [r.with_shots(()).key() for r in self.asked.each if isinstance(r, Prompted)] if shots else self.asked.keys
+        if isinstance(self.task, SelfPrompted) and self.task.drawn:
+            bare = [identity_hash(to_json(replace(self.task.how, seed=0)))]
         return identity_hash({
             **self.parts, "settings": to_json(replace(c.settings, seed=0)), "requests": identity_hash({"keys": bare}),
             "model": [self.model.name, trained or {name: value for name, value in one.items() if other.get(name) == value}],

@@ -104,7 +104,7 @@ def _seed(job: EvaluationJob) -> dict[str, Any]:
     drawn = job.model.learns_by is None or "seed" in job.model.learns_by
     trained = without_seed(record) if job.learned and record is not None and drawn else None
     seeds = {
-        *([trained["seed"]] if trained else []), *([c.seed] if job.shots_drawn else []),
+        *([trained["seed"]] if trained else []), *([c.seed] if job.shots_drawn or job.prompts_drawn else []),
         *([c.settings.seed] if job.draws else []),
     }  # fmt: skip
     if len(seeds) != 1:

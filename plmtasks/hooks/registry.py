@@ -206,7 +206,7 @@ class Registry:
 
     def _alike(self, kind: str, name: str) -> list[str]:
         """What providers know that is like it, with their schemes."""
-        return [provider.beginning + one for provider in self.providers[kind] for one in near(name, provider.names())]
+        return [provider.beginning + one for provider in self.providers[kind] for one in near(name, provider.names(), 0.8)]
 
     def lacking(self, kind: str) -> list[str]:
         """Why nothing of a kind is there, and what brings it; nothing if something is."""

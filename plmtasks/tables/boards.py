@@ -101,6 +101,7 @@ class Row:
             **dict.fromkeys(self._overlap(), True),
             predictions_of(self.record): "predictions_of" in self.record["protocol"],
             dtype: dtype != "float32" and self.record["protocol"]["how"] != SUBMITTED,
+            **dict.fromkeys(_prompted(self.record["task"]), True),
             **dict.fromkeys(_changed(self.record["settings"]), True),
             "same identity, another machine": self.twin,
             "main score not defined": self.score(self.main)["value"] is None,
@@ -320,6 +321,12 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
         if value is not None:
             ranks.setdefault(value, place)
     return [replace(row, rank=None if value is None else ranks[value]) for value, row in keyed]
+
+
+def _prompted(task: Mapping[str, Any]) -> list[str]:
+    """How a task that makes its own prompts was wanted to."""
+    told = task.get("prompted", {})
+    return [*(["chat prompt"] if told.get("chat") else []), *(["system text"] if told.get("system") else [])]
 
 
 def _changed(settings: Mapping[str, Any]) -> list[str]:

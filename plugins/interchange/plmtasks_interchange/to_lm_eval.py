@@ -52,15 +52,16 @@ def write(results: Sequence[Result], path: Path, registry: "Registry") -> list[P
 
 
 def _content(tasks: Mapping[str, Result], date: float) -> dict[str, Any]:
+    tasks = {_task_name(result): result for result in tasks.values()}
     records = {task: result.record for task, result in tasks.items()}
     return {
         "results": {task: _scores(task, record) for task, record in records.items()},
         "group_subtasks": {},
         "configs": {task: _config(task, result) for task, result in tasks.items()},
-        "versions": {task: record["task"]["version"] for task, record in records.items()},
+        "versions": {task: _version(record["task"]) for task, record in records.items()},
         "n-shot": {task: record["protocol"]["shots"] for task, record in records.items()},
         "higher_is_better": {
-            task: {_spelled(name): s.score["higher_is_better"] for name, s in scaled(record, NAMES).items()}
+            task: {_parts(name, record)[0]: s.score["higher_is_better"] for name, s in scaled(record, NAMES).items()}
             for task, record in records.items()
         },
         "n-samples": {
@@ -71,11 +72,12 @@ def _content(tasks: Mapping[str, Result], date: float) -> dict[str, Any]:
 
 
 def _scores(task: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Values and standard errors by "name,none": no filter was applied that we would know of."""
+    """Values and standard errors by "name,FILTER": "none" where no filter was applied that we would know of."""
     found: dict[str, Any] = {"name": task, "alias": task, "sample_len": _counted(record)}
     for name, s in scaled(record, NAMES).items():
-        found[f"{_spelled(name)},none"] = s.value
-        found[f"{_spelled(name)}_stderr,none"] = "N/A" if s.error is None else s.error
+        metric, through = _parts(name, record)
+        found[f"{metric},{through}"] = s.value
+        found[f"{metric}_stderr,{through}"] = "N/A" if s.error is None else s.error
     return found
 
 
@@ -85,7 +87,7 @@ def _config(task: str, result: Result) -> dict[str, Any]:
     return {
         "task": task, "dataset_path": result.data, "test_split": data["split"], "num_fewshot": record["protocol"]["shots"],
         "output_type": OUTPUT_TYPES.get(record["model"]["ask"], "generate_until"), "repeats": 1,
-        "metadata": {"version": record["task"]["version"], "plmtasks": record},
+        "metadata": {"version": _version(record["task"]), "plmtasks": record},
     }  # fmt: skip
 
 
@@ -110,9 +112,21 @@ def _counted(record: Mapping[str, Any]) -> int:
     return int(record["data"]["examples"] - record["data"]["skipped"])
 
 
-def _spelled(name: str) -> str:
-    """What stands before the comma, behind which lm-eval names a filter."""
-    return name.replace(",", ";")
+def _task_name(result: Result) -> str:
+    """A task of lm-eval's own has the name that it has there."""
+    return result.task.removeprefix("lm-eval:") if "lm_eval" in result.record["task"] else result.task
+
+
+def _version(task: Mapping[str, Any]) -> Any:
+    return task["lm_eval"]["task_version"] if "lm_eval" in task else task["version"]
+
+
+def _parts(name: str, record: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands before the comma, and behind it lm-eval's name of a filter."""
+    if "lm_eval" not in record["task"]:
+        return name.replace(",", ";"), "none"
+    metric, _, through = name.partition(",")
+    return metric, through or "none"
 
 
 def _sanitized(model: str) -> str:

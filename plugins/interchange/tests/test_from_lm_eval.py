@@ -263,7 +263,7 @@ def models(tmp_path: Path, **parts: Any) -> list[Result]:
 def test_models_on_the_same_logged_examples_share_a_table_that_says_why_ranks_are_not_tested(tmp_path):
     [board] = make_boards(models(tmp_path), load_registry())
     assert [(row.rank, row.result.model) for row in board.rows] == [(1, "better"), (2, "worse")]
-    assert board.untested == "there is no metric 'lm-eval'"
+    assert "metric 'lm-eval'" in (board.untested or "")
     assert all("scored by lm-eval" in row.marks for row in board.rows)
 
 

@@ -168,14 +168,11 @@ def test_wins(judged: Any) -> None:
 @pytest.mark.slow
 def test_any_number_of_processes_and_a_resume_give_the_same(runs: Any, models: Any, tmp_path: Path) -> None:
     both = ",".join(str(run.folder) for run in runs)
-    one, two = (
-        plmtasks.run("judge/pairwise", models[0], predictions_of=both, output=str(tmp_path / str(n)), processes=n, **OPTIONS)
-        for n in (1, 2)
-    )
+    options = {"predictions_of": both, "output": str(tmp_path), **OPTIONS}
+    one = plmtasks.run("judge/pairwise", models[0], **options)
     whole = (one.folder / "result.json").read_bytes()
-    assert (two.folder / "result.json").read_bytes() == whole
     assert one.record["protocol"]["predictions_of"]["others"][0]["identity"] == runs[1].identity
-    # as after a crash: half of the journal is there
+    # as after a crash: half of the journal is there, and two processes answer the rest
     [journal] = one.folder.glob("journal/*.jsonl")
     lines = journal.read_text().splitlines(keepends=True)
     assert len(lines) > 2
@@ -183,7 +180,7 @@ def test_any_number_of_processes_and_a_resume_give_the_same(runs: Any, models: A
         if path.is_file() and path.name != "config.json":
             path.unlink()
     journal.write_text("".join(lines[: len(lines) // 2]))
-    again = plmtasks.run("judge/pairwise", models[0], predictions_of=both, output=str(tmp_path / "1"), **OPTIONS)
+    again = plmtasks.run("judge/pairwise", models[0], processes=2, **options)
     assert (again.folder / "result.json").read_bytes() == whole
 
 

@@ -43,6 +43,8 @@ class Documents(Dataset):
     """Solved documents before each."""
     repeats: int
     """Texts for each document, by the task's own file."""
+    drawn: bool
+    """Whether another seed would draw other shots."""
     measures: Sequence[Measure]
     """What its scores are."""
 
@@ -97,6 +99,7 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
             made = _made(task, given)
             own = _repeats(made)
             _set(made, how)
+            undrawn = _generators(made)
         with refused(f"lm-eval:{task.name} cannot make its prompts", columns=columns or _columns(made)):
             chats, count = Chats(), len(made.eval_docs)
             made.build_all_requests(
@@ -121,8 +124,8 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
     split, named = _asked_split(made), f"hf://{_hub_name(task)}" if _is_of_hub(task) else f"the data of {task.name}"
     return Documents(
         name=source.data or named, readers={split: lambda: examples}, published=source.data is None,
-        made=made, instances=instances, documents=count, shots=int(made.config.num_fewshot or 0), repeats=_repeats(made),
-        measures=found,
+        made=made, instances=instances, documents=count, shots=_shots(made), repeats=_repeats(made), measures=found,
+        drawn=_generators(made) != undrawn,
     )  # fmt: skip
 
 
@@ -173,6 +176,17 @@ def _check_shots(made: Any) -> None:
     there = len(sampler.fewshot_docs()) - own
     if shots > there:
         raise InputError(f"{counted(shots, 'shot')} before each document, and {counted(there, 'document')} to take them from")
+
+
+def _shots(made: Any) -> int:
+    """How many solved documents stand before each: none before a text of which every word is scored, whatever is wanted."""
+    return 0 if made.OUTPUT_TYPE == "loglikelihood_rolling" else int(made.config.num_fewshot or 0)
+
+
+def _generators(made: Any) -> list[Any]:
+    """The states of what shots are drawn by: others, once one was drawn."""
+    found = getattr(made, "fewshot_rnd", None), getattr(getattr(made, "sampler", None), "rnd", None)
+    return [one.getstate() for one in found if one is not None]
 
 
 def _example(made: Any, id: str, inputs: Mapping[str, Any], doc: Any) -> Example:

@@ -36,6 +36,12 @@ def _votes(prediction: Prediction) -> Sequence[int]:
     return finished or range(len(prediction.repeats))
 
 
+def _none_true(value: Any) -> Any:
+    """A document's value of which a share is counted, with nothing right; any other as it is."""
+    flags = isinstance(value, list) and value and all(isinstance(one, bool) for one in value)
+    return [False] * len(value) if flags else value
+
+
 class LmEvalMetric(Aggregated):
     """Filters, metrics and aggregations of lm-eval's own task, on their own scale."""
 
@@ -101,9 +107,20 @@ class LmEvalMetric(Aggregated):
 
         with quiet(), seeded(), compiled_once(), refused(f"lm-eval cannot score {task.name}"):
             if not predictions or not predictions[0].repeats:
-                return values(made, instances, said(predictions))
-            drawn = [said(one) for one in zip(*(p.repeats for p in predictions), strict=True)]
-            return values_of_most(made, instances, drawn, [_votes(p) for p in predictions])
+                found = values(made, instances, said(predictions))
+            else:
+                drawn = [said(one) for one in zip(*(p.repeats for p in predictions), strict=True)]
+                found = values_of_most(made, instances, drawn, [_votes(p) for p in predictions])
+        return [
+            self._of_nothing(one) if prediction.unfinished else one for one, prediction in zip(found, predictions, strict=True)
+        ]
+
+    def _of_nothing(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What no answer is given: an empty text may be right by a metric's rules, but nobody said it."""
+        means = [one.name for one in self.measures if one.is_mean and one.higher_is_better]
+        return {
+            name: min(value, 0) if name in means and value is not None else _none_true(value) for name, value in found.items()
+        }
 
     @property
     def _made(self) -> Any:

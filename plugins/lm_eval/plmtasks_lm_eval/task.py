@@ -113,6 +113,7 @@ class LmEvalTask(SelfPrompted, Dependent):
     shots: int = 0
     repeats: int = 1
     """Texts for each document, where its file wants several: its filters make one answer of them."""
+    drawn: bool = False
     measures: Sequence[Measure] = ()
     """What its scores are, once its documents are known."""
     documents: "Documents | None" = field(default=None, compare=False, repr=False)
@@ -137,13 +138,15 @@ class LmEvalTask(SelfPrompted, Dependent):
 
         if not isinstance(data, Documents):
             return self
-        return replace(self, documents=data, measures=tuple(data.measures), shots=data.shots, repeats=data.repeats)
+        return replace(
+            self, documents=data, measures=tuple(data.measures), shots=data.shots, repeats=data.repeats, drawn=data.drawn
+        )  # fmt: skip
 
     def as_run(self, facts: Mapping[str, Any]) -> "LmEvalTask":
         """With the scores and shots of that run: it can be compared and verified without its documents."""
-        told = facts.get("lm_eval", {})
-        measures = tuple(Measure(**one) for one in told.get("measures", ()))
-        return replace(self, measures=measures, shots=told.get("num_fewshot", 0))
+        own, how = facts.get("lm_eval", {}), Prompting(**facts.get("prompted", {}))
+        measures = tuple(Measure(**one) for one in own.get("measures", ()))
+        return replace(self, measures=measures, shots=own.get("num_fewshot", 0), how=how)
 
     def ask(self, example: Example, kind: str) -> Request:
         return as_request(example.inputs)

@@ -23,14 +23,17 @@ def listed(*arguments: str) -> str:
 
 @pytest.mark.slow
 def test_the_index_is_lm_evals_own() -> None:
+    """In some folders, in which each kind of entry is: to read all of them takes long."""
     from lm_eval.tasks._index import TaskIndex
 
-    theirs = TaskIndex.build([catalog.folder()])
-    ours = catalog.registry()
-    assert list(catalog.names()) == sorted(theirs)
+    places = [catalog.folder() / name for name in ("arc", "glue", "hellaswag", "leaderboard", "mmlu", "squadv2")]
+    theirs, ours = TaskIndex.build(places), catalog.registry()
+    assert {one.kind.name for one in theirs.values()} == {"TASK", "PY_TASK", "GROUP", "TAG"}
     for name, one in theirs.items():
         assert (ours[name].kind, ours[name].yaml_path) == (one.kind, one.yaml_path)
-        assert one.kind.name != "TAG" or ours[name].tags == one.tags
+        assert one.kind.name != "TAG" or ours[name].tags >= one.tags
+    here = {name for name, one in ours.items() if one.yaml_path and any(one.yaml_path.is_relative_to(p) for p in places)}
+    assert here == {name for name, one in theirs.items() if one.yaml_path}
 
 
 def test_what_is_kept_is_used_while_nothing_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,5 +124,5 @@ def test_files_are_gone_through_without_data() -> None:
     assert {row["kind"] for row in found.values()} == {"group", "task"}
     assert found["benchmarks/openllm.yaml"]["refused"] == ""
     assert found["benchmarks/t0_eval.yaml"]["refused"] == "lm-eval cannot build the group: a member has no name"
-    [image] = checking.checked("chartqa/chartqa.yaml")
-    assert image == {"name": "chartqa/chartqa.yaml", "kind": "task", "refused": "asks about images"}
+    image = catalog.folder() / "chartqa" / "chartqa.yaml"
+    assert checking._check(image) == {"name": str(image), "kind": "task", "refused": "asks about images"}

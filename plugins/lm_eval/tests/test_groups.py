@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,17 @@ def theirs(place: Path) -> dict[str, Any]:
     return dict(result)
 
 
-@pytest.mark.slow
-def test_a_group_comes_to_what_lm_eval_prints(place: Path) -> None:
+@pytest.fixture(scope="module")
+def lines(place: Path) -> list[str]:
+    """What a run of the group prints, whose results are in `results`."""
     asked = ["--task", "./mini.yaml", "--model", "./gpt", "--data", "data", "--quiet"]
     done = plmtasks(["run", *asked], place, {})
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_a_group_comes_to_what_lm_eval_prints(place: Path, lines: list[str]) -> None:
     assert lines[0] == "./mini.yaml on gpt: 4 tasks, with 95 % intervals"
     assert [line.split()[0] for line in lines if "-shot" in line or "all of it" in line] == [
         "lm-eval:mmlu_anatomy", "lm-eval:mmlu_virology", "mini.yaml/arc_easy", "lm-eval:arc_challenge", "mini", "mini::mini_sure"
@@ -136,9 +142,9 @@ def renamed(results: dict[str, Any], place: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_what_is_lacking_is_told_in_place_of_a_total(place: Path) -> None:
-    asked = ["--task", "lm-eval:mmlu_anatomy", "--model", "./gpt", "--data", "data", "--output", "few", "--quiet"]
-    plmtasks(["run", *asked], place, {})
+def test_what_is_lacking_is_told_in_place_of_a_total(place: Path, lines: list[str]) -> None:
+    [one] = [result for result in read_results(place / "results") if result.task == "lm-eval:mmlu_anatomy"]
+    shutil.copytree(one.folder, place / "few" / one.folder.name)
     shown = plmtasks(["leaderboard", "few", "--task", "./mini.yaml"], place, {}).stdout
     first = " ".join(shown.partition("\n\n")[0].split())
     assert first == (

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import tiny_llama
 
 CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
@@ -71,14 +72,16 @@ def server(folder: Path) -> Iterator[str]:
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama with random weights, as the transformers library writes it."""
     place = tmp_path_factory.mktemp("llama") / "tiny"
-    subprocess.run([sys.executable, Path(__file__).parent / "llama.py", place], check=True)
+    tiny_llama.make_all(place)
     return place
 
 
 @pytest.fixture(scope="session")
 def echoing(llama: Path) -> Iterator[str]:
     """The address of a server that tells the log-probabilities of prompts, as vLLM does."""
-    with listening([str(Path(__file__).parent / "echoing.py"), str(llama)], llama) as address:
+    import echoing as server
+
+    with server.served(llama) as address:
         yield address
 
 
@@ -197,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def proxy(server: str) -> Iterator[Proxy]:
     with Proxy(server) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
+        threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
         yield made
         made.let_go.set()
         made.shutdown()

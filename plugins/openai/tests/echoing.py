@@ -1,9 +1,12 @@
-"""A real server of the protocol as vLLM speaks it: python echoing.py FOLDER. A causal language model of transformers answers.
+"""A real server of the protocol as vLLM speaks it, in a thread. A causal language model of transformers answers.
 
-It tells the log-probabilities of a prompt by `echo` and `logprobs`, of a chat by `prompt_logprobs`, and says where it listens.
+It tells the log-probabilities of a prompt by `echo` and `logprobs`, of a chat by `prompt_logprobs`.
 """
 
-import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,34 @@ import transformers
 import uvicorn
 
 app = fastapi.FastAPI()
-place = Path(sys.argv[1])
-tokenizer = transformers.AutoTokenizer.from_pretrained(place)
-model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address at which the model in a folder is asked."""
+    app.state.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    app.state.model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+
+
+def say(ids: list[int]) -> str:
+    return str(app.state.tokenizer.decode(ids))
 
 
 def told(ids: list[int]) -> list[dict[str, Any]]:
     """Of each token its own number, its rank and the likeliest in its place."""
     with torch.no_grad():
-        numbers = torch.log_softmax(model(torch.tensor([ids])).logits[0].float(), -1)
+        numbers = torch.log_softmax(app.state.model(torch.tensor([ids])).logits[0].float(), -1)
     places: list[dict[str, Any]] = [{"id": ids[0], "logprob": None}]
     for one, row in zip(ids[1:], numbers, strict=False):
         best = int(row.argmax())
@@ -33,7 +55,7 @@ def told(ids: list[int]) -> list[dict[str, Any]]:
 def written(ids: list[int], most: int) -> list[int]:
     with torch.no_grad():
         # the beginning is taken for padding, unless it is said that there is none
-        made = model.generate(
+        made = app.state.model.generate(
             torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), max_new_tokens=most, do_sample=False, pad_token_id=0
         )
     return [int(i) for i in made[0, len(ids) :]]
@@ -50,16 +72,16 @@ def models() -> Any:
 
 @app.post("/v1/completions")
 def completions(asked: dict[str, Any]) -> Any:
-    ids = tokenizer(asked["prompt"], add_special_tokens=asked.get("add_special_tokens", True))["input_ids"]
+    ids = app.state.tokenizer(asked["prompt"], add_special_tokens=asked.get("add_special_tokens", True))["input_ids"]
     new = written(ids, asked["max_tokens"])
     places = told(ids + new)
-    tokens = [tokenizer.decode([p["id"]]) for p in places]
-    text = (asked["prompt"] if asked.get("echo") else "") + tokenizer.decode(new, skip_special_tokens=True)
+    tokens = [say([p["id"]]) for p in places]
+    text = (asked["prompt"] if asked.get("echo") else "") + app.state.tokenizer.decode(new, skip_special_tokens=True)
     first = 0 if asked.get("echo") else len(ids)
     logprobs = None
     if asked.get("logprobs") is not None:
         tops = [
-            None if p["logprob"] is None else {tokenizer.decode([i]): n for i, n in {**p["best"], p["id"]: p["logprob"]}.items()}
+            None if p["logprob"] is None else {say([i]): n for i, n in {**p["best"], p["id"]: p["logprob"]}.items()}
             for p in places
         ]
         offsets = [len("".join(tokens[first:i])) for i in range(first, len(tokens))]
@@ -77,24 +99,20 @@ def completions(asked: dict[str, Any]) -> Any:
 @app.post("/v1/chat/completions")
 def chat(asked: dict[str, Any]) -> Any:
     on = asked.get("continue_final_message", False)
-    text = tokenizer.apply_chat_template(
+    text = app.state.tokenizer.apply_chat_template(
         asked["messages"],
         tokenize=False,
         continue_final_message=on,
         add_generation_prompt=asked.get("add_generation_prompt", True),
     )
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = app.state.tokenizer(text, add_special_tokens=False)["input_ids"]
     new = written(ids, asked["max_tokens"])
-    message = {"role": "assistant", "content": tokenizer.decode(new, skip_special_tokens=True)}
+    message = {"role": "assistant", "content": app.state.tokenizer.decode(new, skip_special_tokens=True)}
     made = {"choices": [{"index": 0, "message": message, "finish_reason": "length"}], "usage": usage(ids, new)}
     if asked.get("prompt_logprobs") is not None:
         made["prompt_logprobs"] = [
             None if p["logprob"] is None
-            else {str(p["id"]): {"logprob": p["logprob"], "rank": p["rank"], "decoded_token": tokenizer.decode([p["id"]])}}
+            else {str(p["id"]): {"logprob": p["logprob"], "rank": p["rank"], "decoded_token": say([p["id"]])}}
             for p in told(ids)
         ]  # fmt: skip
     return {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", **made}
-
-
-if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=0)

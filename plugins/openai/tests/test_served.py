@@ -17,7 +17,7 @@ from plmtasks.data import events
 from plmtasks.errors import InputError, ModelError
 from plmtasks.execution import journal
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Generate, GenerateAnswer, Request, Shot, Turn
+from plmtasks.requests import Choose, Generate, GenerateAnswer, Request, Shot, Turn
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +71,14 @@ def test_what_is_sent(proxy: Any) -> None:
     prompt = f"Who was it?\n\nann opened the door .\nAnswer: ann\n\n{request().text}\nAnswer:"
     told = {"max_tokens": 2, "temperature": None, "seed": 3, "top_p": 0.9}
     assert proxy.asked[1] == {"model": "tiny", "prompt": prompt, **told}
+
+
+def test_a_server_that_tells_no_log_probabilities_is_named(server: str) -> None:
+    asked = Choose(text="the basket was", choices=(" sold", " red"), exact=True)
+    with pytest.raises(ModelError) as caught:
+        load_registry().model(f"openai:tiny@{server}").load(asked, ModelSettings(), "cpu").answer([asked])
+    assert "vLLM" in str(caught.value)
+    assert "--ask Generate" in str(caught.value)
 
 
 def completion(reason: str = "stop", **message: Any) -> tuple[str, str]:

@@ -185,7 +185,8 @@ def test_log_likelihoods_are_theirs(shape, theirs, opened):
     ours.costs(usable)
     for request, answer, found in zip(usable, ours.answer(usable), expected, strict=True):
         for choice, likelihood in zip(request.choices, answer.choices, strict=True):
-            assert likelihood.log_likelihood == pytest.approx(found[choice][0], abs=1e-4), (request.text, choice)
+            # of a large one float32 tells no more than six digits
+            assert likelihood.log_likelihood == pytest.approx(found[choice][0], abs=1e-4, rel=1e-5), (request.text, choice)
             assert likelihood.greedy == found[choice][1], (request.text, choice)
             greedy += likelihood.greedy
     assert greedy
@@ -371,6 +372,7 @@ def test_the_tokens_that_are_sent_are_told_without_weights(family, kind, tiny, l
         assert all(len(row.texts) == len(row.ids) for row in rows)
 
 
+@pytest.mark.slow
 def test_show_prints_what_is_sent(folders):
     from click.testing import CliRunner
 

@@ -13,6 +13,7 @@ from plmtasks_transformers.answering.sequences import Sequences, read, token_val
 from plmtasks_transformers.fast import Ways, kernels
 from plmtasks_transformers.fast.trees import PACKED_TYPES, Prefix, groups_of, packs, shared_prefixes, tree_of
 
+from plmtasks.config import ModelSettings
 from plmtasks.execution.batching import cut_batches
 from plmtasks.requests import Choose, Shot
 
@@ -69,6 +70,7 @@ class Bare:
 
     def __init__(self, module):
         self.module, self.pad_id, self.device, self.ways = module, 0, torch.device("cpu"), Ways(places=True)
+        self.settings = ModelSettings()
 
     def inputs(self, rows):
         width = max(map(len, rows))

@@ -10,7 +10,7 @@ from plmtasks.config import Generation, ModelSettings
 from plmtasks.data import events
 from plmtasks.requests import Generate, GenerateAnswer, Thinking
 
-EVENTS = events("train", 6)
+EVENTS = events("train", 4)
 REQUESTS = [Generate(text=e.english()[: 20 + 9 * i], max_new_tokens=40) for i, e in enumerate(EVENTS)]
 TAGS = {"spelled": ("<think>", "</think>"), "special": ("[THINK]", "[/THINK]")}
 TURNS = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: BEGIN"

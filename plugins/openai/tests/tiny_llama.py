@@ -1,8 +1,7 @@
-"""A tiny Llama with random weights, as the transformers library writes it and as llama.cpp reads it: python llama.py FOLDER."""
+"""A tiny Llama with random weights, as the transformers library writes it and as llama.cpp reads it."""
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +96,9 @@ def turned(name: str, weight: Any) -> Any:
     return weight if heads is None else weight.reshape(heads, 2, -1, WIDTH).swapaxes(1, 2).reshape(weight.shape)
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def make_all(folder: Path) -> None:
+    """The model, and where its package is there the same as files of llama.cpp, of which one puts no beginning before a text."""
     make(folder)
-    if not importlib.util.find_spec("gguf"):
-        sys.exit()
-    to_gguf(folder, folder / "tiny.gguf")
-    to_gguf(folder, folder / "nobos.gguf", bos=False)
+    if importlib.util.find_spec("gguf"):
+        to_gguf(folder, folder / "tiny.gguf")
+        to_gguf(folder, folder / "nobos.gguf", bos=False)
