@@ -125,7 +125,7 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
     return Documents(
         name=source.data or named, readers={split: lambda: examples}, published=source.data is None,
         made=made, instances=instances, documents=count, shots=_shots(made), repeats=_repeats(made), measures=found,
-        drawn=_generators(made) != undrawn,
+        drawn=_shots(made) > 0 and _generators(made) != undrawn,
     )  # fmt: skip
 
 

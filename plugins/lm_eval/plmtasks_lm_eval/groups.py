@@ -171,14 +171,6 @@ def _told_apart(one: Any, registry: Mapping[str, "Entry"]) -> list[Any]:
     return [one]
 
 
-def own_data(where: str | None, task: str) -> str | None:
-    """What a folder has under a task's own name, where its data are those of several tasks; else the place itself."""
-    if where is None or where.startswith("hf://") or not Path(where).is_dir():
-        return where
-    found = sorted(one for one in Path(where).iterdir() if one.name == task or one.name.startswith(f"{task}."))
-    return str(found[0]) if found else where
-
-
 def aggregated(name: str, results: Mapping[str, "Result"]) -> Iterator[Aggregate]:
     """What lm-eval's own groups make of the results of their tasks, subgroups below theirs; a tag comes to nothing.
 

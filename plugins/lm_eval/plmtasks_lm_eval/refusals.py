@@ -13,6 +13,9 @@ from plmtasks.errors import InputError, PlmtasksError, summary_of
 
 LOGIN = "whoever has access logs in with `hf auth login`"
 
+SCRIPT = re.compile(r"module script at \S*?/(\w+)\.py")
+"""How evaluate tells that it has no metric of a name."""
+
 HUB = "with no network, or no access, name files in its columns with --data PATH"
 
 
@@ -64,6 +67,9 @@ def _installing(error: ImportError) -> list[str]:
 
 def _hints(error: BaseException, columns: Sequence[str], dataset: str) -> list[str]:
     name = type(error).__name__
+    if script := SCRIPT.search(str(error)):
+        said = f"it scores by {script[1]!r} of the evaluate library, whose code lies on the hub: once with a network, it is kept"
+        return [said, f"or it is read from a file {script[1]}/{script[1]}.py here"]
     missing = re.search(r"'(\w+)' is undefined|no attribute '(\w+)'", str(error)) if name == "UndefinedError" else None
     column = error.args[0] if isinstance(error, KeyError) and error.args else missing and (missing[1] or missing[2])
     if columns and column and column not in columns:

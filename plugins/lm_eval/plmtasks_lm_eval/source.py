@@ -31,9 +31,9 @@ def given_in_place(task: Definition, source: Source, *, shots: bool) -> Mapping[
     if source.data is None:
         return {}
     wanted, drawn = _splits(task)
-    files = _files(_own_place(source.data, task.name), wanted)
+    files = _files(own_place(source.data, task.name), wanted)
     if source.train_data is not None and drawn:
-        files |= {split: next(iter(_files(_own_place(source.train_data, task.name), [split]).values())) for split in drawn}
+        files |= {split: next(iter(_files(own_place(source.train_data, task.name), [split]).values())) for split in drawn}
     there = f"{source.data} has: {', '.join(files)}"
     if shots and (lacking := [split for split in drawn if split not in files]):
         said = f"lm-eval:{task.name} takes its shots from a split {lacking[0]!r}, and {there}"
@@ -76,7 +76,7 @@ def _splits(task: Definition) -> tuple[Sequence[str], Sequence[str]]:
     return read, [str(drawn)] if drawn and drawn != asked else []
 
 
-def _own_place(where: str, task: str) -> str:
+def own_place(where: str, task: str) -> str:
     """What a folder of several tasks has under the task's own name: a folder or a file; else the folder itself."""
     if where.startswith("hf://") or not Path(where).is_dir():
         return where

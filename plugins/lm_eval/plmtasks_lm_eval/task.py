@@ -130,8 +130,10 @@ class LmEvalTask(SelfPrompted, Dependent):
     def load(self, source: Source) -> Dataset:
         """Its documents, of the hub, or in the same columns in `source`; with lm-eval's own requests of them."""
         from .data import build
+        from .source import own_place
 
-        return build(self.definition, replace(source, data=groups.own_data(source.data, self.definition.name)), self.how)
+        where = None if source.data is None else own_place(source.data, self.definition.name)
+        return build(self.definition, replace(source, data=where), self.how)
 
     def bind(self, data: Dataset) -> "LmEvalTask":
         from .data import Documents

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,3 +136,41 @@ def flat(line: Mapping[str, Any]) -> Sequence[tuple[tuple[str, ...], Any]]:
         text = one.get("text", "")
         found += [((text, c), a) for c, a in zip(one["choices"], of, strict=True)] if "choices" in one else [((text,), of)]
     return found
+
+
+def test_its_result_file_has_lm_evals_names(alone: Path, theirs: Mapping[str, Any], tmp_path: Path) -> None:
+    done = warm.plmtasks(["convert", str(alone), "--to", "lm-eval", "--output", str(tmp_path / "all.json")], tmp_path, os.environ)
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "all.json").read_text())
+    for name in NAMES:
+        assert {key for key in theirs["results"][name] if "," in key} == {key for key in written["results"][name] if "," in key}
+    assert written["versions"]["choices"] == theirs["versions"]["choices"] == 2.0
+
+
+def test_seeds_are_one_row_and_a_chat_is_another(tasks: Path, model: Path, tmp_path: Path) -> None:
+    """And what was asked is verified though shots stand before it."""
+    chat = tmp_path / "gpt"
+    shutil.copytree(model, chat)
+    (chat / "chat_template.jinja").write_text("{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}")
+    command = ["run", "--task", str(tasks / "choices.yaml"), "--data", str(tasks / "choices.jsonl"), "--model", str(chat)]
+    command += [
+        "--train-data",
+        str(tasks / "train.jsonl"),
+        "--shots",
+        "2",
+        "--train",
+        "never",
+        "--threads",
+        "1",
+        "--allow-untrained",
+    ]
+    for more in ([], ["--seed", "1"], ["--chat", "--system", "Be terse."]):
+        run([*command, *more], tmp_path / "runs")
+    done = warm.plmtasks(["leaderboard", "runs", "--format", "json"], tmp_path, os.environ)
+    rows = json.loads(done.stdout)["boards"][0]["rows"]
+    assert sorted((row["seeds"], "chat prompt" in row["marks"], "system text" in row["marks"]) for row in rows) == [
+        (1, True, True), (2, False, False),
+    ]  # fmt: skip
+    done = warm.plmtasks(["results", "verify", "runs", "--deep"], tmp_path, os.environ)
+    assert done.stdout.count("scored with its documents alone") == 6, "and all else of the three runs is checked"
+    assert "shots" not in done.stdout

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -14,7 +15,7 @@ import pytest
 import warm
 from plmtasks_lm_eval import LmEvalTask
 
-from plmtasks.config import Source
+from plmtasks.config import ModelSettings, Source
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Prediction, fingerprint
 from plmtasks.hooks import load_registry
@@ -117,6 +118,66 @@ def test_a_chat_keeps_its_turns(loaded: Loaded) -> None:
     assert isinstance(asked, Choose)
     assert asked.turns[-1] == Turn(role="user", content="Question: is apple a fruit?\nAnswer:")
     assert (asked.text, asked.choices) == ("", ("yes", "no"))
+
+
+@pytest.mark.parametrize(("name", "shots", "drawn"), [("choices", 2, True), ("choices", 0, False), ("page", 2, False)])
+def test_whether_the_seed_draws(name: str, shots: int, drawn: bool, loaded: Loaded) -> None:
+    """A text of which every word is scored has nothing before it, whatever is wanted."""
+    task = loaded(name, train=True, shots=shots)
+    assert (task.drawn, task.shots) == (drawn, shots if drawn else 0)
+
+
+def test_shots_that_are_the_first_rest_on_no_seed(tasks: Path, tmp_path: Path) -> None:
+    text = (tasks / "choices.yaml").read_text() + "fewshot_config: {sampler: first_n, split: train}\n"
+    (tmp_path / "first.yaml").write_text(text)
+    for split, name in (("test", "choices"), ("train", "train")):
+        (tmp_path / f"{split}.jsonl").write_bytes((tasks / f"{name}.jsonl").read_bytes())
+    task = load_registry().task(str(tmp_path / "first.yaml")).prompted(Prompting(shots=2))  # type: ignore[attr-defined]
+    bound = task.bind(task.load(Source(data=str(tmp_path))))
+    assert (bound.drawn, bound.shots) == (False, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shots", [0, 3])
+def test_a_prefix_of_the_answer_in_a_chat(shots: int, tasks: Path, model: Path, tmp_path: Path) -> None:
+    """Rendered, it is what lm-eval's own model class makes of it, also where the data lie beside the task's file."""
+    from lm_eval.models.huggingface import HFLM
+
+    chat = tmp_path / "chat"
+    shutil.copytree(model, chat)
+    (chat / "chat_template.jinja").write_text(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    (tmp_path / "test.yaml").write_text((tasks / "choices.yaml").read_text() + 'gen_prefix: "I say"\n')
+    for split, name in (("test", "choices"), ("train", "train")):
+        (tmp_path / f"{split}.jsonl").write_bytes((tasks / f"{name}.jsonl").read_bytes())
+    how = Prompting(shots=shots, seed=5, chat=True, system="Be terse.")
+    task = load_registry().task(str(tmp_path / "test.yaml")).prompted(how)  # type: ignore[attr-defined]
+    bound = task.bind(task.load(Source(data=str(tmp_path))))
+    asked = {e.id: next(iter(bound.ask(e.hidden(), "Choose").each())) for e in examples(bound)}
+    ours = {id: load_registry().model(str(chat)).rendered(one, ModelSettings()) for id, one in asked.items()}
+    theirs, lm = bound.documents.made, HFLM(pretrained=str(chat), device="cpu", dtype="float32")
+    theirs.set_fewshot_seed(5)
+    theirs.build_all_requests(
+        rank=0, world_size=1, system_instruction="Be terse.", apply_chat_template=True, fewshot_as_multiturn=True,
+        chat_template=lm.apply_chat_template,
+    )  # fmt: skip
+    assert ours == {str(i.doc_id): i.args[0] for i in reversed(theirs.instances) if i.args[0]}
+    assert all(text.startswith("<system>") and text.endswith("<assistant>I say") for text in ours.values())
+
+
+def test_unfinished_thinking_is_no_answer(tasks: Path, tmp_path: Path) -> None:
+    """Though an empty text is right by the metric's rules."""
+    text = (
+        (tasks / "writing.yaml").read_text().replace("metric: exact_match", "metric: exact_match\n    regexes_to_ignore: ['.*']")
+    )
+    (tmp_path / "any.yaml").write_text(text)
+    task = load_registry().task(str(tmp_path / "any.yaml")).prompted(Prompting())  # type: ignore[attr-defined]
+    bound = task.bind(task.load(Source(data=str(tasks / "writing.jsonl"))))
+    [metric] = bound_metrics(bound, (), load_registry())
+    given = {e.id: Prediction(value="", unfinished=e.id == "0") for e in examples(bound)}
+    scores = score([metric], examples(bound), given, resamples=100).scores["lm-eval"]
+    assert scores["exact_match"]["value"] == pytest.approx(11 / 12)
 
 
 def test_a_limit_takes_the_first_and_tells_of_all(loaded: Loaded) -> None:
