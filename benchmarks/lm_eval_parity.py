@@ -28,8 +28,8 @@ from lm_eval_rows.cases import CASES, Case
 OWN = HERE / "lm_eval_rows" / "own"
 SEED = 7
 """Draws the shots on both sides."""
-UPDATES = 120
-"""How long each model learns, so that its texts have words and numbers in them."""
+UPDATES, FEW = 120, 40
+"""How long each model learns, so that its texts have words and numbers in them; and for a short round."""
 COUNTED, LIKELY = 1e-6, 1e-4
 """How far figures may be apart: those that count, and those that are made of log-likelihoods."""
 
@@ -58,12 +58,12 @@ class Side:
 class Work:
     """A folder with the rows, the models and the files of tasks that change something."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, updates: int) -> None:
+        self.folder, self.updates = folder, updates
 
     @cache  # noqa: B019  # one for a run of this script
     def model(self, family: str) -> str:
-        return models.make(family, self.folder / "models" / family, UPDATES)
+        return models.make(family, self.folder / "models" / family, self.updates)
 
     @cache  # noqa: B019
     def rows(self, name: str) -> dict[str, str]:
@@ -156,13 +156,16 @@ def _continuation(instance: Any) -> str | None:
 
 def by_us(case: Case, work: Work) -> Side:
     """`plmtasks run`."""
+    from plmtasks_transformers.answering.prompts import Prompts
+    from plmtasks_transformers.checkpoints import parts_without_weights
+
     import plmtasks
     from plmtasks.config import ModelSettings
     from plmtasks.hooks import load_registry
 
     registry, name = load_registry(), work.task(case)
     name = name if name.endswith(".yaml") else f"lm-eval:{name}"
-    model, settings = registry.model(work.model(case.model)), ModelSettings()
+    prompts = Prompts(parts_without_weights(registry.model(work.model(case.model)), ModelSettings()))
     figures, asked, results = dict[str, float | None](), list[Asked](), {}
     for member in registry.members("task", name):
         result = results[member] = plmtasks.run(
@@ -172,7 +175,7 @@ def by_us(case: Case, work: Work) -> Side:
         )  # fmt: skip
         figures |= _figures("" if member == name else f"{re.split('[:/]', member)[-1]} ", result.record["scores"]["lm-eval"])
         for line in result.predictions():
-            asked += _flat(line, lambda request: model.rendered(request, settings))
+            asked += _flat(line, lambda request: prompts.render(request, (), request.text))
     for one in registry.aggregate("task", name, results)[:1]:
         figures |= _figures("", one.scores)
     return Side(figures=figures, asked=asked)
@@ -271,7 +274,7 @@ def main(words: Sequence[str], *, quick: bool = False) -> int:
     print(f"{'task':38} {'model':6} {'shots':>5} {'requests':>8} {'figures':>7} {'apart by':>9} {'likelihoods by':>14}")
     failed, figures, telling = 0, 0, 0
     with tempfile.TemporaryDirectory() as place, chdir(OWN):  # where a metric lies that a task takes from the hub
-        work = Work(Path(place))
+        work = Work(Path(place), FEW if quick else UPDATES)
         for case in chosen:
             try:
                 found = compare(case, work)
@@ -295,7 +298,9 @@ def quietly() -> None:
     os.environ |= {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
     import datasets
     import transformers
+    from torch.utils import collect_env
 
+    collect_env.get_pretty_env_info = cache(collect_env.get_pretty_env_info)  # lm-eval asks pip for it in each run
     datasets.disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -93,10 +93,12 @@ class ModelSettings:
     def that_matter(self, form: Request) -> "ModelSettings":
         """These settings, with those at their defaults that no answer to such a request depends on."""
         generates = form.most_tokens() is not None
-        prompted = any(isinstance(one, Prompted) and not one.exact for one in form.each())
+        asked = [one for one in form.each() if isinstance(one, Prompted)]
+        # of a prompt that a task has made itself they say how it was to be made
+        prompted = any(not one.exact or (self.prompt == "chat" and one.turns) for one in asked)
         return replace(
             self, generation=self.generation if generates else Generation(), reasoning=self.reasoning if generates else "auto",
-            prompt=self.prompt if prompted else "plain", system=self.system if prompted else "",
+            prompt=self.prompt if prompted else "plain", system=self.system if asked else "",
             stride=self.stride if form.strided else 0,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from plmtasks.evaluation import run
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import Cost, LoadedModel, Model
-from plmtasks.requests import Answer, Prompted, Request
+from plmtasks.requests import Answer, Generate, LogLikelihood, Prompted, Request, Turn
 from plmtasks.task import Task
 
 TOKENS = 3
@@ -148,6 +148,19 @@ def test_settings_of_generation_and_prompt_matter_to_it() -> None:
     asked = Weigh(text="1", sides=("a", "b"))
     settings = ModelSettings(generation=Generation(temperature=0.5), prompt="chat", stride=3)
     assert settings.that_matter(asked) == replace(settings, stride=0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "prompt", "matters"),
+    [
+        (Generate(text="", turns=(Turn(role="user", content="a"),), exact=True), "chat", ("chat", "b")),
+        (Generate(text="a", exact=True), "chat", ("plain", "b")), (Generate(text="a", exact=True), "raw", ("plain", "b")),
+        (LogLikelihood(text="a", disjoint=True), "chat", ("plain", "")), (Generate(text="a"), "chat", ("chat", "b")),
+    ],
+)  # fmt: skip
+def test_how_a_task_was_to_make_its_own_prompts_is_told(asked: Request, prompt: Any, matters: Any) -> None:
+    found = ModelSettings(prompt=prompt, system="b").that_matter(asked)
+    assert (found.prompt, found.system) == matters
 
 
 @dataclass(frozen=True, kw_only=True)

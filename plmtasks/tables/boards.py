@@ -339,6 +339,8 @@ def _changed(settings: Mapping[str, Any]) -> list[str]:
     changed = [] if settings["prompt"] == DEFAULTS.prompt else [f"{settings['prompt']} prompt"]
     if settings.get("system"):
         changed.append("system text")
+    if settings.get("reasoning", DEFAULTS.reasoning) != DEFAULTS.reasoning:
+        changed.append(f"reasoning {settings['reasoning']}")
     if settings["truncation"] != DEFAULTS.truncation:
         changed.append(f"truncation {settings['truncation']}")
     if settings.get("stride"):

@@ -91,6 +91,12 @@ def make_model(folder: Path, texts: Sequence[str]) -> None:
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
 
 
+@pytest.fixture(autouse=True)
+def no_list_of_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """lm-eval asks pip for one in each evaluation, which takes a second."""
+    monkeypatch.setattr("torch.utils.collect_env.get_pretty_env_info", lambda: "")
+
+
 def evaluated(lm: Any, place: Path, *tasks: str, **settings: Any) -> Any:
     manager = TaskManager(include_path=str(place / "tasks"), include_defaults=False)
     return simple_evaluate(model=lm, tasks=list(tasks or TASKS), task_manager=manager, bootstrap_iters=0, **settings)
