@@ -75,7 +75,7 @@ def test_a_plugin_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Monk
     for path in (tmp_path, tmp_path / "plmtasks_check_me"):
         done = check(path)
         assert done.exit_code == 0, done.output
-        assert "plugin plmtasks_check_me: 1 passed\ntask check-me/first: 27 passed" in done.stdout
+        assert "plugin plmtasks_check_me: 1 passed\ntask check-me/first: 28 passed" in done.stdout
     assert sorted(tmp_path.iterdir()) == before
 
 

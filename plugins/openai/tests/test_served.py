@@ -173,7 +173,7 @@ def test_a_fault_that_stays_ends_the_run_and_says_how_to_go_on(
 
 def test_one_refusal_gives_up_the_others(proxy: Any) -> None:
     proxy.faults = [("hang",), ("hang",), ("status", 404, {})]
-    with pytest.raises(ModelError, match="prompt chat"):
+    with pytest.raises(ModelError, match="--chat asks for chat completions"):
         load(proxy.address).answer([request(i) for i in range(3)])
     assert proxy.busy >= 2, "it waited for the others"
 

@@ -310,7 +310,7 @@ def test_marks_become_numbers_and_what_all_share_is_said_once():
         common = {"examples": 10, "total": 10, "limit": None, "skipped": 0, "truncated": 0, **data}
         settings = {"dtype": "bfloat16", "prompt": "plain", "truncation": "auto", "generation": {**GENERATION}}
         record = {
-            "model": {"name": model}, "data": common, "settings": settings, "primary_metric": ["a", "b"],
+            "task": {"name": "t"}, "model": {"name": model}, "data": common, "settings": settings, "primary_metric": ["a", "b"],
             "protocol": {"how": "zero-shot", "newly_initialized": [], "trained_on": []}, "scores": {"a": {"b": {"value": 1.0}}},
         }  # fmt: skip
         return Row(Result(record=record, folder=Path(model)), details=details)
