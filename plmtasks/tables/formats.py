@@ -253,7 +253,8 @@ def _overview(overview: Overview, escape: Callable[[str], str], scores: bool) ->
     """A line for each model."""
     tasks, averaged = len(overview.tasks), len(overview.averaged)
     of = "" if tasks == averaged else f" of the {averaged} that are scored in points"
-    about = f"all {tasks} tasks: by mean win rate over each model's own tasks; averages{of} only where no score is missing"
+    averages = f"averages{of} only where no score is missing" if averaged else "no average, since none is scored in points"
+    about = f"all {tasks} tasks: by mean win rate over each model's own tasks; {averages}"
     right, lines = ("tasks", "win rate", "mean rank", "average"), []
     header = ["model", "family", "protocol", *right, *(map(escape, overview.tasks) if scores else ())]
     for s in overview.standings:
