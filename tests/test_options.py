@@ -142,7 +142,7 @@ def test_columns_are_texts() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--task", "a"], "--task stands here 2 times: it takes all at once, as A,B"),
+        (["--task", "toy/a", "--task", "toy/b"], "there is no task 'toy/a'"),
         (["--training", "seed=1", "--training", "optim=SGD"], "it takes all at once, as KEY=VALUE,…"),
         (["--training", "epochs=3"], "no setting of --training is called 'epochs'\n  did you mean 'num_train_epochs'?\n  there"),
         (["--training", "help"], "  weight_decay                 Not on biases and normalization weights. (default: 0.01)\n"),

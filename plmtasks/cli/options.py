@@ -160,7 +160,9 @@ def _help(name: str) -> str:
 
 
 def once(ctx: click.Context, param: click.Parameter, found: Sequence[Any]) -> Any:
-    """The list that an option takes; a second one would hide the first."""
+    """The list that an option takes, names of several joined; of settings, a second one would hide the first."""
+    if len(found) > 1 and all(isinstance(one, tuple) for one in found):
+        return tuple(name for names in found for name in names)
     if len(found) > 1:
         raise click.UsageError(f"{param.opts[0]} stands here {len(found)} times: it takes all at once, as {param.type.name}", ctx)
     return found[0] if found else None

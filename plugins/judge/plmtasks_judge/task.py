@@ -1,6 +1,7 @@
 """Tasks that ask a model about another run's predictions."""
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,9 +46,9 @@ class Judgement(Judge):
     """The runs that are judged."""
 
     @property
+    @abstractmethod
     def agreement(self) -> str:
         """The metric of how far it agrees with people."""
-        raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "rubric": self.rubric.config()}
@@ -93,16 +94,16 @@ class Judgement(Judge):
         )
 
     @property
+    @abstractmethod
     def shown(self) -> Sequence[str]:
         """What a template calls the predictions of each run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rating(self, where: str, cell: Any) -> Any:
         """A person's judgement; None: there is none.
 
         raises: DataError if it is none of this task
         """
-        raise NotImplementedError
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────
 
