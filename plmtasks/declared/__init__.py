@@ -8,12 +8,14 @@ from ..errors import DataError, UnknownNameError, did_you_mean
 from ..files import TomlFile, read_toml
 from ..metric import Metric
 from .base import DeclaredTask
-from .file import declare
+from .file import columns_in, declare, fill
 from .forms import Choices, Labels, Likelihoods, Spans, Tags, Texts
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
 
-__all__ = ["Choices", "DeclaredTask", "Labels", "Likelihoods", "Spans", "Tags", "Texts", "task", "task_of_config"]
+__all__ = [
+    "Choices", "DeclaredTask", "Labels", "Likelihoods", "Spans", "Tags", "Texts", "columns_in", "fill", "task", "task_of_config",
+]  # fmt: skip
 
 
 def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> DeclaredTask:

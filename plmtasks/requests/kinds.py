@@ -1,7 +1,7 @@
 """What can be asked of a model, and what it answers.
 
 Text and numbers, never tensors. The set is open: a plugin registers further pairs with
-`register_requests`. Everything here survives JSON: `from_json(to_json(x)) == x`.
+`register_requests`. Everything here survives JSON, `from_json(to_json(x)) == x`, but for `Several`, whose parts do.
 """
 
 import dataclasses

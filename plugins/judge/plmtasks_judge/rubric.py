@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
+from plmtasks.declared import columns_in
 from plmtasks.errors import DataError
 from plmtasks.files import TomlFile, read_toml
 
@@ -49,7 +49,7 @@ class Rubric:
     @property
     def names(self) -> tuple[str, ...]:
         """What the template names."""
-        return tuple(dict.fromkeys(names_in(self.shown)))
+        return tuple(dict.fromkeys(columns_in(self.shown)))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -128,20 +128,3 @@ def _template_faults(rubric: Rubric) -> list[tuple[str, str, str]]:
 def values_of(scale: Sequence[Any]) -> tuple[float, ...]:
     """What the points of a scale count: numbers themselves, and words their places from 0."""
     return tuple(range(len(scale))) if any(isinstance(point, str) for point in scale) else tuple(scale)
-
-
-def names_in(template: str) -> list[str]:
-    """raises: ValueError if there is more in a brace than a name"""
-    found = []
-    for _, name, form, conversion in Formatter().parse(template):
-        if name is None:
-            continue
-        if not name or form or conversion:
-            raise ValueError(f"a brace with more or less than a name in {template!r:.80}")
-        found.append(name)
-    return found
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """The text, with what the names in braces stand for; nothing else in them is looked at."""
-    return "".join(text + ("" if name is None else values[name]) for text, name, _, _ in Formatter().parse(template))

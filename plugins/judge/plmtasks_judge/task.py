@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.data import Dataset
+from plmtasks.declared import fill
 from plmtasks.errors import DataError, InputError, did_you_mean
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import as_text
@@ -17,7 +18,7 @@ from plmtasks.requests import Answer, Choose, Generate, GenerateAnswer, Request,
 from plmtasks.task import Judge, Judged
 
 from .ratings import rated
-from .rubric import BOTH, FIRST, PLACES, SECOND, TIE, Rubric, fill, read_rubric
+from .rubric import BOTH, FIRST, PLACES, SECOND, TIE, Rubric, read_rubric
 
 if TYPE_CHECKING:
     from plmtasks.config import Source
