@@ -3,7 +3,7 @@
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -130,6 +130,23 @@ class Task(ABC):
     def config(self) -> dict[str, Any]:
         """What of the task belongs in a run's identity."""
         return {"name": self.name, "version": self.version, "language": self.language, "labels": list(self.labels)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A task as a list shows it, which is made when it is used: what `register_tasks` may return in a task's place."""
+
+    name: str
+    make: Callable[[], Task]
+    """The task itself, of that name."""
+    asks: Sequence[str]
+    metrics: Sequence[str]
+    language: str = "en"
+    description: str = ""
+    aliases: Sequence[str] = ()
+    needs_data: bool = False
+    collection: str = ""
+    """The benchmark that it belongs to, by which a list groups it: "glue"."""
 
 
 class Rewritable(Task):

@@ -541,7 +541,7 @@ def test_a_name_that_an_installed_task_has(tmp_path, registry):
         ("{labels}", "{review}", 28, "an instruction that is the same for all examples"),
         ('reference = "mood"', 'inputs = ["revew"]\nreference = "mood"', 26, "one of the inputs revew, found 'review'"),
         ('reference = "mood"', "", 19, "reference = …, the column of the right answer, in [columns], found none"),
-        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, found 'tset'\n"),
+        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, parts, found 'tset'\n"),
         ("[data]", '[data]\nrevision = "x"', 8, "hub = … beside it, found none"),
         ("[Generate]", "[Generate]\nstop = 3", 32, "a list of texts for 'stop', found 3"),
     ],

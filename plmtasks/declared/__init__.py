@@ -8,13 +8,17 @@ from ..errors import DataError, UnknownNameError, did_you_mean
 from ..files import TomlFile, read_toml
 from ..metric import Metric
 from .base import DeclaredTask
-from .file import columns_in, declare, fill
+from .catalog import tasks
+from .file import columns_in, fill
 from .forms import Choices, Labels, Likelihoods, Spans, Tags, Texts
+from .making import made
+from .numbers import Numbers
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
 
 __all__ = [
-    "Choices", "DeclaredTask", "Labels", "Likelihoods", "Spans", "Tags", "Texts", "columns_in", "fill", "task", "task_of_config",
+    "Choices", "DeclaredTask", "Labels", "Likelihoods", "Numbers", "Spans", "Tags", "Texts", "columns_in", "fill", "task",
+    "task_of_config", "tasks",
 ]  # fmt: skip
 
 
@@ -25,7 +29,7 @@ def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> Dec
 
     raises: InputError if there is no such file; DataError, which names file and line, for what is no task
     """
-    declared = declare(read_toml(Path(path), HINT))
+    declared = (told := made(read_toml(Path(path), HINT))).declared
     main, where, scores = declared.main, declared.file.where, list[str]()
     if metric is not None:
         for number, name in enumerate(declared.metrics):
@@ -36,18 +40,11 @@ def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> Dec
         if main and main not in scores:
             known = ", ".join(scores)
             raise DataError(where("main"), f"a score of its metrics: {known}", repr(main), *did_you_mean(main, scores))
-    return FORMS[declared.form].of(declared)
+    return told
 
 
 def task_of_config(facts: Mapping[str, Any]) -> DeclaredTask | None:
     """The task that a run tells these facts of, as it was declared then; None if it was not declared in a file."""
     if facts.get("declared") is None:
         return None
-    declared = declare(TomlFile(Path(f"{facts['name']}.toml"), "", facts["declared"]))
-    return FORMS[declared.form].of(declared)
-
-
-FORMS: Mapping[str, type[DeclaredTask]] = {
-    "labels": Labels, "choices": Choices, "texts": Texts, "spans": Spans, "tags": Tags, "likelihoods": Likelihoods,
-}  # fmt: skip
-"""What the reference is → the class of such tasks."""
+    return made(TomlFile(Path(f"{facts['name']}.toml"), "", facts["declared"]))

@@ -18,11 +18,11 @@ from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
-from .file import ALL_WORDS, Declaration, declare, fill, written_in_python
+from .file import ALL_WORDS, ONE_CHOICE, Declaration, declare, fill, written_in_python
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
-MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms"))
+MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers"))
 """The modules of the classes whose tasks a file can declare."""
 
 
@@ -129,6 +129,12 @@ class DeclaredTask(Rewritable, HubTask):
 
     def _read_own(self, split: str, said: Any) -> Iterator[Example]:
         data = self.declared.data
+        if isinstance(said, Mapping):
+            for part, paths in said.items():
+                for example in self._read_own(split, paths):
+                    named = f"{part}-{example.id}"  # ids of two parts may be the same
+                    yield replace(example, id=named, slices=(*example.slices, f"{data.parts}={part}"))
+            return
         if not isinstance(said, str) and isinstance(said[0], Mapping):
             yield from self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
             return
@@ -282,12 +288,14 @@ class DeclaredTask(Rewritable, HubTask):
         values = {ALL_WORDS: self.all_words(), **inputs}
         made = dict(vars(getattr(self.declared, kind)))
         for of, key, text, is_column in self.declared.written:
-            if of == kind:
+            if of == kind and key != "pair_choice":
                 made[key] = inputs[text] if is_column else fill(text, values)
         if kind == "Classify":
             made["labels"] = self.labels
         elif kind == "Choose":
             made["choices"] = tuple(word for _, word in self.candidates(inputs))
+            if pair := made.pop("pair_choice"):
+                made["pair_choices"] = tuple(fill(pair, {**values, ONE_CHOICE: choice}) for choice in made["choices"])
         elif kind == "Tag":
             made |= {"words": tuple(made["words"]), "labels": self.tags(), "marked": tuple(made["marked"] or ())}
         return REQUESTS[kind](**made)

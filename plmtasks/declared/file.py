@@ -24,9 +24,12 @@ class Data:
     revision: str | None = None
     config: str | None = None
     train: Any = None
-    """A path or pattern beside the file, a list of them, or the rows themselves."""
+    """A path or pattern beside the file, a list of them, or the rows themselves; or a table of such paths, the split's parts,
+    each a slice by its name: {matched = "…", mismatched = "…"}."""
     validation: Any = None
     test: Any = None
+    parts: str = "part"
+    """What the slices of parts are called: of "language" they are language=en, language=zh, …"""
 
     @property
     def splits(self) -> Mapping[str, Any]:
@@ -62,11 +65,26 @@ class ClassifyTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegressTable:
+    text: str
+    text_pair: str | None = None
+    low: float | None = None
+    """The least that the number can be, and the most: what is known of the scale."""
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChooseTable:
     text: str
     instruction: str = ""
     choices: str | tuple[str, ...] | None = None
     """A column with a list of them, or a template for each; none: the labels' words."""
+    pair_text: str = ""
+    """What a scorer of pairs reads, which an encoder is, beside each choice; none: `text` and the choice."""
+    pair_choice: str = ""
+    """What it reads of each choice, for which {choice} stands: "{question} {choice}"."""
+    taught: str = ""
+    """The whole prompt as T5's multi-task mixture has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +96,8 @@ class GenerateTable:
     source_language: str | None = None
     target_language: str | None = None
     purpose: str = ""
+    taught: str = ""
+    """The whole prompt as T5's multi-task mixture has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +122,16 @@ class LogLikelihoodTable:
     context: str = ""
 
 
-TOGETHER = (("Classify", "Choose", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("LogLikelihood",))
+TOGETHER = (
+    ("Classify", "Choose", "Generate"), ("Regress", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("LogLikelihood",),
+)  # fmt: skip
 """Kinds that can ask for the same."""
 
 KINDS = tuple(dict.fromkeys(chain.from_iterable(TOGETHER)))
 
-TEMPLATES = ("text", "text_pair", "instruction", "choices", "question", "context", "words", "marked")
+TEMPLATES = (
+    "text", "text_pair", "instruction", "choices", "pair_text", "pair_choice", "taught", "question", "context", "words", "marked",
+)  # fmt: skip
 """The keys of those tables that hold templates, or columns."""
 
 COLUMN_KEYS = {("Choose", "choices"), ("ExtractSpan", "context"), ("Tag", "words"), ("Tag", "marked")}
@@ -115,6 +139,9 @@ COLUMN_KEYS = {("Choose", "choices"), ("ExtractSpan", "context"), ("Tag", "words
 
 ALL_WORDS = "labels"
 """In braces, what stands for the words of all labels."""
+
+ONE_CHOICE = "choice"
+"""In braces, what stands for one of the choices in `pair_choice`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +158,14 @@ class Declaration:
     aliases: tuple[str, ...] = ()
     """What people say instead of the name of a task that a plugin brings."""
     language: str = "en"
+    languages: tuple[str, ...] | Mapping[str, str] = ()
+    """Of a file in a catalogue that declares a task for each: see `tasks`."""
     labels: tuple[str, ...] | Mapping[str, str] = ()
     """What can be predicted, in the order of the numbers that data may have for them; or each with its word in prompts."""
     shots: tuple[Mapping[str, Any], ...] = ()
     """Rows that stand solved before each question, where the user wants no others."""
     Classify: ClassifyTable | None = None
+    Regress: RegressTable | None = None
     Choose: ChooseTable | None = None
     Generate: GenerateTable | None = None
     ExtractSpan: ExtractSpanTable | None = None
@@ -151,8 +181,8 @@ class Declaration:
     @property
     def form(self) -> str:
         """What the reference is."""
-        if self.ExtractSpan:
-            return "spans"
+        if self.ExtractSpan or self.Regress:
+            return "spans" if self.ExtractSpan else "numbers"
         if self.Tag or self.LogLikelihood:
             return "tags" if self.Tag else "likelihoods"
         if self.Choose and self.Choose.choices is not None:
@@ -171,8 +201,11 @@ class Declaration:
         given = self.columns.inputs
         if given:
             return dict(given) if isinstance(given, Mapping) else {name: name for name in given}
-        used = [name for _, _, text, is_column in self.written for name in ([text] if is_column else columns_in(text))]
-        return {name: name for name in used if name != ALL_WORDS}
+        used = [
+            name for _, key, text, is_column in self.written for name in ([text] if is_column else columns_in(text))
+            if name not in stand_ins(key)
+        ]  # fmt: skip
+        return {name: name for name in used}
 
     @cached_property
     def written(self) -> list[tuple[str, str, str, bool]]:
@@ -182,13 +215,15 @@ class Declaration:
         for kind, key in keys:
             value = getattr(getattr(self, kind), key)
             is_column = (kind, key) in COLUMN_KEYS and isinstance(value, str)
-            texts = [value] if isinstance(value, str) else value or ()
+            texts = [value] if isinstance(value, str) and value else value or ()
             found += [(kind, key, text, is_column) for text in texts]
         return found
 
     def config(self) -> dict[str, Any]:
         """What of the file can change an answer: all but what it is called, and the data, which have a hash of their own."""
-        return {key: value for key, value in self.file.content.items() if key not in ("description", "aliases", "data")}
+        return {
+            key: value for key, value in self.file.content.items() if key not in ("description", "aliases", "languages", "data")
+        }
 
 
 def written_in_python(name: str, data: Path | Mapping[str, Any] | None, said: Mapping[str, Any]) -> TomlFile:
@@ -266,7 +301,7 @@ def _templates(declared: Declaration) -> Faults:
         if keys[1] == "instruction" and set(names) - {ALL_WORDS}:
             yield keys, "an instruction that is the same for all examples, at most with {labels}", repr(text)
         for name in names:
-            if known and name not in known and name != ALL_WORDS:
+            if known and name not in known and name not in stand_ins(keys[1]):
                 yield keys, f"one of the inputs {', '.join(known)}", repr(name), *did_you_mean(name, known)
     if not declared.inputs:
         yield [declared.asks[0]], "a column in braces: {text}", "none", "nothing of the examples is asked"
@@ -282,8 +317,9 @@ def _data(declared: Declaration) -> Faults:
     if "data" not in declared.file.content:
         return  # it has none of its own: the user names some
     for split, value in data.splits.items():
-        if not (isinstance(value, str) or _all(value, str) or (_all(value, dict) and data.hub is None)):
-            yield ["data", split], "a path, a list of paths, or rows [[data.train]]", f"{value!r:.80}"
+        paths = value.values() if isinstance(value, dict) and value else [value]
+        if not (all(isinstance(one, str) or _all(one, str) for one in paths) or (_all(value, dict) and data.hub is None)):
+            yield ["data", split], "a path, a list of paths, a table of them, or rows [[data.train]]", f"{value!r:.80}"
     if data.hub is None and not data.splits:
         yield ["data"], "train, validation, test or hub", "none of them"
     for key in ("revision", "config"):
@@ -291,6 +327,11 @@ def _data(declared: Declaration) -> Faults:
             yield ["data", key], "hub = … beside it", "none"
     if data.config is not None and data.splits:
         yield ["data", "config"], "files of the repository, or one of its configs", "both"
+
+
+def stand_ins(key: str) -> tuple[str, ...]:
+    """The names in braces of a template under that key that are no columns."""
+    return (ALL_WORDS, ONE_CHOICE) if key == "pair_choice" else (ALL_WORDS,)
 
 
 def _all(value: Any, form: type) -> bool:

@@ -25,7 +25,7 @@ from .rows import is_records, kind_of, read_records
 from .shown import Listed, Shown, Table, with_interval
 from .tables import read_table
 from .text import read_json, read_json_line, read_json_lines, read_lines
-from .toml import TomlFile, fits, read_toml
+from .toml import TomlFile, fits, parsed_toml, read_toml
 from .writing import TEXTS, WRITTEN, cells_text, row_text, write_rows
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "no_column",
     "open_folder",
     "parse",
+    "parsed_toml",
     "place",
     "reached",
     "read_array",

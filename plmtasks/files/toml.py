@@ -74,10 +74,11 @@ class TomlFile:
         return tuple(value) if isinstance(value, list) else value
 
 
-def read_toml(path: Path, hint: str) -> TomlFile:
+def read_toml(path: Path, hint: str, words: Mapping[str, str] | None = None) -> TomlFile:
     """A TOML file.
 
     hint: what such a file is, for who named another
+    words: what stands in it, and what is to stand there instead
 
     raises: InputError if there is no such file; DataError if it is no TOML
     """
@@ -88,15 +89,17 @@ def read_toml(path: Path, hint: str) -> TomlFile:
         raise InputError(f"{path}: cannot be read: {e.strerror}", hint) from e
     except UnicodeDecodeError as e:
         raise DataError(str(path), "TOML", str(e)) from e
+    for word, other in (words or {}).items():
+        text = text.replace(word, other)
     try:
-        return TomlFile(path, text, parsed(text))
+        return TomlFile(path, text, parsed_toml(text))
     except tomllib.TOMLDecodeError as e:
         line = re.search(r"at line (\d+)", str(e))
         number = f":{line[1]}" if line else f":{text.count(chr(10)) + 1}" if "at end of document" in str(e) else ""
         raise DataError(f"{path}{number}", "TOML", str(e)) from e
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parsed_toml(text: str) -> dict[str, Any]:
     """raises: tomllib.TOMLDecodeError, also for what tomllib has errors of Python's for"""
     try:
         return tomllib.loads(text)
@@ -117,7 +120,7 @@ def line_of(text: str, keys: Sequence[Key]) -> int:
         for n in range(count, 0, -1):
             for end in ("", "\n]"):
                 try:
-                    return n, parsed("\n".join(lines[:n]) + end)
+                    return n, parsed_toml("\n".join(lines[:n]) + end)
                 except tomllib.TOMLDecodeError:
                     continue
         return 0, {}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..model import Model, Provider
     from ..requests import Request
     from ..results import Result
-    from ..task import Perturbation, Task
+    from ..task import Listed, Perturbation, Task
 
 hookspec = pluggy.HookspecMarker("plmtasks")
 
@@ -26,8 +26,8 @@ ENTRY_POINT = "plmtasks"
 
 
 @hookspec
-def register_tasks() -> "Iterable[Task | Provider]":  # type: ignore[empty-body]
-    """Tasks, or providers that make a task of any name under their scheme."""
+def register_tasks() -> "Iterable[Task | Listed | Provider]":  # type: ignore[empty-body]
+    """Tasks, what a list shows of tasks that are made when they are used, or providers that make a task of any name."""
 
 
 @hookspec

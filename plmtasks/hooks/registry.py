@@ -23,7 +23,7 @@ from ..formats import Format, apart
 from ..metric import Metric
 from ..model import Model, Provider
 from ..requests import Request
-from ..task import Perturbation, Task
+from ..task import Listed, Perturbation, Task
 from . import hookspecs, loading
 from .loading import Plugin, PluginWarning, load_plugins, reason
 
@@ -50,7 +50,7 @@ class Registry:
 
     plugins: tuple[Plugin, ...] = ()
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """"task", "model", "metric", "perturbation", "format" → name → the item"""
+    """"task", "model", "metric", "perturbation", "format" → name → the item; of a task perhaps what a list shows: see `Listed`"""
     owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
     """(kind, name) → who brought it"""
     providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Registry:
 
     def _meant(self, word: str, own_data: bool, learned: Collection[str]) -> str:
         """The name of the task that people call so; the word itself if none is."""
-        tasks: Mapping[str, Task] = self.items["task"]
+        tasks: Mapping[str, Task | Listed] = self.items["task"]
         first = [name for name in tasks if name.split("/")[0] == word]
         called = [name for name, task in tasks.items() if _said(word) in map(_said, task.aliases)]
         if fitting := [name for name in dict.fromkeys((*called, *first)) if name in learned]:
@@ -99,8 +99,7 @@ class Registry:
         from .. import declared
 
         made = declared.task(path, lambda name: self.named("metric", name, path))
-        installed = self.items["task"].get(made.name)
-        if installed is not None and installed.config() != made.config():
+        if made.name in self.items["task"] and self.task(made.name).config() != made.config():
             raise InputError(f"{path}: another task {made.name!r} is installed", "give the file's task a name of its own")
         return made
 
@@ -176,7 +175,8 @@ class Registry:
                 "uninstall one of them",
             )
         if name in self.items[kind]:
-            return self.items[kind][name]
+            found = self.items[kind][name]
+            return found.make() if isinstance(found, Listed) else found
         provider = self._provider(kind, name)
         if provider is not None:
             if (members := provider.members(name.removeprefix(provider.beginning))) is not None:
@@ -304,7 +304,7 @@ def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) 
     """
     found = _returned(manager, plugin, hook)
     for item in found:
-        if not isinstance(item, (form, Provider)):
+        if not isinstance(item, (form, Provider, *([Listed] if form is Task else []))):
             raise TypeError(f"{hook} gave {item!r:.100}, which is no {form.__name__}")
         name = getattr(item, "name", None)
         if not isinstance(item, Provider) and not (isinstance(name, str) and NAME.fullmatch(name)):

@@ -3,11 +3,11 @@
 Text and numbers, never tensors. The set is open: a plugin registers further pairs with `register_requests`.
 """
 
+from .base import Answer, Prompted, Request, Shot, Turn
 from .forms import LATER, from_json, strings, to_json
 from .generation import Generation
 from .kinds import (
     BUILT_IN,
-    Answer,
     Choose,
     ChooseAnswer,
     Classify,
@@ -19,15 +19,13 @@ from .kinds import (
     Likelihood,
     LogLikelihood,
     LogLikelihoodAnswer,
-    Prompted,
-    Request,
+    Regress,
+    RegressAnswer,
     Several,
     SeveralAnswer,
-    Shot,
     Span,
     Tag,
     TagAnswer,
-    Turn,
     one_of_each_kind,
 )
 from .prompts import CUE, CUES, before_stop, plain_prompt, raw_prompt, turns
@@ -36,7 +34,7 @@ from .thinking import Thinking
 __all__ = [
     "BUILT_IN", "CUE", "CUES", "LATER", "Answer", "Choose", "ChooseAnswer", "Classify", "ClassifyAnswer",
     "ExtractSpan", "ExtractSpanAnswer", "Generate", "GenerateAnswer", "Generation", "Likelihood", "LogLikelihood",
-    "LogLikelihoodAnswer", "Prompted", "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag", "TagAnswer",
-    "Thinking", "Turn", "before_stop", "from_json", "one_of_each_kind", "plain_prompt", "raw_prompt", "strings",
+    "LogLikelihoodAnswer", "Prompted", "Regress", "RegressAnswer", "Request", "Several", "SeveralAnswer", "Shot", "Span", "Tag",
+    "TagAnswer", "Thinking", "Turn", "before_stop", "from_json", "one_of_each_kind", "plain_prompt", "raw_prompt", "strings",
     "to_json", "turns",
 ]  # fmt: skip

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .base import Request
 from .forms import LATER
-from .kinds import Generate, Request
+from .kinds import Generate
 
 SAMPLING = ("num_beams", "temperature", "top_p", "top_k")
 """What a request may say of how its tokens are picked, too."""

@@ -4,142 +4,11 @@ Text and numbers, never tensors. The set is open: a plugin registers further pai
 `register_requests`. Everything here survives JSON, `from_json(to_json(x)) == x`, but for `Several`, whose parts do.
 """
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Self
 
-from .forms import LATER, strings, to_json
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a model gives back for one request."""
-
-    def texts(self) -> Iterator[str]:
-        """What was written in it, for learning a tokenizer; labels and numbers are not."""
-        return iter(())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """One question to a model.
-
-    A kind of request tells here what the core goes by: nothing looks for fields of certain names.
-    """
-
-    answer_type: ClassVar[type[Answer]]
-    zero_shot: ClassVar[bool] = False
-    """Whether a model that learned nothing but language can answer it: a run without training is zero-shot then."""
-    strided: ClassVar[bool] = False
-    """Whether a text over the model's limit is read in windows that move on by the setting `stride`."""
-
-    @classmethod
-    def kind(cls) -> str:
-        """The name by which tasks and models list this request."""
-        return cls.__name__
-
-    def key(self) -> str:
-        """A hash of all that is asked: equal requests have equal keys. 32 hexadecimal digits."""
-        return self._key
-
-    @cached_property
-    def _key(self) -> str:
-        asked = to_json(self) if self.each() == (self,) else [request.key() for request in self.each()]
-        text = json.dumps([self.kind(), asked], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-    def seed(self, of: int) -> int:
-        """What draws the answer to it, whatever else is asked: 63 bits that follow from what it asks, and from the run's seed.
-
-        of: the run's seed
-        """
-        return int.from_bytes(hashlib.sha256(json.dumps([of, self.key()]).encode()).digest()[:8], "big") >> 1
-
-    def texts(self) -> Iterator[str]:
-        """Every text in the request, for learning a tokenizer."""
-        yield from strings(to_json(self))
-
-    def label_set(self) -> tuple[str, ...] | None:
-        """The labels of which the answer gives some, as a head has them; empty if nobody knows them yet; None: it needs none."""
-        return None
-
-    def labels_in(self, answer: Any) -> Sequence[str]:
-        """Those of its labels that a solved answer gives, each as often as it does: a rare one may weigh more in training."""
-        return ()
-
-    def most_tokens(self) -> int | None:
-        """The most tokens that a model may write in answer to it; None: it writes none, and no setting of generation matters."""
-        return None
-
-    def likelihoods(self, answer: Any) -> Iterator[tuple[str, int]]:
-        """Each text of which the answer holds a likelihood, and of how many tokens: one of none would be a fault of the model."""
-        return iter(())
-
-    def each(self) -> "tuple[Request, ...]":
-        """What a model is asked: the request itself, or those of `Several`."""
-        return (self,)
-
-    def joined(self, answers: Sequence[Answer]) -> Answer:
-        """Its answer, from those to each of these."""
-        [answer] = answers
-        return answer
-
-    def apart(self, answer: Any) -> tuple[Answer, ...]:
-        """The inverse of `joined`."""
-        return (answer,)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shot:
-    """A solved example placed before the question."""
-
-    text: str
-    answer: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """What one side of a chat says."""
-
-    role: str
-    """system, user or assistant"""
-    content: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prompted(Request):
-    """A question in words, before which solved examples can stand. How all of it becomes a prompt is the model's business."""
-
-    zero_shot = True
-    instruction: str = ""
-    shots: tuple[Shot, ...] = ()
-    text: str
-    exact: bool = field(default=False, metadata=LATER)
-    """The text is the whole prompt, letter for letter, and what follows it is joined to it with nothing between, whatever the
-    setting `prompt` says; it becomes tokens as lm-eval's HFLM makes them, and what is over the limit is cut at its left."""
-    turns: tuple[Turn, ...] = field(default=(), metadata=LATER)
-    """Of an exact prompt: the turns of a chat, in place of the text, for the model's template; an assistant's last one is gone on
-    with."""
-
-    def with_shots(self, shots: tuple[Shot, ...]) -> Self:
-        """The same question behind these solved examples, and no others."""
-        return dataclasses.replace(self, shots=shots)
-
-    def as_shot(self, answer: Answer) -> Shot:
-        """The question with its solved answer, as it stands before another."""
-        return Shot(text=self.text, answer=self.answered(answer))
-
-    def answered(self, answer: Any) -> str:
-        """A solved answer as the text that would follow the question; by default what was written in it."""
-        return "".join(answer.texts())
-
-    def aim(self) -> str:
-        """One word for what is wanted, where models were taught one: "summarize"."""
-        return ""
+from .base import Answer, Prompted, Request
+from .forms import LATER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +58,26 @@ class Classify(Request):
 
     def labels_in(self, answer: ClassifyAnswer) -> Sequence[str]:
         return [label for label, score in zip(self.labels, answer.scores, strict=True) if score > 0.5]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressAnswer(Answer):
+    """A number."""
+
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regress(Request):
+    """Which number?"""
+
+    answer_type = RegressAnswer
+    text: str
+    text_pair: str | None = None
+    low: float | None = None
+    """The least that the number can be, and"""
+    high: float | None = None
+    """the most: what is known of the scale. An answer may lie beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +132,9 @@ class ChooseAnswer(Answer):
 
     choices: tuple[Likelihood, ...]
     """One for each choice, in the request's order."""
+    scored: bool = field(default=False, metadata=LATER)
+    """One scorer read each choice with the text: the log-likelihoods are those of the choices among one another, whatever their
+    length, and there is nothing to divide by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +143,11 @@ class Choose(Prompted):
 
     answer_type = ChooseAnswer
     choices: tuple[str, ...]
+    pair_text: str = field(default="", metadata=LATER)
+    """What a scorer of pairs reads beside each of `pair_choices`, where they are told: without a prompt's words around it."""
+    pair_choices: tuple[str, ...] = field(default=(), metadata=LATER)
+    """For each choice the second text of its pair: the question with the choice, or how the text goes on. Empty: a scorer reads
+    `text` and each of `choices`."""
 
     def answered(self, answer: ChooseAnswer) -> str:
         return self.choices[max(range(len(self.choices)), key=lambda i: answer.choices[i].log_likelihood)]
@@ -391,4 +288,4 @@ def one_of_each_kind(request: Request) -> Request:
     return kinds[0] if len(kinds) == 1 else Several(requests=kinds)
 
 
-BUILT_IN: tuple[type[Request], ...] = (Classify, Tag, ExtractSpan, Choose, LogLikelihood, Generate)
+BUILT_IN: tuple[type[Request], ...] = (Classify, Regress, Tag, ExtractSpan, Choose, LogLikelihood, Generate)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .kinds import Prompted, Shot
+from .base import Prompted, Shot
 
 CUE = "\nAnswer:"
 """Put after a text under an instruction, unless the text ends with a colon."""

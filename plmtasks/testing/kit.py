@@ -119,7 +119,7 @@ class Checker:
         """Those on whose examples others are checked."""
         if self.task:
             return [self.registry.task(self.task, own_data=self.source.data is not None)]
-        return list(self.registry.items["task"].values())
+        return [self.registry.task(name) for name in self.registry.items["task"]]
 
     def _plugin(self, plugin: Plugin) -> Iterator[Finding]:
         said = plugin.error or ("it is disabled" if plugin.disabled else "")

@@ -1,18 +1,19 @@
-"""Text classification for plmtasks: one label or several, of one text or a pair."""
+"""Text classification and regression for plmtasks: one label or several, or a number, of one text or a pair."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from plmtasks import hookimpl
+from plmtasks import declared, hookimpl
 from plmtasks.metric import Metric
-from plmtasks.task import Task
+from plmtasks.task import Listed, Task
 
 from .catalog import TASKS
 from .metrics import METRICS
 
 
 @hookimpl
-def register_tasks() -> Iterable[Task]:
-    return TASKS
+def register_tasks() -> Iterable[Task | Listed]:
+    return [*TASKS, *declared.tasks(Path(__file__).with_name("tasks"))]
 
 
 @hookimpl

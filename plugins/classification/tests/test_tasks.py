@@ -74,7 +74,7 @@ def test_the_sample() -> None:
 def test_what_is_registered() -> None:
     registry = load_registry([plmtasks_classification], installed=False)
     assert [p.error for p in registry.plugins] == [None]
-    assert list(registry.items["task"]) == [f"classification/{variant}" for variant in BY_NAME]
+    assert [*registry.items["task"]][: len(BY_NAME)] == [f"classification/{variant}" for variant in BY_NAME]
     assert registry.task("classification").name == "classification/sst2"
     for task in TASKS:
         assert all(name in registry.items["metric"] for name in task.metrics)

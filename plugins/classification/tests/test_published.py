@@ -1,0 +1,27 @@
+"""Every task of the catalogue on a few rows of our own, in the columns of its data set on the hub."""
+
+from pathlib import Path
+
+import hub
+import plmtasks_classification
+import pytest
+
+from plmtasks import declared
+from plmtasks.hooks import load_registry
+
+ROWS = Path(__file__).with_name("published")
+TASKS = Path(plmtasks_classification.__file__).with_name("tasks")
+FILES = {
+    listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
+    for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_registry()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_holds_the_laws_on_the_hubs_columns(name, registry, tmp_path) -> None:
+    assert hub.checked(registry, name, tmp_path, FILES[name]) == {}
