@@ -11,7 +11,10 @@ from plmtasks.hooks import load_registry
 
 ROWS = Path(__file__).with_name("published")
 TASKS = Path(plmtasks_classification.__file__).with_name("tasks")
-FILES = {
+MADE_READY = {
+    task.name: ROWS / "superglue" / f"{task.name.split('/')[1]}.json" for task in plmtasks_classification.superglue.TASKS
+}
+FILES = MADE_READY | {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
 }  # fmt: skip
