@@ -14,6 +14,7 @@ TASKS = Path(plmtasks_classification.__file__).with_name("tasks")
 FILES = {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
+    if not listed.needs_data
 }  # fmt: skip
 
 
