@@ -18,7 +18,7 @@ from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
-from .file import ALL_WORDS, ONE_CHOICE, Declaration, declare, fill, written_in_python
+from .file import ALL_WORDS, ONE_CHOICE, Declaration, columns_in, declare, fill, written_in_python
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
@@ -61,10 +61,11 @@ class DeclaredTask(Rewritable, HubTask):
         self.aliases, self.needs_data = declared.aliases, declared.data.hub is None and not declared.data.splits
         self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
         self.labels = tuple(declared.labels if labels is None else labels)
-        self.fields = tuple(name for name in declared.inputs if name not in declared.lists)
-        self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
+        more = (*declared.lists, *declared.columns.optional)
+        self.fields = tuple(name for name in declared.inputs if name not in more)
+        self.more_fields = tuple(name for name in declared.inputs if name in more)
         counted = declared.ExtractSpan.context if declared.ExtractSpan else None
-        self.texts = tuple(name for name in self.fields if name != counted)
+        self.texts = tuple(name for name in declared.inputs if name not in (*declared.lists, counted))
         self.shots = tuple(self._own_shots()["shots"]) if declared.shots else ()
 
     def __eq__(self, other: object) -> bool:
@@ -209,10 +210,11 @@ class DeclaredTask(Rewritable, HubTask):
 
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """What of a row is asked and answered, all that a shot needs; raises as `example`."""
-        more = columns or {}
+        more, optional = columns or {}, self.declared.columns.optional
         inputs = {
             name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
-        }
+            if name not in optional or name in more or row.get(own) not in (None, "")
+        }  # fmt: skip
         if not self.declared.columns.reference:
             return Example(id=id, inputs=inputs)
         said = more.get("reference", self.declared.columns.reference)
@@ -261,13 +263,13 @@ class DeclaredTask(Rewritable, HubTask):
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """raises: InputError if the row is no question of this task"""
-        names = (*self.fields, *self.more_fields)
+        names, optional = (*self.fields, *self.more_fields), self.declared.columns.optional
         given = {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
         wrong = [f"a field {name!r}" for name in row if name not in names]
-        wrong += [f"no {name!r}" for name in names if not given.get(name)]
+        wrong += [f"no {name!r}" for name in names if name not in optional and not given.get(name)]
         if wrong:
             raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {wrong[0]}")
-        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})
+        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names if given.get(name)})
 
     def column_names(self, field: str) -> Sequence[str]:
         column = self.declared.inputs.get(field, self.declared.columns.id if field == "id" else None)
@@ -294,11 +296,14 @@ class DeclaredTask(Rewritable, HubTask):
 
         raises: InputError
         """
-        values = {ALL_WORDS: self.all_words(), **inputs}
+        optional = dict.fromkeys(self.declared.columns.optional, "")
+        values = {ALL_WORDS: self.all_words(), **optional, **inputs}
         made = dict(vars(getattr(self.declared, kind)))
         for of, key, text, is_column in self.declared.written:
             if of == kind and key != "pair_choice":
                 made[key] = inputs[text] if is_column else fill(text, values)
+                if not is_column and optional.keys() & columns_in(text):
+                    made[key] = made[key].strip() or (None if key == "text_pair" else "")
         if kind == "Classify":
             made["labels"] = self.labels
         elif kind == "Choose":

@@ -44,6 +44,8 @@ class Columns:
 
     inputs: tuple[str, ...] | Mapping[str, str] = ()
     """Those that templates may name, or such names and their columns; none: whatever the templates name."""
+    optional: tuple[str, ...] = ()
+    """Inputs that rows may lack: nothing stands for them then, and where `text_pair` is nothing else there is no second text."""
     reference: str | Mapping[str, str] | None = None
     """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
     reference_is: Literal["text", "letter", "index", "number"] | None = None
@@ -313,6 +315,8 @@ def _data(declared: Declaration) -> Faults:
     data, columns = declared.data, declared.columns
     if columns.reference is None and declared.form != "likelihoods":
         yield ["columns"], "reference = …, the column of the right answer, in [columns]", "none"
+    if strange := [name for name in columns.optional if name not in declared.inputs]:
+        yield ["columns", "optional"], f"some of the inputs {', '.join(declared.inputs)}", repr(strange[0])
     if columns.reference_is is not None and declared.form not in ("labels", "choices"):
         found = " and ".join(declared.asks)
         yield ["columns", "reference_is"], "labels or choices where reference_is tells how they are told", found

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from plmtasks.data import HubData
+from plmtasks.data import SPLIT_SIZES, HubData, events
+from plmtasks.declared import Numbers
+from plmtasks.task import Listed
 
 from .data import Format
 from .task import MULTI_LABEL, Classification
@@ -83,6 +85,23 @@ def _task(variant: str, description: str, form: Format, instruction: str, **othe
     name = f"classification/{variant}"
     return Classification(name=name, description=description, form=form, instruction=instruction, labels=form.labels, **more)
 
+
+def _degrees() -> Numbers:
+    """Sentences of the built-in grammar, with how good their mood is."""
+    rows = {
+        split: [{"text": event.english(), "degree": event.degree, "id": event.id} for event in events(split)]
+        for split in SPLIT_SIZES
+    }
+    return Numbers(
+        DEGREES.name, text="{text}", reference="degree", scale=(0.0, 10.0), data=rows, description=DEGREES.description,
+        metrics=DEGREES.metrics, instruction="How good is the mood, from 0 (bad) to 10 (good)? Answer with a number.",
+    )  # fmt: skip
+
+
+DEGREES = Listed(
+    name="regression/sample", make=_degrees, asks=("Regress", "Generate"), metrics=("correlation", "regression_error"),
+    description="How good is the mood in which something was done, from 0 to 10? (built in)",
+)  # fmt: skip
 
 TASKS = (
     _task(

@@ -17,6 +17,7 @@ MADE_READY = {
 FILES = MADE_READY | {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
+    if not listed.needs_data
 }  # fmt: skip
 
 
