@@ -40,6 +40,19 @@ HEADS: dict[type[Request], str] = {
 }
 
 
+def is_taught(config: Any) -> bool:
+    """Whether a checkpoint learned from the multi-task mixture of T5's pretraining, and so knows its prompts.
+
+    Of T5's own that is the first release alone: 1.1, mT5 and FLAN-T5 have a gated activation.
+
+    config: of transformers; it names the prefixes of some of the tasks
+    source: Raffel et al. (2020), arXiv 1910.10683, section 2.4; the config.json of t5-small and of google/flan-t5-base
+    """
+    named = getattr(config, "task_specific_params", None) or {}
+    prefixes = any(isinstance(params, Mapping) and "prefix" in params for params in named.values())
+    return config.model_type == "t5" and prefixes and not config.is_gated_act
+
+
 def family_of(config: Mapping[str, Any]) -> str:
     """encoder, decoder or sequence-to-sequence.
 
