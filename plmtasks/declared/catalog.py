@@ -35,16 +35,18 @@ def tasks(folder: Path) -> list[Listed]:
 def _listed(path: Path, collection: str) -> Iterator[Listed]:
     text = path.read_text(encoding="utf-8")
     tables = [*TABLE.finditer(text)]
-    asks = tuple(dict.fromkeys(found[1] for found in tables if found[1] in KINDS))
+    names = [found[1] for found in tables]
+    asks = tuple(name for name in dict.fromkeys(names) if name in KINDS)
     whole = text[: tables[0].start()] if tables else text
     head = _head(path, whole)
+    told = partial(_one, path, asks=asks, collection=collection, needs_data="data" not in (*head, *names))
     languages = head.get("languages", ())
     if not languages:
-        yield _one(path, head, asks, {}, collection)
+        yield told(head, {})
         return
     for code, called in languages.items() if isinstance(languages, Mapping) else zip(languages, languages, strict=True):
         words = {"<language>": code, "<Language>": language_name(code), "<code>": called}
-        yield _one(path, _filled(head, words), asks, words, collection)
+        yield told(_filled(head, words), words)
 
 
 def _head(path: Path, text: str) -> dict[str, Any]:
@@ -65,11 +67,10 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
     return value
 
 
-def _one(path: Path, head: Mapping[str, Any], asks: tuple[str, ...], words: Mapping[str, str], collection: str) -> Listed:
+def _one(path: Path, head: Mapping[str, Any], words: Mapping[str, str], **more: Any) -> Listed:
     return Listed(
-        name=head["name"], make=partial(_made, path, words), asks=asks, metrics=head.get("metrics", ()),
-        language=head.get("language", "en"), description=head.get("description", ""), aliases=head.get("aliases", ()),
-        collection=collection,
+        name=head["name"], make=partial(_made, path, words), metrics=head.get("metrics", ()), language=head.get("language", "en"),
+        description=head.get("description", ""), aliases=head.get("aliases", ()), **more,
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class Columns:
     reference_is: Literal["text", "letter", "index", "number"] | None = None
     """How the column tells which label or choice it is, where its rows leave that open."""
     id: str | None = None
-    """None: "id" where there is such a column, else the split and the number of the row."""
+    """None: "id" where there is such a column, else the split and the number of the row; "": these in any case."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
     rows: str = ""

@@ -1,15 +1,21 @@
 """Question answering for plmtasks: extractive, generative, conversational and multiple-choice."""
 
-from plmtasks import hookimpl
+from collections.abc import Iterable
+from pathlib import Path
+
+from plmtasks import declared, hookimpl
 from plmtasks.metric import Metric
-from plmtasks.task import Task
+from plmtasks.task import Listed, Task
 
 from . import catalog, metrics
 
 
 @hookimpl
-def register_tasks() -> list[Task]:
-    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE]
+def register_tasks() -> Iterable[Task | Listed]:
+    return [
+        *catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE, catalog.IDIOMS,
+        *declared.tasks(Path(__file__).with_name("tasks")),
+    ]  # fmt: skip
 
 
 @hookimpl
