@@ -80,22 +80,46 @@ def holding(made: Path, data: Any, rows: Path) -> Iterator[None]:
         yield
 
 
+def write_files(made: Path, files: Mapping[str, Any]) -> None:
+    """Writes files as a data set was published beside the hub: a list of objects is an object a line, all else a document."""
+    made.mkdir(parents=True, exist_ok=True)
+    for name, value in files.items():
+        lines = value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else [value]
+        (made / name).write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in lines), encoding="utf-8")
+
+
 def checked(registry: Registry, name: str, made: Path, rows: Path) -> dict[str, str]:
-    """What the conformance kit finds wrong with a declared task, on rows of our own as its hub has them: check → what it says."""
+    """What the conformance kit finds wrong with a declared task, on rows of our own as its hub has them: check → what it says.
+
+    rows: as of `holding`; and "files", by their names, where the data set was published in others too, which --data names, with
+        the "source" that says what else of them must be told
+    """
     task: Any = registry.task(name)
+    told = json.loads(rows.read_text(encoding="utf-8"))
     wrong = {}
-    with holding(made, task.declared.data, rows):
-        subject = TaskSubject(task=task, source=Source(), registry=registry)
-        for example in (e for examples in subject.whole.values() for e in examples if e.undisclosed):
-            for kind in subject.bound.asks:  # the kit leaves such examples out, as nothing can be solved
-                subject.bound.ask(example.hidden(), kind)
-        for check, holds in TASK_CHECKS.items():
-            if check == "another_process_sees_the_same":
-                continue  # a process for each task takes minutes, and there is no code in a file
-            try:
-                holds(subject)
-            except NotApplicable:
-                pass
-            except CheckFailed as e:
-                wrong[check] = str(e)
+    if task.declared.data.hub:
+        with holding(made, task.declared.data, rows):
+            wrong |= _wrong(TaskSubject(task=task, source=Source(), registry=registry))
+    if "files" in told:
+        write_files(made / "files", told["files"])
+        source = Source(data=str(made / "files"), **told.get("source", {}))
+        found = _wrong(TaskSubject(task=task, source=source, registry=registry))
+        wrong |= {f"{check}, of files": said for check, said in found.items()}
+    return wrong
+
+
+def _wrong(subject: TaskSubject) -> dict[str, str]:
+    for example in (e for examples in subject.whole.values() for e in examples if e.undisclosed):
+        for kind in subject.bound.asks:  # the kit leaves such examples out, as nothing can be solved
+            subject.bound.ask(example.hidden(), kind)
+    wrong = {}
+    for check, holds in TASK_CHECKS.items():
+        if check == "another_process_sees_the_same":
+            continue  # a process for each task takes minutes, and there is no code in a file
+        try:
+            holds(subject)
+        except NotApplicable:
+            pass
+        except CheckFailed as e:
+            wrong[check] = str(e)
     return wrong

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -119,7 +119,7 @@ class DeclaredTask(Rewritable, HubTask):
         said = self.declared.columns
         told = said.reference if isinstance(said.reference, Mapping) else {"reference": said.reference}
         names = {**self.declared.inputs, **told, "id": said.id, "cluster": said.cluster, **source.columns}
-        columns = {field: name for field, name in names.items() if name is not None}
+        columns = {field: name for field, name in names.items() if name}
         return Layout.of(columns, source.rows or said.rows, source.separator or said.separator)
 
     def _own_shots(self) -> Dataset:
@@ -180,9 +180,19 @@ class DeclaredTask(Rewritable, HubTask):
     def _read(self, files: Sequence[Path], split: str, columns: Mapping[str, str]) -> Iterator[Example]:
         said = columns.get("reference", self.declared.columns.reference)
         task = self.naming(files[0], said) if isinstance(said, str) else self
-        for number, (where, row) in enumerate(chain.from_iterable(map(read_records, files))):
-            with row_aside():
-                yield task.example(where, row, f"{split}-{number}", columns)
+        number = count()
+        for path in files:
+            for where, row in read_records(path):
+                with row_aside():
+                    for at, one in task.unfolded(path, where, row):
+                        yield task.example(at, one, f"{split}-{next(number)}", columns)
+
+    def unfolded(self, path: Path, where: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The rows, an example each, that a row of a file stands for, and where they stand: mostly itself alone.
+
+        raises: DataError
+        """
+        yield where, row
 
     def naming(self, path: Path, column: str) -> "DeclaredTask":
         """This task, knowing what lies beside the data, or in its schema, of the column of the reference."""
@@ -203,7 +213,7 @@ class DeclaredTask(Rewritable, HubTask):
         shown = " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in bare.inputs.values())
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]
         return replace(
-            bare, id=id if ids is None else str(column(where, row, ids)),
+            bare, id=str(column(where, row, ids)) if ids else id,
             cluster=None if clusters is None else str(column(where, row, clusters)),
             slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)),
         )  # fmt: skip
@@ -235,9 +245,14 @@ class DeclaredTask(Rewritable, HubTask):
         return hidden is not None and all(one == hidden or str(one).strip() == str(hidden) for one in plain)
 
     def input(self, where: str, name: str, value: Any) -> Any:
-        """raises: DataError if a cell is not what the file takes it for"""
+        """The text of a cell; of a list of texts, each on a line of its own.
+
+        raises: DataError if a cell is not what the file takes it for
+        """
         if name in self.declared.lists:
             return self.listed(where, name, value)
+        if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):
+            return "\n".join(value)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise DataError(where, f"a text as {name!r}", f"{value!r:.60}")
         return str(value)

@@ -53,7 +53,7 @@ class Columns:
     hidden: Any = None
     """What that column has where the answer is not public, or there is none: -1."""
     id: str | None = None
-    """None: "id" where there is such a column, else the split and the number of the row."""
+    """None: "id" where there is such a column, else the split and the number of the row; "": these in any case."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
     rows: str = ""
