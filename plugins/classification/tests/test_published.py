@@ -11,9 +11,11 @@ from plmtasks.hooks import load_registry
 
 ROWS = Path(__file__).with_name("published")
 TASKS = Path(plmtasks_classification.__file__).with_name("tasks")
+SOME = ("mul", "en", "ar", "he", "ja", "th", "zh")
+"""Of the languages of a file these are tried, for one is as another."""
 FILES = {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
-    for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
+    for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path) if listed.language in SOME
 }  # fmt: skip
 
 
