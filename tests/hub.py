@@ -60,22 +60,22 @@ def lay_out(made: Path, repo: str, revision: str, path: str, rows: Sequence[Mapp
 
 
 @contextmanager
-def holding(made: Path, data: Any, rows: Path) -> Iterator[None]:
+def holding(made: Path, data: Any, rows: Path, language: str = "en") -> Iterator[None]:
     """A cache with the rows for each file of a data set that a declared task names; whatever is loaded comes from there.
 
     data: the task's table [data]
-    rows: a JSON file: "rows" of each split, or of each part of a split, and the "names" of their numbers
+    language: the task's
+    rows: a JSON file: "rows" of each split, or of each part of a split, or in each language, and the "names" of their numbers;
+        parts and languages that it does not tell have the rows of the first
     """
     told = json.loads(rows.read_text(encoding="utf-8"))
     for split, said in data.splits.items():
-        parts = said if isinstance(said, Mapping) else {"": said}
+        parts = said if isinstance(said, Mapping) else {language: said}
         for part, paths in parts.items():
             own = told["rows"][split]
             for path in [paths] if isinstance(paths, str) else paths:
-                lay_out(
-                    made, data.hub, data.revision or "main", path, own[part] if isinstance(own, Mapping) else own,
-                    told.get("names", {}),
-                )  # fmt: skip
+                its = own.get(part, next(iter(own.values()))) if isinstance(own, Mapping) else own
+                lay_out(made, data.hub, data.revision or "main", path, its, told.get("names", {}))
     with mock.patch("huggingface_hub.constants.HF_HUB_CACHE", str(made)):
         yield
 
@@ -98,7 +98,7 @@ def checked(registry: Registry, name: str, made: Path, rows: Path) -> dict[str, 
     told = json.loads(rows.read_text(encoding="utf-8"))
     wrong = {}
     if task.declared.data.hub:
-        with holding(made, task.declared.data, rows):
+        with holding(made, task.declared.data, rows, task.language):
             wrong |= _wrong(TaskSubject(task=task, source=Source(), registry=registry))
     if "files" in told:
         write_files(made / "files", told["files"])

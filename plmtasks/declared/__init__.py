@@ -10,9 +10,10 @@ from ..metric import Metric
 from .base import DeclaredTask
 from .catalog import tasks
 from .file import columns_in, fill
-from .forms import Choices, Labels, Likelihoods, Spans, Tags, Texts
+from .forms import Choices, Labels, Likelihoods, Spans, Texts
 from .making import made
 from .numbers import Numbers
+from .tags import Tags
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from ..config import Source
-from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
+from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
@@ -22,7 +22,7 @@ from .file import ALL_WORDS, ONE_CHOICE, Declaration, columns_in, declare, fill,
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
-MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers"))
+MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers", "tags"))
 """The modules of the classes whose tasks a file can declare."""
 
 
@@ -95,7 +95,8 @@ class DeclaredTask(Rewritable, HubTask):
         data, own = self.declared.data, None
         if source.data is None and data.splits:
             name = self.name if data.hub is None else f"hf://{data.hub}@{data.revision or 'main'}"
-            own = Dataset(name=name, readers={s: partial(self._read_own, s, v) for s, v in data.splits.items()}, published=True)
+            readers = {split: partial(self._read_own, split, value) for split, value in data.splits.items()}
+            own = Dataset(name=name, readers=readers, published=True, evaluated=data.evaluate or "")
         elif source.data is None and data.hub is not None:
             at = f"@{data.revision}" if data.revision else ""
             of = f"#{data.config}" if data.config else ""
@@ -131,10 +132,8 @@ class DeclaredTask(Rewritable, HubTask):
     def _read_own(self, split: str, said: Any) -> Iterator[Example]:
         data = self.declared.data
         if isinstance(said, Mapping):
-            for part, paths in said.items():
-                for example in self._read_own(split, paths):
-                    named = f"{part}-{example.id}"  # ids of two parts may be the same
-                    yield replace(example, id=named, slices=(*example.slices, f"{data.parts}={part}"))
+            readers = {part: partial(self._speaking(part)._read_own, split, paths) for part, paths in said.items()}
+            yield from in_parts(readers, data.parts, parallel=data.parallel)
             return
         if not isinstance(said, str) and isinstance(said[0], Mapping):
             yield from self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
@@ -146,6 +145,13 @@ class DeclaredTask(Rewritable, HubTask):
             files = [found for path in paths for found in self._found(path, split)]
         with laid_out(self._layout(Source())):
             yield from self._read(files, split, {})
+
+    def _speaking(self, part: str) -> Self:
+        """This task for a part of its data: where the parts are languages, in that one."""
+        task = copy(self)
+        if self.declared.data.parts == "language":
+            task.language = part
+        return task
 
     def _written(
         self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
@@ -327,6 +333,7 @@ class DeclaredTask(Rewritable, HubTask):
                 made["pair_choices"] = tuple(fill(pair, {**values, ONE_CHOICE: choice}) for choice in made["choices"])
         elif kind == "Tag":
             made |= {"words": tuple(made["words"]), "labels": self.tags(), "marked": tuple(made["marked"] or ())}
+            del made["scheme"]
         return REQUESTS[kind](**made)
 
     def all_words(self) -> str:

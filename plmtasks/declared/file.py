@@ -30,6 +30,10 @@ class Data:
     test: Any = None
     parts: str = "part"
     """What the slices of parts are called: of "language" they are language=en, language=zh, …"""
+    parallel: bool = False
+    """Whether rows of the same id, or of the same number where they have none, are one in several parts: translations."""
+    evaluate: Literal["train", "validation", "test"] | None = None
+    """The split that is evaluated where the user names none; none: validation, else test."""
 
     @property
     def splits(self) -> Mapping[str, Any]:
@@ -118,6 +122,8 @@ class TagTable:
     """A column with a list of words, or a text with spaces between them."""
     marked: str | None = None
     """A column with a list of the places of words of interest, from 0."""
+    scheme: Literal["BIO", "none"] = "BIO"
+    """Of the tags; none: each word has a label of its own, as parts of speech are."""
 
 
 @dataclass(frozen=True, kw_only=True)

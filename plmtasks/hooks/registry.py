@@ -1,6 +1,7 @@
 """Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
 
 import difflib
+import fnmatch
 import re
 import sys
 import warnings
@@ -187,10 +188,12 @@ class Registry:
         raise UnknownNameError(kind, name, [] if same else known, *meant(same), *self._broken(), *hints, *self.lacking(kind))
 
     def members(self, kind: str, name: str) -> list[str]:
-        """The names that a name stands for: most often itself alone, or those that a provider tells.
+        """The names that a name stands for: most often itself alone, those that fit a pattern, or those that a provider tells.
 
         raises: whatever a provider finds wrong
         """
+        if name not in self.items[kind] and (fitting := fnmatch.filter(self.items[kind], name)):
+            return fitting
         provider = None if name in self.items[kind] else self._provider(kind, name)
         found = provider.members(name.removeprefix(provider.beginning)) if provider is not None else None
         return [name] if found is None else [*found]
