@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from ..config import Source
-from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
+from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files, warn_flaws
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
@@ -179,9 +179,21 @@ class DeclaredTask(Rewritable, HubTask):
     def _read(self, files: Sequence[Path], split: str, columns: Mapping[str, str]) -> Iterator[Example]:
         said = columns.get("reference", self.declared.columns.reference)
         task = self.naming(files[0], said) if isinstance(said, str) else self
+        without = 0
         for number, (where, row) in enumerate(chain.from_iterable(map(read_records, files))):
             with row_aside():
+                if self._has_none(where, row, said):
+                    without += 1
+                    continue
                 yield task.example(where, row, f"{split}-{number}", columns)
+        warn_flaws(
+            str(files[0]), without, "rows have no right answer, and are left out", "row has no right answer, and is left out"
+        )  # fmt: skip
+
+    def _has_none(self, where: str, row: Mapping[str, Any], said: Any) -> bool:
+        """Whether the column of the reference says that there is none."""
+        missing = self.declared.columns.missing
+        return missing is not None and isinstance(said, str) and str(column(where, row, said)) == str(missing)
 
     def naming(self, path: Path, column: str) -> "DeclaredTask":
         """This task, knowing what lies beside the data, or in its schema, of the column of the reference."""

@@ -48,6 +48,8 @@ class Columns:
     """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
     reference_is: Literal["text", "letter", "index", "number"] | None = None
     """How the column tells which label or choice it is, where its rows leave that open."""
+    missing: str | int | None = None
+    """What the column says where a row has no right answer: such rows are left out, and counted."""
     id: str | None = None
     """None: "id" where there is such a column, else the split and the number of the row."""
     cluster: str | None = None
