@@ -760,3 +760,22 @@ def test_what_declares_no_task_in_python_is_told() -> None:
         Labels("t/t", metrics=("accuracy",), text="{review}", reference="mood", label="mood")
     with pytest.raises(DataError, match=r"t-t: expected metrics = … at the top"):
         Labels("t/t", text="{review}", reference="mood")
+
+
+def test_rows_without_a_right_answer_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"review": "x", "mood": 1}\n{"review": "y", "mood": -1}\n{"review": "z", "mood": 0}\n')
+    said = MOOD[: MOOD.index("[data]")] + '[data]\ntest = "own.jsonl"\n' + MOOD[MOOD.index("[columns]") :]
+    said = said.replace('slices = ["city"]\ncluster = "city"', "hidden = -1")
+    (tmp_path / "mood.toml").write_text(said)
+    with pytest.warns(DataWarning, match=r"example has no reference: left out"):
+        assert [(e.id, e.reference) for e in task(tmp_path / "mood.toml").load(Source())["test"]] == [
+            ("test-0", "pos"), ("test-2", "neg"),
+        ]  # fmt: skip
+
+
+def test_a_score_of_one_label_may_rank(tmp_path: Path, registry: Any) -> None:
+    (tmp_path / "mood.toml").write_text(MOOD.replace("labels =", 'main = "f1[pos]"\nlabels =', 1))
+    assert task(tmp_path / "mood.toml", registry.metric).main == "f1[pos]"
+    (tmp_path / "mood.toml").write_text(MOOD.replace("labels =", 'main = "f1[so]"\nlabels =', 1))
+    with pytest.raises(DataError, match=r"mood\.toml:5: expected a score of its metrics: .*, found 'f1\[so\]'"):
+        task(tmp_path / "mood.toml", registry.metric)

@@ -35,11 +35,11 @@ def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> Dec
     if metric is not None:
         for number, name in enumerate(declared.metrics):
             try:
-                scores += metric(name).scores()
+                scores += metric(name).bind(told).scores()
             except UnknownNameError as e:
                 raise DataError(where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints) from e
         if main and main not in scores:
-            known = ", ".join(scores)
+            known = ", ".join(name for name in scores if "[" not in name)  # those of single labels may be hundreds
             raise DataError(where("main"), f"a score of its metrics: {known}", repr(main), *did_you_mean(main, scores))
     return told
 

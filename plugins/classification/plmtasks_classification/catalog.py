@@ -50,12 +50,6 @@ MRPC = _hub(
     validation="mrpc/validation-00000-of-00001.parquet",
     test="mrpc/test-00000-of-00001.parquet",
 )
-AG_NEWS = _hub(
-    "fancyzhx/ag_news",
-    "eb185aade064a813bc0b7f42de02595523103ca4",
-    train="data/train-00000-of-00001.parquet",
-    test="data/test-00000-of-00001.parquet",
-)
 GOEMOTIONS = _hub(
     "google-research-datasets/go_emotions",
     "add492243ff905527e67aeb8b80c082af02207c3",
@@ -131,14 +125,6 @@ TASKS = (
         aliases=PARAPHRASE,
         collection="glue",
         # T5 was taught to write not_equivalent, which is none of these labels, and is asked as others are
-    ),
-    _task(
-        "ag_news",
-        "What is a piece of news about? (AG's corpus)",
-        Format(labels=("World", "Sports", "Business", "Sci/Tech")),
-        "What is this piece of news about? Answer with one of: {labels}.",
-        hub=AG_NEWS,
-        aliases=TOPIC,
     ),
     _task(
         "goemotions",
