@@ -1,6 +1,5 @@
-"""Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
+"""Every task, model, metric, format and suite of the installed plugins, by name; a value, not a global."""
 
-import difflib
 import fnmatch
 import re
 import sys
@@ -34,12 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry", "load_registry"]
 
-KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
+KINDS: Mapping[str, type] = {
+    "task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format, "suite": Path,
+}  # fmt: skip
 
 TRUST = "--trust-remote-code on this command's own line lets it"
-
-NAMES_SHOWN = 8
-"""Of a list that `plmtasks list` shows whole."""
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -51,7 +49,7 @@ class Registry:
 
     plugins: tuple[Plugin, ...] = ()
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """"task", "model", "metric", "perturbation", "format" → name → the item; of a task perhaps what a list shows: see `Listed`"""
+    """A kind as in `KINDS` → name → the item; of a task perhaps what a list shows: see `Listed`; of a suite its file"""
     owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
     """(kind, name) → who brought it"""
     providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
@@ -150,6 +148,15 @@ class Registry:
         """raises: UnknownNameError, with what to install for a format of ours; PluginError"""
         form: Format = self._get("format", name, *apart(name, self.items["format"]))
         return form
+
+    def suite(self, name: str) -> Path:
+        """The file of the suite of that name; of what looks like a path, or is one, that path.
+
+        raises: UnknownNameError, PluginError
+        """
+        path = Path(name)
+        named = name in self.items["suite"] or not (path.suffix or path.exists())
+        return self._get("suite", name) if named else path
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         """Names of the registered models that answer one of these kinds of request at least."""
@@ -261,10 +268,10 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
             found, plugin = brought[name][kind], plugins[name]
             providers[kind] += [item for item in found if isinstance(item, Provider)]
             for item in (item for item in found if not isinstance(item, Provider)):
-                key = (kind, item.name)
+                key = (kind, _name(item))
                 if key in owners:
                     clashes[key] = (*clashes.get(key, (owners[key].distribution,)), plugin.distribution)
-                items[kind][item.name] = item
+                items[kind][key[1]] = item
                 owners[key] = plugin
     return Registry(
         plugins=tuple(plugins.values()), items=items, owners=owners, clashes=clashes, requests=kinds_of_request,
@@ -309,15 +316,20 @@ def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) 
     for item in found:
         if not isinstance(item, (form, Provider, *([Listed] if form is Task else []))):
             raise TypeError(f"{hook} gave {item!r:.100}, which is no {form.__name__}")
-        name = getattr(item, "name", None)
+        name = _name(item)
         if not isinstance(item, Provider) and not (isinstance(name, str) and NAME.fullmatch(name)):
             raise ValueError(
                 f"{hook} gave a {type(item).__name__} of the name {name!r}; a name is a word such as 'plugin/variant'"
             )
-    twice = [name for name, n in Counter(item.name for item in found if not isinstance(item, Provider)).items() if n > 1]
+    twice = [name for name, n in Counter(_name(item) for item in found if not isinstance(item, Provider)).items() if n > 1]
     if twice:
         raise ValueError(f"{hook} gave {twice[0]!r} more than once")
     return found
+
+
+def _name(item: Any) -> Any:
+    """By which an item is asked for."""
+    return item.stem if isinstance(item, Path) else getattr(item, "name", None)
 
 
 def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, type[Request]]) -> dict[str, type[Request]]:
@@ -351,46 +363,3 @@ def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any
 def _said(word: str) -> str:
     """A word as people say it, however it is written: "Named-Entity_Recognition"."""
     return re.sub(r"[\s_-]+", " ", word.strip()).lower()
-
-
-def find(registry: Registry, name: str, *, own_data: bool = False) -> tuple[str, Any]:
-    """What a name stands for, and its kind: a metric and a model go before a task that only is called so.
-
-    own_data: as of `Registry.task`
-
-    raises: UnknownNameError if it is nothing; InputError if it may be several; PluginError, ModelError
-    """
-    tasks = registry.items["task"]
-    fields = {task.split("/")[0] for task in tasks}
-    for kind in ("metric", "model"):
-        if name in registry.items[kind] and name not in fields and name not in tasks:
-            return kind, getattr(registry, kind)(name)
-    try:
-        return "task", registry.task(name, own_data=own_data)
-    except UnknownNameError:
-        if any(name.startswith(provider.beginning) for provider in registry.providers["task"]):
-            raise
-    for plugin in registry.plugins:
-        if name in (plugin.name, plugin.distribution, plugin.distribution.split()[0]):
-            return "plugin", plugin
-    scheme, colon, _ = name.partition(":")
-    if colon and any(provider.scheme == scheme for provider in registry.providers["metric"]):
-        return "metric", registry.metric(name)
-    field, slash, _ = name.partition("/")
-    if Path(name).is_dir() or colon or (slash and field not in fields):
-        return "model", registry.model(name)
-    close = registry.same("task", name) or _close(registry, name)
-    hints = ["nor a model, metric or plugin of that name", *meant(close), *registry._broken()]
-    raise UnknownNameError("task", name, [], *hints)
-
-
-def _close(registry: Registry, name: str) -> list[str]:
-    """Names of tasks, models, metrics and plugins like this one, whole or by their last part."""
-    known: dict[str, list[str]] = {}
-    for full in [*(n for names in registry.items.values() for n in names), *(p.name for p in registry.plugins)]:
-        for part in {full, full.split("/")[-1]}:
-            known.setdefault(part, []).append(full)
-    if name in known:
-        return known[name][:NAMES_SHOWN]
-    found = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return list(dict.fromkeys(full for part in found for full in known[part]))[:NAMES_SHOWN]
