@@ -10,8 +10,7 @@ from ..data import language_name
 from ..errors import DataError
 from ..files import TomlFile, parsed_toml, read_toml
 from ..task import Listed, Task
-from .file import KINDS
-from .making import made
+from .templates import KINDS
 
 TABLE = re.compile(r"^\[+ *([A-Za-z]+)", re.MULTILINE)
 """The header of a table, which is not indented."""
@@ -74,4 +73,6 @@ def _one(path: Path, head: Mapping[str, Any], asks: tuple[str, ...], words: Mapp
 
 
 def _made(path: Path, words: Mapping[str, str]) -> Task:
+    from .making import made
+
     return made(read_toml(path, HINT, words))

@@ -24,7 +24,8 @@ from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..requests import Answer, Request
 from .base import DeclaredTask
-from .file import Declaration, fill
+from .file import Declaration
+from .templates import fill
 
 UNANSWERABLE = "unanswerable"
 """What is written where a context holds no answer."""
