@@ -18,7 +18,8 @@ from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
-from .file import ALL_WORDS, ONE_CHOICE, Declaration, columns_in, declare, fill, written_in_python
+from .file import Declaration, declare, written_in_python
+from .templates import ALL_WORDS, ONE_CHOICE, columns_in, fill
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 

@@ -11,8 +11,7 @@ from ..data import language_name
 from ..errors import DataError
 from ..files import TomlFile, parsed_toml, read_toml
 from ..task import Listed, Task
-from .file import KINDS
-from .making import made
+from .templates import KINDS
 
 TABLE = re.compile(r"^\[+ *([A-Za-z]+)", re.MULTILINE)
 """The header of a table, which is not indented."""
@@ -85,6 +84,8 @@ def _one(head: Mapping[str, Any], make: Callable[[], Task], **more: Any) -> List
 
 
 def _made(path: Path, words: Mapping[str, str]) -> Task:
+    from .making import made
+
     return made(read_toml(path, HINT, words))
 
 
@@ -93,6 +94,8 @@ def _together(path: Path, words: Mapping[str, str], parts: Mapping[str, Mapping[
 
     parts: language → what stands for it in the file
     """
+    from .making import made
+
     file = read_toml(path, HINT, words)
     data = {key: _parted(value, parts) for key, value in file.content.get("data", {}).items()}
     return made(replace(file, content={**file.content, "data": {"parts": "language", **data}}))

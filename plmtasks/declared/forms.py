@@ -23,7 +23,7 @@ from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..requests import Answer, Request
 from .base import DeclaredTask
-from .file import fill
+from .templates import fill
 
 UNANSWERABLE = "unanswerable"
 """What is written where a context holds no answer."""
