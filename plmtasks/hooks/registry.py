@@ -95,7 +95,10 @@ class Registry:
         fitting = [name for name in called if tasks[name].needs_data == own_data]
         if first and len(fitting) != 1:
             return first[0]
-        fitting = fitting or called or [name for name, task in tasks.items() if _said(word) in _last(name, task.language)]
+        whole = [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        fitting = (
+            fitting or called or whole or [name for name, task in tasks.items() if _said(word) == _last(name, task.language)]
+        )
         if len(fitting) > 1:
             told = [f"{name}  {tasks[name].description}" for name in fitting[:NAMES_SHOWN]]
             more = [f"plmtasks list tasks {word} shows all"] * (len(fitting) > NAMES_SHOWN)
@@ -390,7 +393,6 @@ def _said(word: str) -> str:
     return re.sub(r"[\s_-]+", " ", word.strip()).lower()
 
 
-def _last(name: str, language: str) -> set[str]:
-    """The last part of a task's name, and the same without the code of its language: "xnli.zh", "xnli"."""
-    last = name.split("/")[-1]
-    return {_said(last), _said(last.removesuffix(f".{language}"))}
+def _last(name: str, language: str = "") -> str:
+    """The last part of a task's name, without the code of that language: of "classification/xnli.zh" xnli."""
+    return _said(name.split("/")[-1].removesuffix(f".{language}"))
