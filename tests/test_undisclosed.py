@@ -66,7 +66,7 @@ def test_it_is_neither_run_nor_scored(file, registry, tmp_path):
         run([run_config(file, "majority", split="test", output=str(tmp_path), **SETTINGS)], registry)
     (tmp_path / "p.jsonl").write_text('{"id": "test-0", "prediction": "bad"}\n{"id": "test-1", "prediction": "bad"}\n')
     with pytest.raises(DataError, match=SAID):
-        score_file(file, Submission(predictions=str(tmp_path / "p.jsonl"), split="test"), Source(), registry)
+        score_file(registry, file, Source(), Submission(path=tmp_path / "p.jsonl", split="test"))
     (tmp_path / "hidden.toml").write_text(FILE.replace("mood = 1", "mood = -1").replace("mood = 0", "mood = -1"))
     with pytest.raises(DataError, match="split train: expected references, found none in all 3 rows"):
         train(run_config(str(tmp_path / "hidden.toml"), "tiny-bert", **SETTINGS), str(tmp_path / "model"), registry)
