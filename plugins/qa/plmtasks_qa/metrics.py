@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks.data import LETTERS
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Means, Metric, ScoreInfo, Value, metric, ratio
@@ -172,9 +173,16 @@ def choice_accuracy(prediction: str, reference: str, scores: Mapping[str, float]
 
     lm-evaluation-harness calls the first acc; its acc_norm divides by characters, in ASCII the same as bytes.
     """
-    picks = [scores.get(f"pick_{by}") for by in ("bytes", "tokens")]
-    right = (None if pick is None else float(pick == ord(reference) - ord("A")) for pick in picks)
-    return Choice(float(prediction == reference), *right)
+    picks = [_picked(by, scores) for by in ("byte", "token")]
+    return Choice(float(prediction == reference), *(None if pick is None else float(pick == reference) for pick in picks))
+
+
+def _picked(unit: str, scores: Mapping[str, float]) -> str | None:
+    """The choice that is likeliest by a unit, the first of equals: by its letter, or, of a declared task, by its text."""
+    if (place := scores.get(f"pick_{unit}s")) is not None:
+        return LETTERS[int(place)]
+    named = {name[len(f"per_{unit}[") : -1]: value for name, value in scores.items() if name.startswith(f"per_{unit}[")}
+    return max(named, key=named.__getitem__, default=None)
 
 
 @dataclass(frozen=True)
