@@ -71,7 +71,10 @@ class Dataset:
             if twice:
                 many = counted(len(twice), "id is not unique", "ids are not unique")
                 raise DataError(here, "a different id for each example", f"{twice[0]!r} more than once", many)
-            self._read[split], self._left_out[split] = examples, len(bad.errors)
+            if without := sum(e.undisclosed for e in examples) % len(examples):  # all of them are a split to be predicted
+                examples = tuple(e for e in examples if not e.undisclosed)
+                warn_flaws(here, without, "examples have no reference, and are left out", "example has no reference: left out")
+            self._read[split], self._left_out[split] = examples, len(bad.errors) + without
             left = f"{f' of {bad.rows:,}' if bad.rows else ''} cannot be used, and"
             warn_flaws(here, len(bad.errors), f"rows{left} are left out", f"row{left} is left out")
             warn_flaws(here, sum(map(is_empty, examples)), "examples have an empty text", "example has an empty text")

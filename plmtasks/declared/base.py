@@ -231,7 +231,16 @@ class DeclaredTask(Rewritable, HubTask):
             cell = {name: column(where, row, of) for name, of in said.items()}
         else:
             cell = column(where, row, said)
+        if self._is_hidden(cell):
+            return Example(id=id, inputs=inputs, undisclosed=True)
         return Example(id=id, inputs=inputs, reference=self.reference(where, cell, inputs))
+
+    def _is_hidden(self, cell: Any) -> bool:
+        """Whether it has what stands for an answer that is not public."""
+        hidden = self.declared.columns.hidden
+        cells = list(cell.values()) if isinstance(cell, Mapping) else [cell]
+        plain = [tuple(one) if isinstance(one, list) else one for one in cells]
+        return hidden is not None and all(one == hidden or str(one).strip() == str(hidden) for one in plain)
 
     def input(self, where: str, name: str, value: Any) -> Any:
         """The text of a cell; of a list of texts, each on a line of its own.

@@ -48,6 +48,8 @@ class Columns:
     """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
     reference_is: Literal["text", "letter", "index", "number"] | None = None
     """How the column tells which label or choice it is, where its rows leave that open."""
+    hidden: Any = None
+    """What that column has where the answer is not public, or there is none: -1."""
     id: str | None = None
     """None: "id" where there is such a column, else the split and the number of the row; "": these in any case."""
     cluster: str | None = None

@@ -154,8 +154,9 @@ class Choices(OneOfSome):
     hub_type = "multiple-choice"
 
     def __init__(
-        self, name: str, *, text: str, reference: str, choices: str | Sequence[str], instruction: str = "", **said: Any
-    ) -> None:
+        self, name: str, *, text: str, reference: str | Mapping[str, str], choices: str | Sequence[str], instruction: str = "",
+        **said: Any,
+    ) -> None:  # fmt: skip
         """Asked by `Choose`.
 
         text, instruction: templates

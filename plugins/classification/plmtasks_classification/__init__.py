@@ -7,13 +7,14 @@ from plmtasks import declared, hookimpl
 from plmtasks.metric import Metric
 from plmtasks.task import Listed, Task
 
+from . import clue, superglue
 from .catalog import TASKS
 from .metrics import METRICS
 
 
 @hookimpl
 def register_tasks() -> Iterable[Task | Listed]:
-    return [*TASKS, *declared.tasks(Path(__file__).with_name("tasks"))]
+    return [*TASKS, *declared.tasks(Path(__file__).with_name("tasks")), *superglue.TASKS, clue.CLUEWSC]
 
 
 @hookimpl

@@ -37,9 +37,9 @@ def _hub(repo: str, revision: str, **files: str) -> HubData:
 SST2 = _hub(
     "nyu-mll/glue",
     "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
-    # the test split of GLUE has no labels
     train="sst2/train-00000-of-00001.parquet",
     validation="sst2/validation-00000-of-00001.parquet",
+    test="sst2/test-00000-of-00001.parquet",
 )
 MRPC = _hub(
     "nyu-mll/glue",
@@ -64,9 +64,9 @@ GOEMOTIONS = _hub(
 TNEWS = _hub(
     "clue/clue",
     "28178267a609dd08bdc703dd6c931dfc2c2f4431",
-    # the test split of CLUE has no labels
     train="tnews/train-00000-of-00001.parquet",
     validation="tnews/validation-00000-of-00001.parquet",
+    test="tnews/test-00000-of-00001.parquet",
 )
 CHNSENTICORP = _hub(
     "lansinuote/ChnSentiCorp",
@@ -88,10 +88,13 @@ TASKS = (
     _task(
         "sst2",
         "Is a sentence of a film review negative or positive? (Stanford Sentiment Treebank)",
-        Format(labels=SENTIMENTS, headerless=("text", "label")),
+        Format(labels=SENTIMENTS, headerless=("text", "label"), hidden=-1),
         "Is the sentiment of this sentence from a film review negative or positive?",
         hub=SST2,
         aliases=SENTIMENT,
+        collection="glue",
+        # `glue` of preprocessors.py in google-research/text-to-text-transfer-transformer
+        taught="sst2 sentence: {text}",
     ),
     _task(
         "sample",
@@ -107,6 +110,8 @@ TASKS = (
         "Are these two sentences equivalent or not equivalent in meaning?",
         hub=MRPC,
         aliases=PARAPHRASE,
+        collection="glue",
+        # T5 was taught to write not_equivalent, which is none of these labels, and is asked as others are
     ),
     _task(
         "ag_news",
@@ -127,10 +132,11 @@ TASKS = (
     _task(
         "tnews",
         "What is a Chinese headline about? 15 topics (TNEWS of CLUE and FewCLUE)",
-        Format(labels=tuple(NEWS.values()), codes=NEWS),
+        Format(labels=tuple(NEWS.values()), codes=NEWS, hidden=-1),
         "这条新闻标题属于哪个类别？从下列类别中选择一个：{labels}。",
         hub=TNEWS,
         language="zh",
+        collection="clue",
     ),
     _task(
         "chnsenticorp",

@@ -8,16 +8,15 @@ from plmtasks.metric import Metric
 from plmtasks.task import Listed, Task
 
 from . import catalog, metrics
+from .record import Record
 
 
 @hookimpl
 def register_tasks() -> Iterable[Task | Listed]:
-    return [
-        *catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE, catalog.IDIOMS,
-        *declared.tasks(Path(__file__).with_name("tasks")),
-    ]  # fmt: skip
+    own = declared.tasks(Path(__file__).with_name("tasks"))
+    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE, *own, catalog.IDIOMS, Record()]
 
 
 @hookimpl
 def register_metrics() -> list[Metric]:
-    return [metrics.Squad(), metrics.cmrc, metrics.Conversation(), metrics.choice_accuracy]
+    return [metrics.Squad(), metrics.cmrc, metrics.Conversation(), metrics.choice_accuracy, metrics.MultiRC()]

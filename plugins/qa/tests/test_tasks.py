@@ -58,8 +58,7 @@ def test_plain_qa_is_squad(registry):
 
 
 def test_every_task_names_metrics_that_there_are(registry):
-    for name in registry.items["task"]:
-        task = registry.task(name)
+    for task in map(registry.task, registry.items["task"]):
         assert [registry.metric(m).name for m in task.metrics] == list(task.metrics)
         assert task.description
         assert task.version == 1 or isinstance(task, DeclaredTask)
