@@ -14,7 +14,7 @@ from .record import Record
 @hookimpl
 def register_tasks() -> Iterable[Task | Listed]:
     own = declared.tasks(Path(__file__).with_name("tasks"))
-    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE, catalog.IDIOMS, *own, Record()]
+    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE, *own, catalog.IDIOMS, Record()]
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from plmtasks.data import LETTERS
 
 from .data import conversations, hub
+from .data.idioms import UNTOLD
 from .idioms import Idioms
 from .task import FreeAnswers, MultipleChoice, QuestionAnswering
 
@@ -69,5 +70,5 @@ IDIOMS = Idioms(
     description="which Chinese idiom fits a blank, 7 or 10 choices (ChID, CLUE and FewCLUE)", language="zh",
     metrics=("choice_accuracy",),
     instruction="下面的短文中，“____”处应填入哪个成语？", text="{text}\n成语：", choices="candidates",
-    reference="answer", columns={"reference_is": "index", "cluster": "passages"}, data=hub.CHID,
+    reference="answer", columns={"reference_is": "index", "hidden": UNTOLD, "cluster": "passages"}, data=hub.CHID,
 )  # fmt: skip
