@@ -9,9 +9,9 @@ from . import catalog, metrics
 
 @hookimpl
 def register_tasks() -> list[Task]:
-    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE]
+    return [*catalog.QUESTION_ANSWERING, *catalog.TRANSFER, *catalog.MULTIPLE_CHOICE]
 
 
 @hookimpl
 def register_metrics() -> list[Metric]:
-    return [metrics.Squad(), metrics.cmrc, metrics.Conversation(), metrics.choice_accuracy]
+    return [metrics.Squad(), metrics.XQuad(), metrics.Mlqa(), metrics.cmrc, metrics.Conversation(), metrics.choice_accuracy]

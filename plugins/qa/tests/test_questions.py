@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from plmtasks_qa import catalog
 
 from plmtasks.errors import InputError
 from plmtasks.evaluation.questions import read_question
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import Choose, Classify, ExtractSpan, ExtractSpanAnswer, Generate, GenerateAnswer, Span
 
-EXTRACTIVE = ("squad", "squad_v2", "sample", "xquad.en", "xquad.zh", "xquad.de", "cmrc2018", "coqa", "quac")
+EXTRACTIVE = (
+    "squad", "squad_v2", "sample", "cmrc2018", "coqa", "quac", *(task.name.removeprefix("qa/") for task in catalog.TRANSFER),
+)  # fmt: skip
 CHOICES = ("race", "arc", "hellaswag", "swag", "mmlu", "commonsenseqa", "multiple-choice")
 
 
