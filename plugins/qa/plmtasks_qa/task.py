@@ -44,6 +44,7 @@ from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
+from .data.transfer import Transfer, transfer_dataset
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -97,7 +98,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     may_abstain: bool = False
     flawed: bool = False
     """Its files are a published data set with known flaws: they are counted, not refused."""
-    hub: HubData | None = None
+    hub: HubData | Transfer | None = None
     """Its own data; None: the built-in samples."""
     file_reader: Callable[[Path, Form], list[Example]] = read_extractive
     row_reader: Callable[[Rows, Form, str], list[Example]] = extractive
@@ -117,7 +118,10 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     def load(self, source: Source) -> Dataset:
         known_fields(self, source, ("id", "question", "context", "answers"))
         form = Form(language=self.language, may_abstain=self.may_abstain, flawed=self.flawed, columns=source.columns)
-        own = own_dataset(self.hub, self.row_reader, form)
+        if isinstance(self.hub, Transfer):
+            own: Dataset | None = transfer_dataset(self.hub, form)
+        else:
+            own = own_dataset(self.hub, self.row_reader, form)
         if own is None:
             own = Dataset(name=self.name, readers={split: partial(sample, split) for split in SPLIT_SIZES}, published=True)
         patterns = {**SPLIT_FILES, "test": (*SPLIT_FILES["test"], f"{self.name.removeprefix('qa/')}.json")}
@@ -132,7 +136,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
             return ExtractSpan(
                 question=" ".join([question, *before]), context=self.searched(context), may_abstain=self.may_abstain
             )
-        words = WORDS[self.language]
+        words = WORDS.get(self.language, WORDS["en"])
         told = [words["instruction"]] * self.instructed + [words["abstain"]] * self.may_abstain
         turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
         text = "\n".join([words["text"].format(context), *turns, words["turn"].format(question, "").rstrip()])
