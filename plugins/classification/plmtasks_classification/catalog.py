@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from plmtasks.data import HubData
+from plmtasks.data import SPLIT_SIZES, HubData, events
+from plmtasks.declared import Numbers
+from plmtasks.task import Listed
 
 from .data import Format
 from .task import MULTI_LABEL, Classification
@@ -48,12 +50,6 @@ MRPC = _hub(
     validation="mrpc/validation-00000-of-00001.parquet",
     test="mrpc/test-00000-of-00001.parquet",
 )
-AG_NEWS = _hub(
-    "fancyzhx/ag_news",
-    "eb185aade064a813bc0b7f42de02595523103ca4",
-    train="data/train-00000-of-00001.parquet",
-    test="data/test-00000-of-00001.parquet",
-)
 GOEMOTIONS = _hub(
     "google-research-datasets/go_emotions",
     "add492243ff905527e67aeb8b80c082af02207c3",
@@ -84,6 +80,23 @@ def _task(variant: str, description: str, form: Format, instruction: str, **othe
     return Classification(name=name, description=description, form=form, instruction=instruction, labels=form.labels, **more)
 
 
+def _degrees() -> Numbers:
+    """Sentences of the built-in grammar, with how good their mood is."""
+    rows = {
+        split: [{"text": event.english(), "degree": event.degree, "id": event.id} for event in events(split)]
+        for split in SPLIT_SIZES
+    }
+    return Numbers(
+        DEGREES.name, text="{text}", reference="degree", scale=(0.0, 10.0), data=rows, description=DEGREES.description,
+        metrics=DEGREES.metrics, instruction="How good is the mood, from 0 (bad) to 10 (good)? Answer with a number.",
+    )  # fmt: skip
+
+
+DEGREES = Listed(
+    name="regression/sample", make=_degrees, asks=("Regress", "Generate"), metrics=("correlation", "regression_error"),
+    description="How good is the mood in which something was done, from 0 to 10? (built in)",
+)  # fmt: skip
+
 TASKS = (
     _task(
         "sst2",
@@ -112,14 +125,6 @@ TASKS = (
         aliases=PARAPHRASE,
         collection="glue",
         # T5 was taught to write not_equivalent, which is none of these labels, and is asked as others are
-    ),
-    _task(
-        "ag_news",
-        "What is a piece of news about? (AG's corpus)",
-        Format(labels=("World", "Sports", "Business", "Sci/Tech")),
-        "What is this piece of news about? Answer with one of: {labels}.",
-        hub=AG_NEWS,
-        aliases=TOPIC,
     ),
     _task(
         "goemotions",

@@ -145,6 +145,53 @@ class Matthews(LabelCounts):
         return {"matthews": 100 * np.where(of_references == 0, np.nan, correlation)}
 
 
+class BalancedAccuracy(LabelCounts):
+    """The mean recall of the labels that references have, scikit-learn's `balanced_accuracy_score`."""
+
+    name = "balanced_accuracy"
+    description = "mean recall of the labels, which counts rare and frequent ones alike"
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"balanced_accuracy": ScoreInfo()}
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        import numpy as np
+
+        right, _, reference, _, _ = self.parts(totals)
+        recall = np.nan_to_num(ratio(right, reference))
+        return {"balanced_accuracy": 100 * ratio(recall.sum(-1), (reference > 0).sum(-1))}
+
+
+class Stance(LabelCounts):
+    """The mean F1 of "favor" and "against", as stances are ranked; what takes no side counts where it is mistaken for one.
+
+    source: Mohammad et al. (2016), S16-1003, section 4; the same figure as TweetEval's evaluation script
+    """
+
+    name = "stance"
+    description = 'mean F1 of the labels "favor" and "against"'
+    sides = ("favor", "against")
+
+    def bind(self, task: "Task") -> "Stance":
+        """raises: MetricError if these are none of the task's labels"""
+        if task.labels and not set(self.sides) <= set(task.labels):
+            of = f"those of {task.name} are: {', '.join(task.labels)}"
+            raise MetricError("metric 'stance' needs the labels favor and against", of)
+        return Stance(task.labels)
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"f1_stance": ScoreInfo()}
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        import numpy as np
+
+        right, predicted, reference, _, _ = self.parts(totals)
+        sides = [self.labels.index(side) for side in self.sides]
+        there = (predicted + reference)[..., sides]
+        f1 = np.nan_to_num(ratio(2 * right[..., sides], there))
+        return {"f1_stance": 100 * ratio(f1.sum(-1), (there > 0).sum(-1))}
+
+
 class Sets(NamedTuple):
     """How far an example's set of labels is right; of all decisions on a label the share that is wrong."""
 
@@ -218,4 +265,4 @@ class GenderParity(Metric):
         return {"gender_parity": 100 * same / sum(weights.values())} if weights else {}
 
 
-METRICS = (accuracy, F1(), Matthews(), accuracy_norm, multi_label, GenderParity())
+METRICS = (accuracy, F1(), Matthews(), BalancedAccuracy(), Stance(), accuracy_norm, multi_label, GenderParity())

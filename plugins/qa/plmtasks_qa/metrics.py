@@ -191,7 +191,8 @@ class MultiRC(Metric):
 
     The examples of a cluster are the answers to one question. The right ones have the last of the task's labels.
 
-    source: Khashabi et al. (2018), N18-1023, F1a; Wang et al. (2019), arXiv 1905.00537; the same figures as `super_glue` of evaluate
+    source: Khashabi et al. (2018), N18-1023, F1a; Wang et al. (2019), arXiv 1905.00537; the figures are those of `super_glue` of
+        evaluate
     """
 
     name = "multirc"

@@ -1,8 +1,7 @@
-"""Every task of the catalogue, and ReCoRD and ChID, on a few rows of our own, in the columns of its data set."""
+"""Every task of the catalogue, and every other that is declared, on a few rows of our own, in the columns of its data set."""
 
 import json
 from pathlib import Path
-from unittest import mock
 
 import hub
 import plmtasks_qa
@@ -30,7 +29,7 @@ def test_it_holds_the_laws_on_the_hubs_columns(name, registry, tmp_path) -> None
 def test_each_blank_is_asked_for_in_its_own_text(registry, tmp_path) -> None:
     rows = json.loads(FILES["qa/chid"].read_text(encoding="utf-8"))
     chid = registry.task("qa/chid")
-    with hub.holding(tmp_path, chid.declared.data, FILES["qa/chid"]):
+    with hub.holding(tmp_path, chid, FILES["qa/chid"]):
         examples = chid.load(Source())["train"]
     assert [e.id for e in examples] == ["#idiom000001#", "#idiom000002#", "#idiom000003#"]
     assert [e.reference for e in examples] == rows["rows"]["train"][0]["answers"]["text"]
@@ -72,8 +71,8 @@ def test_drcd_is_asked_in_traditional_chinese(registry, tmp_path) -> None:
         },
     ]
     drcd = registry.task("qa/drcd")
-    hub.lay_out(tmp_path, drcd.hub.repo, drcd.hub.revision, drcd.hub.files["validation"], rows, {})
-    with mock.patch("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path)):
+    hub.write(hub.place(tmp_path, drcd.hub.repo, drcd.hub.revision, drcd.hub.files["validation"]), rows, {})
+    with hub.cached_in(tmp_path):
         examples = drcd.load(Source())["validation"]
     assert [e.slices[0] for e in examples] == ["question=what", "question=when"]
     assert drcd.ask(examples[0].hidden(), "Generate").instruction == "請用文中的詞句簡短地回答問題。"
