@@ -24,7 +24,7 @@ QUESTION_ANSWERING = (
     # CLUE ranks both by exact match, and counts the second by the script of the first: README.md and mrc_pytorch of
     # github.com/CLUEbenchmark/CLUE
     QuestionAnswering(
-        name="qa/cmrc2018", description="questions on Chinese Wikipedia (CMRC 2018, CLUE)", language="zh", metrics=("cmrc",),
+        name="qa/cmrc2018", description="questions on Chinese Wikipedia (CMRC 2018)", language="zh", metrics=("cmrc",),
         main="exact_match", hub=hub.CMRC2018, flawed=True, collection="clue",
     ),
     QuestionAnswering(
