@@ -15,7 +15,7 @@ from typing import Any
 from ..config import Source
 from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from ..examples import Example, Prediction, fingerprint
-from ..files import Layout, bad_rows_aside, kind_of, laid_out, parse, read_json_lines, read_lines, read_records
+from ..files import Layout, asked_of_hub, bad_rows_aside, kind_of, laid_out, parse, read_json_lines, read_lines, read_records
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -73,7 +73,10 @@ class Dataset:
             if twice:
                 many = counted(len(twice), "id is not unique", "ids are not unique")
                 raise DataError(here, "a different id for each example", f"{twice[0]!r} more than once", many)
-            self._read[split], self._left_out[split] = examples, len(bad.errors)
+            if without := sum(e.undisclosed for e in examples) % len(examples):  # all of them are a split to be predicted
+                examples = tuple(e for e in examples if not e.undisclosed)
+                warn_flaws(here, without, "examples have no reference, and are left out", "example has no reference: left out")
+            self._read[split], self._left_out[split] = examples, len(bad.errors) + without
             left = f"{f' of {bad.rows:,}' if bad.rows else ''} cannot be used, and"
             warn_flaws(here, len(bad.errors), f"rows{left} are left out", f"row{left} is left out")
             warn_flaws(here, sum(map(is_empty, examples)), "examples have an empty text", "example has an empty text")
@@ -233,16 +236,19 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
     """
     from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 
-    cached = try_to_load_from_cache(repo, path, revision=revision, repo_type="dataset")
-    if isinstance(cached, str):
-        return Path(cached)
+    found = try_to_load_from_cache(repo, path, revision=revision, repo_type="dataset")
     try:
-        # of no file at all: this finds out in a second that there is no network, a download in twenty
-        snapshot_download(repo, repo_type="dataset", allow_patterns=[])
-        return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
+        if not isinstance(found, str):
+            # of no file at all: this finds out in a second that there is no network, a download in twenty
+            snapshot_download(repo, repo_type="dataset", allow_patterns=[])
+            found = hf_hub_download(repo, path, repo_type="dataset", revision=revision)
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
         said = f"data set {repo}@{revision}: {path} is not in the hub's cache, and the hub did not give it"
-        raise InputError(said, f"{type(e).__name__}: {summary_of(e)}", "with no network, name files with --data PATH") from e
+        hint = "with no network, name files with --data PATH, or a --bundle that holds it"
+        raise InputError(said, f"{type(e).__name__}: {summary_of(e)}", hint) from e
+    snapshot = Path(found.removesuffix(path))
+    asked_of_hub(snapshot, [path], revision)
+    return Path(found)
 
 
 def _generic_hub_files(where: str) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -18,7 +18,8 @@ from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
-from .file import ALL_WORDS, ONE_CHOICE, Declaration, declare, fill, written_in_python
+from .file import Declaration, declare, written_in_python
+from .templates import ALL_WORDS, ONE_CHOICE, columns_in, fill
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
@@ -61,10 +62,11 @@ class DeclaredTask(Rewritable, HubTask):
         self.aliases, self.needs_data = declared.aliases, declared.data.hub is None and not declared.data.splits
         self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
         self.labels = tuple(declared.labels if labels is None else labels)
-        self.fields = tuple(name for name in declared.inputs if name not in declared.lists)
-        self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
+        more = (*declared.lists, *declared.columns.optional)
+        self.fields = tuple(name for name in declared.inputs if name not in more)
+        self.more_fields = tuple(name for name in declared.inputs if name in more)
         counted = declared.ExtractSpan.context if declared.ExtractSpan else None
-        self.texts = tuple(name for name in self.fields if name != counted)
+        self.texts = tuple(name for name in declared.inputs if name not in (*declared.lists, counted))
         self.shots = tuple(self._own_shots()["shots"]) if declared.shots else ()
 
     def __eq__(self, other: object) -> bool:
@@ -119,7 +121,7 @@ class DeclaredTask(Rewritable, HubTask):
         said = self.declared.columns
         told = said.reference if isinstance(said.reference, Mapping) else {"reference": said.reference}
         names = {**self.declared.inputs, **told, "id": said.id, "cluster": said.cluster, **source.columns}
-        columns = {field: name for field, name in names.items() if name is not None}
+        columns = {field: name for field, name in names.items() if name}
         return Layout.of(columns, source.rows or said.rows, source.separator or said.separator)
 
     def _own_shots(self) -> Dataset:
@@ -185,9 +187,19 @@ class DeclaredTask(Rewritable, HubTask):
     def _read(self, files: Sequence[Path], split: str, columns: Mapping[str, str]) -> Iterator[Example]:
         said = columns.get("reference", self.declared.columns.reference)
         task = self.naming(files[0], said) if isinstance(said, str) else self
-        for number, (where, row) in enumerate(chain.from_iterable(map(read_records, files))):
-            with row_aside():
-                yield task.example(where, row, f"{split}-{number}", columns)
+        number = count()
+        for path in files:
+            for where, row in read_records(path):
+                with row_aside():
+                    for at, one in task.unfolded(path, where, row):
+                        yield task.example(at, one, f"{split}-{next(number)}", columns)
+
+    def unfolded(self, path: Path, where: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The rows, an example each, that a row of a file stands for, and where they stand: mostly itself alone.
+
+        raises: DataError
+        """
+        yield where, row
 
     def naming(self, path: Path, column: str) -> "DeclaredTask":
         """This task, knowing what lies beside the data, or in its schema, of the column of the reference."""
@@ -208,17 +220,18 @@ class DeclaredTask(Rewritable, HubTask):
         shown = " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in bare.inputs.values())
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]
         return replace(
-            bare, id=id if ids is None else str(column(where, row, ids)),
+            bare, id=str(column(where, row, ids)) if ids else id,
             cluster=None if clusters is None else str(column(where, row, clusters)),
             slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)),
         )  # fmt: skip
 
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """What of a row is asked and answered, all that a shot needs; raises as `example`."""
-        more = columns or {}
+        more, optional = columns or {}, self.declared.columns.optional
         inputs = {
             name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
-        }
+            if name not in optional or name in more or row.get(own) not in (None, "")
+        }  # fmt: skip
         if not self.declared.columns.reference:
             return Example(id=id, inputs=inputs)
         said = more.get("reference", self.declared.columns.reference)
@@ -227,12 +240,26 @@ class DeclaredTask(Rewritable, HubTask):
             cell = {name: column(where, row, of) for name, of in said.items()}
         else:
             cell = column(where, row, said)
+        if self._is_hidden(cell):
+            return Example(id=id, inputs=inputs, undisclosed=True)
         return Example(id=id, inputs=inputs, reference=self.reference(where, cell, inputs))
 
+    def _is_hidden(self, cell: Any) -> bool:
+        """Whether it has what stands for an answer that is not public."""
+        hidden = self.declared.columns.hidden
+        cells = list(cell.values()) if isinstance(cell, Mapping) else [cell]
+        plain = [tuple(one) if isinstance(one, list) else one for one in cells]
+        return hidden is not None and all(one == hidden or str(one).strip() == str(hidden) for one in plain)
+
     def input(self, where: str, name: str, value: Any) -> Any:
-        """raises: DataError if a cell is not what the file takes it for"""
+        """The text of a cell; of a list of texts, each on a line of its own.
+
+        raises: DataError if a cell is not what the file takes it for
+        """
         if name in self.declared.lists:
             return self.listed(where, name, value)
+        if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):
+            return "\n".join(value)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise DataError(where, f"a text as {name!r}", f"{value!r:.60}")
         return str(value)
@@ -258,13 +285,13 @@ class DeclaredTask(Rewritable, HubTask):
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """raises: InputError if the row is no question of this task"""
-        names = (*self.fields, *self.more_fields)
+        names, optional = (*self.fields, *self.more_fields), self.declared.columns.optional
         given = {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
         wrong = [f"a field {name!r}" for name in row if name not in names]
-        wrong += [f"no {name!r}" for name in names if not given.get(name)]
+        wrong += [f"no {name!r}" for name in names if name not in optional and not given.get(name)]
         if wrong:
             raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {wrong[0]}")
-        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})
+        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names if given.get(name)})
 
     def column_names(self, field: str) -> Sequence[str]:
         column = self.declared.inputs.get(field, self.declared.columns.id if field == "id" else None)
@@ -291,11 +318,14 @@ class DeclaredTask(Rewritable, HubTask):
 
         raises: InputError
         """
-        values = {ALL_WORDS: self.all_words(), **inputs}
+        optional = dict.fromkeys(self.declared.columns.optional, "")
+        values = {ALL_WORDS: self.all_words(), **optional, **inputs}
         made = dict(vars(getattr(self.declared, kind)))
         for of, key, text, is_column in self.declared.written:
             if of == kind and key != "pair_choice":
                 made[key] = inputs[text] if is_column else fill(text, values)
+                if not is_column and optional.keys() & columns_in(text):
+                    made[key] = made[key].strip() or (None if key == "text_pair" else "")
         if kind == "Classify":
             made["labels"] = self.labels
         elif kind == "Choose":

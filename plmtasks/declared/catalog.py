@@ -11,8 +11,7 @@ from ..data import language_name
 from ..errors import DataError
 from ..files import TomlFile, parsed_toml, read_toml
 from ..task import Listed, Task
-from .file import KINDS
-from .making import made
+from .templates import KINDS
 
 TABLE = re.compile(r"^\[+ *([A-Za-z]+)", re.MULTILINE)
 """The header of a table, which is not indented."""
@@ -40,21 +39,23 @@ def tasks(folder: Path) -> list[Listed]:
 def _listed(path: Path, collection: str) -> Iterator[Listed]:
     text = path.read_text(encoding="utf-8")
     tables = [*TABLE.finditer(text)]
-    asks = tuple(dict.fromkeys(found[1] for found in tables if found[1] in KINDS))
+    names = [found[1] for found in tables]
+    asks = tuple(name for name in dict.fromkeys(names) if name in KINDS)
     whole = text[: tables[0].start()] if tables else text
     head = _head(path, whole)
+    told = partial(_one, asks=asks, collection=collection, needs_data="data" not in (*head, *names))
     languages = head.get("languages", ())
     if not languages:
-        yield _one(head, asks, collection, partial(_made, path, {}))
+        yield told(head, partial(_made, path, {}))
         return
     called = dict(languages) if isinstance(languages, Mapping) else {code: code for code in languages}
     together = called.pop(TOGETHER, None) is not None
     parts = {code: {"<language>": code, "<Language>": language_name(code), "<code>": word} for code, word in called.items()}
     if together:
         words = {".<language>": "", "<language>": TOGETHER, "<Language> ": ""}
-        yield _one(_filled(head, words), asks, collection, partial(_together, path, words, parts))
+        yield told(_filled(head, words), partial(_together, path, words, parts))
     for words in parts.values():
-        yield _one(_filled(head, words), asks, collection, partial(_made, path, words))
+        yield told(_filled(head, words), partial(_made, path, words))
 
 
 def _head(path: Path, text: str) -> dict[str, Any]:
@@ -75,15 +76,16 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
     return value
 
 
-def _one(head: Mapping[str, Any], asks: tuple[str, ...], collection: str, make: Callable[[], Task]) -> Listed:
+def _one(head: Mapping[str, Any], make: Callable[[], Task], **more: Any) -> Listed:
     return Listed(
-        name=head["name"], make=make, asks=asks, metrics=head.get("metrics", ()),
-        language=head.get("language", "en"), description=head.get("description", ""), aliases=head.get("aliases", ()),
-        collection=collection,
+        name=head["name"], make=make, metrics=head.get("metrics", ()), language=head.get("language", "en"),
+        description=head.get("description", ""), aliases=head.get("aliases", ()), **more,
     )  # fmt: skip
 
 
 def _made(path: Path, words: Mapping[str, str]) -> Task:
+    from .making import made
+
     return made(read_toml(path, HINT, words))
 
 
@@ -92,6 +94,8 @@ def _together(path: Path, words: Mapping[str, str], parts: Mapping[str, Mapping[
 
     parts: language → what stands for it in the file
     """
+    from .making import made
+
     file = read_toml(path, HINT, words)
     data = {key: _parted(value, parts) for key, value in file.content.get("data", {}).items()}
     return made(replace(file, content={**file.content, "data": {"parts": "language", **data}}))

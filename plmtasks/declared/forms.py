@@ -23,7 +23,7 @@ from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..requests import Answer, Request
 from .base import DeclaredTask
-from .file import fill
+from .templates import fill
 
 UNANSWERABLE = "unanswerable"
 """What is written where a context holds no answer."""
@@ -153,8 +153,9 @@ class Choices(OneOfSome):
     hub_type = "multiple-choice"
 
     def __init__(
-        self, name: str, *, text: str, reference: str, choices: str | Sequence[str], instruction: str = "", **said: Any
-    ) -> None:
+        self, name: str, *, text: str, reference: str | Mapping[str, str], choices: str | Sequence[str], instruction: str = "",
+        **said: Any,
+    ) -> None:  # fmt: skip
         """Asked by `Choose`.
 
         text, instruction: templates

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from plmtasks.data import base_language
+
 ARTICLES = {
     "en": r"\b(a|an|the)\b",
     "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
@@ -58,7 +60,7 @@ def _units(text: str, language: str, articles: Mapping[str, str]) -> str:
     """What is left without articles, its units set apart by single spaces."""
     if language in articles:
         text = re.sub(articles[language], " ", text)
-    if language == "zh":
+    if base_language(language) == "zh":
         text = "".join(f" {c} " if is_han(c) else c for c in text)
     return " ".join(text.split())
 
