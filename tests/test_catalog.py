@@ -61,7 +61,7 @@ def made(tmp_path: Path) -> dict[str, Listed]:
 
 
 def loaded(task: Task, tmp_path: Path, split: str = "test"):
-    with hub.holding(tmp_path / "cache", task.declared.data, tmp_path / "rows.json", task.language):
+    with hub.holding(tmp_path / "cache", task, tmp_path / "rows.json"):
         return task.load(Source())[split]
 
 

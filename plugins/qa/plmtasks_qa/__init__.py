@@ -19,5 +19,5 @@ def register_tasks() -> Iterable[Task | Listed]:
 
 @hookimpl
 def register_metrics() -> list[Metric]:
-    squad_like = [metrics.Squad(), metrics.XQuad(), metrics.Mlqa(), metrics.cmrc, metrics.Conversation()]
-    return [*squad_like, metrics.choice_accuracy, metrics.MultiRC()]
+    of_spans = [metrics.Squad(), metrics.XQuad(), metrics.Mlqa(), metrics.cmrc]
+    return [*of_spans, metrics.Conversation(), metrics.choice_accuracy, metrics.MultiRC()]

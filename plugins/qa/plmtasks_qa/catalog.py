@@ -50,22 +50,26 @@ def _by_language(
 ) -> Iterable[QuestionAnswering]:
     """A task of several languages together, and one of each.
 
+    what: the description, in which {} is the language
     left_out: languages that have a task of their own alone
     """
-    made = partial(QuestionAnswering, metrics=metrics, flawed=True)
+    made = partial(QuestionAnswering, metrics=metrics, flawed=True, collection="xtreme")
     together = of.only(*(language for language in of.tried if language not in left_out))
-    yield made(name=name, description=what, language="mul", hub=together)
+    yield made(name=name, description=what.replace("{} ", ""), language="mul", hub=together)
     for language in of.tried:
         yield made(
-            name=f"{name}.{language}", description=f"{what}: {language_name(language)}", language=language, hub=of.only(language),
+            name=f"{name}.{language}", description=what.format(language_name(language)), language=language, hub=of.only(language),
         )  # fmt: skip
 
 
+XQUAD = "SQuAD's questions, in {} translations by people (XQuAD, XTREME)"
+MLQA = "questions on {} Wikipedia (MLQA, XTREME)"
+TYDIQA = "what {} speakers want to know, with a passage that answers (TyDi QA GoldP, XTREME)"
+
 TRANSFER = (
-    # Romanian came after XTREME
-    *_by_language("qa/xquad", "SQuAD's questions, translated by people (XQuAD)", hub.XQUAD, ("xquad", "mlqa"), {"ro"}),
-    *_by_language("qa/mlqa", "questions on Wikipedia in several languages (MLQA)", hub.MLQA, ("mlqa", "xquad")),
-    *_by_language("qa/tydiqa", "what people want to know, with a passage that answers (TyDi QA GoldP)", hub.TYDIQA, ("xquad",)),
+    *_by_language("qa/xquad", XQUAD, hub.XQUAD, ("xquad", "mlqa"), {"ro"}),  # Romanian came after XTREME
+    *_by_language("qa/mlqa", MLQA, hub.MLQA, ("mlqa", "xquad")),
+    *_by_language("qa/tydiqa", TYDIQA, hub.TYDIQA, ("xquad",)),
 )
 """XTREME's: a model learns from English questions, and is evaluated on those of other languages."""
 

@@ -14,7 +14,6 @@ from plmtasks.data import (
     SPLIT_SIZES,
     Dataset,
     HubData,
-    hub_dataset,
     locate,
     open_dataset,
     settle,
@@ -44,7 +43,7 @@ from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
-from .data.transfer import Transfer, transfer_dataset
+from .data.transfer import Transfer, own_dataset
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -118,10 +117,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     def load(self, source: Source) -> Dataset:
         known_fields(self, source, ("id", "question", "context", "answers"))
         form = Form(language=self.language, may_abstain=self.may_abstain, flawed=self.flawed, columns=source.columns)
-        if isinstance(self.hub, Transfer):
-            own: Dataset | None = transfer_dataset(self.hub, form)
-        else:
-            own = own_dataset(self.hub, self.row_reader, form)
+        own = own_dataset(self.hub, self.row_reader, form)
         if own is None:
             own = Dataset(name=self.name, readers={split: partial(sample, split) for split in SPLIT_SIZES}, published=True)
         patterns = {**SPLIT_FILES, "test": (*SPLIT_FILES["test"], f"{self.name.removeprefix('qa/')}.json")}
@@ -381,14 +377,6 @@ def known_fields(task: Task, source: Source, fields: Sequence[str]) -> None:
     """raises: InputError if --columns names a field that the task has not"""
     if unknown := next((f for f in source.columns if f not in fields), None):
         raise InputError(f"{task.name} has no field {unknown!r}", f"--columns takes {', '.join(fields)}")
-
-
-def own_dataset(hub: HubData | None, row_reader: Callable[[Rows, Form, str], list[Example]], form: Form) -> Dataset | None:
-    """A task's data set on the hub, if it has one: published, so that its flaws are counted and its columns known."""
-    if hub is None:
-        return None
-    published = replace(form, flawed=True, columns={})
-    return hub_dataset(hub, lambda rows: row_reader(rows, published, hub.repo))
 
 
 def _is_texts(value: Any) -> bool:

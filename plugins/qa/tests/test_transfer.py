@@ -3,7 +3,6 @@
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from unittest import mock
 
 import hub as caches
 import pytest
@@ -43,7 +42,7 @@ def cached(tmp_path: Path):
                     rows = [row(f"{begins}{n}", code, year) for code, begins in of.begins.items() for n in (1, 2)]
                 caches.write(caches.place(tmp_path, data.repo, data.revision, path), rows, {})
 
-    with mock.patch("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path)):
+    with caches.cached_in(tmp_path):
         yield lay_out
 
 

@@ -1,6 +1,6 @@
-"""Questions that are learned in English and tried in other languages."""
+"""A task's own data on the hub; questions that are learned in English and tried in other languages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -31,7 +31,19 @@ class Transfer:
         return replace(self, tried={language: self.tried[language] for language in languages})
 
 
-def transfer_dataset(of: Transfer, form: Form) -> Dataset:
+def own_dataset(
+    hub: HubData | Transfer | None, row_reader: Callable[[Rows, Form, str], list[Example]], form: Form
+) -> Dataset | None:
+    """A task's data set on the hub, if it has one: published, so that its flaws are counted and its columns known."""
+    if hub is None:
+        return None
+    if isinstance(hub, Transfer):
+        return _transfer(hub, form)
+    published = replace(form, flawed=True, columns={})
+    return hub_dataset(hub, lambda rows: row_reader(rows, published, hub.repo))
+
+
+def _transfer(of: Transfer, form: Form) -> Dataset:
     """Train and validation splits in English, and a test split in the languages that are tried, which is what is evaluated."""
 
     def read(hub: HubData, language: str) -> Dataset:
