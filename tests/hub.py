@@ -105,6 +105,11 @@ def checked(registry: Registry, name: str, made: Path, rows: Path) -> dict[str, 
     repo, revision, splits = data_of(registry.task(name))
     for path, own in files_of(splits, told["rows"]):
         write(place(made, repo, revision, path), own, told.get("names", {}))
+    return kit_faults(registry, name, made)
+
+
+def kit_faults(registry: Registry, name: str, made: Path) -> dict[str, str]:
+    """What the conformance kit finds wrong with a task whose data lie in a cache: check → what it says."""
     wrong = {}
     with cached_in(made):
         subject = TaskSubject(task=registry.task(name), source=Source(), registry=registry)
