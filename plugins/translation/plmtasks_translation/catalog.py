@@ -86,7 +86,7 @@ BUILT: Mapping[str, tuple[str, Callable[[Form], Dataset] | None]] = {
 
 def _is_known(name: str, source: str, target: str) -> bool:
     if name == "flores":
-        return source in FLORES and target in FLORES and source != target
+        return source in FLORES and target in FLORES and FLORES[source] != FLORES[target]  # nb is no
     return name == "text" or f"{source}-{target}" in PAIRS.get(name, ())
 
 
