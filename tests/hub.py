@@ -139,6 +139,12 @@ def checked(registry: Registry, name: str, made: Path, rows: Path) -> dict[str, 
     return wrong
 
 
+def kit_faults(registry: Registry, name: str, made: Path) -> dict[str, str]:
+    """What the conformance kit finds wrong with a task whose data lie in a cache: check → what it says."""
+    with cached_in(made):
+        return _wrong(TaskSubject(task=registry.task(name), source=Source(), registry=registry))
+
+
 def _wrong(subject: TaskSubject) -> dict[str, str]:
     for example in (e for examples in subject.whole.values() for e in examples if e.undisclosed):
         for kind in subject.bound.asks:  # the kit leaves such examples out, as nothing can be solved
