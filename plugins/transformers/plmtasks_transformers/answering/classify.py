@@ -1,7 +1,7 @@
 """Classify: a linear head over the whole text."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +11,6 @@ from torch.nn import functional
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
 from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
-from ..fast import first_token_alone
 from .loaded import Encoding, Loaded, Window, in_groups
 
 
@@ -55,10 +54,7 @@ class Classifier(Loaded):
     def _logits(self, encodings: Sequence[Encoding]) -> torch.Tensor:
         with self._padding(encodings) as pad:
             inputs = self.window_inputs(encodings, pad)
-            # a layer that is computed again on the way back would find its hook gone
-            again = any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
-            alone = self.ways.first_token and not again
-            with first_token_alone(self.module, inputs.get("layout")) if alone else nullcontext():
+            with self.first_alone(inputs):
                 logits: torch.Tensor = self.module(**inputs).logits
         return logits
 
