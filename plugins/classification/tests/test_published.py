@@ -1,4 +1,4 @@
-"""Every task of the catalogue on a few rows of our own, in the columns of its data set on the hub."""
+"""Every task of the catalogue, and those made ready, on a few rows of our own, in the columns of the data sets on the hub."""
 
 from pathlib import Path
 
@@ -17,6 +17,7 @@ IN_PYTHON = {
     task.name: ROWS / task.collection / f"{task.name.split('/')[1]}.json"
     for task in (*plmtasks_classification.TASKS, *plmtasks_classification.superglue.TASKS) if "glue" in task.collection
 }  # fmt: skip
+IN_PYTHON["classification/cluewsc"] = ROWS / "clue" / "cluewsc.json"
 FILES = IN_PYTHON | {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
