@@ -179,7 +179,7 @@ def test_labels_that_are_numbers_are_meant_by_their_names():
     [
         ([0, 2], "test:2: expected answers that count from 0 or from 1 in all rows, found 2, and 0 at test:1"),
         ([0, 7], "test:2: expected a known label, found 7\n  the labels are: neg, pos"),
-        ([0, -1, -1], "test:2: expected a known label, found -1\n  .*\n  -1 mostly stands for .* missing\n  2 of 3 rows"),
+        ([0, -1, -1], "test:2: expected a known label, found -1\n  .*\n  -1 mostly stands for .* missing\n  .*\n  2 of 3 rows"),
         ([-1, -1], "split test: expected answers, found -1, which stands for none, in all 2 rows\n  .* not public"),
     ],
 )  # fmt: skip

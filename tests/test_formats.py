@@ -58,13 +58,13 @@ def test_a_format_of_a_plugin_writes_and_reads(runs, call, tmp_path):
 def test_the_list_says_which_are_written_and_which_are_read(call):
     rows = [line.split("\t") for line in call("list", "formats", "--format", "tsv").output.splitlines()[1:]]
     assert {name: ways for name, ways, _ in rows} == {
-        **dict.fromkeys(("model-card", "evaluate", "predictions", "site"), "written"),
+        **dict.fromkeys(("model-card", "evaluate", "predictions", "glue", "superglue", "site"), "written"),
         **dict.fromkeys(("lm-eval", "toy-lines"), "written, read"),
     }
     assert rows[-1] == ["toy-lines", "written, read", "a JSON line a run"]
     assert (Inward().writes, Inward().reads) == (False, True)
     told = next(line for line in call("list", "plugins").output.splitlines() if line.startswith("interchange "))
-    assert told.endswith("4 formats (register_formats)")
+    assert told.endswith("6 formats (register_formats)")
 
 
 def test_what_a_format_cannot_do_it_refuses(runs, call, tmp_path):

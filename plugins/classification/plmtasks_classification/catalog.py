@@ -119,7 +119,7 @@ TASKS = (
     _task(
         "mrpc",
         "Do two sentences say the same? (Microsoft Research Paraphrase Corpus)",
-        Format(labels=("not equivalent", "equivalent"), pair=True, id_columns=("#1 ID", "#2 ID")),
+        Format(labels=("not equivalent", "equivalent"), pair=True, id_columns=("#1 ID", "#2 ID"), hidden=-1),
         "Are these two sentences equivalent or not equivalent in meaning?",
         hub=MRPC,
         aliases=PARAPHRASE,

@@ -9,6 +9,16 @@ ROWS = {
     "regression/custom": [
         {"text": f"text {i}", "label": i / 4, **({"text_pair": "another"} if i % 2 else {})} for i in range(12)
     ],
+    "classification/axg": [
+        {
+            "premise": f"The cook met guest {i} because {pronoun} was free.",
+            "hypothesis": f"Guest {i} was free.",
+            "label": i % 2,
+            "idx": 2 * i + (pronoun == "she"),
+        }
+        for i in range(6)
+        for pronoun in ("he", "she")
+    ],
 }
 """task → rows of a file, where it has no data built in"""
 
@@ -27,6 +37,7 @@ class TestTasks(TaskByName):
         ("accuracy_norm", "classification/sample"),
         ("f1", "classification/custom"),
         ("multi_label", "classification/custom"),
+        ("gender_parity", "classification/axg"),
         ("correlation", "regression/sample"),
         ("regression_error", "regression/sample"),
         ("correlation", "regression/custom"),

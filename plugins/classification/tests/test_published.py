@@ -13,11 +13,12 @@ ROWS = Path(__file__).with_name("published")
 TASKS = Path(plmtasks_classification.__file__).with_name("tasks")
 SOME = ("mul", "en", "ar", "he", "ja", "th", "zh")
 """Of the languages of a file these are tried, for one is as another."""
-MADE_READY = {
-    task.name: ROWS / "superglue" / f"{task.name.split('/')[1]}.json" for task in plmtasks_classification.superglue.TASKS
-}
-MADE_READY["classification/cluewsc"] = ROWS / "clue" / "cluewsc.json"
-FILES = MADE_READY | {
+IN_PYTHON = {
+    task.name: ROWS / task.collection / f"{task.name.split('/')[1]}.json"
+    for task in (*plmtasks_classification.TASKS, *plmtasks_classification.superglue.TASKS) if "glue" in task.collection
+}  # fmt: skip
+IN_PYTHON["classification/cluewsc"] = ROWS / "clue" / "cluewsc.json"
+FILES = IN_PYTHON | {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
     if listed.language in SOME and not listed.needs_data

@@ -42,7 +42,7 @@ class LmEval(Elsewhere):
 
 
 class Glue(Format):
-    name, description = "glue", "the files that GLUE's server takes, of what predict --split test wrote"
+    name, description = "glue", "the files that GLUE's server takes, of predict --split test"
 
     def submit(self, files: Sequence[Path], path: Path, registry: "Registry") -> Written:
         from .to_glue import glue
@@ -51,7 +51,7 @@ class Glue(Format):
 
 
 class SuperGlue(Format):
-    name, description = "superglue", "the files that SuperGLUE's server takes, of what predict --split test wrote"
+    name, description = "superglue", "the files that SuperGLUE's server takes, of predict --split test"
 
     def submit(self, files: Sequence[Path], path: Path, registry: "Registry") -> Written:
         from .to_glue import superglue

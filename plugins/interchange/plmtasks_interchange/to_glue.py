@@ -90,9 +90,14 @@ def glue(files: Sequence[Path], output: Path, registry: "Registry") -> Written:
     for found in _read(files, GLUE, registry):
         parts, how = GLUE[found.task.name]
         for part, name in parts.items():
-            rows = [value for e, value in found.told(how) if not part or f"part={part}" in e.slices]
-            made[name] = "index\tprediction\n" + "".join(f"{index}\t{value}\n" for index, value in enumerate(rows))
+            rows = [(e, value) for e, value in found.told(how) if not part or f"part={part}" in e.slices]
+            made[name] = "index\tprediction\n" + "".join(f"{_row(e)}\t{value}\n" for e, value in rows)
     return _written(made, [name for parts, _ in GLUE.values() for name in parts.values()], output)
+
+
+def _row(example: Example) -> int:
+    """The number of its row, with which its id ends: "matched-12", "test-0"."""
+    return int(example.id.rpartition("-")[2])
 
 
 def superglue(files: Sequence[Path], output: Path, registry: "Registry") -> Written:

@@ -34,7 +34,7 @@ def data(registry, tmp_path):
                 task, rows = name.replace("__", "/"), name.partition("__")[2].removeprefix("superglue_")
                 found = (p / c / f"{rows}.json" for p in PUBLISHED for c in ("superglue", "glue"))
                 [*paths] = [path for path in found if path.is_file() and ("superglue_" not in name or "superglue" in path.parts)]
-                stack.enter_context(hub.holding(tmp_path / "cache", registry.task(task).declared.data, paths[-1]))
+                stack.enter_context(hub.holding(tmp_path / "cache", registry.task(task), paths[-1]))
                 files.append(tmp_path / f"{name}.jsonl")
                 lines = ({"task": task, "split": "test", "id": i, "prediction": v, "scores": {}} for i, v in given.items())
                 files[-1].write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -52,6 +52,8 @@ def test_glue(data, registry, tmp_path):
     files = data(
         classification__cola={"0": "acceptable", "1": "unacceptable"}, regression__stsb={"0": 4.56789, "1": 0.25},
         classification__mnli={"matched-1": "contradiction", "matched-0": "entailment", "mismatched-0": "neutral"},
+        classification__sst2={"test-0": "positive", "test-1": "negative"},
+        classification__mrpc={"test-0": "not equivalent", "test-1": "equivalent"},
         classification__qqp={"0": "duplicate", "1": "not_duplicate"},
         classification__qnli={"0": "entailment", "1": "not_entailment"},
         classification__rte={"0": "entailment", "1": "not_entailment"},
@@ -61,12 +63,18 @@ def test_glue(data, registry, tmp_path):
     made, said = submitted("glue", files, tmp_path / "out", registry)
     assert made == {
         "CoLA.tsv": "index\tprediction\n0\t1\n1\t0\n", "STS-B.tsv": "index\tprediction\n0\t4.568\n1\t0.250\n",
+        "SST-2.tsv": "index\tprediction\n0\t1\n1\t0\n", "MRPC.tsv": "index\tprediction\n0\t0\n1\t1\n",
         "MNLI-m.tsv": "index\tprediction\n0\tentailment\n1\tcontradiction\n", "MNLI-mm.tsv": "index\tprediction\n0\tneutral\n",
         "QQP.tsv": "index\tprediction\n0\t1\n1\t0\n", "QNLI.tsv": "index\tprediction\n0\tentailment\n1\tnot_entailment\n",
         "RTE.tsv": "index\tprediction\n0\tentailment\n1\tnot_entailment\n", "WNLI.tsv": "index\tprediction\n0\t1\n1\t0\n",
         "AX.tsv": "index\tprediction\n0\tneutral\n1\tentailment\n",
     }  # fmt: skip
-    assert said.endswith("\nthe server takes these, too: SST-2.tsv, MRPC.tsv")
+    assert "too" not in said
+    _, said = submitted("glue", files[:1], tmp_path / "out", registry)
+    assert said.endswith(
+        "\nthe server takes these, too: "
+        "SST-2.tsv, MRPC.tsv, STS-B.tsv, QQP.tsv, MNLI-m.tsv, MNLI-mm.tsv, QNLI.tsv, RTE.tsv, WNLI.tsv, AX.tsv"
+    )
 
 
 def test_superglue(data, registry, tmp_path):

@@ -274,7 +274,8 @@ class MultiRC(Metric):
         for prediction, example in zip(predictions, examples, strict=True):
             found.setdefault(example.cluster, {})[example.id] = prediction.value == example.reference
         weights = {question: times[question] / len(judged) for question, judged in found.items()}
-        return {"exact_match": 100 * sum(weights[q] * all(found[q].values()) for q in found) / sum(weights.values())}
+        right = sum(weights[question] for question, judged in found.items() if all(judged.values()))
+        return {"exact_match": 100 * right / sum(weights.values())} if weights else {}
 
 
 def _f1_or_empty(predicted: str, expected: str) -> float:

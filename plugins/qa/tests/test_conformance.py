@@ -10,6 +10,17 @@ ROWS = {
         {"id": str(i), "question": "What flew ?", "context": f"A {thing} flew away at {i} .", "answers": [thing] * (i % 4 > 0)}
         for i, thing in enumerate(["red kite", "bird"] * 6)
     ],
+    "qa/multirc": [
+        {
+            "paragraph": f"Ann met {i} birds and a kite.",
+            "question": "What was met?",
+            "answer": f"thing {a} of {i}",
+            "label": int(a > 0),
+            "idx": {"paragraph": i, "question": i, "answer": a},
+        }
+        for i in range(4)
+        for a in range(3)
+    ],
 }
 """task → rows of a file, where it has no data built in"""
 
@@ -27,6 +38,7 @@ class TestTasks(TaskByName):
         ("cmrc", "qa/sample"),
         ("conversation", "qa/sample"),
         ("choice_accuracy", "qa/multiple-choice"),
+        ("multirc", "qa/multirc"),
     ],
 )
 class TestMetrics(MetricByName):
