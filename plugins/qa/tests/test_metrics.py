@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -151,6 +152,28 @@ def test_normalization(text, language, normal):
 def test_chinese_is_counted_by_characters(registry, score):
     scores = score(registry.task("qa/xquad.zh"), "squad", ["红楼"], [answered("红楼梦")])
     assert scores == pytest.approx({"f1": 80.0, "exact_match": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("language", "answer", "reference", "mlqa", "xquad"),
+    [
+        ("en", "the “old” mill’s wheel", "old mill wheel", 200 / 3, 100 / 3), ("de", "Der alte Hafen", "dem Hafen", 200 / 3, 40),
+        ("es", "los puentes del río", "unos puentes", 50, 100 / 3), ("es", "La Habana", "habana", 100, 200 / 3),
+        ("vi", "những cây cầu của thành phố", "cây cầu thành phố", 100, 80), ("hi", "पुराना पुल।", "पुल", 200 / 3, 0),
+        ("ar", "الجسر القديم", "جسر قديم", 100, 0), ("ar", "جسر الميناء", "الميناء", 200 / 3, 200 / 3),
+        ("zh", "《旧港口》", "旧的港口", 600 / 7, 0), ("zh", "Lantern 会 1902年", "lantern会1902年", 100, 0),
+    ],
+)  # fmt: skip
+def test_other_languages_are_counted_by_mlqa_s_rules_or_by_those_of_english(
+    registry, score, language, answer, reference, mlqa, xquad
+):
+    """The figures are those that `mlqa_evaluation_v1.py` of MLQA and `evaluate_squad.py` of XTREME print."""
+    for name, f1 in (("mlqa", mlqa), ("xquad", xquad)):
+        whole = registry.task("qa/mlqa")
+        alone = score(registry.task(f"qa/mlqa.{language}"), name, [answer], [answered(reference)])
+        assert alone == pytest.approx({"f1": f1, "exact_match": 100.0 * (f1 == 100)})
+        told = replace(answered(reference), slices=("words=0-10", f"language={language}"))
+        assert score(whole, name, [answer], [told]) == pytest.approx(alone)
 
 
 # ── CMRC 2018 ─────────────────────────────────────────────────────────────────────────────────────────────────────
