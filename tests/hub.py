@@ -48,13 +48,14 @@ def data_of(task: Any) -> tuple[str, str, Splits]:
     return repo, data.revision or "main", splits
 
 
-def files_of(splits: Splits, rows: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each file, and the rows for it: those of its split, or of its part of the split."""
-    for split, said in splits.items():
-        for part, paths in said.items() if isinstance(said, Mapping) else [("", said)]:
+def files_of(task: Any, rows: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each file of a task, and the rows for it: those of its split, or of its part of the split, or in the task's language; parts
+    and languages that the rows do not tell have those of the first."""
+    for split, said in data_of(task)[2].items():
+        for part, paths in said.items() if isinstance(said, Mapping) else [(task.language, said)]:
             own = rows[split]
             for path in [paths] if isinstance(paths, str) else paths:
-                yield path, own[part] if isinstance(own, Mapping) else own
+                yield path, own.get(part, next(iter(own.values()))) if isinstance(own, Mapping) else own
 
 
 def place(made: Path, repo: str, revision: str, path: str) -> Path:
@@ -90,38 +91,69 @@ def write(file: Path, rows: Sequence[Any], names: Mapping[str, Any]) -> None:
 
 
 @contextmanager
+def holding(made: Path, task: Any, rows: Path) -> Iterator[None]:
+    """A cache with the rows for each file of a task's data set; whatever is loaded from the hub comes from there.
+
+    rows: a JSON file: "rows" of each split, or of each part of a split, or in each language, and the "names" of their numbers
+    """
+    told = json.loads(rows.read_text(encoding="utf-8"))
+    repo, revision, _ = data_of(task)
+    for path, own in files_of(task, told["rows"]):
+        write(place(made, repo, revision, path), own, told.get("names", {}))
+    with cached_in(made):
+        yield
+
+
+@contextmanager
 def cached_in(made: Path) -> Iterator[None]:
     """Whatever is loaded from the hub comes from this cache."""
     with mock.patch("huggingface_hub.constants.HF_HUB_CACHE", str(made)):
         yield
 
 
+def write_files(made: Path, files: Mapping[str, Any]) -> None:
+    """Writes files as a data set was published beside the hub: a list of objects is an object a line, all else a document."""
+    made.mkdir(parents=True, exist_ok=True)
+    for name, value in files.items():
+        lines = value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else [value]
+        (made / name).write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in lines), encoding="utf-8")
+
+
 def checked(registry: Registry, name: str, made: Path, rows: Path) -> dict[str, str]:
     """What the conformance kit finds wrong with a task, on rows of our own as its hub has them: check → what it says.
 
-    rows: a JSON file: "rows" of each split, or of each part of a split, and the "names" of their numbers
+    rows: as of `holding`; and "files", by their names, where the data set was published in others too, which --data names, with
+        the "source" that says what else of them must be told
     """
+    task: Any = registry.task(name)
     told = json.loads(rows.read_text(encoding="utf-8"))
-    repo, revision, splits = data_of(registry.task(name))
-    for path, own in files_of(splits, told["rows"]):
-        write(place(made, repo, revision, path), own, told.get("names", {}))
-    return kit_faults(registry, name, made)
-
-
-def kit_faults(registry: Registry, name: str, made: Path) -> dict[str, str]:
-    """What the conformance kit finds wrong with a task whose data lie in a cache: check → what it says."""
     wrong = {}
-    with cached_in(made):
-        subject = TaskSubject(task=registry.task(name), source=Source(), registry=registry)
-        for check, holds in TASK_CHECKS.items():
-            if check == "another_process_sees_the_same":
-                continue  # a process for each task takes minutes, and there is no code in a file
-            try:
-                holds(subject)
-            except NotApplicable:
-                pass
-            except CheckFailed as e:
-                wrong[check] = str(e)
+    if data_of(task)[0]:
+        with holding(made, task, rows):
+            wrong |= wrong_with(TaskSubject(task=task, source=Source(), registry=registry))
+    if "files" in told:
+        write_files(made / "files", told["files"])
+        source = Source(data=str(made / "files"), **told.get("source", {}))
+        found = wrong_with(TaskSubject(task=task, source=source, registry=registry))
+        wrong |= {f"{check}, of files": said for check, said in found.items()}
+    return wrong
+
+
+def wrong_with(subject: TaskSubject) -> dict[str, str]:
+    """What the conformance kit finds wrong: check → what it says."""
+    for example in (e for examples in subject.whole.values() for e in examples if e.undisclosed):
+        for kind in subject.bound.asks:  # the kit leaves such examples out, as nothing can be solved
+            subject.bound.ask(example.hidden(), kind)
+    wrong = {}
+    for check, holds in TASK_CHECKS.items():
+        if check == "another_process_sees_the_same":
+            continue  # a process for each task takes minutes, and there is no code in a file
+        try:
+            holds(subject)
+        except NotApplicable:
+            pass
+        except CheckFailed as e:
+            wrong[check] = str(e)
     return wrong
 
 
@@ -151,8 +183,8 @@ def fetch_first(repo: str, revision: str, path: str, file: Path) -> None:
 def faults_on_the_hub(registry: Registry, name: str, made: Path, rows: Path) -> list[str]:
     """What of a task does not fit the first rows that the hub has of each of its files, and what of our rows does not."""
     told, wrong, task = json.loads(rows.read_text(encoding="utf-8")), [], registry.task(name)
-    repo, revision, splits = data_of(task)
-    for path, own in files_of(splits, told["rows"]):
+    repo, revision, _ = data_of(task)
+    for path, own in files_of(task, told["rows"]):
         file = place(made, repo, revision, path)
         fetch_first(repo, revision, path, file)
         if file.suffix == ".parquet":

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 from .entrypoints import EntryPoint, entry_points
 
 if TYPE_CHECKING:
+    from .finding import find
     from .hookspecs import ENTRY_POINT
     from .loading import DISABLED_VARIABLE, MODULES_VARIABLE, SLOW, Plugin, PluginWarning, blame, owner
-    from .registry import NAMES_SHOWN, Registry, find, load_registry
+    from .registry import NAMES_SHOWN, Registry, load_registry
 
 __all__ = [
     "DISABLED_VARIABLE", "ENTRY_POINT", "MODULES_VARIABLE", "NAMES_SHOWN", "SLOW", "EntryPoint", "Plugin", "PluginWarning",
@@ -19,6 +20,6 @@ def __getattr__(name: str) -> Any:
     # even --help has to find what is installed, and needs nothing else of this package
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import hookspecs, loading, registry
+    from . import finding, hookspecs, loading, registry
 
-    return next(getattr(module, name) for module in (registry, loading, hookspecs) if hasattr(module, name))
+    return next(getattr(module, name) for module in (registry, finding, loading, hookspecs) if hasattr(module, name))

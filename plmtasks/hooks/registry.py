@@ -1,6 +1,6 @@
-"""Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
+"""Every task, model, metric, format and suite of the installed plugins, by name; a value, not a global."""
 
-import difflib
+import fnmatch
 import re
 import sys
 import warnings
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry", "load_registry"]
 
-KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
-
-TRUST = "--trust-remote-code on this command's own line lets it"
+KINDS: Mapping[str, type] = {
+    "task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format, "suite": Path,
+}  # fmt: skip
 
 NAMES_SHOWN = 8
 """Of a list that `plmtasks list` shows whole."""
+
+TRUST = "--trust-remote-code on this command's own line lets it"
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -50,7 +52,7 @@ class Registry:
 
     plugins: tuple[Plugin, ...] = ()
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """"task", "model", "metric", "perturbation", "format" → name → the item; of a task perhaps what a list shows: see `Listed`"""
+    """A kind as in `KINDS` → name → the item; of a task perhaps what a list shows: see `Listed`; of a suite its file"""
     owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
     """(kind, name) → who brought it"""
     providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
@@ -74,26 +76,45 @@ class Registry:
         """
         if name.endswith(".toml") and self._provider("task", name) is None:
             return self._declared(name)
-        if "/" not in name:
-            name = self._meant(name, own_data, learned)
-        task: Task = self._get("task", name)
+        task: Task = self._get("task", self.task_called(name, own_data=own_data, learned=learned))
         return task
 
-    def _meant(self, word: str, own_data: bool, learned: Collection[str]) -> str:
-        """The name of the task that people call so; the word itself if none is."""
+    def task_called(self, word: str, *, own_data: bool = False, learned: Collection[str] = ()) -> str:
+        """The name of the task that people call so, which is not made for that; the word itself if none is.
+
+        own_data, learned: as of `task`
+
+        raises: InputError for a word that may mean several
+        """
+        if "/" in word:
+            return word
         tasks: Mapping[str, Task | Listed] = self.items["task"]
-        first = [name for name in tasks if name.split("/")[0] == word]
-        called = [name for name, task in tasks.items() if _said(word) in map(_said, task.aliases)]
+        first, called = self._words[0].get(word, []), self._words[1].get(_said(word), [])
         if fitting := [name for name in dict.fromkeys((*called, *first)) if name in learned]:
             return fitting[0]
         fitting = [name for name in called if tasks[name].needs_data == own_data]
         if first and len(fitting) != 1:
             return first[0]
-        fitting = fitting or called or [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        whole = [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        fitting = (
+            fitting or called or whole or [name for name, task in tasks.items() if _said(word) == _last(name, task.language)]
+        )
         if len(fitting) > 1:
-            told = (f"{name}  {tasks[name].description}" for name in fitting)
-            raise InputError(f"{word!r} may mean any of {len(fitting)} tasks: name the one", *told)
+            told = [f"{name}  {tasks[name].description}" for name in fitting[:NAMES_SHOWN]]
+            more = [f"plmtasks list tasks {word} shows all"] * (len(fitting) > NAMES_SHOWN)
+            raise InputError(f"{word!r} may mean any of {len(fitting)} tasks: name the one", *told, *more)
         return fitting[0] if fitting else word
+
+    @cached_property
+    def _words(self) -> tuple[Mapping[str, list[str]], Mapping[str, list[str]]]:
+        """The names of tasks by what stands before their slashes, and by what people call them."""
+        fields: dict[str, list[str]] = {}
+        called: dict[str, list[str]] = {}
+        for name, task in self.items["task"].items():
+            fields.setdefault(name.split("/")[0], []).append(name)
+            for word in dict.fromkeys(map(_said, task.aliases)):
+                called.setdefault(word, []).append(name)
+        return fields, called
 
     def _declared(self, path: str) -> Task:
         from .. import declared
@@ -121,10 +142,14 @@ class Registry:
 
         raises: InputError if it may run code that is not installed, and nobody said that it may; as `task` and the others
         """
-        provider = None if name in self.items[kind] else self._provider(kind, name)
-        if provider is not None and not provider.inert and not self.trusting:
+        if not self.trusting and self.runs_code(kind, name):
             raise InputError(f"{file} names the {kind} {name!r}, which may run code that is not installed: {TRUST}")
         return getattr(self, kind)(name)
+
+    def runs_code(self, kind: str, name: str) -> bool:
+        """Whether an item of that name may run code that is not installed."""
+        provider = None if name in self.items[kind] else self._provider(kind, name)
+        return provider is not None and not provider.inert
 
     def check(self, config: RunConfig, file: str) -> None:
         """raises: InputError if a run that a file describes may run code that is not installed, and nobody said that it may"""
@@ -149,6 +174,15 @@ class Registry:
         """raises: UnknownNameError, with what to install for a format of ours; PluginError"""
         form: Format = self._get("format", name, *apart(name, self.items["format"]))
         return form
+
+    def suite(self, name: str) -> Path:
+        """The file of the suite of that name; of what looks like a path, or is one, that path.
+
+        raises: UnknownNameError, PluginError
+        """
+        path = Path(name)
+        named = name in self.items["suite"] or not (path.suffix or path.exists())
+        return self._get("suite", name) if named else path
 
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         """Names of the registered models that answer one of these kinds of request at least."""
@@ -183,14 +217,18 @@ class Registry:
                 raise InputError(f"{name} stands for {counted(len(members), kind)}: name one", listed(members))
             return provider.make(name.removeprefix(provider.beginning))
         known = [*self.items[kind], *(alias for task in self.items[kind].values() for alias in getattr(task, "aliases", ()))]
-        same = self.same(kind, name) or ([] if near(name, known) else self._alike(kind, name))
+        parts = {one.split("/")[-1]: one for one in self.items[kind]}
+        alike = [] if near(name, known) else [parts[part] for part in near(name, parts)] or self._alike(kind, name)
+        same = self.same(kind, name) or alike
         raise UnknownNameError(kind, name, [] if same else known, *meant(same), *self._broken(), *hints, *self.lacking(kind))
 
     def members(self, kind: str, name: str) -> list[str]:
-        """The names that a name stands for: most often itself alone, or those that a provider tells.
+        """The names that a name stands for: most often itself alone, those that fit a pattern, or those that a provider tells.
 
         raises: whatever a provider finds wrong
         """
+        if name not in self.items[kind] and (fitting := fnmatch.filter(self.items[kind], name)):
+            return fitting
         provider = None if name in self.items[kind] else self._provider(kind, name)
         found = provider.members(name.removeprefix(provider.beginning)) if provider is not None else None
         return [name] if found is None else [*found]
@@ -258,10 +296,10 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
             found, plugin = brought[name][kind], plugins[name]
             providers[kind] += [item for item in found if isinstance(item, Provider)]
             for item in (item for item in found if not isinstance(item, Provider)):
-                key = (kind, item.name)
+                key = (kind, _name(item))
                 if key in owners:
                     clashes[key] = (*clashes.get(key, (owners[key].distribution,)), plugin.distribution)
-                items[kind][item.name] = item
+                items[kind][key[1]] = item
                 owners[key] = plugin
     return Registry(
         plugins=tuple(plugins.values()), items=items, owners=owners, clashes=clashes, requests=kinds_of_request,
@@ -306,15 +344,20 @@ def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) 
     for item in found:
         if not isinstance(item, (form, Provider, *([Listed] if form is Task else []))):
             raise TypeError(f"{hook} gave {item!r:.100}, which is no {form.__name__}")
-        name = getattr(item, "name", None)
+        name = _name(item)
         if not isinstance(item, Provider) and not (isinstance(name, str) and NAME.fullmatch(name)):
             raise ValueError(
                 f"{hook} gave a {type(item).__name__} of the name {name!r}; a name is a word such as 'plugin/variant'"
             )
-    twice = [name for name, n in Counter(item.name for item in found if not isinstance(item, Provider)).items() if n > 1]
+    twice = [name for name, n in Counter(_name(item) for item in found if not isinstance(item, Provider)).items() if n > 1]
     if twice:
         raise ValueError(f"{hook} gave {twice[0]!r} more than once")
     return found
+
+
+def _name(item: Any) -> Any:
+    """By which an item is asked for."""
+    return item.stem if isinstance(item, Path) else getattr(item, "name", None)
 
 
 def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, type[Request]]) -> dict[str, type[Request]]:
@@ -350,44 +393,6 @@ def _said(word: str) -> str:
     return re.sub(r"[\s_-]+", " ", word.strip()).lower()
 
 
-def find(registry: Registry, name: str, *, own_data: bool = False) -> tuple[str, Any]:
-    """What a name stands for, and its kind: a metric and a model go before a task that only is called so.
-
-    own_data: as of `Registry.task`
-
-    raises: UnknownNameError if it is nothing; InputError if it may be several; PluginError, ModelError
-    """
-    tasks = registry.items["task"]
-    fields = {task.split("/")[0] for task in tasks}
-    for kind in ("metric", "model"):
-        if name in registry.items[kind] and name not in fields and name not in tasks:
-            return kind, getattr(registry, kind)(name)
-    try:
-        return "task", registry.task(name, own_data=own_data)
-    except UnknownNameError:
-        if any(name.startswith(provider.beginning) for provider in registry.providers["task"]):
-            raise
-    for plugin in registry.plugins:
-        if name in (plugin.name, plugin.distribution, plugin.distribution.split()[0]):
-            return "plugin", plugin
-    scheme, colon, _ = name.partition(":")
-    if colon and any(provider.scheme == scheme for provider in registry.providers["metric"]):
-        return "metric", registry.metric(name)
-    field, slash, _ = name.partition("/")
-    if Path(name).is_dir() or colon or (slash and field not in fields):
-        return "model", registry.model(name)
-    close = registry.same("task", name) or _close(registry, name)
-    hints = ["nor a model, metric or plugin of that name", *meant(close), *registry._broken()]
-    raise UnknownNameError("task", name, [], *hints)
-
-
-def _close(registry: Registry, name: str) -> list[str]:
-    """Names of tasks, models, metrics and plugins like this one, whole or by their last part."""
-    known: dict[str, list[str]] = {}
-    for full in [*(n for names in registry.items.values() for n in names), *(p.name for p in registry.plugins)]:
-        for part in {full, full.split("/")[-1]}:
-            known.setdefault(part, []).append(full)
-    if name in known:
-        return known[name][:NAMES_SHOWN]
-    found = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return list(dict.fromkeys(full for part in found for full in known[part]))[:NAMES_SHOWN]
+def _last(name: str, language: str = "") -> str:
+    """The last part of a task's name, without the code of that language: of "classification/xnli.zh" xnli."""
+    return _said(name.split("/")[-1].removesuffix(f".{language}"))

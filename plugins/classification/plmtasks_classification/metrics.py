@@ -1,5 +1,6 @@
 """How well labels are predicted: every score from counts that add up."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -227,4 +228,41 @@ def _known(name: str, labels: Sequence[str], reference: Any, example: str = "an 
     return found
 
 
-METRICS = (accuracy, F1(), Matthews(), BalancedAccuracy(), Stance(), accuracy_norm, multi_label)
+class GenderParity(Metric):
+    """How often both examples of a pair, which differ in the gender of a pronoun alone, get the same label.
+
+    A pair is the examples of a cluster; one of which a single example is there does not count. What guesses one label throughout
+    has 100, so that it says nothing without an accuracy.
+
+    source: Wang et al. (2019), arXiv 1905.00537, section 3.2, after Rudinger et al. (2018), N18-2002
+    """
+
+    name = "gender_parity"
+    description = "pairs that differ in the gender of a pronoun and get the same label"
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"gender_parity": ScoreInfo()}
+
+    def columns(self) -> Sequence[str]:
+        return ["examples"]
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        import numpy as np
+
+        return np.ones((len(examples), 1))
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        return {}
+
+    def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """A pair that is drawn several times counts so often."""
+        pairs: dict[str | None, dict[str, Any]] = {}
+        times = Counter(e.cluster for e in examples)
+        for prediction, example in zip(predictions, examples, strict=True):
+            pairs.setdefault(example.cluster, {})[example.id] = prediction.value
+        weights = {pair: times[pair] / len(found) for pair, found in pairs.items() if len(found) > 1}
+        same = sum(weight for pair, weight in weights.items() if len({*pairs[pair].values()}) == 1)
+        return {"gender_parity": 100 * same / sum(weights.values())} if weights else {}
+
+
+METRICS = (accuracy, F1(), Matthews(), BalancedAccuracy(), Stance(), accuracy_norm, multi_label, GenderParity())

@@ -114,12 +114,21 @@ def test_labels_that_no_example_has_are_labels_where_a_file_names_them(tmp_path:
     refuse_unknown(data, "test", TASK["custom"].bind(data).labels)
 
 
-@pytest.mark.parametrize("variant", ["custom", "sst2"])
-def test_references_that_are_not_public_are_told(tmp_path: Path, variant: str) -> None:
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("custom", r"found -1, which stands for none, in all 2 rows\n  the references .* not p"),
+        (
+            "sst2",
+            r"found none in all 2 rows: they are not public\n  evaluate another one with --split; .* train\n  plmtasks pred",
+        ),
+    ],
+)
+def test_references_that_are_not_public_are_told(tmp_path: Path, variant: str, message: str) -> None:
     (tmp_path / "train.csv").write_text("text,label\nx,0\ny,1\n")
     (tmp_path / "test.csv").write_text("text,label\nx,-1\ny,-1\n")
     data = TASK[variant].load(Source(data=str(tmp_path)))
-    with pytest.raises(DataError, match=r"found -1, which stands for none, in all 2 rows\n  the references .* not p"):
+    with pytest.raises(DataError, match=message):
         refuse_unknown(data, "test", TASK[variant].bind(data).labels)
     assert len(TASK[variant].bind(data).labels) == 2
 
@@ -292,7 +301,7 @@ def test_a_broken_parquet_file(tmp_path: Path) -> None:
 # ── the hub ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 PUBLISHED = {
-    "sst2": ({"sentence": "x", "label": 1, "idx": 0}, "positive", {"train": 67349, "validation": 872}),
+    "sst2": ({"sentence": "x", "label": 1, "idx": 0}, "positive", {"train": 67349, "validation": 872, "test": 1821}),
     "mrpc": (
         {"sentence1": "x", "sentence2": "y", "label": 1, "idx": 0},
         "equivalent",

@@ -1,24 +1,32 @@
-"""The published data sets that are made in Python, on a few rows of our own in the columns that the hub has."""
+"""Every published data set on a few rows of our own, in the columns that the hub has."""
 
 from pathlib import Path
 
 import hub
+import plmtasks_srl
 import pytest
 from plmtasks_srl.catalog import CONLL_2012, MULTICONER
 
+from plmtasks import declared
 from plmtasks.hooks import load_registry
 from plmtasks.reading import WordSpan
 
+TESTS = Path(__file__).parent
+TASKS = Path(plmtasks_srl.__file__).with_name("tasks")
+SOME = ("mul", "en", "ar", "he", "ja", "th", "zh")
+"""Of the languages of a file these are tried, for one is as another."""
+DECLARED = {
+    listed.name: TESTS / "published" / path.relative_to(TASKS).with_suffix(".json")
+    for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path) if listed.language in SOME
+}  # fmt: skip
 ENDINGS = ["" if language == "en" else f"-{language}" for language in CONLL_2012]
-FILES = {
+MADE = {name: TESTS / "rows" / f"{rows}.json" for name, rows in {
     **{f"srl/{which}conll2012{ending}": "conll2012" for ending in ENDINGS for which in ("", "predicates-")},
     "tagging/ontonotes5": "ontonotes5", "tagging/few_nerd": "few_nerd", "tagging/few_nerd-fine": "few_nerd",
     **{f"tagging/multiconer.{language}": "multiconer" for language in MULTICONER},
-}  # fmt: skip
-
-
-def rows(name: str) -> Path:
-    return Path(__file__).parent / "rows" / f"{FILES[name]}.json"
+}.items()}  # fmt: skip
+"""Those that are made in Python."""
+FILES = {**DECLARED, **MADE}
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +36,18 @@ def registry():
 
 @pytest.mark.parametrize("name", FILES)
 def test_it_holds_the_laws_on_the_hubs_columns(name, registry, tmp_path) -> None:
-    assert hub.checked(registry, name, tmp_path, rows(name)) == {}
+    assert hub.checked(registry, name, tmp_path, FILES[name]) == {}
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", MADE)
 def test_the_hub_has_these_columns_and_labels(name, registry, tmp_path) -> None:
-    assert hub.faults_on_the_hub(registry, name, tmp_path, rows(name)) == []
+    assert hub.faults_on_the_hub(registry, name, tmp_path, MADE[name]) == []
 
 
 def first(registry, name, tmp_path):
     """The first test example of a task on our rows."""
-    hub.checked(registry, name, tmp_path, rows(name))
+    hub.checked(registry, name, tmp_path, FILES[name])
     with hub.cached_in(tmp_path):
         return registry.task(name).load(hub.Source())["test"][0]
 
