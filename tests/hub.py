@@ -193,7 +193,8 @@ def faults_on_the_hub(registry: Registry, name: str, made: Path, rows: Path) -> 
         data = task.load(Source())
         bound = task.bind(data)
         for split in data.splits:
-            refuse_unknown(data, split, bound.labels)
+            if not all(e.undisclosed for e in data[split]):
+                refuse_unknown(data, split, bound.labels)
             wrong += [f"{split}: no rows"] if not data[split] else []
     return wrong
 
