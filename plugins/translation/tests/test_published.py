@@ -8,6 +8,7 @@ from plmtasks_translation.flores import CODES, REPO, REVISION, SPLITS
 from plmtasks.config import Source
 from plmtasks.errors import DataError, UnknownNameError
 from plmtasks.hooks import load_registry
+from plmtasks.testing import TaskSubject
 
 TEXTS = {
     "en": ["The ferry leaves at noon.", "Nobody lives on the island."],
@@ -44,7 +45,9 @@ def registry():
 @pytest.mark.parametrize("name", ["flores", "iwslt2017"])
 def test_it_holds_the_laws_on_the_hubs_columns(name, languages, registry, tmp_path):
     lay_out(tmp_path, *languages)
-    assert hub.kit_faults(registry, f"translation/{name}-{'-'.join(languages)}", tmp_path) == {}
+    task = registry.task(f"translation/{name}-{'-'.join(languages)}")
+    with hub.cached_in(tmp_path):
+        assert hub.wrong_with(TaskSubject(task=task, source=Source(), registry=registry)) == {}
 
 
 def test_flores_pairs_sentences_by_their_ids(registry, tmp_path):
