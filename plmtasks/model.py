@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .errors import DataError, InputError, ModelError, PlmtasksError, summary_of
-from .files import CHECKSUM, file_hash, is_sealed, read_object, read_text
+from .files import CHECKSUM, asked_of_hub, file_hash, is_sealed, read_object, read_text
 from .requests import Answer, Request
 
 if TYPE_CHECKING:
@@ -123,10 +123,13 @@ def hub_snapshot(name: str, patterns: Sequence[str]) -> Path:
         with suppress(LocalEntryNotFoundError):
             folder = Path(snapshot_download(repo, local_files_only=True, **wanted))
             if any(folder.glob(patterns[0])):
+                asked_of_hub(folder, patterns, revision)
                 return folder
-        return Path(snapshot_download(repo, **wanted))
+        folder = Path(snapshot_download(repo, **wanted))
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
         raise ModelError(f"{name!r} is no folder, and the hub did not give it", f"{type(e).__name__}: {summary_of(e)}") from e
+    asked_of_hub(folder, patterns, revision)
+    return folder
 
 
 class Model(ABC):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -160,15 +161,75 @@ def test_a_list_in_a_pipe_has_whole_lines_and_tsv_has_tabs(monkeypatch: pytest.M
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(sys, "__stdout__", open(os.devnull, "w"))  # noqa: SIM115, PTH123  a stream that is no terminal
     said = listed("tasks").splitlines()
-    (line,) = (line for line in said if line.startswith("classification/sst2 "))
+    (line,) = (line for line in said if line.startswith("  classification/sst2 "))
     assert line.endswith("Is a sentence of a film review negative or positive? (Stanford Sentiment Treebank)")
     rows = [line.split("\t") for line in listed("tasks", "--format", "tsv").splitlines()]
-    assert rows[0] == ["task", "asked by", "description", "also called"]
-    assert {len(row) for row in rows} == {4}
+    assert rows[0] == ["name", "asks", "metrics", "language", "collection", "description", "aliases"]
+    assert {len(row) for row in rows} == {7}
     (entities,) = (line for line in said if line.startswith("ner, "))
     assert entities.split()[-2:] == ["tagging/wnut17", "tagging/text"]
-    assert "ner" in next(row for row in rows if row[0] == "tagging/text")[3].split(", ")
+    assert "ner" in next(row for row in rows if row[0] == "tagging/text")[6].split(", ")
     assert json.loads(listed("models", "--format", "json"))[0].keys() == {"model", "family", "description"}
+
+
+def groups(*arguments: str) -> dict[str, list[str]]:
+    """The names under each group's, as `list tasks` prints them."""
+    found: dict[str, list[str]] = {}
+    for line in listed("tasks", *arguments).partition("people say")[0].splitlines()[2:]:
+        if line.strip() and not line.startswith(" "):
+            found[line.strip()] = under = []
+        elif line.strip():
+            under.append(line.split()[0])
+    return found
+
+
+@pytest.mark.parametrize("width", ["80", "120", "1000"])
+def test_tasks_stand_in_groups_and_of_many_languages_as_one(width: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    lines = listed("tasks").splitlines()
+    assert max(map(len, lines)) <= int(width)
+    family = next(line for line in lines if line.startswith("  classification/xnli"))
+    assert family.startswith("  classification/xnli[.LANGUAGE] ")
+    assert lines[lines.index("glue") - 1] == ""
+    assert lines.index("classification") < lines.index("translation") < lines.index("glue")
+    if width == "1000":
+        assert family.endswith("Does one sentence follow from another, contradict it, or neither? (XNLI, XTREME); "
+                               "ar, bg, de, el, en, es, fr, hi, ru, sw, th, tr, ur, vi, zh")  # fmt: skip
+        assert {"classification/cola", "regression/stsb"} <= {*groups()["glue"]}
+        assert "translation/NAME" in groups()["translation"]
+
+
+def test_tasks_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    from plmtasks.hooks import load_registry
+
+    monkeypatch.setenv("COLUMNS", "1000")
+    tasks = load_registry().items["task"]
+    assert groups("GLUE") == {"glue": [name for name, task in tasks.items() if getattr(task, "collection", "") == "glue"]}
+    assert [line.split()[0] for line in listed("tasks", "xnli").splitlines()[2:]] == [n for n in tasks if "xnli" in n]
+    for option, value, field in (("--language", "zh", "language"), ("--asks", "loglikelihood", "asks")):
+        shown = {name for group in groups(option, value).values() for name in group}
+        assert shown == {name for name, task in tasks.items() if value in str(getattr(task, field)).casefold()}
+    told = json.loads(listed("tasks", "xtreme", "--language", "sw", "--format", "json"))
+    assert next(row for row in told if "xnli" in row["name"]) == {
+        "name": "classification/xnli.sw", "asks": ["Classify", "Choose", "Generate"], "metrics": ["accuracy", "f1"],
+        "language": "sw", "collection": "xtreme", "aliases": [],
+        "description": "Does one Swahili sentence follow from another, contradict it, or neither? (XNLI, XTREME)",
+    }  # fmt: skip
+    assert len(json.loads(listed("tasks", "--format", "json"))) == len(tasks)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("tasks gleu", ["error: nothing of N has 'gleu'", "  did you mean 'glue'?"]),
+        ("tasks --asks Tagg", ["error: no task has --asks Tagg", "  did you mean 'Tag'?"]),
+        ("tasks glue --language zh", ["error: nothing of N has 'glue'"]),
+        ("models --language zh", ["error: --language and --asks choose tasks, and no models"]),
+    ],
+)
+def test_what_fits_no_task_is_told(line, said, monkeypatch, capsys):  # type: ignore[no-untyped-def]
+    found = told(monkeypatch, capsys, "list", *line.split())
+    assert [re.sub(r"of \d+", "of N", one) for one in found][: len(said)] == said
 
 
 # ── the core alone ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -333,7 +333,7 @@ def test_a_hub_data_set_that_is_not_cached_is_one_message(tmp_path, monkeypatch)
         data["test"]
     first, *hints = str(caught.value).split("\n")
     assert first.startswith(f"data set nobody/nothing@{'0' * 40}: test.parquet is not in the hub's cache")
-    assert hints[-1] == "  with no network, name files with --data PATH"
+    assert hints[-1] == "  with no network, name files with --data PATH, or a --bundle that holds it"
 
 
 def test_flaws_of_published_data_are_counted_in_a_warning():

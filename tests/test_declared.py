@@ -28,7 +28,7 @@ from plmtasks.declared.file import Data, Declaration
 from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Choose, Classify, ExtractSpanAnswer, GenerateAnswer, Request, Shot, Span
+from plmtasks.requests import Choose, Classify, ExtractSpan, ExtractSpanAnswer, GenerateAnswer, Request, Shot, Span
 from plmtasks.results import read_results
 from plmtasks.scoring import bound_metrics, main_score
 from plmtasks.store import task_of
@@ -414,6 +414,86 @@ def predictions(folder: Path) -> Path:
     return folder / "p.txt"
 
 
+# ── lists, nested fields, and files without a header ──────────────────────────────────────────────────────────────────────
+
+TALKS = """
+name = "talks/choice"
+metrics = ["accuracy"]
+[columns]
+reference = "answer"
+id = ""
+cluster = "talk.number"
+inputs = {lines = "talk.lines", question = "question", options = "options[].text"}
+[Choose]
+text = "{lines}\\n{question}"
+choices = "options"
+pair_text = "{lines}"
+pair_choice = "{question} {choice}"
+"""
+
+
+def test_nested_fields_and_lists_need_no_python(tmp_path):
+    talk = {"lines": ["Ann: It rains.", "Bob: Take my coat."], "number": 7}
+    row = {"talk": talk, "question": "What is given?", "options": [{"text": "a hat"}, {"text": "a coat"}], "answer": 1, "id": 3}
+    (tmp_path / "test.jsonl").write_text(f"{json.dumps(row)}\n" * 2)
+    talks = task(written(tmp_path, TALKS))
+    first, second = talks.load(Source(data=str(tmp_path / "test.jsonl")))["test"]
+    assert (first.id, second.id, first.cluster) == ("test-0", "test-1", "7")  # the id is not one of the questions
+    assert first.reference == "a coat"
+    assert first.inputs["lines"] == "Ann: It rains.\nBob: Take my coat."
+    request = talks.ask(first.hidden(), "Choose")
+    assert isinstance(request, Choose)
+    assert request.pair_choices == ("What is given? a hat", "What is given? a coat")
+
+
+def test_a_list_stands_on_lines_or_is_joined_as_the_file_says(tmp_path):
+    head = 'name = "a/b"\nmetrics = ["accuracy"]\n[Classify]\ntext = "{words}"\n'
+    rows = head + '[columns]\nreference = "fits"\ninputs = {words = "INPUT"}\n'
+    data = '[data]\ntest = [{words = ["sea", "salt"], fits = "yes"}, {words = ["sun"], fits = "no"}]\n'
+    for said, shown in (("words", "sea\nsalt"), ("join(', ', words)", "sea, salt"), ("words[-1]", "salt")):
+        one = task(written(tmp_path, rows.replace("INPUT", said) + data))
+        assert one.load(Source())["test"][0].inputs == {"words": shown}
+    for wrong in ("[]", '["sea", 1]', '[["sea"]]'):
+        one = task(written(tmp_path, rows.replace("INPUT", "words") + data.replace('["sun"]', wrong)))
+        with pytest.raises(DataError, match=r"mine\.toml:9: expected a text as 'words', found "):
+            one.load(Source())["test"]
+
+
+ROLES = """
+name = "roles/questions"
+metrics = ["squad"]
+[columns]
+reference = "answers"
+inputs = {sentence = "sentence", verb = "predicate", question = "join(' ', question[?@ != '_'])"}
+[ExtractSpan]
+question = "{verb}: {question}"
+context = "sentence"
+"""
+
+
+def test_questions_about_roles_in_the_columns_of_qa_srl(tmp_path):
+    """The question is a list of slots, of which some are empty: sentence, predicate, question, answers, … of luheng/qa_srl."""
+    row = {
+        "sentence": "The nurse gave the boy a red apple .", "sent_id": "s:1", "predicate_idx": 2, "predicate": "gave",
+        "question": ["who", "_", "_", "gave", "something", "_", "_", "?"], "answers": ["The nurse"],
+    }  # fmt: skip
+    (tmp_path / "test.jsonl").write_text(json.dumps(row))
+    roles = task(written(tmp_path, ROLES))
+    [one] = roles.load(Source(data=str(tmp_path / "test.jsonl")))["test"]
+    request = roles.ask(one.hidden(), "ExtractSpan")
+    assert isinstance(request, ExtractSpan)
+    assert request.question == "gave: who gave something ?"
+    assert one.reference == {"text": ["The nurse"], "answer_start": [0]}
+
+
+def test_a_task_of_a_file_without_a_header(tmp_path):
+    mood = MOOD.replace('reference = "mood"\nslices = ["city"]\ncluster = "city"', 'reference = "0"\ninputs = {review = "1"}')
+    mood = mood[: mood.index("[data]")] + '[data]\ntest = "test.tsv"\n' + mood[mood.index("[columns]") :]
+    (tmp_path / "test.tsv").write_text("pos\ta fine view\nneg\ta dirty view\n")
+    examples = task(written(tmp_path, mood)).load(Source())["test"]
+    assert [(e.inputs["review"], e.reference) for e in examples] == [("a fine view", "pos"), ("a dirty view", "neg")]
+
+
 # ── where the data is ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 FILES = MOOD[: MOOD.index("[data]")] + '[data]\ntrain = "parts/*.jsonl"\ntest = "test.csv"\n' + MOOD[MOOD.index("[columns]") :]
@@ -531,7 +611,7 @@ def test_a_name_that_an_installed_task_has(tmp_path, registry):
         ("metrics", "metrix", 4, "a key at the top: "),
         ('{neg = "bad", pos = "good"}', '["a", "a"]', 5, "at least two words, each once, found ('a', 'a')"),
         ("[Classify]", "[Clasify]", 24, "a key at the top: "),
-        ("[Classify]", "[Tag]", 25, "a key in [Tag]: words, marked, found 'text'"),
+        ("[Classify]", "[Tag]", 25, "a key in [Tag]: words, marked, scheme, found 'text'"),
         ('text = "{review}"', 'texte = "{review}"', 25, "a key in [Classify]: text, text_pair, found 'texte'\n"),
         ("max_new_tokens = 4", "max_new_tokens = 0", 34, "at least 1, found 0"),
         ("max_new_tokens = 4", 'max_new_tokens = "4"', 34, "a whole number for 'max_new_tokens', found '4'"),
@@ -541,7 +621,7 @@ def test_a_name_that_an_installed_task_has(tmp_path, registry):
         ("{labels}", "{review}", 28, "an instruction that is the same for all examples"),
         ('reference = "mood"', 'inputs = ["revew"]\nreference = "mood"', 26, "one of the inputs revew, found 'review'"),
         ('reference = "mood"', "", 19, "reference = …, the column of the right answer, in [columns], found none"),
-        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, parts, found 'tset'\n"),
+        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, parts, parallel, "),
         ("[data]", '[data]\nrevision = "x"', 8, "hub = … beside it, found none"),
         ("[Generate]", "[Generate]\nstop = 3", 32, "a list of texts for 'stop', found 3"),
     ],
@@ -680,3 +760,22 @@ def test_what_declares_no_task_in_python_is_told() -> None:
         Labels("t/t", metrics=("accuracy",), text="{review}", reference="mood", label="mood")
     with pytest.raises(DataError, match=r"t-t: expected metrics = … at the top"):
         Labels("t/t", text="{review}", reference="mood")
+
+
+def test_rows_without_a_right_answer_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"review": "x", "mood": 1}\n{"review": "y", "mood": -1}\n{"review": "z", "mood": 0}\n')
+    said = MOOD[: MOOD.index("[data]")] + '[data]\ntest = "own.jsonl"\n' + MOOD[MOOD.index("[columns]") :]
+    said = said.replace('slices = ["city"]\ncluster = "city"', "hidden = -1")
+    (tmp_path / "mood.toml").write_text(said)
+    with pytest.warns(DataWarning, match=r"example has no reference: left out"):
+        assert [(e.id, e.reference) for e in task(tmp_path / "mood.toml").load(Source())["test"]] == [
+            ("test-0", "pos"), ("test-2", "neg"),
+        ]  # fmt: skip
+
+
+def test_a_score_of_one_label_may_rank(tmp_path: Path, registry: Any) -> None:
+    (tmp_path / "mood.toml").write_text(MOOD.replace("labels =", 'main = "f1[pos]"\nlabels =', 1))
+    assert task(tmp_path / "mood.toml", registry.metric).main == "f1[pos]"
+    (tmp_path / "mood.toml").write_text(MOOD.replace("labels =", 'main = "f1[so]"\nlabels =', 1))
+    with pytest.raises(DataError, match=r"mood\.toml:5: expected a score of its metrics: .*, found 'f1\[so\]'"):
+        task(tmp_path / "mood.toml", registry.metric)

@@ -35,6 +35,7 @@ COMMANDS = {
     "predict": "Answer new questions: a line in, a line out.",
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
     "score": "Score somebody else's predictions.",
+    "bundle": "What a suite needs in one archive, for machines without a network.",
     "convert": "Results in another tool's format, or another tool's as runs.",
     "leaderboard": "The runs of result folders as a ranked table.",
     "compare": "What sets two runs on the same examples apart.",
@@ -107,7 +108,7 @@ def options_of(command: click.Command | None) -> set[str]:
         return set()
     under = command.commands.values() if isinstance(command, click.Group) else ()
     own = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
-    return own.union(*(options_of(one) for one in under), {"--debug", "--disable"})
+    return own.union(*(options_of(one) for one in under), {"--debug", "--disable", "--bundle"})
 
 
 def whose_option(hint: str, called: click.Command | None) -> str:
@@ -151,8 +152,9 @@ def _loaded(entry: EntryPoint) -> click.Command:
 @click.version_option(__version__, prog_name="plmtasks")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.option("--disable", metavar="PLUGIN,…", help="Leave installed plugins alone.")
+@click.option("--bundle", metavar="FILE.tar", help="Take data and models from what `plmtasks bundle` wrote, and ask no network.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, disable: str | None) -> None:
+def cli(ctx: click.Context, debug: bool, disable: str | None, bundle: str | None) -> None:
     """Fine-tune, evaluate and compare language models on NLP tasks.
 
     plmtasks run --task qa --model bert-base
@@ -162,6 +164,11 @@ def cli(ctx: click.Context, debug: bool, disable: str | None) -> None:
         from ..hooks import DISABLED_VARIABLE
 
         os.environ[DISABLED_VARIABLE] = f"{disable},{os.environ.get(DISABLED_VARIABLE, '')}"
+    if bundle:
+        from ..evaluation import use_bundle
+        from ..execution import Progress, speaks
+
+        use_bundle(Path(bundle), Progress(quiet=not speaks()))
 
 
 def main() -> None:
@@ -256,9 +263,9 @@ def _general_first(arguments: Sequence[str]) -> list[str]:
     """The arguments with the options of all commands in front: they may stand after the command too."""
     general, rest, given = [], [], iter(arguments)
     for argument in given:
-        if argument == "--debug" or argument.startswith("--disable="):
+        if argument == "--debug" or argument.startswith(("--disable=", "--bundle=")):
             general.append(argument)
-        elif argument == "--disable" and (value := next(given, None)) is not None:
+        elif argument in ("--disable", "--bundle") and (value := next(given, None)) is not None:
             general += [argument, value]
         else:
             rest.append(argument)

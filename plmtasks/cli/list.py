@@ -2,15 +2,14 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError, counted, did_you_mean
 from ..files import read_toml, terminal
-from . import brought, options
+from . import brought, options, tasks
 from .texts import say, say_json
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "
 
 HEADERS: Mapping[str, Sequence[str]] = {
     "plugins": ("plugin", "distribution", "brings"),
-    "tasks": ("task", "asked by", "description", "also called"),
     "models": ("model", "family", "description"),
     "requests": ("request", "answer", "asks"),
     "formats": ("format", "is", "description"),
@@ -37,34 +35,59 @@ HEADERS: Mapping[str, Sequence[str]] = {
 @click.argument("what", metavar="WHAT", shell_complete=lambda ctx, param, begun: [k for k in KINDS if k.startswith(begun)])
 @click.argument("word", metavar="[WORD]", required=False)
 @click.option("--check", is_flag=True, help="Of a scheme: how many can be asked, and why the others cannot, from trying all.")
+@click.option("--language", metavar="CODE", help="Of tasks: those in a language, as zh.")
+@click.option("--asks", metavar="KIND", help="Of tasks: those that a kind of request asks, as Tag; `plmtasks list requests`.")
 @options.choice("format", "table", "tsv", "json", help="A table, as wide as the terminal; in a pipe whole lines.")
-def command(what: str, word: str | None, check: bool, form: str) -> None:
+def command(what: str, word: str | None, check: bool, language: str | None, asks: str | None, form: str) -> None:
     """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats, suites or plugins.
 
-    Or a scheme whose names are known, as lm-eval: what stands before the colon in them. With a WORD, the lines that have it.
+    Or a scheme whose names are known, as lm-eval: what stands before the colon in them. With a WORD, the lines that have it; or
+    the tasks of a benchmark, as glue.
     """
     from ..hooks import load_registry
 
     registry = load_registry()
+    if what != "tasks" and (language or asks):
+        raise InputError(f"--language and --asks choose tasks, and no {what}")
     if what not in KINDS:
         (_say_checked if check else _say_known)(_provider(what, registry), word, form)
         return
     if check:
         raise InputError(f"--check tries what stands under a scheme, not {what}", "plmtasks check NAME tries one")
+    if what == "tasks":
+        _say_tasks(tasks.chosen(registry, word, language, asks), word, form, registry)
+        if word or language or asks:
+            return
+    else:
+        _say_rows(what, word, form, registry)
+    for line in (*registry.lacking(what.removesuffix("s")), *_clashes(what, registry)) if form == "table" else ():
+        say(terminal.wrapped(line, "  "))
+
+
+def _say_tasks(found: "Sequence[tasks.Row]", word: str | None, form: str, registry: "Registry") -> None:
+    if form == "json":
+        say_json(found)
+    elif form == "tsv":
+        rows = [[value if isinstance(value, str) else ", ".join(value) for value in row.values()] for row in found]
+        _say_tsv([tasks.FIELDS, *rows])
+    elif found:
+        say(tasks.table(found, word, registry), nl=False)
+
+
+def _say_rows(what: str, word: str | None, form: str, registry: "Registry") -> None:
     header, rows = HEADERS.get(what, (what.removesuffix("s"), "from", "description")), _rows(what, registry)
     if word is not None:
         rows = _having(word, rows)
     if form == "json":
         say_json(_plugins(registry) if what == "plugins" else [dict(zip(header, row, strict=True)) for row in rows])
     elif form == "tsv":
-        say("\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in (header, *rows)))
-    else:
-        if rows:
-            say(terminal.table(header[:3], [row[:3] for row in rows], firm=header[:1]), nl=False)
-        if what == "tasks" and word is None and (words := _words(registry)):
-            say("\n" + terminal.table(("people say", "and mean", "with --data"), words), nl=False)
-        for line in (*registry.lacking(what.removesuffix("s")), *_clashes(what, registry)):
-            say(terminal.wrapped(line, "  "))
+        _say_tsv([header, *rows])
+    elif rows:
+        say(terminal.table(header, rows, firm=header[:1]), nl=False)
+
+
+def _say_tsv(rows: Iterable[Sequence[str]]) -> None:
+    say("\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in rows))
 
 
 def _provider(scheme: str, registry: "Registry") -> "Provider":
@@ -92,7 +115,7 @@ def _say_known(provider: "Provider", word: str | None, form: str) -> None:
     if form == "json":
         say_json([dict(zip(header, row, strict=True)) for row in rows])
     elif form == "tsv":
-        say("\n".join("\t".join(row) for row in (header, *rows)))
+        _say_tsv([header, *rows])
     else:
         say(terminal.table(header, rows, firm=header[:1]), nl=False)
 
@@ -109,7 +132,7 @@ def _say_checked(provider: "Provider", word: str | None, form: str) -> None:
     if form == "json":
         say_json(rows)
     elif form == "tsv":
-        say("\n".join("\t".join(row) for row in (header, *(list(row.values()) for row in rows))))
+        _say_tsv([header, *(list(row.values()) for row in rows)])
     else:
         fine = Counter(row["kind"] for row in rows if not row["refused"])
         kinds = ", ".join(f"{n:,} {kind}" + "s" * (n != 1) for kind, n in fine.most_common())
@@ -145,9 +168,7 @@ def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:
     if what == "requests":
         return [(kind, form.answer_type.__name__, _first_line(form)) for kind, form in registry.requests.items()]
     items, rows = registry.items[kind], list[tuple[str, ...]]()
-    if what == "tasks":
-        rows = [(name, ", ".join(task.asks), task.description, ", ".join(task.aliases)) for name, task in items.items()]
-    elif what == "models":
+    if what == "models":
         rows = [(name, model.family, model.description or ", ".join(model.answers)) for name, model in items.items()]
     elif what == "formats":
         rows = [(name, _ways(form), form.description) for name, form in items.items()]
@@ -157,18 +178,8 @@ def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:
         rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in items.items()]
     for provider in registry.providers.get(kind, ()):
         alone = ", or NAME alone" if provider.default else ""
-        told = (f"{provider.beginning}NAME{alone}", "", provider.description or f"any {kind} of that name")
-        rows.append((*told, "") if what == "tasks" else told)
+        rows.append((f"{provider.beginning}NAME{alone}", "", provider.description or f"any {kind} of that name"))
     return rows
-
-
-def _words(registry: "Registry") -> list[tuple[str, ...]]:
-    """What people say instead of names, and which task they mean without data of their own, and with them."""
-    said: dict[tuple[str, ...], list[str]] = {}
-    for word in dict.fromkeys(alias for task in registry.items["task"].values() for alias in task.aliases):
-        with suppress(InputError):  # it may mean several
-            said.setdefault(tuple(registry.task(word, own_data=own).name for own in (False, True)), []).append(word)
-    return [(", ".join(words), meant, "" if own == meant else own) for (meant, own), words in said.items()]
 
 
 def _plugins(registry: "Registry") -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from statistics import median_low
 from typing import Any
 
 from ..errors import DataWarning, counted
@@ -67,6 +66,8 @@ def _texts_of(reference: Any) -> list[str] | None:
 
 def _lengths(found: Sequence[Sequence[str]]) -> str:
     """How long the texts of each example are together: in words, or in characters where words are not set apart."""
+    from statistics import median_low
+
     seen = [text for some in found[:SEEN] for text in some]
     spaced = 2 * sum(has_script(text, *UNSPACED_SCRIPTS) for text in seen) <= len(seen)
     lengths = [sum(len(text.split()) if spaced else len(text) for text in some) for some in found]

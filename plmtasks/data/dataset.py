@@ -15,7 +15,7 @@ from typing import Any
 from ..config import Source
 from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from ..examples import Example, Prediction, fingerprint
-from ..files import Layout, bad_rows_aside, kind_of, laid_out, parse, read_json_lines, read_lines, read_records
+from ..files import Layout, asked_of_hub, bad_rows_aside, kind_of, laid_out, parse, read_json_lines, read_lines, read_records
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -38,6 +38,8 @@ class Dataset:
     readers: Mapping[str, Callable[[], Iterable[Example]]]
     published: bool = False
     """Whether this is the task's own data set, whose flaws are known, and not the user's."""
+    evaluated: str = ""
+    """The split that is evaluated if none is named; "": validation, else test."""
     train_name: str | None = None
     """Where the train split comes from, if not from where the others do."""
     labels: Callable[[], Sequence[str]] = tuple
@@ -71,7 +73,10 @@ class Dataset:
             if twice:
                 many = counted(len(twice), "id is not unique", "ids are not unique")
                 raise DataError(here, "a different id for each example", f"{twice[0]!r} more than once", many)
-            self._read[split], self._left_out[split] = examples, len(bad.errors)
+            if without := sum(e.undisclosed for e in examples) % len(examples):  # all of them are a split to be predicted
+                examples = tuple(e for e in examples if not e.undisclosed)
+                warn_flaws(here, without, "examples have no reference, and are left out", "example has no reference: left out")
+            self._read[split], self._left_out[split] = examples, len(bad.errors) + without
             left = f"{f' of {bad.rows:,}' if bad.rows else ''} cannot be used, and"
             warn_flaws(here, len(bad.errors), f"rows{left} are left out", f"row{left} is left out")
             warn_flaws(here, sum(map(is_empty, examples)), "examples have an empty text", "example has an empty text")
@@ -90,8 +95,8 @@ class Dataset:
         return None
 
     def default_split(self) -> str:
-        """The split that is evaluated if none is named: validation, else test, else the only one there is."""
-        for split in ("validation", "test", *self.readers):
+        """The split that is evaluated if none is named: the one said, else validation, else test, else the only one there is."""
+        for split in (self.evaluated, "validation", "test", *self.readers):
             if split in self.readers and (split != "train" or len(self.readers) == 1):
                 return split
         raise InputError(f"{self.name} has no split to evaluate", f"it has: {', '.join(self.readers)}")
@@ -155,7 +160,7 @@ def open_dataset(
     raises: InputError if neither is there, or there are names for the columns of no file
     """
     readers: Mapping[str, Callable[[], Iterable[Example]]] = {}
-    published, train = False, source.train_data
+    published, evaluated, train = False, "", source.train_data
     said = said or Layout.of(source.columns, source.rows, source.separator)
 
     def examples(path: Path) -> Iterable[Example]:
@@ -174,7 +179,7 @@ def open_dataset(
     elif own is not None:
         if (source.columns or source.rows or source.separator) and train is None:
             raise InputError(f"--columns is for your own files, and {name} has none of them here", "name them with --data PATH")
-        readers, name, published = own.readers, own.name, own.published
+        readers, name, published, evaluated = own.readers, own.name, own.published, own.evaluated
     elif train is None:
         raise InputError(f"{name} has no data of its own here", "name a file or folder with --data PATH")
     if train is not None:
@@ -183,7 +188,9 @@ def open_dataset(
             raise InputError(f"{train}: no train split", f"its splits: {', '.join(found)}")
         first = found.get("train") or next(iter(found.values()))
         readers = {"train": first, **{s: r for s, r in readers.items() if s != "train"}}
-    return Dataset(name=name, readers=readers, published=published, train_name=train, skip_bad_rows=source.skip_bad_rows)
+    return Dataset(
+        name=name, readers=readers, published=published, evaluated=evaluated, train_name=train, skip_bad_rows=source.skip_bad_rows
+    )  # fmt: skip
 
 
 def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]:
@@ -229,16 +236,19 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
     """
     from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 
-    cached = try_to_load_from_cache(repo, path, revision=revision, repo_type="dataset")
-    if isinstance(cached, str):
-        return Path(cached)
+    found = try_to_load_from_cache(repo, path, revision=revision, repo_type="dataset")
     try:
-        # of no file at all: this finds out in a second that there is no network, a download in twenty
-        snapshot_download(repo, repo_type="dataset", allow_patterns=[])
-        return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
+        if not isinstance(found, str):
+            # of no file at all: this finds out in a second that there is no network, a download in twenty
+            snapshot_download(repo, repo_type="dataset", allow_patterns=[])
+            found = hf_hub_download(repo, path, repo_type="dataset", revision=revision)
     except (OSError, ValueError) as e:  # the hub's errors are OSErrors, a bad name is a ValueError
         said = f"data set {repo}@{revision}: {path} is not in the hub's cache, and the hub did not give it"
-        raise InputError(said, f"{type(e).__name__}: {summary_of(e)}", "with no network, name files with --data PATH") from e
+        hint = "with no network, name files with --data PATH, or a --bundle that holds it"
+        raise InputError(said, f"{type(e).__name__}: {summary_of(e)}", hint) from e
+    snapshot = Path(found.removesuffix(path))
+    asked_of_hub(snapshot, [path], revision)
+    return Path(found)
 
 
 def _generic_hub_files(where: str) -> dict[str, Path]:

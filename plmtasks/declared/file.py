@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from string import Formatter
 from typing import Any, Literal
 
 from ..data import split_files
 from ..errors import DataError, did_you_mean
 from ..files import TomlFile
+from .templates import ALL_WORDS, KINDS, ONE_CHOICE, TOGETHER, columns_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,10 @@ class Data:
     test: Any = None
     parts: str = "part"
     """What the slices of parts are called: of "language" they are language=en, language=zh, …"""
+    parallel: bool = False
+    """Whether rows of the same id, or of the same number where they have none, are one in several parts: translations."""
+    evaluate: Literal["train", "validation", "test"] | None = None
+    """The split that is evaluated where the user names none; none: validation, else test."""
 
     @property
     def splits(self) -> Mapping[str, Any]:
@@ -44,12 +48,16 @@ class Columns:
 
     inputs: tuple[str, ...] | Mapping[str, str] = ()
     """Those that templates may name, or such names and their columns; none: whatever the templates name."""
+    optional: tuple[str, ...] = ()
+    """Inputs that rows may lack: nothing stands for them then, and where `text_pair` is nothing else there is no second text."""
     reference: str | Mapping[str, str] | None = None
     """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
     reference_is: Literal["text", "letter", "index", "number"] | None = None
     """How the column tells which label or choice it is, where its rows leave that open."""
+    hidden: Any = None
+    """What that column has where the answer is not public, or there is none: -1."""
     id: str | None = None
-    """None: "id" where there is such a column, else the split and the number of the row."""
+    """None: "id" where there is such a column, else the split and the number of the row; "": these in any case."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
     rows: str = ""
@@ -114,6 +122,8 @@ class TagTable:
     """A column with a list of words, or a text with spaces between them."""
     marked: str | None = None
     """A column with a list of the places of words of interest, from 0."""
+    scheme: Literal["BIO", "none"] = "BIO"
+    """Of the tags; none: each word has a label of its own, as parts of speech are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +132,6 @@ class LogLikelihoodTable:
     context: str = ""
 
 
-TOGETHER = (
-    ("Classify", "Choose", "Generate"), ("Regress", "Generate"), ("ExtractSpan", "Generate"), ("Tag",), ("LogLikelihood",),
-)  # fmt: skip
-"""Kinds that can ask for the same."""
-
-KINDS = tuple(dict.fromkeys(chain.from_iterable(TOGETHER)))
-
 TEMPLATES = (
     "text", "text_pair", "instruction", "choices", "pair_text", "pair_choice", "taught", "question", "context", "words", "marked",
 )  # fmt: skip
@@ -136,12 +139,6 @@ TEMPLATES = (
 
 COLUMN_KEYS = {("Choose", "choices"), ("ExtractSpan", "context"), ("Tag", "words"), ("Tag", "marked")}
 """Those that name a column where they are one text."""
-
-ALL_WORDS = "labels"
-"""In braces, what stands for the words of all labels."""
-
-ONE_CHOICE = "choice"
-"""In braces, what stands for one of the choices in `pair_choice`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,6 +308,8 @@ def _data(declared: Declaration) -> Faults:
     data, columns = declared.data, declared.columns
     if columns.reference is None and declared.form != "likelihoods":
         yield ["columns"], "reference = …, the column of the right answer, in [columns]", "none"
+    if strange := [name for name in columns.optional if name not in declared.inputs]:
+        yield ["columns", "optional"], f"some of the inputs {', '.join(declared.inputs)}", repr(strange[0])
     if columns.reference_is is not None and declared.form not in ("labels", "choices"):
         found = " and ".join(declared.asks)
         yield ["columns", "reference_is"], "labels or choices where reference_is tells how they are told", found
@@ -336,24 +335,3 @@ def stand_ins(key: str) -> tuple[str, ...]:
 
 def _all(value: Any, form: type) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and bool(value) and all(isinstance(v, form) for v in value)
-
-
-def columns_in(template: str) -> list[str]:
-    """The names in braces, each as it stands there; two braces are one. No code comes from a file: there is nothing else in them.
-
-    raises: ValueError if braces do not match, or there is more in them than a name
-    """
-    names = []
-    for _, name, form, conversion in Formatter().parse(template):
-        if name is None:
-            continue
-        if not name or form or conversion:
-            raise ValueError(f"a brace with more or less than a name in {template!r}")
-        names.append(name)
-    return names
-
-
-def fill(template: str, values: Mapping[str, Any]) -> str:
-    """The text, with what the names in braces stand for."""
-    # no `str.format`: it would look into the values for what a name with a dot or a bracket asks of them
-    return "".join(text + ("" if name is None else str(values[name])) for text, name, _, _ in Formatter().parse(template))

@@ -1,6 +1,7 @@
 """A task and a model in, a result out."""
 
 from .answerer import Answerer
+from .bundling import bundle, use_bundle
 from .job import any_form, load_data, prompted
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
@@ -20,6 +21,7 @@ __all__ = [
     "Unlike",
     "answers",
     "any_form",
+    "bundle",
     "config_of",
     "differences",
     "estimate",
@@ -33,5 +35,6 @@ __all__ = [
     "run",
     "run_apart",
     "train",
+    "use_bundle",
     "worker",
 ]

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Evaluate(Work):
         """
         jobs: dict[int, EvaluationJob] = {}
         misfits: dict[str, MismatchError] = {}
-        opened = _Opened()
+        opened = Opened()
         for number, config in enumerate(self.configs):
             try:
                 job = prepare(settled(config, processes.within(f"run-{number}"), registry), registry, opened)
@@ -147,7 +147,7 @@ def read_request(text: str, registry: Registry) -> Request:
 KINDS: Mapping[str, type[Work]] = {kind.__name__: kind for kind in (Evaluate, Learn, Train, Predict, Ask)}
 
 
-class _Opened:
+class Opened:
     """Data sets, each opened once for all runs of a matrix."""
 
     def __init__(self) -> None:
@@ -160,6 +160,10 @@ class _Opened:
                 return data
         self._held.append((task, source, load_data(task, source)))
         return self._held[-1][-1]
+
+    def __iter__(self) -> Iterator[Dataset]:
+        """All that were opened."""
+        return (data for *_, data in self._held)
 
 
 def left_out(config: RunConfig) -> str:

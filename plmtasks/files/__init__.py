@@ -1,7 +1,9 @@
 """Files and folders: rows, JSON and TOML read with errors that name the line; files written whole or not at all."""
 
 from . import terminal, values
+from .archive import Bundle, Tell, pack, read_bundle, unpack
 from .arrays import read_array
+from .caches import asked_of_cache, asked_of_hub, noting_caches, use_caches
 from .columns import column, no_column
 from .documents import (
     CHECKSUM,
@@ -32,13 +34,17 @@ __all__ = [
     "CHECKSUM",
     "TEXTS",
     "WRITTEN",
+    "Bundle",
     "Layout",
     "Listed",
     "Shape",
     "Shown",
     "Table",
+    "Tell",
     "TomlFile",
     "as_text",
+    "asked_of_cache",
+    "asked_of_hub",
     "bad_rows_aside",
     "cells_text",
     "check",
@@ -55,12 +61,15 @@ __all__ = [
     "laid_out",
     "lock",
     "no_column",
+    "noting_caches",
     "open_folder",
+    "pack",
     "parse",
     "parsed_toml",
     "place",
     "reached",
     "read_array",
+    "read_bundle",
     "read_document",
     "read_json",
     "read_json_line",
@@ -77,6 +86,8 @@ __all__ = [
     "sealed",
     "terminal",
     "unlike_schema",
+    "unpack",
+    "use_caches",
     "value_hash",
     "values",
     "with_interval",

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from .entrypoints import EntryPoint, entry_points
 
 if TYPE_CHECKING:
-    from .finding import NAMES_SHOWN, find
+    from .finding import find
     from .hookspecs import ENTRY_POINT
     from .loading import DISABLED_VARIABLE, MODULES_VARIABLE, SLOW, Plugin, PluginWarning, blame, owner
-    from .registry import Registry, load_registry
+    from .registry import NAMES_SHOWN, Registry, load_registry
 
 __all__ = [
     "DISABLED_VARIABLE", "ENTRY_POINT", "MODULES_VARIABLE", "NAMES_SHOWN", "SLOW", "EntryPoint", "Plugin", "PluginWarning",

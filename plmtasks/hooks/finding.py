@@ -1,14 +1,11 @@
-"""What a name stands for, of whatever kind."""
+"""What a name stands for, where it may be that of a task, a model, a metric or a plugin."""
 
 import difflib
 from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownNameError, meant
-from .registry import Registry
-
-NAMES_SHOWN = 8
-"""Of a list that `plmtasks list` shows whole."""
+from .registry import NAMES_SHOWN, Registry
 
 
 def find(registry: Registry, name: str, *, own_data: bool = False) -> tuple[str, Any]:

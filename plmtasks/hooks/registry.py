@@ -1,5 +1,6 @@
 """Every task, model, metric, format and suite of the installed plugins, by name; a value, not a global."""
 
+import fnmatch
 import re
 import sys
 import warnings
@@ -7,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,9 @@ __all__ = ["Registry", "load_registry"]
 KINDS: Mapping[str, type] = {
     "task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format, "suite": Path,
 }  # fmt: skip
+
+NAMES_SHOWN = 8
+"""Of a list that `plmtasks list` shows whole."""
 
 TRUST = "--trust-remote-code on this command's own line lets it"
 
@@ -72,26 +76,45 @@ class Registry:
         """
         if name.endswith(".toml") and self._provider("task", name) is None:
             return self._declared(name)
-        if "/" not in name:
-            name = self._meant(name, own_data, learned)
-        task: Task = self._get("task", name)
+        task: Task = self._get("task", self.task_called(name, own_data=own_data, learned=learned))
         return task
 
-    def _meant(self, word: str, own_data: bool, learned: Collection[str]) -> str:
-        """The name of the task that people call so; the word itself if none is."""
+    def task_called(self, word: str, *, own_data: bool = False, learned: Collection[str] = ()) -> str:
+        """The name of the task that people call so, which is not made for that; the word itself if none is.
+
+        own_data, learned: as of `task`
+
+        raises: InputError for a word that may mean several
+        """
+        if "/" in word:
+            return word
         tasks: Mapping[str, Task | Listed] = self.items["task"]
-        first = [name for name in tasks if name.split("/")[0] == word]
-        called = [name for name, task in tasks.items() if _said(word) in map(_said, task.aliases)]
+        first, called = self._words[0].get(word, []), self._words[1].get(_said(word), [])
         if fitting := [name for name in dict.fromkeys((*called, *first)) if name in learned]:
             return fitting[0]
         fitting = [name for name in called if tasks[name].needs_data == own_data]
         if first and len(fitting) != 1:
             return first[0]
-        fitting = fitting or called or [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        whole = [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        fitting = (
+            fitting or called or whole or [name for name, task in tasks.items() if _said(word) == _last(name, task.language)]
+        )
         if len(fitting) > 1:
-            told = (f"{name}  {tasks[name].description}" for name in fitting)
-            raise InputError(f"{word!r} may mean any of {len(fitting)} tasks: name the one", *told)
+            told = [f"{name}  {tasks[name].description}" for name in fitting[:NAMES_SHOWN]]
+            more = [f"plmtasks list tasks {word} shows all"] * (len(fitting) > NAMES_SHOWN)
+            raise InputError(f"{word!r} may mean any of {len(fitting)} tasks: name the one", *told, *more)
         return fitting[0] if fitting else word
+
+    @cached_property
+    def _words(self) -> tuple[Mapping[str, list[str]], Mapping[str, list[str]]]:
+        """The names of tasks by what stands before their slashes, and by what people call them."""
+        fields: dict[str, list[str]] = {}
+        called: dict[str, list[str]] = {}
+        for name, task in self.items["task"].items():
+            fields.setdefault(name.split("/")[0], []).append(name)
+            for word in dict.fromkeys(map(_said, task.aliases)):
+                called.setdefault(word, []).append(name)
+        return fields, called
 
     def _declared(self, path: str) -> Task:
         from .. import declared
@@ -119,10 +142,14 @@ class Registry:
 
         raises: InputError if it may run code that is not installed, and nobody said that it may; as `task` and the others
         """
-        provider = None if name in self.items[kind] else self._provider(kind, name)
-        if provider is not None and not provider.inert and not self.trusting:
+        if not self.trusting and self.runs_code(kind, name):
             raise InputError(f"{file} names the {kind} {name!r}, which may run code that is not installed: {TRUST}")
         return getattr(self, kind)(name)
+
+    def runs_code(self, kind: str, name: str) -> bool:
+        """Whether an item of that name may run code that is not installed."""
+        provider = None if name in self.items[kind] else self._provider(kind, name)
+        return provider is not None and not provider.inert
 
     def check(self, config: RunConfig, file: str) -> None:
         """raises: InputError if a run that a file describes may run code that is not installed, and nobody said that it may"""
@@ -190,14 +217,18 @@ class Registry:
                 raise InputError(f"{name} stands for {counted(len(members), kind)}: name one", listed(members))
             return provider.make(name.removeprefix(provider.beginning))
         known = [*self.items[kind], *(alias for task in self.items[kind].values() for alias in getattr(task, "aliases", ()))]
-        same = self.same(kind, name) or ([] if near(name, known) else self._alike(kind, name))
+        parts = {one.split("/")[-1]: one for one in self.items[kind]}
+        alike = [] if near(name, known) else [parts[part] for part in near(name, parts)] or self._alike(kind, name)
+        same = self.same(kind, name) or alike
         raise UnknownNameError(kind, name, [] if same else known, *meant(same), *self._broken(), *hints, *self.lacking(kind))
 
     def members(self, kind: str, name: str) -> list[str]:
-        """The names that a name stands for: most often itself alone, or those that a provider tells.
+        """The names that a name stands for: most often itself alone, those that fit a pattern, or those that a provider tells.
 
         raises: whatever a provider finds wrong
         """
+        if name not in self.items[kind] and (fitting := fnmatch.filter(self.items[kind], name)):
+            return fitting
         provider = None if name in self.items[kind] else self._provider(kind, name)
         found = provider.members(name.removeprefix(provider.beginning)) if provider is not None else None
         return [name] if found is None else [*found]
@@ -360,3 +391,8 @@ def _returned(manager: pluggy.PluginManager, plugin: str, hook: str) -> list[Any
 def _said(word: str) -> str:
     """A word as people say it, however it is written: "Named-Entity_Recognition"."""
     return re.sub(r"[\s_-]+", " ", word.strip()).lower()
+
+
+def _last(name: str, language: str = "") -> str:
+    """The last part of a task's name, without the code of that language: of "classification/xnli.zh" xnli."""
+    return _said(name.split("/")[-1].removesuffix(f".{language}"))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, labels_found, open_dataset
+from plmtasks.declared import fill
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.reading import by_choice, by_label, sure_choice, sure_label
@@ -51,6 +52,9 @@ class Classification(Rewritable, HubTask):
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
     aliases: Sequence[str] = ()
     needs_data: bool = False
+    collection: str = ""
+    taught: str = ""
+    """The whole prompt as T5 was taught it, with {text} and {text_pair}; its answers are the labels then."""
 
     def load(self, source: Source) -> Dataset:
         form = replace(self.form, language=self.language)
@@ -98,10 +102,12 @@ class Classification(Rewritable, HubTask):
             return Classify(text=text, text_pair=pair, labels=self.labels, multi_label=self.multi_label)
         shown = text if pair is None else f"Sentence 1: {text}\nSentence 2: {pair}"
         instruction = self.instruction.replace("{labels}", ("、" if self.language == "zh" else ", ").join(self.labels))
+        taught = fill(self.taught, example.inputs)
         if kind == "Choose" and not self.multi_label:
-            return Choose(instruction=instruction, text=shown, choices=self.labels)
+            return Choose(instruction=instruction, text=shown, choices=self.labels, taught=taught)
         if kind == "Generate":
-            return Generate(instruction=instruction, text=shown, max_new_tokens=64 if self.multi_label else 16, stop=("\n",))
+            most = 64 if self.multi_label else 16
+            return Generate(instruction=instruction, text=shown, max_new_tokens=most, stop=("\n",), taught=taught)
         raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_classification.catalog import TASKS
-from plmtasks_classification.metrics import F1, METRICS, Matthews, accuracy, accuracy_norm, multi_label
+from plmtasks_classification.metrics import (
+    F1,
+    METRICS,
+    BalancedAccuracy,
+    Matthews,
+    Stance,
+    accuracy,
+    accuracy_norm,
+    multi_label,
+)
 from sklearn import metrics as sk
 
 from plmtasks.errors import MetricError
@@ -46,10 +55,14 @@ def test_single_labels_against_sklearn(rows: list[tuple[str, str | None]]) -> No
         **accuracy.reduce(totals(accuracy, references, values)),
         **F1(LABELS).reduce(totals(F1(LABELS), references, values)),
         **Matthews(LABELS).reduce(totals(Matthews(LABELS), references, values)),
+        **BalancedAccuracy(LABELS).reduce(totals(BalancedAccuracy(LABELS), references, values)),
     }
     there = [label for label in LABELS if label in references or label in known]
     assert got["accuracy"] == pytest.approx(100 * sk.accuracy_score(references, known))
     assert got["f1_micro"] == pytest.approx(got["accuracy"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of predictions that no reference has
+        assert got["balanced_accuracy"] == pytest.approx(100 * sk.balanced_accuracy_score(references, known))
     assert got["f1_macro"] == pytest.approx(100 * sk.f1_score(references, known, labels=there, average="macro", zero_division=0))
     precision, recall, f1, _ = sk.precision_recall_fscore_support(references, known, labels=there, zero_division=0)
     for i, label in enumerate(there):
@@ -96,8 +109,25 @@ def test_what_lies_outside_several_labels_is_wrong() -> None:
     assert sets["hamming_loss"] == pytest.approx(100 * (1 + 2) / 12)
 
 
+SIDES = ("none", "against", "favor")
+
+
+@given(st.lists(st.tuples(st.sampled_from(SIDES), st.sampled_from([*SIDES, None])), min_size=1, max_size=30))
+def test_stances_against_sklearn(rows: list[tuple[str, str | None]]) -> None:
+    references, values = [r for r, _ in rows] + ["against", "favor"], [v for _, v in rows] + ["none", "none"]
+    known = [v or "outside" for v in values]
+    report = sk.classification_report(references, known, labels=SIDES, output_dict=True, zero_division=0)
+    wanted = 100 * (report["against"]["f1-score"] + report["favor"]["f1-score"]) / 2
+    assert Stance(SIDES).reduce(totals(Stance(SIDES), references, values))["f1_stance"] == pytest.approx(wanted)
+
+
+def test_stances_need_two_sides() -> None:
+    with pytest.raises(MetricError, match="'stance' needs the labels favor and against\n  those of t/x are: a, b, c, d"):
+        Stance().bind(SimpleNamespace(name="t/x", labels=LABELS))  # type: ignore[arg-type]
+
+
 def test_nothing_to_score_has_no_score() -> None:
-    for metric in (accuracy, accuracy_norm, F1(LABELS), Matthews(LABELS), SETS):
+    for metric in (accuracy, accuracy_norm, F1(LABELS), Matthews(LABELS), BalancedAccuracy(LABELS), Stance(SIDES), SETS):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             reduced = metric.reduce(np.zeros(len(metric.columns())))

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from plmtasks.errors import OutputError, PluginError, UnknownNameError, counted, listed, meant, near
-from plmtasks.execution import Progress
 from plmtasks.files import write_text
 
 if TYPE_CHECKING:
@@ -131,6 +129,8 @@ def files() -> Sequence[Path]:
 
 def stamp() -> str:
     """What the index depends on: lm-eval's version, and which files there are and when they were changed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         installed = version("lm_eval")
     except PackageNotFoundError:  # a checkout on the path
@@ -198,6 +198,8 @@ def _entry(name: str, row: Sequence[Any]) -> Entry:
 def _made() -> dict[str, list[Any]]:
     """By lm-eval's own index."""
     from lm_eval.tasks._index import TaskIndex
+
+    from plmtasks.execution import Progress
 
     Progress(quiet=not sys.stderr.isatty()).say("reading the task files of lm-eval: once, some seconds")
     place = folder()

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from statistics import NormalDist
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -198,9 +197,16 @@ def _nested(group: "Group", depth: int = 0) -> Iterator[tuple[int, "Group"]]:
         yield from _nested(one, depth + 1)
 
 
+def _deviations() -> float:
+    """Standard errors to either side of a normal interval."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf((1 + LEVEL) / 2)
+
+
 def _scores(theirs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Values with normal intervals, by the standard errors of lm-eval's groups."""
-    z, found = NormalDist().inv_cdf((1 + LEVEL) / 2), {}
+    z, found = _deviations(), {}
     for key, value in theirs.items():
         metric, comma, through = key.partition(",")
         if comma and not metric.endswith("_stderr"):
@@ -231,7 +237,7 @@ def as_theirs(result: "Result") -> dict[str, Any]:
             values = rows[column][rows[weight] > 0 if weight in columns else np.isfinite(rows[column])]
             stderr = mean_stderr(values.tolist()) if len(values) > 1 else None
         elif score["low"] is not None:  # of the resamples, where lm-eval would draw others
-            stderr = (score["high"] - score["low"]) / (2 * NormalDist().inv_cdf((1 + LEVEL) / 2))
+            stderr = (score["high"] - score["low"]) / (2 * _deviations())
         told[f"{metric},{through or UNFILTERED}"] = score["value"]
         told[f"{metric}_stderr,{through or UNFILTERED}"] = "N/A" if stderr is None else float(stderr)
     return told

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import requires
 from importlib.util import find_spec
 
 from plmtasks.errors import InputError, PlmtasksError, summary_of
@@ -53,6 +52,8 @@ def _missing(error: ImportError) -> str:
 
 def _installing(error: ImportError) -> list[str]:
     """What brings a missing package: an extra of lm-eval, or the package itself."""
+    from importlib.metadata import requires
+
     said = f"{error.name or ''} {error}".lower().replace("_", "-")
     told = re.search(r"lm[-_]eval\[([\w,-]+)\]", str(error))
     extras = [told[1]] if told else []

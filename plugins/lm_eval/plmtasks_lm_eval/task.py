@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +94,8 @@ def task_of(definition: Definition) -> "LmEvalTask":
 
 @cache
 def lm_eval_version() -> str:
+    from importlib.metadata import version
+
     return version("lm_eval")
 
 

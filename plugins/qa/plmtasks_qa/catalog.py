@@ -3,6 +3,7 @@
 from plmtasks.data import LETTERS
 
 from .data import conversations, hub
+from .idioms import Idioms
 from .task import FreeAnswers, MultipleChoice, QuestionAnswering
 
 QUESTION_ANSWERING = (
@@ -22,9 +23,15 @@ QUESTION_ANSWERING = (
         )
         for language, word in (("en", "the English"), ("zh", "Chinese"), ("de", "German"))
     ),
+    # CLUE ranks both by exact match, and counts the second by the script of the first: README.md and mrc_pytorch of
+    # github.com/CLUEbenchmark/CLUE
     QuestionAnswering(
-        name="qa/cmrc2018", description="questions on Chinese Wikipedia (CMRC 2018)", language="zh", metrics=("cmrc",),
-        hub=hub.CMRC2018, flawed=True,
+        name="qa/cmrc2018", description="questions on Chinese Wikipedia (CMRC 2018, CLUE)", language="zh", metrics=("cmrc",),
+        main="exact_match", hub=hub.CMRC2018, flawed=True, collection="clue",
+    ),
+    QuestionAnswering(
+        name="qa/drcd", description="questions on Wikipedia in traditional Chinese (DRCD, CLUE)", language="zh_Hant",
+        metrics=("cmrc",), main="exact_match", hub=hub.DRCD, flawed=True, collection="clue",
     ),
     FreeAnswers(
         name="qa/coqa", description="conversations about stories, with free answers (CoQA)", metrics=("conversation", "squad"),
@@ -55,4 +62,12 @@ MULTIPLE_CHOICE = (
         name="qa/multiple-choice", description="your own questions with up to 26 choices, through --data", needs_data=True,
         aliases=("mcqa", "multiple choice questions"),
     ),
+)  # fmt: skip
+
+IDIOMS = Idioms(
+    "qa/chid",
+    description="which Chinese idiom fits a blank, 7 or 10 choices (ChID, CLUE and FewCLUE)", language="zh",
+    metrics=("choice_accuracy",),
+    instruction="下面的短文中，“____”处应填入哪个成语？", text="{text}\n成语：", choices="candidates",
+    reference="answer", columns={"reference_is": "index", "cluster": "passages"}, data=hub.CHID,
 )  # fmt: skip

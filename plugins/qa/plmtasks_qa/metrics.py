@@ -1,16 +1,21 @@
 """Exact match, F1 and accuracy, as the official scorers of question answering count them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plmtasks.data import LETTERS
+from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Means, ScoreInfo, Value, metric
+from plmtasks.metric import Means, Metric, ScoreInfo, Value, metric, ratio
 
 from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from plmtasks.task import Task
 
 
@@ -168,9 +173,63 @@ def choice_accuracy(prediction: str, reference: str, scores: Mapping[str, float]
 
     lm-evaluation-harness calls the first acc; its acc_norm divides by characters, in ASCII the same as bytes.
     """
-    picks = [scores.get(f"pick_{by}") for by in ("bytes", "tokens")]
-    right = (None if pick is None else float(pick == ord(reference) - ord("A")) for pick in picks)
-    return Choice(float(prediction == reference), *right)
+    picks = [_picked(by, scores) for by in ("byte", "token")]
+    return Choice(float(prediction == reference), *(None if pick is None else float(pick == reference) for pick in picks))
+
+
+def _picked(unit: str, scores: Mapping[str, float]) -> str | None:
+    """The choice that is likeliest by a unit, the first of equals: by its letter, or, of a declared task, by its text."""
+    if (place := scores.get(f"pick_{unit}s")) is not None:
+        return LETTERS[int(place)]
+    named = {name[len(f"per_{unit}[") : -1]: value for name, value in scores.items() if name.startswith(f"per_{unit}[")}
+    return max(named, key=named.__getitem__, default=None)
+
+
+@dataclass(frozen=True)
+class MultiRC(Metric):
+    """F1 of the answers that are right, over all answers; and how many questions have all of their answers judged right.
+
+    The examples of a cluster are the answers to one question. The right ones have the last of the task's labels.
+
+    source: Khashabi et al. (2018), N18-1023, F1a; Wang et al. (2019), arXiv 1905.00537; the figures are those of `super_glue` of
+        evaluate
+    """
+
+    name = "multirc"
+    description = "F1 over all answers and exact match over questions, as SuperGLUE counts them for MultiRC"
+    right: str = ""
+    """The label of an answer that is right."""
+
+    def bind(self, task: "Task") -> "MultiRC":
+        """raises: MetricError if the task has no labels"""
+        if not task.labels:
+            raise MetricError(f"metric {self.name!r} needs a task with labels, of which the last says that an answer is right")
+        return replace(self, right=task.labels[-1])
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"f1_a": ScoreInfo(), "exact_match": ScoreInfo()}
+
+    def columns(self) -> Sequence[str]:
+        return ["right", "predicted", "reference"]
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        import numpy as np
+
+        pairs = [(p.value == self.right, e.reference == self.right) for p, e in zip(predictions, examples, strict=True)]
+        return np.array([(said and wanted, said, wanted) for said, wanted in pairs], dtype=np.float64).reshape(-1, 3)
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        """totals: (..., 3), leading axes are resamples"""
+        return {"f1_a": 100 * ratio(2 * totals[..., 0], totals[..., 1] + totals[..., 2])}
+
+    def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """A question that is drawn several times counts so often."""
+        found: dict[str | None, dict[str, bool]] = {}
+        times = Counter(e.cluster for e in examples)
+        for prediction, example in zip(predictions, examples, strict=True):
+            found.setdefault(example.cluster, {})[example.id] = prediction.value == example.reference
+        weights = {question: times[question] / len(judged) for question, judged in found.items()}
+        return {"exact_match": 100 * sum(weights[q] * all(found[q].values()) for q in found) / sum(weights.values())}
 
 
 def _f1_or_empty(predicted: str, expected: str) -> float:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from plmtasks.data import base_language
+
 ARTICLES = {
     "en": r"\b(a|an|the)\b",
     "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
@@ -34,7 +36,7 @@ def normalize(text: str, language: str = "en") -> str:
         text = "".join(c for c in text if c not in string.punctuation and unicodedata.category(c)[0] != "P")
     if language in ARTICLES:
         text = re.sub(ARTICLES[language], " ", text)
-    if language == "zh":
+    if base_language(language) == "zh":
         text = "".join(f" {c} " if is_han(c) else c for c in text)
     return " ".join(text.split())
 

@@ -56,6 +56,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "abstain": 'Steht die Antwort nicht im Text, sage "unanswerable".',
         "text": "Text: {}", "turn": "Frage: {}\nAntwort: {}",
     },
+    "zh_Hant": {
+        "instruction": "請用文中的詞句簡短地回答問題。",
+        "abstain": "如果文中沒有答案，請回答“unanswerable”。",
+        "text": "文章：{}", "turn": "問題：{}\n答案：{}",
+    },
     "zh": {
         "instruction": "请用文中的词句简短地回答问题。",
         "abstain": "如果文中没有答案，请回答“unanswerable”。",
@@ -86,6 +91,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     description: str
     language: str = "en"
     metrics: Sequence[str] = ("squad",)
+    main: str = ""
     asks: Sequence[str] = ("ExtractSpan", "Generate")
     hub_type: str = "question-answering"
     may_abstain: bool = False
@@ -104,6 +110,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     """Not the context: its characters are counted."""
     more_fields: Sequence[str] = ()
     """"history" in a conversation"""
+    collection: str = ""
     aliases: Sequence[str] = ()
     needs_data: bool = False
 

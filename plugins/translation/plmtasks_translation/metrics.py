@@ -5,11 +5,13 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.data import UNSPACED, base_language, language_name, warn_flaws
 from plmtasks.errors import InputError, UnknownNameError
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import asked_of_cache
 from plmtasks.metric import Metric, ScoreInfo, ratio
 from plmtasks.model import Provider
 from plmtasks.reading import compared_texts
@@ -103,12 +105,14 @@ class Bleu(Sacrebleu):
 
         wanted = self.tokenizer or tokenizer(self.language) or SUBWORDS
         try:
-            return BLEU(tokenize=wanted, force=True)
+            made = BLEU(tokenize=wanted, force=True)
         except (ImportError, RuntimeError, OSError, SystemExit) as e:
             raise InputError(
                 f"BLEU in {language_name(self.language)}: the tokenizer {wanted} is not to be had here",
                 f"{type(e).__name__}: {' '.join(str(e).split())}", _remedy(wanted),
             ) from e  # fmt: skip
+        _tell_model(wanted)
+        return made
 
     def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
         """BLEU over four orders, smoothed as mteval does: the n-th order without a match counts 1 / 2^n of one.
@@ -228,6 +232,15 @@ def _warn_markup(written: Sequence[str], references: Sequence[Sequence[str]]) ->
     kinds = ", ".join(sorted(set().union(*found))[:4])
     what = f"translations have markup that their references have not ({kinds}), which counts as words; take it out if it is none"
     warn_flaws("the texts", sum(map(bool, found)), what)
+
+
+def _tell_model(wanted: str) -> None:
+    """Says that a tokenizer's model is needed, if it has one: sacrebleu keeps it under the last part of its address."""
+    from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+    from sacrebleu.utils import SACREBLEU_DIR
+
+    if wanted in SPM_MODELS:
+        asked_of_cache("sacrebleu", SACREBLEU_DIR, [Path(SACREBLEU_DIR, "models", Path(SPM_MODELS[wanted]["url"]).name)])
 
 
 def _remedy(missing: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from plmtasks.data import Dataset
 from plmtasks.errors import InputError
 from plmtasks.examples import Example
-from plmtasks.files import read_lines
+from plmtasks.files import asked_of_cache, read_lines
 
 from .data import Form
 
@@ -125,13 +125,15 @@ def _files(name: str, pair: str) -> tuple[dict[str, Path], Sequence[Path]]:
     known = DATASETS[name]
     try:
         files = dict(zip(known.fieldnames(pair), map(Path, known.get_files(pair)), strict=False))
-        return files, [Path(path) for path in known.get_reference_files(pair)]
+        references = [Path(path) for path in known.get_reference_files(pair)]
     except (OSError, SystemExit) as e:  # sacrebleu ends the process where a checksum is wrong
         raise InputError(
             f"sacrebleu could not fetch its test set {name} for {pair}: {type(e).__name__}: {e}",
             f"it looks in {SACREBLEU_DIR}, then downloads; the environment variable SACREBLEU names another folder",
             "with no network, name files with --data PATH",
         ) from e
+    asked_of_cache("sacrebleu", SACREBLEU_DIR, [*files.values(), *references])
+    return files, references
 
 
 def _told(examples: Sequence[Example], texts: dict[str, list[str]]) -> Iterator[Example]:

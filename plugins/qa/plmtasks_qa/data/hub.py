@@ -19,6 +19,11 @@ XQUAD = {
     for language in ("en", "zh", "de")
 }
 CMRC2018 = parquet("hfl/cmrc2018", "137f2c45a24275fb68f6961c4d357f46288886aa", "data", ALL)
+CLUE = "28178267a609dd08bdc703dd6c931dfc2c2f4431"
+"""Its card, https://huggingface.co/datasets/clue/clue, has the columns: of drcd those of SQuAD, of chid content, candidates and
+answers. The test split of chid has no answers, and of that of drcd it is not told."""
+DRCD = parquet("clue/clue", CLUE, "drcd")
+CHID = {"hub": "clue/clue", "revision": CLUE, **parquet("clue/clue", CLUE, "chid").files}
 COQA = parquet("stanfordnlp/coqa", "0d9e9952f1ef6e5415492d3d84b5873259137e3c", "data")
 QUAC = HubData(
     # its main branch holds a loading script alone; the hub's own conversion to Parquet has a branch, and no pin is known

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plmtasks.errors import DataError, ModelError
-from plmtasks.files import file_hash, read_object
+from plmtasks.files import asked_of_hub, file_hash, read_object
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 ADAPTERS = "adapter_model.safetensors"
@@ -135,16 +135,18 @@ def _located(
 ) -> Path:
     """A folder as it is; of the hub what its cache has, if that passes the check, and else what it gives when it is asked."""
     folder = Path(source).expanduser()
-    if not folder.is_dir():
-        try:
-            folder = _snapshot(source, revision, patterns, cached=True)
-            check(folder)
-            return folder
-        except ModelError:
-            if not download:
-                raise
+    if folder.is_dir():
+        check(folder)
+        return folder
+    try:
+        folder = _snapshot(source, revision, patterns, cached=True)
+        check(folder)
+    except ModelError:
+        if not download:
+            raise
         folder = _snapshot(source, revision, patterns, cached=False)
-    check(folder)
+        check(folder)
+    asked_of_hub(folder, patterns, revision)
     return folder
 
 
@@ -161,7 +163,7 @@ def _snapshot(source: str, revision: str | None, patterns: list[str], *, cached:
             f"{source!r} is not on this machine, and the hub cannot be reached",
             f"there is no folder of that name, and {'revision ' + revision if revision else 'it'} is not in the hub's cache",
             f"where there is a network: hf download {source}" + (f" --revision {revision}" if revision else ""),
-            "or give a folder with config.json, model.safetensors and the tokenizer's files",
+            "or give a folder with config.json, model.safetensors and the tokenizer's files, or a --bundle that holds it",
         ),
     }
     try:
