@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(suite: Path, output: Path | None, listing: bool, quiet: bool, form: str, trust_remote_code: bool) -> None:
     """Put what a suite's runs need into one archive: data at their revisions, what metrics need, models.
 
-    SUITE is as of `plmtasks sweep`, a name or a file, or a run's folder. What is not on this machine is downloaded. Where there is no
-    network, any command takes it: plmtasks --bundle FILE.tar run …; the results have the same bytes.
+    SUITE is a name or a file as of `plmtasks sweep`, or a run's folder. What is not on this machine is downloaded. Where there is
+    no network, any command takes it: plmtasks --bundle FILE.tar run …; the results have the same bytes.
 
     It holds no code: weights are safetensors. Files of your own that a suite names are told, and not taken.
     """

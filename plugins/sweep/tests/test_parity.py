@@ -72,22 +72,13 @@ def test_each_row_is_reproduced_off_or_not_run(tmp_path):
     assert second["found"] == {}
 
 
-def test_published_predictions_are_scored_and_nothing_is_run(tmp_path, real_data):
-    # source: the official SQuAD script on these predictions, as the README of the data tells
-    folder = real_data / "squad_system_predictions"
-    row = f"""
-    [[rows]]
-    task = "qa/xquad.en"
-    model = "r-net ensemble"
-    predictions = "{folder / "1.1__r-net_ensemble_Microsoft_Research_Asia.json"}"
-    data = "{real_data / "xquad" / "xquad.en.json"}"
-    published = {{ exact_match = 72.773, f1 = 83.408 }}
-    tolerance = 0.001
-    source = "the official SQuAD script"
-    """
-    done = parity(tmp_path, row)
+@pytest.mark.slow
+def test_published_predictions_are_scored_and_every_figure_is_reproduced(tmp_path, real_data):
+    arguments = ["parity", str(PARITY.with_name("parity_offline.toml")), "--output", str(tmp_path), "--format", "json"]
+    done = warm.plmtasks(arguments, real_data, {**os.environ, "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 0, done.stderr
-    assert "1 row: 1 reproduced" in done.stdout
+    verdicts = [row["verdict"] for row in json.loads(done.stdout)]
+    assert verdicts == ["reproduced"] * 10
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Suites by name, their columns and averages, and how their tables are printed."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import warm
 from click.testing import CliRunner
 
 from plmtasks.cli.list import command as listing
@@ -75,6 +78,17 @@ def test_a_carried_suite_says_what_it_runs_and_shows(name, registry):
     assert shown == {task.name for task in suite.tasks}
     assert all(len(suite.configs(*pair)) in (1, 3) for pair in suite.pairs())
     assert max(len(column.mean) for column in columns) >= 6
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_carried_suites_columns_are_scores_of_its_tasks(name, registry):
+    scores = {
+        task.name: [score for metric in made.metrics for score in registry.metric(metric).bind(made).scores()]
+        for task in read_suite(registry.suite(name)).tasks
+        if (made := registry.task(task.name))
+    }
+    shown = [spec.split(" ") for column in read_columns(registry.suite(name)) for spec in (*column.scores, *column.less)]
+    assert [(task, score) for task, score, *_ in shown if score not in scores[task]] == []
 
 
 def test_suites_are_listed_and_found_by_name(registry):
@@ -259,3 +273,45 @@ def test_a_title_stands_once(tmp_path):
     path.write_text(COLUMNS + '[[columns]]\ntitle = "one"\nscores = ["a/one f1"]\n')
     with pytest.raises(InputError, match="expected a title of its own, found 'one'"):
         read_columns(path)
+
+
+# ── from the command line ─────────────────────────────────────────────────────────────────────────────────────────
+
+TOY = """
+description = "even or odd"
+threads = 1
+[[tasks]]
+name = "toy/even"
+[[models]]
+name = "nobody/nothing"
+[[columns]]
+title = "even"
+scores = ["toy/even accuracy"]
+[[columns]]
+title = "mean"
+mean = ["even"]
+"""
+
+
+def plmtasks(folder: Path, *arguments: str) -> CompletedProcess[str]:
+    tests = str(Path(__file__).parents[3] / "tests")
+    environment = {**os.environ, "COLUMNS": "200", "PYTHONPATH": tests, "PLMTASKS_PLUGINS": "toy", "HF_HUB_OFFLINE": "1"}
+    return warm.plmtasks(arguments, folder, environment)
+
+
+def test_a_sweep_prints_its_suites_table_and_a_leaderboard_the_same(tmp_path):
+    (tmp_path / "toy.toml").write_text(TOY)
+    swept = plmtasks(tmp_path, "sweep", "toy.toml", "--model", "toy-model", "--format", "markdown")
+    assert swept.returncode == 0, swept.stderr
+    assert swept.stdout.startswith("| model | even | mean |\n| --- | --- | --- |\n| toy-model | 47.8 | 47.8 |\n")
+    assert "1 run: 1 done" in swept.stderr
+    shown = plmtasks(tmp_path, "leaderboard", "results", "--suite", "toy.toml", "--format", "markdown")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == swept.stdout
+    listed = plmtasks(tmp_path, "leaderboard", "results", "--suite", "toy.toml", "--sort", "model")
+    assert listed.returncode == 2
+    assert "--suite has its columns from the suite's file" in listed.stderr
+    (tmp_path / "bare.toml").write_text(TOY.partition("[[columns]]")[0])
+    bare = plmtasks(tmp_path, "leaderboard", "results", "--suite", "bare.toml")
+    assert bare.returncode == 2
+    assert "bare.toml says no [[columns]]" in bare.stderr
