@@ -18,15 +18,17 @@ from plmtasks.declared import (
     DeclaredTask,
     Labels,
     Likelihoods,
+    Numbers,
     Spans,
     Tags,
     Texts,
     task,
     task_of_config,
+    tasks,
 )
 from plmtasks.declared.file import Data, Declaration
 from plmtasks.errors import DataError, DataWarning, InputError
-from plmtasks.examples import Example
+from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose, Classify, ExtractSpan, ExtractSpanAnswer, GenerateAnswer, Request, Shot, Span
 from plmtasks.results import read_results
@@ -173,6 +175,34 @@ tokens = ["I", "saw", "Bob"]
 tags = ["O", "O", "I-PERSON"]
 """
 
+STARS = """
+name = "hotels/stars"
+metrics = ["correlation", "regression_error"]
+[columns]
+optional = ["answer"]
+reference = "stars"
+[Regress]
+text = "{review}"
+text_pair = "{answer}"
+low = 0
+high = 5
+[Generate]
+instruction = "How many stars?"
+text = "{review}\\n{answer}"
+max_new_tokens = 8
+[[data.test]]
+review = "a fine room"
+answer = "thank you"
+stars = 4.5
+[[data.test]]
+review = "a dirty room"
+stars = "0.5"
+[[data.test]]
+review = "a bed"
+answer = ""
+stars = 3
+"""
+
 TEXTS = """
 name = "verses/likelihood"
 metrics = ["perplexity"]
@@ -184,7 +214,15 @@ verse = "the rain in Spain"
 verse = "stays mainly in the plain"
 """
 
-ALL = {"mood": MOOD, "options": OPTIONS, "summaries": SUMMARIES, "questions": QUESTIONS, "tags": TAGS, "texts": TEXTS}
+ALL = {
+    "mood": MOOD,
+    "options": OPTIONS,
+    "summaries": SUMMARIES,
+    "questions": QUESTIONS,
+    "tags": TAGS,
+    "stars": STARS,
+    "texts": TEXTS,
+}
 
 
 def written(folder: Path, text: str) -> Path:
@@ -645,6 +683,10 @@ def test_what_is_no_task_is_said_with_its_line(tmp_path, registry, old, new, lin
         (SUMMARIES, '"the sun after the rain"', '"sun\\n\\nrain"', 18, "a text without '\\n\\n', at which [Generate] stops"),
         (QUESTIONS, '"The nurse"', '"The pilot"', 12, "answers that stand in 'text' where they should"),
         (QUESTIONS, "may_abstain = true", "", 20, "an answer, or may_abstain = true in [ExtractSpan], found []"),
+        (STARS, "stars = 4.5", "stars = 5.5", 16, "a number from 0 to 5, found 5.5"),
+        (STARS, 'stars = "0.5"', 'stars = "five"', 20, "a number from 0 to 5, found 'five'"),
+        (STARS, "stars = 4.5", "stars = nan", 16, "a number from 0 to 5, found nan"),
+        (STARS, "stars = 4.5", "stars = true", 16, "a number from 0 to 5, found True"),
         (TAGS, "[3, 0, 1, 2]", "[3, 0, 1]", 10, "4 tags, one for each word, found 3"),
         (TAGS, "[3, 0, 1, 2]", "[3, 0, 1, 9]", 10, "O, B-… or I-… with a label of PLACE, PERSON, found 9"),
     ],
@@ -656,6 +698,79 @@ def test_a_row_that_is_no_example_is_said_with_its_line(tmp_path, text, old, new
     with pytest.raises(DataError) as error:
         [data[split] for split in data.splits]
     assert str(error.value).startswith(f"{path}:{line}: expected {said}")
+
+
+def test_a_column_that_rows_may_lack(tmp_path):
+    path = written(tmp_path, STARS)
+    stars = task(path)
+    examples = stars.load(Source())["test"]
+    assert [list(e.inputs) for e in examples] == [["review", "answer"], ["review"], ["review"]]
+    asked = [stars.ask(e, "Regress") for e in examples]
+    assert [(r.text_pair, r.low, r.high) for r in asked] == [("thank you", 0, 5), (None, 0, 5), (None, 0, 5)]
+    assert [stars.ask(e, "Generate").text for e in examples] == ["a fine room\nthank you", "a dirty room", "a bed"]
+    assert (stars.fields, stars.more_fields) == (("review",), ("answer",))
+    assert stars.pose({"review": "a chair"}, "q").inputs == {"review": "a chair"}
+    with pytest.raises(InputError, match="the question has no 'review'"):
+        stars.pose({"answer": "thank you"}, "q")
+    (tmp_path / "own.csv").write_text("review,stars\na door,1\n")
+    [example] = stars.load(Source(data=str(tmp_path / "own.csv")))["test"]
+    assert example.inputs == {"review": "a door"}
+    with pytest.raises(DataError, match=r"own.csv:2: expected a column 'reply', found review, stars"):
+        stars.load(Source(data=str(tmp_path / "own.csv"), columns={"answer": "reply"}))["test"]
+    path.write_text(STARS.replace('optional = ["answer"]', 'optional = ["reply"]'))
+    with pytest.raises(DataError, match=r"mine.toml:5: expected some of the inputs review, answer, found 'reply'"):
+        task(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3.5", 3.5), ("about 4 of 5", 4), ("-.25 or so", -0.25), ("−1", -1), ("1e3", 1000), ("７", 7), ("none", None),
+        ("", None), ("1e999", None), ("4.", 4), ("+2", 2),
+    ],
+)  # fmt: skip
+def test_the_first_number_of_a_text_is_read(tmp_path, text, value):
+    stars = task(written(tmp_path, STARS))
+    [example, *_] = stars.load(Source())["test"]
+    assert stars.read(example, stars.ask(example, "Generate"), GenerateAnswer(text=text)).value == value
+    assert stars.show(example, Prediction(value=value)) == ("no number" if value is None else f"{value:g}")
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [(3.799999952316284, 3.8), (0.20000000298023224, 0.2), (3.8, 3.8), (1 / 3, 1 / 3), (4.0, 4.0), (1.3329999446868896, 1.333)],
+)
+def test_a_number_kept_in_single_precision_is_the_one_that_was_written(tmp_path, cell, read):
+    """As STS-B's Parquet files have them: a decoder would learn to write all the digits."""
+    stars = task(written(tmp_path, STARS.replace("stars = 4.5", f"stars = {cell!r}")))
+    [example, *_] = stars.load(Source())["test"]
+    assert example.reference == read
+    solved = stars.solve(example, stars.ask(example, "Generate"))
+    assert solved.text == f"{read:g}" or read == 1 / 3
+
+
+def test_predictions_of_numbers_are_read_as_texts_are(tmp_path):
+    stars = task(written(tmp_path, STARS))
+    examples = stars.load(Source())["test"]
+    (tmp_path / "p.jsonl").write_text(
+        '{"id": "test-0", "prediction": 4}\n{"id": "test-1", "prediction": "0.5 stars"}\n{"id": "test-2", "prediction": "many"}\n'
+    )
+    with pytest.warns(DataWarning, match="1 of 3 predictions hold no number; they count as no_number"):
+        found = stars.read_predictions(tmp_path / "p.jsonl", examples)
+    assert [found[e.id].value for e in examples] == [4.0, 0.5, None]
+    (tmp_path / "p.txt").write_text("few\nmany\nsome\n")
+    with pytest.raises(DataError, match="expected numbers, as predictions of hotels/stars, found none, but 'few'"):
+        stars.read_predictions(tmp_path / "p.txt", examples)
+
+
+def test_a_catalogue_knows_which_tasks_need_data(tmp_path):
+    written(tmp_path, STARS)
+    assert [one.needs_data for one in tasks(tmp_path)] == [False]
+    written(tmp_path, STARS.partition("[[data")[0])
+    assert [one.needs_data for one in tasks(tmp_path)] == [True]
+    assert tasks(tmp_path)[0].make().needs_data
+    written(tmp_path, STARS.partition("[[data")[0].replace("[columns]", 'data = {test = "t.csv"}\n[columns]'))
+    assert [one.needs_data for one in tasks(tmp_path)] == [False]
 
 
 @pytest.mark.parametrize("name", ["review.__class__", "review[0]", "0.__class__", ""])
@@ -700,6 +815,14 @@ IN_PYTHON: dict[str, tuple[Callable[[], DeclaredTask], str]] = {
     "tags": (
         lambda: Tags("t/t", metrics=("accuracy",), words="w", reference="t", labels=("A", "B")),
         'labels = ["A", "B"]\ncolumns.reference = "t"\nTag.words = "w"\n',
+    ),
+    "numbers": (
+        lambda: Numbers(
+            "t/t", metrics=("accuracy",), text="{a}", text_pair="{b}", reference="n", scale=(0.0, 5.0), instruction="How?",
+            columns={"optional": ["b"]},
+        ),
+        'columns = { reference = "n", optional = ["b"] }\nRegress = { text = "{a}", text_pair = "{b}", low = 0.0, high = 5.0 }\n'
+        'Generate = { text = "{a}\\n{b}", instruction = "How?", max_new_tokens = 16 }\n',
     ),
     "likelihoods": (
         lambda: Likelihoods("t/t", metrics=("accuracy",), text="{t}"), 'LogLikelihood = { text = "{t}" }\n'

@@ -227,11 +227,8 @@ class DeclaredTask(Rewritable, HubTask):
 
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """What of a row is asked and answered, all that a shot needs; raises as `example`."""
-        more, optional = columns or {}, self.declared.columns.optional
-        inputs = {
-            name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
-            if name not in optional or name in more or row.get(own) not in (None, "")
-        }  # fmt: skip
+        more = columns or {}
+        inputs = self._inputs(where, row, more)
         if not self.declared.columns.reference:
             return Example(id=id, inputs=inputs)
         said = more.get("reference", self.declared.columns.reference)
@@ -250,6 +247,21 @@ class DeclaredTask(Rewritable, HubTask):
         cells = list(cell.values()) if isinstance(cell, Mapping) else [cell]
         plain = [tuple(one) if isinstance(one, list) else one for one in cells]
         return hidden is not None and all(one == hidden or str(one).strip() == str(hidden) for one in plain)
+
+    def _inputs(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
+        """What of a row is asked, without what it may lack and does."""
+        found = {}
+        for name, own in self.declared.inputs.items():
+            optional = name in self.declared.columns.optional
+            try:
+                cell = column(where, row, more.get(name, own))
+            except DataError:
+                if not optional or name in more:  # what the user names is to be there
+                    raise
+                continue
+            if not optional or cell not in (None, ""):
+                found[name] = self.input(where, name, cell)
+        return found
 
     def input(self, where: str, name: str, value: Any) -> Any:
         """The text of a cell; of a list of texts, each on a line of its own.

@@ -7,13 +7,14 @@ from plmtasks import declared, hookimpl
 from plmtasks.metric import Metric
 from plmtasks.task import Listed, Task
 
-from . import metrics, numbers, superglue
+from . import clue, metrics, numbers, superglue
 from .catalog import DEGREES, TASKS
 
 
 @hookimpl
 def register_tasks() -> Iterable[Task | Listed]:
-    return [*TASKS, DEGREES, *declared.tasks(Path(__file__).with_name("tasks")), *superglue.TASKS]
+    own = declared.tasks(Path(__file__).with_name("tasks"))
+    return [*TASKS, DEGREES, *own, *superglue.TASKS, clue.CLUEWSC]
 
 
 @hookimpl

@@ -60,9 +60,9 @@ GOEMOTIONS = _hub(
 TNEWS = _hub(
     "clue/clue",
     "28178267a609dd08bdc703dd6c931dfc2c2f4431",
-    # the test split of CLUE has no labels
     train="tnews/train-00000-of-00001.parquet",
     validation="tnews/validation-00000-of-00001.parquet",
+    test="tnews/test-00000-of-00001.parquet",
 )
 CHNSENTICORP = _hub(
     "lansinuote/ChnSentiCorp",
@@ -137,10 +137,11 @@ TASKS = (
     _task(
         "tnews",
         "What is a Chinese headline about? 15 topics (TNEWS of CLUE and FewCLUE)",
-        Format(labels=tuple(NEWS.values()), codes=NEWS),
+        Format(labels=tuple(NEWS.values()), codes=NEWS, hidden=-1),
         "这条新闻标题属于哪个类别？从下列类别中选择一个：{labels}。",
         hub=TNEWS,
         language="zh",
+        collection="clue",
     ),
     _task(
         "chnsenticorp",

@@ -1,5 +1,6 @@
 """Text classification: one label or several, of one text or a pair."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from plmtasks.task import HubTask, Rewritable
 
 from . import predictions
 from .data import COLUMN_NAMES, Format, from_hub, sample
+
+NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
+"""A label that may be a number of somebody's regression."""
 
 MULTI_LABEL: Mapping[str, Any] = {
     "multi_label": True,
@@ -75,6 +79,7 @@ class Classification(Rewritable, HubTask):
             raise DataError(
                 data.name, "labels that recur", f"{len(labels)} different ones in {len(references)} examples",
                 "say which column has them with --columns label=COLUMN",
+                *(["are they numbers to be predicted? --task regression/custom"] if all(map(NUMBER.fullmatch, labels)) else []),
             )  # fmt: skip
         return replace(self, labels=tuple(labels), **(MULTI_LABEL if several[0] else {}))
 

@@ -308,7 +308,7 @@ PUBLISHED = {
         {"train": 3668, "validation": 408, "test": 1725},
     ),
     "goemotions": ({"text": "x", "labels": [27], "id": "a"}, ["neutral"], {"train": 43410, "validation": 5426, "test": 5427}),
-    "tnews": ({"sentence": "x", "label": 7, "idx": 0}, "教育", {"train": 53360, "validation": 10000}),
+    "tnews": ({"sentence": "x", "label": 7, "idx": 0}, "教育", {"train": 53360, "validation": 10000, "test": 10000}),
     "chnsenticorp": ({"text": "x", "label": 0}, "负面", {"train": 9600, "validation": 1200, "test": 1200}),
 }
 """One row as each data set has it on the hub, its reference here, and the size of each split."""

@@ -13,6 +13,7 @@ from plmtasks_classification.metrics import (
     F1,
     METRICS,
     BalancedAccuracy,
+    GenderParity,
     Matthews,
     Stance,
     accuracy,
@@ -155,3 +156,33 @@ def test_the_core_makes_intervals_of_them() -> None:
     macro = scored.scores["f1"]["f1_macro"]
     assert macro["low"] < macro["value"] < macro["high"]
     assert scored.scores["accuracy_norm"]["accuracy_norm_bytes"]["value"] is None
+
+
+# ── what GLUE and SuperGLUE rank by ─────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_f1_of_the_right_label_is_scikit_learn_s_binary_f1(rows: list[tuple[bool, bool]]) -> None:
+    """As `glue` of evaluate counts QQP and MRPC: `f1_score` of the references and predictions."""
+    words = ("not_duplicate", "duplicate")
+    metric = F1(words)
+    found = metric.reduce(totals(metric, [words[a] for a, _ in rows], [words[b] for _, b in rows]))["f1[duplicate]"]
+    if any(a or b for a, b in rows):
+        assert found == pytest.approx(100 * sk.f1_score([a for a, _ in rows], [b for _, b in rows]))
+    else:
+        assert np.isnan(found)
+
+
+def paired(*values: tuple[str, str, str]) -> tuple[list[Prediction], list[Example]]:
+    """(pair, id, prediction)"""
+    examples = [Example(id=id_, inputs={}, reference="a", cluster=pair) for pair, id_, _ in values]
+    return [Prediction(value=value) for *_, value in values], examples
+
+
+def test_gender_parity() -> None:
+    rows = [("p", "1", "a"), ("p", "2", "a"), ("q", "3", "a"), ("q", "4", "b"), ("r", "5", "b"), ("r", "6", "b"), ("s", "7", "a")]
+    metric = GenderParity()
+    assert metric.compute(*paired(*rows)) == {"gender_parity": pytest.approx(100 * 2 / 3)}  # of s one alone is there
+    twice = [*rows[:2], *rows[:2], *rows[2:4]]  # a pair that is drawn twice counts twice
+    assert metric.compute(*paired(*twice)) == {"gender_parity": pytest.approx(100 * 2 / 3)}
+    assert metric.compute(*paired(rows[-1])) == {}

@@ -14,9 +14,10 @@ from .record import Record
 @hookimpl
 def register_tasks() -> Iterable[Task | Listed]:
     own = declared.tasks(Path(__file__).with_name("tasks"))
-    return [*catalog.QUESTION_ANSWERING, *catalog.MULTIPLE_CHOICE, catalog.IDIOMS, *own, Record()]
+    return [*catalog.QUESTION_ANSWERING, *catalog.TRANSFER, *catalog.MULTIPLE_CHOICE, *own, catalog.IDIOMS, Record()]
 
 
 @hookimpl
 def register_metrics() -> list[Metric]:
-    return [metrics.Squad(), metrics.cmrc, metrics.Conversation(), metrics.choice_accuracy, metrics.MultiRC()]
+    of_spans = [metrics.Squad(), metrics.XQuad(), metrics.Mlqa(), metrics.cmrc]
+    return [*of_spans, metrics.Conversation(), metrics.choice_accuracy, metrics.MultiRC()]

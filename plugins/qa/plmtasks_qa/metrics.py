@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from plmtasks.data import LETTERS
+from plmtasks.data import LETTERS, dimension
 from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 from plmtasks.metric import Means, Metric, ScoreInfo, Value, metric, ratio
 
-from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize
+from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize, normalize_mlqa
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,9 @@ class Squad(Means):
     language: str = "en"
     may_abstain: bool = False
     """Counts as SQuAD 2.0: the empty text is an answer, and both groups have scores of their own."""
+
+    by_mlqa: ClassVar[bool] = False
+    """Whether answers are compared as MLQA's script does."""
 
     def means(self) -> Mapping[str, ScoreInfo]:
         groups = ("has_answer", "no_answer") if self.may_abstain else ()
@@ -47,14 +50,21 @@ class Squad(Means):
     def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         rows = []
         for prediction, example in zip(predictions, examples, strict=True):
-            f1, exact = self.compare(prediction.value, example.reference["text"])
+            f1, exact = self.compare(prediction.value, example.reference["text"], self.spoken(example))
             group = "has_answer" if example.reference["text"] else "no_answer"
             rows.append({"f1": f1, "exact_match": exact, f"{group}_f1": f1, f"{group}_exact_match": exact})
         return rows
 
-    def compare(self, answer: str, references: Sequence[str]) -> tuple[float, float]:
-        """F1 and exact match of one answer, each 0 to 1, with the reference that is best for it."""
-        return _compared(answer, tuple(references), self.language, self.may_abstain)
+    def spoken(self, example: Example) -> str:
+        """The language by whose rules an example counts."""
+        return self.language
+
+    def compare(self, answer: str, references: Sequence[str], language: str | None = None) -> tuple[float, float]:
+        """F1 and exact match of one answer, each 0 to 1, with the reference that is best for it.
+
+        language: None: the task's
+        """
+        return _compared(answer, tuple(references), self.by_mlqa, language or self.language, self.may_abstain)
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         """The best scores over all thresholds of the no-answer probability, if every prediction has one.
@@ -79,10 +89,45 @@ class Squad(Means):
         return found
 
 
+@dataclass(frozen=True)
+class XQuad(Squad):
+    """The same by the rules of English in every language, as XTREME counts XQuAD and TyDi QA.
+
+    source: Artetxe et al. (2020), arXiv 1910.11856; `third_party/evaluate_squad.py` of https://github.com/google-research/xtreme
+    """
+
+    name = "xquad"
+    description = (
+        "exact match and F1 as SQuAD 1.1's official script counts them, by English rules in every language (XQuAD, XTREME)"
+    )
+
+    def bind(self, task: "Task") -> "XQuad":
+        return self
+
+
+@dataclass(frozen=True)
+class Mlqa(Squad):
+    """The same by MLQA's rules for the language of each example: its own punctuation and articles, Chinese by characters.
+
+    source: Lewis et al. (2020), arXiv 1910.07475
+    """
+
+    name = "mlqa"
+    description = "exact match and F1 as MLQA's official script counts them, by the rules of each example's language"
+    by_mlqa = True
+
+    def bind(self, task: "Task") -> "Mlqa":
+        return replace(self, language=task.language)
+
+    def spoken(self, example: Example) -> str:
+        """That of the part in which it lies, else the task's."""
+        return next((name.partition("=")[2] for name in example.slices if dimension(name) == "language"), self.language)
+
+
 @lru_cache(maxsize=2**17)  # resamples ask for the same pairs again and again
-def _compared(answer: str, references: tuple[str, ...], language: str, may_abstain: bool) -> tuple[float, float]:
-    predicted = normalize(answer, language)
-    expected = [normalize(r, language) for r in references]
+def _compared(answer: str, references: tuple[str, ...], by_mlqa: bool, language: str, may_abstain: bool) -> tuple[float, float]:
+    normal = normalize_mlqa if by_mlqa else normalize
+    predicted, expected = normal(answer, language), [normal(r, language) for r in references]
     if not may_abstain:
         return max(bag_f1(predicted, e) for e in expected), float(predicted in expected)
     # SQuAD 2.0: references that normalize to nothing do not count; none left is the empty answer

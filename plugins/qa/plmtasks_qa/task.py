@@ -14,7 +14,6 @@ from plmtasks.data import (
     SPLIT_SIZES,
     Dataset,
     HubData,
-    hub_dataset,
     locate,
     open_dataset,
     settle,
@@ -44,6 +43,7 @@ from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
+from .data.transfer import Transfer, own_dataset
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -97,7 +97,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     may_abstain: bool = False
     flawed: bool = False
     """Its files are a published data set with known flaws: they are counted, not refused."""
-    hub: HubData | None = None
+    hub: HubData | Transfer | None = None
     """Its own data; None: the built-in samples."""
     file_reader: Callable[[Path, Form], list[Example]] = read_extractive
     row_reader: Callable[[Rows, Form, str], list[Example]] = extractive
@@ -132,7 +132,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
             return ExtractSpan(
                 question=" ".join([question, *before]), context=self.searched(context), may_abstain=self.may_abstain
             )
-        words = WORDS[self.language]
+        words = WORDS.get(self.language, WORDS["en"])
         told = [words["instruction"]] * self.instructed + [words["abstain"]] * self.may_abstain
         turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
         text = "\n".join([words["text"].format(context), *turns, words["turn"].format(question, "").rstrip()])
@@ -377,14 +377,6 @@ def known_fields(task: Task, source: Source, fields: Sequence[str]) -> None:
     """raises: InputError if --columns names a field that the task has not"""
     if unknown := next((f for f in source.columns if f not in fields), None):
         raise InputError(f"{task.name} has no field {unknown!r}", f"--columns takes {', '.join(fields)}")
-
-
-def own_dataset(hub: HubData | None, row_reader: Callable[[Rows, Form, str], list[Example]], form: Form) -> Dataset | None:
-    """A task's data set on the hub, if it has one: published, so that its flaws are counted and its columns known."""
-    if hub is None:
-        return None
-    published = replace(form, flawed=True, columns={})
-    return hub_dataset(hub, lambda rows: row_reader(rows, published, hub.repo))
 
 
 def _is_texts(value: Any) -> bool:

@@ -9,18 +9,16 @@ import pytest
 
 from plmtasks import declared
 from plmtasks.config import Source
+from plmtasks.data import refuse_undisclosed
 from plmtasks.errors import DataError
 from plmtasks.scoring import bound_metrics, main_score
 
 ROWS = Path(__file__).with_name("published")
 TASKS = Path(plmtasks_qa.__file__).with_name("tasks")
-FILES = {
+FILES = {"qa/record": ROWS / "superglue" / "record.json", "qa/chid": ROWS / "clue" / "chid.json"} | {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
 }  # fmt: skip
-
-
-FILES |= {"qa/chid": ROWS / "clue" / "chid.json", "qa/record": ROWS / "superglue" / "record.json"}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -50,7 +48,7 @@ def test_each_blank_is_asked_for_in_its_own_text(registry, tmp_path) -> None:
         ({"content": "两个#idiom1#和#idiom2#。", "answer": 0}, r"test\.jsonl:1: expected 2 answers, one for each blank, found 1"),
         (
             {"content": "一个#idiom1#。"},
-            r"test\.jsonl:1: expected answers, or the file test_answer\.json beside, found content, candidates",
+            r"test\.jsonl, split test: expected references, found none in all 1 rows: they are not public",
         ),
         ({"content": "一个#idiom#。", "answer": 2}, r"test\.jsonl:1, #idiom#: expected the right choice as A to B, or 0 to 1"),
     ],
@@ -58,7 +56,7 @@ def test_each_blank_is_asked_for_in_its_own_text(registry, tmp_path) -> None:
 def test_blanks_without_an_answer(registry, tmp_path, row, said) -> None:
     (tmp_path / "test.jsonl").write_text(json.dumps({**row, "candidates": ["一帆风顺", "雪中送炭"]}), encoding="utf-8")
     with pytest.raises(DataError, match=said):
-        registry.task("qa/chid").load(Source(data=str(tmp_path / "test.jsonl")))["test"]
+        refuse_undisclosed(registry.task("qa/chid").load(Source(data=str(tmp_path / "test.jsonl"))), "test")
 
 
 def test_drcd_is_asked_in_traditional_chinese(registry, tmp_path) -> None:

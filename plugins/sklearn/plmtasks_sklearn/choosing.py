@@ -67,7 +67,7 @@ def choose_for_numbers(requests: "Sequence[Regress]", truth: "NDArray[Any]") -> 
     truth: (requests)
     """
     drawn = _drawn(requests, 1)
-    if len(drawn) < FOLDS:
+    if len(drawn) < 2 * FOLDS:
         return Choice(C=DEFAULT_OF_NUMBERS)
     numbers = truth[drawn]
     views, strength = _best([requests[i] for i in drawn], STRENGTHS_OF_NUMBERS, lambda matrix: _gain(matrix, numbers))

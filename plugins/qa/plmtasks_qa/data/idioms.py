@@ -14,6 +14,9 @@ from .rows import get, get_object, paragraph, shown, under
 MARK = re.compile(r"#idiom\d*#")
 """A blank in a file; CLUE numbers them, FewCLUE has one in each row."""
 
+UNTOLD = -1
+"""The answer where it is not public."""
+
 ASKED, OTHER = "____", "（　）"
 """What stands for the blank that is asked for, and for the others in its text."""
 
@@ -22,7 +25,8 @@ def blanks(path: Path, where: str, row: Mapping[str, Any]) -> Iterator[tuple[str
     """A row for each blank in the texts of a row, which share their candidates.
 
     row: "content", a text or a list of them, and the answers: "answers" of the hub, {"candidate_id": […]} in the blanks' order,
-        or "answer", the one position of FewCLUE; else those by the marks in the file `…_answer.json` beside, as CLUE has it
+        or "answer", the one position of FewCLUE; else those by the marks in the file `…_answer.json` beside, as CLUE has it; none
+        where they are not public
     returns: its columns, and beside them "text", with the blank marked; "answer", the position among "candidates"; "passages",
         the same of all blanks of the row; and "id", the mark, where that is numbered
 
@@ -47,14 +51,13 @@ def _answers(path: Path, where: str, row: Mapping[str, Any], marks: Sequence[str
     """The position of the right candidate for each blank."""
     if "answer" in row:
         return [row["answer"]]
-    if "answers" in row:
-        said = row["answers"]
-        return list(said["candidate_id"] if isinstance(said, Mapping) else [get(where, one, "candidate_id", int) for one in said])
     beside = path.with_name(f"{path.name.split('.')[0]}_answer.json")
-    if not beside.is_file():
-        raise DataError(where, f"answers, or the file {beside.name} beside", ", ".join(row))
-    told = _told(beside)
-    return [get(str(beside), told, mark, int) for mark in marks]
+    if "answers" not in row and beside.is_file():
+        told = _told(beside)
+        return [get(str(beside), told, mark, int) for mark in marks]
+    said = row.get("answers") or []
+    found = said["candidate_id"] if isinstance(said, Mapping) else [get(where, one, "candidate_id", int) for one in said]
+    return list(found) or [UNTOLD] * len(marks)
 
 
 @lru_cache(maxsize=4)  # a file for each split, and asked for with each row
