@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @options.command("bundle", example="plmtasks bundle suite.toml --output suite.tar")
-@click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@click.argument("suite", metavar="SUITE", type=click.Path(path_type=Path))
 @click.option(
     "--output", metavar="FILE.tar", type=click.Path(path_type=Path), help="The archive; another of that name is replaced."
 )
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(suite: Path, output: Path | None, listing: bool, quiet: bool, form: str, trust_remote_code: bool) -> None:
     """Put what a suite's runs need into one archive: data at their revisions, what metrics need, models.
 
-    SUITE.toml is a file as of `plmtasks sweep`, or a run's folder. What is not on this machine is downloaded. Where there is no
-    network, any command takes it: plmtasks --bundle FILE.tar run …; the results have the same bytes.
+    SUITE is a name or a file as of `plmtasks sweep`, or a run's folder. What is not on this machine is downloaded. Where there is
+    no network, any command takes it: plmtasks --bundle FILE.tar run …; the results have the same bytes.
 
     It holds no code: weights are safetensors. Files of your own that a suite names are told, and not taken.
     """
@@ -45,7 +45,7 @@ def command(suite: Path, output: Path | None, listing: bool, quiet: bool, form: 
         raise OutputError(f"{output}: there is no such folder")
     registry = load_registry(trusting=trust_remote_code)
     quiet = quiet or bool(from_environment().get("quiet"))
-    asked = read_suite(suite).on_line({"quiet": quiet, "yes": True}).expanded(registry)
+    asked = read_suite(registry.suite(str(suite))).on_line({"quiet": quiet, "yes": True}).expanded(registry)
     asked.check(registry)
     configs = [asked.configs(*pair)[0] for pair in asked.pairs() if not asked.excludes(*pair)]
     _say(bundle(configs, registry, output, Progress(quiet=quiet)), form)

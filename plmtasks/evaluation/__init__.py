@@ -7,7 +7,7 @@ from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
 from .session import answers, estimate, outlook, predict, run, run_apart, train
 from .shots import Asker
-from .suite import Suite, read_suite
+from .suite import Suite, read_rows, read_suite
 from .work import worker
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "outlook",
     "predict",
     "prompted",
+    "read_rows",
     "read_suite",
     "reproduce",
     "run",

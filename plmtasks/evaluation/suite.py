@@ -2,15 +2,17 @@
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..config import GROUPS, RunConfig, all_settings, known, merged, of_seeds, run_config, setting_types, types
 from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean, meant
 from ..files import TomlFile, as_text, fits, read_json, read_toml
 from ..hooks import Registry
 from ..requests import from_json, to_json
+
+T = TypeVar("T")
 
 FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 """Settings that stand at the top of a file alone."""
@@ -191,6 +193,34 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
         if not any(_fits(pattern, *pair) for pair in suite.pairs()):
             raise DataError(file.where("exclude", number), "a pattern that some pair fits", repr(pattern))
     return suite
+
+
+def read_rows(path: Path, form: type[T]) -> list[tuple[Suite, T]]:
+    """The runs that a file names one by one, each in a table [[rows]] of its own, as suites of one task and one model.
+
+    form: a dataclass of what a row says besides; what stands at the file's top is said of all rows
+
+    raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
+    """
+    read = read_toml(path, "rows of runs stand in a TOML file")
+    file, content = _File(path, read.text, read.content), {k: v for k, v in read.content.items() if k not in SHOWN}
+    rows, seeds = content.pop("rows", []), file.lists("seed", content.pop("seed", []))
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise DataError(file.where("rows"), "tables [[rows]]", f"{rows!r:.80}")
+    settings, names, found = file.settings(content), [f.name for f in fields(form)], []  # type: ignore[arg-type]
+    for number, row in enumerate(rows):
+        said = file.table(form, {k: v for k, v in row.items() if k in names}, "rows", number)
+        own = file.settings({k: v for k, v in row.items() if k not in (*names, "task", "model")}, "rows", number)
+        where = file.where("rows", number)
+        for kind in ("task", "model"):
+            if not isinstance(row.get(kind), str) or not row[kind]:
+                raise DataError(file.where("rows", number, kind), f'a {kind} = "…" in [[rows]]', repr(row.get(kind)))
+        task, model = (Entry(name=row[kind], label=row[kind], where=where) for kind in ("task", "model"))
+        suite = Suite(
+            path=path, seeds=seeds, settings=settings, tasks=[task], models=[replace(model, settings=own)],
+        )  # fmt: skip
+        found.append((suite, said))
+    return found
 
 
 def stored_config(path: Path, content: Any, *hints: str) -> RunConfig:

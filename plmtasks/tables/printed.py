@@ -87,7 +87,7 @@ def _cells(
     def cell(line: Line, column: Column) -> str:
         found = line.cells.get(column.title)
         if found is None:
-            return MISSING[bool(column.mean)]
+            return escape(MISSING[bool(column.mean)])
         text = escape("/".join(map(_printed, found.figures)))
         return bold(text) if line.model in best[column.title] else text
 

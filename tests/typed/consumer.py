@@ -164,6 +164,11 @@ def register_formats() -> Iterable[Format]:
 
 
 @hookimpl
+def register_suites() -> Iterable[Path]:
+    return [Path(__file__).with_name("suite.toml")]
+
+
+@hookimpl
 def report(result: Result) -> None:
     print(result.task, result.score)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @options.command("sweep")
 @click.argument("suite", metavar="SUITE")
-@item("model", "--model", "models", lists=True, help="In place of the suite's.")
+@item("model", "--model", "models", lists=True, help="Those that are compared, in place of the suite's.")
 @click.option("--dry-run", is_flag=True, help="List the runs and what is there already, from what lies on this machine.")
 @click.option("--retry", is_flag=True, help="Run again what failed before.")
 @click.option(

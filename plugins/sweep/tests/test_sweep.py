@@ -158,7 +158,7 @@ def test_the_ready_suites_are_suites(path, registry):
 
 
 def test_there_are_ready_suites():
-    assert {path.stem for path in SUITES} >= {"demo", "glue", "local", "squad", "srl", "translation"}
+    assert {path.stem for path in SUITES} >= {"demo", "local", "squad", "srl", "translation"}
 
 
 # ── its runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
