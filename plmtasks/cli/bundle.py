@@ -76,4 +76,4 @@ def _whose(name: str) -> tuple[str, str, str]:
     kind, *named = first.split("--")
     if cache == "hub" and named:
         return kind.removesuffix("s").replace("dataset", "data set"), "/".join(named), rest[1]
-    return f"of {cache}", first, ""
+    return ("data set", first.replace("___", "/"), "") if cache == "datasets" else (f"of {cache}", first, "")

@@ -27,7 +27,7 @@ def chosen(registry: "Registry", word: str | None, language: str | None, asks: s
 
     raises: InputError if there is none of those
     """
-    found = [{field: _field(task, field) for field in FIELDS} for task in registry.items["task"].values()]
+    found = _rows(registry)
     for option, wanted, field in (("--language", language, "language"), ("--asks", asks, "asks")):
         if wanted is not None:
             there = dict.fromkeys(one for row in found for one in _parts(row[field]))
@@ -35,6 +35,15 @@ def chosen(registry: "Registry", word: str | None, language: str | None, asks: s
             if not found:
                 raise InputError(f"no task has {option} {wanted}", *did_you_mean(wanted, there), f"there are: {', '.join(there)}")
     return found if word is None else _having(word, found)
+
+
+def values(registry: "Registry", field: str) -> list[str]:
+    """What the tasks have in a field, each once."""
+    return list(dict.fromkeys(part for row in _rows(registry) for part in _parts(row[field]) if part))
+
+
+def _rows(registry: "Registry") -> list[Row]:
+    return [{field: _field(task, field) for field in FIELDS} for task in registry.items["task"].values()]
 
 
 def _field(task: Any, field: str) -> Any:
