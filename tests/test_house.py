@@ -47,6 +47,15 @@ def test_importing_and_finding_plugins_loads_nothing_heavy(code):
     assert modules_after(code) & HEAVY == set()
 
 
+def test_a_list_of_tasks_reads_the_heads_of_their_files_alone():
+    code = "from plmtasks.hooks import load_registry; load_registry().items['task']; import sys; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in said if name.startswith("plmtasks.declared.")} == {
+        "plmtasks.declared.catalog", "plmtasks.declared.templates",
+    }  # fmt: skip
+    assert not {"importlib.metadata", "tarfile", "statistics", "sqlite3"} & {*said}
+
+
 def test_the_check_for_heavy_modules_can_fail():
     assert "numpy" in modules_after("import numpy")
 
