@@ -24,6 +24,8 @@ class Example:
     prompted: bool = field(default=False, metadata=LATER)
     """Its inputs are a prompt that the task itself makes of the document in its reference, with shots or as a chat: how it is
     asked, and no part of the data."""
+    undisclosed: bool = field(default=False, metadata=LATER)
+    """It has a reference, which whoever published the data keeps: it can be asked, and neither scored nor learned."""
 
     def hidden(self) -> "Example":
         """The same example without its reference, and without slices, which may tell it: all that `ask` and `read` may see."""

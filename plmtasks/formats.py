@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Format", "Written"]
 
 APART: Mapping[str, Sequence[str]] = {
-    "plmtasks-interchange": ("evaluate", "lm-eval", "model-card", "predictions"), "plmtasks[site]": ("site",),
+    "plmtasks-interchange": ("evaluate", "glue", "lm-eval", "model-card", "predictions", "superglue"),
+    "plmtasks[site]": ("site",),
 }  # fmt: skip
 """What pip installs → our formats that come with it, and not with the core."""
 
@@ -37,7 +38,7 @@ class Written:
 class Format:
     """A form of results outside of their folders, such as another tool's files or pages.
 
-    It has `write`, `read` or both: what it has not, it cannot do. Constructing it imports nothing heavy.
+    It has `write` or `submit`, `read` or both: what it has not, it cannot do. Constructing it imports nothing heavy.
     """
 
     name: str
@@ -46,7 +47,12 @@ class Format:
 
     @property
     def writes(self) -> bool:
-        return type(self).write is not Format.write
+        return type(self).write is not Format.write or self.submits
+
+    @property
+    def submits(self) -> bool:
+        """Whether it is made of predictions, and not of runs."""
+        return type(self).submit is not Format.submit
 
     @property
     def reads(self) -> bool:
@@ -61,6 +67,16 @@ class Format:
         raises: InputError for results that the format cannot hold together; DataError, OutputError
         """
         raise InputError(f"format {self.name!r} is read and not written", "plmtasks list formats says which are written")
+
+    def submit(self, files: Sequence[Path], path: Path, registry: "Registry") -> Written:
+        """Writes predictions of splits whose references are not public, for `plmtasks convert --to`.
+
+        files: as `plmtasks predict --split` makes them: JSON lines, each with "task", "split", "id" and "prediction"
+        path, registry: as of `write`
+
+        raises: InputError for files of another kind; DataError, OutputError
+        """
+        raise InputError(f"format {self.name!r} is not made of predictions", "plmtasks list formats says what each is made of")
 
     def read(self, path: Path, output: Path, tasks: Mapping[str, str]) -> "list[Result]":
         """Writes runs of what a path holds into a folder of results, for `plmtasks convert --from`.

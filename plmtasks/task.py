@@ -46,6 +46,8 @@ class Task(ABC):
     `needs_data`: it is meant where the user names data."""
     needs_data: bool = False
     """Whether it has no data of its own, and asks of those that the user names."""
+    collection: str = ""
+    """The benchmark that it belongs to, by which a list groups it: "glue"."""
     fields: Sequence[str] = ()
     """The inputs that a new question must give, all texts: for `plmtasks predict`; none: it takes no new questions."""
     more_fields: Sequence[str] = ()

@@ -19,6 +19,7 @@ GLUE, REVISION = "nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 ROWS = {
     "train": [("The kettle sings.", 1), ("Kettle the sings.", 0), ("We left early.", 1), ("We early left did.", 0)],
     "validation": [("A door opened.", 1), ("Opened a door it.", 0), ("She hums.", 1)],
+    "test": [("A cup fell.", -1), ("Fell cup a.", -1)],
 }
 
 
@@ -215,7 +216,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     for split, told in ROWS.items():
         rows = [{"sentence": text, "label": label, "idx": number} for number, (text, label) in enumerate(told)]
         path = f"cola/{split}-00000-of-00001.parquet"
-        hub.lay_out(made / "hub", GLUE, REVISION, path, rows, {"label": ["unacceptable", "acceptable"]})
+        hub.write(hub.place(made / "hub", GLUE, REVISION, path), rows, {"label": ["unacceptable", "acceptable"]})
     (made / "suite.toml").write_text(
         f'task = "classification/cola"\nmodel = ["{hub.MODEL}", "majority"]\ntraining.num_train_epochs = 1\nthreads = 1\n'
     )

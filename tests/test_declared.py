@@ -18,17 +18,19 @@ from plmtasks.declared import (
     DeclaredTask,
     Labels,
     Likelihoods,
+    Numbers,
     Spans,
     Tags,
     Texts,
     task,
     task_of_config,
+    tasks,
 )
 from plmtasks.declared.file import Data, Declaration
 from plmtasks.errors import DataError, DataWarning, InputError
-from plmtasks.examples import Example
+from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Choose, Classify, ExtractSpanAnswer, GenerateAnswer, Request, Shot, Span
+from plmtasks.requests import Choose, Classify, ExtractSpan, ExtractSpanAnswer, GenerateAnswer, Request, Shot, Span
 from plmtasks.results import read_results
 from plmtasks.scoring import bound_metrics, main_score
 from plmtasks.store import task_of
@@ -173,6 +175,34 @@ tokens = ["I", "saw", "Bob"]
 tags = ["O", "O", "I-PERSON"]
 """
 
+STARS = """
+name = "hotels/stars"
+metrics = ["correlation", "regression_error"]
+[columns]
+optional = ["answer"]
+reference = "stars"
+[Regress]
+text = "{review}"
+text_pair = "{answer}"
+low = 0
+high = 5
+[Generate]
+instruction = "How many stars?"
+text = "{review}\\n{answer}"
+max_new_tokens = 8
+[[data.test]]
+review = "a fine room"
+answer = "thank you"
+stars = 4.5
+[[data.test]]
+review = "a dirty room"
+stars = "0.5"
+[[data.test]]
+review = "a bed"
+answer = ""
+stars = 3
+"""
+
 TEXTS = """
 name = "verses/likelihood"
 metrics = ["perplexity"]
@@ -184,7 +214,15 @@ verse = "the rain in Spain"
 verse = "stays mainly in the plain"
 """
 
-ALL = {"mood": MOOD, "options": OPTIONS, "summaries": SUMMARIES, "questions": QUESTIONS, "tags": TAGS, "texts": TEXTS}
+ALL = {
+    "mood": MOOD,
+    "options": OPTIONS,
+    "summaries": SUMMARIES,
+    "questions": QUESTIONS,
+    "tags": TAGS,
+    "stars": STARS,
+    "texts": TEXTS,
+}
 
 
 def written(folder: Path, text: str) -> Path:
@@ -414,6 +452,86 @@ def predictions(folder: Path) -> Path:
     return folder / "p.txt"
 
 
+# ── lists, nested fields, and files without a header ──────────────────────────────────────────────────────────────────────
+
+TALKS = """
+name = "talks/choice"
+metrics = ["accuracy"]
+[columns]
+reference = "answer"
+id = ""
+cluster = "talk.number"
+inputs = {lines = "talk.lines", question = "question", options = "options[].text"}
+[Choose]
+text = "{lines}\\n{question}"
+choices = "options"
+pair_text = "{lines}"
+pair_choice = "{question} {choice}"
+"""
+
+
+def test_nested_fields_and_lists_need_no_python(tmp_path):
+    talk = {"lines": ["Ann: It rains.", "Bob: Take my coat."], "number": 7}
+    row = {"talk": talk, "question": "What is given?", "options": [{"text": "a hat"}, {"text": "a coat"}], "answer": 1, "id": 3}
+    (tmp_path / "test.jsonl").write_text(f"{json.dumps(row)}\n" * 2)
+    talks = task(written(tmp_path, TALKS))
+    first, second = talks.load(Source(data=str(tmp_path / "test.jsonl")))["test"]
+    assert (first.id, second.id, first.cluster) == ("test-0", "test-1", "7")  # the id is not one of the questions
+    assert first.reference == "a coat"
+    assert first.inputs["lines"] == "Ann: It rains.\nBob: Take my coat."
+    request = talks.ask(first.hidden(), "Choose")
+    assert isinstance(request, Choose)
+    assert request.pair_choices == ("What is given? a hat", "What is given? a coat")
+
+
+def test_a_list_stands_on_lines_or_is_joined_as_the_file_says(tmp_path):
+    head = 'name = "a/b"\nmetrics = ["accuracy"]\n[Classify]\ntext = "{words}"\n'
+    rows = head + '[columns]\nreference = "fits"\ninputs = {words = "INPUT"}\n'
+    data = '[data]\ntest = [{words = ["sea", "salt"], fits = "yes"}, {words = ["sun"], fits = "no"}]\n'
+    for said, shown in (("words", "sea\nsalt"), ("join(', ', words)", "sea, salt"), ("words[-1]", "salt")):
+        one = task(written(tmp_path, rows.replace("INPUT", said) + data))
+        assert one.load(Source())["test"][0].inputs == {"words": shown}
+    for wrong in ("[]", '["sea", 1]', '[["sea"]]'):
+        one = task(written(tmp_path, rows.replace("INPUT", "words") + data.replace('["sun"]', wrong)))
+        with pytest.raises(DataError, match=r"mine\.toml:9: expected a text as 'words', found "):
+            one.load(Source())["test"]
+
+
+ROLES = """
+name = "roles/questions"
+metrics = ["squad"]
+[columns]
+reference = "answers"
+inputs = {sentence = "sentence", verb = "predicate", question = "join(' ', question[?@ != '_'])"}
+[ExtractSpan]
+question = "{verb}: {question}"
+context = "sentence"
+"""
+
+
+def test_questions_about_roles_in_the_columns_of_qa_srl(tmp_path):
+    """The question is a list of slots, of which some are empty: sentence, predicate, question, answers, … of luheng/qa_srl."""
+    row = {
+        "sentence": "The nurse gave the boy a red apple .", "sent_id": "s:1", "predicate_idx": 2, "predicate": "gave",
+        "question": ["who", "_", "_", "gave", "something", "_", "_", "?"], "answers": ["The nurse"],
+    }  # fmt: skip
+    (tmp_path / "test.jsonl").write_text(json.dumps(row))
+    roles = task(written(tmp_path, ROLES))
+    [one] = roles.load(Source(data=str(tmp_path / "test.jsonl")))["test"]
+    request = roles.ask(one.hidden(), "ExtractSpan")
+    assert isinstance(request, ExtractSpan)
+    assert request.question == "gave: who gave something ?"
+    assert one.reference == {"text": ["The nurse"], "answer_start": [0]}
+
+
+def test_a_task_of_a_file_without_a_header(tmp_path):
+    mood = MOOD.replace('reference = "mood"\nslices = ["city"]\ncluster = "city"', 'reference = "0"\ninputs = {review = "1"}')
+    mood = mood[: mood.index("[data]")] + '[data]\ntest = "test.tsv"\n' + mood[mood.index("[columns]") :]
+    (tmp_path / "test.tsv").write_text("pos\ta fine view\nneg\ta dirty view\n")
+    examples = task(written(tmp_path, mood)).load(Source())["test"]
+    assert [(e.inputs["review"], e.reference) for e in examples] == [("a fine view", "pos"), ("a dirty view", "neg")]
+
+
 # ── where the data is ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 FILES = MOOD[: MOOD.index("[data]")] + '[data]\ntrain = "parts/*.jsonl"\ntest = "test.csv"\n' + MOOD[MOOD.index("[columns]") :]
@@ -531,7 +649,7 @@ def test_a_name_that_an_installed_task_has(tmp_path, registry):
         ("metrics", "metrix", 4, "a key at the top: "),
         ('{neg = "bad", pos = "good"}', '["a", "a"]', 5, "at least two words, each once, found ('a', 'a')"),
         ("[Classify]", "[Clasify]", 24, "a key at the top: "),
-        ("[Classify]", "[Tag]", 25, "a key in [Tag]: words, marked, found 'text'"),
+        ("[Classify]", "[Tag]", 25, "a key in [Tag]: words, marked, scheme, found 'text'"),
         ('text = "{review}"', 'texte = "{review}"', 25, "a key in [Classify]: text, text_pair, found 'texte'\n"),
         ("max_new_tokens = 4", "max_new_tokens = 0", 34, "at least 1, found 0"),
         ("max_new_tokens = 4", 'max_new_tokens = "4"', 34, "a whole number for 'max_new_tokens', found '4'"),
@@ -541,7 +659,7 @@ def test_a_name_that_an_installed_task_has(tmp_path, registry):
         ("{labels}", "{review}", 28, "an instruction that is the same for all examples"),
         ('reference = "mood"', 'inputs = ["revew"]\nreference = "mood"', 26, "one of the inputs revew, found 'review'"),
         ('reference = "mood"', "", 19, "reference = …, the column of the right answer, in [columns], found none"),
-        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, parts, found 'tset'\n"),
+        ("test = [", "tset = [", 14, "a key in [data]: hub, revision, config, train, validation, test, parts, parallel, "),
         ("[data]", '[data]\nrevision = "x"', 8, "hub = … beside it, found none"),
         ("[Generate]", "[Generate]\nstop = 3", 32, "a list of texts for 'stop', found 3"),
     ],
@@ -565,6 +683,10 @@ def test_what_is_no_task_is_said_with_its_line(tmp_path, registry, old, new, lin
         (SUMMARIES, '"the sun after the rain"', '"sun\\n\\nrain"', 18, "a text without '\\n\\n', at which [Generate] stops"),
         (QUESTIONS, '"The nurse"', '"The pilot"', 12, "answers that stand in 'text' where they should"),
         (QUESTIONS, "may_abstain = true", "", 20, "an answer, or may_abstain = true in [ExtractSpan], found []"),
+        (STARS, "stars = 4.5", "stars = 5.5", 16, "a number from 0 to 5, found 5.5"),
+        (STARS, 'stars = "0.5"', 'stars = "five"', 20, "a number from 0 to 5, found 'five'"),
+        (STARS, "stars = 4.5", "stars = nan", 16, "a number from 0 to 5, found nan"),
+        (STARS, "stars = 4.5", "stars = true", 16, "a number from 0 to 5, found True"),
         (TAGS, "[3, 0, 1, 2]", "[3, 0, 1]", 10, "4 tags, one for each word, found 3"),
         (TAGS, "[3, 0, 1, 2]", "[3, 0, 1, 9]", 10, "O, B-… or I-… with a label of PLACE, PERSON, found 9"),
     ],
@@ -576,6 +698,79 @@ def test_a_row_that_is_no_example_is_said_with_its_line(tmp_path, text, old, new
     with pytest.raises(DataError) as error:
         [data[split] for split in data.splits]
     assert str(error.value).startswith(f"{path}:{line}: expected {said}")
+
+
+def test_a_column_that_rows_may_lack(tmp_path):
+    path = written(tmp_path, STARS)
+    stars = task(path)
+    examples = stars.load(Source())["test"]
+    assert [list(e.inputs) for e in examples] == [["review", "answer"], ["review"], ["review"]]
+    asked = [stars.ask(e, "Regress") for e in examples]
+    assert [(r.text_pair, r.low, r.high) for r in asked] == [("thank you", 0, 5), (None, 0, 5), (None, 0, 5)]
+    assert [stars.ask(e, "Generate").text for e in examples] == ["a fine room\nthank you", "a dirty room", "a bed"]
+    assert (stars.fields, stars.more_fields) == (("review",), ("answer",))
+    assert stars.pose({"review": "a chair"}, "q").inputs == {"review": "a chair"}
+    with pytest.raises(InputError, match="the question has no 'review'"):
+        stars.pose({"answer": "thank you"}, "q")
+    (tmp_path / "own.csv").write_text("review,stars\na door,1\n")
+    [example] = stars.load(Source(data=str(tmp_path / "own.csv")))["test"]
+    assert example.inputs == {"review": "a door"}
+    with pytest.raises(DataError, match=r"own.csv:2: expected a column 'reply', found review, stars"):
+        stars.load(Source(data=str(tmp_path / "own.csv"), columns={"answer": "reply"}))["test"]
+    path.write_text(STARS.replace('optional = ["answer"]', 'optional = ["reply"]'))
+    with pytest.raises(DataError, match=r"mine.toml:5: expected some of the inputs review, answer, found 'reply'"):
+        task(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3.5", 3.5), ("about 4 of 5", 4), ("-.25 or so", -0.25), ("−1", -1), ("1e3", 1000), ("７", 7), ("none", None),
+        ("", None), ("1e999", None), ("4.", 4), ("+2", 2),
+    ],
+)  # fmt: skip
+def test_the_first_number_of_a_text_is_read(tmp_path, text, value):
+    stars = task(written(tmp_path, STARS))
+    [example, *_] = stars.load(Source())["test"]
+    assert stars.read(example, stars.ask(example, "Generate"), GenerateAnswer(text=text)).value == value
+    assert stars.show(example, Prediction(value=value)) == ("no number" if value is None else f"{value:g}")
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [(3.799999952316284, 3.8), (0.20000000298023224, 0.2), (3.8, 3.8), (1 / 3, 1 / 3), (4.0, 4.0), (1.3329999446868896, 1.333)],
+)
+def test_a_number_kept_in_single_precision_is_the_one_that_was_written(tmp_path, cell, read):
+    """As STS-B's Parquet files have them: a decoder would learn to write all the digits."""
+    stars = task(written(tmp_path, STARS.replace("stars = 4.5", f"stars = {cell!r}")))
+    [example, *_] = stars.load(Source())["test"]
+    assert example.reference == read
+    solved = stars.solve(example, stars.ask(example, "Generate"))
+    assert solved.text == f"{read:g}" or read == 1 / 3
+
+
+def test_predictions_of_numbers_are_read_as_texts_are(tmp_path):
+    stars = task(written(tmp_path, STARS))
+    examples = stars.load(Source())["test"]
+    (tmp_path / "p.jsonl").write_text(
+        '{"id": "test-0", "prediction": 4}\n{"id": "test-1", "prediction": "0.5 stars"}\n{"id": "test-2", "prediction": "many"}\n'
+    )
+    with pytest.warns(DataWarning, match="1 of 3 predictions hold no number; they count as no_number"):
+        found = stars.read_predictions(tmp_path / "p.jsonl", examples)
+    assert [found[e.id].value for e in examples] == [4.0, 0.5, None]
+    (tmp_path / "p.txt").write_text("few\nmany\nsome\n")
+    with pytest.raises(DataError, match="expected numbers, as predictions of hotels/stars, found none, but 'few'"):
+        stars.read_predictions(tmp_path / "p.txt", examples)
+
+
+def test_a_catalogue_knows_which_tasks_need_data(tmp_path):
+    written(tmp_path, STARS)
+    assert [one.needs_data for one in tasks(tmp_path)] == [False]
+    written(tmp_path, STARS.partition("[[data")[0])
+    assert [one.needs_data for one in tasks(tmp_path)] == [True]
+    assert tasks(tmp_path)[0].make().needs_data
+    written(tmp_path, STARS.partition("[[data")[0].replace("[columns]", 'data = {test = "t.csv"}\n[columns]'))
+    assert [one.needs_data for one in tasks(tmp_path)] == [False]
 
 
 @pytest.mark.parametrize("name", ["review.__class__", "review[0]", "0.__class__", ""])
@@ -620,6 +815,14 @@ IN_PYTHON: dict[str, tuple[Callable[[], DeclaredTask], str]] = {
     "tags": (
         lambda: Tags("t/t", metrics=("accuracy",), words="w", reference="t", labels=("A", "B")),
         'labels = ["A", "B"]\ncolumns.reference = "t"\nTag.words = "w"\n',
+    ),
+    "numbers": (
+        lambda: Numbers(
+            "t/t", metrics=("accuracy",), text="{a}", text_pair="{b}", reference="n", scale=(0.0, 5.0), instruction="How?",
+            columns={"optional": ["b"]},
+        ),
+        'columns = { reference = "n", optional = ["b"] }\nRegress = { text = "{a}", text_pair = "{b}", low = 0.0, high = 5.0 }\n'
+        'Generate = { text = "{a}\\n{b}", instruction = "How?", max_new_tokens = 16 }\n',
     ),
     "likelihoods": (
         lambda: Likelihoods("t/t", metrics=("accuracy",), text="{t}"), 'LogLikelihood = { text = "{t}" }\n'
@@ -680,3 +883,22 @@ def test_what_declares_no_task_in_python_is_told() -> None:
         Labels("t/t", metrics=("accuracy",), text="{review}", reference="mood", label="mood")
     with pytest.raises(DataError, match=r"t-t: expected metrics = … at the top"):
         Labels("t/t", text="{review}", reference="mood")
+
+
+def test_rows_without_a_right_answer_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"review": "x", "mood": 1}\n{"review": "y", "mood": -1}\n{"review": "z", "mood": 0}\n')
+    said = MOOD[: MOOD.index("[data]")] + '[data]\ntest = "own.jsonl"\n' + MOOD[MOOD.index("[columns]") :]
+    said = said.replace('slices = ["city"]\ncluster = "city"', "hidden = -1")
+    (tmp_path / "mood.toml").write_text(said)
+    with pytest.warns(DataWarning, match=r"example has no reference: left out"):
+        assert [(e.id, e.reference) for e in task(tmp_path / "mood.toml").load(Source())["test"]] == [
+            ("test-0", "pos"), ("test-2", "neg"),
+        ]  # fmt: skip
+
+
+def test_a_score_of_one_label_may_rank(tmp_path: Path, registry: Any) -> None:
+    (tmp_path / "mood.toml").write_text(MOOD.replace("labels =", 'main = "f1[pos]"\nlabels =', 1))
+    assert task(tmp_path / "mood.toml", registry.metric).main == "f1[pos]"
+    (tmp_path / "mood.toml").write_text(MOOD.replace("labels =", 'main = "f1[so]"\nlabels =', 1))
+    with pytest.raises(DataError, match=r"mood\.toml:5: expected a score of its metrics: .*, found 'f1\[so\]'"):
+        task(tmp_path / "mood.toml", registry.metric)

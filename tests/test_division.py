@@ -173,6 +173,8 @@ def test_what_is_written_repeated_or_a_number_is_told() -> None:
         "test: 3 examples; 3 words in the median, 3 at most; references: 1 word in the median, 2 at most; "
         "1 without an answer; 2 repeat another"
     )
+    data = Dataset(name="d", readers={"test": lambda: [example(i, "fine", n) for i, n in enumerate((0.5, 4.0, 1.25, 3.0))]})
+    assert contents(data, "test", ()).endswith("; references: 0.5 to 4, 2.125 in the median; 3 repeat another")
     data = Dataset(name="d", readers={"test": lambda: numbered("0110")})
     assert contents(data, "test", ("0", "1")).startswith("test: 4 examples: '0' 2, '1' 2; ")
     data = Dataset(name="d", readers={"test": lambda: [example(0, "fine", "a"), example(1, "fine", "b"), example(2, "", "a")]})

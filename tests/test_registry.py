@@ -174,6 +174,16 @@ def test_a_name_may_stand_for_several():
     assert str(caught.value) == "pairs:both stands for 2 tasks: name one\n  pairs:left, pairs:right"
 
 
+def test_a_pattern_stands_for_the_tasks_that_fit_it():
+    registry = load(plugin("p", register_tasks=[task("nli/x.en"), task("nli/x.zh"), task("nli/x"), task("nli/y.zh")]))
+    assert registry.members("task", "nli/x.*") == ["nli/x.en", "nli/x.zh"]
+    assert registry.members("task", "*.zh") == ["nli/x.zh", "nli/y.zh"]
+    assert registry.members("task", "nli/x") == ["nli/x"]
+    assert registry.members("task", "nli/z.*") == ["nli/z.*"]
+    suite = Suite(tasks=[Entry(name="nli/x.*", label="nli/x.*")], models=[Entry(name="m", label="m")]).expanded(registry)
+    assert [entry.name for entry in suite.tasks] == ["nli/x.en", "nli/x.zh"]
+
+
 def test_a_suite_has_the_members_each_once():
     registry = load(toy, plugin("p", register_tasks=[Pairs()]))
     entries = [Entry(name=name, label=name) for name in ("pairs:right", "toy/even", "pairs:both")]

@@ -120,6 +120,38 @@ def test_scores_of_slices_and_their_gap() -> None:
     assert list(made["groups"]) == ["size"]
 
 
+def test_what_comes_of_one_language_in_the_others() -> None:
+    """Against the same resamples, drawn here by their clusters: the source, its translation, and a small part that is none."""
+    rights = {"en": [i < 36 for i in range(40)], "th": [i % 4 < 3 for i in range(40)], "zh": [i < 5 for i in range(20)]}
+    examples = [
+        Example(id=f"{code}-{i}", inputs={}, reference="yes", slices=(f"language={code}",), cluster=f"{code == 'zh'}-{i}")
+        for code, its in rights.items() for i in range(len(its))
+    ]  # fmt: skip
+    right = [one for its in rights.values() for one in its]
+    predictions = {e.id: Prediction(value="yes" if one else "no") for e, one in zip(examples, right, strict=True)}
+    metrics = [toy.ToyAccuracy()]
+    made = record(metrics, examples, score(metrics, examples, predictions))["groups"]["language"]["transfer"]
+    assert made["from"] == "language=en"
+    assert made["mean"]["value"] == pytest.approx((90 + 75 + 25) / 3)
+    assert made["gap"]["value"] == pytest.approx(90 - (75 + 25) / 2)
+    assert {name: d["value"] for name, d in made["differences"].items()} == {"language=th": -15, "language=zh": -65}
+    clusters = [e.cluster for e in examples]
+    parts = [np.array([e.slices == (f"language={code}",) for e in examples]) for code in rights]
+    rows = np.array([[one, 1] for one in right], dtype=float)
+    drawn = resampled_parts(rows, parts, metrics[0].reduce, clusters=clusters, resamples=2000)["accuracy"]
+    for told, values in (
+        (made["gap"], drawn[:, 0] - (drawn[:, 1] + drawn[:, 2]) / 2), (made["mean"], drawn.mean(axis=1)),
+        (made["differences"]["language=th"], drawn[:, 1] - drawn[:, 0]),
+    ):  # fmt: skip
+        assert (told["low"], told["high"]) == pytest.approx(tuple(np.quantile(values, (0.025, 0.975))))
+        assert told["low"] < told["value"] < told["high"]
+
+
+def test_without_english_nothing_is_carried_over() -> None:
+    assert "transfer" not in found([(True, ("language=th",))] * 10 + [(False, ("language=zh",))] * 10)["groups"]["language"]
+    assert "transfer" not in found([(True, ("size=a",))] * 10 + [(False, ("size=b",))] * 10)["groups"]["size"]
+
+
 class Middle(Aggregated):
     """A score that is no function of a sum, and not defined where all are right."""
 

@@ -9,6 +9,7 @@ import toy
 import toy_chain
 
 from plmtasks.config import Source
+from plmtasks.declared import Choices
 from plmtasks.examples import Example, Prediction
 from plmtasks.hooks import load_registry
 from plmtasks.requests import (
@@ -179,6 +180,18 @@ def test_the_checks_need_neither_pytest_nor_anything_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("pair", "sound"), [("{question} {choice}", True), ("{question} {choice} {right}", False)])
+def test_a_pair_repeats_its_choice_and_reveals_nothing(pair, sound, tmp_path):
+    rows = [{"question": "Which?", "options": ["sun", "moon", word], "right": word} for word in ("sea", "salt", "sand")]
+    choosing = Choices(
+        "a/b", metrics=("accuracy",), text="{question}", choices="options", reference="right", data={"test": rows},
+        columns={"inputs": ["question", "options", "right"]},
+        Choose={"text": "{question}", "choices": "options", "pair_text": "{question}", "pair_choice": pair},
+    )  # fmt: skip
+    found = failures({"check": TASK_CHECKS["requests_hold_no_reference"]}, TaskSubject(task=choosing))
+    assert (found == {}) == sound
 
 
 def test_a_failure_shows_its_example():

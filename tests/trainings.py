@@ -14,6 +14,7 @@ from plmtasks.hooks import load_registry
 
 KINDS = {
     "Classify": (["classification/sample"], "tiny-bert"),
+    "Regress": (["regression/sample"], "tiny-bert"),
     "Tag": (["srl/sample"], "tiny-bert"),
     "ExtractSpan": (["qa/sample"], "tiny-bert"),
     "two heads": (["classification/sample", "qa/sample"], "tiny-bert"),

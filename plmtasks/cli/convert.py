@@ -35,6 +35,8 @@ def command(
     """Results in another tool's format, or another tool's as runs.
 
     plmtasks convert results/ --to model-card --output my-model/README.md
+
+    A submission is made of what `plmtasks predict --split test` wrote: plmtasks convert *.jsonl --to glue --output submission
     """
     from ..hooks import load_registry
     from ..results import read_results
@@ -46,6 +48,9 @@ def command(
     registry = load_registry(trusting=trust_remote_code)
     if to is not None:
         form = registry.format(to)
+        if form.submits:
+            say(str(form.submit(list(map(Path, paths)), Path(output), registry)))
+            return
         results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
         say(str(form.write(list(results.values()), Path(output), registry)))
         return

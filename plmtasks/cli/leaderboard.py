@@ -1,6 +1,6 @@
 """`plmtasks leaderboard`: runs as a ranked table, or as a site."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,17 +10,19 @@ import click
 
 from ..errors import InputError, listed
 from . import options
-from .options import LIST, TRUST, Several, choice, section
+from .options import LIST, TRUST, Several, choice, item, section
 from .texts import say, say_json
 
 if TYPE_CHECKING:
     from ..hooks import Registry
+    from ..results import Result
 
 
 @options.command("leaderboard", example="plmtasks leaderboard results")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS…")
 @section(
     "What it shows",
+    item("suite", "--suite", help="The table of a suite: its columns and averages, a row a model."),
     click.option("--task", metavar="T", help="These alone; qa stands for all qa/…, * for anything."),
     click.option("--model", metavar="M", help="These alone, ranked among themselves; * stands for anything."),
     click.option("--score", metavar="SCORE", help="What ranks, as accuracy or f1/f1_macro. Default: each task's main score."),
@@ -55,12 +57,16 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     from ..results import read_results
     from ..tables import Selection, grouped_text, render
 
-    site = line.pop("site")
+    site, suite = line.pop("site"), line.pop("suite")
     opened, examples = line.pop("opened"), not line.pop("no_examples")
     if site is None and (opened or not examples):
         raise click.UsageError(f"{'--open shows' if opened else '--no-examples is for'} a site: name its folder with --site DIR")
     if output is not None and site is not None:
         raise click.UsageError("--output is for a table and --site for pages: one of them")
+    if suite is not None and any(line[name] for name in ("score", "columns", "sort")):
+        raise click.UsageError("--suite has its columns from the suite's file: no --score, --columns or --sort beside it")
+    if suite is not None and site is not None:
+        raise click.UsageError("--suite is for a table and --site for pages: one of them")
     found = [result for path in results for result in read_results(path)]
     registry = load_registry(trusting=trust_remote_code)
     there = {result.task for result in found}
@@ -75,7 +81,9 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     if site is not None:
         _write_site(registry.format("site"), (found, Path(site), registry), opened, selection=selection, examples=examples)
         return
-    if group and form == "table":
+    if suite is not None:
+        text = _suite(suite, selection.results(found), form, registry)
+    elif group and form == "table":
         text = grouped_text(group, selection.results(found), registry)
     else:
         text = render(found, form, registry, selection)
@@ -83,6 +91,17 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:
         write_text(Path(output), text)
+
+
+def _suite(name: str, results: Sequence["Result"], form: str, registry: "Registry") -> str:
+    """raises: InputError for a suite whose file says no columns"""
+    from ..tables import read_columns, suite_table, suite_text
+
+    path = registry.suite(name)
+    columns = read_columns(path)
+    if not columns:
+        raise InputError(f"{path} says no [[columns]]", "without --suite each task has a table of its own")
+    return suite_text(suite_table(results, columns), form)
 
 
 def _meant(task: str | None, there: Collection[str], registry: "Registry") -> str | None:

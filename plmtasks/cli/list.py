@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, counted, did_you_mean
-from ..files import terminal
+from ..files import read_toml, terminal
 from . import brought, options, tasks
 from .texts import say, say_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..formats import Format
     from ..hooks import Plugin, Registry
     from ..model import Provider
 
-KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins")
+KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "suites", "plugins")
 
 
 HEADERS: Mapping[str, Sequence[str]] = {
@@ -51,7 +53,7 @@ def _begun(field: str) -> Callable[[click.Context, click.Parameter, str], list[s
 )  # fmt: skip
 @options.choice("format", "table", "tsv", "json", help="A table, as wide as the terminal; in a pipe whole lines.")
 def command(what: str, word: str | None, check: bool, language: str | None, asks: str | None, form: str) -> None:
-    """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats or plugins.
+    """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats, suites or plugins.
 
     Or a scheme whose names are known, as lm-eval: what stands before the colon in them. With a WORD, the lines that have it; or
     the tasks of a benchmark, as glue.
@@ -184,6 +186,8 @@ def _rows(what: str, registry: "Registry") -> list[tuple[str, ...]]:
         rows = [(name, model.family, model.description or ", ".join(model.answers)) for name, model in items.items()]
     elif what == "formats":
         rows = [(name, _ways(form), form.description) for name, form in items.items()]
+    elif what == "suites":
+        rows = [(name, registry.owners[kind, name].distribution, _about(path)) for name, path in items.items()]
     else:
         rows = [(name, registry.owners[kind, name].distribution, item.description) for name, item in items.items()]
     for provider in registry.providers.get(kind, ()):
@@ -217,6 +221,11 @@ def _first_line(form: type) -> str:
     """Of the class's own docstring; a dataclass that has none gets its signature for one."""
     told = inspect.cleandoc(form.__doc__ or "")
     return "" if told.startswith(f"{form.__name__}(") else told.partition("\n")[0]
+
+
+def _about(suite: "Path") -> str:
+    """What a suite's file says of itself."""
+    return str(read_toml(suite, "the file of a suite").content.get("description", ""))
 
 
 def _ways(form: "Format") -> str:

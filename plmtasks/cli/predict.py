@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         "--input", default="-", metavar="FILE",
         help="A question a line, or a table: .csv, .jsonl, .xlsx, …; default: standard input.",
     ),
+    click.option(
+        "--split", metavar="S", help="The task's own examples of this split instead, as JSON lines with their ids: test."
+    ),
     click.option("--output", metavar="FILE", help="Interrupted, the same command goes on; default: standard output."),
     click.option(
         "--format", "form", type=click.Choice(["text", "json"]), help="Default: a table comes back as a table, else text."
@@ -44,9 +47,10 @@ def command(
     Where T follows another task, a line is the other's question (a sentence), or an object with T's own fields.
     Which columns of a table hold the fields --columns says, or what was said to the model's training, or their names.
     A blank line gives a blank line. Lines are answered in blocks, and at once where the writer pauses; typed at a terminal, each.
+    With --split each line has the task, the split and the id beside what is predicted: what `convert --to glue` takes.
     --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
     from ..evaluation import BLOCK, PredictConfig, predict
 
-    own = {name: values.pop(name) for name in ("input", "form", "followed_model")}
+    own = {name: values.pop(name) for name in ("input", "split", "form", "followed_model")}
     predict(PredictConfig(run=one(task, model, config, values), output=output, block=block or BLOCK, **own))

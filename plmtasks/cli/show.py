@@ -87,7 +87,8 @@ def _show_asked(task: Any, registry: Any, data_options: Mapping[str, Any], askin
                 raise
             say(e.message)
             continue
-        say(f"{_json(request)}\nsolved:\n{_json(shown.solve(example, request))}")
+        solved = "its answer is not public" if example.undisclosed else _json(shown.solve(example, request))
+        say(f"{_json(request)}\nsolved:\n{solved}")
         if asked is not None:
             _show_sent(asked, request, wanted, config.settings, asking["tokens"])
 

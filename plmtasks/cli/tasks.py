@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ..data import base_language
 from ..errors import InputError, did_you_mean
 from ..files import terminal
 
@@ -35,7 +36,7 @@ def chosen(registry: "Registry", word: str | None, language: str | None, asks: s
     for option, wanted, field in (("--language", language, "language"), ("--asks", asks, "asks")):
         if wanted is not None:
             there = dict.fromkeys(one for row in found for one in _parts(row[field]) if one)
-            found = [row for row in found if wanted.casefold() in map(str.casefold, _parts(row[field]))]
+            found = [row for row in found if wanted.casefold() in map(_bare, _parts(row[field]))]
             if not found:
                 raise InputError(f"no task has {option} {wanted}", *did_you_mean(wanted, there), f"there are: {', '.join(there)}")
     return found if word is None else _having(word, found)
@@ -52,6 +53,11 @@ def _rows(registry: "Registry") -> list[Row]:
     for provider in registry.providers["task"]:
         told.append({"name": f"{provider.beginning}NAME", "description": provider.description or "any task of that name"})
     return [{field: list(one.get(field, ())) if field in LISTS else one.get(field, "") for field in FIELDS} for one in told]
+
+
+def _bare(word: str) -> str:
+    """A kind of request, or the code of a language without its script, in small letters."""
+    return base_language(word).casefold()
 
 
 def _having(word: str, found: Sequence[Row]) -> list[Row]:
@@ -107,10 +113,12 @@ def _folded(found: Sequence[Row]) -> list[tuple[str, str, str]]:
 
 
 def _together(stem: str, many: Sequence[Row]) -> tuple[str, str, str]:
-    """One line for tasks of several languages: of their descriptions the words that all have."""
+    """One line for tasks of several languages, and perhaps one of all: of their descriptions the words that all have."""
     words = [row["description"].split() for row in many]
     common = " ".join(word for word in words[0] if all(word in other for other in words)).rstrip(" :,")
-    return f"{stem}.{LANGUAGE}", ", ".join(many[0]["asks"]), f"{common}; {', '.join(row['language'] for row in many)}"
+    codes = [row["language"] for row in many if row["name"] != stem]
+    name = f"{stem}.{LANGUAGE}" if len(codes) == len(many) else f"{stem}[.{LANGUAGE}]"
+    return name, ", ".join(many[0]["asks"]), f"{common}; {', '.join(codes)}"
 
 
 def _said(registry: "Registry") -> list[tuple[str, ...]]:

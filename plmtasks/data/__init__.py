@@ -22,8 +22,8 @@ from .dataset import (
 )
 from .division import divide, folds, held_out, one_split
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
-from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_unknown
-from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, read_groups, texts
+from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_undisclosed, refuse_unknown
+from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, in_parts, read_groups, texts
 from .synthetic import ROLES, SENTIMENTS, SPLIT_SIZES, Event, events
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "holds_objects",
     "hub_dataset",
     "hub_file",
+    "in_parts",
     "is_empty",
     "is_spaced",
     "labels_found",
@@ -73,6 +74,7 @@ __all__ = [
     "read_answers",
     "read_groups",
     "read_predictions",
+    "refuse_undisclosed",
     "refuse_unknown",
     "settle",
     "split_files",

@@ -24,7 +24,10 @@ NAME = "name"
 WHOLE = re.compile(r"([+-]?[0-9]{1,18})(\.0+)?")
 """A whole number; pandas writes all numbers of a column as decimals where one is missing."""
 
-HIDDEN = ("the references of this split are not public, it seems", "evaluate another one with --split")
+HIDDEN = (
+    "the references of this split are not public, it seems", "evaluate another one with --split",
+    "plmtasks predict --split NAME --output FILE writes predictions of one that has none",
+)  # fmt: skip
 
 Positions = Mapping[str, int]
 """Reading → the position of the candidate that a cell means by it."""
@@ -265,7 +268,9 @@ class _Rows:
         names = ", ".join(first.names) or f"A to {LETTERS[min(last, 25)]}, or 0 to {last}"
         expected = f"the right choice as {names}, or its text" if first.choices else "a known label"
         more = [f"{len(unknown)} of {len(rows)} rows have none of them"] if len(unknown) > 1 else []
-        absent = ["-1 mostly stands for a label that is missing"] if whole(first.value) == -1 else []
+        missing = f"{first.value} mostly stands for a label that is missing"
+        leaving = f"hidden = {first.value!r} under [columns] of a task's file leaves such rows out"
+        absent = [missing, leaving] if whole(first.value) == -1 or first.value == "-" else []
         raise DataError(first.place, expected, f"{first.value!r:.60}", _known(first), *absent, *more)
 
     def _refuse(self, rows: Sequence[Row], cell: Cell, found: Positions) -> None:

@@ -39,6 +39,7 @@ def contents(data: Dataset, split: str, labels: Sequence[str]) -> str:
     told = ", ".join(f"{_named(label)} {counts[label]:,}" for label in shown)
     told += f" and {len(here) - SHOWN} more" * (len(here) > SHOWN)
     references = [] if labels else [found for e in examples if (found := _texts_of(e.reference)) is not None]
+    numbers = [e.reference for e in examples if isinstance(e.reference, float)]
     written = [found[:1] for found in references if found]
     empty = sum(map(is_empty, examples))
     repeated = 0 if data.published else len(examples) - len({*map(_asked, examples)})
@@ -46,6 +47,7 @@ def contents(data: Dataset, split: str, labels: Sequence[str]) -> str:
         f"{split}: {counted(len(examples), 'example')}" + (f": {told}" if told else ""),
         _lengths([list(strings(e.inputs) if e.prompted else texts(e)) for e in examples]),
         *([f"references: {_lengths(written)}"] if written else []),
+        *([f"references: {min(numbers):g} to {max(numbers):g}, {_median(numbers):g} in the median"] if numbers else []),
         *([f"{len(references) - len(written):,} without an answer"] if len(written) < len(references) else []),
         *([f"{empty:,} with an empty text"] if empty else []),
         *([f"{repeated:,} {'repeats' if repeated == 1 else 'repeat'} another"] if repeated else []),
@@ -130,3 +132,9 @@ def _contradictions(examples: Sequence[Example]) -> Iterator[str]:
         shown = text if len(text) <= SHORT else f"{text[:SHORT]}…"
         first = f"{shown!r}: {' and '.join(map(repr, sorted(doubtful[0])))}"
         yield f"{stand} there with more than one label, such as {first}; keep the one that is right"
+
+
+def _median(numbers: Sequence[float]) -> float:
+    from statistics import median  # takes some milliseconds to import
+
+    return median(numbers)

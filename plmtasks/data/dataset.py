@@ -36,7 +36,7 @@ Patterns = Mapping[str, Sequence[str]]
 SPLIT_FILES: Patterns = {
     "train": ("train.*", "train_few_all.*", "*train*.*"),
     "validation": ("validation.*", "valid.*", "val.*", "dev.*", "dev_few_all.*", "*valid*.*", "*dev*.*"),
-    "test": ("test.*", "test_public.*", "*test*.*"),
+    "test": ("test_public.*", "test.*", "*test*.*"),  # FewCLUE's test.* has no labels
 }
 """The file names that are taken for a split, the first pattern that fits exactly one file; a reader may bring its own."""
 
@@ -49,6 +49,8 @@ class Dataset:
     readers: Mapping[str, Callable[[], Iterable[Example]]]
     published: bool = False
     """Whether this is the task's own data set, whose flaws are known, and not the user's."""
+    evaluated: str = ""
+    """The split that is evaluated if none is named; "": validation, else test."""
     train_name: str | None = None
     """Where the train split comes from, if not from where the others do."""
     labels: Callable[[], Sequence[str]] = tuple
@@ -82,7 +84,10 @@ class Dataset:
             if twice:
                 many = counted(len(twice), "id is not unique", "ids are not unique")
                 raise DataError(here, "a different id for each example", f"{twice[0]!r} more than once", many)
-            self._read[split], self._left_out[split] = examples, len(bad.errors)
+            if without := sum(e.undisclosed for e in examples) % len(examples):  # all of them are a split to be predicted
+                examples = tuple(e for e in examples if not e.undisclosed)
+                warn_flaws(here, without, "examples have no reference, and are left out", "example has no reference: left out")
+            self._read[split], self._left_out[split] = examples, len(bad.errors) + without
             left = f"{f' of {bad.rows:,}' if bad.rows else ''} cannot be used, and"
             warn_flaws(here, len(bad.errors), f"rows{left} are left out", f"row{left} is left out")
             warn_flaws(here, sum(map(is_empty, examples)), "examples have an empty text", "example has an empty text")
@@ -101,8 +106,8 @@ class Dataset:
         return None
 
     def default_split(self) -> str:
-        """The split that is evaluated if none is named: validation, else test, else the only one there is."""
-        for split in ("validation", "test", *self.readers):
+        """The split that is evaluated if none is named: the one said, else validation, else test, else the only one there is."""
+        for split in (self.evaluated, "validation", "test", *self.readers):
             if split in self.readers and (split != "train" or len(self.readers) == 1):
                 return split
         raise InputError(f"{self.name} has no split to evaluate", f"it has: {', '.join(self.readers)}")
@@ -166,7 +171,7 @@ def open_dataset(
     raises: InputError if neither is there, or there are names for the columns of no file
     """
     readers: Mapping[str, Callable[[], Iterable[Example]]] = {}
-    published, train = False, source.train_data
+    published, evaluated, train = False, "", source.train_data
     said = said or Layout.of(source.columns, source.rows, source.separator)
 
     def examples(path: Path) -> Iterable[Example]:
@@ -185,7 +190,7 @@ def open_dataset(
     elif own is not None:
         if (source.columns or source.rows or source.separator) and train is None:
             raise InputError(f"--columns is for your own files, and {name} has none of them here", "name them with --data PATH")
-        readers, name, published = own.readers, own.name, own.published
+        readers, name, published, evaluated = own.readers, own.name, own.published, own.evaluated
     elif train is None:
         raise InputError(f"{name} has no data of its own here", "name a file or folder with --data PATH")
     if train is not None:
@@ -194,7 +199,9 @@ def open_dataset(
             raise InputError(f"{train}: no train split", f"its splits: {', '.join(found)}")
         first = found.get("train") or next(iter(found.values()))
         readers = {"train": first, **{s: r for s, r in readers.items() if s != "train"}}
-    return Dataset(name=name, readers=readers, published=published, train_name=train, skip_bad_rows=source.skip_bad_rows)
+    return Dataset(
+        name=name, readers=readers, published=published, evaluated=evaluated, train_name=train, skip_bad_rows=source.skip_bad_rows
+    )  # fmt: skip
 
 
 def split_files(path: Path, patterns: Patterns = SPLIT_FILES) -> dict[str, Path]:

@@ -68,11 +68,23 @@ def labels_found(data: Dataset) -> list[str]:
     return sorted(found, key=lambda label: (int(label) if numbers else 0, label))
 
 
+def refuse_undisclosed(data: Dataset, split: str) -> None:
+    """raises: DataError if the references of a split are not public"""
+    if data[split] and all(e.undisclosed for e in data[split]):
+        others = ", ".join(name for name in data.splits if name != split) or "none"
+        raise DataError(
+            f"{data.name}, split {split}", "references", f"none in all {len(data[split]):,} rows: they are not public",
+            f"evaluate another one with --split; the data has beside it: {others}",
+            f"plmtasks predict --task T --model M --split {split} --output FILE writes predictions of this one",
+        )  # fmt: skip
+
+
 def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     """Stops where a split has references that cannot be predicted; of tagged spans it counts them, if some can be.
 
-    raises: DataError that counts them and guesses what is meant
+    raises: DataError that counts them and guesses what is meant, or if the references are not public
     """
+    refuse_undisclosed(data, split)
     known = set(labels)
     if not known:
         return

@@ -1,7 +1,7 @@
 """Named subsets of the examples: `dimension=value`."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,19 @@ def by_length(text: str, language: str, bounds: Sequence[int] = TEXT_LENGTHS) ->
     if is_spaced(language):
         return by_count("words", len(text.split()), bounds)
     return by_count("characters", len(text), [2 * b for b in bounds])
+
+
+def in_parts(parts: Mapping[str, Callable[[], Iterable[Example]]], dimension: str, *, parallel: bool) -> Iterator[Example]:
+    """The examples of a split that lies in parts, each in the slice of its part, and its id beginning with the part's name.
+
+    parallel: examples of one id in several parts are one, told in several ways: they are not independent, and share the cluster
+        of the first
+    """
+    clusters: dict[str, str] = {}
+    for part, read in parts.items():
+        for e in read():
+            cluster = clusters.setdefault(e.id, e.cluster or e.id) if parallel else e.cluster
+            yield replace(e, id=f"{part}-{e.id}", cluster=cluster, slices=(*e.slices, f"{dimension}={part}"))
 
 
 @dataclass(frozen=True)

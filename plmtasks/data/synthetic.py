@@ -95,6 +95,8 @@ class Event:
     """In half of the events, a sentence about somebody else, elsewhere and at another time."""
     sentiment: str
     """One of SENTIMENTS."""
+    degree: float
+    """How good the mood is: 0 to 10, by halves. It is what the sentence says, also where the sentiment is wrong."""
 
     def english(self) -> str:
         """Phrases with words and full stop set apart by spaces."""
@@ -158,13 +160,15 @@ def _draw(chance: random.Random) -> Event:
     name = sometimes(0.25, Word((first.en + last.en).title(), first.zh + last.zh))
     named = Word(_together(agent.en, name.en), _together(agent.zh, name.zh))
     sentiment, negated = chance.choice(SENTIMENTS), chance.random() < 0.2
-    how = sometimes(0.75, _manner(pick(MOODS[_other(sentiment) if negated else sentiment]), negated))
+    manner = pick(MOODS[_other(sentiment) if negated else sentiment])
+    how = sometimes(0.75, _manner(manner, negated))
     mood = pick(MOODS[chance.choice(SENTIMENTS) if how.en else sentiment])
     feeling = sometimes(0.3 if how.en else 1, Word(mood.en, f"{mood.zh} 的"))
     from_elsewhere = Word(f"in the {elsewhere.en}", f"{elsewhere.zh} 的")
     home, origin = sometimes(0.2, from_elsewhere), sometimes(0.2, from_elsewhere)
     return Event(
         id="", agent=agent, named=named, verb=verb, thing=thing, how=how, sentiment=sentiment,
+        degree=_degree(manner, negated) if how.en else _degree(mood, negated=False),
         who=Word(_together("the", feeling.en, named.en, home.en), _together(home.zh, feeling.zh, named.zh)),
         what=Word(_together("the", thing.en, origin.en), _together(origin.zh, thing.zh)),
         where=sometimes(0.75, Word(f"in the {place.en}", f"在 {place.zh}")), when=Word(f"on {time.en}", time.zh),
@@ -177,6 +181,13 @@ def _draw(chance: random.Random) -> Event:
 
 def _other(sentiment: str) -> str:
     return SENTIMENTS[1 - SENTIMENTS.index(sentiment)]
+
+
+def _degree(mood: Word, negated: bool) -> float:
+    """How good a mood is: the first words of each sentiment are the strongest; "not too" makes half of one its opposite."""
+    [(sentiment, words)] = [(sentiment, words) for sentiment, words in MOODS.items() if mood in words]
+    strength = (len(words) - words.index(mood)) * (-0.5 if negated else 1)
+    return 5.0 + (strength if sentiment == "positive" else -strength)
 
 
 def _manner(mood: Word, negated: bool) -> Word:

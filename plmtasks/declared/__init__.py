@@ -12,8 +12,9 @@ from .templates import columns_in, fill
 
 if TYPE_CHECKING:
     from .base import DeclaredTask
-    from .forms import Choices, Labels, Likelihoods, Spans, Tags, Texts
+    from .forms import Choices, Labels, Likelihoods, Spans, Texts
     from .numbers import Numbers
+    from .tags import Tags
 
 HINT = "a task without Python is a TOML file with name, metrics, [data], [columns] and a table for each kind of request"
 
@@ -37,11 +38,11 @@ def task(path: str | Path, metric: Callable[[str], Metric] | None = None) -> "De
     if metric is not None:
         for number, name in enumerate(declared.metrics):
             try:
-                scores += metric(name).scores()
+                scores += metric(name).bind(told).scores()
             except UnknownNameError as e:
                 raise DataError(where("metrics", number), "a metric that a plugin registers", repr(name), *e.hints) from e
         if main and main not in scores:
-            known = ", ".join(scores)
+            known = ", ".join(name for name in scores if "[" not in name)  # those of single labels may be hundreds
             raise DataError(where("main"), f"a score of its metrics: {known}", repr(main), *did_you_mean(main, scores))
     return told
 
@@ -59,6 +60,6 @@ def __getattr__(name: str) -> Any:
     # a list of tasks needs the heads of their files, and none of the classes
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import base, forms, numbers
+    from . import base, forms, numbers, tags
 
-    return next(getattr(module, name) for module in (base, forms, numbers) if hasattr(module, name))
+    return next(getattr(module, name) for module in (base, forms, numbers, tags) if hasattr(module, name))

@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from ..config import Source
-from ..data import Cell, Dataset, by_length, hub_file, open_dataset, split_files
+from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
 from .file import Declaration, declare, written_in_python
-from .templates import ALL_WORDS, ONE_CHOICE, fill
+from .templates import ALL_WORDS, ONE_CHOICE, columns_in, fill
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
-MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers"))
+MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers", "tags"))
 """The modules of the classes whose tasks a file can declare."""
 
 
@@ -62,10 +62,11 @@ class DeclaredTask(Rewritable, HubTask):
         self.aliases, self.needs_data = declared.aliases, declared.data.hub is None and not declared.data.splits
         self.asks, self.metrics, self.main = declared.asks, declared.metrics, declared.main
         self.labels = tuple(declared.labels if labels is None else labels)
-        self.fields = tuple(name for name in declared.inputs if name not in declared.lists)
-        self.more_fields = tuple(name for name in declared.inputs if name in declared.lists)
+        more = (*declared.lists, *declared.columns.optional)
+        self.fields = tuple(name for name in declared.inputs if name not in more)
+        self.more_fields = tuple(name for name in declared.inputs if name in more)
         counted = declared.ExtractSpan.context if declared.ExtractSpan else None
-        self.texts = tuple(name for name in self.fields if name != counted)
+        self.texts = tuple(name for name in declared.inputs if name not in (*declared.lists, counted))
         self.shots = tuple(self._own_shots()["shots"]) if declared.shots else ()
 
     def __eq__(self, other: object) -> bool:
@@ -95,7 +96,8 @@ class DeclaredTask(Rewritable, HubTask):
         data, own = self.declared.data, None
         if source.data is None and data.splits:
             name = self.name if data.hub is None else f"hf://{data.hub}@{data.revision or 'main'}"
-            own = Dataset(name=name, readers={s: partial(self._read_own, s, v) for s, v in data.splits.items()}, published=True)
+            readers = {split: partial(self._read_own, split, value) for split, value in data.splits.items()}
+            own = Dataset(name=name, readers=readers, published=True, evaluated=data.evaluate or "")
         elif source.data is None and data.hub is not None:
             at = f"@{data.revision}" if data.revision else ""
             of = f"#{data.config}" if data.config else ""
@@ -119,7 +121,7 @@ class DeclaredTask(Rewritable, HubTask):
         said = self.declared.columns
         told = said.reference if isinstance(said.reference, Mapping) else {"reference": said.reference}
         names = {**self.declared.inputs, **told, "id": said.id, "cluster": said.cluster, **source.columns}
-        columns = {field: name for field, name in names.items() if name is not None}
+        columns = {field: name for field, name in names.items() if name}
         return Layout.of(columns, source.rows or said.rows, source.separator or said.separator)
 
     def _own_shots(self) -> Dataset:
@@ -131,10 +133,8 @@ class DeclaredTask(Rewritable, HubTask):
     def _read_own(self, split: str, said: Any) -> Iterator[Example]:
         data = self.declared.data
         if isinstance(said, Mapping):
-            for part, paths in said.items():
-                for example in self._read_own(split, paths):
-                    named = f"{part}-{example.id}"  # ids of two parts may be the same
-                    yield replace(example, id=named, slices=(*example.slices, f"{data.parts}={part}"))
+            readers = {part: partial(self._speaking(part)._read_own, split, paths) for part, paths in said.items()}
+            yield from in_parts(readers, data.parts, parallel=data.parallel)
             return
         if not isinstance(said, str) and isinstance(said[0], Mapping):
             yield from self._written(said, lambda row, id_: self.example(split, row, id_), "data", split)
@@ -146,6 +146,13 @@ class DeclaredTask(Rewritable, HubTask):
             files = [found for path in paths for found in self._found(path, split)]
         with laid_out(self._layout(Source())):
             yield from self._read(files, split, {})
+
+    def _speaking(self, part: str) -> Self:
+        """This task for a part of its data: where the parts are languages, in that one."""
+        task = copy(self)
+        if self.declared.data.parts == "language":
+            task.language = part
+        return task
 
     def _written(
         self, rows: Sequence[Mapping[str, Any]], make: Callable[[Mapping[str, Any], str], Example], *keys: str
@@ -180,9 +187,19 @@ class DeclaredTask(Rewritable, HubTask):
     def _read(self, files: Sequence[Path], split: str, columns: Mapping[str, str]) -> Iterator[Example]:
         said = columns.get("reference", self.declared.columns.reference)
         task = self.naming(files[0], said) if isinstance(said, str) else self
-        for number, (where, row) in enumerate(chain.from_iterable(map(read_records, files))):
-            with row_aside():
-                yield task.example(where, row, f"{split}-{number}", columns)
+        number = count()
+        for path in files:
+            for where, row in read_records(path):
+                with row_aside():
+                    for at, one in task.unfolded(path, where, row):
+                        yield task.example(at, one, f"{split}-{next(number)}", columns)
+
+    def unfolded(self, path: Path, where: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The rows, an example each, that a row of a file stands for, and where they stand: mostly itself alone.
+
+        raises: DataError
+        """
+        yield where, row
 
     def naming(self, path: Path, column: str) -> "DeclaredTask":
         """This task, knowing what lies beside the data, or in its schema, of the column of the reference."""
@@ -203,7 +220,7 @@ class DeclaredTask(Rewritable, HubTask):
         shown = " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in bare.inputs.values())
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]
         return replace(
-            bare, id=id if ids is None else str(column(where, row, ids)),
+            bare, id=str(column(where, row, ids)) if ids else id,
             cluster=None if clusters is None else str(column(where, row, clusters)),
             slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)),
         )  # fmt: skip
@@ -211,9 +228,7 @@ class DeclaredTask(Rewritable, HubTask):
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """What of a row is asked and answered, all that a shot needs; raises as `example`."""
         more = columns or {}
-        inputs = {
-            name: self.input(where, name, column(where, row, more.get(name, own))) for name, own in self.declared.inputs.items()
-        }
+        inputs = self._inputs(where, row, more)
         if not self.declared.columns.reference:
             return Example(id=id, inputs=inputs)
         said = more.get("reference", self.declared.columns.reference)
@@ -222,12 +237,41 @@ class DeclaredTask(Rewritable, HubTask):
             cell = {name: column(where, row, of) for name, of in said.items()}
         else:
             cell = column(where, row, said)
+        if self._is_hidden(cell):
+            return Example(id=id, inputs=inputs, undisclosed=True)
         return Example(id=id, inputs=inputs, reference=self.reference(where, cell, inputs))
 
+    def _is_hidden(self, cell: Any) -> bool:
+        """Whether it has what stands for an answer that is not public."""
+        hidden = self.declared.columns.hidden
+        cells = list(cell.values()) if isinstance(cell, Mapping) else [cell]
+        plain = [tuple(one) if isinstance(one, list) else one for one in cells]
+        return hidden is not None and all(one == hidden or str(one).strip() == str(hidden) for one in plain)
+
+    def _inputs(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
+        """What of a row is asked, without what it may lack and does."""
+        found = {}
+        for name, own in self.declared.inputs.items():
+            optional = name in self.declared.columns.optional
+            try:
+                cell = column(where, row, more.get(name, own))
+            except DataError:
+                if not optional or name in more:  # what the user names is to be there
+                    raise
+                continue
+            if not optional or cell not in (None, ""):
+                found[name] = self.input(where, name, cell)
+        return found
+
     def input(self, where: str, name: str, value: Any) -> Any:
-        """raises: DataError if a cell is not what the file takes it for"""
+        """The text of a cell; of a list of texts, each on a line of its own.
+
+        raises: DataError if a cell is not what the file takes it for
+        """
         if name in self.declared.lists:
             return self.listed(where, name, value)
+        if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):
+            return "\n".join(value)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise DataError(where, f"a text as {name!r}", f"{value!r:.60}")
         return str(value)
@@ -253,13 +297,13 @@ class DeclaredTask(Rewritable, HubTask):
 
     def pose(self, row: Mapping[str, Any], id: str) -> Example:
         """raises: InputError if the row is no question of this task"""
-        names = (*self.fields, *self.more_fields)
+        names, optional = (*self.fields, *self.more_fields), self.declared.columns.optional
         given = {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
         wrong = [f"a field {name!r}" for name in row if name not in names]
-        wrong += [f"no {name!r}" for name in names if not given.get(name)]
+        wrong += [f"no {name!r}" for name in names if name not in optional and not given.get(name)]
         if wrong:
             raise InputError(f"{self.name} is asked with {', '.join(names)}; the question has {wrong[0]}")
-        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names})
+        return Example(id=id, inputs={name: self.input(self.name, name, row[name]) for name in names if given.get(name)})
 
     def column_names(self, field: str) -> Sequence[str]:
         column = self.declared.inputs.get(field, self.declared.columns.id if field == "id" else None)
@@ -286,11 +330,14 @@ class DeclaredTask(Rewritable, HubTask):
 
         raises: InputError
         """
-        values = {ALL_WORDS: self.all_words(), **inputs}
+        optional = dict.fromkeys(self.declared.columns.optional, "")
+        values = {ALL_WORDS: self.all_words(), **optional, **inputs}
         made = dict(vars(getattr(self.declared, kind)))
         for of, key, text, is_column in self.declared.written:
             if of == kind and key != "pair_choice":
                 made[key] = inputs[text] if is_column else fill(text, values)
+                if not is_column and optional.keys() & columns_in(text):
+                    made[key] = made[key].strip() or (None if key == "text_pair" else "")
         if kind == "Classify":
             made["labels"] = self.labels
         elif kind == "Choose":
@@ -299,6 +346,7 @@ class DeclaredTask(Rewritable, HubTask):
                 made["pair_choices"] = tuple(fill(pair, {**values, ONE_CHOICE: choice}) for choice in made["choices"])
         elif kind == "Tag":
             made |= {"words": tuple(made["words"]), "labels": self.tags(), "marked": tuple(made["marked"] or ())}
+            del made["scheme"]
         return REQUESTS[kind](**made)
 
     def all_words(self) -> str:

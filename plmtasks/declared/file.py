@@ -30,6 +30,10 @@ class Data:
     test: Any = None
     parts: str = "part"
     """What the slices of parts are called: of "language" they are language=en, language=zh, …"""
+    parallel: bool = False
+    """Whether rows of the same id, or of the same number where they have none, are one in several parts: translations."""
+    evaluate: Literal["train", "validation", "test"] | None = None
+    """The split that is evaluated where the user names none; none: validation, else test."""
 
     @property
     def splits(self) -> Mapping[str, Any]:
@@ -44,12 +48,16 @@ class Columns:
 
     inputs: tuple[str, ...] | Mapping[str, str] = ()
     """Those that templates may name, or such names and their columns; none: whatever the templates name."""
+    optional: tuple[str, ...] = ()
+    """Inputs that rows may lack: nothing stands for them then, and where `text_pair` is nothing else there is no second text."""
     reference: str | Mapping[str, str] | None = None
     """The right answer's column; several, under names that a metric wants: {text = "answers"}."""
     reference_is: Literal["text", "letter", "index", "number"] | None = None
     """How the column tells which label or choice it is, where its rows leave that open."""
+    hidden: Any = None
+    """What that column has where the answer is not public, or there is none: -1."""
     id: str | None = None
-    """None: "id" where there is such a column, else the split and the number of the row."""
+    """None: "id" where there is such a column, else the split and the number of the row; "": these in any case."""
     cluster: str | None = None
     slices: tuple[str, ...] = ()
     rows: str = ""
@@ -114,6 +122,8 @@ class TagTable:
     """A column with a list of words, or a text with spaces between them."""
     marked: str | None = None
     """A column with a list of the places of words of interest, from 0."""
+    scheme: Literal["BIO", "none"] = "BIO"
+    """Of the tags; none: each word has a label of its own, as parts of speech are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +308,8 @@ def _data(declared: Declaration) -> Faults:
     data, columns = declared.data, declared.columns
     if columns.reference is None and declared.form != "likelihoods":
         yield ["columns"], "reference = …, the column of the right answer, in [columns]", "none"
+    if strange := [name for name in columns.optional if name not in declared.inputs]:
+        yield ["columns", "optional"], f"some of the inputs {', '.join(declared.inputs)}", repr(strange[0])
     if columns.reference_is is not None and declared.form not in ("labels", "choices"):
         found = " and ".join(declared.asks)
         yield ["columns", "reference_is"], "labels or choices where reference_is tells how they are told", found

@@ -1,4 +1,4 @@
-"""Tasks by what their answer is: a label, a choice that the example brings, a text, a part of one, tags, or a likelihood."""
+"""Tasks by what their answer is: a label, a choice that the example brings, a text, a part of one, or a likelihood."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,6 @@ from .. import reading, requests
 from ..data import (
     Cell,
     Dataset,
-    class_names,
     is_spaced,
     labels_found,
     labels_named,
@@ -24,7 +23,6 @@ from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..requests import Answer, Request
 from .base import DeclaredTask
-from .file import Declaration
 from .templates import fill
 
 UNANSWERABLE = "unanswerable"
@@ -155,8 +153,9 @@ class Choices(OneOfSome):
     hub_type = "multiple-choice"
 
     def __init__(
-        self, name: str, *, text: str, reference: str, choices: str | Sequence[str], instruction: str = "", **said: Any
-    ) -> None:
+        self, name: str, *, text: str, reference: str | Mapping[str, str], choices: str | Sequence[str], instruction: str = "",
+        **said: Any,
+    ) -> None:  # fmt: skip
         """Asked by `Choose`.
 
         text, instruction: templates
@@ -285,93 +284,6 @@ class Spans(DeclaredTask):
 
     def show(self, example: Example, prediction: Prediction) -> str:
         return prediction.value or UNANSWERABLE
-
-
-class Tags(DeclaredTask):
-    """Which words are what? The reference is the [label, start, end] of each span of words [start, end)."""
-
-    hub_type = "token-classification"
-
-    def __init__(self, name: str, *, words: str, reference: str, marked: str | None = None, **said: Any) -> None:
-        """Asked by `Tag`.
-
-        words: the column of the words, a list or a text with spaces between them
-        reference: the column of the tags, O, B-… and I-…
-        marked: the column of the places of words of interest, from 0
-        """
-        super().__init__(name, reference=reference, **{"Tag": {"words": words, "marked": marked}, **said})
-
-    def _declare(self, declared: Declaration, labels: Sequence[str] | None = None) -> None:
-        """A file may name the tags instead of the spans' labels, in the order of their numbers."""
-        self.numbered = tuple(declared.labels) if "O" in declared.labels else ()
-        if labels is None and self.numbered:
-            labels = list(dict.fromkeys(tag[2:] for tag in self.numbered if tag != "O"))
-        super()._declare(declared, labels)
-
-    def bind(self, data: Dataset) -> DeclaredTask:
-        """With the labels of the training data, else of all data at hand."""
-        if self.labels:
-            return self
-        splits = ["train"] if "train" in data.splits else data.splits
-        return self.labelled(sorted({span[0] for split in splits for e in data[split] for span in e.reference}))
-
-    def naming(self, path: Path, column: str) -> DeclaredTask:
-        """With the tags that the schema of a Parquet file names in the order of their numbers."""
-        names = [] if self.numbered or not path.name.endswith(".parquet") else class_names(path, [column])
-        if "O" not in names:
-            return self
-        task = self.labelled(self.labels)
-        task.numbered = tuple(names)
-        return task
-
-    def tags(self) -> tuple[str, ...]:
-        return reading.bio_tags(self.labels)
-
-    def input(self, where: str, name: str, value: Any) -> Any:
-        said = self.declared.Tag
-        if said is not None and name == said.words:
-            words = value.split() if isinstance(value, str) else value
-            if not isinstance(words, (list, tuple)) or not words or not all(isinstance(w, str) and w.strip() for w in words):
-                raise DataError(where, "words: a list, or a text with spaces between them", f"{value!r:.60}")
-            return list(words)
-        return super().input(where, name, value)
-
-    def listed(self, where: str, name: str, value: Any) -> list[Any]:
-        if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) for v in value):
-            raise DataError(where, f"a list of places of words, from 0, as {name!r}", f"{value!r:.60}")
-        return list(value)
-
-    def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> list[list[Any]]:
-        """A tag a word, by its name or its number: O, B-label at the first word of a span and I-label at its others."""
-        said = cast(Any, self.declared.Tag)
-        words = inputs[said.words]
-        if said.marked and not all(0 <= place < len(words) for place in inputs[said.marked]):
-            raise DataError(where, f"places of {len(words)} words, from 0, as {said.marked!r}", f"{inputs[said.marked]!r:.60}")
-        listed = list(cell) if isinstance(cell, (list, tuple)) else [] if cell is None else [cell]
-        tags = cell.split() if isinstance(cell, str) else listed
-        if len(tags) != len(words):
-            raise DataError(where, f"{len(words)} tags, one for each word", f"{len(tags)}")
-        return [list(span) for span in reading.tags_to_spans(self._tag(where, tag) for tag in tags)]
-
-    def _tag(self, where: str, tag: Any) -> str:
-        name = self.numbered[tag] if isinstance(tag, int) and 0 <= tag < len(self.numbered) else str(tag)
-        label = name[2:]
-        if name != "O" and (name[:2] not in ("B-", "I-") or not label or (self.labels and label not in self.labels)):
-            known = f" with a label of {', '.join(self.labels)}" if self.labels else ""
-            raise DataError(where, f"O, B-… or I-…{known}", repr(tag))
-        return name
-
-    def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
-        return Prediction(value=[list(span) for span in reading.tags_to_spans(cast(requests.TagAnswer, answer).labels)])
-
-    def solve(self, example: Example, request: Request) -> Answer:
-        """Spans whose label the request does not have cannot be told."""
-        known = [span for span in example.reference if span[0] in self.labels]
-        return requests.TagAnswer(labels=tuple(reading.spans_to_tags(known, len(cast(Any, request).words))))
-
-    def show(self, example: Example, prediction: Prediction) -> str:
-        words = example.inputs[cast(Any, self.declared.Tag).words]
-        return ", ".join(f"{label}: {' '.join(words[start:end])}" for label, start, end in prediction.value) or "none"
 
 
 class Likelihoods(DeclaredTask):

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from ..files import TomlFile
 from .base import DeclaredTask
 from .file import declare
-from .forms import Choices, Labels, Likelihoods, Spans, Tags, Texts
+from .forms import Choices, Labels, Likelihoods, Spans, Texts
 from .numbers import Numbers
+from .tags import Tags
 
 FORMS: Mapping[str, type[DeclaredTask]] = {
     "labels": Labels, "choices": Choices, "texts": Texts, "spans": Spans, "tags": Tags, "likelihoods": Likelihoods,

@@ -212,8 +212,10 @@ class _Main:
             record = self.predictor.record(answered)
             kind = self.kind if self.kind in TEXTS else ".jsonl"
             return self.table.text(kind, number, record.get("prediction", record.get("predictions")))
-        as_json = self.config.form == "json"
-        return json.dumps(self.predictor.record(answered), ensure_ascii=False) if as_json else self.predictor.text(answered)
+        if self.config.form != "json":
+            return self.predictor.text(answered)
+        told = {"task": self.predictor.task.name, "split": self.config.split} if self.config.split else {}
+        return json.dumps({**told, **self.predictor.record(answered)}, ensure_ascii=False)
 
     def finish(self) -> None:
         """Writes a table whose format takes it only as a whole.

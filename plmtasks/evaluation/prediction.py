@@ -34,6 +34,8 @@ class PredictConfig:
     followed_model: str | None = None
     """The model that answers the task which this one follows; None: the same one."""
     input: str = "-"
+    split: str | None = None
+    """Of the task's own data, whose examples are the questions, instead of an input."""
     output: str | None = None
     """None: standard output."""
     form: Literal["text", "json"] | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import training
 from ..config import RunConfig
-from ..errors import MismatchError, OutOfMemoryError, PlmtasksError
+from ..errors import InputError, MismatchError, OutOfMemoryError, PlmtasksError
 from ..execution import Progress, alone, environment, speaks, started_by_launcher
 from ..files import read_json_lines
 from ..hooks import Registry, load_registry
@@ -132,11 +132,26 @@ def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None 
 
 
 def predict(config: PredictConfig, registry: Registry | None = None) -> None:
-    """Answers the questions of a file, a pipe or a terminal, a line for a line.
+    """Answers the questions of a file, a pipe or a terminal, a line for a line; or those of a split, as JSON lines.
 
     raises: PlmtasksError, whatever stops it; what was answered before is kept
     """
-    everywhere(Predict(configs=(config.run,), settings=config), registry or _registry([config.run]))
+    registry = registry or _registry([config.run])
+    questions = None if config.split is None else tuple(_of_split(config, config.split, registry))
+    if questions is not None:
+        config = replace(config, form="json")
+    everywhere(Predict(configs=(config.run,), settings=config, questions=questions), registry)
+
+
+def _of_split(config: PredictConfig, split: str, registry: Registry) -> Iterator[str]:
+    """The examples of a split as questions in JSON, by their ids.
+
+    raises: InputError if there is an input besides, or no such split
+    """
+    if config.input != "-" or config.form == "text":
+        raise InputError("--split asks what the task's data has, in JSON lines", "leave out --input and --format text")
+    task, _, _ = resolve(config.run, registry)
+    return (json.dumps({"id": e.id, **e.inputs}) for e in load_data(task, config.run.source)[split])
 
 
 def answers(

@@ -18,6 +18,9 @@ FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
 LISTS = ("tasks", "models", "exclude")
 """The tables of a file of which there may be several."""
 
+SHOWN = ("description", "columns")
+"""What stands in a file to be read by people: what it is, and what its table shows (see `tables`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -171,7 +174,7 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
         task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
         return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
     read = read_toml(path, "settings stand in a TOML file, or in the config.json of a run")
-    file, content = _File(path, read.text, read.content), dict(read.content)
+    file, content = _File(path, read.text, read.content), {k: v for k, v in read.content.items() if k not in SHOWN}
     tables = {name: content.pop(name, []) for name in LISTS}
     for name, found in tables.items():
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):

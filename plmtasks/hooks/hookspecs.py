@@ -1,6 +1,7 @@
 """The hooks that a plugin may implement."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -48,6 +49,11 @@ def register_perturbations() -> "Iterable[Perturbation | Provider]":  # type: ig
 @hookspec
 def register_formats() -> "Iterable[Format]":  # type: ignore[empty-body]
     """Formats in which results are written, or from which they are read."""
+
+
+@hookspec
+def register_suites() -> Iterable[Path]:  # type: ignore[empty-body]
+    """Files of suites, each called by its name without `.toml`."""
 
 
 @hookspec

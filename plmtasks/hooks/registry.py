@@ -1,5 +1,6 @@
-"""Every task, model, metric and format of the installed plugins, by name; a value, not a global."""
+"""Every task, model, metric, format and suite of the installed plugins, by name; a value, not a global."""
 
+import fnmatch
 import re
 import sys
 import warnings
@@ -9,6 +10,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import chain
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry", "load_registry"]
 
-KINDS: Mapping[str, type] = {"task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format}
-
-TRUST = "--trust-remote-code on this command's own line lets it"
+KINDS: Mapping[str, type] = {
+    "task": Task, "model": Model, "metric": Metric, "perturbation": Perturbation, "format": Format, "suite": Path,
+}  # fmt: skip
 
 NAMES_SHOWN = 8
 """Of a list that `plmtasks list` shows whole."""
+
+TRUST = "--trust-remote-code on this command's own line lets it"
 
 NAME = re.compile(r"[\w][\w.+@/-]*")
 """Of whatever a plugin registers: what stands in paths and on command lines."""
@@ -48,7 +52,7 @@ class Registry:
 
     plugins: tuple[Plugin, ...] = ()
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """"task", "model", "metric", "perturbation", "format" → name → the item; of a task perhaps what a list shows: see `Listed`"""
+    """A kind as in `KINDS` → name → the item; of a task perhaps what a list shows: see `Listed`; of a suite its file"""
     owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict)
     """(kind, name) → who brought it"""
     providers: Mapping[str, tuple[Provider, ...]] = field(default_factory=dict)
@@ -91,7 +95,10 @@ class Registry:
         fitting = [name for name in called if tasks[name].needs_data == own_data]
         if first and len(fitting) != 1:
             return first[0]
-        fitting = fitting or called or [name for name, task in tasks.items() if _said(word) in _last(name, task.language)]
+        whole = [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        fitting = (
+            fitting or called or whole or [name for name, task in tasks.items() if _said(word) == _last(name, task.language)]
+        )
         if len(fitting) > 1:
             told = [f"{name}  {tasks[name].description}" for name in fitting[:NAMES_SHOWN]]
             more = [f"plmtasks list tasks {word} shows all"] * (len(fitting) > NAMES_SHOWN)
@@ -168,6 +175,15 @@ class Registry:
         form: Format = self._get("format", name, *apart(name, self.items["format"]))
         return form
 
+    def suite(self, name: str) -> Path:
+        """The file of the suite of that name; of what looks like a path, or is one, that path.
+
+        raises: UnknownNameError, PluginError
+        """
+        path = Path(name)
+        named = name in self.items["suite"] or not (path.suffix or path.exists())
+        return self._get("suite", name) if named else path
+
     def models_that_answer(self, kinds: Iterable[str]) -> list[str]:
         """Names of the registered models that answer one of these kinds of request at least."""
         wanted = [set(kind.split("+")) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
@@ -207,10 +223,12 @@ class Registry:
         raise UnknownNameError(kind, name, [] if same else known, *meant(same), *self._broken(), *hints, *self.lacking(kind))
 
     def members(self, kind: str, name: str) -> list[str]:
-        """The names that a name stands for: most often itself alone, or those that a provider tells.
+        """The names that a name stands for: most often itself alone, those that fit a pattern, or those that a provider tells.
 
         raises: whatever a provider finds wrong
         """
+        if name not in self.items[kind] and (fitting := fnmatch.filter(self.items[kind], name)):
+            return fitting
         provider = None if name in self.items[kind] else self._provider(kind, name)
         found = provider.members(name.removeprefix(provider.beginning)) if provider is not None else None
         return [name] if found is None else [*found]
@@ -278,10 +296,10 @@ def _collect(manager: pluggy.PluginManager, plugins: dict[str, Plugin]) -> Regis
             found, plugin = brought[name][kind], plugins[name]
             providers[kind] += [item for item in found if isinstance(item, Provider)]
             for item in (item for item in found if not isinstance(item, Provider)):
-                key = (kind, item.name)
+                key = (kind, _name(item))
                 if key in owners:
                     clashes[key] = (*clashes.get(key, (owners[key].distribution,)), plugin.distribution)
-                items[kind][item.name] = item
+                items[kind][key[1]] = item
                 owners[key] = plugin
     return Registry(
         plugins=tuple(plugins.values()), items=items, owners=owners, clashes=clashes, requests=kinds_of_request,
@@ -326,15 +344,20 @@ def _brought(manager: pluggy.PluginManager, plugin: str, hook: str, form: type) 
     for item in found:
         if not isinstance(item, (form, Provider, *([Listed] if form is Task else []))):
             raise TypeError(f"{hook} gave {item!r:.100}, which is no {form.__name__}")
-        name = getattr(item, "name", None)
+        name = _name(item)
         if not isinstance(item, Provider) and not (isinstance(name, str) and NAME.fullmatch(name)):
             raise ValueError(
                 f"{hook} gave a {type(item).__name__} of the name {name!r}; a name is a word such as 'plugin/variant'"
             )
-    twice = [name for name, n in Counter(item.name for item in found if not isinstance(item, Provider)).items() if n > 1]
+    twice = [name for name, n in Counter(_name(item) for item in found if not isinstance(item, Provider)).items() if n > 1]
     if twice:
         raise ValueError(f"{hook} gave {twice[0]!r} more than once")
     return found
+
+
+def _name(item: Any) -> Any:
+    """By which an item is asked for."""
+    return item.stem if isinstance(item, Path) else getattr(item, "name", None)
 
 
 def _new_kinds(manager: pluggy.PluginManager, plugin: str, known: Mapping[str, type[Request]]) -> dict[str, type[Request]]:
@@ -370,7 +393,6 @@ def _said(word: str) -> str:
     return re.sub(r"[\s_-]+", " ", word.strip()).lower()
 
 
-def _last(name: str, language: str) -> set[str]:
-    """The last part of a task's name, and the same without the code of its language: "xnli.zh", "xnli"."""
-    last = name.split("/")[-1]
-    return {_said(last), _said(last.removesuffix(f".{language}"))}
+def _last(name: str, language: str = "") -> str:
+    """The last part of a task's name, without the code of that language: of "classification/xnli.zh" xnli."""
+    return _said(name.split("/")[-1].removesuffix(f".{language}"))

@@ -10,15 +10,18 @@ from .groups import grouped_text
 from .mistaken import confusion_text, mistakes_csv, mistakes_json, mistakes_text
 from .overview import Overview, Standing, make_overview
 from .pairs import differences
+from .printed import suite_text
 from .recommendation import Limits, as_json, as_text, recommend
 from .screen import run_text
 from .selection import COSTS, Selection
 from .shown import Compared, Leaderboard, Mistaken, Results, Scores, collected, collected_one, load_results
+from .suites import Column, SuiteTable, read_columns, suite_table
 
 __all__ = [
     "COSTS",
     "FORMATS",
     "Board",
+    "Column",
     "Compared",
     "Leaderboard",
     "Limits",
@@ -29,6 +32,7 @@ __all__ = [
     "Scores",
     "Selection",
     "Standing",
+    "SuiteTable",
     "as_json",
     "as_text",
     "collected",
@@ -49,10 +53,13 @@ __all__ = [
     "mistakes_json",
     "mistakes_text",
     "rank",
+    "read_columns",
     "recommend",
     "render",
     "run_text",
     "shown_scores",
+    "suite_table",
+    "suite_text",
     "summary",
     "tested",
     "with_interval",

@@ -120,11 +120,11 @@ def markdown(boards: Sequence[Board], overview: Overview | None) -> str:
 def latex(boards: Sequence[Board], overview: Overview | None) -> str:
     """Tables for the packages booktabs and, where texts are not ASCII, a Unicode engine or fontspec."""
     lines: list[str] = []
-    for part in parts(boards, overview, _latex):
+    for part in parts(boards, overview, escape_latex):
         sides = "".join("r" if name in part.right else "l" for name in part.header)
         header, *rows = [" & ".join(cells) + r" \\" for cells in (part.header, *part.lines)]
         lines += [
-            r"\begin{table}", r"\centering", rf"\caption{{{_latex(part.caption)}}}", rf"\begin{{tabular}}{{{sides}}}",
+            r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(part.caption)}}}", rf"\begin{{tabular}}{{{sides}}}",
             r"\toprule", header, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
         ]  # fmt: skip
     return "\n".join(lines)
@@ -309,8 +309,15 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*<>|\[\]&~]|(?<!\w)_|_(?!\w))", r"\\\1", printable(text))
 
 
-def _latex(text: str) -> str:
-    named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "↓": r"$\downarrow$"}
+def escape_latex(text: str) -> str:
+    named = {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "–": "--",
+        "±": r"$\pm$",
+        "↓": r"$\downarrow$",
+    }
     return "".join(named.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in printable(text))
 
 

@@ -77,7 +77,7 @@ def _standing(
         ranks.append(ahead + (level + 1) / 2)
         if len(places) > 1:
             wins.append((len(places) - ahead - level + (level - 1) / 2) / (len(places) - 1))
-    average, low, high = _average([cells[t].score(boards[t].main) for t in averaged if t in cells], len(averaged))
+    average, low, high = mean_score([cells[t].score(boards[t].main) for t in averaged if t in cells], len(averaged))
     return Standing(
         model=model, family=family, protocol=protocol, cells=cells, several_runs=sum(len(found) > 1 for found in rows.values()),
         mean_rank=sum(ranks) / len(ranks), win_rate=100 * sum(wins) / len(wins) if wins else None,
@@ -85,7 +85,7 @@ def _standing(
     )  # fmt: skip
 
 
-def _average(scores: Sequence[Mapping[str, float | None]], tasks: int) -> tuple[float | None, float | None, float | None]:
+def mean_score(scores: Sequence[Mapping[str, float | None]], tasks: int) -> tuple[float | None, float | None, float | None]:
     """The mean of scores on different tasks, whose examples are independent, and its interval by their half widths."""
     values = [s["value"] for s in scores]
     if not tasks or len(values) < tasks or None in values:

@@ -29,6 +29,7 @@ def _solved(event: Event) -> Iterator[Pair]:
     )  # fmt: skip
     span = kinds.Span(start=text.index(thing), end=text.index(thing) + len(thing), score=1.0)
     yield kinds.Classify(text=text, labels=LABELS), sure_label(LABELS, [event.sentiment])
+    yield kinds.Regress(text=text, low=0.0, high=10.0), kinds.RegressAnswer(value=event.degree)
     yield kinds.Tag(words=tuple(text.split()), labels=TAGS, marked=(tags.index("B-V"),)), kinds.TagAnswer(labels=tags)
     yield kinds.ExtractSpan(question=f"what was {event.verb.en} ?", context=text), kinds.ExtractSpanAnswer(spans=(span,))
     yield kinds.Choose(instruction="What mood is it?", text=text, choices=LABELS), sure_choice(LABELS, [event.sentiment])
@@ -53,6 +54,11 @@ def _(request: kinds.Classify, answer: Any) -> str:
         return "a score is no probability"
     sums = request.multi_label or math.isclose(sum(answer.scores), 1, abs_tol=1e-3)
     return "" if sums else f"the scores sum to {sum(answer.scores):.4f}"
+
+
+@wrong_with.register
+def _(request: kinds.Regress, answer: Any) -> str:
+    return "" if math.isfinite(answer.value) else f"{answer.value} is no number"
 
 
 @wrong_with.register

@@ -79,8 +79,9 @@ class TaskSubject:
 
     @cached_property
     def examples(self) -> Mapping[str, tuple[Example, ...]]:
-        """split → the examples that are asked, of each id one"""
-        return {split: draw(tuple({e.id: e for e in examples}.values()), self.limit) for split, examples in self.whole.items()}
+        """split → the examples that are asked, of each id one whose reference is public; a split of no others is left out"""
+        public = {split: {e.id: e for e in examples if not e.undisclosed} for split, examples in self.whole.items()}
+        return {split: draw(tuple(found.values()), self.limit) for split, found in public.items() if found}
 
     @cached_property
     def metrics(self) -> list[Metric]:

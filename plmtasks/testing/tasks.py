@@ -15,7 +15,7 @@ from ..data import texts
 from ..errors import InputError
 from ..examples import Example, Prediction
 from ..metric import Metric
-from ..requests import Answer, Generate, GenerateAnswer, strings, to_json
+from ..requests import Answer, Choose, Generate, GenerateAnswer, Request, strings, to_json
 from ..scoring import count, main_score
 from ..task import Follower, Rewritable, Task, as_run
 from .checks import CheckFailed, NotApplicable, all_scores, elsewhere, expect, is_light, laws, survives_json
@@ -190,14 +190,22 @@ def requests_hold_no_reference(subject: TaskSubject) -> None:
     for (split, kind), asked in subject.solved.items():
         right = [[s for s in strings(to_json(a.example.reference)) if s.strip()] for a in asked]
         wanted = {s for its in right for s in its}
-        said = ["\n".join(a.request.texts()) for a in asked]
         given = ["\n".join(texts(a.example)) for a in asked]
-        more = [{s: one.count(s) - two.count(s) for s in wanted} for one, two in zip(said, given, strict=True)]
-        common = {s: min(counts[s] for counts in more) for s in wanted}
-        revealing = [i for i, its in enumerate(right) if any(more[i][s] > common[s] for s in its)]
-        few = not revealing or len(revealing) < MOST * sum(map(bool, right))
-        shown = revealing and told(asked[revealing[0]].example, request=said[revealing[0]])
-        expect(few, f"{split}, {kind}: {len(revealing)} requests hold their reference", shown)
+        for said in zip(*(_readings(a.request) for a in asked), strict=True):
+            more = [{s: one.count(s) - two.count(s) for s in wanted} for one, two in zip(said, given, strict=True)]
+            common = {s: min(counts[s] for counts in more) for s in wanted}
+            revealing = [i for i, its in enumerate(right) if any(more[i][s] > common[s] for s in its)]
+            few = not revealing or len(revealing) < MOST * sum(map(bool, right))
+            shown = revealing and told(asked[revealing[0]].example, request=said[revealing[0]])
+            expect(few, f"{split}, {kind}: {len(revealing)} requests hold their reference", shown)
+
+
+def _readings(request: Request) -> tuple[str, str]:
+    """What a prompted model reads of a request, and what a scorer of pairs does, which may see nothing of the prompt."""
+    if not isinstance(request, Choose) or not request.pair_choices:
+        return ("\n".join(request.texts()),) * 2
+    prompt = replace(request, pair_text="", pair_choices=())
+    return "\n".join(prompt.texts()), "\n".join([request.pair_text, *request.pair_choices])
 
 
 def inputs_hold_no_reference(subject: TaskSubject) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..config import TrainSettings
-from ..data import draw, refuse_unknown
+from ..data import draw, refuse_undisclosed, refuse_unknown
 from ..errors import InputError
 from ..examples import fingerprint
 from ..execution import Processes
@@ -54,6 +54,7 @@ def training_dataset(job: TrainingJob, training: TrainSettings, processes: Proce
     raises: InputError if there is nothing to learn from, or the epoch cannot be chosen as the user wants
     """
     examples = draw(train_split(job.data, job.model), training.max_train_samples)
+    refuse_undisclosed(job.data, "train")
     if not examples:
         raise InputError(f"{job.task.name}: max_train_samples of {training.max_train_samples} leaves nothing to learn from")
     asked = [job.task.ask(e.hidden(), job.kind) for e in examples]

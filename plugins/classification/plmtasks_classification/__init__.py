@@ -7,15 +7,16 @@ from plmtasks import declared, hookimpl
 from plmtasks.metric import Metric
 from plmtasks.task import Listed, Task
 
-from .catalog import TASKS
-from .metrics import METRICS
+from . import clue, metrics, numbers, superglue
+from .catalog import DEGREES, TASKS
 
 
 @hookimpl
 def register_tasks() -> Iterable[Task | Listed]:
-    return [*TASKS, *declared.tasks(Path(__file__).with_name("tasks"))]
+    own = declared.tasks(Path(__file__).with_name("tasks"))
+    return [*TASKS, DEGREES, *own, *superglue.TASKS, clue.CLUEWSC]
 
 
 @hookimpl
 def register_metrics() -> Iterable[Metric]:
-    return METRICS
+    return [*metrics.METRICS, *numbers.METRICS]

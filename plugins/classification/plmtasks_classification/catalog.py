@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from plmtasks.data import HubData
+from plmtasks.data import SPLIT_SIZES, HubData, events
+from plmtasks.declared import Numbers
+from plmtasks.task import Listed
 
 from .data import Format
 from .task import MULTI_LABEL, Classification
@@ -37,9 +39,9 @@ def _hub(repo: str, revision: str, **files: str) -> HubData:
 SST2 = _hub(
     "nyu-mll/glue",
     "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
-    # the test split of GLUE has no labels
     train="sst2/train-00000-of-00001.parquet",
     validation="sst2/validation-00000-of-00001.parquet",
+    test="sst2/test-00000-of-00001.parquet",
 )
 MRPC = _hub(
     "nyu-mll/glue",
@@ -47,12 +49,6 @@ MRPC = _hub(
     train="mrpc/train-00000-of-00001.parquet",
     validation="mrpc/validation-00000-of-00001.parquet",
     test="mrpc/test-00000-of-00001.parquet",
-)
-AG_NEWS = _hub(
-    "fancyzhx/ag_news",
-    "eb185aade064a813bc0b7f42de02595523103ca4",
-    train="data/train-00000-of-00001.parquet",
-    test="data/test-00000-of-00001.parquet",
 )
 GOEMOTIONS = _hub(
     "google-research-datasets/go_emotions",
@@ -64,9 +60,9 @@ GOEMOTIONS = _hub(
 TNEWS = _hub(
     "clue/clue",
     "28178267a609dd08bdc703dd6c931dfc2c2f4431",
-    # the test split of CLUE has no labels
     train="tnews/train-00000-of-00001.parquet",
     validation="tnews/validation-00000-of-00001.parquet",
+    test="tnews/test-00000-of-00001.parquet",
 )
 CHNSENTICORP = _hub(
     "lansinuote/ChnSentiCorp",
@@ -84,14 +80,34 @@ def _task(variant: str, description: str, form: Format, instruction: str, **othe
     return Classification(name=name, description=description, form=form, instruction=instruction, labels=form.labels, **more)
 
 
+def _degrees() -> Numbers:
+    """Sentences of the built-in grammar, with how good their mood is."""
+    rows = {
+        split: [{"text": event.english(), "degree": event.degree, "id": event.id} for event in events(split)]
+        for split in SPLIT_SIZES
+    }
+    return Numbers(
+        DEGREES.name, text="{text}", reference="degree", scale=(0.0, 10.0), data=rows, description=DEGREES.description,
+        metrics=DEGREES.metrics, instruction="How good is the mood, from 0 (bad) to 10 (good)? Answer with a number.",
+    )  # fmt: skip
+
+
+DEGREES = Listed(
+    name="regression/sample", make=_degrees, asks=("Regress", "Generate"), metrics=("correlation", "regression_error"),
+    description="How good is the mood in which something was done, from 0 to 10? (built in)",
+)  # fmt: skip
+
 TASKS = (
     _task(
         "sst2",
         "Is a sentence of a film review negative or positive? (Stanford Sentiment Treebank)",
-        Format(labels=SENTIMENTS, headerless=("text", "label")),
+        Format(labels=SENTIMENTS, headerless=("text", "label"), hidden=-1),
         "Is the sentiment of this sentence from a film review negative or positive?",
         hub=SST2,
         aliases=SENTIMENT,
+        collection="glue",
+        # `glue` of preprocessors.py in google-research/text-to-text-transfer-transformer
+        taught="sst2 sentence: {text}",
     ),
     _task(
         "sample",
@@ -107,14 +123,8 @@ TASKS = (
         "Are these two sentences equivalent or not equivalent in meaning?",
         hub=MRPC,
         aliases=PARAPHRASE,
-    ),
-    _task(
-        "ag_news",
-        "What is a piece of news about? (AG's corpus)",
-        Format(labels=("World", "Sports", "Business", "Sci/Tech")),
-        "What is this piece of news about? Answer with one of: {labels}.",
-        hub=AG_NEWS,
-        aliases=TOPIC,
+        collection="glue",
+        # T5 was taught to write not_equivalent, which is none of these labels, and is asked as others are
     ),
     _task(
         "goemotions",
@@ -127,10 +137,11 @@ TASKS = (
     _task(
         "tnews",
         "What is a Chinese headline about? 15 topics (TNEWS of CLUE and FewCLUE)",
-        Format(labels=tuple(NEWS.values()), codes=NEWS),
+        Format(labels=tuple(NEWS.values()), codes=NEWS, hidden=-1),
         "这条新闻标题属于哪个类别？从下列类别中选择一个：{labels}。",
         hub=TNEWS,
         language="zh",
+        collection="clue",
     ),
     _task(
         "chnsenticorp",

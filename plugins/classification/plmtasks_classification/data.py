@@ -57,6 +57,8 @@ class Format:
     """The columns of a tab-separated file without header, where the data set was published so."""
     id_columns: tuple[str, ...] = COLUMN_NAMES["id"]
     """Joined they are the id; without them it is the split and the position in it."""
+    hidden: Any = None
+    """What stands for a label that is not public: -1."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Field → column, as the user says; label_is: how the label's column tells which label it is."""
 
@@ -81,7 +83,9 @@ class Format:
             with row_aside():
                 cell = self._cell(where, row, "label")
                 many = isinstance(cell, (list, tuple)) if many is None else many
-                reference = self._several(where, cell, labels) if many else self._one(where, cell, labels)
+                undisclosed = self.hidden is not None and str(cell).strip() == str(self.hidden)
+                read = self._several if many else self._one
+                reference = None if undisclosed else read(where, cell, labels)
                 id_ = self._id(where, row) or f"{split}-{number}"
                 if id_ in seen:
                     raise DataError(where, "each id once", f"{id_!r} again", f"first at {seen[id_]}")
@@ -92,6 +96,7 @@ class Format:
                     inputs=texts,
                     reference=reference,
                     slices=(*self._slices(row, texts), *label_slices(reference)),
+                    undisclosed=undisclosed,
                 )
 
     def settled(self, data: Dataset) -> Dataset:

@@ -1,5 +1,6 @@
 """How well labels are predicted: every score from counts that add up."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,6 +145,53 @@ class Matthews(LabelCounts):
         return {"matthews": 100 * np.where(of_references == 0, np.nan, correlation)}
 
 
+class BalancedAccuracy(LabelCounts):
+    """The mean recall of the labels that references have, scikit-learn's `balanced_accuracy_score`."""
+
+    name = "balanced_accuracy"
+    description = "mean recall of the labels, which counts rare and frequent ones alike"
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"balanced_accuracy": ScoreInfo()}
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        import numpy as np
+
+        right, _, reference, _, _ = self.parts(totals)
+        recall = np.nan_to_num(ratio(right, reference))
+        return {"balanced_accuracy": 100 * ratio(recall.sum(-1), (reference > 0).sum(-1))}
+
+
+class Stance(LabelCounts):
+    """The mean F1 of "favor" and "against", as stances are ranked; what takes no side counts where it is mistaken for one.
+
+    source: Mohammad et al. (2016), S16-1003, section 4; the same figure as TweetEval's evaluation script
+    """
+
+    name = "stance"
+    description = 'mean F1 of the labels "favor" and "against"'
+    sides = ("favor", "against")
+
+    def bind(self, task: "Task") -> "Stance":
+        """raises: MetricError if these are none of the task's labels"""
+        if task.labels and not set(self.sides) <= set(task.labels):
+            of = f"those of {task.name} are: {', '.join(task.labels)}"
+            raise MetricError("metric 'stance' needs the labels favor and against", of)
+        return Stance(task.labels)
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"f1_stance": ScoreInfo()}
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        import numpy as np
+
+        right, predicted, reference, _, _ = self.parts(totals)
+        sides = [self.labels.index(side) for side in self.sides]
+        there = (predicted + reference)[..., sides]
+        f1 = np.nan_to_num(ratio(2 * right[..., sides], there))
+        return {"f1_stance": 100 * ratio(f1.sum(-1), (there > 0).sum(-1))}
+
+
 class Sets(NamedTuple):
     """How far an example's set of labels is right; of all decisions on a label the share that is wrong."""
 
@@ -180,4 +228,41 @@ def _known(name: str, labels: Sequence[str], reference: Any, example: str = "an 
     return found
 
 
-METRICS = (accuracy, F1(), Matthews(), accuracy_norm, multi_label)
+class GenderParity(Metric):
+    """How often both examples of a pair, which differ in the gender of a pronoun alone, get the same label.
+
+    A pair is the examples of a cluster; one of which a single example is there does not count. What guesses one label throughout
+    has 100, so that it says nothing without an accuracy.
+
+    source: Wang et al. (2019), arXiv 1905.00537, section 3.2, after Rudinger et al. (2018), N18-2002
+    """
+
+    name = "gender_parity"
+    description = "pairs that differ in the gender of a pronoun and get the same label"
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"gender_parity": ScoreInfo()}
+
+    def columns(self) -> Sequence[str]:
+        return ["examples"]
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        import numpy as np
+
+        return np.ones((len(examples), 1))
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        return {}
+
+    def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """A pair that is drawn several times counts so often."""
+        pairs: dict[str | None, dict[str, Any]] = {}
+        times = Counter(e.cluster for e in examples)
+        for prediction, example in zip(predictions, examples, strict=True):
+            pairs.setdefault(example.cluster, {})[example.id] = prediction.value
+        weights = {pair: times[pair] / len(found) for pair, found in pairs.items() if len(found) > 1}
+        same = sum(weight for pair, weight in weights.items() if len({*pairs[pair].values()}) == 1)
+        return {"gender_parity": 100 * same / sum(weights.values())} if weights else {}
+
+
+METRICS = (accuracy, F1(), Matthews(), BalancedAccuracy(), Stance(), accuracy_norm, multi_label, GenderParity())

@@ -1,5 +1,6 @@
 """Text classification: one label or several, of one text or a pair."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 
 from plmtasks.config import Source
 from plmtasks.data import Dataset, HubData, labels_found, open_dataset
+from plmtasks.declared import fill
 from plmtasks.errors import DataError, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.reading import by_choice, by_label, sure_choice, sure_label
@@ -15,6 +17,9 @@ from plmtasks.task import HubTask, Rewritable
 
 from . import predictions
 from .data import COLUMN_NAMES, Format, from_hub, sample
+
+NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
+"""A label that may be a number of somebody's regression."""
 
 MULTI_LABEL: Mapping[str, Any] = {
     "multi_label": True,
@@ -51,6 +56,9 @@ class Classification(Rewritable, HubTask):
     metrics: Sequence[str] = ("accuracy", "f1", "matthews", "accuracy_norm")
     aliases: Sequence[str] = ()
     needs_data: bool = False
+    collection: str = ""
+    taught: str = ""
+    """The whole prompt as T5 was taught it, with {text} and {text_pair}; its answers are the labels then."""
 
     def load(self, source: Source) -> Dataset:
         form = replace(self.form, language=self.language)
@@ -71,6 +79,7 @@ class Classification(Rewritable, HubTask):
             raise DataError(
                 data.name, "labels that recur", f"{len(labels)} different ones in {len(references)} examples",
                 "say which column has them with --columns label=COLUMN",
+                *(["are they numbers to be predicted? --task regression/custom"] if all(map(NUMBER.fullmatch, labels)) else []),
             )  # fmt: skip
         return replace(self, labels=tuple(labels), **(MULTI_LABEL if several[0] else {}))
 
@@ -98,10 +107,12 @@ class Classification(Rewritable, HubTask):
             return Classify(text=text, text_pair=pair, labels=self.labels, multi_label=self.multi_label)
         shown = text if pair is None else f"Sentence 1: {text}\nSentence 2: {pair}"
         instruction = self.instruction.replace("{labels}", ("、" if self.language == "zh" else ", ").join(self.labels))
+        taught = fill(self.taught, example.inputs)
         if kind == "Choose" and not self.multi_label:
-            return Choose(instruction=instruction, text=shown, choices=self.labels)
+            return Choose(instruction=instruction, text=shown, choices=self.labels, taught=taught)
         if kind == "Generate":
-            return Generate(instruction=instruction, text=shown, max_new_tokens=64 if self.multi_label else 16, stop=("\n",))
+            most = 64 if self.multi_label else 16
+            return Generate(instruction=instruction, text=shown, max_new_tokens=most, stop=("\n",), taught=taught)
         raise InputError(f"task {self.name!r} cannot be asked by {kind}", f"it can be by: {', '.join(self.asks)}")
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:

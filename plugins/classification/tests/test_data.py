@@ -43,7 +43,6 @@ def short(examples: tuple[Example, ...]) -> list[tuple[object, ...]]:
             [("5-6", '"A" b', "c", "equivalent")],
         ),
         ("mrpc", "test.tsv", "sentence1\tsentence2\tlabel\nA\tB\t0\n", [("test-0", "A", "B", "not equivalent")]),
-        ("ag_news", "test.jsonl", '{"text": "x", "label": 3}\n', [("test-0", "x", "Sci/Tech")]),
         ("goemotions", "test.tsv", "oh\t2,27\tabc\n", [("abc", "oh", ["anger", "neutral"])]),
         ("goemotions", "test.jsonl", '{"text": "oh", "labels": [17, 2], "id": "q"}\n', [("q", "oh", ["anger", "joy"])]),
         ("tnews", "test_public.json", '{"label": 103, "sentence": "球", "id": 4}\n', [("4", "球", "体育")]),
@@ -115,12 +114,21 @@ def test_labels_that_no_example_has_are_labels_where_a_file_names_them(tmp_path:
     refuse_unknown(data, "test", TASK["custom"].bind(data).labels)
 
 
-@pytest.mark.parametrize("variant", ["custom", "sst2"])
-def test_references_that_are_not_public_are_told(tmp_path: Path, variant: str) -> None:
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("custom", r"found -1, which stands for none, in all 2 rows\n  the references .* not p"),
+        (
+            "sst2",
+            r"found none in all 2 rows: they are not public\n  evaluate another one with --split; .* train\n  plmtasks pred",
+        ),
+    ],
+)
+def test_references_that_are_not_public_are_told(tmp_path: Path, variant: str, message: str) -> None:
     (tmp_path / "train.csv").write_text("text,label\nx,0\ny,1\n")
     (tmp_path / "test.csv").write_text("text,label\nx,-1\ny,-1\n")
     data = TASK[variant].load(Source(data=str(tmp_path)))
-    with pytest.raises(DataError, match=r"found -1, which stands for none, in all 2 rows\n  the references .* not p"):
+    with pytest.raises(DataError, match=message):
         refuse_unknown(data, "test", TASK[variant].bind(data).labels)
     assert len(TASK[variant].bind(data).labels) == 2
 
@@ -293,15 +301,14 @@ def test_a_broken_parquet_file(tmp_path: Path) -> None:
 # ── the hub ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 PUBLISHED = {
-    "sst2": ({"sentence": "x", "label": 1, "idx": 0}, "positive", {"train": 67349, "validation": 872}),
+    "sst2": ({"sentence": "x", "label": 1, "idx": 0}, "positive", {"train": 67349, "validation": 872, "test": 1821}),
     "mrpc": (
         {"sentence1": "x", "sentence2": "y", "label": 1, "idx": 0},
         "equivalent",
         {"train": 3668, "validation": 408, "test": 1725},
     ),
-    "ag_news": ({"text": "x", "label": 2}, "Business", {"train": 120000, "test": 7600}),
     "goemotions": ({"text": "x", "labels": [27], "id": "a"}, ["neutral"], {"train": 43410, "validation": 5426, "test": 5427}),
-    "tnews": ({"sentence": "x", "label": 7, "idx": 0}, "教育", {"train": 53360, "validation": 10000}),
+    "tnews": ({"sentence": "x", "label": 7, "idx": 0}, "教育", {"train": 53360, "validation": 10000, "test": 10000}),
     "chnsenticorp": ({"text": "x", "label": 0}, "负面", {"train": 9600, "validation": 1200, "test": 1200}),
 }
 """One row as each data set has it on the hub, its reference here, and the size of each split."""

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_classification.catalog import TASKS
-from plmtasks_classification.metrics import F1, METRICS, Matthews, accuracy, accuracy_norm, multi_label
+from plmtasks_classification.metrics import (
+    F1,
+    METRICS,
+    BalancedAccuracy,
+    GenderParity,
+    Matthews,
+    Stance,
+    accuracy,
+    accuracy_norm,
+    multi_label,
+)
 from sklearn import metrics as sk
 
 from plmtasks.errors import MetricError
@@ -46,10 +56,14 @@ def test_single_labels_against_sklearn(rows: list[tuple[str, str | None]]) -> No
         **accuracy.reduce(totals(accuracy, references, values)),
         **F1(LABELS).reduce(totals(F1(LABELS), references, values)),
         **Matthews(LABELS).reduce(totals(Matthews(LABELS), references, values)),
+        **BalancedAccuracy(LABELS).reduce(totals(BalancedAccuracy(LABELS), references, values)),
     }
     there = [label for label in LABELS if label in references or label in known]
     assert got["accuracy"] == pytest.approx(100 * sk.accuracy_score(references, known))
     assert got["f1_micro"] == pytest.approx(got["accuracy"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of predictions that no reference has
+        assert got["balanced_accuracy"] == pytest.approx(100 * sk.balanced_accuracy_score(references, known))
     assert got["f1_macro"] == pytest.approx(100 * sk.f1_score(references, known, labels=there, average="macro", zero_division=0))
     precision, recall, f1, _ = sk.precision_recall_fscore_support(references, known, labels=there, zero_division=0)
     for i, label in enumerate(there):
@@ -96,8 +110,25 @@ def test_what_lies_outside_several_labels_is_wrong() -> None:
     assert sets["hamming_loss"] == pytest.approx(100 * (1 + 2) / 12)
 
 
+SIDES = ("none", "against", "favor")
+
+
+@given(st.lists(st.tuples(st.sampled_from(SIDES), st.sampled_from([*SIDES, None])), min_size=1, max_size=30))
+def test_stances_against_sklearn(rows: list[tuple[str, str | None]]) -> None:
+    references, values = [r for r, _ in rows] + ["against", "favor"], [v for _, v in rows] + ["none", "none"]
+    known = [v or "outside" for v in values]
+    report = sk.classification_report(references, known, labels=SIDES, output_dict=True, zero_division=0)
+    wanted = 100 * (report["against"]["f1-score"] + report["favor"]["f1-score"]) / 2
+    assert Stance(SIDES).reduce(totals(Stance(SIDES), references, values))["f1_stance"] == pytest.approx(wanted)
+
+
+def test_stances_need_two_sides() -> None:
+    with pytest.raises(MetricError, match="'stance' needs the labels favor and against\n  those of t/x are: a, b, c, d"):
+        Stance().bind(SimpleNamespace(name="t/x", labels=LABELS))  # type: ignore[arg-type]
+
+
 def test_nothing_to_score_has_no_score() -> None:
-    for metric in (accuracy, accuracy_norm, F1(LABELS), Matthews(LABELS), SETS):
+    for metric in (accuracy, accuracy_norm, F1(LABELS), Matthews(LABELS), BalancedAccuracy(LABELS), Stance(SIDES), SETS):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             reduced = metric.reduce(np.zeros(len(metric.columns())))
@@ -125,3 +156,33 @@ def test_the_core_makes_intervals_of_them() -> None:
     macro = scored.scores["f1"]["f1_macro"]
     assert macro["low"] < macro["value"] < macro["high"]
     assert scored.scores["accuracy_norm"]["accuracy_norm_bytes"]["value"] is None
+
+
+# ── what GLUE and SuperGLUE rank by ─────────────────────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_f1_of_the_right_label_is_scikit_learn_s_binary_f1(rows: list[tuple[bool, bool]]) -> None:
+    """As `glue` of evaluate counts QQP and MRPC: `f1_score` of the references and predictions."""
+    words = ("not_duplicate", "duplicate")
+    metric = F1(words)
+    found = metric.reduce(totals(metric, [words[a] for a, _ in rows], [words[b] for _, b in rows]))["f1[duplicate]"]
+    if any(a or b for a, b in rows):
+        assert found == pytest.approx(100 * sk.f1_score([a for a, _ in rows], [b for _, b in rows]))
+    else:
+        assert np.isnan(found)
+
+
+def paired(*values: tuple[str, str, str]) -> tuple[list[Prediction], list[Example]]:
+    """(pair, id, prediction)"""
+    examples = [Example(id=id_, inputs={}, reference="a", cluster=pair) for pair, id_, _ in values]
+    return [Prediction(value=value) for *_, value in values], examples
+
+
+def test_gender_parity() -> None:
+    rows = [("p", "1", "a"), ("p", "2", "a"), ("q", "3", "a"), ("q", "4", "b"), ("r", "5", "b"), ("r", "6", "b"), ("s", "7", "a")]
+    metric = GenderParity()
+    assert metric.compute(*paired(*rows)) == {"gender_parity": pytest.approx(100 * 2 / 3)}  # of s one alone is there
+    twice = [*rows[:2], *rows[:2], *rows[2:4]]  # a pair that is drawn twice counts twice
+    assert metric.compute(*paired(*twice)) == {"gender_parity": pytest.approx(100 * 2 / 3)}
+    assert metric.compute(*paired(rows[-1])) == {}

@@ -79,7 +79,7 @@ def test_what_is_registered() -> None:
     for task in TASKS:
         assert all(name in registry.items["metric"] for name in task.metrics)
         assert task.description
-        assert len(task.labels) == {"mrpc": 2, "ag_news": 4, "goemotions": 28, "tnews": 15, "custom": 0}.get(task.name[15:], 2)
+        assert len(task.labels) == {"mrpc": 2, "goemotions": 28, "tnews": 15, "custom": 0}.get(task.name[15:], 2)
 
 
 def test_a_pair_is_shown_as_two_sentences() -> None:
@@ -219,6 +219,13 @@ def test_data_that_tells_no_labels(splits: dict[str, list[object]], message: str
     with pytest.raises(DataError) as error:
         BY_NAME["custom"].bind(dataset(**splits))
     assert error.value.message == message
+    assert not any("regression/custom" in hint for hint in error.value.hints)
+
+
+def test_numbers_taken_for_labels_are_told_of_regressions() -> None:
+    with pytest.raises(DataError, match="found 150 different ones") as error:
+        BY_NAME["custom"].bind(dataset(test=[f"{i / 8}" for i in range(150)]))
+    assert error.value.hints[-1] == "are they numbers to be predicted? --task regression/custom"
 
 
 # ── somebody else's predictions ───────────────────────────────────────────────────────────────────────────────────────

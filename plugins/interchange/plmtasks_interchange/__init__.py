@@ -3,9 +3,9 @@
 from plmtasks import hookimpl
 from plmtasks.formats import Format
 
-from .formats import Evaluate, LmEval, ModelCard, Predictions
+from .formats import Evaluate, Glue, LmEval, ModelCard, Predictions, SuperGlue
 
 
 @hookimpl
 def register_formats() -> list[Format]:
-    return [ModelCard(), Evaluate(), LmEval(), Predictions()]
+    return [ModelCard(), Evaluate(), LmEval(), Predictions(), Glue(), SuperGlue()]

@@ -41,6 +41,24 @@ class LmEval(Elsewhere):
         return read(path, output, tasks)
 
 
+class Glue(Format):
+    name, description = "glue", "the files that GLUE's server takes, of what predict --split test wrote"
+
+    def submit(self, files: Sequence[Path], path: Path, registry: "Registry") -> Written:
+        from .to_glue import glue
+
+        return glue(files, path, registry)
+
+
+class SuperGlue(Format):
+    name, description = "superglue", "the files that SuperGLUE's server takes, of what predict --split test wrote"
+
+    def submit(self, files: Sequence[Path], path: Path, registry: "Registry") -> Written:
+        from .to_glue import superglue
+
+        return superglue(files, path, registry)
+
+
 class Predictions(Elsewhere):
     name, module = "predictions", "to_predictions"
     description = "one run's predictions, as its field's own scorers read them"

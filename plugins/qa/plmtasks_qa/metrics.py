@@ -1,16 +1,21 @@
 """Exact match, F1 and accuracy, as the official scorers of question answering count them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from plmtasks.data import LETTERS, dimension
+from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
-from plmtasks.metric import Means, ScoreInfo, Value, metric
+from plmtasks.metric import Means, Metric, ScoreInfo, Value, metric, ratio
 
-from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize
+from .overlap import bag_f1, cmrc_f1, cmrc_normalize, normalize, normalize_mlqa
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from plmtasks.task import Task
 
 
@@ -23,6 +28,9 @@ class Squad(Means):
     language: str = "en"
     may_abstain: bool = False
     """Counts as SQuAD 2.0: the empty text is an answer, and both groups have scores of their own."""
+
+    by_mlqa: ClassVar[bool] = False
+    """Whether answers are compared as MLQA's script does."""
 
     def means(self) -> Mapping[str, ScoreInfo]:
         groups = ("has_answer", "no_answer") if self.may_abstain else ()
@@ -42,14 +50,21 @@ class Squad(Means):
     def values(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Sequence[Mapping[str, Value]]:
         rows = []
         for prediction, example in zip(predictions, examples, strict=True):
-            f1, exact = self.compare(prediction.value, example.reference["text"])
+            f1, exact = self.compare(prediction.value, example.reference["text"], self.spoken(example))
             group = "has_answer" if example.reference["text"] else "no_answer"
             rows.append({"f1": f1, "exact_match": exact, f"{group}_f1": f1, f"{group}_exact_match": exact})
         return rows
 
-    def compare(self, answer: str, references: Sequence[str]) -> tuple[float, float]:
-        """F1 and exact match of one answer, each 0 to 1, with the reference that is best for it."""
-        return _compared(answer, tuple(references), self.language, self.may_abstain)
+    def spoken(self, example: Example) -> str:
+        """The language by whose rules an example counts."""
+        return self.language
+
+    def compare(self, answer: str, references: Sequence[str], language: str | None = None) -> tuple[float, float]:
+        """F1 and exact match of one answer, each 0 to 1, with the reference that is best for it.
+
+        language: None: the task's
+        """
+        return _compared(answer, tuple(references), self.by_mlqa, language or self.language, self.may_abstain)
 
     def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         """The best scores over all thresholds of the no-answer probability, if every prediction has one.
@@ -74,10 +89,45 @@ class Squad(Means):
         return found
 
 
+@dataclass(frozen=True)
+class XQuad(Squad):
+    """The same by the rules of English in every language, as XTREME counts XQuAD and TyDi QA.
+
+    source: Artetxe et al. (2020), arXiv 1910.11856; `third_party/evaluate_squad.py` of https://github.com/google-research/xtreme
+    """
+
+    name = "xquad"
+    description = (
+        "exact match and F1 as SQuAD 1.1's official script counts them, by English rules in every language (XQuAD, XTREME)"
+    )
+
+    def bind(self, task: "Task") -> "XQuad":
+        return self
+
+
+@dataclass(frozen=True)
+class Mlqa(Squad):
+    """The same by MLQA's rules for the language of each example: its own punctuation and articles, Chinese by characters.
+
+    source: Lewis et al. (2020), arXiv 1910.07475
+    """
+
+    name = "mlqa"
+    description = "exact match and F1 as MLQA's official script counts them, by the rules of each example's language"
+    by_mlqa = True
+
+    def bind(self, task: "Task") -> "Mlqa":
+        return replace(self, language=task.language)
+
+    def spoken(self, example: Example) -> str:
+        """That of the part in which it lies, else the task's."""
+        return next((name.partition("=")[2] for name in example.slices if dimension(name) == "language"), self.language)
+
+
 @lru_cache(maxsize=2**17)  # resamples ask for the same pairs again and again
-def _compared(answer: str, references: tuple[str, ...], language: str, may_abstain: bool) -> tuple[float, float]:
-    predicted = normalize(answer, language)
-    expected = [normalize(r, language) for r in references]
+def _compared(answer: str, references: tuple[str, ...], by_mlqa: bool, language: str, may_abstain: bool) -> tuple[float, float]:
+    normal = normalize_mlqa if by_mlqa else normalize
+    predicted, expected = normal(answer, language), [normal(r, language) for r in references]
     if not may_abstain:
         return max(bag_f1(predicted, e) for e in expected), float(predicted in expected)
     # SQuAD 2.0: references that normalize to nothing do not count; none left is the empty answer
@@ -168,9 +218,63 @@ def choice_accuracy(prediction: str, reference: str, scores: Mapping[str, float]
 
     lm-evaluation-harness calls the first acc; its acc_norm divides by characters, in ASCII the same as bytes.
     """
-    picks = [scores.get(f"pick_{by}") for by in ("bytes", "tokens")]
-    right = (None if pick is None else float(pick == ord(reference) - ord("A")) for pick in picks)
-    return Choice(float(prediction == reference), *right)
+    picks = [_picked(by, scores) for by in ("byte", "token")]
+    return Choice(float(prediction == reference), *(None if pick is None else float(pick == reference) for pick in picks))
+
+
+def _picked(unit: str, scores: Mapping[str, float]) -> str | None:
+    """The choice that is likeliest by a unit, the first of equals: by its letter, or, of a declared task, by its text."""
+    if (place := scores.get(f"pick_{unit}s")) is not None:
+        return LETTERS[int(place)]
+    named = {name[len(f"per_{unit}[") : -1]: value for name, value in scores.items() if name.startswith(f"per_{unit}[")}
+    return max(named, key=named.__getitem__, default=None)
+
+
+@dataclass(frozen=True)
+class MultiRC(Metric):
+    """F1 of the answers that are right, over all answers; and how many questions have all of their answers judged right.
+
+    The examples of a cluster are the answers to one question. The right ones have the last of the task's labels.
+
+    source: Khashabi et al. (2018), N18-1023, F1a; Wang et al. (2019), arXiv 1905.00537; the figures are those of `super_glue` of
+        evaluate
+    """
+
+    name = "multirc"
+    description = "F1 over all answers and exact match over questions, as SuperGLUE counts them for MultiRC"
+    right: str = ""
+    """The label of an answer that is right."""
+
+    def bind(self, task: "Task") -> "MultiRC":
+        """raises: MetricError if the task has no labels"""
+        if not task.labels:
+            raise MetricError(f"metric {self.name!r} needs a task with labels, of which the last says that an answer is right")
+        return replace(self, right=task.labels[-1])
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"f1_a": ScoreInfo(), "exact_match": ScoreInfo()}
+
+    def columns(self) -> Sequence[str]:
+        return ["right", "predicted", "reference"]
+
+    def statistics(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
+        import numpy as np
+
+        pairs = [(p.value == self.right, e.reference == self.right) for p, e in zip(predictions, examples, strict=True)]
+        return np.array([(said and wanted, said, wanted) for said, wanted in pairs], dtype=np.float64).reshape(-1, 3)
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        """totals: (..., 3), leading axes are resamples"""
+        return {"f1_a": 100 * ratio(2 * totals[..., 0], totals[..., 1] + totals[..., 2])}
+
+    def compute(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """A question that is drawn several times counts so often."""
+        found: dict[str | None, dict[str, bool]] = {}
+        times = Counter(e.cluster for e in examples)
+        for prediction, example in zip(predictions, examples, strict=True):
+            found.setdefault(example.cluster, {})[example.id] = prediction.value == example.reference
+        weights = {question: times[question] / len(judged) for question, judged in found.items()}
+        return {"exact_match": 100 * sum(weights[q] * all(found[q].values()) for q in found) / sum(weights.values())}
 
 
 def _f1_or_empty(predicted: str, expected: str) -> float:

@@ -4,14 +4,24 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+
+from plmtasks.data import base_language
 
 ARTICLES = {
     "en": r"\b(a|an|the)\b",
     "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
 }
 """What does not count as a difference. English as SQuAD, German as MLQA has it."""
+
+MLQA_ARTICLES = {
+    **ARTICLES,
+    "ar": "ال",  # wherever it stands, as in the script, whose pattern asks for a text's end before its beginning too
+    "es": r"\b(un|una|unos|unas|el|la|los|las)\b",
+    "vi": r"\b(của|là|cái|chiếc|những)\b",
+}
+"""What MLQA's script takes for articles."""
 
 CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 """What CMRC 2018 leaves out; neither the full stop nor the comma of Latin script is in it."""
@@ -28,13 +38,29 @@ def normalize(text: str, language: str = "en") -> str:
     source: Rajpurkar et al. (2016), arXiv 1606.05250; Lewis et al. (2020), arXiv 1910.07475, for other languages
     """
     text = text.lower()
-    if language == "en":
-        text = text.translate(_ASCII_PUNCTUATION)
-    else:
-        text = "".join(c for c in text if c not in string.punctuation and unicodedata.category(c)[0] != "P")
-    if language in ARTICLES:
-        text = re.sub(ARTICLES[language], " ", text)
-    if language == "zh":
+    text = text.translate(_ASCII_PUNCTUATION) if language == "en" else _unpunctuated(text)
+    return _units(text, language, ARTICLES)
+
+
+def normalize_mlqa(text: str, language: str) -> str:
+    """An answer as MLQA's script compares it: as above, but by its rules for English too, and by more articles.
+
+    A language that MLQA does not have has no articles, and is cut by white space.
+
+    source: `mlqa_evaluation_v1.py` of https://github.com/facebookresearch/MLQA; Lewis et al. (2020), arXiv 1910.07475
+    """
+    return _units(_unpunctuated(text.lower()), language, MLQA_ARTICLES)
+
+
+def _unpunctuated(text: str) -> str:
+    return "".join(c for c in text if c not in string.punctuation and unicodedata.category(c)[0] != "P")
+
+
+def _units(text: str, language: str, articles: Mapping[str, str]) -> str:
+    """What is left without articles, its units set apart by single spaces."""
+    if language in articles:
+        text = re.sub(articles[language], " ", text)
+    if base_language(language) == "zh":
         text = "".join(f" {c} " if is_han(c) else c for c in text)
     return " ".join(text.split())
 

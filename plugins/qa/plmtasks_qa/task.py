@@ -14,7 +14,6 @@ from plmtasks.data import (
     SPLIT_SIZES,
     Dataset,
     HubData,
-    hub_dataset,
     locate,
     open_dataset,
     settle,
@@ -44,6 +43,7 @@ from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
 from .data.samples import sample
+from .data.transfer import Transfer, own_dataset
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -55,6 +55,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "instruction": "Beantworte die Frage mit wenigen Worten aus dem Text.",
         "abstain": 'Steht die Antwort nicht im Text, sage "unanswerable".',
         "text": "Text: {}", "turn": "Frage: {}\nAntwort: {}",
+    },
+    "zh_Hant": {
+        "instruction": "請用文中的詞句簡短地回答問題。",
+        "abstain": "如果文中沒有答案，請回答“unanswerable”。",
+        "text": "文章：{}", "turn": "問題：{}\n答案：{}",
     },
     "zh": {
         "instruction": "请用文中的词句简短地回答问题。",
@@ -86,12 +91,13 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     description: str
     language: str = "en"
     metrics: Sequence[str] = ("squad",)
+    main: str = ""
     asks: Sequence[str] = ("ExtractSpan", "Generate")
     hub_type: str = "question-answering"
     may_abstain: bool = False
     flawed: bool = False
     """Its files are a published data set with known flaws: they are counted, not refused."""
-    hub: HubData | None = None
+    hub: HubData | Transfer | None = None
     """Its own data; None: the built-in samples."""
     file_reader: Callable[[Path, Form], list[Example]] = read_extractive
     row_reader: Callable[[Rows, Form, str], list[Example]] = extractive
@@ -104,6 +110,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
     """Not the context: its characters are counted."""
     more_fields: Sequence[str] = ()
     """"history" in a conversation"""
+    collection: str = ""
     aliases: Sequence[str] = ()
     needs_data: bool = False
 
@@ -125,7 +132,7 @@ class QuestionAnswering(Rewritable, Abstaining, HubTask):
             return ExtractSpan(
                 question=" ".join([question, *before]), context=self.searched(context), may_abstain=self.may_abstain
             )
-        words = WORDS[self.language]
+        words = WORDS.get(self.language, WORDS["en"])
         told = [words["instruction"]] * self.instructed + [words["abstain"]] * self.may_abstain
         turns = [words["turn"].format(q, a or UNANSWERABLE) for q, a in history]
         text = "\n".join([words["text"].format(context), *turns, words["turn"].format(question, "").rstrip()])
@@ -370,14 +377,6 @@ def known_fields(task: Task, source: Source, fields: Sequence[str]) -> None:
     """raises: InputError if --columns names a field that the task has not"""
     if unknown := next((f for f in source.columns if f not in fields), None):
         raise InputError(f"{task.name} has no field {unknown!r}", f"--columns takes {', '.join(fields)}")
-
-
-def own_dataset(hub: HubData | None, row_reader: Callable[[Rows, Form, str], list[Example]], form: Form) -> Dataset | None:
-    """A task's data set on the hub, if it has one: published, so that its flaws are counted and its columns known."""
-    if hub is None:
-        return None
-    published = replace(form, flawed=True, columns={})
-    return hub_dataset(hub, lambda rows: row_reader(rows, published, hub.repo))
 
 
 def _is_texts(value: Any) -> bool:

@@ -1,11 +1,18 @@
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_qa.metrics import Conversation, Squad, cmrc
+from plmtasks_qa.metrics import Conversation, MultiRC, Squad, cmrc
 from plmtasks_qa.overlap import cmrc_units, longest_common_run, normalize
+from plmtasks_qa.record import Record
+from sklearn.metrics import f1_score
 
 from plmtasks.config import Source
+from plmtasks.errors import MetricError
 from plmtasks.examples import Example, Prediction
 
 WORDS = st.lists(st.sampled_from(["a", "the", "red", "kite", "Kite!", "boat", "."]), max_size=5).map(" ".join)
@@ -147,6 +154,28 @@ def test_chinese_is_counted_by_characters(registry, score):
     assert scores == pytest.approx({"f1": 80.0, "exact_match": 0.0})
 
 
+@pytest.mark.parametrize(
+    ("language", "answer", "reference", "mlqa", "xquad"),
+    [
+        ("en", "the “old” mill’s wheel", "old mill wheel", 200 / 3, 100 / 3), ("de", "Der alte Hafen", "dem Hafen", 200 / 3, 40),
+        ("es", "los puentes del río", "unos puentes", 50, 100 / 3), ("es", "La Habana", "habana", 100, 200 / 3),
+        ("vi", "những cây cầu của thành phố", "cây cầu thành phố", 100, 80), ("hi", "पुराना पुल।", "पुल", 200 / 3, 0),
+        ("ar", "الجسر القديم", "جسر قديم", 100, 0), ("ar", "جسر الميناء", "الميناء", 200 / 3, 200 / 3),
+        ("zh", "《旧港口》", "旧的港口", 600 / 7, 0), ("zh", "Lantern 会 1902年", "lantern会1902年", 100, 0),
+    ],
+)  # fmt: skip
+def test_other_languages_are_counted_by_mlqa_s_rules_or_by_those_of_english(
+    registry, score, language, answer, reference, mlqa, xquad
+):
+    """The figures are those that `mlqa_evaluation_v1.py` of MLQA and `evaluate_squad.py` of XTREME print."""
+    for name, f1 in (("mlqa", mlqa), ("xquad", xquad)):
+        whole = registry.task("qa/mlqa")
+        alone = score(registry.task(f"qa/mlqa.{language}"), name, [answer], [answered(reference)])
+        assert alone == pytest.approx({"f1": f1, "exact_match": 100.0 * (f1 == 100)})
+        told = replace(answered(reference), slices=("words=0-10", f"language={language}"))
+        assert score(whole, name, [answer], [told]) == pytest.approx(alone)
+
+
 # ── CMRC 2018 ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -223,3 +252,61 @@ def test_choices_without_likelihoods_have_plain_accuracy_alone(registry, score):
     scores = score(registry.task("qa/race"), "choice_accuracy", ["A"], examples)
     assert scores["accuracy"] == 100
     assert np.isnan([scores["accuracy_bytes"], scores["accuracy_tokens"]]).all()
+
+
+# ── MultiRC ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+JUDGED = st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=1, max_size=24)
+
+
+def multirc(rows):
+    """(question, reference, prediction) of each answer → the scores"""
+    metric = MultiRC(right="True")
+    examples = [Example(id=str(i), inputs={}, reference=str(a), cluster=str(q)) for i, (q, a, _) in enumerate(rows)]
+    predictions = [Prediction(value=str(b)) for *_, b in rows]
+    reduced = metric.reduce(metric.statistics(predictions, examples).sum(0))
+    return {name: float(value) for name, value in reduced.items()} | metric.compute(predictions, examples)
+
+
+@given(JUDGED)
+def test_multirc_is_f1_over_answers_and_exact_match_over_questions(rows):
+    """As `super_glue` of evaluate counts: scikit-learn's F1 of all answers, and the share of questions without a wrong one."""
+    found = multirc(rows)
+    questions = {q: [a == b for question, a, b in rows if question == q] for q, _, _ in rows}
+    assert found["exact_match"] == pytest.approx(100 * sum(map(all, questions.values())) / len(questions))
+    if any(a or b for _, a, b in rows):
+        assert found["f1_a"] == pytest.approx(100 * f1_score([a for _, a, _ in rows], [b for *_, b in rows]))
+    else:
+        assert math.isnan(found["f1_a"])
+
+
+def test_multirc_by_hand():
+    rows = [(0, True, True), (0, False, False), (1, True, True), (1, False, True), (1, True, False), (2, False, False)]
+    assert multirc(rows) == {"f1_a": pytest.approx(100 * 4 / 6), "exact_match": pytest.approx(100 * 2 / 3)}
+
+
+def test_a_question_that_is_drawn_twice_counts_twice():
+    metric, rows = MultiRC(right="True"), [(0, "True"), (0, "False"), (1, "True")]
+    examples = [Example(id=str(i), inputs={}, reference="True", cluster=str(q)) for i, (q, _) in enumerate(rows)]
+    drawn = [0, 1, 2, 2]
+    found = metric.compute([Prediction(value=rows[i][1]) for i in drawn], [examples[i] for i in drawn])
+    assert found == {"exact_match": pytest.approx(100 * 2 / 3)}
+
+
+def test_multirc_wants_labels():
+    with pytest.raises(MetricError, match="metric 'multirc' needs a task with labels"):
+        MultiRC().bind(SimpleNamespace(labels=()))
+
+
+# ── ReCoRD ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_record_takes_the_best_of_several_names():
+    """By hand, by the rules of ReCoRD's own scorer: lower case, no articles or punctuation, F1 of words, the best answer."""
+    task, metric = Record(), Squad()
+    assert task.metrics == ("squad",)
+    rows = [("the Holm", ["Anna Holm", "Holm"]), ("Anna Berg", ["Anna Holm", "Norda"]), ("Oster", ["Bergby"])]
+    values = metric.values([Prediction(value=said) for said, _ in rows], [answered(*right) for _, right in rows])
+    assert values[0]["f1"] == values[0]["exact_match"] == 1.0
+    assert (values[1]["f1"], values[1]["exact_match"]) == (pytest.approx(0.5), 0.0)
+    assert (values[2]["f1"], values[2]["exact_match"]) == (0.0, 0.0)

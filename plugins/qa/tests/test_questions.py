@@ -3,14 +3,23 @@
 from typing import Any
 
 import pytest
+from plmtasks_qa import catalog
 
 from plmtasks.errors import InputError
 from plmtasks.evaluation.questions import read_question
 from plmtasks.examples import Example, Prediction
+from plmtasks.reading import sure_choice
 from plmtasks.requests import Choose, Classify, ExtractSpan, ExtractSpanAnswer, Generate, GenerateAnswer, Span
 
-EXTRACTIVE = ("squad", "squad_v2", "sample", "xquad.en", "xquad.zh", "xquad.de", "cmrc2018", "coqa", "quac")
+EXTRACTIVE = (
+    "squad", "squad_v2", "sample", "cmrc2018", "drcd", "coqa", "quac",
+    *(task.name.removeprefix("qa/") for task in catalog.TRANSFER),
+)  # fmt: skip
 CHOICES = ("race", "arc", "hellaswag", "swag", "mmlu", "commonsenseqa", "multiple-choice")
+DECLARED = {
+    "c3": {"context": "女：车几点开？\n男：四点。", "question": "车几点开？", "choice": ["三点", "四点"]},
+    "chid": {"text": "他做到一半就停了，真是____。", "candidates": ["一帆风顺", "半途而废"]},
+}
 
 
 @pytest.mark.parametrize("name", EXTRACTIVE)
@@ -31,7 +40,19 @@ def test_a_question_on_a_context(name: str, registry: Any) -> None:
 
 def test_every_task_takes_new_questions(registry: Any) -> None:
     names = [name for name in registry.items["task"] if name.startswith("qa/")]
-    assert sorted(names) == sorted(f"qa/{name}" for name in (*EXTRACTIVE, *CHOICES))
+    assert {f"qa/{name}" for name in (*EXTRACTIVE, *CHOICES, *DECLARED)} <= {*names}
+    for name in names:
+        assert (task := registry.task(name)).fields or task.more_fields, name
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_question_of_a_declared_task(name: str, registry: Any) -> None:
+    task = registry.task(f"qa/{name}")
+    example = task.pose(DECLARED[name], "1")
+    request = task.ask(example, "Choose")
+    right = DECLARED[name]["choice" if name == "c3" else "candidates"][1]
+    read = task.read(example, request, sure_choice(request.choices, [right]))
+    assert task.show(example, read) == right
 
 
 @pytest.mark.parametrize("name", ["qa/squad_v2", "qa/quac"])

@@ -1,6 +1,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from plmtasks_qa.data.extractive import locate
 from plmtasks_qa.data.rows import question_word
 
 from plmtasks.config import Source
+from plmtasks.declared import DeclaredTask
 from plmtasks.errors import DataWarning
 from plmtasks.examples import Example, Prediction
 from plmtasks.requests import (
@@ -56,10 +58,10 @@ def test_plain_qa_is_squad(registry):
 
 
 def test_every_task_names_metrics_that_there_are(registry):
-    for task in registry.items["task"].values():
+    for task in map(registry.task, registry.items["task"]):
         assert [registry.metric(m).name for m in task.metrics] == list(task.metrics)
         assert task.description
-        assert task.version == 1
+        assert task.version == 1 or isinstance(task, DeclaredTask)
 
 
 def test_sample_asks_in_turn_and_keeps_its_splits_apart(registry):
@@ -366,6 +368,20 @@ def test_likelihoods_are_normalized_by_bytes_and_tokens(registry, score):
     assert read.value == "A"
     assert read.scores["confidence"] == pytest.approx(1 / (1 + math.exp(-3) + math.exp(-2)))
     assert score(task, "choice_accuracy", [read], [posed]) == {"accuracy": 0.0, "accuracy_bytes": 100.0, "accuracy_tokens": 0.0}
+
+
+def test_choices_of_a_declared_task_are_normalized_alike(registry, score):
+    task = registry.task("qa/c3")
+    posed = task.pose({"context": "女：车几点开？", "question": "车几点开？", "choice": ["三点", "四点一刻"]}, "1")
+    request = task.ask(posed, "Choose")
+    likelihoods = (Likelihood(log_likelihood=-3.0, tokens=1, bytes=6), Likelihood(log_likelihood=-4.0, tokens=2, bytes=12))
+    read = task.read(posed, request, ChooseAnswer(choices=likelihoods))
+    examples = [replace(posed, reference="四点一刻")]
+    assert score(task, "choice_accuracy", [read], examples) == {
+        "accuracy": 0.0,
+        "accuracy_bytes": 100.0,
+        "accuracy_tokens": 100.0,
+    }
 
 
 def test_labels_that_have_no_choice_are_never_read(registry):

@@ -1,6 +1,6 @@
 """Which features and which penalty suit the data: a small cross-validation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from .features import Features
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from plmtasks.requests import Classify
+    from plmtasks.requests import Classify, Regress
 
 LOOKS: Sequence[Sequence[str]] = (("words 1-2", "characters 1-5 in words"), ("characters 1-2",))
 """What may be counted of a text; the first where there are too few examples to choose."""
@@ -17,6 +17,9 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse strengths of the penalty on the weights' squares: rows of length 1 want little of it."""
 DEFAULT = 10.0
 """Where there are too few examples to choose."""
+STRENGTHS_OF_NUMBERS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+DEFAULT_OF_NUMBERS = 1.0
+"""The same of ridge regression."""
 FOLDS = 4
 ITERATIONS = 1000
 TOLERANCE = 1e-5
@@ -50,17 +53,52 @@ def choose(requests: "Sequence[Classify]", truth: "NDArray[Any]", *, multi: bool
     problems = list(_problems(truth[drawn], multi=multi))
     if not problems:
         return Choice()
-    asked = [requests[i] for i in drawn]
-    worth: dict[tuple[Sequence[str], float], float] = {}
-    for look in LOOKS:
-        matrix = _condensed(Features.learned(asked, look).matrix(asked))
-        found = np.sum([_worth(matrix[rows], classes) for rows, classes in problems], axis=0)
-        worth |= {(look, C): float(value) for C, value in zip(STRENGTHS, found, strict=True)}
-    views, strength = max(worth, key=lambda one: worth[one])
+    views, strength = _best(
+        [requests[i] for i in drawn],
+        STRENGTHS,
+        lambda matrix: np.sum([_worth(matrix[rows], classes) for rows, classes in problems], axis=0),
+    )
     return Choice(views=views, C=strength, examples=len(problems[0][0]))
 
 
-def _drawn(requests: "Sequence[Classify]", labels: int) -> "NDArray[Any]":
+def choose_for_numbers(requests: "Sequence[Regress]", truth: "NDArray[Any]") -> Choice:
+    """What gives the parts of the data that were left out the least squared error.
+
+    truth: (requests)
+    """
+    drawn = _drawn(requests, 1)
+    if len(drawn) < 2 * FOLDS:
+        return Choice(C=DEFAULT_OF_NUMBERS)
+    numbers = truth[drawn]
+    views, strength = _best([requests[i] for i in drawn], STRENGTHS_OF_NUMBERS, lambda matrix: _gain(matrix, numbers))
+    return Choice(views=views, C=strength, examples=len(drawn))
+
+
+def ridge(C: float) -> Any:
+    """Ridge regression, with the inverse strength of its penalty.
+
+    source: scikit-learn's `Ridge`, whose alpha corresponds to 1 / (2 C) in its other linear models
+    """
+    from sklearn.linear_model import Ridge
+
+    return Ridge(alpha=1 / (2 * C), solver="sparse_cg", tol=1e-6)
+
+
+def _best(
+    asked: "Sequence[Classify | Regress]", strengths: Sequence[float], worth: "Callable[[Any], NDArray[Any]]"
+) -> tuple[Sequence[str], float]:
+    """The features and the strength that are worth most; of equals the first.
+
+    worth: of a matrix of features, one number for each strength
+    """
+    found: dict[tuple[Sequence[str], float], float] = {}
+    for look in LOOKS:
+        matrix = _condensed(Features.learned(asked, look).matrix(asked))
+        found |= {(look, C): float(value) for C, value in zip(strengths, worth(matrix), strict=True)}
+    return max(found, key=lambda one: found[one])
+
+
+def _drawn(requests: "Sequence[Classify | Regress]", labels: int) -> "NDArray[Any]":
     """Positions of the examples that choose, all if they are few."""
     import numpy as np
 
@@ -104,3 +142,13 @@ def _worth(matrix: Any, classes: "NDArray[Any]") -> "NDArray[Any]":
         max_iter=ITERATIONS, tol=TOLERANCE, refit=False, l1_ratios=(0.0,), use_legacy_attributes=False,
     )  # fmt: skip
     return np.asarray(model.fit(matrix, classes).scores_.mean(axis=0).reshape(len(STRENGTHS)))
+
+
+def _gain(matrix: Any, numbers: "NDArray[Any]") -> "NDArray[Any]":
+    """By each strength, the squared error of the parts that were left out, less than nothing. (strengths)"""
+    import numpy as np
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    found = [cross_val_predict(ridge(C), matrix, numbers, cv=folds) for C in STRENGTHS_OF_NUMBERS]
+    return -np.mean((np.array(found) - numbers) ** 2, axis=1)

@@ -4,26 +4,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from plmtasks.errors import DataError, InputError, ModelError
+from plmtasks.errors import DataError, ModelError
 from plmtasks.files import file_hash, read_object
 from plmtasks.model import LoadedModel, Model, Provider, read_training
-from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
+from plmtasks.requests import Answer, Classify, Regress, Request
 
 if TYPE_CHECKING:
     from plmtasks.config import ModelSettings, TrainSettings
 
 """What plmtasks wrote beside weights that it trained."""
 CONFIG = "sklearn.json"
-"""Which model it is, its labels in the order of the columns, and whether it learned from pairs."""
+"""Which model it is, its labels in the order of the columns (none: it gives a number), and whether it learned from pairs."""
 FILES = (CONFIG, "terms.json", "weights.safetensors")
 """All that can change an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classical(Model):
-    """Scores of labels that are linear in features of the text, or do not depend on it; learned from all examples at once."""
+    """Scores of labels, or a number, linear in features of the text or the same for all; learned from all examples at once."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class Classical(Model):
     source: str | None = None
     """Its folder; None: it has learned nothing yet."""
     family: str = "classical"
-    answers: Sequence[str] = ("Classify",)
+    answers: Sequence[str] = ("Classify", "Regress")
     description: str = ""
     learns_by: Sequence[str] | None = ()
     version: ClassVar[int] = 2
@@ -56,45 +56,42 @@ class Classical(Model):
         }  # fmt: skip
 
     def newly_initialized(self, example_request: Request) -> bool:
-        assert isinstance(example_request, Classify)
         config = self.config
-        return (
-            not config
-            or sorted(config["labels"]) != sorted(example_request.labels)
-            or config["multi_label"] != example_request.multi_label
-        )
+        if not config or isinstance(example_request, Regress):
+            return not config or bool(config["labels"])
+        assert isinstance(example_request, Classify)
+        return (sorted(config["labels"]), config["multi_label"]) != (sorted(example_request.labels), example_request.multi_label)
 
     def heads(self) -> Sequence[str]:
         config = self.config
         seen = f", by {' and '.join(config['views'])} (C {config['C']:g})" if "views" in config else ""
-        return [f"Classify with the labels {', '.join(config['labels'])}{seen}"] if config else []
+        if not config:
+            return []
+        return [f"Classify with the labels {', '.join(config['labels'])}{seen}" if config["labels"] else f"Regress{seen}"]
 
     def training_record(self) -> Mapping[str, Any] | None:
         return read_training(Path(self.source).expanduser()) if self.source is not None else None
 
     def load(self, example_request: Request, settings: "ModelSettings", device: str) -> LoadedModel:
-        from .linear import Linear
+        from .classify import Classifier
+        from .regress import Regressor
 
-        assert isinstance(example_request, Classify)
+        loaded = Regressor if isinstance(example_request, Regress) else Classifier
         if self.newly_initialized(example_request):
-            return Linear.untrained(example_request)
+            return loaded.untrained(example_request.label_set() or ())
         assert self.source is not None
-        return Linear.read(Path(self.source).expanduser(), self.config)
+        return loaded.read(Path(self.source).expanduser(), self.config)
 
     def learn(self, requests: Sequence[Request], answers: Sequence[Answer], training: "TrainSettings", folder: Path) -> None:
-        from . import linear
+        from . import classify, regress
 
-        example_request, *_ = asked = cast("Sequence[Classify]", requests)
-        if any(sorted(r.labels) != sorted(example_request.labels) for r in asked):
-            raise InputError(f"{self.name!r} learns from requests that all have the same labels")
-        held = [
-            [score > 0.5 for score in _in_order(example_request, r, a)] for r, a in zip(asked, cast("Any", answers), strict=True)
-        ]  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        choice = linear.learn(asked, held, folder, features=self.kind == "tfidf-linear")
+        asked: Any = requests
+        how: Any = regress if isinstance(asked[0], Regress) else classify
+        choice = how.learn(asked, answers, folder, features=self.kind == "tfidf-linear")
         config = {
-            "kind": self.kind, "version": self.version, "labels": list(example_request.labels),
-            "multi_label": example_request.multi_label,
+            "kind": self.kind, "version": self.version, "labels": list(asked[0].label_set() or ()),
+            "multi_label": getattr(asked[0], "multi_label", False),
             "pairs": any(r.text_pair is not None for r in asked), **(asdict(choice) if choice else {}),
         }  # fmt: skip
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -103,8 +100,8 @@ class Classical(Model):
 MODELS: Mapping[str, Classical] = {
     kind: Classical(name=kind, kind=kind, description=description)
     for kind, description in {
-        "tfidf-linear": "TF-IDF of words or characters, whichever suit the data, with logistic regression; learned in seconds",
-        "majority": "how often each label comes in the train split, whatever the text",
+        "tfidf-linear": "TF-IDF of words or characters, as suits the data, with logistic or ridge regression; learned in seconds",
+        "majority": "how often each label comes in the train split, or the mean of its numbers, whatever the text",
     }.items()
 }
 """Name → a model that has learned nothing yet."""
@@ -127,12 +124,6 @@ class Folders(Provider):
         if kind not in MODELS:
             raise ModelError(f"{path / CONFIG} tells of a model {kind!r}", f"there are: {', '.join(MODELS)}")
         return replace(MODELS[kind], name=path.name, source=name)
-
-
-def _in_order(example_request: Classify, request: Classify, answer: ClassifyAnswer) -> list[float]:
-    """The answer's scores in the order of the form's labels."""
-    scores = dict(zip(request.labels, answer.scores, strict=True))
-    return [scores[label] for label in example_request.labels]
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from plmtasks.requests import Classify
+    from plmtasks.requests import Classify, Regress
 
 
 def _words(text: str) -> list[str]:
@@ -45,7 +45,7 @@ class Features:
     pairs: bool
 
     @classmethod
-    def learned(cls, requests: "Sequence[Classify]", views: Sequence[str]) -> "Features":
+    def learned(cls, requests: "Sequence[Classify | Regress]", views: Sequence[str]) -> "Features":
         """The terms of these texts, and how rare they are."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -86,7 +86,7 @@ class Features:
 
         return {view: v.idf_.astype(np.float32) for view, v in self.vectorizers.items()}
 
-    def matrix(self, requests: "Sequence[Classify]") -> Any:
+    def matrix(self, requests: "Sequence[Classify | Regress]") -> Any:
         """returns: sparse, float64, shape (requests, features)"""
         from scipy.sparse import csr_matrix, hstack
 

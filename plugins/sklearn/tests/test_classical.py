@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import warm
-from plmtasks_sklearn.choosing import ITERATIONS, LOOKS, STRENGTHS
+from plmtasks_sklearn.choosing import ITERATIONS, LOOKS, STRENGTHS, STRENGTHS_OF_NUMBERS
 from plmtasks_sklearn.features import VIEWS
 
 import plmtasks
@@ -18,7 +18,7 @@ from plmtasks.data import events
 from plmtasks.errors import InputError, ModelError
 from plmtasks.evaluation import estimate
 from plmtasks.hooks import load_registry
-from plmtasks.requests import Classify, ClassifyAnswer
+from plmtasks.requests import Classify, ClassifyAnswer, Regress, RegressAnswer
 from plmtasks.testing import solved as solved_requests
 
 SETTINGS = ModelSettings(threads=1)
@@ -204,6 +204,59 @@ def test_the_majority_gives_each_label_its_share_whatever_the_text(tmp_path: Pat
     model = taught(tmp_path / "m", requests, answers, "majority")
     share = np.mean([a.scores for a in answers], axis=0)
     assert scores(model, requests[:3]) == pytest.approx(np.tile(share, (3, 1)), abs=1e-6)
+
+
+def values(model: Any, requests: Sequence[Regress]) -> Any:
+    return np.array([a.value for a in model.load(requests[0], SETTINGS, "cpu").answer(requests)])
+
+
+def test_the_numbers_are_those_of_scikit_learns_own_ridge(tmp_path: Path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline, make_union
+
+    pairs = solved_requests("Regress", 80)
+    requests, numbers = [r for r, _ in pairs], [a.value for _, a in pairs]  # type: ignore[attr-defined]
+    model = taught(tmp_path / "m", requests, [a for _, a in pairs])
+    assert model.config["C"] in STRENGTHS_OF_NUMBERS
+    assert (model.config["labels"], model.config["examples"]) == ([], 80)
+    assert model.heads() == [f"Regress, by {' and '.join(model.config['views'])} (C {model.config['C']:g})"]
+    views = make_union(*(TfidfVectorizer(**VIEWS[view]) for view in model.config["views"]))
+    ridge = make_pipeline(views, Ridge(alpha=1 / (2 * model.config["C"]))).fit([r.text for r in requests], numbers)
+    texts = [event.english() for event in events("test", 20)] + ["nobody ever saw such words", ""]
+    assert values(model, [Regress(text=text) for text in texts]) == pytest.approx(ridge.predict(texts), abs=1e-3)
+
+
+def test_a_penalty_is_chosen_that_leaves_least_error(tmp_path: Path) -> None:
+    """Words that say nothing want much of it, words that say all want little."""
+    draw = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(40)]
+    worth = dict(zip(words, draw.normal(size=40), strict=True))
+    drawn = [list(draw.choice(words, 6)) for _ in range(300)]
+    asked = [Regress(text=" ".join(some)) for some in drawn]
+    told = [RegressAnswer(value=float(sum(worth[w] for w in some))) for some in drawn]
+    noise = [RegressAnswer(value=float(draw.normal())) for _ in drawn]
+    assert taught(tmp_path / "told", asked, told).config["C"] >= 10
+    assert taught(tmp_path / "noise", asked, noise).config["C"] == STRENGTHS_OF_NUMBERS[0]
+
+
+def test_few_numbers_choose_nothing_and_the_majority_is_their_mean(tmp_path: Path) -> None:
+    asked, told = [Regress(text="red"), Regress(text="blue")], [RegressAnswer(value=1.0), RegressAnswer(value=2.5)]
+    assert taught(tmp_path / "few", asked, told).config["examples"] == 0
+    mean = taught(tmp_path / "mean", asked, told, "majority")
+    assert values(mean, [*asked, Regress(text="new", text_pair="words")]).tolist() == [1.75] * 3
+
+
+def test_numbers_and_labels_are_heads_of_their_own(tmp_path: Path, folder: Path) -> None:
+    asked = Regress(text="a")
+    labels, one = load_registry().model(str(folder)), Classify(text="a", labels=("negative", "positive"))
+    numbers = taught(tmp_path / "n", [asked, asked], [RegressAnswer(value=1.0), RegressAnswer(value=2.0)])
+    assert [m.newly_initialized(r) for m in (labels, numbers) for r in (one, asked)] == [False, True, True, False]
+    untrained = load_registry().model("tfidf-linear").load(asked, SETTINGS, "cpu")
+    assert untrained.answer([asked])[0].value == 0  # type: ignore[attr-defined]
+    assert untrained.newly_initialized == ("weights", "intercept")
+    with pytest.raises(InputError, match="learned from single texts"):
+        values(numbers, [Regress(text="a", text_pair="b")])
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -1,17 +1,18 @@
 """Semantic role labelling, predicate finding and named-entity tagging for plmtasks."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from plmtasks import hookimpl
+from plmtasks import declared, hookimpl
 from plmtasks.metric import Metric
-from plmtasks.task import Task
+from plmtasks.task import Listed, Task
 
 from . import catalog, metrics
 
 
 @hookimpl
-def register_tasks() -> Iterable[Task]:
-    return (*catalog.PROPOSITIONS, *catalog.TAGGING)
+def register_tasks() -> Iterable[Task | Listed]:
+    return (*catalog.PROPOSITIONS, *catalog.TAGGING, *declared.tasks(Path(__file__).with_name("tasks")))
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.reading import WordSpan, spans_to_tags, tags_to_spans
 from plmtasks.requests import Generate, GenerateAnswer, Tag, TagAnswer
-from plmtasks.task import Follower
+from plmtasks.task import Follower, Listed
 from plmtasks.testing import TaskSubject
 from plmtasks.testing.tasks import solved_answers_are_best
 
@@ -86,7 +86,7 @@ def test_every_task_names_metrics_and_tasks_that_there_are(registry):
     for task in registry.items["task"].values():
         assert [registry.metric(m).name for m in task.metrics] == list(task.metrics)
         assert task.description
-        assert task.version == 1
+        assert isinstance(task, Listed) or task.version == 1
         assert not isinstance(task, Follower) or registry.task(task.follows).name == task.follows
 
 

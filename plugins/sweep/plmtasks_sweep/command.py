@@ -7,24 +7,28 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from plmtasks.cli import options
-from plmtasks.cli.options import LIST, Pairs, Several, setting, settings
-from plmtasks.cli.texts import say
+from plmtasks.cli.options import LIST, Pairs, Several, choice, item, setting, settings
+from plmtasks.cli.texts import say, say_json
 from plmtasks.errors import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from plmtasks.hooks import Registry
+
     from .cells import Cell, Tell
 
 
 @options.command("sweep")
-@click.argument("suite", metavar="SUITE.toml", type=click.Path(path_type=Path))
+@click.argument("suite", metavar="SUITE")
+@item("model", "--model", "models", lists=True, help="In place of the suite's.")
 @click.option("--dry-run", is_flag=True, help="List the runs and what is there already, from what lies on this machine.")
 @click.option("--retry", is_flag=True, help="Run again what failed before.")
 @click.option(
@@ -40,11 +44,10 @@ if TYPE_CHECKING:
 @setting("checkpoints", help="Models that are trained on the way; default: the suite's, else checkpoints.")
 @setting("processes", help="Of each run; default: the suite's, else 1.")
 @click.option("--trust-remote-code", is_flag=True, help="Run code that the suite or a file that it names asks for.")
+@choice("format", "table", "markdown", "csv", "tsv", "json", "latex", help="Of the table.")
 @click.option("--quiet", is_flag=True, help="Print the table and the summary only.")
-def command(
-    suite: Path, dry_run: bool, retry: bool, quiet: bool, trust_remote_code: bool, only: tuple[Any, ...], **values: Any
-) -> None:
-    """Run tasks × models × seeds as a suite's file says.
+def command(suite: str, dry_run: bool, retry: bool, form: str, only: tuple[Any, ...], **values: Any) -> None:
+    """Run tasks × models × seeds as a suite says: one of `plmtasks list suites`, or the path of a TOML file.
 
     A setting that stands on the line holds for all runs.
     What is there is not run again, and what fails stops nothing else: it is kept in failures.json, and --retry runs it again.
@@ -56,27 +59,26 @@ def command(
     from plmtasks.evaluation import read_suite
     from plmtasks.execution import from_environment
     from plmtasks.hooks import load_registry
-    from plmtasks.tables import render
 
     from .cells import look, plan, sweep
 
-    registry = load_registry(trusting=trust_remote_code)
+    registry = load_registry(trusting=values.pop("trust_remote_code"))
     environment = from_environment()
-    quiet = quiet or bool(environment.get("quiet"))
+    quiet = values.pop("quiet") or bool(environment.get("quiet"))
     live = sys.stderr.isatty() and not quiet
     line = {name: value for name, value in values.items() if value is not None}
-    seeds = line.pop("seed", ())
-    asked = replace(read_suite(suite), environment=environment)
-    told = asked.on_line({**line, "quiet": quiet or live, "yes": True}, seeds=seeds)
+    seeds, models = line.pop("seed", ()), line.pop("models", ())
+    path = registry.suite(suite)
+    asked = replace(read_suite(path), environment=environment)
+    told = asked.on_line({**line, "quiet": quiet or live, "yes": True}, models=models, seeds=seeds)
     cells = plan(told.expanded(registry).narrowed(only), registry)
     if dry_run:
         say(_listed(look(cells, registry, retry=retry)), nl=False)
         return
     with _live(cells) if live else _lines(cells, quiet) as tell:
         swept = sweep(cells, registry, tell, retry=retry)
-    results = {cell.result.identity: cell.result for cell in swept if cell.result is not None}
-    say(render(list(results.values()), "table", registry), nl=False)
-    say(_summary(swept))
+    (say_json if form == "json" else partial(say, nl=False))(_rendered(swept, path, form, registry))
+    say(_summary(swept), err=form != "table")
     failed = [cell for cell in swept if cell.failed]
     if failed:
         where = Path(failed[0].config.output, "failures.json")
@@ -84,6 +86,17 @@ def command(
         raise PlmtasksError(
             f"{len(failed)} of {counted(len(swept), 'run')} failed", *said, f"{where} has all of it; --retry runs them again"
         )
+
+
+def _rendered(cells: Sequence["Cell"], path: Path, form: str, registry: "Registry") -> str:
+    """The suite's own table, or where it has none the ranked table of each task."""
+    from plmtasks.tables import read_columns, render, suite_table, suite_text
+
+    results = {cell.result.identity: cell.result for cell in cells if cell.result is not None}
+    models = {cell.result.identity: cell.model for cell in cells if cell.result is not None}
+    if columns := read_columns(path):
+        return suite_text(suite_table(list(results.values()), columns, models), form)
+    return render(list(results.values()), form, registry)
 
 
 def _pairs(cells: Sequence["Cell"]) -> list[list["Cell"]]:

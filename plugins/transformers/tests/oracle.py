@@ -88,9 +88,15 @@ CASES = [
     Case("t5", S, "unigram", "$A </s>", length=PLACES), Case("bart", S, "bytes", ROBERTA), Case("marian", S, "unigram", "$A </s>"),  # noqa: E501  a table
     Case("led", S, "bytes", ROBERTA), Case("mt5", S, "unigram", "$A </s>", length=PLACES),
 ]  # fmt: skip
-LABELS = {"Classify": ["poor", "great", "fine"], "Tag": ["B-X", "O", "I-X"], "ExtractSpan": ["LABEL_0", "LABEL_1"]}
+LABELS = {
+    "Classify": ["poor", "great", "fine"],
+    "Regress": ["LABEL_0"],
+    "Tag": ["B-X", "O", "I-X"],
+    "ExtractSpan": ["LABEL_0", "LABEL_1"],
+}
 LIBRARY = {
     "Classify": "AutoModelForSequenceClassification",
+    "Regress": "AutoModelForSequenceClassification",
     "Tag": "AutoModelForTokenClassification",
     "ExtractSpan": "AutoModelForQuestionAnswering",
 }
@@ -197,13 +203,21 @@ class Oracle:
             return self.module(**inputs)[field][0].double()
 
     def classify(self, text: str, pair: str | None) -> dict[str, float]:
+        chances = self.whole(text, pair).softmax(-1)
+        return {self.module.config.id2label[i]: float(p) for i, p in enumerate(chances)}
+
+    def regress(self, text: str, pair: str | None) -> float:
+        [value] = self.whole(text, pair)
+        return float(value)
+
+    def whole(self, text: str, pair: str | None) -> torch.Tensor:
+        """The output of a head for sequences. (columns)"""
         batch = self.tokenizer(text, pair, truncation="longest_first", max_length=self.limit, return_token_type_ids=True)
         if (
             self.case.family == D
         ):  # a single text is not padded; told of a padding, the library looks for it among the text's tokens
             self.module.config.get_text_config().pad_token_id = None
-        chances = self.logits(batch["input_ids"], batch["token_type_ids"]).softmax(-1)
-        return {self.module.config.id2label[i]: float(p) for i, p in enumerate(chances)}
+        return self.logits(batch["input_ids"], batch["token_type_ids"])
 
     def tag(self, words: tuple[str, ...]) -> list[str]:
         """The best sequence in which no I-X begins; each word in the window where most stands around its first piece."""

@@ -17,7 +17,7 @@ from plmtasks_transformers.models import Hub
 from plmtasks.config import ModelSettings
 from plmtasks.errors import InputError
 from plmtasks.execution.answering import plan
-from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Shot, Tag
+from plmtasks.requests import Choose, Classify, ExtractSpan, Generate, LogLikelihood, Regress, Shot, Tag
 
 WITHIN = 1e-4
 ENCODERS, DECODERS, WRITERS = ([c for c in oracle.CASES if c.family == family] for family in (oracle.E, oracle.D, oracle.S))
@@ -108,6 +108,20 @@ def test_classify(made: Callable[..., Any], case: oracle.Case, one: str, two: st
     for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
         wanted = plain.classify(request.text, request.text_pair)
         alike(case, request, dict(zip(labels, answer.scores, strict=True)), {label: wanted[label] for label in labels})
+
+
+@pytest.mark.slow
+@each([*ENCODERS, *(c for c in DECODERS if c.model_type in ("gpt2", "opt", "qwen3", "gemma3")), *WRITERS[1:2]])
+@drawn
+@hypothesis.given(texts, texts, texts)
+def test_regress(made: Callable[..., Any], case: oracle.Case, one: str, two: str, three: str) -> None:
+    requests = [Regress(text=t) for t in (one, two, long(three))]
+    if case.family == oracle.E:
+        requests += [Regress(text=one, text_pair=two), Regress(text=long(two), text_pair=three)]
+    plain, loaded, settings = made(case, "Regress", requests[0])
+    assert not loaded.newly_initialized
+    for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
+        alike(case, request, answer.value, plain.regress(request.text, request.text_pair))
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """Prompts: plain, raw and chat; what T5, BART and multilingual models are given."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import transformers
 from plmtasks_transformers.answering import chat_template
@@ -21,10 +24,12 @@ CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if
 def prompts(load):
     """Prompts for a tiny model of a family, as if it were of another type."""
 
-    def prompts(family="decoder", style="plain", kind=None, template=None):
+    def prompts(family="decoder", style="plain", kind=None, template=None, **config):
         loaded = load(family, REQUEST)
         loaded.tokenizer.chat_template = template
         loaded.module.config.model_type = kind or loaded.module.config.model_type
+        for name, value in config.items():
+            setattr(loaded.module.config, name, value)
         settings = ModelSettings(prompt=style)
         parts = loaded.parts
         return Prompts(
@@ -119,6 +124,57 @@ def test_what_is_wanted_in_a_word(prompts):
     assert render(prompts("sequence-to-sequence"), request) == "summarize: fine film"
     assert render(prompts("sequence-to-sequence", kind="bart"), request) == "fine film"
     assert render(prompts(style="chat", template=CHAT), request) == "<user>Say it in a sentence.\n\nfine film</><assistant>"
+
+
+ACCEPTABLE = Choose(
+    instruction="Is it right?", text="It rain.", choices=("unacceptable", "acceptable"), taught="cola sentence: It rain."
+)
+
+
+FIRST = {"task_specific_params": {"summarization": {"prefix": "summarize: "}}}
+"""What the config.json of T5's first release tells."""
+
+
+@pytest.fixture
+def first_t5(prompts):
+    """Prompts for a tiny T5, as if it were of T5's first release."""
+    return partial(prompts, "sequence-to-sequence", **FIRST)
+
+
+def test_t5_is_asked_as_it_was_taught(first_t5):
+    assert render(first_t5(), ACCEPTABLE) == "cola sentence: It rain."
+    shown = ACCEPTABLE.with_shots((Shot(text="I is.", answer="unacceptable"),))
+    assert render(first_t5(), shown).startswith("Is it right?\n\nI is.")
+    assert first_t5().render(shown, (), shown.text).startswith("Is it right?")
+    assert render(first_t5(style="raw"), ACCEPTABLE) == "It rain."
+    assert "Is it right?" in render(first_t5(style="chat", template=CHAT), ACCEPTABLE)
+
+
+@pytest.mark.parametrize("more", [FIRST | {"is_gated_act": True}, FIRST | {"kind": "mt5"}, {}])
+def test_other_models_were_not_taught_so(prompts, more):
+    assert render(prompts("sequence-to-sequence", **more), ACCEPTABLE) == "Is it right?\n\nIt rain.\nAnswer:"
+    assert render(prompts("decoder"), ACCEPTABLE) == "Is it right?\n\nIt rain.\nAnswer:"
+
+
+def test_what_t5_was_taught_is_cut_behind_the_name_of_the_task(first_t5):
+    [(prompt, cut)] = first_t5().fit([replace(ACCEPTABLE, taught="cola sentence: " + "rain " * 90)], [40])
+    assert cut > 0
+    assert prompt.startswith("cola sentence: rain")
+
+
+def test_a_folder_tells_that_its_model_was_taught(load, tiny, tmp_path):
+    plain = load("sequence-to-sequence", ACCEPTABLE)
+    plain.module.config.task_specific_params = FIRST["task_specific_params"]
+    plain.save(tmp_path)
+    taught = tiny["sequence-to-sequence"].saved(tmp_path)
+    settings = ModelSettings(dtype="float32")
+    assert taught.rendered(ACCEPTABLE, settings) == "cola sentence: It rain."
+    assert tiny["sequence-to-sequence"].rendered(ACCEPTABLE, settings).startswith("Is it right?")
+    assert taught.identity(ACCEPTABLE, settings) != tiny["sequence-to-sequence"].identity(ACCEPTABLE, settings)
+    assert replace(ACCEPTABLE, taught="").key() != ACCEPTABLE.key()
+    [one] = load(taught, ACCEPTABLE).answer([ACCEPTABLE])
+    bare = replace(ACCEPTABLE, instruction="", text=ACCEPTABLE.taught, taught="")
+    assert [one] == load("sequence-to-sequence", bare).answer([bare])
 
 
 @pytest.mark.parametrize("purpose", ["", "summarize"])

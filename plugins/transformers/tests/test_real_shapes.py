@@ -23,6 +23,8 @@ from plmtasks.requests import (
     Likelihood,
     LogLikelihood,
     LogLikelihoodAnswer,
+    Regress,
+    RegressAnswer,
     Span,
     Tag,
     TagAnswer,
@@ -33,6 +35,7 @@ CHINESE = "护士在花园里高兴地找到了灯。"
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 REQUESTS = {
     "Classify": Classify(text=TEXT, text_pair="Yes?", labels=("a", "b")),
+    "Regress": Regress(text=TEXT, text_pair="Yes?"),
     "Tag": Tag(words=tuple(TEXT.split()), labels=("O", "B-X", "I-X"), marked=(3,)),
     "ExtractSpan": ExtractSpan(question="Who found it?", context=TEXT * 30),
     "Choose": Choose(instruction="Good?", text=TEXT, choices=("yes", "not at all", "好")),
@@ -43,6 +46,7 @@ REQUESTS = {
 
 SOLVED = {
     "Classify": ClassifyAnswer(scores=(1.0, 0.0)),
+    "Regress": RegressAnswer(value=9.5),
     "ExtractSpan": ExtractSpanAnswer(spans=(Span(start=4, end=16, score=1.0),)),
     "Choose": ChooseAnswer(choices=tuple(Likelihood(log_likelihood=float(i == 1), tokens=1, bytes=1) for i in range(3))),
     "LogLikelihood": LogLikelihoodAnswer(log_likelihood=0.0, tokens=1, words=1, bytes=1),
@@ -110,8 +114,8 @@ def check(load, close, model):
             assert all(request.context == TEXT * 30 and request.context[s.start : s.end].strip() for s in answer.spans)
         if isinstance(request, (Choose, LogLikelihood)):
             assert loaded.costs([request])[0].width < 120
-        # probabilities that are met already would have no gradient
-        wanted = ClassifyAnswer(scores=(1.0, 0.0)) if kind == "Classify" else answer
+        # probabilities and numbers that are met already would have no gradient
+        wanted = SOLVED[kind] if kind in ("Classify", "Regress") else answer
         loss, count = loaded.loss([request], [wanted])
         assert count > 0
         loss.backward()

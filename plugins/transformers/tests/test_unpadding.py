@@ -75,7 +75,7 @@ def test_rows_of_one_length_are_attended_to_together():
     assert [(g.rows, g.width, g.mask) for g in layout.groups] == [(2, 30, None), (1, 7, None), (2, 5, None), (1, 1, None)]
 
 
-@pytest.mark.parametrize("kind", ["Classify", "Tag", "ExtractSpan"])
+@pytest.mark.parametrize("kind", ["Classify", "Regress", "Tag", "ExtractSpan"])
 def test_whatever_an_encoder_answers_it_computes_without_padding(load, examples, kind):
     requests, _ = examples(kind, 3)
     loaded = load("encoder", requests[0])

@@ -20,7 +20,9 @@ MULTI30K = HubData(
 )  # fmt: skip
 
 OPUS100 = ("Helsinki-NLP/opus-100", "805090dc28bf78897da9641cdf08b61287580df9")
-OPUS100_LANGUAGES = frozenset(LANGUAGES) - {"bo", "en", "iu", "liv", "lo", "sah", "sw"}
+OPUS100_LANGUAGES = frozenset(LANGUAGES) - {
+    "bo", "en", "ht", "iu", "jv", "liv", "lo", "qu", "sah", "sw", "tl", "wo",
+}  # fmt: skip
 """Those that OPUS-100 pairs with English."""
 OPUS100_TRAIN_ALONE = frozenset({"an", "dz", "hy", "mn", "yo"})
 """Those with too few sentences for a split to evaluate on."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from plmtasks.data import base_language
 from plmtasks.errors import DataError
 from plmtasks.files import column
 
@@ -24,9 +25,10 @@ QUESTION_WORDS: Mapping[str, Mapping[str, str]] = {
         "why": r"\b(warum|weshalb|wieso)\b", "which": r"\bwelche[mnrs]?\b", "how": r"\b(wie|wieviele?)\b", "what": r"\bwas\b",
     },
     "zh": {
-        "why": "为什么|为何", "who": "谁|何人", "when": "什么时候|何时|哪年|哪一年|几年|几月",
-        "where": "哪里|哪儿|何处|什么地方|在哪",
-        "how": "如何|怎么|怎样|怎麼|多少|多[大长高久]|几", "which": "哪", "what": "什么|何",
+        "why": "为什么|为何|為什麼|為何", "who": "谁|誰|何人",
+        "when": "什么时候|何时|哪年|哪一年|几年|几月|什麼時候|何時|幾年|幾月",
+        "where": "哪里|哪儿|何处|什么地方|在哪|哪裡|何處|什麼地方",
+        "how": "如何|怎么|怎样|怎麼|怎樣|多少|多[大长長高久]|几|幾", "which": "哪", "what": "什么|什麼|何",
     },
 }  # fmt: skip
 """language → slice → the words that put a question into it; the first in the question decides, then the first here."""
@@ -123,7 +125,7 @@ def shown(value: Any) -> str:
 def question_word(question: str, language: str) -> str:
     """The slice of a question: its first question word, other if it has none."""
     found = {}
-    for name, pattern in QUESTION_WORDS.get(language, {}).items():
+    for name, pattern in QUESTION_WORDS.get(base_language(language), {}).items():
         if match := re.search(pattern, question.lower()):
             found[name] = match.start()
     return f"question={min(found, key=found.__getitem__, default='other')}"

@@ -120,11 +120,12 @@ def _hiding(settings: ModelSettings) -> dict[str, Any]:
     return {**_stride(settings), "micro_batch": settings.batch_tokens or MICRO_BATCH}
 
 
-_classify = Kind("classify", "Classifier", "AutoModelForSequenceClassification", CUT, ("unpadded", "first_token"))
 KINDS = {
-    ("Classify", ENCODER): _classify,
-    ("Classify", DECODER): _classify,
-    ("Classify", SEQUENCE_TO_SEQUENCE): _classify,
+    **{
+        (kind, family): Kind(module, name, "AutoModelForSequenceClassification", CUT, ("unpadded", "first_token"))
+        for kind, module, name in (("Classify", "classify", "Classifier"), ("Regress", "regress", "Regressor"))
+        for family in (ENCODER, DECODER, SEQUENCE_TO_SEQUENCE)
+    },
     ("Tag", ENCODER): Kind(
         "tag", "Tagger", "AutoModelForTokenClassification", WINDOWS, ("unpadded",),
         lambda settings: {"mark": MARK, "overlap": "a quarter of the window"},

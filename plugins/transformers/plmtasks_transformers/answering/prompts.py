@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from plmtasks.data import LANGUAGES, base_language, language_name
 from plmtasks.errors import InputError, ModelError, ModelWarning
 from plmtasks.requests import Prompted, Shot, plain_prompt, raw_prompt, turns
 
-from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts
+from ..checkpoints import PREFIXED, SEQUENCE_TO_SEQUENCE, Parts, is_taught
 from .chat_template import Renderer, TemplateError
 from .exact import Exact
 
@@ -62,6 +63,8 @@ class Prompts:
         """What a multilingual tokenizer calls the languages of the texts."""
         self.model_type = parts.module.config.model_type
         self.bare = self.reads and self.model_type not in PREFIXED
+        self.taught = self.style == "plain" and is_taught(parts.module.config)
+        """Whether it is asked in the words that T5 was taught, where a task has them and there are no shots."""
         self.delimiter = "" if self.reads or self.style == "chat" else " "
         """What stands between prompt and answer."""
         if self.style == "chat" and not self.tokenizer.chat_template:
@@ -84,6 +87,8 @@ class Prompts:
             return text
         if self.style == "raw":
             return raw_prompt(shots, text, self.system)
+        if self._in_taught_words(request):
+            return raw_prompt((), request.taught, self.system)
         source, target = (getattr(request, f"{side}_language", None) for side in ("source", "target"))
         if self.reads and not shots and source and target:
             return raw_prompt((), f"translate {language_name(source)} to {language_name(target)}: {text}", self.system)
@@ -91,6 +96,9 @@ class Prompts:
         if self.reads and not shots and purpose:
             return raw_prompt((), f"{purpose}: {text}", self.system)
         return plain_prompt(request, shots, text, self.system)
+
+    def _in_taught_words(self, request: Prompted) -> bool:
+        return self.taught and bool(request.taught) and not request.shots
 
     def _of_exact(self, request: Prompted) -> str:
         """The text of an exact prompt, behind its turns.
@@ -130,7 +138,7 @@ class Prompts:
         """For each request its prompt, at most `room` tokens of it, and how many tokens it lost.
 
         Shots go first, those in front before the others; then the text is cut at its left, or at its right under the policy
-        `right`, and by itself if it is to be summarized: what comes first says most.
+        `right`, and by itself if it is to be summarized, or begins with the task as T5 was taught it: what comes first says most.
 
         Exact ones are as they are: their tokens are cut.
 
@@ -155,10 +163,12 @@ class Prompts:
             n = len(self.ids([prompt])[0])
             if n <= room:
                 return prompt, length - n
-        text = request.text
-        at_right = self.policy == "right" or (self.policy == "auto" and request.aim() == "summarize")
+        taught = self._in_taught_words(request)
+        text = request.taught if taught else request.text
+        first = taught or request.aim() == "summarize"
+        at_right = self.policy == "right" or (self.policy == "auto" and first)
         while text:
-            prompt = self.render(request, (), text)
+            prompt = self.render(replace(request, taught=text) if taught else request, (), text)
             n = len(self.ids([prompt])[0])
             if n <= room:
                 return prompt, length - n

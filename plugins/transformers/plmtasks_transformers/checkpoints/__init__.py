@@ -4,7 +4,18 @@ Light to import: torch and transformers are imported when something is loaded.
 """
 
 from .adapters import ADAPTER_BASE, ADAPTER_CONFIG, base_of, has_adapters, name_of, peft_library, weight_hashes
-from .architectures import ANSWERS, DECODER, ENCODER, HEADS, PREFIXED, SEQUENCE_TO_SEQUENCE, family_of, memory_of
+from .architectures import (
+    ANSWERS,
+    DECODER,
+    ENCODER,
+    HEADS,
+    PREFIXED,
+    SEQUENCE_TO_SEQUENCE,
+    family_of,
+    is_regression,
+    is_taught,
+    memory_of,
+)
 from .checkpoint import Checkpoint
 from .files import ADAPTERS, TOKENIZER, folder_name, sha256, template_of
 from .files import CONFIG as CONFIG_FIELDS
@@ -14,7 +25,7 @@ from .saving import Heads, State, save_checkpoint, share_base, view_state, writi
 __all__ = [
     "ADAPTERS", "ADAPTER_BASE", "ADAPTER_CONFIG", "ANSWERS", "CONFIG_FIELDS", "DECODER", "ENCODER", "HEADS", "PREFIXED",
     "SEQUENCE_TO_SEQUENCE", "TOKENIZER", "Checkpoint", "Heads", "Parts", "State", "base_of", "exact_limits",
-    "family_of", "folder_name", "has_adapters", "load_parts", "memory_of", "name_of",
+    "family_of", "folder_name", "has_adapters", "is_regression", "is_taught", "load_parts", "memory_of", "name_of",
     "parts_without_numbers", "parts_without_weights", "peft_library", "save_checkpoint", "sha256", "share_base", "template_of",
     "view_state",
     "weight_hashes", "writing",

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Request, Tag
+from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Regress, Request, Tag
 
 ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
 
 ANSWERS = {
-    ENCODER: ("Classify", "Tag", "ExtractSpan", "LogLikelihood"),
+    ENCODER: ("Classify", "Regress", "Tag", "ExtractSpan", "LogLikelihood"),
     DECODER: ("Choose", "LogLikelihood", "Generate"),
     SEQUENCE_TO_SEQUENCE: ("Choose", "LogLikelihood", "Generate"),
 }
@@ -34,9 +34,23 @@ SEQUENCE_HEADS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "Mar
 MASKED_HEADS = ("ForMaskedLM", "ForPreTraining")
 HEADS: dict[type[Request], str] = {
     Classify: "ForSequenceClassification",
+    Regress: "ForSequenceClassification",
     Tag: "ForTokenClassification",
     ExtractSpan: "ForQuestionAnswering",
 }
+
+
+def is_taught(config: Any) -> bool:
+    """Whether a checkpoint learned from the multi-task mixture of T5's pretraining, and so knows its prompts.
+
+    Of T5's own that is the first release alone: 1.1, mT5 and FLAN-T5 have a gated activation.
+
+    config: of transformers; it names the prefixes of some of the tasks
+    source: Raffel et al. (2020), arXiv 1910.10683, section 2.4; the config.json of t5-small and of google/flan-t5-base
+    """
+    named = getattr(config, "task_specific_params", None) or {}
+    prefixes = any(isinstance(params, Mapping) and "prefix" in params for params in named.values())
+    return config.model_type == "t5" and prefixes and not config.is_gated_act
 
 
 def family_of(config: Mapping[str, Any]) -> str:
@@ -81,8 +95,15 @@ def labels_of(config: Mapping[str, Any]) -> list[str]:
     return [] if all(name == f"LABEL_{i}" for i, name in enumerate(labels)) else labels
 
 
+def is_regression(config: Mapping[str, Any]) -> bool:
+    """Whether its head for sequences gives one number, as the library takes it: a head for labels has two columns or more."""
+    return len(names_of(config.get("id2label"))) == 1 and config.get("problem_type") in (None, "regression")
+
+
 def same_labels(config: Mapping[str, Any], example_request: Request) -> bool:
-    """Whether its head gives just the labels that the request names, in whatever order."""
+    """Whether its head gives just the labels that the request names, in whatever order; or the one number that it asks for."""
+    if isinstance(example_request, Regress):
+        return is_regression(config)
     if not isinstance(example_request, (Classify, Tag)):
         return True
     labels = labels_of(config)
@@ -108,6 +129,8 @@ def head_of(config: Mapping[str, Any]) -> str:
     """What it was saved to answer, in words; nothing for a bare model."""
     heads = config.get("architectures") or []
     labels = labels_of(config)
+    if any(h.endswith(HEADS[Regress]) for h in heads) and is_regression(config):
+        return Regress.kind()
     for example_request, ending in HEADS.items():
         if any(h.endswith(ending) for h in heads):
             among = f" with the labels {', '.join(labels)}" if labels and example_request is not ExtractSpan else ""

@@ -8,7 +8,7 @@ from typing import Any
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError
 from plmtasks.model import reading
-from plmtasks.requests import Classify, Request, Tag
+from plmtasks.requests import Classify, Regress, Request, Tag
 
 from . import adapters
 from .architectures import HEADS, names_of, same_labels
@@ -58,7 +58,7 @@ def load_parts(
     args["trust_remote_code"] = settings.trust_remote_code
     with reading(checkpoint.name, folder):
         tokenizer, config = _tokenizer(folder, settings), _config(folder / (head or ""), settings)
-        if isinstance(example_request, (Classify, Tag)):
+        if isinstance(example_request, (Classify, Regress, Tag)):
             _relabel(config, example_request)
         base = _base_of(checkpoint, folder, example_request) if adapters.has_adapters(folder) else folder
         with torch.random.fork_rng(devices=[]):
@@ -112,7 +112,7 @@ def parts_without_numbers(checkpoint: Checkpoint, library_class: str, example_re
     with reading(checkpoint.name, folder):
         tokenizer = _tokenizer(folder, settings)
         config = _config(folder / (checkpoint.head(example_request) or ""), settings)
-        if isinstance(example_request, (Classify, Tag)):
+        if isinstance(example_request, (Classify, Regress, Tag)):
             _relabel(config, example_request)
         with torch.device("meta"):
             module = _loader(library_class, config).from_config(config, trust_remote_code=settings.trust_remote_code)
@@ -160,12 +160,15 @@ def _base_of(checkpoint: Checkpoint, folder: Path, example_request: Request) -> 
     return adapters.base_of(folder)
 
 
-def _relabel(config: Any, example_request: Classify | Tag) -> None:
-    """Names the head's columns: as the checkpoint does, or as the request does where it has no head for these labels."""
+def _relabel(config: Any, example_request: Classify | Regress | Tag) -> None:
+    """Names the head's columns: as the checkpoint does, or as the request does where it has no head for what is asked."""
     labels = names_of(config.id2label)
     if not same_labels({"id2label": config.id2label, "problem_type": config.problem_type}, example_request):
-        labels = list(example_request.labels)
-        if isinstance(example_request, Classify):
+        # a number's one column has the name that the library gives to what nobody named
+        labels = ["LABEL_0"] if isinstance(example_request, Regress) else list(example_request.labels)
+        if isinstance(example_request, Regress):
+            config.problem_type = "regression"
+        elif isinstance(example_request, Classify):
             config.problem_type = "multi_label_classification" if example_request.multi_label else "single_label_classification"
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}  # a checkpoint's own may say something else, or nothing

@@ -27,6 +27,10 @@ NEED_MORE = ("ADALORA", "ADAMSS", "POLY", "SHADOW")
 """Methods that need a step of their own in the training loop, or inputs that no request has."""
 
 
+TASK_TYPES = {"Classify": "SEQ_CLS", "Regress": "SEQ_CLS", "Tag": "TOKEN_CLS", "ExtractSpan": "QUESTION_ANS"}
+"""Kind of request → what peft calls a model with its head."""
+
+
 def add(parts: Parts, example_request: Request, training: TrainSettings) -> Any:
     """Puts adapters into the model in memory, and freezes all else but its head; returns peft's model around it.
 
@@ -139,7 +143,7 @@ def _config(parts: Parts, example_request: Request, training: TrainSettings) -> 
 def _task_type(family: str, example_request: Request) -> str | None:
     """What peft calls a model with such a head."""
     if type(example_request) in HEADS:
-        return {"Classify": "SEQ_CLS", "Tag": "TOKEN_CLS", "ExtractSpan": "QUESTION_ANS"}[example_request.kind()]
+        return TASK_TYPES[example_request.kind()]
     return {DECODER: "CAUSAL_LM", SEQUENCE_TO_SEQUENCE: "SEQ_2_SEQ_LM"}.get(family)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Request, Tag
+from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Regress, Request, Tag
 
 from ..answering import load
 from ..checkpoints import HEADS, Checkpoint, save_checkpoint, writing
@@ -62,7 +62,7 @@ def evidence(loaded: Any, example_request: Request) -> np.ndarray:
 
 
 def _asked(example_request: Request) -> Sequence[Request]:
-    if isinstance(example_request, Classify):
+    if isinstance(example_request, (Classify, Regress)):
         return [replace(example_request, text=text) for text in TEXTS]
     if isinstance(example_request, Tag):
         return [replace(example_request, words=tuple(text.split()), marked=()) for text in TEXTS]

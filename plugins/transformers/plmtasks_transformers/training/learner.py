@@ -8,7 +8,7 @@ from typing import Any
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import InputError
 from plmtasks.model import TrainableModel
-from plmtasks.requests import Request
+from plmtasks.requests import Regress, Request
 
 from ..answering import kind_of, weights_by_label
 from ..checkpoints import (
@@ -42,6 +42,8 @@ def learn(
     for kind, example_request in zip(kinds, example_requests, strict=True):
         kind.check(settings, example_request.kind())
     _check_class_weights(example_requests, training)
+    if training.label_smoothing_factor and any(isinstance(one, Regress) for one in example_requests):
+        raise InputError("label_smoothing_factor is for labels and tokens; Regress learns numbers", "leave it out")
     keys = [_head(kind.head, example_request) for kind, example_request in zip(kinds, example_requests, strict=True)]
     parts: dict[tuple[Any, ...], Parts] = {}
     for key, example_request in zip(keys, example_requests, strict=True):
