@@ -47,13 +47,13 @@ def test_importing_and_finding_plugins_loads_nothing_heavy(code):
     assert modules_after(code) & HEAVY == set()
 
 
-def test_a_list_of_tasks_reads_the_heads_of_their_files_alone():
-    code = "from plmtasks.hooks import load_registry; load_registry().items['task']; import sys; print(*sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert {name for name in said if name.startswith("plmtasks.declared.")} == {
+def test_a_catalogue_reads_the_heads_of_its_files_alone():
+    place = ROOT / "plugins" / "classification" / "plmtasks_classification" / "tasks"
+    code = f"import sys; from pathlib import Path; from plmtasks import declared; assert declared.tasks(Path({str(place)!r}))"
+    said = subprocess.run([sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    assert {name for name in said.stdout.split() if name.startswith("plmtasks.declared.")} == {
         "plmtasks.declared.catalog", "plmtasks.declared.templates",
     }  # fmt: skip
-    assert not {"importlib.metadata", "tarfile", "statistics", "sqlite3"} & {*said}
 
 
 def test_the_check_for_heavy_modules_can_fail():
