@@ -19,6 +19,7 @@ GLUE, REVISION = "nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 ROWS = {
     "train": [("The kettle sings.", 1), ("Kettle the sings.", 0), ("We left early.", 1), ("We early left did.", 0)],
     "validation": [("A door opened.", 1), ("Opened a door it.", 0), ("She hums.", 1)],
+    "test": [("A cup fell.", -1), ("Fell cup a.", -1)],
 }
 
 
@@ -83,7 +84,7 @@ def test_an_interrupted_one_leaves_no_half_file(files: dict[str, Path], archive:
 
 def test_where_nothing_can_be_written_it_is_said(files: dict[str, Path], archive: Path, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
-    with pytest.raises(OutputError, match="HF_HOME names another place"):
+    with pytest.raises(OutputError, match="HF_HUB_CACHE or HF_HOME names another place"):
         unpack(read_bundle(archive), tmp_path / "home", quiet)
     with pytest.raises(OutputError, match="cannot be written"):
         pack(tmp_path / "none" / "it.tar", files, (), (), quiet)
@@ -215,7 +216,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     for split, told in ROWS.items():
         rows = [{"sentence": text, "label": label, "idx": number} for number, (text, label) in enumerate(told)]
         path = f"cola/{split}-00000-of-00001.parquet"
-        hub.lay_out(made / "hub", GLUE, REVISION, path, rows, {"label": ["unacceptable", "acceptable"]})
+        hub.write(hub.place(made / "hub", GLUE, REVISION, path), rows, {"label": ["unacceptable", "acceptable"]})
     (made / "suite.toml").write_text(
         f'task = "classification/cola"\nmodel = ["{hub.MODEL}", "majority"]\ntraining.num_train_epochs = 1\nthreads = 1\n'
     )
@@ -307,6 +308,31 @@ def sacrebleu_set(home: Path, name: str, pair: str, texts: list[str]) -> None:
     for field in fields:
         lines = {"src": texts[::2], "ref": texts[1::2]}.get(field, ["told"] * (len(texts) // 2))
         (home / name / f"{name}.{pair}.{field}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_what_the_library_datasets_made_goes_along(tmp_path: Path) -> None:
+    import datasets
+
+    datasets.disable_progress_bars()
+    for split, told in ROWS.items():
+        rows = {"text": [text for text, _ in told], "label": [str(label) for _, label in told]}
+        datasets.Dataset.from_dict(rows).to_parquet(str(tmp_path / f"{split}.parquet"))
+    files = {split: str(tmp_path / f"{split}.parquet") for split in ROWS}
+    datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "made"))
+    [made] = (tmp_path / "made" / "parquet").iterdir()
+    cached = tmp_path / "cache" / "made___here" / "default"  # as the library keeps what it had from the hub
+    cached.parent.mkdir(parents=True)
+    made.rename(cached)
+    for file in list(cached.rglob("*.arrow")):
+        file.rename(file.with_name(file.name.replace("parquet-", "here-")))
+    (tmp_path / "suite.toml").write_text('task = "classification/custom"\nmodel = "majority"\ndata = "hf://made/here"\n')
+    own = {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    assert "data set  made/here" in fine(tmp_path, "bundle", "suite.toml", "--output", "suite.tar", **own)
+    fine(tmp_path, "run", "--config", "suite.toml", "--output", "online", **own)
+    fine(tmp_path, "run", "--config", "suite.toml", "--output", "offline", "--bundle", "suite.tar")
+    [online], [offline] = ([*(tmp_path / name).rglob("result.json")] for name in ("online", "offline"))
+    assert online.read_bytes() == offline.read_bytes()
 
 
 @pytest.mark.slow

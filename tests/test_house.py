@@ -47,6 +47,15 @@ def test_importing_and_finding_plugins_loads_nothing_heavy(code):
     assert modules_after(code) & HEAVY == set()
 
 
+def test_a_catalogue_reads_the_heads_of_its_files_alone():
+    place = ROOT / "plugins" / "classification" / "plmtasks_classification" / "tasks"
+    code = f"import sys; from pathlib import Path; from plmtasks import declared; assert declared.tasks(Path({str(place)!r}))"
+    said = subprocess.run([sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    assert {name for name in said.stdout.split() if name.startswith("plmtasks.declared.")} == {
+        "plmtasks.declared.catalog", "plmtasks.declared.templates",
+    }  # fmt: skip
+
+
 def test_the_check_for_heavy_modules_can_fail():
     assert "numpy" in modules_after("import numpy")
 

@@ -25,6 +25,12 @@ def at(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
 
 
+@given(st.text(st.characters(max_codepoint=0x2100)))
+def test_a_text_is_as_wide_as_a_terminal_shows_it(text):
+    shown = printable(text)
+    assert terminal._length(shown) == cell_len(shown)
+
+
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=4), st.sampled_from((40, 80, 120)))
 def test_a_table_is_as_wide_as_the_terminal_at_most_and_loses_nothing(rows, width):
     with pytest.MonkeyPatch.context() as patch:

@@ -152,9 +152,12 @@ def _loaded(entry: EntryPoint) -> click.Command:
 @click.version_option(__version__, prog_name="plmtasks")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.option("--disable", metavar="PLUGIN,…", help="Leave installed plugins alone.")
-@click.option("--bundle", metavar="FILE.tar", help="Take data and models from what `plmtasks bundle` wrote, and ask no network.")
+@click.option(
+    "--bundle", metavar="FILE.tar", type=click.Path(path_type=Path),
+    help="Take data and models from what `plmtasks bundle` wrote, and ask no network.",
+)  # fmt: skip
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, disable: str | None, bundle: str | None) -> None:
+def cli(ctx: click.Context, debug: bool, disable: str | None, bundle: Path | None) -> None:
     """Fine-tune, evaluate and compare language models on NLP tasks.
 
     plmtasks run --task qa --model bert-base
@@ -168,7 +171,7 @@ def cli(ctx: click.Context, debug: bool, disable: str | None, bundle: str | None
         from ..evaluation import use_bundle
         from ..execution import Progress, speaks
 
-        use_bundle(Path(bundle), Progress(quiet=not speaks()))
+        use_bundle(bundle, Progress(quiet=not speaks()))
 
 
 def main() -> None:

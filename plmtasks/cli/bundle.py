@@ -1,7 +1,7 @@
 """`plmtasks bundle`: what a suite needs, for machines without a network."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from ..files import Bundle
 
 
-@options.command("bundle", example="plmtasks bundle suite.toml --output suite.tar")
-@click.argument("suite", metavar="SUITE", type=click.Path(path_type=Path))
+@options.command("bundle", example="plmtasks bundle glue --model bert-base --output glue.tar")
+@click.argument("suite", metavar="SUITE")
+@options.item("model", "--model", "models", lists=True, help="In place of the suite's.")
 @click.option(
     "--output", metavar="FILE.tar", type=click.Path(path_type=Path), help="The archive; another of that name is replaced."
 )
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 @options.TRUST
 @click.option("--quiet", is_flag=True, help="Print what is in it only.")
 @options.choice("format", "table", "json")
-def command(suite: Path, output: Path | None, listing: bool, quiet: bool, form: str, trust_remote_code: bool) -> None:
+def command(suite: str, output: Path | None, listing: bool, form: str, **values: Any) -> None:
     """Put what a suite's runs need into one archive: data at their revisions, what metrics need, models.
 
-    SUITE is a name or a file as of `plmtasks sweep`, or a run's folder. What is not on this machine is downloaded. Where there is
-    no network, any command takes it: plmtasks --bundle FILE.tar run …; the results have the same bytes.
+    SUITE is one of `plmtasks list suites`, the path of a TOML file, or a run's folder. What is not on this machine is downloaded.
+    Where there is no network, any command takes it: plmtasks run … --bundle FILE.tar; the results have the same bytes.
 
     It holds no code: weights are safetensors. Files of your own that a suite names are told, and not taken.
     """
@@ -37,15 +38,16 @@ def command(suite: Path, output: Path | None, listing: bool, quiet: bool, form: 
     from ..hooks import load_registry
 
     if listing:
-        _say(read_bundle(suite), form)
+        _say(read_bundle(Path(suite)), form)
         return
     if output is None:
         raise click.UsageError("--output FILE.tar says where the archive is written (--list tells what is in one)")
     if not output.absolute().parent.is_dir():
         raise OutputError(f"{output}: there is no such folder")
-    registry = load_registry(trusting=trust_remote_code)
-    quiet = quiet or bool(from_environment().get("quiet"))
-    asked = read_suite(registry.suite(str(suite))).on_line({"quiet": quiet, "yes": True}).expanded(registry)
+    registry = load_registry(trusting=values["trust_remote_code"])
+    quiet = values["quiet"] or bool(from_environment().get("quiet"))
+    told = read_suite(registry.suite(suite)).on_line({"quiet": quiet, "yes": True}, models=values["models"] or ())
+    asked = told.expanded(registry)
     asked.check(registry)
     configs = [asked.configs(*pair)[0] for pair in asked.pairs() if not asked.excludes(*pair)]
     _say(bundle(configs, registry, output, Progress(quiet=quiet)), form)
@@ -76,4 +78,4 @@ def _whose(name: str) -> tuple[str, str, str]:
     kind, *named = first.split("--")
     if cache == "hub" and named:
         return kind.removesuffix("s").replace("dataset", "data set"), "/".join(named), rest[1]
-    return f"of {cache}", first, ""
+    return ("data set", first.replace("___", "/"), "") if cache == "datasets" else (f"of {cache}", first, "")

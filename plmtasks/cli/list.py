@@ -2,7 +2,7 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,12 +31,26 @@ HEADERS: Mapping[str, Sequence[str]] = {
 """Of the columns; those of all other kinds are a name, who brings it, and a description."""
 
 
+def _begun(field: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What completes to what the tasks have in a field."""
+
+    def complete(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+        from ..hooks import load_registry
+
+        return [value for value in tasks.values(load_registry(), field) if value.startswith(begun)]
+
+    return complete
+
+
 @options.command("list", example="plmtasks list tasks")
 @click.argument("what", metavar="WHAT", shell_complete=lambda ctx, param, begun: [k for k in KINDS if k.startswith(begun)])
-@click.argument("word", metavar="[WORD]", required=False)
+@click.argument("word", metavar="[WORD]", required=False, shell_complete=_begun("collection"))
 @click.option("--check", is_flag=True, help="Of a scheme: how many can be asked, and why the others cannot, from trying all.")
-@click.option("--language", metavar="CODE", help="Of tasks: those in a language, as zh.")
-@click.option("--asks", metavar="KIND", help="Of tasks: those that a kind of request asks, as Tag; `plmtasks list requests`.")
+@click.option("--language", metavar="CODE", shell_complete=_begun("language"), help="Of tasks: those in a language, as zh.")
+@click.option(
+    "--asks", metavar="KIND", shell_complete=_begun("asks"),
+    help="Of tasks: those that a kind of request asks, as Tag; `plmtasks list requests`.",
+)  # fmt: skip
 @options.choice("format", "table", "tsv", "json", help="A table, as wide as the terminal; in a pipe whole lines.")
 def command(what: str, word: str | None, check: bool, language: str | None, asks: str | None, form: str) -> None:
     """What is installed: WHAT is tasks, models, metrics, requests, perturbations, formats, suites or plugins.

@@ -1,5 +1,6 @@
 """Tasks as `plmtasks list tasks` shows them: in groups, and of many languages one line."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 FIELDS = ("name", "asks", "metrics", "language", "collection", "description", "aliases")
 """What JSON and TSV tell of each."""
+
+LISTS = ("asks", "metrics", "aliases")
+"""Those that are lists."""
 
 HEADER = ("task", "asked by", "description")
 
@@ -28,24 +32,32 @@ def chosen(registry: "Registry", word: str | None, language: str | None, asks: s
 
     raises: InputError if there is none of those
     """
-    found = [{field: _field(task, field) for field in FIELDS} for task in registry.items["task"].values()]
+    found = _rows(registry)
     for option, wanted, field in (("--language", language, "language"), ("--asks", asks, "asks")):
         if wanted is not None:
-            there = dict.fromkeys(one for row in found for one in _parts(row[field]))
+            there = dict.fromkeys(one for row in found for one in _parts(row[field]) if one)
             found = [row for row in found if wanted.casefold() in map(_bare, _parts(row[field]))]
             if not found:
                 raise InputError(f"no task has {option} {wanted}", *did_you_mean(wanted, there), f"there are: {', '.join(there)}")
     return found if word is None else _having(word, found)
 
 
+def values(registry: "Registry", field: str) -> list[str]:
+    """What the tasks have in a field, each once."""
+    return list(dict.fromkeys(part for row in _rows(registry) for part in _parts(row[field]) if part))
+
+
+def _rows(registry: "Registry") -> list[Row]:
+    """Every task, and what makes a task of any name."""
+    told = [{field: getattr(task, field, "") for field in FIELDS} for task in registry.items["task"].values()]
+    for provider in registry.providers["task"]:
+        told.append({"name": f"{provider.beginning}NAME", "description": provider.description or "any task of that name"})
+    return [{field: list(one.get(field, ())) if field in LISTS else one.get(field, "") for field in FIELDS} for one in told]
+
+
 def _bare(word: str) -> str:
     """A kind of request, or the code of a language without its script, in small letters."""
     return base_language(word).casefold()
-
-
-def _field(task: Any, field: str) -> Any:
-    value = getattr(task, field, "")
-    return value if isinstance(value, str) else list(value)
 
 
 def _having(word: str, found: Sequence[Row]) -> list[Row]:
@@ -74,17 +86,12 @@ def table(found: Sequence[Row], word: str | None, registry: "Registry") -> str:
         return terminal.table(HEADER, [_line(row) for row in found], firm=HEADER[:1])
     groups: dict[str, list[Row]] = {}
     for row in sorted(found, key=lambda row: bool(row["collection"])):
-        groups.setdefault(row["collection"] or row["name"].split("/")[0], []).append(row)
-    lines = {group: _folded(rows) for group, rows in groups.items()}
-    whole = len(found) == len(registry.items["task"])
-    for provider in registry.providers["task"] if whole else ():
-        told = (f"{provider.beginning}NAME", "", provider.description or "any task of that name")
-        lines.setdefault(provider.beginning[:-1], []).append(told)
-    made: list[tuple[str, ...]] = []
-    for group, inside in lines.items():
-        made += [*([("", "", "")] * bool(made)), (group, "", ""), *((f"  {name}", *rest) for name, *rest in inside)]
-    text = terminal.table(HEADER, made, firm=HEADER[:1])
-    words = _said(registry) if whole else ()
+        groups.setdefault(row["collection"] or re.split("[/:]", row["name"])[0], []).append(row)
+    lines: list[tuple[str, ...]] = []
+    for group, inside in groups.items():
+        lines += [*([("", "", "")] * bool(lines)), (group, "", ""), *((f"  {name}", *rest) for name, *rest in _folded(inside))]
+    text = terminal.table(HEADER, lines, firm=HEADER[:1])
+    words = _said(registry) if len(found) == len(_rows(registry)) else ()
     return f"{text}\n{terminal.table(('people say', 'and mean', 'with --data'), words)}" if words else text
 
 

@@ -15,7 +15,18 @@ from typing import Any
 from ..config import Source
 from ..errors import DataError, DataWarning, InputError, counted, summary_of
 from ..examples import Example, Prediction, fingerprint
-from ..files import Layout, asked_of_hub, bad_rows_aside, kind_of, laid_out, parse, read_json_lines, read_lines, read_records
+from ..files import (
+    Layout,
+    asked_of_datasets,
+    asked_of_hub,
+    bad_rows_aside,
+    kind_of,
+    laid_out,
+    parse,
+    read_json_lines,
+    read_lines,
+    read_records,
+)
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -261,6 +272,7 @@ def _generic_hub_files(where: str) -> dict[str, Path]:
         loaded = datasets.load_dataset(name, config or None, revision=revision or None)
     except (OSError, ValueError) as e:
         raise InputError(f"data set {where} cannot be read", f"{type(e).__name__}: {summary_of(e)}") from e
+    asked_of_datasets(loaded)
     files = {}
     for split, rows in loaded.items():
         digest = hashlib.sha256(f"{where} {split} {rows._fingerprint}".encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 from . import terminal, values
 from .archive import Bundle, Tell, pack, read_bundle, unpack
 from .arrays import read_array
-from .caches import asked_of_cache, asked_of_hub, noting_caches, use_caches
+from .caches import asked_of_cache, asked_of_datasets, asked_of_hub, noting_caches, use_caches
 from .columns import column, no_column
 from .documents import (
     CHECKSUM,
@@ -44,6 +44,7 @@ __all__ = [
     "TomlFile",
     "as_text",
     "asked_of_cache",
+    "asked_of_datasets",
     "asked_of_hub",
     "bad_rows_aside",
     "cells_text",

@@ -144,7 +144,7 @@ def unpack(bundle: Bundle, home: Path, tell: Tell) -> Path:
                 temporary.replace(folder)
     except OSError as e:
         raise OutputError(
-            f"{home}: {bundle.path} cannot be unpacked there: {e.strerror or e}", "HF_HOME names another place"
+            f"{home}: {bundle.path} cannot be unpacked there: {e.strerror or e}", "HF_HUB_CACHE or HF_HOME names another place"
         ) from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 CACHES: Mapping[str, str] = {"hub": "HF_HUB_CACHE", "datasets": "HF_DATASETS_CACHE", "sacrebleu": "SACREBLEU"}
 """Cache → the environment variable by which its library finds it."""
@@ -32,10 +33,11 @@ def asked_of_cache(cache: str, root: str | os.PathLike[str], files: Iterable[str
 
     cache: a name in CACHES
     root: the cache's folder
-    files: those below it that are no files count for nothing
+    files: what is no file, or lies elsewhere, counts for nothing
     """
     if (found := _asked.get()) is not None:
-        found |= {f"{cache}/{file.relative_to(root).as_posix()}": file for file in map(Path, files) if file.is_file()}
+        inside = [file for file in map(Path, files) if file.is_file() and file.is_relative_to(root)]
+        found |= {f"{cache}/{file.relative_to(root).as_posix()}": file for file in inside}
 
 
 def asked_of_hub(snapshot: Path, patterns: Iterable[str], revision: str | None = None) -> None:
@@ -51,6 +53,15 @@ def asked_of_hub(snapshot: Path, patterns: Iterable[str], revision: str | None =
     wanted = [file for file, name in inside if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
     name = snapshot.parents[1] / "refs" / (revision or "main")
     asked_of_cache("hub", snapshot.parents[2], [name, *wanted])
+
+
+def asked_of_datasets(loaded: Any) -> None:
+    """The same of what `datasets.load_dataset` made of a data set of the hub: a split, or several by their names."""
+    from datasets import config
+
+    splits = loaded.values() if isinstance(loaded, Mapping) else [loaded]
+    for folder in {Path(file["filename"]).parent for split in splits for file in split.cache_files}:
+        asked_of_cache("datasets", config.HF_DATASETS_CACHE, folder.iterdir())
 
 
 def use_caches(folder: Path) -> None:

@@ -20,6 +20,9 @@ GAP = 2
 WORDS = re.compile(r"\s+|\[[-+\d., ]+\]|\S+")
 """What a text consists of; an interval is one word."""
 
+NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027]*")
+"""Texts of which each character takes one column, as most of ours: they need no library that knows the others."""
+
 MIN_NAME = 9
 """The least of the names that something stands beside, so that several such lists are in line."""
 
@@ -37,7 +40,7 @@ def columns() -> int:
 
 def _length(text: str) -> int:
     """The columns that a text takes."""
-    if text.isascii():
+    if text.isascii() or NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 
@@ -112,8 +115,6 @@ def _pieces(text: str) -> list[str]:
 
 def _broken(text: str, width: int) -> Iterator[str]:
     """The lines of a text: broken between words, within a word after its signs, and elsewhere only if it must be."""
-    from rich.cells import chop_cells
-
     line = ""
     for part in WORDS.findall(text):
         if _length(line + part) <= width:
@@ -122,6 +123,8 @@ def _broken(text: str, width: int) -> Iterator[str]:
             yield line.rstrip()
             line = part.lstrip()
         else:
+            from rich.cells import chop_cells
+
             for piece in chain.from_iterable(chop_cells(piece, width) for piece in SIGNS.split(part)):
                 if line and _length(line + piece) > width:
                     yield line.rstrip()

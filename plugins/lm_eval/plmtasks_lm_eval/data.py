@@ -13,6 +13,7 @@ from plmtasks.config import Source
 from plmtasks.data import Dataset, content_name
 from plmtasks.errors import InputError, counted
 from plmtasks.examples import Example
+from plmtasks.files import asked_of_datasets
 from plmtasks.task import Prompting
 
 from .asking import Chats, as_inputs, requests_of
@@ -97,6 +98,8 @@ def build(task: Definition, source: Source, how: Prompting) -> Documents:
         columns = list(next(iter(given.values())).column_names) if given else []
         with refused(f"lm-eval:{task.name} cannot be made", columns=columns, dataset=_hub_name(task)):
             made = _made(task, given)
+            if not given and _is_of_hub(task):
+                asked_of_datasets(made.dataset)
             own = _repeats(made)
             _set(made, how)
             undrawn = _generators(made)

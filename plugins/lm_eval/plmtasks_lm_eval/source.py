@@ -8,6 +8,7 @@ from typing import Any
 from plmtasks.config import Source
 from plmtasks.data import split_files
 from plmtasks.errors import DataError, InputError, summary_of
+from plmtasks.files import asked_of_datasets
 
 from .definition import Definition
 from .refusals import quiet, refused
@@ -145,4 +146,6 @@ def _of_hub(where: str) -> Any:
     name, _, config = where.removeprefix("hf://").partition("#")
     name, _, revision = name.partition("@")
     with refused(f"data set {where} cannot be read", dataset=name):
-        return datasets.load_dataset(name, config or None, revision=revision or None)
+        found = datasets.load_dataset(name, config or None, revision=revision or None)
+    asked_of_datasets(found)
+    return found
