@@ -1,4 +1,4 @@
-"""A recipe: all-MiniLM-L6-v2 learns multiple choice by a scorer of pairs and by a classifier over letters, in the same training.
+"""A recipe: all-MiniLM-L6-v2 learns multiple choice by one scorer of pairs, and by a classifier over letters; one training.
 
     python benchmarks/choices_race.py [--epochs 1] [--seed 0] [--dtype bfloat16]
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from plmtasks.reading import WordSpan, bio_tags, may_follow, spans_to_tags, tags_to_spans
+from plmtasks.reading import WordSpan, bio_tags, by_choice, may_follow, spans_to_tags, tags_to_spans
+from plmtasks.requests import ChooseAnswer, Likelihood
 
 LABELS = ("PER", "ARGM-TMP", "creative-work")
 ANY_TAGS = st.lists(st.sampled_from(["O", *(f"{letter}-{label}" for letter in "BIES" for label in LABELS)]), max_size=10)
@@ -59,3 +60,12 @@ def test_a_tag_that_continues_nothing_opens_a_span(tags, spans):
 def test_the_tags_of_labels_stand_in_their_order():
     assert bio_tags(["B", "A"]) == ("O", "B-B", "I-B", "B-A", "I-A")
     assert bio_tags([]) == ("O",)
+
+
+def test_scores_of_choices_are_divided_by_no_length():
+    likelihoods = (Likelihood(log_likelihood=-1.0, tokens=1, bytes=1), Likelihood(log_likelihood=-1.1, tokens=9, bytes=20))
+    by_text = by_choice(("a", "b"), ChooseAnswer(choices=likelihoods))
+    scored = by_choice(("a", "b"), ChooseAnswer(choices=likelihoods, scored=True))
+    assert by_text.scores["per_byte[b]"] == -1.1 / 20
+    assert scored.scores == {name: value for name, value in by_text.scores.items() if not name.startswith("per_")}
+    assert scored.value == by_text.value == "a"

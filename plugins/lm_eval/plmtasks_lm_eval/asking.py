@@ -151,7 +151,9 @@ def as_value(request: Request, answer: Answer) -> Any:
 
 def _said(answer: Any) -> Any:
     if isinstance(answer, ChooseAnswer):
-        return [[choice.log_likelihood, bool(choice.greedy)] for choice in answer.choices]
+        # scores of choices against one another tell the same where the best is 0, and that is the best by any length too
+        best = max(choice.log_likelihood for choice in answer.choices) if answer.scored else 0.0
+        return [[choice.log_likelihood - best, bool(choice.greedy)] for choice in answer.choices]
     return answer.text if isinstance(answer, GenerateAnswer) else answer.log_likelihood
 
 

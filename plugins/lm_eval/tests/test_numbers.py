@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 import warm
+from click.testing import CliRunner
+
+from plmtasks.cli import cli
+from plmtasks.hooks import load_registry
 
 pytestmark = pytest.mark.slow
 
@@ -176,3 +180,48 @@ def test_seeds_are_one_row_and_a_chat_is_another(tasks: Path, model: Path, tmp_p
     done = warm.plmtasks(["results", "verify", "runs", "--deep"], tmp_path, os.environ)
     assert done.stdout.count("scored with its documents alone") == 6, "and all else of the three runs is checked"
     assert "shots" not in done.stdout
+
+
+def test_an_encoder_is_asked_by_pairs_and_no_length_decides(tmp_path: Path) -> None:
+    """A scorer of pairs from a seed: accuracy by length is accuracy, and the choices are those that transformers prefers."""
+    import torch
+    import transformers
+
+    registry = load_registry()
+    texts = [f"Question: is {word} a fruit? Answer: yes no certainly not at all" for word in ("apple", "stone", "pear", "cup")]
+    registry.model("tiny-bert").make(texts, 0, tmp_path / "bare")
+    config = transformers.AutoConfig.from_pretrained(tmp_path / "bare", initializer_range=0.5)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "bare")
+    torch.manual_seed(0)
+    module = transformers.BertForMultipleChoice(config).eval()
+    for part in (module, tokenizer):
+        part.save_pretrained(tmp_path / "scorer")
+    words = ("no", "certainly not at all, and yes")
+    rows = [{"thing": f"the {'big ' * n}{word}", "label": n % 2} for n, word in enumerate(("apple", "stone", "pear", "cup") * 3)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "task.yaml").write_text(f"""
+task: fruit_or_not
+dataset_path: json
+dataset_kwargs: {{data_files: {tmp_path / "rows.jsonl"}}}
+test_split: train
+output_type: multiple_choice
+doc_to_text: "Question: is {{{{thing}}}} a fruit?\\nAnswer:"
+doc_to_target: "{{{{label}}}}"
+doc_to_choice: {json.dumps(list(words))}
+metric_list: [{{metric: acc}}, {{metric: acc_norm}}, {{metric: brier_score}}]
+""")
+    places = {"--task": "task.yaml", "--model": "scorer", "--output": "out"}
+    options = [word for option, place in places.items() for word in (option, str(tmp_path / place))]
+    made = CliRunner().invoke(cli, ["run", *options, "--quiet"], catch_exceptions=False)
+    assert made.exit_code == 0, made.output
+    [written] = (tmp_path / "out").rglob("result.json")
+    scores = json.loads(written.read_text())["scores"]["lm-eval"]
+    right = []
+    for row in rows:
+        first = [f"Question: is {row['thing']} a fruit?\nAnswer:"] * 2
+        batch = tokenizer(first, [f" {word}" for word in words], padding=True, return_tensors="pt")
+        with torch.inference_mode():
+            logits = module(**{name: value[None] for name, value in batch.items()}).logits[0]
+        right.append(int(logits.argmax()) == row["label"])
+    assert 0 < sum(right) < len(right)
+    assert scores["acc"]["value"] == scores["acc_norm"]["value"] == pytest.approx(sum(right) / len(right))

@@ -9,6 +9,7 @@ from plmtasks_qa.data import hub
 from plmtasks.config import Source
 from plmtasks.data import Dataset
 from plmtasks.errors import DataError, InputError
+from plmtasks.requests import ChooseAnswer, Likelihood
 
 CONTEXT = "Anna sang. Bert danced."
 
@@ -319,3 +320,51 @@ def test_c3_is_read_by_a_path(read, write):
         ("男：好。\n女：走吧。", "去哪？", ["家", "学校"], "B"), ("男：好。\n女：走吧。", "谁？", ["男", "女", "都"], "C"),
         ("女：吃了？", "问什么？", ["吃", "喝"], "A"),
     ]  # fmt: skip
+
+
+def test_a_scorer_of_pairs_reads_what_the_field_has_it_read(registry, read, tmp_path):
+    def asked(name, row):
+        task, path = registry.task(name), tmp_path / "rows.jsonl"
+        path.write_text(json.dumps(row))
+        [example] = read(name, path)
+        return task.ask(example.hidden(), "Choose")
+
+    two = {"options": ["Rome", "Oslo"], "answer": "A"}
+    race = asked("qa/race", {"article": "She is in Rome.", "question": "Where is she?", **two})
+    assert race.pairs() == [("She is in Rome.", "Where is she? Rome"), ("She is in Rome.", "Where is she? Oslo")]
+    gap = asked("qa/race", {"article": "She is in Rome.", "question": "She is in _ .", **two})
+    assert [second for _, second in gap.pairs()] == ["She is in Rome .", "She is in Oslo ."]
+    alone = asked("qa/mmlu", {"question": "Where is the Forum?", "subject": "history", **two})
+    assert alone.pairs() == [("Where is the Forum?", "Rome"), ("Where is the Forum?", "Oslo")]
+    assert alone.choices == ("A", "B")  # a decoder is shown letters as before
+    swag = asked("qa/swag", {"sent1": "A man sits.", "sent2": "He", "ending0": "stands up.", "ending1": "eats.", "label": 0})
+    assert swag.pairs() == [("A man sits.", "He stands up."), ("A man sits.", "He eats.")]
+    told = {"activity_label": "Baking", "ctx_a": "A bowl is shown.", "ctx_b": "a cook", "ctx": "A bowl is shown. a cook"}
+    swag = asked("qa/hellaswag", {**told, "endings": ["stirs it.", "flies."], "label": "0"})
+    assert swag.pairs() == [("Baking: A bowl is shown.", "A cook stirs it."), ("Baking: A bowl is shown.", "A cook flies.")]
+    whole = asked("qa/hellaswag", {"ctx": "A bowl is shown.", "endings": ["It is full.", "It flies."], "label": "0"})
+    assert whole.pairs() == [("A bowl is shown.", "It is full."), ("A bowl is shown.", "It flies.")]
+
+
+@pytest.mark.parametrize(("name", "file"), [("qa/swag", "swag.csv"), ("qa/commonsenseqa", "commonsenseqa.jsonl")])
+def test_pairs_of_the_published_formats(read, registry, real_data, name, file):
+    task = registry.task(name)
+    for example in read(name, real_data / "allennlp_fixtures" / "mc" / file):
+        request = task.ask(example.hidden(), "Choose")
+        own = example.inputs["choices"]
+        assert [second for _, second in request.pairs()] == [f"{example.inputs.get('begun', '')} {c}".strip() for c in own]
+        first = request.pairs()[0][0]
+        assert first == example.inputs["question"] or example.inputs["context"].startswith(first)
+
+
+def test_scores_of_choices_are_divided_by_no_length(registry):
+    """The longest choice would be picked by any length."""
+    task = registry.task("qa/race")
+    example = task.pose({"question": "who?", "choices": ["a", "a long answer indeed"]}, "1")
+    request = task.ask(example, "Choose")
+    values = (Likelihood(log_likelihood=-1.0, tokens=1, bytes=1), Likelihood(log_likelihood=-1.1, tokens=9, bytes=20))
+    by_text = task.read(example, request, ChooseAnswer(choices=values))
+    assert (by_text.value, by_text.scores["pick_bytes"], by_text.scores["pick_tokens"]) == ("A", 1, 1)
+    scored = task.read(example, request, ChooseAnswer(choices=values, scored=True))
+    assert scored.value == "A"
+    assert scored.scores.keys() == {"confidence"}
