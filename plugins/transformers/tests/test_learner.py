@@ -269,6 +269,7 @@ def test_adapters_are_saved_alone_and_found_again(encoder, examples, close, tmp_
 @pytest.mark.parametrize(
     ("whose", "asked"),
     [
+        ("encoder", "Regress"),
         ("encoder", "Tag"),
         ("encoder", "ExtractSpan"),
         ("encoder", "LogLikelihood"),
