@@ -76,15 +76,16 @@ def by_label(labels: Sequence[str], answer: ClassifyAnswer) -> Prediction:
 def by_choice(names: Sequence[str], answer: ChooseAnswer) -> Prediction:
     """The likeliest choice, the first of equals, by the name that goes with it.
 
-    scores: as of `by_label`, and the log-likelihoods "per_byte[name]" and "per_token[name]"
+    scores: as of `by_label`, and the log-likelihoods "per_byte[name]" and "per_token[name]", where they are those of texts
     """
     likelihoods = [c.log_likelihood for c in answer.choices]
     best = max(range(len(names)), key=likelihoods.__getitem__)
     weights = [math.exp(value - likelihoods[best]) for value in likelihoods]
     chances = [weight / sum(weights) for weight in weights]
     scores = {"confidence": chances[best], **_each("probability", names, chances)}
-    scores |= _each("per_byte", names, [c.log_likelihood / max(1, c.bytes) for c in answer.choices])
-    scores |= _each("per_token", names, [c.log_likelihood / max(1, c.tokens) for c in answer.choices])
+    if not answer.scored:
+        scores |= _each("per_byte", names, [c.log_likelihood / max(1, c.bytes) for c in answer.choices])
+        scores |= _each("per_token", names, [c.log_likelihood / max(1, c.tokens) for c in answer.choices])
     return Prediction(value=names[best], scores=scores)
 
 

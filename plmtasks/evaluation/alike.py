@@ -55,7 +55,7 @@ def _has_learned(job: EvaluationJob) -> bool:
     if isinstance(job.example_request, LogLikelihood):
         return False
     untrained = job.config.allow_untrained and job.model.newly_initialized(job.example_request)
-    return not untrained and (record is not None or not job.example_request.zero_shot)
+    return not untrained and (record is not None or not job.zero_shot)
 
 
 def _right(job: EvaluationJob, predictions: Mapping[str, Prediction]) -> Iterable[Any]:

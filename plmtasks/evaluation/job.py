@@ -132,6 +132,11 @@ class EvaluationJob(Job):
         return {"repeats": drawn} if drawn > 1 else {}
 
     @property
+    def zero_shot(self) -> bool:
+        """Whether its model can answer what is asked without having learned it."""
+        return all(one.zero_shot_for(self.model.family) for one in self.example_request.each())
+
+    @property
     def shots_drawn(self) -> int:
         """Those of its shots that are drawn from the train split here, and not by the task."""
         return 0 if isinstance(self.task, SelfPrompted) else self.config.shots or 0

@@ -73,7 +73,7 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "model": {"name": job.model.name, "family": job.model.family, "ask": job.kind},
         "protocol": {
             **came_to(
-                job.task.name, record, job.shots, untrained=untrained, zero_shot=job.example_request.zero_shot
+                job.task.name, record, job.shots, untrained=untrained, zero_shot=job.zero_shot
             ), "shots": job.shots, **job.repeated, "newly_initialized": sorted(loaded.newly_initialized), **followed,
         },
         "data": {

@@ -30,6 +30,8 @@ class Request:
     answer_type: ClassVar[type[Answer]]
     zero_shot: ClassVar[bool] = False
     """Whether a model that learned nothing but language can answer it: a run without training is zero-shot then."""
+    learned_by: ClassVar[tuple[str, ...]] = ()
+    """The families that answer it with a head of its own nevertheless, which learns from solved answers alone."""
     strided: ClassVar[bool] = False
     """Whether a text over the model's limit is read in windows that move on by the setting `stride`."""
 
@@ -37,6 +39,11 @@ class Request:
     def kind(cls) -> str:
         """The name by which tasks and models list this request."""
         return cls.__name__
+
+    @classmethod
+    def zero_shot_for(cls, family: str) -> bool:
+        """Whether a model of that family that learned nothing but language can answer it."""
+        return cls.zero_shot and family not in cls.learned_by
 
     def key(self) -> str:
         """A hash of all that is asked: equal requests have equal keys. 32 hexadecimal digits."""

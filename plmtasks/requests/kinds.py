@@ -142,12 +142,18 @@ class Choose(Prompted):
     """Which continuation is likeliest?"""
 
     answer_type = ChooseAnswer
+    learned_by = ("encoder",)
     choices: tuple[str, ...]
     pair_text: str = field(default="", metadata=LATER)
     """What a scorer of pairs reads beside each of `pair_choices`, where they are told: without a prompt's words around it."""
     pair_choices: tuple[str, ...] = field(default=(), metadata=LATER)
     """For each choice the second text of its pair: the question with the choice, or how the text goes on. Empty: a scorer reads
     `text` and each of `choices`."""
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """For each choice the two texts that a scorer of pairs reads."""
+        first = self.pair_text if self.pair_choices else self.text
+        return [(first, second) for second in self.pair_choices or self.choices]
 
     def answered(self, answer: ChooseAnswer) -> str:
         return self.choices[max(range(len(self.choices)), key=lambda i: answer.choices[i].log_likelihood)]

@@ -146,7 +146,7 @@ class _Written:
         if None in forms:
             yield Finding(what=what, state="not checked", found=f"no plugin that is installed brings {parts['ask']}")
             return
-        zero_shot = all(form.zero_shot for form in forms if form)
+        zero_shot = all(form.zero_shot_for(parts["model"].get("family", "")) for form in forms if form)
         untrained = bool(told["newly_initialized"]) or (told["how"] == "untrained" and parts["allow_untrained"])
         came = came_to(self.result.task, parts["trained"], parts["shots"], untrained=untrained, zero_shot=zero_shot)
         drawn = {"shots": parts["shots"], "repeats": parts.get("repeats")}

@@ -22,6 +22,7 @@ FORMS: Mapping[str, str] = {
     "Tag": "spans",
     "Classify": "labels",
     "Choose": "labels",
+    "Regress": "numbers",
     "LogLikelihood": "text",
 }
 """A kind of request → what its tasks' predictions and references are; others are texts with several references."""
@@ -85,7 +86,7 @@ def as_evaluate(metric: "str | Metric", task: "str | Task | None" = None, labels
 
 
 def _first_task(metric: "Metric", registry: "Registry") -> "Task | None":
-    return next((task for task in registry.items["task"].values() if metric.name in task.metrics), None)
+    return next((registry.task(name) for name, task in registry.items["task"].items() if metric.name in task.metrics), None)
 
 
 def _kept(value: Any) -> str:
@@ -152,11 +153,12 @@ def _texts(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
     return _pair(prediction, [reference] if isinstance(reference, str) else reference)
 
 
-def _text(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
+def _as_they_are(prediction: Any, reference: Any, labels: Sequence[str]) -> Pair:
     return _pair(prediction, reference)
 
 
 READ: Mapping[str, Callable[[Any, Any, Sequence[str]], Pair]] = {
-    "labels": _labels, "answers": _answers, "spans": _spans, "texts": _texts, "text": _text,
+    "labels": _labels, "answers": _answers, "spans": _spans, "texts": _texts, "text": _as_they_are,
+    "numbers": _as_they_are,
 }  # fmt: skip
 """Form → what plmtasks makes of a prediction and its reference"""

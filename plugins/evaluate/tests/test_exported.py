@@ -53,6 +53,12 @@ def test_the_scores_of_a_run_come_out_again(moods: Path) -> None:
             {"f1": 50.0, "precision": 50.0, "recall": 50.0},
         ),
         ("accuracy", ["negative", 1], [0, "positive"], {"accuracy": 100.0}),
+        (
+            "regression_error",
+            [1, 2.5],
+            [2.0, 2],
+            {"mae": 0.75, "rmse": pytest.approx(0.625**0.5), "mse": 0.625, "no_number": 0.0},
+        ),
         ("last_word", ["cat", "dog"], ["cat", "cow"], {"accuracy": 50.0}),
     ],
 )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SHARES = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
 """Metrics of lm-eval that are the share of documents that are right, so that a document alone is right or wrong."""
 
+PER_TEXT = ("acc_norm", "acc_bytes", "acc_mutual_info")
+"""Metrics of lm-eval that take choices for texts of some length and likelihood."""
+
 
 def _info(one: Measure) -> ScoreInfo:
     share = one.is_mean and one.higher_is_better and one.metric in SHARES
@@ -34,6 +37,11 @@ def _votes(prediction: Prediction) -> Sequence[int]:
     """Which of its texts say anything; all, where none is finished."""
     finished = [time for time, one in enumerate(prediction.repeats) if not one.unfinished]
     return finished or range(len(prediction.repeats))
+
+
+def _of_scores(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what divides by a length, or takes the likelihood of a choice by itself away: scores of choices have neither."""
+    return {name: None if name.partition(",")[0] in PER_TEXT else value for name, value in found.items()}
 
 
 def _none_true(value: Any) -> Any:
@@ -112,7 +120,8 @@ class LmEvalMetric(Aggregated):
                 drawn = [said(one) for one in zip(*(p.repeats for p in predictions), strict=True)]
                 found = values_of_most(made, instances, drawn, [_votes(p) for p in predictions])
         return [
-            self._of_nothing(one) if prediction.unfinished else one for one, prediction in zip(found, predictions, strict=True)
+            self._of_nothing(one) if prediction.unfinished else _of_scores(one) if "scored" in prediction.scores else one
+            for one, prediction in zip(found, predictions, strict=True)
         ]
 
     def _of_nothing(self, found: Mapping[str, Any]) -> Mapping[str, Any]:

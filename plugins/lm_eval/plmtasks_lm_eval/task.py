@@ -155,7 +155,9 @@ class LmEvalTask(SelfPrompted, Dependent):
         return as_request(example.inputs)
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
-        return Prediction(value=as_value(request, answer))
+        """scores: "scored", 1 where choices were scored against one another, so that there is no likelihood of a text"""
+        scored = any(isinstance(one, ChooseAnswer) and one.scored for one in request.apart(answer))
+        return Prediction(value=as_value(request, answer), scores={"scored": 1.0} if scored else {})
 
     def show(self, example: Example, prediction: Prediction) -> str:
         """The text, or the likeliest of the choices."""

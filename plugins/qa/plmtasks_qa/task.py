@@ -38,7 +38,7 @@ from plmtasks.requests import (
 )
 from plmtasks.task import Abstaining, HubTask, Rewritable, Task
 
-from .data.choices import choices, lettered, read_choices
+from .data.choices import choices, lettered, pairs, read_choices
 from .data.extractive import extractive, read_extractive
 from .data.predictions import read_answers, read_letters, read_probabilities, write_object, write_turns
 from .data.rows import Form, Rows
@@ -264,7 +264,8 @@ class FreeAnswers(QuestionAnswering):
 class MultipleChoice(Rewritable, HubTask):
     """A question, mostly about a text, and choices of which one is right.
 
-    inputs: "context" or None, "question" (None: the choices continue the context), "choices", sometimes "subject"
+    inputs: "context" or None, "question" (None: the choices continue the context), "choices", sometimes "subject", and "begun",
+    the end of the context that the choices continue
     reference: the letter of the right choice
     """
 
@@ -280,7 +281,7 @@ class MultipleChoice(Rewritable, HubTask):
     """`Choose` shows all choices in the text and asks for the letter, where it else asks for the choice itself."""
     hub: HubData | None = None
     texts: Sequence[str] = ("question", "context")
-    more_fields: Sequence[str] = ("question", "context", "choices", "subject")
+    more_fields: Sequence[str] = ("question", "context", "choices", "subject", "begun")
     aliases: Sequence[str] = ()
     needs_data: bool = False
 
@@ -318,40 +319,39 @@ class MultipleChoice(Rewritable, HubTask):
         if kind == "Classify":
             posed = "\n".join([*([question] if question else []), *options])
             return Classify(text=context or posed, text_pair=posed if context else None, labels=self.labels)
+        pair_text, pair_choices = pairs(example.inputs, self.language)
         if question is None:
-            return Choose(text=context, choices=tuple(its_choices))
+            return Choose(text=context, choices=tuple(its_choices), pair_text=pair_text, pair_choices=pair_choices)
         subject = example.inputs.get("subject", "").replace("_", " ")
         instruction = f"The following are multiple choice questions (with answers) about {subject}." if subject else ""
         parts = [f"Article: {context}"] if context else []
         text = "\n".join([*parts, f"Question: {question}", *(options if self.listed else []), "Answer:"])
+        shown = LETTERS[: len(its_choices)] if self.listed else its_choices
         return Choose(
-            instruction=instruction, text=text, choices=tuple(LETTERS[: len(its_choices)] if self.listed else its_choices)
+            instruction=instruction, text=text, choices=tuple(shown), pair_text=pair_text, pair_choices=pair_choices
         )  # fmt: skip
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """The letter of the likeliest choice.
 
-        scores: "confidence", its probability among the choices; of `Choose` also "pick_bytes" and "pick_tokens", the
+        scores: "confidence", its probability among the choices; of likelihoods also "pick_bytes" and "pick_tokens", the
         positions of the choices that are likeliest by byte and by token.
         """
         count = len(example.inputs["choices"])
         if isinstance(answer, ClassifyAnswer):
-            scores = answer.scores[:count]
-            best = _position_of_best(scores)
-            return Prediction(value=LETTERS[best], scores={"confidence": scores[best]})
+            chances = answer.scores[:count]
+            best = _position_of_best(chances)
+            return Prediction(value=LETTERS[best], scores={"confidence": chances[best]})
         assert isinstance(request, Choose)
         assert isinstance(answer, ChooseAnswer)
         likelihoods = [choice.log_likelihood for choice in answer.choices]
         best = _position_of_best(likelihoods)
-        by_byte = [ll / _bytes(choice) for ll, choice in zip(likelihoods, request.choices, strict=True)]
-        by_token = [c.log_likelihood / max(c.tokens, 1) for c in answer.choices]
-        return Prediction(
-            value=LETTERS[best],
-            scores={
-                "confidence": 1 / sum(math.exp(ll - likelihoods[best]) for ll in likelihoods),
-                "pick_bytes": _position_of_best(by_byte), "pick_tokens": _position_of_best(by_token),
-            },
-        )  # fmt: skip
+        scores: dict[str, float] = {"confidence": 1 / sum(math.exp(ll - likelihoods[best]) for ll in likelihoods)}
+        if not answer.scored:
+            by_byte = [ll / _bytes(choice) for ll, choice in zip(likelihoods, request.choices, strict=True)]
+            by_token = [c.log_likelihood / max(c.tokens, 1) for c in answer.choices]
+            scores |= {"pick_bytes": _position_of_best(by_byte), "pick_tokens": _position_of_best(by_token)}
+        return Prediction(value=LETTERS[best], scores=scores)
 
     def solve(self, example: Example, request: Request) -> Answer:
         if isinstance(request, Classify):

@@ -1,4 +1,4 @@
-"""Every task of the catalogue, and every other that is declared, on a few rows of our own, in the columns of its data set."""
+"""Every task of the catalogue, and some in Python, on a few rows of our own, in the columns of the data sets on the hub."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,8 @@ from plmtasks.scoring import bound_metrics, main_score
 
 ROWS = Path(__file__).with_name("published")
 TASKS = Path(plmtasks_qa.__file__).with_name("tasks")
-FILES = {"qa/record": ROWS / "superglue" / "record.json", "qa/chid": ROWS / "clue" / "chid.json"} | {
+IN_PYTHON = {"qa/record": "superglue/record", "qa/chid": "clue/chid", "qa/drcd": "clue/drcd"}
+FILES = {name: (ROWS / file).with_suffix(".json") for name, file in IN_PYTHON.items()} | {
     listed.name: ROWS / path.relative_to(TASKS).with_suffix(".json")
     for path in sorted(TASKS.rglob("*.toml")) for listed in declared.tasks(path)
 }  # fmt: skip
@@ -60,19 +61,8 @@ def test_blanks_without_an_answer(registry, tmp_path, row, said) -> None:
 
 
 def test_drcd_is_asked_in_traditional_chinese(registry, tmp_path) -> None:
-    context = "這座橋建於一九二三年，橋上有兩座石獅。"
-    rows = [
-        {"id": "1-1-1", "context": context, "question": "橋上有什麼?", "answers": {"text": ["兩座石獅"], "answer_start": [14]}},
-        {
-            "id": "1-1-2",
-            "context": context,
-            "question": "橋是什麼時候建的?",
-            "answers": {"text": ["一九二三年"], "answer_start": [5]},
-        },
-    ]
     drcd = registry.task("qa/drcd")
-    hub.write(hub.place(tmp_path, drcd.hub.repo, drcd.hub.revision, drcd.hub.files["validation"]), rows, {})
-    with hub.cached_in(tmp_path):
+    with hub.holding(tmp_path, drcd, FILES["qa/drcd"]):
         examples = drcd.load(Source())["validation"]
     assert [e.slices[0] for e in examples] == ["question=what", "question=when"]
     assert drcd.ask(examples[0].hidden(), "Generate").instruction == "請用文中的詞句簡短地回答問題。"

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import Dataset, HubData, hub_dataset
+from plmtasks.data import Dataset, HubData, hub_file
 from plmtasks.examples import Example, Prediction
+from plmtasks.files import kind_of
 from plmtasks.reading import WordSpan
 
-from .data.entities import TagFormat, Tagged
+from .data.entities import RECORDS, TagFormat, Tagged
 from .data.writing import write_tagged
 from .predictions import TAGS_RIGHT, Written, count_other_references, find_words, in_order, tags_right
 from .spans import plain, spans_of
-from .task import SpanTask, WordTask, by_words
+from .task import SpanTask, by_words
+from .wordwise import WordTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +29,27 @@ class Entities(SpanTask):
     tags: tuple[str, ...] = field(default=(), repr=False)
     """What the numbers mean that its rows on the hub have instead of tags."""
     hub: HubData | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """words, tags → the column that its files have, where it goes by another name."""
+    runs: bool = False
+    """Whether the tags have no scheme, and words beside one another with the same are a span."""
 
     plain_tags: ClassVar[bool] = False
     """Whether the tags have no scheme, a label a word."""
 
     def read_file(self, path: Path, source: Source) -> Iterable[Example]:
-        return self.examples(TagFormat(tags=self.tags, columns=source.columns, plain=self.plain_tags).read(path))
+        columns = source.columns or (self.columns if kind_of(path) in RECORDS else {})
+        return self.examples(TagFormat(tags=self.tags, columns=columns, plain=self.plain_tags, runs=self.runs).read(path))
 
     def own(self) -> Dataset | None:
-        form = TagFormat(tags=self.tags)
-        return hub_dataset(self.hub, lambda rows: self.examples(form.read_rows(rows))) if self.hub else None
+        if self.hub is None:
+            return None
+        repo, revision, files = self.hub.repo, self.hub.revision, self.hub.files
+
+        def read(path: str) -> Iterable[Example]:
+            return self.read_file(hub_file(repo, path, revision), Source())
+
+        return Dataset(name=f"hf://{repo}@{revision}", readers={s: partial(read, p) for s, p in files.items()}, published=True)
 
     def examples(self, sentences: Iterable[Tagged]) -> Iterable[Example]:
         for number, s in enumerate(sentences):

@@ -180,6 +180,28 @@ class ConllEval(SpanScore):
         return {"tags_right": right, "words": length}
 
 
+class MacroF1(ConllEval):
+    """The mean F1 of the types of spans that occur, each counted as `conlleval` does: MultiCoNER ranks by it."""
+
+    name = "conlleval_macro"
+    description = "mean F1 of the types of spans, as conlleval counts each"
+    version = 1
+    more: dict[str, tuple[str, str]] = {}
+
+    def more_counts(self, prediction: Prediction, example: Example) -> Mapping[str, float]:
+        return {}
+
+    def scores(self) -> Mapping[str, ScoreInfo]:
+        return {"f1_macro": ScoreInfo()}
+
+    def reduce(self, totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+        import numpy as np
+
+        of_labels = super().reduce(totals)
+        f1 = np.stack([of_labels[f"f1[{label}]"] for label in self.rows], axis=-1)
+        return {"f1_macro": ratio(np.nan_to_num(f1).sum(-1), (~np.isnan(f1)).sum(-1))}
+
+
 class SeqEval(Metric):
     """Roles as seqeval counts spans, in all: a C-X is a span of its own; V does not count."""
 
@@ -239,4 +261,4 @@ def _count(pairs: "Sequence[tuple[set[Any], set[Any]]]") -> "NDArray[Any]":
     return np.array(rows, dtype=np.float64).reshape(-1, 3)
 
 
-METRICS = (SrlEval(), SeqEval(), PredicateScore(), ConllEval())
+METRICS = (SrlEval(), SeqEval(), PredicateScore(), ConllEval(), MacroF1())

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from plmtasks.config import Source
-from plmtasks.data import SPLIT_SIZES, TEXT_LENGTHS, Dataset, by_count, holds_objects, warn_flaws
+from plmtasks.data import SPLIT_SIZES, TEXT_LENGTHS, Dataset, HubData, by_count, holds_objects, hub_dataset, warn_flaws
 from plmtasks.errors import InputError
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_lines
-from plmtasks.reading import OUTSIDE, WordSpan, bio_tags, spans_to_tags, tags_to_spans
+from plmtasks.reading import WordSpan, bio_tags, spans_to_tags, tags_to_spans
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Request, Tag, TagAnswer
 from plmtasks.task import Follower, HubTask, Rewritable
 
 from .brackets import read_text, show, write_text
 from .data.columns import open_columns
+from .data.documents import read_documents
 from .data.entities import Tagged
 from .data.propositions import read_sentences
 from .data.samples import sample
@@ -27,6 +28,7 @@ from .data.writing import write_bio, write_props
 from .predictions import Written, check_spans, in_order
 from .spans import plain, spans_of
 from .words import split_words
+from .wordwise import WordTask
 
 MARK = "*"
 """Stands on both sides of the predicate where the sentence is shown as a text."""
@@ -182,6 +184,8 @@ class Propositions(SpanTask):
     tells_senses: ClassVar[bool] = False
     sample_language: str | None = None
     """Its data are the built-in events in this language."""
+    hub: HubData | None = None
+    """Its data are documents as `read_documents` takes them."""
 
     @abstractmethod
     def examples(self, sentences: Iterable[Sentence]) -> Iterable[Example]:
@@ -221,9 +225,11 @@ class Propositions(SpanTask):
         return self.examples(sentences)
 
     def own(self) -> Dataset | None:
-        if self.sample_language is None:
-            return None
+        if self.hub is not None:
+            return hub_dataset(self.hub, lambda rows: self.examples(read_documents(rows)))
         language = self.sample_language
+        if language is None:
+            return None
         readers = {split: lambda split=split: self.examples(sample(split, language)) for split in SPLIT_SIZES}
         return Dataset(name="built-in sample", readers=readers, published=True)
 
@@ -334,29 +340,6 @@ class Roles(Propositions, Follower):
         ]  # fmt: skip
         missed = [e for e in examples if e.id not in found]
         return [*asked, *(replace(e, inputs={**e.inputs, "predicate": None}) for e in missed)]
-
-
-class WordTask:
-    """Of a `SpanTask` whose spans are one word each; no subclass of it, so that other bases' fields keep their defaults."""
-
-    labels: tuple[str, ...]
-
-    @cached_property
-    def tag_labels(self) -> tuple[str, ...]:
-        return (OUTSIDE, *self.labels)
-
-    def to_tags(self, spans: Sequence[WordSpan], length: int) -> list[str]:
-        tags = [OUTSIDE] * length
-        for label, start, _ in spans:
-            tags[start] = label
-        return tags
-
-    def from_tags(self, tags: Sequence[str]) -> list[WordSpan]:
-        return [WordSpan(tag, i, i + 1) for i, tag in enumerate(tags) if tag != OUTSIDE]
-
-    def settled(self, example: Example, spans: Sequence[WordSpan]) -> Sequence[WordSpan]:
-        """One word each: the first."""
-        return [WordSpan(label, start, start + 1) for label, start, _ in spans]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ class TestTasks(TaskByName):
         ("srl_eval", "srl/sample"),
         ("seqeval", "srl/sample"),
         ("conlleval", "srl/sample"),
+        ("conlleval_macro", "srl/sample"),
         ("predicates", "srl/predicates-sample"),
     ],
 )

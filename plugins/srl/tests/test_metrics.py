@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plmtasks_srl.metrics import ConllEval, PredicateScore, SeqEval, SrlEval
+from plmtasks_srl.metrics import ConllEval, MacroF1, PredicateScore, SeqEval, SrlEval
 from plmtasks_srl.spans import plain
 
 from plmtasks.config import Source
@@ -83,6 +83,21 @@ def laid(pairs):
         for i, (_, wanted) in enumerate(pairs)
     ]
     return [Prediction(value=plain(tags_to_spans(found))) for found, _ in pairs], examples
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@given(PAIRS)
+def test_the_mean_of_types_is_seqeval_s(pairs):
+    from seqeval.metrics import f1_score
+
+    metric = MacroF1(LABELS)
+    predictions, examples = laid(pairs)
+    score = metric.reduce(metric.statistics(predictions, examples).sum(0))["f1_macro"]
+    found, wanted = ([spans_to_tags(tags_to_spans(pair[side]), len(pair[side])) for pair in pairs] for side in (0, 1))
+    if any(p.value or e.reference for p, e in zip(predictions, examples, strict=True)):
+        assert score == pytest.approx(100 * f1_score(wanted, found, average="macro", zero_division=0))
+    else:
+        assert np.isnan(score)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")

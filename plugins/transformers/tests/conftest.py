@@ -15,7 +15,8 @@ from plmtasks.requests import Answer, Request  # fmt: skip
 from plmtasks.testing import solved
 
 PAIRS = [
-    (ENCODER, "Classify"), (ENCODER, "Regress"), (ENCODER, "Tag"), (ENCODER, "ExtractSpan"), (ENCODER, "LogLikelihood"),
+    (ENCODER, "Classify"), (ENCODER, "Regress"), (ENCODER, "Choose"), (ENCODER, "Tag"), (ENCODER, "ExtractSpan"),
+    (ENCODER, "LogLikelihood"),
     (DECODER, "Choose"), (DECODER, "LogLikelihood"), (DECODER, "Generate"),
     (SEQUENCE_TO_SEQUENCE, "Choose"), (SEQUENCE_TO_SEQUENCE, "LogLikelihood"), (SEQUENCE_TO_SEQUENCE, "Generate"),
 ]  # fmt: skip

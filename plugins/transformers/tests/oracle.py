@@ -97,6 +97,7 @@ LABELS = {
 LIBRARY = {
     "Classify": "AutoModelForSequenceClassification",
     "Regress": "AutoModelForSequenceClassification",
+    "Choose": "AutoModelForMultipleChoice",
     "Tag": "AutoModelForTokenClassification",
     "ExtractSpan": "AutoModelForQuestionAnswering",
 }
@@ -189,12 +190,10 @@ class Oracle:
         self.limit = PLACES - (2 if case.model_type in ("roberta", "ibert", "xlm-roberta-xl") else 0)
 
     def logits(
-        self, ids: list[int], types: list[int] | None = None, source: list[int] | None = None, field: str = "logits"
+        self, ids: list[Any], types: list[Any] | None = None, source: list[int] | None = None, field: str = "logits"
     ) -> torch.Tensor:
-        inputs = {
-            "input_ids": torch.tensor([source or ids]),
-            "attention_mask": torch.ones(1, len(source or ids), dtype=torch.long),
-        }
+        read = torch.tensor([source or ids])
+        inputs = {"input_ids": read, "attention_mask": torch.ones_like(read)}
         if source is not None:
             inputs["decoder_input_ids"] = torch.tensor([ids])
         elif types is not None and getattr(self.module.config, "type_vocab_size", 0) > 1:
@@ -218,6 +217,14 @@ class Oracle:
         ):  # a single text is not padded; told of a padding, the library looks for it among the text's tokens
             self.module.config.get_text_config().pad_token_id = None
         return self.logits(batch["input_ids"], batch["token_type_ids"])
+
+    def choose(self, pairs: list[tuple[str, str]]) -> list[float]:
+        """Log-softmax over the pairs' scores; what is too long loses the end of its first text."""
+        scores = []
+        for first, second in pairs:
+            batch = self.tokenizer(first, second, truncation="only_first", max_length=self.limit, return_token_type_ids=True)
+            scores.append(self.logits([batch["input_ids"]], [batch["token_type_ids"]])[0])
+        return [float(value) for value in torch.stack(scores).log_softmax(-1)]
 
     def tag(self, words: tuple[str, ...]) -> list[str]:
         """The best sequence in which no I-X begins; each word in the window where most stands around its first piece."""

@@ -72,19 +72,21 @@ def test_a_decoder_with_a_classification_head(load, tiny, tmp_path):
     assert together[0].scores == pytest.approx(load(model, SHORT).answer([SHORT])[0].scores, abs=1e-5)
 
 
+@pytest.mark.parametrize("head", ["SequenceClassification", "MultipleChoice"])
 @pytest.mark.parametrize("model_type", sorted(FIRST_TOKEN_TYPES))
-def test_the_first_token_alone_gives_what_all_give(model_type):
+def test_the_first_token_alone_gives_what_all_give(model_type, head):
     torch.manual_seed(0)
     small = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     config = transformers.CONFIG_MAPPING[model_type](**small, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    module = transformers.AutoModelForSequenceClassification.from_config(config)
+    module = getattr(transformers, f"AutoModelFor{head}").from_config(config)
     ids = torch.randint(3, 99, (3, 9))
-    whole = module(input_ids=ids).logits
+    asked = ids[:, None] if head == "MultipleChoice" else ids
+    whole = module(input_ids=asked).logits
     whole.sum().backward()
     wanted = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
     module.zero_grad()
     with first_token_alone(module, None):
-        read = module(input_ids=ids).logits
+        read = module(input_ids=asked).logits
     read.sum().backward()
     assert torch.allclose(read, whole, atol=1e-6)
     assert all(torch.allclose(p.grad, wanted[name], atol=1e-5) for name, p in module.named_parameters() if name in wanted)

@@ -52,7 +52,7 @@ def test_what_is_taken(load, examples, family, kind):
     requests, _ = examples(kind, 1)
     ways = load(family, requests[0]).ways
     wanted = {
-        "encoder": Ways(unpadded=True, places=kind == "LogLikelihood", first_token=kind in ("Classify", "Regress")),
+        "encoder": Ways(unpadded=True, places=kind == "LogLikelihood", first_token=kind in ("Classify", "Regress", "Choose")),
         "decoder": Ways(trees=kind != "Generate", places=True, decoding=kind == "Generate"),
         "sequence-to-sequence": Ways(places=True, decoding=kind == "Generate"),
     }

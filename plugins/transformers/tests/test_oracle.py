@@ -46,7 +46,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     kept: dict[Any, Any] = {}
 
     def made(case: oracle.Case, kind: str, example_request: Any, **settings: Any) -> Any:
-        head = kind if kind in oracle.LABELS else "language"
+        own = kind in oracle.LABELS or (kind == "Choose" and case.family == oracle.E)
+        head = kind if own else "language"
         if (case, head) not in kept:
             folder = tmp_path_factory.mktemp(f"{case.model_type}-{head}")
             oracle.make(case, head, folder)
@@ -122,6 +123,21 @@ def test_regress(made: Callable[..., Any], case: oracle.Case, one: str, two: str
     assert not loaded.newly_initialized
     for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
         alike(case, request, answer.value, plain.regress(request.text, request.text_pair))
+
+
+@pytest.mark.slow
+@each(ENCODERS)
+@drawn
+@hypothesis.given(texts, texts, texts)
+def test_choose_among_pairs(made: Callable[..., Any], case: oracle.Case, one: str, two: str, three: str) -> None:
+    requests = [
+        Choose(text=one, choices=(two, three)), Choose(text=long(two), choices=("the film", one, "it was good")),
+        Choose(text="", choices=("A", "B"), pair_text=three, pair_choices=(f"who ? {one}", f"who ? {two}")),
+    ]  # fmt: skip
+    plain, loaded, settings = made(case, "Choose", requests[0])
+    for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
+        assert answer.scored
+        alike(case, request, [c.log_likelihood for c in answer.choices], plain.choose(request.pairs()))
 
 
 @pytest.mark.slow

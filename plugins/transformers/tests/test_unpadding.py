@@ -27,19 +27,24 @@ def batch(lengths):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM"])
+@pytest.mark.parametrize(
+    "head", ["SequenceClassification", "MultipleChoice", "TokenClassification", "QuestionAnswering", "MaskedLM"]
+)
 @pytest.mark.parametrize("model_type", sorted(UNPADDED_TYPES))
 @pytest.mark.parametrize("lengths", [LENGTHS, [4, 4], [1], [80, 9, 80]], ids=["mixed", "equal", "one", "long"])
 def test_logits_and_gradients_are_those_of_padded_rows(model_type, head, lengths):
     module = encoder(model_type, head).eval()
     inputs = batch(lengths)
     real = inputs["attention_mask"].bool()
+    whole = head in ("SequenceClassification", "MultipleChoice")  # of a row, and not of each token
+    if head == "MultipleChoice":
+        inputs = {name: rows[:, None] for name, rows in inputs.items()}
 
     def learned(**more):
         module.zero_grad()
         out = module(**inputs, **more)
         parts = [out.logits] if "logits" in out else [out.start_logits[..., None], out.end_logits[..., None]]
-        found = torch.cat([x if head == "SequenceClassification" else x[real] for x in parts], -1)
+        found = torch.cat([x if whole else x[real] for x in parts], -1)
         found.square().sum().backward()
         return found.detach(), {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
 
@@ -55,7 +60,7 @@ def test_logits_and_gradients_are_those_of_padded_rows(model_type, head, lengths
     with torch.inference_mode():
         out = module(**inputs, layout=layout_of(lengths, torch.device("cpu"), ANSWERING))
     parts = [out.logits] if "logits" in out else [out.start_logits[..., None], out.end_logits[..., None]]
-    answered = torch.cat([x if head == "SequenceClassification" else x[real] for x in parts], -1)
+    answered = torch.cat([x if whole else x[real] for x in parts], -1)
     torch.testing.assert_close(answered, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -75,7 +80,7 @@ def test_rows_of_one_length_are_attended_to_together():
     assert [(g.rows, g.width, g.mask) for g in layout.groups] == [(2, 30, None), (1, 7, None), (2, 5, None), (1, 1, None)]
 
 
-@pytest.mark.parametrize("kind", ["Classify", "Regress", "Tag", "ExtractSpan"])
+@pytest.mark.parametrize("kind", ["Classify", "Regress", "Choose", "Tag", "ExtractSpan"])
 def test_whatever_an_encoder_answers_it_computes_without_padding(load, examples, kind):
     requests, _ = examples(kind, 3)
     loaded = load("encoder", requests[0])

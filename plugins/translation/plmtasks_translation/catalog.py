@@ -4,12 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 
 from plmtasks.data import LANGUAGES, Dataset, HubData, language_name
 from plmtasks.errors import UnknownNameError
 from plmtasks.model import Provider
 
 from .data import Form, from_hub, sample
+from .flores import CODES as FLORES
+from .flores import flores
 from .metrics import tokenizer
 from .sets import SETS, sacrebleu_set
 from .task import Translation
@@ -29,6 +32,10 @@ OPUS100_TRAIN_ALONE = frozenset({"an", "dz", "hy", "mn", "yo"})
 OPUS100_CROSS = ("ar", "de", "fr", "nl", "ru", "zh")
 """Those that are paired with one another, for evaluation alone."""
 
+IWSLT2017 = "IWSLT/iwslt2017"
+"""Its main branch is a script: the hub's conversion to Parquet, of which no pin is known, has a folder for each configuration of
+the script. Cettolo et al. (2017), 2017.iwslt-1.1"""
+
 PAIRS: Mapping[str, list[str]] = {
     "multi30k": ["en-de", "de-en"],
     "sample": ["en-zh", "zh-en"],
@@ -36,9 +43,13 @@ PAIRS: Mapping[str, list[str]] = {
         *(pair for code in sorted(OPUS100_LANGUAGES) for pair in (f"{code}-en", f"en-{code}")),
         *(f"{a}-{b}" for a in OPUS100_CROSS for b in OPUS100_CROSS if a != b),
     ],
+    "iwslt2017": [
+        *(f"{a}-{b}" for a, b in permutations(("en", "it", "nl", "ro"), 2)),
+        *(pair for code in ("ar", "de", "fr", "ja", "ko", "zh") for pair in (f"{code}-en", f"en-{code}")),
+    ],
     **{name: pairs.split() for name, pairs in SETS.items()},
 }
-"""set → pairs; `text` takes any."""
+"""set → pairs; `text` takes any, `flores` any two of its languages."""
 
 METRICS = ("bleu", "chrf", "chrf++")
 """The first where the target language has a tokenizer. TER takes a minute for a thousand long sentences, and is asked for."""
@@ -58,13 +69,27 @@ def opus100(form: Form) -> Dataset:
     return from_hub(HubData(repo=OPUS100[0], revision=OPUS100[1], files=files), form)
 
 
+def iwslt2017(form: Form) -> Dataset:
+    """What was taught and tested in 2017: talks, with their training data."""
+    files = {split: f"iwslt2017-{form.pair}/{split}/0000.parquet" for split in ("train", "validation", "test")}
+    return from_hub(HubData(repo=IWSLT2017, revision="refs/convert/parquet", files=files), form)
+
+
 BUILT: Mapping[str, tuple[str, Callable[[Form], Dataset] | None]] = {
     "multi30k": ("captions of pictures (Multi30k)", partial(from_hub, MULTI30K)),
     "sample": ("built-in sentences", sample),
     "opus100": ("the hub's OPUS-100", opus100),
+    "iwslt2017": ("the hub's IWSLT 2017, with its training data", iwslt2017),
+    "flores": ("FLORES+", flores),
     "text": ("your own text, through --data", None),
 }
 """set → what it is, and its data; all others are sacrebleu's"""
+
+
+def _is_known(name: str, source: str, target: str) -> bool:
+    if name == "flores":
+        return source in FLORES and target in FLORES and FLORES[source] != FLORES[target]  # nb is no
+    return name == "text" or f"{source}-{target}" in PAIRS.get(name, ())
 
 
 class Pairs(Provider):
@@ -72,18 +97,18 @@ class Pairs(Provider):
 
     scheme, inert = "translation/", True
     description = (
-        "SET-FROM-TO, as in wmt22-zh-en: text (your own, any languages), opus100, multi30k, or a test set of sacrebleu's: "
-        "wmt08 to wmt24, iwslt17, mtedx/test, mtnt2019, …"
+        "SET-FROM-TO, as in wmt22-zh-en: text (your own, any languages), flores, opus100, iwslt2017, multi30k, or a test set of "
+        "sacrebleu's: wmt08 to wmt24, iwslt17, mtedx/test, mtnt2019, …"
     )
 
     def make(self, name: str) -> Translation:
         match = re.fullmatch(f"(.+)-({CODE})-({CODE})", name)
-        known = match and (match[1] == "text" or f"{match[2]}-{match[3]}" in PAIRS.get(match[1], ()))
-        if match is None or not known:
+        if match is None or not _is_known(*match.groups()):
             pairs = PAIRS.get(match[1] if match else name, [])
             raise UnknownNameError(
                 "task", f"translation/{name}", [f"translation/{s}-{p}" for s, ps in PAIRS.items() for p in ps],
                 *([f"its pairs: {', '.join(pairs)}"] if pairs else []),
+                *([f"its languages: {', '.join(FLORES)}"] if name.startswith("flores") else []),
                 "your own files, in any languages: translation/text-FROM-TO with --data PATH",
             )  # fmt: skip
         what, own = BUILT.get(match[1]) or (f"sacrebleu's {match[1]}", None)

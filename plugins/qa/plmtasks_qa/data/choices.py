@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from plmtasks.data import DOCUMENT_LENGTHS, LETTERS, Cell, by_length
+from plmtasks.data import DOCUMENT_LENGTHS, LETTERS, Cell, by_length, is_spaced
 from plmtasks.errors import DataError
 from plmtasks.examples import Example
 from plmtasks.files import column, read_records, row_aside
@@ -27,6 +27,8 @@ class Item:
     context: str | None = None
     question: str | None = None
     """None: the choices continue the context."""
+    begun: str = ""
+    """What the context ends with and the choices continue, where the file tells it apart: SWAG's "sent2", HellaSwag's "ctx_b"."""
     choices: Sequence[str]
     names: Sequence[str] = ()
     """What the file calls its choices, where it names them."""
@@ -64,6 +66,8 @@ def _example(where: str, row: Mapping[str, Any], id_: str, form: Form) -> Exampl
     item = _item(where, row)
     _check(where, item, form)
     inputs = {"context": item.context, "question": item.question, "choices": list(item.choices)}
+    if item.begun:
+        inputs["begun"] = item.begun
     if "subject" in row:
         inputs["subject"] = get_text(where, row, "subject")
     return Example(
@@ -99,15 +103,16 @@ def _item(where: str, row: Mapping[str, Any]) -> Item:
     if "ending0" in row:
         texts = [row[f"ending{i}"] for i in range(len(LETTERS)) if f"ending{i}" in row]
         context = " ".join(get_text(where, row, key) for key in ("sent1", "sent2"))
-        return Item(context=context, choices=texts, answer=_answer(where, row))
+        return Item(context=context, begun=row["sent2"].strip(), choices=texts, answer=_answer(where, row))
     if "endings" in row:
-        context = get_text(where, row, "ctx")
+        context, begun = get_text(where, row, "ctx"), ""
         if row.get("ctx_b"):
-            context = f"{get_text(where, row, 'ctx_a')} {get_text(where, row, 'ctx_b').capitalize()}"
+            begun = get_text(where, row, "ctx_b").capitalize()
+            context = f"{get_text(where, row, 'ctx_a')} {begun}"
         if row.get("activity_label"):
             context = f"{get_text(where, row, 'activity_label')}: {context}"
         texts = [_without_headings(e) if isinstance(e, str) else e for e in get(where, row, "endings", list)]
-        return Item(context=_without_headings(context), choices=texts, answer=_answer(where, row))
+        return Item(context=_without_headings(context), begun=_without_headings(begun), choices=texts, answer=_answer(where, row))
     article = next((get_text(where, row, key) for key in ("article", "context") if row.get(key)), None)
     if isinstance(question := row.get("question"), dict):
         at = under(where, "question")
@@ -161,6 +166,29 @@ def cell(where: str, answer: Any, choices: Sequence[str], names: Sequence[str] =
 def lettered(example: Example, positions: Sequence[int]) -> Example:
     """The example with the letter of the right choice as its reference."""
     return replace(example, reference=LETTERS[positions[0]])
+
+
+def pairs(inputs: Mapping[str, Any], language: str) -> tuple[str, tuple[str, ...]]:
+    """What a scorer of pairs reads: the text, and for each choice what it reads beside that.
+
+    Beside an article, the question with the choice in the place of its "_", or behind it; beside a question without an article,
+    the choice; beside a beginning, how it goes on.
+
+    source: RACE, SWAG and ARC as `convert_examples_to_features` has them in transformers 4's
+    examples/legacy/multiple_choice/utils_multiple_choice.py; CommonsenseQA as fairseq's examples/roberta/commonsense_qa, without
+    its "Q:" and "A:"
+    """
+    context, question, its_choices = (inputs[key] for key in ("context", "question", "choices"))
+    space = " " if is_spaced(language) else ""
+    if question is None:
+        begun = inputs.get("begun", "")
+        if not (begun and context.endswith(begun)):
+            return context, tuple(its_choices)
+        return context.removesuffix(begun).rstrip(), tuple(f"{begun}{space}{choice}" for choice in its_choices)
+    if not context:
+        return question, tuple(its_choices)
+    blank = "_" in question
+    return context, tuple(question.replace("_", c) if blank else f"{question}{space}{c}" for c in its_choices)
 
 
 def _without_headings(text: str) -> str:

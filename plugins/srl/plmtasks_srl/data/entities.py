@@ -64,6 +64,8 @@ class TagFormat:
     """Whether it is a system's, which may write its tags alone."""
     plain: bool = False
     """Whether a tag is any label, of its word alone: a part of speech. CoNLL-U's fourth column has them."""
+    runs: bool = False
+    """Whether a tag is any label, and words beside one another that have the same are a span."""
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.columns if name not in ("words", "tags", "scheme")]
@@ -150,7 +152,7 @@ class TagFormat:
 
     def _rows(self, path: Path) -> Iterator[Tagged]:
         yield from self.read_rows(
-            read_records(path), class_names(path, self._names("tags")) if kind_of(path) == ".parquet" else ()
+            read_records(path), class_names(path, self._wanted("tags")) if kind_of(path) == ".parquet" else ()
         )
 
     def read_rows(self, rows: Iterable[tuple[str, Mapping[str, Any]]], names: Sequence[str] = ()) -> Iterator[Tagged]:
@@ -165,6 +167,8 @@ class TagFormat:
                     raise DataError(where, f"{counted(len(words), 'tag')}, one for each word", str(len(tags)))
                 known = self.tags or names
                 named = tuple(tag if self.plain and isinstance(tag, str) else _named(where, tag, known) for tag in tags)
+                if self.runs:
+                    named = tuple(tag if is_tag(tag) else f"I-{tag}" for tag in named)
                 yield Tagged(
                     id=str(row.get("id", number)), words=tuple(map(str, words)), tags=named, where=partial(_everywhere, where)
                 )  # fmt: skip
@@ -179,11 +183,14 @@ class TagFormat:
             return tagged(where, row["text"], spans)
         return self._list(where, row, "words"), self._list(where, row, "tags")
 
-    def _names(self, name: str) -> Sequence[str]:
+    def _wanted(self, name: str) -> Sequence[str]:
+        """The names by which a row's field goes."""
+        if name in self.columns:
+            return (self.columns[name],)
         return (*PLAIN_NAMES, *NAMES[name]) if self.plain and name == "tags" else NAMES[name]
 
     def _list(self, where: str, row: Mapping[str, Any], name: str) -> Sequence[Any]:
-        wanted = (self.columns[name],) if name in self.columns else self._names(name)
+        wanted = self._wanted(name)
         key = next((key for key in wanted if isinstance(row.get(key), list)), None)
         if key is None:
             hint = f"say which with --columns {name}=…"

@@ -133,6 +133,7 @@ KINDS = {
     ("ExtractSpan", ENCODER): Kind(
         "extract_span", "SpanExtractor", "AutoModelForQuestionAnswering", WINDOWS, ("unpadded",), lambda settings: dict(SPANS)
     ),
+    ("Choose", ENCODER): Kind("pairs", "PairScorer", "AutoModelForMultipleChoice", CUT, ("unpadded", "first_token")),
     ("LogLikelihood", ENCODER): Kind("hiding", "PseudoScorer", "AutoModelForMaskedLM", WHOLE, ("unpadded", "places"), _hiding),
     **{
         (kind, family): Kind(module, name, head, policies, ways, identity)

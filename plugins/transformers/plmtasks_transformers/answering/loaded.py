@@ -2,7 +2,8 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -16,7 +17,7 @@ from plmtasks.model import Cost, TrainableModel
 from plmtasks.requests import Answer, Request
 
 from ..checkpoints import Parts, State, save_checkpoint, view_state
-from ..fast import ANSWERING, LEARNING, Ways, groups, layout_of, padded
+from ..fast import ANSWERING, LEARNING, Ways, first_token_alone, groups, layout_of, padded
 from .kinds import Kind, weights_by_label
 
 TOGETHER = 128
@@ -180,6 +181,12 @@ class Loaded(TrainableModel):
         """All windows of all requests in one batch."""
         windows = [w for e in encodings for w in e.windows]
         return self.inputs([w.ids for w in windows], [w.types for w in windows], pad)
+
+    def first_alone(self, inputs: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Inside, the last layer goes over the first token alone, where a head reads no other and the model takes that way."""
+        # a layer that is computed again on the way back would find its hook gone
+        again = any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
+        return first_token_alone(self.module, inputs.get("layout")) if self.ways.first_token and not again else nullcontext()
 
     def columns(self, labels: Sequence[str]) -> list[int]:
         """The head's column of each label: a checkpoint may have them in another order.

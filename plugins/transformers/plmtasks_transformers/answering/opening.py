@@ -5,9 +5,9 @@ from typing import Any
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError
 from plmtasks.model import LoadedModel, TokenRow
-from plmtasks.requests import LogLikelihood, Prompted, Request
+from plmtasks.requests import Choose, LogLikelihood, Prompted, Request
 
-from ..checkpoints import Checkpoint, load_parts, parts_without_numbers, parts_without_weights
+from ..checkpoints import ENCODER, Checkpoint, load_parts, parts_without_numbers, parts_without_weights
 from .kinds import kind_of
 
 
@@ -42,6 +42,8 @@ def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettin
 def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings) -> str:
     """The prompt of a request, from configuration and tokenizer alone; other requests' texts, one a line.
 
+    Of pairs their first text, and a line for the second of each.
+
     raises: ModelError
     """
     from .prompts import Prompts
@@ -50,6 +52,8 @@ def prompt_of(checkpoint: Checkpoint, request: Request, settings: ModelSettings)
         return "\n\n".join(prompt_of(checkpoint, one, settings) for one in request.each())
     if not isinstance(request, Prompted):
         return "\n".join(request.texts())
+    if isinstance(request, Choose) and checkpoint.family == ENCODER:
+        return "\n".join([request.pairs()[0][0], *(f"- {second}" for _, second in request.pairs())])
     return Prompts(parts_without_weights(checkpoint, settings)).render(request, request.shots, request.text)
 
 

@@ -28,7 +28,10 @@ def rows_of(view: Loaded, request: Request) -> Iterator[TokenRow]:
             given = encoding.rows[place]
             yield row(name, [*given[: len(given) - len(ids) + 1], *ids], len(ids))
     elif hasattr(encoding, "windows"):
-        for name, window in zip(_windows(len(encoding.windows)), encoding.windows, strict=True):
+        windows, names = encoding.windows, _windows(len(encoding.windows))
+        if isinstance(request, Choose):  # choices that are alike share a window
+            windows, names = [windows[place] for place in encoding.places], [repr(c) for c in request.choices]
+        for name, window in zip(names, windows, strict=True):
             yield row(name, window.ids)
     else:
         apart = view.parts.family == SEQUENCE_TO_SEQUENCE

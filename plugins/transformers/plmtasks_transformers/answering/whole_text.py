@@ -1,7 +1,7 @@
 """One linear head over the whole text: what classification and regression have in common."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from plmtasks.requests import Classify, Regress
 
 from ..checkpoints import DECODER, ENCODER, SEQUENCE_TO_SEQUENCE
-from ..fast import first_token_alone
 from .loaded import Encoding, Loaded, Window, in_groups
 
 Asked = Classify | Regress
@@ -57,10 +56,7 @@ class WholeText(Loaded):
     def _logits(self, encodings: Sequence[Encoding]) -> torch.Tensor:
         with self._padding(encodings) as pad:
             inputs = self.window_inputs(encodings, pad)
-            # a layer that is computed again on the way back would find its hook gone
-            again = any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
-            alone = self.ways.first_token and not again
-            with first_token_alone(self.module, inputs.get("layout")) if alone else nullcontext():
+            with self.first_alone(inputs):
                 logits: torch.Tensor = self.module(**inputs).logits
         return logits
 

@@ -11,10 +11,12 @@ from .architectures import (
     HEADS,
     PREFIXED,
     SEQUENCE_TO_SEQUENCE,
+    answers_of,
     family_of,
     is_regression,
     is_taught,
     memory_of,
+    own_head,
 )
 from .checkpoint import Checkpoint
 from .files import ADAPTERS, TOKENIZER, folder_name, sha256, template_of
@@ -24,8 +26,8 @@ from .saving import Heads, State, save_checkpoint, share_base, view_state, writi
 
 __all__ = [
     "ADAPTERS", "ADAPTER_BASE", "ADAPTER_CONFIG", "ANSWERS", "CONFIG_FIELDS", "DECODER", "ENCODER", "HEADS", "PREFIXED",
-    "SEQUENCE_TO_SEQUENCE", "TOKENIZER", "Checkpoint", "Heads", "Parts", "State", "base_of", "exact_limits",
-    "family_of", "folder_name", "has_adapters", "is_regression", "is_taught", "load_parts", "memory_of", "name_of",
+    "SEQUENCE_TO_SEQUENCE", "TOKENIZER", "Checkpoint", "Heads", "Parts", "State", "answers_of", "base_of", "exact_limits",
+    "family_of", "folder_name", "has_adapters", "is_regression", "is_taught", "load_parts", "memory_of", "name_of", "own_head",
     "parts_without_numbers", "parts_without_weights", "peft_library", "save_checkpoint", "sha256", "share_base", "template_of",
     "view_state",
     "weight_hashes", "writing",

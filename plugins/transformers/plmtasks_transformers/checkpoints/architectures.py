@@ -1,15 +1,15 @@
 """What a config.json says of a checkpoint: its family, its head and its labels. Plain JSON, no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Regress, Request, Tag
+from plmtasks.requests import Choose, Classify, ExtractSpan, LogLikelihood, Regress, Request, Tag
 
 ENCODER, DECODER, SEQUENCE_TO_SEQUENCE = "encoder", "decoder", "sequence-to-sequence"
 
 ANSWERS = {
-    ENCODER: ("Classify", "Regress", "Tag", "ExtractSpan", "LogLikelihood"),
+    ENCODER: ("Classify", "Regress", "Choose", "Tag", "ExtractSpan", "LogLikelihood"),
     DECODER: ("Choose", "LogLikelihood", "Generate"),
     SEQUENCE_TO_SEQUENCE: ("Choose", "LogLikelihood", "Generate"),
 }
@@ -38,6 +38,9 @@ HEADS: dict[type[Request], str] = {
     Tag: "ForTokenClassification",
     ExtractSpan: "ForQuestionAnswering",
 }
+PAIRS = "ForMultipleChoice"
+WITHOUT_PAIRS = frozenset(("deberta", "esm", "eurobert", "layoutlm", "nezha", "nomic_bert", "splinter"))
+"""Encoders of which the library has no class for multiple choice; a test holds the others to having one."""
 
 
 def is_taught(config: Any) -> bool:
@@ -113,10 +116,29 @@ def same_labels(config: Mapping[str, Any], example_request: Request) -> bool:
     return not isinstance(example_request, Classify) or example_request.multi_label == multi_label
 
 
+def own_head(family: str, example_request: Request) -> str | None:
+    """The end of the name of the library's classes that have a head for such requests alone; None: a language model's answers."""
+    return PAIRS if family == ENCODER and isinstance(example_request, Choose) else HEADS.get(type(example_request))
+
+
+def answers_of(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The kinds of request that a checkpoint can be asked: those of its family that the library has a class for.
+
+    configs: its own first, then those of its heads
+    """
+    heads = [head for config in configs for head in config.get("architectures") or []]
+    kind, family = configs[0].get("model_type"), family_of(configs[0])
+    if family == ENCODER:
+        pairs = kind in ENCODER_TYPES - WITHOUT_PAIRS or any(head.endswith(PAIRS) for head in heads)
+        return tuple(answer for answer in ANSWERS[family] if pairs or answer != "Choose")
+    whole = [config for config in configs if any(head.endswith(HEADS[Classify]) for head in config.get("architectures") or [])]
+    return (*dict.fromkeys("Regress" if is_regression(config) else "Classify" for config in whole), *ANSWERS[family])
+
+
 def has_head(config: Mapping[str, Any], example_request: Request) -> bool:
     """Whether it was saved with a head that answers such a request."""
     heads = config.get("architectures") or []
-    wanted = HEADS.get(type(example_request))
+    wanted = own_head(family_of(config), example_request)
     if wanted is not None:
         return any(h.endswith(wanted) for h in heads) and same_labels(config, example_request)
     if family_of(config) != ENCODER:
@@ -131,15 +153,15 @@ def head_of(config: Mapping[str, Any]) -> str:
     labels = labels_of(config)
     if any(h.endswith(HEADS[Regress]) for h in heads) and is_regression(config):
         return Regress.kind()
-    for example_request, ending in HEADS.items():
+    own = dict(HEADS) | ({Choose: PAIRS} if family_of(config) == ENCODER else {})
+    for example_request, ending in own.items():
         if any(h.endswith(ending) for h in heads):
-            among = f" with the labels {', '.join(labels)}" if labels and example_request is not ExtractSpan else ""
-            return f"{example_request.kind()}{among}" if labels or example_request is ExtractSpan else ""
+            if example_request in (Choose, ExtractSpan):
+                return example_request.kind()
+            return f"{example_request.kind()} with the labels {', '.join(labels)}" if labels else ""
     if not has_head(config, LogLikelihood(text="")):
         return ""
-    return ", ".join(
-        kind for kind in ANSWERS[family_of(config)] if kind not in {example_request.kind() for example_request in HEADS}
-    )
+    return ", ".join(kind for kind in ANSWERS[family_of(config)] if kind not in {one.kind() for one in own})
 
 
 def memory_of(config: Mapping[str, Any], bytes_each: int) -> tuple[int, int]:

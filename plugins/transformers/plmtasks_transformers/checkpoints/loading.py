@@ -11,7 +11,7 @@ from plmtasks.model import reading
 from plmtasks.requests import Classify, Regress, Request, Tag
 
 from . import adapters
-from .architectures import HEADS, names_of, same_labels
+from .architectures import names_of, own_head, same_labels
 from .checkpoint import Checkpoint
 from .limits import UNCUT, Limit, limits_of, lm_eval_limit, stated_limits
 from .saving import read_head
@@ -68,7 +68,7 @@ def load_parts(
             )
             shapes = {name: (tuple(found), tuple(wanted)) for name, found, wanted in info["mismatched_keys"]}
             fresh = {*info["missing_keys"], *shapes}
-            if type(example_request) in HEADS and head is None:
+            if own_head(checkpoint.family, example_request) and head is None:
                 fresh |= _renew_head(module)
         if head:
             fresh -= read_head(module, folder / head)

@@ -163,6 +163,8 @@ def _places(module: Any) -> bool:
 
 def _first_token(module: Any) -> bool:
     inputs = _padded(module, _rows(module))
+    if type(module).__name__.endswith("ForMultipleChoice"):  # it counts choices by an axis of their own
+        inputs = {name: rows[:, None] for name, rows in inputs.items()}
     plain = module(**inputs).logits
     with readout.first_token_alone(module, None):
         return _same(plain, module(**inputs).logits)

@@ -9,10 +9,10 @@ from typing import Any
 from plmtasks.config import ModelSettings, TrainSettings
 from plmtasks.errors import InputError, ModelError
 from plmtasks.model import LoadedModel, Model, TokenRow, TrainableModel, read_training
-from plmtasks.requests import Regress, Request, Thinking
+from plmtasks.requests import Request, Thinking
 
 from ..answering import identity_of, load, prompt_of, tokens_of
-from ..checkpoints import ANSWERS, HEADS, Checkpoint, is_regression, memory_of, template_of
+from ..checkpoints import ANSWERS, Checkpoint, answers_of, memory_of, template_of
 
 SAFE_ARGS = ("attn_implementation", "device_map", "dtype", "max_memory", "torch_dtype")
 """Of `from_pretrained`, whose texts lead nowhere, but for kernels of the hub: "owner/name"."""
@@ -47,11 +47,9 @@ class Pretrained(Checkpoint, LibraryModel):  # type: ignore[override]  # its fam
 
     @cached_property
     def answers(self) -> Sequence[str]:  # type: ignore[override]  # read when asked for, if the family is not stated
-        answers = ANSWERS[self.family]
-        if self.stated_family or "Classify" in answers:
-            return answers
-        configs = [c for c in self.configs().values() if any(h.endswith(HEADS[Regress]) for h in c.get("architectures") or [])]
-        return (*dict.fromkeys("Regress" if is_regression(config) else "Classify" for config in configs), *answers)
+        if self.stated_family:
+            return ANSWERS[self.stated_family]
+        return answers_of([*self.configs().values()])
 
     def saved(self, folder: Path) -> "Pretrained":
         return replace(self, source=str(folder), revision=None)

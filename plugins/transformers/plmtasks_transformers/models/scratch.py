@@ -24,6 +24,7 @@ from ..checkpoints import (
     PREFIXED,
     SEQUENCE_TO_SEQUENCE,
     TOKENIZER,
+    answers_of,
     family_of,
     folder_name,
     save_checkpoint,
@@ -103,6 +104,10 @@ class Scratch(FromScratch):
     @cached_property
     def family(self) -> str:  # type: ignore[override]
         return family_of(self.config)
+
+    @property
+    def answers(self) -> tuple[str, ...]:  # type: ignore[override]
+        return answers_of([self.config])
 
     @property
     def tokenizer_files(self) -> list[Path]:

@@ -16,9 +16,9 @@ from ..checkpoints import (
     ADAPTER_CONFIG,
     ADAPTERS,
     DECODER,
-    HEADS,
     SEQUENCE_TO_SEQUENCE,
     Parts,
+    own_head,
     peft_library,
     weight_hashes,
 )  # fmt: skip
@@ -142,8 +142,8 @@ def _config(parts: Parts, example_request: Request, training: TrainSettings) -> 
 
 def _task_type(family: str, example_request: Request) -> str | None:
     """What peft calls a model with such a head."""
-    if type(example_request) in HEADS:
-        return TASK_TYPES[example_request.kind()]
+    if own_head(family, example_request):  # peft has no word for multiple choice
+        return TASK_TYPES.get(example_request.kind())
     return {DECODER: "CAUSAL_LM", SEQUENCE_TO_SEQUENCE: "SEQ_2_SEQ_LM"}.get(family)
 
 
@@ -156,7 +156,8 @@ def _whole(parts: Parts, example_request: Request) -> list[str]:
     """
     module, base = parts.module, parts.module.base_model
     fresh = {id(module.get_parameter(name)): name for name in parts.newly_initialized}
-    heads = [name for name, child in module.named_children() if child is not base] if type(example_request) in HEADS else []
+    own = own_head(parts.family, example_request)
+    heads = [name for name, child in module.named_children() if child is not base] if own else []
     tied = {id(p) for p in base.parameters()}.difference(fresh)
     found: list[str] = []
     learned: set[int] = set()

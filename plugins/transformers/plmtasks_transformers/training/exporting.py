@@ -11,10 +11,10 @@ import torch
 
 from plmtasks.config import ModelSettings
 from plmtasks.errors import ModelError
-from plmtasks.requests import Classify, ExtractSpan, LogLikelihood, Regress, Request, Tag
+from plmtasks.requests import Choose, Classify, ExtractSpan, LogLikelihood, Regress, Request, Tag
 
 from ..answering import load
-from ..checkpoints import HEADS, Checkpoint, save_checkpoint, writing
+from ..checkpoints import Checkpoint, own_head, save_checkpoint, writing
 from . import adapters
 
 TEXTS = (
@@ -32,7 +32,7 @@ def export(checkpoint: Checkpoint, example_request: Request, settings: ModelSett
     raises: ModelError, OutputError; InputError if the adapters cannot be merged
     """
     # a language model is asked how likely a text is: of its other answers small faults change nothing
-    proof = example_request if type(example_request) in HEADS else LogLikelihood(text="")
+    proof = example_request if own_head(checkpoint.family, example_request) else LogLikelihood(text="")
     settings = replace(settings, kernels="plain", prompt="plain", truncation="auto", stride=0)
     loaded: Any = load(checkpoint, proof, settings, "cpu")
     parts, before = loaded.parts, evidence(loaded, proof)
@@ -51,7 +51,7 @@ def export(checkpoint: Checkpoint, example_request: Request, settings: ModelSett
 def evidence(loaded: Any, example_request: Request) -> np.ndarray:
     """The logits of a head for a few texts, or their log-likelihoods after one another."""
     asked = _asked(example_request)
-    if type(example_request) not in HEADS:
+    if isinstance(example_request, LogLikelihood):
         found = [loaded.answer([request])[0].log_likelihood for request in asked]
         return np.array(found, np.float64)
     loaded.module.eval()
@@ -66,6 +66,8 @@ def _asked(example_request: Request) -> Sequence[Request]:
         return [replace(example_request, text=text) for text in TEXTS]
     if isinstance(example_request, Tag):
         return [replace(example_request, words=tuple(text.split()), marked=()) for text in TEXTS]
+    if isinstance(example_request, Choose):
+        return [replace(example_request, text=text, shots=(), choices=TEXTS, pair_text="", pair_choices=()) for text in TEXTS]
     if isinstance(example_request, ExtractSpan):
         return [replace(example_request, question="Who?", context=text) for text in TEXTS]
     return [LogLikelihood(text=text, context=context) for context, text in zip(("", *TEXTS), TEXTS, strict=False)]
