@@ -1,10 +1,12 @@
 """Splits whose references are not public: told where they are to be scored or learned, and predicted all the same."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import toy
+import warm
 
 from plmtasks import declared
 from plmtasks.config import Source, run_config
@@ -87,6 +89,13 @@ def test_it_is_predicted(file, registry, tmp_path):
     before = (tmp_path / "test.jsonl").read_bytes()
     predict(config, registry)  # goes on where it ended
     assert (tmp_path / "test.jsonl").read_bytes() == before
+
+
+def test_it_is_shown(tmp_path):
+    (tmp_path / "mood.toml").write_text(FILE.partition("train = ")[0] + FILE[FILE.index("test = ") :])
+    done = warm.plmtasks(["show", "mood.toml"], tmp_path, os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "solved:\nits answer is not public\n" in done.stdout
 
 
 @pytest.mark.parametrize("more", [{"input": "questions.txt"}, {"form": "text"}])
