@@ -53,7 +53,7 @@ def _answers(path: Path, where: str, row: Mapping[str, Any], marks: Sequence[str
         return [row["answer"]]
     beside = path.with_name(f"{path.name.split('.')[0]}_answer.json")
     if "answers" not in row and beside.is_file():
-        told = _told(beside)
+        told = _told(beside, beside.stat().st_mtime_ns)
         return [get(str(beside), told, mark, int) for mark in marks]
     said = row.get("answers") or []
     found = said["candidate_id"] if isinstance(said, Mapping) else [get(where, one, "candidate_id", int) for one in said]
@@ -61,5 +61,6 @@ def _answers(path: Path, where: str, row: Mapping[str, Any], marks: Sequence[str
 
 
 @lru_cache(maxsize=4)  # a file for each split, and asked for with each row
-def _told(path: Path) -> dict[str, Any]:
+def _told(path: Path, written: int) -> dict[str, Any]:
+    """The file as it was written at that time."""
     return get_object(str(path), read_json(path))
