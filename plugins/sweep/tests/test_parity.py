@@ -43,6 +43,7 @@ def test_a_difference_of_the_very_tolerance_is_within_it():
     assert str(Verdict(task="t", model="m", claim=Claim({}, 0, ""), reason="no weights")) == "not run: no weights"
 
 
+@pytest.mark.slow
 def test_each_row_is_reproduced_off_or_not_run(tmp_path):
     rows = "seed = [0, 1]\nthreads = 1\n" + ROW + ROW.replace("47.83", "50.0").replace("11 of its 23 examples", "nobody")
     rows += ROW.replace("toy-model", "nobody/nothing") + ROW.replace("accuracy", "nosuch") + ROW.replace("toy/even", "toy/evne")

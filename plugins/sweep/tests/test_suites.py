@@ -299,6 +299,7 @@ def plmtasks(folder: Path, *arguments: str) -> CompletedProcess[str]:
     return warm.plmtasks(arguments, folder, environment)
 
 
+@pytest.mark.slow
 def test_a_sweep_prints_its_suites_table_and_a_leaderboard_the_same(tmp_path):
     (tmp_path / "toy.toml").write_text(TOY)
     swept = plmtasks(tmp_path, "sweep", "toy.toml", "--model", "toy-model", "--format", "markdown")
