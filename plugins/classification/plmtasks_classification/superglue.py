@@ -2,7 +2,7 @@
 
 Source: the data set's card, https://huggingface.co/datasets/aps/super_glue, and the script before its conversion to Parquet,
 datasets/super_glue/super_glue.py in huggingface/datasets; Wang et al. (2019), arXiv 1905.00537. The test splits' label is -1, but
-for axg, which has a public test split alone.
+for axg, which has a public test split alone. Second source of columns, labels and T5's words: super_glue of EleutherAI's lm-eval.
 """
 
 import re

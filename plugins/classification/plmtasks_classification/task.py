@@ -57,6 +57,7 @@ class Classification(Rewritable, HubTask):
     aliases: Sequence[str] = ()
     needs_data: bool = False
     collection: str = ""
+    main: str = ""
     taught: str = ""
     """The whole prompt as T5 was taught it, with {text} and {text_pair}; its answers are the labels then."""
 

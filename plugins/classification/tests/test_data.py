@@ -42,7 +42,7 @@ def short(examples: tuple[Example, ...]) -> list[tuple[object, ...]]:
             '\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t5\t6\t"A" b\tc\r\n',
             [("5-6", '"A" b', "c", "equivalent")],
         ),
-        ("mrpc", "test.tsv", "sentence1\tsentence2\tlabel\nA\tB\t0\n", [("test-0", "A", "B", "not equivalent")]),
+        ("mrpc", "test.tsv", "sentence1\tsentence2\tlabel\nA\tB\t0\n", [("test-0", "A", "B", "not_equivalent")]),
         ("goemotions", "test.tsv", "oh\t2,27\tabc\n", [("abc", "oh", ["anger", "neutral"])]),
         ("goemotions", "test.jsonl", '{"text": "oh", "labels": [17, 2], "id": "q"}\n', [("q", "oh", ["anger", "joy"])]),
         ("tnews", "test_public.json", '{"label": 103, "sentence": "球", "id": 4}\n', [("4", "球", "体育")]),

@@ -88,14 +88,16 @@ def test_a_pair_is_shown_as_two_sentences() -> None:
     classify, choose, generate = (task.ask(example.hidden(), kind) for kind in task.asks)
     assert (classify.text, classify.text_pair) == ("One.", "Two.")
     assert choose.text == generate.text == "Sentence 1: One.\nSentence 2: Two."
-    assert choose.choices == classify.labels == ("not equivalent", "equivalent")
+    assert choose.choices == classify.labels == ("not_equivalent", "equivalent")
+    # `glue` of preprocessors.py in google-research/text-to-text-transfer-transformer: the columns' names in their order
+    assert choose.taught == generate.taught == "mrpc sentence1: One. sentence2: Two."
     assert task.solve(example, generate) == GenerateAnswer(text="equivalent")
 
 
 def test_the_words_of_the_labels_are_in_the_instruction() -> None:
     for task in TASKS:
         if task.labels:
-            request = task.ask(Example(id="0", inputs={"text": "x"}), "Generate")
+            request = task.ask(Example(id="0", inputs={"text": "x", "text_pair": "y"}), "Generate")
             assert all(label in request.instruction for label in task.labels)
             assert "{" not in request.instruction
 
@@ -109,17 +111,17 @@ def test_a_choice_is_read_plain_and_by_length() -> None:
     task = BY_NAME["mrpc"]
     example = Example(id="0", inputs={"text": "a", "text_pair": "b"})
     request = task.ask(example, "Choose")
-    # "not equivalent": -8 for 14 bytes and 4 tokens; "equivalent": -6 for 10 bytes and 2 tokens
+    # "not_equivalent": -8 for 14 bytes and 4 tokens; "equivalent": -6 for 10 bytes and 2 tokens
     answer = ChooseAnswer(
         choices=(Likelihood(log_likelihood=-8, tokens=4, bytes=14), Likelihood(log_likelihood=-6, tokens=2, bytes=10))
     )
     prediction = task.read(example, request, answer)
     assert prediction.value == "equivalent"
     assert prediction.scores["confidence"] == pytest.approx(1 / (1 + np.exp(-2)))
-    assert prediction.scores["per_token[not equivalent]"] == -2
+    assert prediction.scores["per_token[not_equivalent]"] == -2
     assert prediction.scores["per_byte[equivalent]"] == -0.6
     metric = METRIC["accuracy_norm"]
-    rows = metric.statistics([prediction], [replace(example, reference="not equivalent")])
+    rows = metric.statistics([prediction], [replace(example, reference="not_equivalent")])
     assert metric.reduce(rows.sum(0)) == {"accuracy_norm_bytes": 100, "accuracy_norm_tokens": 100}
 
 
@@ -135,7 +137,7 @@ def test_several_labels_hold_from_a_half() -> None:
     ("text", "label"),
     [
         ("equivalent", "equivalent"),
-        (" Not Equivalent.\nBecause …", "not equivalent"),
+        (" Not_Equivalent.\nBecause …", "not_equivalent"),
         ('"equivalent", since both say so', "equivalent"),
         ("equivalently", None),
         ("1", None),

@@ -53,7 +53,7 @@ def test_glue(data, registry, tmp_path):
         classification__cola={"0": "acceptable", "1": "unacceptable"}, regression__stsb={"0": 4.56789, "1": 0.25},
         classification__mnli={"matched-1": "contradiction", "matched-0": "entailment", "mismatched-0": "neutral"},
         classification__sst2={"test-0": "positive", "test-1": "negative"},
-        classification__mrpc={"test-0": "not equivalent", "test-1": "equivalent"},
+        classification__mrpc={"test-0": "not_equivalent", "test-1": "equivalent"},
         classification__qqp={"0": "duplicate", "1": "not_duplicate"},
         classification__qnli={"0": "entailment", "1": "not_entailment"},
         classification__rte={"0": "entailment", "1": "not_entailment"},
