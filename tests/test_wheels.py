@@ -37,7 +37,7 @@ def test_the_core_and_each_plugin_have_a_wheel(wheels):
 
 
 def test_the_core_is_small(wheels):
-    assert fresh.in_wheels(wheels)["plmtasks"].stat().st_size < 480_000
+    assert fresh.in_wheels(wheels)["plmtasks"].stat().st_size < 500_000
 
 
 def test_a_wheel_holds_its_package_whole_and_no_tests(wheels):

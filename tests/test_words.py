@@ -44,6 +44,13 @@ def test_a_last_part_that_several_tasks_have_says_which() -> None:
     assert registry.task("xnli").name == "classification/xnli"  # all languages at once
 
 
+def test_a_benchmark_s_name_says_its_tasks_and_its_suite() -> None:
+    with pytest.raises(InputError) as error:
+        load_registry().task("glue")
+    assert error.value.message == "'glue' may mean any of 10 tasks: name the one"
+    assert error.value.hints[-2:] == ("plmtasks list tasks glue shows all", "plmtasks sweep glue runs the suite")
+
+
 @pytest.mark.parametrize(("word", "meant"), [("mnil", "classification/mnli"), ("colla", "classification/cola")])
 def test_a_last_part_that_is_nearly_right_is_asked_for(word: str, meant: str) -> None:
     with pytest.raises(UnknownNameError, match=f"did you mean .*'{meant}'"):

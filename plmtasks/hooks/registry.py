@@ -86,7 +86,7 @@ class Registry:
 
         raises: InputError for a word that may mean several
         """
-        if "/" in word:
+        if "/" in word or not word:
             return word
         tasks: Mapping[str, Task | Listed] = self.items["task"]
         first, called = self._words[0].get(word, []), self._words[1].get(_said(word), [])
@@ -96,12 +96,12 @@ class Registry:
         if first and len(fitting) != 1:
             return first[0]
         whole = [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
-        fitting = (
-            fitting or called or whole or [name for name, task in tasks.items() if _said(word) == _last(name, task.language)]
-        )
+        fitting = fitting or called or whole or [n for n, t in tasks.items() if _said(word) == _last(n, t.language)]
+        fitting = fitting or [n for n, t in tasks.items() if _said(word) == _said(t.collection)]
         if len(fitting) > 1:
             told = [f"{name}  {tasks[name].description}" for name in fitting[:NAMES_SHOWN]]
             more = [f"plmtasks list tasks {word} shows all"] * (len(fitting) > NAMES_SHOWN)
+            more += [f"plmtasks sweep {word} runs the suite"] * (word in self.items["suite"])
             raise InputError(f"{word!r} may mean any of {len(fitting)} tasks: name the one", *told, *more)
         return fitting[0] if fitting else word
 

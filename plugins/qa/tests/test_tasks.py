@@ -334,8 +334,10 @@ def test_choices_are_asked_as_continuations_or_as_labels(registry):
     task = registry.task("qa/arc")
     posed = example(inputs=CHOICES, reference="A").hidden()
     assert task.ask(posed, "Choose") == Choose(
-        text="Article: Mia has a kite.\nQuestion: What has Mia?\nAnswer:", choices=tuple(CHOICES["choices"])
-    )
+        text="Article: Mia has a kite.\nQuestion: What has Mia?\nAnswer:", choices=tuple(CHOICES["choices"]),
+        pair_text="Mia has a kite.",
+        pair_choices=("What has Mia? a kite", "What has Mia? an old red boat", "What has Mia? a dog"),
+    )  # fmt: skip
     assert task.ask(posed, "Classify") == Classify(
         text="Mia has a kite.", text_pair="What has Mia?\nA. a kite\nB. an old red boat\nC. a dog", labels=tuple("ABCDE")
     )
@@ -346,6 +348,7 @@ def test_listed_choices_are_asked_by_their_letters(registry):
     assert registry.task("qa/mmlu").ask(posed, "Choose") == Choose(
         instruction="The following are multiple choice questions (with answers) about toy science.",
         text="Question: What has Mia?\nA. a kite\nB. an old red boat\nC. a dog\nAnswer:", choices=("A", "B", "C"),
+        pair_text="What has Mia?", pair_choices=tuple(CHOICES["choices"]),
     )  # fmt: skip
 
 
@@ -428,7 +431,7 @@ def test_hellaswag_loses_its_marks(read, write):
     }  # fmt: skip
     (one,) = read("qa/hellaswag", write("own.jsonl", row))
     assert one.inputs == {"context": "Cooking: How to cook. Boil water. Then you", "question": None,
-                          "choices": [" stir.", "sleep.", "run.", "sing."]}  # fmt: skip
+                          "choices": [" stir.", "sleep.", "run.", "sing."], "begun": "Then you"}  # fmt: skip
     assert one.reference == "A"
 
 

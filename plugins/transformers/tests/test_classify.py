@@ -77,7 +77,8 @@ def test_a_decoder_with_a_classification_head(load, tiny, tmp_path):
 def test_the_first_token_alone_gives_what_all_give(model_type, head):
     torch.manual_seed(0)
     small = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    config = transformers.CONFIG_MAPPING[model_type](**small, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    dropout = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "summary_last_dropout"), 0.0)
+    config = transformers.CONFIG_MAPPING[model_type](**small, **dropout)
     module = getattr(transformers, f"AutoModelFor{head}").from_config(config)
     ids = torch.randint(3, 99, (3, 9))
     asked = ids[:, None] if head == "MultipleChoice" else ids

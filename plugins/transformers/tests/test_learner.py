@@ -77,7 +77,7 @@ def test_one_form_learns_as_it_is_loaded(load, tiny, examples, family, kind):
     assert loaded.training is None
 
 
-def test_a_checkpoint_of_five_heads_answers_as_its_views_do(encoder, lessons, tmp_path):
+def test_a_checkpoint_of_six_heads_answers_as_its_views_do(encoder, lessons, tmp_path):
     example_requests = [requests[0] for requests, _ in lessons]
     views = learners(encoder, example_requests)
     bases = {id(p) for p in views[0].module.bert.encoder.parameters()}
@@ -134,13 +134,8 @@ def test_a_head_that_changes_changes_its_own_identity_alone(encoder, lessons, tm
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    assert [model.identity(f, SETTINGS) == b for f, b in zip(example_requests, before, strict=True)] == [
-        True,
-        False,
-        True,
-        True,
-        True,
-    ]
+    same = [model.identity(f, SETTINGS) == b for f, b in zip(example_requests, before, strict=True)]
+    assert same == [place != 1 for place in range(len(ENCODER_KINDS))]
 
 
 def test_text_to_text_shares_all_of_the_model(tiny, examples, tmp_path):
@@ -202,21 +197,23 @@ def test_training_twice_gives_the_same_losses(encoder, lessons):
 def test_what_was_learned_together_learns_on(encoder, lessons, examples, tmp_path):
     example_requests = [requests[0] for requests, _ in lessons]
     views = learners(encoder, example_requests)
-    teach(views, lessons, 4)
+    teach(views, lessons, 6)
     views[0].save(tmp_path / "all")
     model = encoder.saved(tmp_path / "all")
-    on = learners(model, [example_requests[2], MOODS])
-    assert on[0].answer(lessons[2][0]) == views[2].answer(lessons[2][0])
-    assert on[0].newly_initialized == ()
-    assert "classifier.weight" in on[1].newly_initialized
-    [alone] = learners(model, [example_requests[2]])
-    alone.save(tmp_path / "one")
-    assert transformers.AutoConfig.from_pretrained(tmp_path / "one").architectures == ["BertForTokenClassification"]
-    assert not (tmp_path / "one" / "heads").exists()
+    for kind, head in (("Regress", "SequenceClassification"), ("Choose", "MultipleChoice"), ("Tag", "TokenClassification")):
+        place = ENCODER_KINDS.index(kind)
+        on = learners(model, [example_requests[place], MOODS])
+        assert on[0].answer(lessons[place][0]) == views[place].answer(lessons[place][0])
+        assert on[0].newly_initialized == ()
+        assert "classifier.weight" in on[1].newly_initialized
+        [alone] = learners(model, [example_requests[place]])
+        alone.save(tmp_path / kind)
+        assert transformers.AutoConfig.from_pretrained(tmp_path / kind).architectures == [f"BertFor{head}"]
+        assert not (tmp_path / kind / "heads").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("place", range(len(ENCODER_KINDS)))
 def test_an_exported_head_is_an_ordinary_folder(encoder, lessons, tmp_path, place):
     example_requests = [requests[0] for requests, _ in lessons]
     views = learners(encoder, example_requests)
@@ -270,6 +267,7 @@ def test_adapters_are_saved_alone_and_found_again(encoder, examples, close, tmp_
     ("whose", "asked"),
     [
         ("encoder", "Regress"),
+        ("encoder", "Choose"),
         ("encoder", "Tag"),
         ("encoder", "ExtractSpan"),
         ("encoder", "LogLikelihood"),
@@ -403,7 +401,7 @@ def test_adapters_stand_on_one_head(encoder, lessons, tmp_path):
     with pytest.raises(InputError, match="has several heads, and adapters need a base with one"):
         learners(encoder.saved(tmp_path), example_requests[:1], peft="lora")
     with pytest.raises(InputError, match="lacks weights that would have to learn beside its adapters"):
-        learners(encoder, example_requests[4:], peft="lora")
+        learners(encoder, example_requests[-1:], peft="lora")
 
 
 def test_class_weights_are_for_labels(tiny, examples):
@@ -438,16 +436,17 @@ def test_what_is_frozen_stays(tiny, examples, family, freeze, frozen):
 
 
 def test_a_shared_base_is_frozen_for_all(encoder, lessons):
-    example_requests = [requests[0] for requests, _ in lessons[:4]]
+    example_requests = [requests[0] for requests, _ in lessons[:-1]]
     views = learners(encoder, example_requests, freeze=("base",))
     assert {n.split(".")[1] for n, p in modules(views).named_parameters() if p.requires_grad} == {"classifier", "qa_outputs"}
 
 
 def test_activations_that_are_computed_again_change_no_gradient(encoder, lessons, examples):
-    example_requests = [requests[0] for requests, _ in lessons[:4]]
+    lessons = lessons[:-1]
+    example_requests = [requests[0] for requests, _ in lessons]
     plain, again = learners(encoder, example_requests), learners(encoder, example_requests, gradient_checkpointing=True)
     assert again[0].module.is_gradient_checkpointing
-    assert teach(again, lessons[:4], 6) == pytest.approx(teach(plain, lessons[:4], 6), rel=1e-5)
+    assert teach(again, lessons, 6) == pytest.approx(teach(plain, lessons, 6), rel=1e-5)
     [adapted] = learners(encoder, example_requests[:1], gradient_checkpointing=True, peft="lora")
     losses = teach([adapted], lessons[:1], 12)
     assert losses[-1] < losses[0]

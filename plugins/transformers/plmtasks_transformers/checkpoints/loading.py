@@ -72,6 +72,7 @@ def load_parts(
                 fresh |= _renew_head(module)
         if head:
             fresh -= read_head(module, folder / head)
+        _place_rows(module)
         adapted = adapters.load(module, folder) if base != folder else None
         fresh -= adapters.restored(folder) if adapted is not None else set()
         tokenizer("a text")  # a damaged one fails here, and not at some example
@@ -172,6 +173,16 @@ def _relabel(config: Any, example_request: Classify | Regress | Tag) -> None:
             config.problem_type = "multi_label_classification" if example_request.multi_label else "single_label_classification"
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: i for i, label in enumerate(labels)}  # a checkpoint's own may say something else, or nothing
+
+
+def _place_rows(module: Any) -> None:
+    """Weights of one row move to where torch would put them, as they lie in a model that has learned.
+
+    MKL sums a product with one row in an order that depends on where it begins, and a file's tensors begin anywhere.
+    """
+    for p in module.parameters():
+        if p.shape[:1] == (1,) and p.data_ptr() % 64:
+            p.data = p.data.clone()
 
 
 def _renew_head(module: Any) -> set[str]:
