@@ -21,6 +21,7 @@ KINDS = {
     "Generate, decoder": (["summarization/sample"], "tiny-gpt"),
     "Generate, sequence-to-sequence": (["translation/sample"], "tiny-t5"),
     "Choose": (["classification/sample"], "tiny-gpt"),
+    "Choose, pairs": (["classification/sample"], "tiny-bert"),
     "LogLikelihood, masks": (["language_modeling/sample"], "tiny-bert"),
     "LogLikelihood, spans": (["language_modeling/sample"], "tiny-t5"),
 }
@@ -34,7 +35,8 @@ def configs(kind: str) -> list[RunConfig]:
     tasks, model = KINDS[kind]
     chosen = None if kind in CHOOSING else "none"
     training = TrainSettings(num_train_epochs=3, max_train_samples=48, train_batch_size=16, select_split=chosen)
-    return [run_config(task, model, training=training, threads=1, quiet=True) for task in tasks]
+    ask = "Choose" if kind.startswith("Choose") else None
+    return [run_config(task, model, ask=ask, training=training, threads=1, quiet=True) for task in tasks]
 
 
 def killed(folder: Path) -> None:

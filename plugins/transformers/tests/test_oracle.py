@@ -137,7 +137,8 @@ def test_choose_among_pairs(made: Callable[..., Any], case: oracle.Case, one: st
     plain, loaded, settings = made(case, "Choose", requests[0])
     for request, answer in zip(requests, answers(loaded, settings, requests), strict=True):
         assert answer.scored
-        alike(case, request, [c.log_likelihood for c in answer.choices], plain.choose(request.pairs()))
+        for choice, wanted in zip(answer.choices, plain.choose(request.pairs()), strict=True):
+            alike(case, request, choice.log_likelihood, wanted)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from plmtasks.cli import cli
 from plmtasks.config import Source
 from plmtasks.data import events
 from plmtasks.errors import InputError
-from plmtasks.hooks import Registry
+from plmtasks.hooks import load_registry
 from plmtasks.requests import Choose, ChooseAnswer, Likelihood, Shot, Turn
 
 EVENTS = list(events("train", 12))
@@ -92,7 +92,7 @@ def test_every_question_of_real_exams(load, real_data, tmp_path):
     """RACE's questions, articles over the limit among them, with BERT's vocabulary."""
     tokenizer = transformers.BertTokenizerFast(vocab_file=str(real_data / "tokenizers/bert-base-uncased/vocab.txt"))
     model = scorer(tmp_path / "mc", tokenizer, max_position_embeddings=256)
-    task = Registry().task("qa/race")
+    task = load_registry().task("qa/race")
     examples = list(task.load(Source(data=str(real_data / "race_middle/test.json")))["test"])
     requests = [task.ask(e.hidden(), "Choose") for e in examples]
     loaded = load(model, requests[0])
@@ -297,7 +297,7 @@ def test_it_learns_is_saved_as_a_folder_of_the_library_and_any_number_of_process
     assert scores["accuracy_bytes"]["value"] is None
     assert "calibration" in result
     # as the library's own forward pass has them
-    task = Registry().task("qa/multiple-choice")
+    task = load_registry().task("qa/multiple-choice")
     data = task.load(Source(data=str(quiz)))
     asked = {e.id: task.bind(data).ask(e.hidden(), "Choose") for e in data["test"]}
     wanted = plain(tmp_path / "model", asked.values(), 256)
