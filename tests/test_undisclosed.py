@@ -54,6 +54,10 @@ def test_its_examples_have_no_reference(file):
     with pytest.raises(DataError, match=SAID + r"\n  evaluate another .*: train\n  plmtasks predict .* --split test"):
         refuse_undisclosed(data, "test")
     refuse_undisclosed(data, "train")
+    alone = Path(file).with_name("alone.toml")
+    alone.write_text("\n".join(line for line in FILE.splitlines() if not line.startswith("train")))
+    with pytest.raises(DataError, match=SAID + r"\n  plmtasks predict"):  # there is no other split to evaluate
+        refuse_undisclosed(declared.task(alone).load(Source()), "test")
 
 
 def test_a_few_rows_without_an_answer_are_left_out_and_counted(file):

@@ -94,14 +94,17 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
 
 
 def _suite(name: str, results: Sequence["Result"], form: str, registry: "Registry") -> str:
-    """raises: InputError for a suite whose file says no columns"""
+    """raises: InputError for a suite whose file says no columns, or of which nothing was run"""
     from ..tables import read_columns, suite_table, suite_text
 
     path = registry.suite(name)
     columns = read_columns(path)
     if not columns:
         raise InputError(f"{path} says no [[columns]]", "without --suite each task has a table of its own")
-    return suite_text(suite_table(results, columns), form)
+    made = suite_table(results, columns)
+    if not made.lines:
+        raise InputError(f"no run of {name}'s tasks", f"tasks there: {listed(sorted({r.task for r in results})) or 'none'}")
+    return suite_text(made, form)
 
 
 def _meant(task: str | None, there: Collection[str], registry: "Registry") -> str | None:

@@ -71,10 +71,10 @@ def labels_found(data: Dataset) -> list[str]:
 def refuse_undisclosed(data: Dataset, split: str) -> None:
     """raises: DataError if the references of a split are not public"""
     if data[split] and all(e.undisclosed for e in data[split]):
-        others = ", ".join(name for name in data.splits if name != split) or "none"
+        others = ", ".join(name for name in data.splits if name != split)
         raise DataError(
             f"{data.name}, split {split}", "references", f"none in all {len(data[split]):,} rows: they are not public",
-            f"evaluate another one with --split; the data has beside it: {others}",
+            *([f"evaluate another one with --split; the data has beside it: {others}"] if others else []),
             f"plmtasks predict --task T --model M --split {split} --output FILE writes predictions of this one",
         )  # fmt: skip
 

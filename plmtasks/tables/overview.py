@@ -97,4 +97,5 @@ def mean_score(scores: Sequence[Mapping[str, float | None]], tasks: int) -> tupl
         return mean, None, None
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     error = math.sqrt(math.fsum((width / (2 * z)) ** 2 for width in widths)) / tasks
-    return mean, max(0.0, mean - z * error), min(100.0, mean + z * error)  # in points
+    least = min(0.0, *(s["low"] for s in scores if s["low"] is not None))  # correlations go below zero
+    return mean, max(least, mean - z * error), min(100.0, mean + z * error)  # in points

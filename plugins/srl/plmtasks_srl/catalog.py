@@ -60,7 +60,7 @@ PROPOSITIONS = (
         sample_language="en",
     ),
     Roles(
-        name="srl/sample-zh", description="the same in Chinese", language="zh", instruction="",
+        name="srl/sample-zh", description="the roles in built-in Chinese sentences", language="zh", instruction="",
         follows="srl/predicates-sample-zh", sample_language="zh",
     ),
     Predicates(
@@ -69,7 +69,8 @@ PROPOSITIONS = (
     ),
     Predicates(name="srl/predicates-sample", description="the verb of built-in sentences", instruction="", sample_language="en"),
     Predicates(
-        name="srl/predicates-sample-zh", description="the same in Chinese", language="zh", instruction="", sample_language="zh",
+        name="srl/predicates-sample-zh", description="the verb of built-in Chinese sentences", language="zh", instruction="",
+        sample_language="zh",
     ),
     *(task for language in CONLL_2012 for task in _conll_2012(language)),
 )  # fmt: skip

@@ -62,8 +62,8 @@ TASKS = (
         instruction="", max_new_tokens=16,
     ),
     Summarization(
-        name="summarization/sample-zh", description="the same in Chinese", built_in=chinese, language="zh", instruction="",
-        max_new_tokens=32,
+        name="summarization/sample-zh", description="what happened in a few built-in Chinese sentences", built_in=chinese,
+        language="zh", instruction="", max_new_tokens=32,
     ),
     Summarization(
         name="summarization/text", description="your own English texts, through --data", needs_data=True,

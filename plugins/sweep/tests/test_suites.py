@@ -243,6 +243,12 @@ def test_runs_of_other_tasks_are_left_out():
     assert suite_table([*several(), *others], PAPER) == suite_table(several(), PAPER)
 
 
+def test_the_interval_of_a_mean_goes_below_zero_where_correlations_do():
+    (line,) = suite_table([result("a/one", {"accuracy": -1.0}), result("a/two", {"f1": 1.0, "accuracy": 1.0})], PAPER).lines
+    mean = line.cells["mean"].total
+    assert (mean.low, mean.value, mean.high) == pytest.approx((-(0.5**0.5), 0.0, 0.5**0.5))
+
+
 def test_nothing_below_zero_is_printed_where_zero_is():
     zero = [result("a/one", {"accuracy": -1e-14})]
     assert "| m | 0.0 |" in suite_text(suite_table(zero, PAPER[:1]), "markdown")
@@ -325,6 +331,10 @@ def test_a_sweep_prints_its_suites_table_and_a_leaderboard_the_same(tmp_path):
     listed = plmtasks(tmp_path, "leaderboard", "results", "--suite", "toy.toml", "--sort", "model")
     assert listed.returncode == 2
     assert "--suite has its columns from the suite's file" in listed.stderr
+    (tmp_path / "other.toml").write_text(TOY.replace("toy/even", "toy/odd"))
+    other = plmtasks(tmp_path, "leaderboard", "results", "--suite", "other.toml")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "no run of other.toml's tasks\n  tasks there: toy/even" in other.stderr
     (tmp_path / "bare.toml").write_text(TOY.partition("[[columns]]")[0])
     bare = plmtasks(tmp_path, "leaderboard", "results", "--suite", "bare.toml")
     assert bare.returncode == 2
