@@ -255,7 +255,7 @@ def _plant_texts(folder: Path) -> None:
     tasks |= {f"data-{i}": ('["accuracy"]', f'"{path}"') for i, path in enumerate(outside)}
     for name, (counted, test) in tasks.items():
         (folder / f"{name}.toml").write_text(TASK.format(name=name, metrics=counted, test=test))
-    pair = '[[tasks]]\nname = "{task}"\n[[models]]\nname = "{model}"\nepochs = 1\n{option}\n'
+    pair = '[[tasks]]\nname = "{task}"\n[[models]]\nname = "{model}"\ntraining.num_train_epochs = 1\n{option}\n'
     toy_pair = {"task": "toy/even", "model": "toy-model"}
     plain = {"task": "./stranger/plain.toml", "model": "./stranger/model"}
     suites = {
@@ -267,7 +267,7 @@ def _plant_texts(folder: Path) -> None:
         "pickle": {**plain, "option": "model_args = {use_safetensors = false}"},
         "peft": {
             **plain,
-            "option": 'peft = "lora"\npeft_args = {megatron_config = {a = 1}, megatron_core = "megatron_canary"}',
+            "option": 'training.peft = "lora"\ntraining.peft_args = {megatron_config = {a = 1}, megatron_core = "megatron_canary"}',
         },
     }  # fmt: skip
     for name, said in suites.items():
