@@ -497,6 +497,17 @@ def test_a_list_stands_on_lines_or_is_joined_as_the_file_says(tmp_path):
             one.load(Source())["test"]
 
 
+def test_a_file_without_a_header_may_lack_what_rows_may_lack(tmp_path):
+    (tmp_path / "test.csv").write_text("a fine room;4.5\na dirty room;1\n")
+    source = Source(data=str(tmp_path / "test.csv"), columns={"text": "0", "reference": "1"}, separator="semicolon")
+    head = 'name = "a/b"\nmetrics = ["regression_error"]\n[Regress]\ntext = "{text}"\ntext_pair = "{text_pair}"\n'
+    said = '[columns]\nreference = "label"\noptional = ["text_pair"]\n'
+    first, second = task(written(tmp_path, head + said)).load(source)["test"]
+    assert (first.inputs, first.reference, second.reference) == ({"text": "a fine room"}, 4.5, 1.0)
+    with pytest.raises(InputError, match=r"some columns of a table by position and others by name\n  by name: id\n"):
+        task(written(tmp_path, f'{head}{said}id = "number"\n')).load(source)["test"]
+
+
 ROLES = """
 name = "roles/questions"
 metrics = ["squad"]

@@ -221,7 +221,7 @@ def test_positions_name_columns_of_a_file_without_header(name, content, columns,
 
 def test_positions_and_names_do_not_mix_in_a_table(tmp_path):
     (tmp_path / "t.csv").write_text("0,text\nx,a\n")
-    with pytest.raises(InputError, match=r"by position and others by name(.|\n)*label='\"1\"'"):
+    with pytest.raises(InputError, match=r"by position and others by name\n  by name: text\n(.|\n)*label='\"1\"'"):
         opened(tmp_path / "t.csv", columns={"text": "text", "label": "0"})["test"]
     assert column("w", {"0": "x", "text": "a"}, '"0"') == "x"
 

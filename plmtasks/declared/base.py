@@ -120,7 +120,8 @@ class DeclaredTask(Rewritable, HubTask):
         """How files are laid out: as the user says, else as the task's file does."""
         said = self.declared.columns
         told = said.reference if isinstance(said.reference, Mapping) else {"reference": said.reference}
-        names = {**self.declared.inputs, **told, "id": said.id, "cluster": said.cluster, **source.columns}
+        own = {name: own for name, own in self.declared.inputs.items() if not (source.columns and name in said.optional)}
+        names = {**own, **told, "id": said.id, "cluster": said.cluster, **source.columns}
         columns = {field: name for field, name in names.items() if name}
         return Layout.of(columns, source.rows or said.rows, source.separator or said.separator)
 

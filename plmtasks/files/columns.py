@@ -66,7 +66,7 @@ def search(path: str, value: Any) -> Any:
     try:
         return jmespath.search(path, value)
     except jmespath.exceptions.JMESPathError as e:
-        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {summary_of(e)}") from e
+        raise InputError(f"{path!r} is no JMESPath (https://jmespath.org): {summary_of(e).rstrip(':')}") from e
 
 
 def position_names(values: Sequence[Any]) -> Row:

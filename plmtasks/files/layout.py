@@ -25,6 +25,8 @@ class Layout:
     """A name in SEPARATORS or the character; none: what the file's first line shows."""
     header: bool | None = True
     """Whether a table's first line names its columns; False: positions from 0 name them; None: of some alone."""
+    by_name: tuple[str, ...] = ()
+    """The fields whose columns have names where those of others have positions."""
 
     def __post_init__(self) -> None:
         """raises: InputError for a separator that is none"""
@@ -34,10 +36,13 @@ class Layout:
     @classmethod
     def of(cls, columns: Mapping[str, str], rows: str = "", separator: str = "") -> "Layout":
         """The layout of a file whose columns have these names."""
-        names = [part for name in columns.values() for part in name.split("+")]
-        numbered = [bool(re.fullmatch(r"-?\d+", name)) for name in names if not rows]
-        header = None if len(set(numbered)) > 1 else not any(numbered)
-        return cls(rows=rows, separator=separator, header=header)
+        parts = [(field, part) for field, name in columns.items() for part in name.split("+") if not rows]
+        named = dict.fromkeys(field for field, part in parts if not re.fullmatch(r"-?\d+", part))
+        numbered = any(re.fullmatch(r"-?\d+", part) for _, part in parts)
+        return cls(
+            rows=rows, separator=separator, header=None if named and numbered else not numbered,
+            by_name=(*named,) if numbered else (),
+        )  # fmt: skip
 
     def has_header(self) -> bool:
         """Whether the first line of a table names its columns.
@@ -47,6 +52,7 @@ class Layout:
         if self.header is None:
             raise InputError(
                 "--columns names some columns of a table by position and others by name",
+                f"by name: {', '.join(self.by_name)}",
                 "positions from 0 are for a file without a header: name all of them so, or none",
                 "a column that its header calls 1 is named in quotes: label='\"1\"'",
             )

@@ -94,6 +94,6 @@ def with_interval(score: Mapping[str, Any]) -> str:
     """88.07 [85.8, 90.1]: a score is not shown without its interval, or the word that it has none."""
     if score["value"] is None:
         return "–"
-    long, short = (".2f", ".1f") if score["unit"] == "points" else (".4g", ".3g")
+    long, short = ("z.2f", "z.1f") if score["unit"] == "points" else ("z.4g", "z.3g")  # z: no negative zero
     interval = "no interval" if score["low"] is None else f"{score['low']:{short}}, {score['high']:{short}}"
     return f"{score['value']:{long}} [{interval}]"

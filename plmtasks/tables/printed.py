@@ -9,6 +9,7 @@ from typing import Any
 
 from plmtasks.errors import InputError, printable
 from plmtasks.files import terminal, with_interval
+from plmtasks.scoring import breakdown
 
 from .formats import escape_latex, escape_markdown, markdown_table, no_formula
 from .suites import Cell, Column, Figure, Line, SuiteTable
@@ -97,7 +98,7 @@ def _cells(
 
 def _printed(figure: Figure) -> str:
     """88.9, or 88.9±0.4 of several seeds, as papers print points."""
-    form = ".1f" if figure.unit == "points" else ".3g"
+    form = "z.1f" if figure.unit == "points" else "z.3g"  # z: no negative zero
     deviation = f"±{figure.deviation:{form}}" if figure.deviation is not None else ""
     return f"{figure.value:{form}}{deviation}"
 
@@ -108,6 +109,11 @@ def _notes(made: SuiteTable, best: str) -> Iterator[str]:
         yield best
     if any(f.deviation is not None for line in made.lines for cell in line.cells.values() for f in cell.figures):
         yield "±: the deviation of one seed, beside the mean of all"
+    missing = {bool(column.mean) for line in made.lines for column in made.columns if column.title not in line.cells}
+    if False in missing:
+        yield f"{MISSING[False]}: no run, a score that is not defined, or a slice of fewer than {breakdown.LEAST} examples"
+    if True in missing:
+        yield f"{MISSING[True]}: the mean of columns of which one is missing"
     for line in made.lines:
         protocols = line.protocols
         told = [how if len(protocols) == 1 else f"{how} ({', '.join(tasks)})" for how, tasks in protocols.items()]

@@ -143,14 +143,17 @@ def _check(file: TomlFile, columns: Sequence[Column], number: int, tasks: Sequen
 
 
 def suite_table(results: Sequence[Result], columns: Sequence[Column], models: Mapping[str, str] | None = None) -> SuiteTable:
-    """The table of a suite's results: of several runs of one model on one task, the best ranked.
+    """The table of a suite's results, those of other tasks left out: of several runs of one model on one task, the best ranked.
 
     models: identity → what its row is called; None: rows are called by models, and by protocols where a model has several
 
     raises: DataError for a result that lacks what its schema demands
     """
     rows: dict[tuple[str, str], dict[str, list[Row]]] = {}
-    for board in (board for board in make_boards(results) if board.apart is None):
+    asked = {spec.split(" ")[0] for column in columns for spec in (*column.scores, *column.less)}
+    for board in make_boards([result for result in results if result.task in asked]):
+        if board.apart is not None:
+            continue
         for row in board.rows:
             named = (models[row.result.identity], "") if models is not None else (row.result.model, row.protocol)
             rows.setdefault(named, {}).setdefault(board.task, []).append(row)

@@ -210,6 +210,8 @@ m & 91.0$\pm$1.4 & 82.0$\pm$2.8/77.0$\pm$2.8 & 85.2$\pm$2.1 \\
 \begin{itemize}\footnotesize
 \item bold: the best of a column
 \item $\pm$: the deviation of one seed, beside the mean of all
+\item --: no run, a score that is not defined, or a slice of fewer than 10 examples
+\item n/a: the mean of columns of which one is missing
 \item other: fine-tuned
 \item other, with 95 \% intervals: One 95.00 [94.0, 96.0], n 100
 \item m: fine-tuned, 2 seeds
@@ -234,6 +236,17 @@ def test_other_forms_have_the_same_figures():
     assert sum(line.startswith("m,Two,") for line in lines) == 3
     with pytest.raises(InputError, match="there is no format 'html'"):
         suite_text(table, "html")
+
+
+def test_runs_of_other_tasks_are_left_out():
+    others = [result("b/one", {"accuracy": 1.0}), result("b/one", {"accuracy": 1.0}, model="stranger")]
+    assert suite_table([*several(), *others], PAPER) == suite_table(several(), PAPER)
+
+
+def test_nothing_below_zero_is_printed_where_zero_is():
+    zero = [result("a/one", {"accuracy": -1e-14})]
+    assert "| m | 0.0 |" in suite_text(suite_table(zero, PAPER[:1]), "markdown")
+    assert "One 0.00 [-1.0, 1.0]" in suite_text(suite_table(zero, PAPER[:1]), "table")
 
 
 def test_of_several_settings_the_best_ranked_stands_there_and_it_is_said():
