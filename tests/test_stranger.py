@@ -267,7 +267,8 @@ def _plant_texts(folder: Path) -> None:
         "pickle": {**plain, "option": "model_args = {use_safetensors = false}"},
         "peft": {
             **plain,
-            "option": 'training.peft = "lora"\ntraining.peft_args = {megatron_config = {a = 1}, megatron_core = "megatron_canary"}',
+            "option": 'training.peft = "lora"\n'
+            'training.peft_args = {megatron_config = {a = 1}, megatron_core = "megatron_canary"}',
         },
     }  # fmt: skip
     for name, said in suites.items():
