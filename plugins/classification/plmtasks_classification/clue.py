@@ -15,7 +15,8 @@ class ChineseWinograd(Labels):
         span1_text, the noun, and span2_text, the pronoun, and where each begins from 0; label 0 true, 1 false; the test split's
         label is -1), and github.com/CLUEbenchmark/CLUE, README.md, which ranks by accuracy; the marks are those of `WscProcessor`
         in its classifier_pytorch/processors/clue.py. The files of CLUE and FewCLUE have the same columns, and "true" and "false"
-        for labels
+        for labels. Second source: datasets/clue/clue.py in datasets 2.5, where label_classes begins with false, and is not used:
+        the feature that numbers them begins with true
     """
 
     collection = "clue"

@@ -23,7 +23,7 @@ class Record(Choices):
         datasets/super_glue/super_glue.py in huggingface/datasets: passage, query, entities, answers (none where they are not
         public), idx with passage and query; Zhang et al. (2018), arXiv 1810.12885, rank by F1 and exact match with the answer
         that is best for it, which `squad` counts by the same rules. T5's words: `record` of preprocessors.py in
-        google-research/text-to-text-transfer-transformer.
+        google-research/text-to-text-transfer-transformer. Second source: tasks/super_glue/record of EleutherAI's lm-eval.
     """
 
     collection = "superglue"
