@@ -44,7 +44,7 @@ def test_commands_options_and_names_are_completed(shell: str) -> None:
     assert completed(shell, "convert --to lm") == ["lm-eval"]
     assert completed(shell, "list tasks gl") == ["glue"]
     assert completed(shell, "list tasks --asks Ta") == ["Tag"]
-    assert completed(shell, "list tasks --language s") == ["sw"]
+    assert completed(shell, "list tasks --language sw") == ["sw"]
 
 
 def test_every_shell_has_a_script() -> None:

@@ -255,7 +255,7 @@ def _plant_texts(folder: Path) -> None:
     tasks |= {f"data-{i}": ('["accuracy"]', f'"{path}"') for i, path in enumerate(outside)}
     for name, (counted, test) in tasks.items():
         (folder / f"{name}.toml").write_text(TASK.format(name=name, metrics=counted, test=test))
-    pair = '[[tasks]]\nname = "{task}"\n[[models]]\nname = "{model}"\nepochs = 1\n{option}\n'
+    pair = '[[tasks]]\nname = "{task}"\n[[models]]\nname = "{model}"\ntraining.num_train_epochs = 1\n{option}\n'
     toy_pair = {"task": "toy/even", "model": "toy-model"}
     plain = {"task": "./stranger/plain.toml", "model": "./stranger/model"}
     suites = {
@@ -267,11 +267,15 @@ def _plant_texts(folder: Path) -> None:
         "pickle": {**plain, "option": "model_args = {use_safetensors = false}"},
         "peft": {
             **plain,
-            "option": 'peft = "lora"\npeft_args = {megatron_config = {a = 1}, megatron_core = "megatron_canary"}',
+            "option": 'training.peft = "lora"\n'
+            'training.peft_args = {megatron_config = {a = 1}, megatron_core = "megatron_canary"}',
         },
     }  # fmt: skip
     for name, said in suites.items():
         (folder / f"suite-{name}.toml").write_text('threads = 1\noutput = "swept"\n' + pair.format(**said))
+        row = f'task = "{said["task"]}"\nmodel = "{said["model"]}"\n{said["option"]}\n'
+        claim = 'published = {accuracy = 50}\ntolerance = 1\nsource = "their paper"\n'
+        (folder / f"rows-{name}.toml").write_text(f'threads = 1\noutput = "found"\n[[rows]]\n{row}{claim}')
     for name, where in {"up": "../escaped", "absolute": str(folder.parents[1] / "escaped")}.items():
         (folder / f"suite-{name}.toml").write_text(f'output = "{where}"\n' + pair.format(**toy_pair, option=""))
     (folder / "predictions.txt").write_text("pos\nneg\n")
@@ -350,6 +354,8 @@ def lines(root: Path) -> Iterator[list[str]]:
     for suite in sorted(stranger.glob("suite-*.toml")):
         yield ["sweep", str(suite), "--dry-run"]
         yield ["sweep", str(suite), "--quiet"]
+        yield ["bundle", str(suite), "--output", f"{suite.stem}.tar"]
+    yield from (["parity", str(rows)] for rows in sorted(stranger.glob("rows-*.toml")))
     yield from _tasks(stranger)
     yield from (["list", what] for what in ("tasks", "metrics", "plugins"))
     yield ["doctor"]
@@ -359,7 +365,7 @@ def lines(root: Path) -> Iterator[list[str]]:
 def _tasks(stranger: Path) -> Iterator[list[str]]:
     model = str(stranger / "model")
     learn = ["--training", "num_train_epochs=1", "--threads", "1", "--quiet"]
-    for task in sorted(str(p) for p in stranger.glob("*.toml") if not p.name.startswith("suite")):
+    for task in sorted(str(p) for p in stranger.glob("*.toml") if not p.name.startswith(("suite-", "rows-"))):
         yield ["show", task, "--model", model, "--chat"]
         yield ["check", task]
         yield ["score", "--task", task, "--predictions", str(stranger / "predictions.txt")]

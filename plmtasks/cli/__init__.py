@@ -35,7 +35,7 @@ COMMANDS = {
     "predict": "Answer new questions: a line in, a line out.",
     "export": "Write one task's part of a checkpoint as an ordinary folder.",
     "score": "Score somebody else's predictions.",
-    "bundle": "What a suite needs in one archive, for machines without a network.",
+    "bundle": "All that a suite needs, in one archive.",
     "convert": "Results in another tool's format, or another tool's as runs.",
     "leaderboard": "The runs of result folders as a ranked table.",
     "compare": "What sets two runs on the same examples apart.",

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 @choice("format", "table", "markdown", "csv", "tsv", "json", "latex", help="Of the table.")
 @click.option("--quiet", is_flag=True, help="Print the table and the summary only.")
 def command(suite: str, dry_run: bool, retry: bool, form: str, only: tuple[Any, ...], **values: Any) -> None:
-    """Run tasks × models × seeds as a suite says: one of `plmtasks list suites`, or the path of a TOML file.
+    """Run the tasks × models × seeds of a suite.
 
+    SUITE is one of `plmtasks list suites`, or the path of a TOML file.
     A setting that stands on the line holds for all runs.
     What is there is not run again, and what fails stops nothing else: it is kept in failures.json, and --retry runs it again.
     Interrupted, the same command goes on. The exit code is 1 if a run failed.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @choice("format", "table", "json", help="JSON has all, for a record.")
 @click.option("--trust-remote-code", is_flag=True, help="Run code that the file or what it names asks for.")
 def command(file: Path, form: str, trust_remote_code: bool, **line: Any) -> None:
-    """Run what others published, as a file of rows says, and compare the figures.
+    """Run what others published, and compare the figures.
 
     A row is reproduced, off by more than its tolerance, or not run, and then it is said why: no weights, no data, no network.
     What is there is not run again. The exit code is 1 if a row is off.
