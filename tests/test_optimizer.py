@@ -1,5 +1,6 @@
 """Optimizers and schedules by name."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +100,13 @@ def test_names_that_are_none(settings: dict[str, object], said: str) -> None:
 def test_nothing_left_to_learn() -> None:
     with pytest.raises(InputError, match="no weight is left"):
         make_optimizer(torch.nn.Linear(2, 2).requires_grad_(requires_grad=False), TrainSettings())
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.06, 1, 7, 2.5])
+def test_the_warm_up_is_as_long_as_trainers(warmup: float, tmp_path: Path) -> None:
+    from transformers import TrainingArguments
+
+    args = TrainingArguments(output_dir=str(tmp_path), warmup_steps=warmup)
+    for total in (1, 4, 10, 30, 99, 1234):
+        lasts = next(update for update in range(total + 9) if factor("constant_with_warmup", update, total, warmup) == 1)
+        assert lasts == args.get_warmup_steps(total)

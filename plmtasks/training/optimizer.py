@@ -59,7 +59,7 @@ def make_optimizer(module: "torch.nn.Module", t: TrainSettings) -> "torch.optim.
 
 def factor(schedule: str, update: int, total: int, warmup: float) -> float:
     """The factor of the learning rate: up from 0 over the warm-up, then down. Devlin et al. (2018) for the linear one."""
-    warm = round(warmup if warmup >= 1 else total * warmup)
+    warm = int(warmup) if warmup >= 1 else math.ceil(total * warmup)
     return update / warm if update < warm else FACTORS[schedule]((update - warm) / max(1, total - warm))
 
 

@@ -18,6 +18,9 @@ from .updates import epoch_updates
 WITHOUT_EFFECT = ("save_minutes", "select_split", "max_train_samples", "report_to")
 """Settings of a training that change nothing, or through the data alone."""
 
+VERSION = 2
+"""Raised whenever the same recipe would give other weights. 2: a share of the updates that warms up is rounded up."""
+
 EPOCHS = 3.0
 """Of a training whose number nobody chose, if these are enough."""
 
@@ -58,7 +61,7 @@ class Training:
         # how texts are generated changes no weight, and the seed of a newly initialized head is the training's
         neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
         return {
-            "start": [self._start(dataset, neutral) for dataset in self.datasets],
+            "version": VERSION, "start": [self._start(dataset, neutral) for dataset in self.datasets],
             "learned": [_learned(dataset) for dataset in self.datasets],
             "training": {k: v for k, v in to_json(t).items() if k not in WITHOUT_EFFECT}, "processes": count,
             "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": device,
