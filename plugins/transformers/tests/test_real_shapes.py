@@ -115,7 +115,7 @@ def check(load, close, model):
         if isinstance(request, (Choose, LogLikelihood)):
             assert loaded.costs([request])[0].width < 120
         # probabilities and numbers that are met already would have no gradient
-        wanted = SOLVED[kind] if kind in ("Classify", "Regress") else answer
+        wanted = SOLVED[kind] if kind in ("Classify", "Regress", "Choose") else answer
         loss, count = loaded.loss([request], [wanted])
         assert count > 0
         loss.backward()
