@@ -95,8 +95,8 @@ class Registry:
         fitting = [name for name in called if tasks[name].needs_data == own_data]
         if first and len(fitting) != 1:
             return first[0]
-        whole = [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
-        fitting = fitting or called or whole or [n for n, t in tasks.items() if _said(word) == _last(n, t.language)]
+        fitting = fitting or called or [name for name in tasks if _said(name.split("/")[-1]) == _said(word)]
+        fitting = fitting or [n for n, t in tasks.items() if _said(word) == _last(n, t.language)]
         fitting = fitting or [n for n, t in tasks.items() if _said(word) == _said(t.collection)]
         if len(fitting) > 1:
             told = [f"{name}  {tasks[name].description}" for name in fitting[:NAMES_SHOWN]]
