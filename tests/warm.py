@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
@@ -15,6 +15,9 @@ MODELS = [f"transformers.models.{name}.modeling_{name}" for name in ("bert", "gp
 IMPORTED = ["torch", "accelerate", "datasets", "sacrebleu", "transformers", *MODELS]
 
 SECONDS = 250
+
+# where the sockets lie: a test that moves the temporary files would make their paths too long
+util.get_temp_dir()
 
 
 def plmtasks(
