@@ -21,8 +21,6 @@ from frame import DATA, HERE, machine
 
 PATH = HERE / "results" / "beside_trainer.json"
 BATCH, RATE, WARMUP, DECAY, LENGTH = 32, 2e-4, 0.1, 0.01, 128
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""The 97.5 % point of Student's distribution for so many seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +80,8 @@ def kept() -> list[dict[str, Any]]:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The seeds' mean scores, and the mean difference of a seed with Student's interval."""
+    from scipy.stats import t
+
     lines = ["| | learned, asked | plmtasks | Trainer | difference |", "| --- | --- | --- | --- | --- |"]
     for name, case in CASES.items():
         mine = {(r["side"], r["seed"]): r for r in rows if r["case"] == name}
@@ -90,7 +90,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             continue
         scores = {side: [mine[side, seed]["score"] for seed in seeds] for side in ("plmtasks", "trainer")}
         differences = [a - b for a, b in zip(scores["plmtasks"], scores["trainer"], strict=True)]
-        width = STUDENT[len(seeds)] * statistics.stdev(differences) / math.sqrt(len(seeds))
+        width = float(t.ppf(0.975, len(seeds) - 1)) * statistics.stdev(differences) / math.sqrt(len(seeds))
         mean = statistics.mean(differences)
         told = [f"{statistics.mean(found):.2f} ({', '.join(f'{s:.2f}' for s in found)})" for found in scores.values()]
         size = f"{case.samples} × {case.epochs}, {case.limit}"
