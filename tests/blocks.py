@@ -65,7 +65,7 @@ def alike(expected: str, found: str) -> bool:
 
 
 def _rounded(text: str) -> str:
-    text = re.sub(r"\b[0-9a-f]{32}\b", "HASH", text)
+    text = re.sub(r"\b[0-9a-f]{32}\b|(?<=\()[0-9a-f]{6}(?=\))", "HASH", text)  # whole, and as a footnote shortens it
     text = re.sub(r"[-+]?\b\d+(\.\d+(e-?\d+)?|e-?\d+)\b", "0.0", text)
     text = re.sub(r"[=_]{5,}", "", text.replace("─", ""))  # rules are as wide as the terminal
     return " ".join(text.split())
