@@ -74,10 +74,10 @@ def test_a_line_goes_to_another_node(tmp_path: Path) -> None:
     here = Journal(tmp_path / "here", "p")
     here.read()
     with Journal(tmp_path / "there", "p") as there:
-        there.adopt(here.raw(2))
+        there.adopt(here.raw(2), 2)
         assert there.read() == {2}
         with pytest.raises(JournalError, match="damaged"):
-            there.adopt(here.raw(1).replace(b"answer", b"anSwer"))
+            there.adopt(here.raw(1).replace(b"answer", b"anSwer"), 1)
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_a_journal_in_memory_gives_back_and_sends_what_it_holds():
     here, there = MemoryJournal("p"), MemoryJournal("p")
     there.write(1, {"b": ClassifyAnswer(scores=(0.5,))})
     here.write(0, {"a": ClassifyAnswer(scores=(1.0,))})
-    here.adopt(there.raw(1))
+    here.adopt(there.raw(1), 1)
     assert here.read() == {0, 1}
     assert here.answers(1, ClassifyAnswer) == {"b": ClassifyAnswer(scores=(0.5,))}
     with pytest.raises(JournalError, match="damaged"):
-        MemoryJournal("other").adopt(there.raw(1))
+        MemoryJournal("other").adopt(there.raw(1), 1)

@@ -54,7 +54,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     findings |= {"calibration": confident} if confident else {}
     measured = {
         "examples": len(job.examples) + sum(len(p.asked.examples) for p in job.perturbed),
-        **_thinking(outcome.answers), "padded_tokens": sum(map(plan.batch_tokens, range(len(plan.batches)))), **outcome.measured,
+        **_thinking(outcome.answers), "padded_tokens": sum(plan.tokens), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     described = {**environment.describe(outcome.device), **measured}

@@ -4,7 +4,8 @@ from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
 from .defaults import from_environment
 from .journal import Journal, MemoryJournal, on_disk
-from .processes import Processes, alone, check_count, joined, speaks, started_by_launcher
+from .place import check_count, speaks, started_by_launcher
+from .processes import Processes, alone, joined
 from .progress import Bar, Progress, duration, size
 
 __all__ = [

@@ -1,9 +1,10 @@
 """Requests cut into batches, each taken by a free process, answered, journalled and collected."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ..config import ModelSettings
 from ..errors import JournalError, OutOfMemoryError, PlmtasksError, counted
@@ -23,9 +24,10 @@ class Plan:
     """key → request; what is asked twice is computed once"""
     keys: Sequence[str]
     """of the requests that are computed"""
-    costs: Sequence[Cost]
     batches: Sequence[Sequence[int]]
     """positions in `keys`"""
+    tokens: Sequence[int]
+    """of each batch, padding and all"""
     skipped: frozenset[str]
     """keys of requests over the model's limit, left out by policy"""
     cut: frozenset[str]
@@ -38,8 +40,12 @@ class Plan:
     def batch_keys(self, batch: int) -> list[str]:
         return [self.keys[i] for i in self.batches[batch]]
 
-    def batch_tokens(self, batch: int) -> int:
-        return padded_tokens([self.costs[i] for i in self.batches[batch]])
+    def told(self) -> dict[str, Any]:
+        """As JSON, what `confirmed` makes the plan of, given the same requests."""
+        return {
+            "hash": self.hash, "batches": [list(batch) for batch in self.batches], "tokens": list(self.tokens),
+            "skipped": sorted(self.skipped), "cut": sorted(self.cut),
+        }  # fmt: skip
 
 
 def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettings, beside: Sequence[Request] = ()) -> Plan:
@@ -62,7 +68,32 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
         keys += [key for key, _ in kept]
         costs += [cost for _, cost in kept]
     left, shortened = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
-    return Plan(requests=unique, keys=keys, costs=costs, batches=batches, skipped=left, cut=shortened)
+    tokens = [padded_tokens([costs[i] for i in batch]) for batch in batches]
+    return Plan(requests=unique, keys=keys, batches=batches, tokens=tokens, skipped=left, cut=shortened)
+
+
+def confirmed(told: Mapping[str, Any], requests: Sequence[Request], beside: Sequence[Request] = ()) -> Plan:
+    """The plan that another process made of the same requests.
+
+    told: as `Plan.told`
+    requests, beside: as of `plan`
+
+    raises: PlmtasksError if they are not the same
+    """
+    unique, keys, skipped = dict[str, Request](), list[str](), frozenset(told["skipped"])
+    for part in (requests, beside):
+        new = {key: request for request in part if (key := request.key()) not in unique}
+        keys += [key for key in sorted(new) if key not in skipped]
+        unique |= new
+    count = sum(map(len, told["batches"]))
+    if count != len(keys) or plan_hash(keys, told["batches"]) != told["hash"]:
+        raise OTHER_BATCHES
+    return Plan(
+        requests=unique, keys=keys, batches=told["batches"], tokens=told["tokens"], skipped=skipped, cut=frozenset(told["cut"])
+    )
+
+
+OTHER_BATCHES = PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
 
 
 def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress) -> dict[str, Answer]:
@@ -73,7 +104,7 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
     raises: JournalError; PlmtasksError if a model does not answer what it was asked
     """
     if len({str(h) for h in processes.gather("plan", work.hash)}) > 1:
-        raise PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
+        raise OTHER_BATCHES
     have = set[int]().union(*processes.gather("have", sorted(journal.read())))
     left = [batch for batch in range(len(work.batches)) if batch not in have]
     counted = sum(len(work.batches[batch]) for batch in have)
@@ -81,9 +112,9 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
         bar.begin_at(counted)
         while (turn := processes.add("turn") - 1) < len(left):
             batch = left[turn]
-            journal.write(batch, _answer(loaded, work, batch))
+            journal.write(batch, answer(loaded, work, batch))
             done = processes.add("done", len(work.batches[batch]))
-            tokens = processes.add("tokens", work.batch_tokens(batch))
+            tokens = processes.add("tokens", work.tokens[batch])
             bar.update(counted + done, f"{bar.per_second(tokens):,.0f} tokens/s")
         while processes.main and (done := processes.add("done", 0)) < len(work.keys) - counted:
             time.sleep(0.05)
@@ -92,7 +123,33 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
     return _collect(work, processes, journal)
 
 
-def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
+def take_all(
+    deal: Callable[[Sequence[int]], Iterator[tuple[int, bytes]]], work: Plan, processes: Processes, journal: Journal,
+    progress: Progress,
+) -> dict[str, Answer]:  # fmt: skip
+    """Every planned request's answer by its key, where others answer.
+
+    deal: gives the sealed line of each of these batches as it is answered
+
+    raises: JournalError for a line that is damaged, or of another batch
+    """
+    have = journal.read()
+    left = [batch for batch in range(len(work.batches)) if batch not in have]
+    done, tokens = sum(len(work.batches[batch]) for batch in have), 0
+    with progress.bar("answering", len(work.keys), "examples") as bar:
+        bar.begin_at(done)
+        for batch, line in deal(left):
+            journal.adopt(line, batch)
+            done, tokens = done + len(work.batches[batch]), tokens + work.tokens[batch]
+            bar.update(done, f"{bar.per_second(tokens):,.0f} tokens/s")
+    return _collect(work, processes, journal)
+
+
+def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
+    """The answers to the requests of a batch, by key.
+
+    raises: OutOfMemoryError; PlmtasksError if the model does not answer what it was asked
+    """
     keys = work.batch_keys(batch)
     requests = [work.requests[key] for key in keys]
     try:
@@ -103,7 +160,7 @@ def _answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
         if not isinstance(e, MemoryError) and not any(words in str(e).lower() for words in phrases):
             raise
         raise OutOfMemoryError(
-            f"a batch of {len(requests)} requests, {work.batch_tokens(batch)} padded tokens, does not fit into memory",
+            f"a batch of {len(requests)} requests, {work.tokens[batch]} padded tokens, does not fit into memory",
             "a smaller --batch-tokens makes smaller batches, in another run; --config retry_oom=true halves it until they fit",
         ) from e
     wrong = [a for r, a in zip(requests, answers, strict=False) if not isinstance(a, r.answer_type)]
@@ -130,7 +187,7 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
     if not processes.main:
         return {}
     for batch in missing:
-        journal.adopt(processes.receive(f"batch/{batch}"))
+        journal.adopt(processes.receive(f"batch/{batch}"), batch)
         processes.forget(f"batch/{batch}")
     if missing:
         journal.read()

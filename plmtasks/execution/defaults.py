@@ -8,7 +8,7 @@ from ..config import GROUPS, LAUNCHED, PARTS, known, run_config, setting_types, 
 from ..errors import InputError, did_you_mean
 from ..files import values
 from ..hooks import DISABLED_VARIABLE, MODULES_VARIABLE
-from .processes import SILENCE
+from .watch import SILENCE
 
 PREFIX = "PLMTASKS_"
 

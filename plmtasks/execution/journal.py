@@ -59,9 +59,7 @@ class Journal(AbstractContextManager["Journal"]):
 
         raises: OutputError
         """
-        body = {"plan": self.plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
-        text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
-        self._append(f"{_digest(text.encode())} {text}\n".encode())
+        self._append(sealed_line(self.plan, batch, answers))
 
     def _append(self, line: bytes) -> None:
         try:
@@ -93,11 +91,14 @@ class Journal(AbstractContextManager["Journal"]):
             file.seek(offset)
             return file.readline()
 
-    def adopt(self, line: bytes) -> None:
-        """Appends a sealed line of another folder's journal."""
+    def adopt(self, line: bytes, batch: int) -> None:
+        """Appends the sealed line of a batch that came from another process.
+
+        raises: JournalError if it is damaged, or of another batch or plan
+        """
         record = _unseal(line)
-        if record is None or record["plan"] != self.plan:
-            raise JournalError("a batch came damaged from another node")
+        if record is None or (record["plan"], record["batch"]) != (self.plan, batch):
+            raise JournalError(f"batch {batch} came damaged from another process")
         self._append(line)
 
 
@@ -142,6 +143,13 @@ def on_disk(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
                         f"{path}:{number}: damaged line (its checksum does not fit)",
                         f"delete {path}: its batches are computed again",
                     )
+
+
+def sealed_line(plan: str, batch: int, answers: Mapping[str, Answer]) -> bytes:
+    """A batch's answers, by request key, as a line that tells whether it is whole."""
+    body = {"plan": plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
+    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    return f"{_digest(text.encode())} {text}\n".encode()
 
 
 def plan_hash(keys: Sequence[str], batches: Sequence[Sequence[int]]) -> str:

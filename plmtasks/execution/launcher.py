@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import LAUNCHED
 from ..errors import PlmtasksError, ProcessError
-from .processes import RESUME, silence
+from .watch import RESUME, silence
 
 SCOPE = "plmtasks/0"
 """Under which name the processes find the work in the store, and the launcher what became of it: that of a first attempt."""
