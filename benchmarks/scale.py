@@ -9,7 +9,6 @@ file is the plugin that brings task and model too, and watches the steps from wi
 
 import atexit
 import functools
-import hashlib
 import json
 import math
 import os
@@ -197,7 +196,8 @@ def measure(size: int, processes: int, metrics: Sequence[str]) -> dict[str, Any]
         results = str(folder / "results")
         run = [
             "run", "--task", TASK.name, "--model", Hashed.name, "--data", str(folder / "test.jsonl"), "--output", results,
-            "--processes", str(processes), "--threads", "1", "--batch-tokens", "1024", *(a for m in metrics for a in ("--metrics", m)),
+            "--processes", str(processes), "--threads", "1", "--batch-tokens", "1024",
+            *(f"--metrics={name}" for name in metrics),
         ]  # fmt: skip
         found: dict[str, Any] = {"requests": size, "processes": processes, "metrics": list(metrics)}
         for name, arguments in (("run", run), ("table", ["leaderboard", results])):
