@@ -11,7 +11,7 @@ from .. import training
 from ..config import RunConfig
 from ..errors import InputError, MismatchError, OutOfMemoryError, PlmtasksError
 from ..execution import Progress, alone, environment, speaks, started_by_launcher
-from ..files import read_json_lines
+from ..files import local, place, read_json_lines
 from ..hooks import Registry, load_registry
 from ..results import Result
 from ..training import Estimate
@@ -33,11 +33,24 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
     registry = registry or _registry(configs)
     if any(config.retry_oom for config in configs) and not started_by_launcher():
         return [_with_less_memory(config, registry) for config in _fitting(configs, registry)]
+    if engine := configs[0].on:
+        return _on(engine, _fitting(configs, registry), registry)
     return _results(everywhere(Evaluate(configs=tuple(configs)), registry))
 
 
+def _on(engine: str, configs: Sequence[RunConfig], registry: Registry) -> list[Result]:
+    """The results of runs that the workers of an engine answer.
+
+    raises: InputError if a launcher has started several of this process
+    """
+    if started_by_launcher():
+        raise InputError(f"--on {engine} has workers of its own", "give the command once, without another launcher")
+    with registry.engine(engine).workers(configs[0].processes, configs[0].settings.threads) as workers:
+        return _results(Evaluate(configs=tuple(configs)).do(alone(), registry, workers))
+
+
 def _results(done: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Result]:
-    return [Result(record=record, folder=Path(folder)) for folder, record in done]
+    return [Result(record=record, folder=place(folder)) for folder, record in done]
 
 
 def _fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig]:
@@ -114,6 +127,7 @@ def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Regist
     raises: PlmtasksError
     """
     configs = (config,) if isinstance(config, RunConfig) else tuple(config)
+    local(folder)
     everywhere(Train(configs=configs, folder=folder), registry or _registry(configs))
     return Path(folder)
 
@@ -137,6 +151,8 @@ def predict(config: PredictConfig, registry: Registry | None = None) -> None:
     raises: PlmtasksError, whatever stops it; what was answered before is kept
     """
     registry = registry or _registry([config.run])
+    if config.output is not None:
+        local(config.output)
     questions = None if config.split is None else tuple(_of_split(config, config.split, registry))
     if questions is not None:
         config = replace(config, form="json")
