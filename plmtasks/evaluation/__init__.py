@@ -8,7 +8,7 @@ from .reproduction import Moved, Reproduction, Unlike, config_of, differences, r
 from .session import answers, estimate, outlook, predict, run, run_apart, train
 from .shots import Asker
 from .suite import Suite, read_rows, read_suite
-from .work import worker
+from .work import take_part
 from .worker import Worker
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "reproduce",
     "run",
     "run_apart",
+    "take_part",
     "train",
     "use_bundle",
-    "worker",
 ]

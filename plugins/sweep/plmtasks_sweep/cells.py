@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from plmtasks import results
@@ -14,7 +13,7 @@ from plmtasks.data import Dataset
 from plmtasks.errors import DataError, InputError, MismatchError, PlmtasksError
 from plmtasks.evaluation import Suite, load_data, outlook, run_apart
 from plmtasks.execution import started_by_launcher
-from plmtasks.files import dump, open_folder, read_object, write_text
+from plmtasks.files import dump, open_folder, place, read_object, write_text
 from plmtasks.hooks import Registry
 from plmtasks.requests import to_json
 from plmtasks.results import Result
@@ -99,6 +98,8 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
     """
     if started_by_launcher():
         raise InputError("a sweep starts its processes itself", "plmtasks sweep SUITE --processes N, without a launcher")
+    for output in dict.fromkeys(cell.config.output for cell in cells if cell.state != EXCLUDED):
+        open_folder(place(output))
     swept, look = list(cells), _Look(registry=registry, retry=retry)
     for number, cell in enumerate(swept):
         if cell.state == EXCLUDED:
@@ -163,7 +164,7 @@ def _said(error: Exception) -> str:
 
 def _keep(cell: Cell) -> None:
     """Writes a failure down, or takes that of an earlier try out."""
-    folder = Path(cell.config.output)
+    folder = place(cell.config.output)
     failures = _failures(cell.config.output)
     said = failures.pop(cell.key, None)
     if cell.failed:
@@ -179,7 +180,7 @@ def _keep(cell: Cell) -> None:
 
 
 def _failures(output: str) -> dict[str, Any]:
-    path = Path(output, FAILURES)
+    path = place(output) / FAILURES
     try:
         return read_object(path, {...: {"error": str}})
     except FileNotFoundError:

@@ -82,7 +82,7 @@ def command(suite: str, dry_run: bool, retry: bool, form: str, only: tuple[Any, 
     say(_summary(swept), err=form != "table")
     failed = [cell for cell in swept if cell.failed]
     if failed:
-        where = Path(failed[0].config.output, "failures.json")
+        where = f"{failed[0].config.output}/failures.json"
         said = [f"{cell}: {cell.reason}" for cell in failed]
         raise PlmtasksError(
             f"{len(failed)} of {counted(len(swept), 'run')} failed", *said, f"{where} has all of it; --retry runs them again"
