@@ -5,13 +5,14 @@ from .bundling import bundle, use_bundle
 from .job import any_form, load_data, prompted
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
-from .session import answers, estimate, outlook, predict, run, run_apart, train
+from .session import BUSY_SECONDS, answers, do_job, estimate, outlook, predict, run, run_apart, train, work_of
 from .shots import Asker
 from .suite import Suite, read_rows, read_suite
 from .work import worker
 
 __all__ = [
     "BLOCK",
+    "BUSY_SECONDS",
     "Answerer",
     "Asker",
     "Moved",
@@ -24,6 +25,7 @@ __all__ = [
     "bundle",
     "config_of",
     "differences",
+    "do_job",
     "estimate",
     "load_data",
     "outlook",
@@ -36,5 +38,6 @@ __all__ = [
     "run_apart",
     "train",
     "use_bundle",
+    "work_of",
     "worker",
 ]

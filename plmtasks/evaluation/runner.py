@@ -113,6 +113,8 @@ class Outlook:
     """Of the same run before."""
     learns: bool
     """Whether its model has to be trained first."""
+    asked: str = ""
+    """A hash of all that is asked and learned, without the choices that each machine makes for itself."""
 
 
 def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Outlook:
