@@ -9,6 +9,7 @@ from .session import BUSY_SECONDS, answers, do_job, estimate, outlook, predict, 
 from .shots import Asker
 from .suite import Suite, read_rows, read_suite
 from .work import worker
+from .worker import Worker
 
 __all__ = [
     "BLOCK",
@@ -20,6 +21,7 @@ __all__ = [
     "Reproduction",
     "Suite",
     "Unlike",
+    "Worker",
     "answers",
     "any_form",
     "bundle",
