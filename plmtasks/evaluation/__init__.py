@@ -7,13 +7,14 @@ from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
 from .session import BUSY_SECONDS, answers, do_job, estimate, outlook, predict, run, run_apart, train, work_of
 from .shots import Asker
-from .suite import Suite, read_rows, read_suite
+from .suite import ENGINES, Suite, read_rows, read_suite
 from .work import worker
 from .worker import Worker
 
 __all__ = [
     "BLOCK",
     "BUSY_SECONDS",
+    "ENGINES",
     "Answerer",
     "Asker",
     "Moved",

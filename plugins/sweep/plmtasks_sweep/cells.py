@@ -71,10 +71,8 @@ class Cell:
         return f"{self.task} on {self.model}, seed {self.config.seed}"
 
 
-def plan(suite: Suite, registry: Registry, engine: str = "") -> list[Cell]:
+def plan(suite: Suite, registry: Registry) -> list[Cell]:
     """All runs of a suite, those that are left out too.
-
-    engine: that runs them
 
     raises: InputError for what the suite's file may not ask
     """
@@ -82,8 +80,9 @@ def plan(suite: Suite, registry: Registry, engine: str = "") -> list[Cell]:
     cells = []
     for task, model in suite.pairs():
         state = EXCLUDED if suite.excludes(task, model) else WAITING
-        told = {"task": task.label, "model": model.label, "resources": suite.wanted(engine, task, model), "state": state}
-        cells += [Cell(config=config, **told) for config in suite.configs(task, model)]
+        for config in suite.configs(task, model):
+            wanted = suite.wanted(config.on, task, model)
+            cells.append(Cell(task=task.label, model=model.label, config=config, resources=wanted, state=state))
     return cells
 
 

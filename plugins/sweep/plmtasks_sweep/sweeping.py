@@ -1,11 +1,13 @@
 """A suite run on this machine, beside whoever runs it too: what is there is skipped, and what fails stops nothing else."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from plmtasks.errors import BusyError, PlmtasksError
+from plmtasks.errors import BusyError, InputError, PlmtasksError
 from plmtasks.evaluation import BUSY_SECONDS, run_apart
+from plmtasks.execution import started_by_launcher
 from plmtasks.hooks import Registry
 
 from .cells import BUSY, DONE, EXCLUDED, FAILED, RUNNING, UNKNOWN, WAITING, Cell, Look, Tell, said
@@ -13,6 +15,21 @@ from .failures import keep
 
 TRIED_AFTER = 60.0
 """Seconds after which a run that seems busy is begun nevertheless: whoever was at it may have died, and then gives it up."""
+
+
+def of_its_own() -> None:
+    """Makes this process a sweep of its own where srun started several: they share the runs among them.
+
+    raises: InputError if another launcher started it
+    """
+    if "SLURM_STEP_ID" in os.environ and "WORLD_SIZE" not in os.environ:
+        for name in [name for name in os.environ if name.startswith(("SLURM_", "PMI_", "PMIX_"))]:
+            del os.environ[name]
+    if started_by_launcher():
+        raise InputError(
+            "a sweep starts its processes itself", "plmtasks sweep SUITE --processes N, without a launcher",
+            "the same command on each of several machines, or srun plmtasks sweep SUITE, shares the runs among them",
+        )  # fmt: skip
 
 
 def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool = False) -> list[Cell]:
