@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .. import results, training
 from ..data import contents, warn_of_labels
-from ..errors import DataError, InputError, PlmtasksError, counted, listed
+from ..errors import DataError, InputError, OutputError, PlmtasksError, counted, listed
 from ..execution import Journal, Processes, Progress, answering, environment
-from ..files import lock, open_folder, read_object, sealed, write_text
+from ..files import claim, here, holder, open_folder, read_object, sealed, write_text
 from ..model import Model
 from ..requests import Request, to_json
 from ..results import Result
@@ -54,8 +54,13 @@ def run(
     if processes.share("stored", lambda: results.stored(folder) is not None):
         progress.say(f"the same was run before: {folder}")
     else:
+        if not here(folder):
+            raise OutputError(
+                f"{folder}: a run writes to folders of this machine",
+                "plmtasks results merge copies what is finished to an address",
+            )
         open_folder(folder)
-        with lock(folder, "run") if processes.main else nullcontext():
+        with claim(folder, "run") if processes.main else nullcontext():
             if by is None:
                 _answer(job, folder, processes, progress, device)
             else:

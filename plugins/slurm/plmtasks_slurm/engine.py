@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from plmtasks.engine import Engine, Job, Jobs, Standing
 from plmtasks.errors import InputError, did_you_mean, summary_of
-from plmtasks.files import dump, here, lock, open_folder, read_object, write_text
+from plmtasks.files import claim, dump, here, open_folder, read_object, write_text
 
 from .queue import Queue
 
@@ -43,7 +43,7 @@ class Slurm(Engine):
         held = _Held(jobs, folder.absolute() / FOLDER, Queue())
         if begin:
             open_folder(held.folder)
-            with lock(held.folder, "handing over of jobs"):
+            with claim(held.folder, "handing over of jobs"):
                 held.begin()
         yield held
 

@@ -17,8 +17,8 @@ SAVE_SECONDS = 60.0
 class Work(Checkpointable):
     """A run, which keeps nothing in this process: its journal and its training's state are all that a second try needs.
 
-    Slurm's signals reach every process of a job. SIGTERM comes before another job takes the place, and Slurm itself begins this one
-    again, unless it ends before it is ended; SIGUSR2 comes before the time is up, and submitit has it queued again.
+    Slurm's signals reach every process of a job. SIGTERM comes before another job takes the place, and Slurm itself begins this
+    one again, unless it ends before it is ended; SIGUSR2 comes before the time is up, and submitit has it queued again.
     """
 
     def __init__(self, work: str, outcome: str) -> None:
