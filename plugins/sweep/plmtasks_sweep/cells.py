@@ -121,7 +121,7 @@ class Look:
         before = failure(cell)
         if before is not None and before != self.forgiven.get(cell.key):
             return replace(cell, state=FAILED_BEFORE, note=before["error"])
-        return replace(cell, state=WAITING, note="")
+        return replace(cell, state=BUSY if found.busy else WAITING, note=found.busy)
 
     def _opened(self, task: Task, source: Source) -> Dataset:
         if self._data is None or self._source != (task.name, source):
