@@ -1,8 +1,10 @@
 """The engine: jobs handed over by submitit, grouped by what they need, and a note of each beside the results."""
 
+import io
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,15 +83,17 @@ class _Held(Jobs):
         raises: InputError with what Slurm says
         """
         from submitit.core.utils import FailedJobError
-        from submitit.helpers import clean_env
+        from submitit.helpers import clean_env, environment_variables
 
         from .work import Work
 
         for job in jobs:
             self._outcome(job.name).unlink(missing_ok=True)
             self._note(job.name).unlink(missing_ok=True)
+        where = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}  # which is no job's
         try:
-            with clean_env(), executor.batch():  # the command may be given within a job
+            # the command may be given within a job; what Slurm says is told once
+            with clean_env(), environment_variables(**where), redirect_stderr(io.StringIO()), executor.batch():
                 made = [executor.submit(Work(job.work, str(self._outcome(job.name)))) for job in jobs]
         except FailedJobError as e:
             raise InputError(f"Slurm takes no such job: {summary_of(e)}", f"asked for: {_told(jobs[0].resources)}") from e
