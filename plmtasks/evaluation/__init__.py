@@ -8,7 +8,7 @@ from .reproduction import Moved, Reproduction, Unlike, config_of, differences, r
 from .session import BUSY_SECONDS, answers, do_job, estimate, outlook, predict, run, run_apart, train, work_of
 from .shots import Asker
 from .suite import ENGINES, Suite, read_rows, read_suite
-from .work import worker
+from .work import take_part
 from .worker import Worker
 
 __all__ = [
@@ -39,8 +39,8 @@ __all__ = [
     "reproduce",
     "run",
     "run_apart",
+    "take_part",
     "train",
     "use_bundle",
     "work_of",
-    "worker",
 ]

@@ -24,6 +24,7 @@ from ..results import (
     statistics_bytes,
     stored,
 )
+from ..statistics import drawn_by
 from . import breakdown, calibration
 from .metrics import main_score
 from .repeats import counted_repeats
@@ -150,7 +151,7 @@ def _parts(judged: Judged, name: str, card: Card) -> Mapping[str, Any]:
         "model": {"name": name, "family": card.family}, "settings": dict(UNKNOWN),
         "metrics": {m.name: m.signature() for m in judged.metrics},
         **_repeats(judged), "predictions": predictions_hash([{"id": e.id, **given[e.id].to_line()} for e in examples]),
-        "slices": identity_hash({"of": [list(e.slices) for e in examples]}),
+        "slices": identity_hash({"of": [list(e.slices) for e in examples]}), **drawn_by(len(examples)),
     }  # fmt: skip
 
 
