@@ -1,7 +1,7 @@
 """The record of a run, made and written: config, predictions, statistics, result, environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,38 @@ from .alike import warn_of_one_answer
 from .job import EvaluationJob
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What a process that has loaded a run's model tells of it."""
+
+    newly_initialized: tuple[str, ...]
+    """Names of weights, in their order."""
+    parameters: int | None
+    limited: str
+    """What the model's limit is, as a person says it; empty if there is none."""
+    machine: str
+    """The class of machine: 8 digits."""
+    loading_seconds: float
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """Its batches, as `Plan.told`, for whoever did not cut them."""
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, device: str, loading_seconds: float, plan: Mapping[str, Any] | None = None) -> "Account":
+        return cls(
+            newly_initialized=tuple(sorted(loaded.newly_initialized)), parameters=loaded.parameters, limited=loaded.limited or "",
+            machine=environment.machine_class(device), loading_seconds=loading_seconds, plan=plan or {},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a model answered, and how."""
 
     plan: answering.Plan
     answers: Mapping[str, Answer]
-    loaded: LoadedModel
-    device: str
+    account: Account
+    described: Mapping[str, Any]
+    """Versions, processor, device and peak memory where it was answered, as `environment.describe`."""
     measured: Mapping[str, Any]
     """What answering took."""
 
@@ -57,7 +81,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
         **_thinking(outcome.answers), "padded_tokens": sum(plan.tokens), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    described = {**environment.describe(outcome.device), **measured}
+    described = {**outcome.described, **measured}
     hashes = write_files(folder, files)
     write_text(folder / "environment.json", sealed(described))
     write_text(folder / "result.json", sealed({**_record(job, outcome, scored), **findings, "files": hashes}))
@@ -65,8 +89,8 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
 
 def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dict[str, Any]:
     plan, data, empty = outcome.plan, job.parts["data"], sum(map(is_empty, job.examples))
-    loaded, record = outcome.loaded, job.model.training_record()
-    untrained = bool(loaded.newly_initialized) or job.model.newly_initialized(job.example_request)
+    account, record = outcome.account, job.model.training_record()
+    untrained = bool(account.newly_initialized) or job.model.newly_initialized(job.example_request)
     followed = {"predictions_of": dict(job.predictions_of)} if job.predictions_of else {}
     return {
         "schema_version": results.SCHEMA_VERSION, "identity": job.identity, "task": job.parts["task"],
@@ -74,14 +98,14 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "protocol": {
             **came_to(
                 job.task.name, record, job.shots, untrained=untrained, zero_shot=job.zero_shot
-            ), "shots": job.shots, **job.repeated, "newly_initialized": sorted(loaded.newly_initialized), **followed,
+            ), "shots": job.shots, **job.repeated, "newly_initialized": list(account.newly_initialized), **followed,
         },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
             **({"empty": empty} if empty else {}), "skipped": job.asked.among(plan.skipped),
             "truncated": job.asked.among(plan.cut),
             **({"unfinished": unfinished} if (unfinished := job.asked.unfinished(outcome.answers)) else {}),
-            **({"too_long": loaded.limited} if loaded.limited and (plan.cut or plan.skipped) else {}),
+            **({"too_long": account.limited} if account.limited and (plan.cut or plan.skipped) else {}),
         },
         "settings": job.parts["settings"], "scores": scored.scores,
         "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],

@@ -268,7 +268,7 @@ def _busy(run: Run) -> bool:
 def _asked(run: Run) -> str:
     """What was asked, whatever the versions of the code that answered, the machine, and where things lay."""
     config, parts = run.config.get("config", {}), run.config.get("identity", {})
-    where = ("output", "checkpoints", "source", "predictions_of", "processes", "retry_oom", "yes", "quiet")
+    where = ("output", "checkpoints", "source", "predictions_of", "processes", "on", "retry_oom", "yes", "quiet")
     followed = {k: v for k, v in parts.get("predictions_of", {}).items() if k != "identity"}
     asked = {k: v for k, v in config.items() if k not in where}
     return json.dumps([asked, parts.get("data"), followed, *_weights(parts)], sort_keys=True)
