@@ -12,6 +12,7 @@ class RayEngine(Engine):
     """Processes on a Ray cluster."""
 
     name = "ray"
+    description = "Workers on a Ray cluster; what a lost one held is dealt again."
 
     @contextmanager
     def workers(self, count: int, threads: int) -> Iterator[RayWorkers]:

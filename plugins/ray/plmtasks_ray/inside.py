@@ -1,8 +1,6 @@
 """What runs in the processes that Ray starts."""
 
-import os
 import traceback
-from pathlib import Path
 from typing import Any
 
 from plmtasks.errors import PlmtasksError
@@ -15,41 +13,36 @@ class Inside:
     """
 
     def __init__(self, folder: str) -> None:
-        """folder: the driver's, from which relative paths count"""
-        self.missing = "" if (there := Path(folder).is_dir()) else folder
-        if there:
-            os.chdir(folder)
-        self.given: tuple[Any, ...] = ()
-        self.worker: Any = None
+        """folder: as of the core's worker"""
+        self.folder, self.worker = folder, None
+        self.given: tuple[str, ...] = ()
 
-    def begin(self, *given: Any) -> None:
-        """Takes what the calls that follow have in common; and tells by its return that this process is ready."""
+    def begin(self, *given: str) -> None:
+        """Takes what the calls that follow have in common; that it returns says that this process is ready."""
         self.given = given
 
     def call(self, name: str, *args: Any) -> tuple[bool, Any]:
-        """(True, what a method of the core's worker returned), or (False, `failure`)."""
+        """(True, what that method of the core's worker returned), or (False, `failure`)."""
         try:
             if self.worker is None:
                 from plmtasks.evaluation import Worker
 
-                self.worker = Worker()
+                self.worker = Worker(self.folder)
             return True, getattr(self.worker, name)(*self.given, *args)
         except Exception as e:  # noqa: BLE001  whatever it is, the driver ends with it
-            return False, failure(e, self.missing)
+            return False, failure(e)
 
 
-def failure(error: BaseException, missing: str = "") -> dict[str, Any]:
-    """What the driver is told of an error.
-
-    missing: the folder that relative paths count from, where this node has none of the name
-    """
+def failure(error: BaseException) -> dict[str, Any]:
+    """What the driver is told of an error."""
     import ray
 
-    node = f"on node {ray.util.get_node_ip_address()}"  # type: ignore[no-untyped-call]
-    if missing:
-        node += f", which has no folder {missing} for relative paths to count from"
+    from plmtasks.hooks import blame
+
+    blamed = blame(error)
     return {
-        "message": getattr(error, "message", ""), "hints": (*getattr(error, "hints", ()), node),
+        "message": getattr(error, "message", ""), "hints": list(getattr(error, "hints", ())),
         "expected": isinstance(error, PlmtasksError), "exit_code": getattr(error, "exit_code", 1),
-        "traceback": "".join(traceback.format_exception(error)).strip(), "node": node,
+        "traceback": "".join([*traceback.format_exception(error), blamed or ""]).strip(),
+        "node": ray.util.get_node_ip_address(),  # type: ignore[no-untyped-call]
     }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from plmtasks.engine import Workers
 from plmtasks.errors import InputError, ProcessError, counted, summary_of
 
-from .cluster import RESUME, environment, failed, nodes
+from .cluster import RESUME, environment, failed, fair_threads, have_gpus, nodes, room
 from .inside import Inside
 
 PAUSE = 1.0
@@ -25,29 +25,30 @@ def started(count: int, threads: int) -> Iterator["RayWorkers"]:
     """Workers on the cluster until the block ends.
 
     count: 0: as many as the nodes have room for
-    threads: CPU threads of each
+    threads: CPU threads of each; 0: see `fair_threads`
 
     raises: InputError if no node has room for one
     """
     import ray
 
     there = nodes()
-    gpus = 1 if any(node.get("GPU") for node in there) else 0
-    room = sum(int(min(node.get("CPU", 0) // threads, node.get("GPU", 0) if gpus else 1 << 30)) for node in there)
-    if not room and not count:
-        wanted = counted(threads, "CPU") + (" and a GPU" if gpus else "")
+    threads = threads or fair_threads(there, count)
+    count = count or room(there, threads)
+    gpus = int(have_gpus(there))
+    if not count:
+        wanted = counted(threads, "CPU") + " and a GPU" * gpus
         most = max((int(node.get("CPU", 0)) for node in there), default=0)
         raise InputError(
-            f"no node of the Ray cluster has {wanted} for a worker: the largest has {counted(most, 'CPU')}",
-            "--threads says how many a worker takes", "--processes N waits for a cluster that grows",
-        )  # fmt: skip
+            f"no node of the Ray cluster has {wanted} for a worker; the largest has {counted(most, 'CPU')}",
+            "--threads says how many a worker takes; --processes N waits for a cluster that grows",
+        )
     made = ray.remote(Inside).options(
         num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD",
         runtime_env=environment(threads),
     )  # fmt: skip
-    actors = [made.remote(os.getcwd()) for _ in range(count or room)]
+    actors = [made.remote(os.getcwd()) for _ in range(count)]
     try:
-        yield RayWorkers(actors)
+        yield RayWorkers(actors, threads)
     finally:
         for actor in actors:
             ray.kill(actor)
@@ -56,26 +57,24 @@ def started(count: int, threads: int) -> Iterator["RayWorkers"]:
 class RayWorkers(Workers):
     """Workers that Ray starts, and starts again where they are lost."""
 
-    def __init__(self, actors: Sequence[Any]) -> None:
-        self._actors = list(actors)
+    def __init__(self, actors: Sequence[Any], threads: int) -> None:
+        self.count, self.threads = len(actors), threads
+        self._actors = actors
 
-    def ask(self, call: str, *args: Any) -> Any:
+    def ask(self, call: str, *args: str) -> Any:
         [(_, value)] = Deal(self._actors, (), [(call, *args)])
         return value
 
     def deal(self, config: str, plan: str, batches: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        import ray
-
-        # large plans are kept once on each node, and go to each worker once
-        given = (ray.put(config), ray.put(plan))
-        for number, line in Deal(self._actors, given, [("answer", batch) for batch in batches]):
+        # what all batches have in common goes to each worker once
+        for number, line in Deal(self._actors, (config, plan), [("answer", batch) for batch in batches]):
             yield batches[number], line
 
 
 class Deal:
     """Calls, each to be answered once by whoever is free."""
 
-    def __init__(self, actors: Sequence[Any], given: Sequence[Any], calls: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, actors: Sequence[Any], given: Sequence[str], calls: Sequence[tuple[Any, ...]]) -> None:
         """
         given: the first arguments of all calls
         calls: a method of the core's worker, and its further arguments
