@@ -12,8 +12,9 @@ from ..errors import PlmtasksError
 from ..execution import Journal, Progress, alone, answering
 from ..requests import from_json, to_json
 from . import runner
+from .account import Account
 from .job import EvaluationJob
-from .record import Account, Outcome
+from .record import Outcome
 
 
 @dataclass(frozen=True)

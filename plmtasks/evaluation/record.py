@@ -1,45 +1,22 @@
 """The record of a run, made and written: config, predictions, statistics, result, environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .. import results, scoring
 from ..data import is_empty
-from ..execution import answering, environment
+from ..execution import answering
 from ..files import sealed, write_files, write_text
-from ..model import LoadedModel
 from ..requests import Answer, GenerateAnswer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
 from . import robustness
+from .account import Account
 from .alike import warn_of_one_answer
 from .job import EvaluationJob
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """What a process that has loaded a run's model tells of it."""
-
-    newly_initialized: tuple[str, ...]
-    """Names of weights, in their order."""
-    parameters: int | None
-    limited: str
-    """What the model's limit is, as a person says it; empty if there is none."""
-    machine: str
-    """The class of machine: 8 digits."""
-    loading_seconds: float
-    plan: Mapping[str, Any] = field(default_factory=dict)
-    """Its batches, as `Plan.told`, for whoever did not cut them."""
-
-    @classmethod
-    def of(cls, loaded: LoadedModel, device: str, loading_seconds: float, plan: Mapping[str, Any] | None = None) -> "Account":
-        return cls(
-            newly_initialized=tuple(sorted(loaded.newly_initialized)), parameters=loaded.parameters, limited=loaded.limited or "",
-            machine=environment.machine_class(device), loading_seconds=loading_seconds, plan=plan or {},
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

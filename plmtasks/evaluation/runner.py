@@ -16,8 +16,9 @@ from ..model import Model
 from ..requests import Request, to_json
 from ..results import Result
 from ..training import Job
+from .account import Account
 from .job import EvaluationJob
-from .record import Account, Outcome, write
+from .record import Outcome, write
 
 Answering = Callable[[EvaluationJob, Path, Progress], None]
 """Has all requests of a run answered, and writes its files into the folder."""

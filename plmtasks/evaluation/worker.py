@@ -13,8 +13,8 @@ from ..hooks import load_registry
 from ..model import LoadedModel
 from ..requests import from_json, to_json
 from . import runner
+from .account import Account
 from .job import EvaluationJob, prepare
-from .record import Account
 from .work import resolved
 
 
