@@ -1,5 +1,6 @@
 """The Ray cluster that this process belongs to: how it is joined, and what room there is."""
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ def joined() -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS", "")
     try:
         _knock(address)
-        ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
         raise InputError(
             f"no Ray cluster at {address}: {summary_of(e)}" if address else f"no Ray cluster here: {summary_of(e)}",

@@ -1,10 +1,10 @@
 """Calls dealt to processes on the cluster; what a lost one held is dealt again."""
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from plmtasks.engine import Workers
@@ -46,7 +46,7 @@ def started(count: int, threads: int) -> Iterator["RayWorkers"]:
         num_cpus=threads, num_gpus=gpus, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD",
         runtime_env=environment(threads),
     )  # fmt: skip
-    actors = [made.remote(os.getcwd()) for _ in range(count)]
+    actors: list[Any] = [made.remote(str(Path.cwd())) for _ in range(count)]
     try:
         yield RayWorkers(actors, threads)
     finally:
