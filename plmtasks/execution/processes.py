@@ -85,12 +85,11 @@ class Processes:
             pause = min(pause * 1.5, 0.05)
 
     def join_group(self) -> None:
-        """Makes the process group that gradients are summed over, one for all trainings: NCCL on GPUs, gloo elsewhere."""
-        import torch
-        from torch.distributed import PrefixStore, init_process_group, is_initialized
+        """Makes the process group that gradients are summed over, one for all trainings, by the backend of the device's kind."""
+        from torch.distributed import PrefixStore, get_default_backend_for_device, init_process_group, is_initialized
 
         if self.count > 1 and not is_initialized():
-            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            backend = get_default_backend_for_device(self.device())
             store = PrefixStore("group", self.store)
             init_process_group(backend, store=store, rank=self.rank, world_size=self.count)
 
