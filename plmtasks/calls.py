@@ -338,6 +338,7 @@ class Settings(TypedDict, total=False):
     allow_untrained: bool
     training: TrainSettings | Mapping[str, Any]
     processes: int
+    on: str
     checkpoints: str | os.PathLike[str]
     retry_oom: bool
     yes: bool

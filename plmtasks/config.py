@@ -217,7 +217,10 @@ class RunConfig:
     training: TrainSettings = field(default_factory=TrainSettings)
     """How the model learns."""
     processes: int = 0
-    """Processes on this machine; default: as many as a launcher started, else one."""
+    """Processes on this machine; default: as many as a launcher started, else one. Of an engine: its workers; default: as many
+    as there is room for."""
+    on: str = ""
+    """The engine whose workers answer, as `ray`; none: this machine."""
     seed: int = 0
     """Draws shots, sampled tokens, newly initialized weights and the order of training."""
     output: str = "results"

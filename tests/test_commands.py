@@ -150,7 +150,7 @@ def listed(*arguments: str) -> str:
 
 def test_a_list_has_a_header_and_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for what in ("tasks", "models", "metrics", "requests", "perturbations", "formats", "plugins"):
+    for what in ("tasks", "models", "metrics", "requests", "perturbations", "formats", "engines", "plugins"):
         lines = listed(what).splitlines()
         assert set(lines[1]) == {"─"}
         assert max(map(len, lines)) <= 80

@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "design" / "flow.md"
 
 BESIDE = {
     "evaluation.alike", "evaluation.followed", "evaluation.robustness", "execution.defaults", "execution.environment",
-    "execution.processes", "execution.progress", "scoring.repeats",
+    "execution.place", "execution.processes", "execution.progress", "scoring.repeats",
 }  # fmt: skip
 """What is asked on the way and is no step of it: the machine, defaults, processes, what is said, and what is not wanted here."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..hooks import Plugin, Registry
     from ..model import Provider
 
-KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "suites", "plugins")
+KINDS = ("tasks", "models", "metrics", "requests", "perturbations", "formats", "suites", "engines", "plugins")
 
 
 HEADERS: Mapping[str, Sequence[str]] = {

@@ -173,7 +173,7 @@ LIST: Mapping[str, Any] = {"multiple": True, "callback": once}
 
 PLACES = {
     "data": "PATH", "train_data": "PATH", "output": "DIR", "checkpoints": "DIR", "predictions_of": "RUN", "groups": "FILE",
-    "ask": "KIND", "split": "S", "system": "TEXT", "reasoning": "END",
+    "ask": "KIND", "split": "S", "system": "TEXT", "reasoning": "END", "on": "ENGINE",
 }  # fmt: skip
 """What the value of a setting is called in the help, if it is no number."""
 
@@ -253,7 +253,7 @@ def source(line: Mapping[str, Any]) -> config.Source:
     return config.Source(**{name: value for name, value in line.items() if value is not None})
 
 
-NO_MATTER = ("output", "checkpoints", "processes", "yes", "quiet", "retry_oom")
+NO_MATTER = ("output", "checkpoints", "processes", "on", "yes", "quiet", "retry_oom")
 """Settings that no result depends on."""
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @section("Training", settings("train", "allow_untrained", "training"))
 @section(
     "Processes",
-    settings("processes", "threads", "batch_tokens"),
+    settings("processes", "on", "threads", "batch_tokens"),
     setting(
         "seed", **LIST, type=Several(click.INT, "0,1,2"), metavar="N,…", help="Draws shots, samples and training; a run for each."
     ),

@@ -9,6 +9,7 @@ from .session import answers, estimate, outlook, predict, run, run_apart, train
 from .shots import Asker
 from .suite import Suite, read_rows, read_suite
 from .work import worker
+from .worker import Worker
 
 __all__ = [
     "BLOCK",
@@ -19,6 +20,7 @@ __all__ = [
     "Reproduction",
     "Suite",
     "Unlike",
+    "Worker",
     "answers",
     "any_form",
     "bundle",

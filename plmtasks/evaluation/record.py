@@ -8,25 +8,26 @@ from typing import Any
 
 from .. import results, scoring
 from ..data import is_empty
-from ..execution import answering, environment
+from ..execution import answering
 from ..files import sealed, write_files, write_text
-from ..model import LoadedModel
 from ..requests import Answer, GenerateAnswer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
 from . import robustness
+from .account import Account
 from .alike import warn_of_one_answer
 from .job import EvaluationJob
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a model answered, and how."""
 
     plan: answering.Plan
     answers: Mapping[str, Answer]
-    loaded: LoadedModel
-    device: str
+    account: Account
+    described: Mapping[str, Any]
+    """Versions, processor, device and peak memory where it was answered, as `environment.describe`."""
     measured: Mapping[str, Any]
     """What answering took."""
 
@@ -57,7 +58,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
         **_thinking(outcome.answers), "padded_tokens": sum(plan.tokens), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    described = {**environment.describe(outcome.device), **measured}
+    described = {**outcome.described, **measured}
     hashes = write_files(folder, files)
     write_text(folder / "environment.json", sealed(described))
     write_text(folder / "result.json", sealed({**_record(job, outcome, scored), **findings, "files": hashes}))
@@ -65,8 +66,8 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
 
 def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dict[str, Any]:
     plan, data, empty = outcome.plan, job.parts["data"], sum(map(is_empty, job.examples))
-    loaded, record = outcome.loaded, job.model.training_record()
-    untrained = bool(loaded.newly_initialized) or job.model.newly_initialized(job.example_request)
+    account, record = outcome.account, job.model.training_record()
+    untrained = bool(account.newly_initialized) or job.model.newly_initialized(job.example_request)
     followed = {"predictions_of": dict(job.predictions_of)} if job.predictions_of else {}
     return {
         "schema_version": results.SCHEMA_VERSION, "identity": job.identity, "task": job.parts["task"],
@@ -74,14 +75,14 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
         "protocol": {
             **came_to(
                 job.task.name, record, job.shots, untrained=untrained, zero_shot=job.zero_shot
-            ), "shots": job.shots, **job.repeated, "newly_initialized": sorted(loaded.newly_initialized), **followed,
+            ), "shots": job.shots, **job.repeated, "newly_initialized": list(account.newly_initialized), **followed,
         },
         "data": {
             **data, "examples": len(job.examples), "limit": len(job.examples) if len(job.examples) < data["total"] else None,
             **({"empty": empty} if empty else {}), "skipped": job.asked.among(plan.skipped),
             "truncated": job.asked.among(plan.cut),
             **({"unfinished": unfinished} if (unfinished := job.asked.unfinished(outcome.answers)) else {}),
-            **({"too_long": loaded.limited} if loaded.limited and (plan.cut or plan.skipped) else {}),
+            **({"too_long": account.limited} if account.limited and (plan.cut or plan.skipped) else {}),
         },
         "settings": job.parts["settings"], "scores": scored.scores,
         "primary_metric": [job.metrics[0].name, scoring.main_score(job.metrics[0])],

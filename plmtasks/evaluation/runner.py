@@ -1,7 +1,7 @@
 """A job in, a result out; its model is trained first where it must be."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,24 +9,32 @@ from pathlib import Path
 
 from .. import results, training
 from ..data import contents, warn_of_labels
-from ..errors import DataError, InputError, PlmtasksError, counted, listed
+from ..errors import DataError, InputError, OutputError, PlmtasksError, counted, listed
 from ..execution import Journal, Processes, Progress, answering, environment
-from ..files import lock, open_folder, read_object, sealed, write_text
-from ..model import LoadedModel, Model
-from ..requests import to_json
+from ..files import claim, here, open_folder, read_object, sealed, write_text
+from ..model import Model
+from ..requests import Request, to_json
 from ..results import Result
 from ..training import Job
+from .account import Account
 from .job import EvaluationJob
 from .record import Outcome, write
 
+Answering = Callable[[EvaluationJob, Path, Progress], None]
+"""Has all requests of a run answered, and writes its files into the folder."""
 
-def run(job: EvaluationJob, processes: Processes, *, any_threads: bool = False, said: set[str] | None = None) -> Result:
+
+def run(
+    job: EvaluationJob, processes: Processes, *, any_threads: bool = False, said: set[str] | None = None,
+    by: Answering | None = None,
+) -> Result:  # fmt: skip
     """The result of one task on one model: computed, or found where the same was computed before.
 
     Called in every process of the run with the same job, whose automatic choices have been made.
 
     any_threads: nobody chose the number of threads, so a run begun with another number is gone on with as it is
     said: what earlier runs of the command have said of their data
+    by: who answers; None: these processes
     """
     progress = Progress(quiet=job.config.quiet or not processes.main, said=set() if said is None else said)
     device = processes.device()
@@ -46,9 +54,17 @@ def run(job: EvaluationJob, processes: Processes, *, any_threads: bool = False, 
     if processes.share("stored", lambda: results.stored(folder) is not None):
         progress.say(f"the same was run before: {folder}")
     else:
+        if not here(folder):
+            raise OutputError(
+                f"{folder}: a run writes to folders of this machine",
+                "plmtasks results merge copies what is finished to an address",
+            )
         open_folder(folder)
-        with lock(folder, "run") if processes.main else nullcontext():
-            _answer(job, folder, processes, progress, device)
+        with claim(folder, "run") if processes.main else nullcontext():
+            if by is None:
+                _answer(job, folder, processes, progress, device)
+            else:
+                by(job, folder, progress)
             processes.barrier("written")
     # a node of its own may not see the main process's folder
     return Result(record=processes.share("record", lambda: results.read_result(folder).record), folder=folder)
@@ -162,45 +178,64 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
     return job if wanted == job.config.overlap else replace(job, config=replace(job.config, overlap=wanted))
 
 
-def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Progress, device: str) -> None:
-    """Loads the model, has all requests answered, and writes the run's files."""
-    began = time.monotonic()
-    if processes.main:
-        write_text(folder / "config.json", sealed({"config": to_json(job.config), "identity": job.parts}))
-    worked, environment.worked = environment.worked, True
-    resumed = any((folder / "journal").glob("*.jsonl"))
-    loaded = job.model.load(job.example_request, job.config.settings, device)
-    loading = time.monotonic() - began
-    newly_initialized = sorted(loaded.newly_initialized)
+def begin(job: EvaluationJob, folder: Path) -> bool:
+    """Writes down what is asked; returns whether some of it was answered before."""
+    write_text(folder / "config.json", sealed({"config": to_json(job.config), "identity": job.parts}))
+    return any((folder / "journal").glob("*.jsonl"))
+
+
+def check_trained(job: EvaluationJob, newly_initialized: Sequence[str]) -> None:
+    """raises: InputError if the model lacks weights, and nobody said that it may"""
     if newly_initialized and not job.config.allow_untrained:
         raise InputError(
             f"the checkpoint of {job.model.name!r} lacks weights that {job.kind} needs: {listed(newly_initialized, 3)}",
             "train it first (--train always), or pass --allow-untrained: the result and every table will say so",
         )
-    beside = [request for p in job.perturbed for request in p.asked.each]
-    plan = answering.plan(loaded, job.asked.each, job.config.settings, beside)
+
+
+def beside(job: EvaluationJob) -> list[Request]:
+    """What is asked besides the examples' own requests."""
+    return [request for p in job.perturbed for request in p.asked.each]
+
+
+def finish(job: EvaluationJob, folder: Path, outcome: Outcome, progress: Progress) -> None:
+    """Writes the run's files, and says what the user should know of the answers."""
+    write(job, folder, outcome)
+    _tell_cut(job, outcome.plan, outcome.account.limited, progress)
+    if unfinished := job.asked.unfinished(outcome.answers):
+        of = f"{unfinished:,} of {counted(len(job.examples), 'example')}"
+        hint = "a higher --generation max_new_tokens leaves it more room"
+        texts = " in one text at least" if job.asked.once else ""
+        progress.say(f"{of} had thinking that did not end{texts}, which is no answer and counts as wrong: {hint}")
+
+
+def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Progress, device: str) -> None:
+    """Loads the model, has all requests answered, and writes the run's files."""
+    began = time.monotonic()
+    resumed = processes.main and begin(job, folder)
+    worked, environment.worked = environment.worked, True
+    loaded = job.model.load(job.example_request, job.config.settings, device)
+    account = Account.of(loaded, device, time.monotonic() - began)
+    check_trained(job, account.newly_initialized)
+    plan = answering.plan(loaded, job.asked.each, job.config.settings, beside(job))
     # answers of another class of machine, or of other versions, are never mixed with these
-    machine = processes.share("machine", lambda: environment.machine_class(device))
+    machine = processes.share("machine", lambda: account.machine)
     with Journal(folder / "journal", f"{plan.hash}-{machine}", processes.rank) as journal:
         answers = answering.answer_all(loaded, plan, processes, journal, progress)
     if processes.main:
         measured = {
-            "seconds": time.monotonic() - began, "loading_seconds": loading, "resumed": resumed,
-            "parameters": loaded.parameters, "processes": processes.count, "worked_before": worked,
-            **environment.peaks(device),
+            "seconds": time.monotonic() - began, "loading_seconds": account.loading_seconds, "resumed": resumed,
+            "parameters": account.parameters, "processes": processes.count, "worked_before": worked,
         }  # fmt: skip
-        write(job, folder, Outcome(plan, answers, loaded, device, measured))
-        _tell_cut(job, plan, loaded, progress)
-        if unfinished := job.asked.unfinished(answers):
-            of = f"{unfinished:,} of {counted(len(job.examples), 'example')}"
-            hint = "a higher --generation max_new_tokens leaves it more room"
-            texts = " in one text at least" if job.asked.once else ""
-            progress.say(f"{of} had thinking that did not end{texts}, which is no answer and counts as wrong: {hint}")
+        described = environment.describe(device)
+        finish(
+            job, folder, Outcome(plan=plan, answers=answers, account=account, described=described, measured=measured), progress
+        )
 
 
-def _tell_cut(job: EvaluationJob, plan: answering.Plan, loaded: LoadedModel, progress: Progress) -> None:
+def _tell_cut(job: EvaluationJob, plan: answering.Plan, limited: str, progress: Progress) -> None:
     """How many of the examples were longer than the model takes, and what became of them."""
-    limit = f" ({loaded.limited})" if loaded.limited else ""
+    limit = f" ({limited})" if limited else ""
     for keys, became in ((plan.cut, "cut"), (plan.skipped, "skipped, and no score counts them")):
         if count := job.asked.among(keys):
             of = f"{count:,} of {counted(len(job.examples), 'example')}"

@@ -33,7 +33,20 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
     registry = registry or _registry(configs)
     if any(config.retry_oom for config in configs) and not started_by_launcher():
         return [_with_less_memory(config, registry) for config in _fitting(configs, registry)]
+    if engine := configs[0].on:
+        return _on(engine, _fitting(configs, registry), registry)
     return _results(everywhere(Evaluate(configs=tuple(configs)), registry))
+
+
+def _on(engine: str, configs: Sequence[RunConfig], registry: Registry) -> list[Result]:
+    """The results of runs that the workers of an engine answer.
+
+    raises: InputError if a launcher has started several of this process
+    """
+    if started_by_launcher():
+        raise InputError(f"--on {engine} has workers of its own", "give the command once, without another launcher")
+    with registry.engine(engine).workers(configs[0].processes, configs[0].settings.threads) as workers:
+        return _results(Evaluate(configs=tuple(configs)).do(alone(), registry, workers))
 
 
 def _results(done: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Result]:

@@ -14,7 +14,7 @@ from ..requests import from_json, to_json
 
 T = TypeVar("T")
 
-FOR_ALL = ("output", "checkpoints", "processes", "yes", "quiet")
+FOR_ALL = ("output", "checkpoints", "processes", "on", "yes", "quiet")
 """Settings that stand at the top of a file alone."""
 
 LISTS = ("tasks", "models", "exclude")

@@ -10,6 +10,7 @@ from typing import Any
 from .. import training
 from ..config import ModelSettings, RunConfig, Source
 from ..data import Dataset
+from ..engine import Workers
 from ..errors import MismatchError
 from ..execution import Processes, Progress, alone, check_count, environment, joined, launcher, started_by_launcher
 from ..hooks import Registry, blame, load_registry
@@ -17,6 +18,7 @@ from ..requests import Request, from_json, to_json
 from ..task import Task
 from . import blocks, runner
 from .direct import direct
+from .driver import Driver
 from .job import EvaluationJob, load_data, prepare, prepare_training
 from .prediction import PredictConfig
 
@@ -37,17 +39,26 @@ class Work(ABC):
 class Evaluate(Work):
     """Runs, one after another; those whose model cannot be asked the task are left out."""
 
-    def do(self, processes: Processes, registry: Registry) -> list[tuple[str, Mapping[str, Any]]]:
-        """returns: folder and record of each result
+    def do(self, processes: Processes, registry: Registry, workers: Workers | None = None) -> list[tuple[str, Mapping[str, Any]]]:
+        """
+        workers: who answers, where these processes do not
+
+        returns: folder and record of each result
 
         raises: MismatchError if no task fits its model; what would stop a run is raised before the first, if it is known then
         """
         jobs: dict[int, EvaluationJob] = {}
+        drivers: dict[int, Driver] = {}
         misfits: dict[str, MismatchError] = {}
         opened = Opened()
         for number, config in enumerate(self.configs):
             try:
-                job = prepare(settled(config, processes.within(f"run-{number}"), registry), registry, opened)
+                if workers is None:
+                    config = settled(config, processes.within(f"run-{number}"), registry)
+                else:
+                    drivers[number] = Driver.settled(workers, config)
+                    config = drivers[number].config
+                job = prepare(config, registry, opened)
             except MismatchError as e:
                 misfits[left_out(config)] = e
             else:
@@ -60,7 +71,10 @@ class Evaluate(Work):
         done, said = [], set[str]()
         for number in list(jobs):
             mine, any_threads = processes.within(f"run-{number}"), self.configs[number].settings.threads == 0
-            result = runner.run(jobs.pop(number), mine, any_threads=any_threads, said=said)
+            job, by = jobs.pop(number), drivers.get(number)
+            if by is not None and job.must_learn:
+                by.learn()
+            result = runner.run(job, mine, any_threads=any_threads, said=said, by=by)
             if mine.main:
                 registry.report(result)
             done.append((str(result.folder), result.record))

@@ -3,7 +3,7 @@
 from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
 from .defaults import from_environment
-from .journal import Journal, MemoryJournal, on_disk
+from .journal import Journal, MemoryJournal, on_disk, sealed_line
 from .place import check_count, speaks, started_by_launcher
 from .processes import Processes, alone, joined
 from .progress import Bar, Progress, duration, size
@@ -25,6 +25,7 @@ __all__ = [
     "launcher",
     "on_disk",
     "padded_tokens",
+    "sealed_line",
     "size",
     "speaks",
     "started_by_launcher",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from ..engine import Engine
     from ..formats import Format
     from ..metric import Metric
     from ..model import Model, Provider
@@ -54,6 +55,11 @@ def register_formats() -> "Iterable[Format]":  # type: ignore[empty-body]
 @hookspec
 def register_suites() -> Iterable[Path]:  # type: ignore[empty-body]
     """Files of suites, each called by its name without `.toml`."""
+
+
+@hookspec
+def register_engines() -> "Iterable[Engine]":  # type: ignore[empty-body]
+    """What runs the workers of a run, or the runs of a sweep, beyond this machine."""
 
 
 @hookspec

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from ..errors import DataError, InputError, OutputError
 from ..execution import environment
-from ..files import Shape, here, lock, place, reached, read_object, write_bytes
+from ..files import Shape, claim, here, place, reached, read_object, write_bytes
 from ..results import CONFIG, ENVIRONMENT, FILES, Result, is_part, part, run_folder, stored
 
 IDENTITY = re.compile("[0-9a-f]{32}")
@@ -259,7 +259,7 @@ def _busy(run: Run) -> bool:
     if not here(run.folder):
         return False
     try:
-        with lock(run.folder, "run"):
+        with claim(run.folder, "run"):
             return False
     except OutputError:
         return True
@@ -268,7 +268,7 @@ def _busy(run: Run) -> bool:
 def _asked(run: Run) -> str:
     """What was asked, whatever the versions of the code that answered, the machine, and where things lay."""
     config, parts = run.config.get("config", {}), run.config.get("identity", {})
-    where = ("output", "checkpoints", "source", "predictions_of", "processes", "retry_oom", "yes", "quiet")
+    where = ("output", "checkpoints", "source", "predictions_of", "processes", "on", "retry_oom", "yes", "quiet")
     followed = {k: v for k, v in parts.get("predictions_of", {}).items() if k != "identity"}
     asked = {k: v for k, v in config.items() if k not in where}
     return json.dumps([asked, parts.get("data"), followed, *_weights(parts)], sort_keys=True)

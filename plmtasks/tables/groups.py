@@ -12,7 +12,7 @@ from .boards import Row
 if TYPE_CHECKING:
     from plmtasks.hooks import Registry
 
-OWN = ("task", "source", "split", "metrics", "output", "checkpoints", "processes", "yes", "quiet", "retry_oom")
+OWN = ("task", "source", "split", "metrics", "output", "checkpoints", "processes", "on", "yes", "quiet", "retry_oom")
 """Settings in which the runs of one model may differ, and they are runs of one group all the same."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DataError, InputError, OutputError, counted
 from ..execution import Processes, environment
-from ..files import lock, open_folder, read_object, write_text
+from ..files import claim, open_folder, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
 from ..results import run_folder
 from .job import TrainingJob
@@ -57,7 +57,7 @@ def train(training: Training, folder: Path) -> Model:
     if not processes.share("done", lambda: finished(folder, training.identity)):
         if processes.main:
             open_folder(folder / "training")
-        with lock(folder, "training") if processes.main else nullcontext():
+        with claim(folder, "training") if processes.main else nullcontext():
             _check_shared(folder / "training", processes)
             environment.worked = True
             history = _learn(training, folder)

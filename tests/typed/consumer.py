@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import plmtasks
 from plmtasks import hookimpl
 from plmtasks.config import ModelSettings, Source
 from plmtasks.data import Dataset, open_dataset
+from plmtasks.engine import Engine, Job, Jobs, Standing, Workers
 from plmtasks.errors import DataError, ModelError, PlmtasksError
 from plmtasks.examples import Example, Prediction
 from plmtasks.files import read_records
@@ -124,6 +126,29 @@ class Shout(WordPerturbation):
         return [word.upper() if draw.random() > 0.5 else word for word in words]
 
 
+class Nobody(Workers, Jobs):
+    count, threads = 1, 1
+
+    def ask(self, call: str, *args: str) -> Any:
+        raise PlmtasksError(f"nobody answers {call}", *args)
+
+    def deal(self, config: str, plan: str, batches: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        return iter([(batch, plan.encode()) for batch in batches])
+
+    def look(self) -> Mapping[str, Standing]:
+        return {"one": Standing(state="failed", note="nobody does it", log=Path("log"))}
+
+
+class Nowhere(Engine):
+    name = "nowhere"
+
+    def workers(self, count: int, threads: int) -> AbstractContextManager[Workers]:
+        return nullcontext(Nobody())
+
+    def jobs(self, jobs: Sequence[Job], folder: Path, *, begin: bool = True) -> AbstractContextManager[Jobs]:
+        return nullcontext(Nobody())
+
+
 class Names(Format):
     name = "names"
     description = "the name of each run's task"
@@ -166,6 +191,11 @@ def register_formats() -> Iterable[Format]:
 @hookimpl
 def register_suites() -> Iterable[Path]:
     return [Path(__file__).with_name("suite.toml")]
+
+
+@hookimpl
+def register_engines() -> Iterable[Engine]:
+    return [Nowhere()]
 
 
 @hookimpl

@@ -62,7 +62,7 @@ class Cell:
     @property
     def key(self) -> str:
         """By which its failure is kept: all that it is told of the run itself."""
-        told = replace(self.config, output="", checkpoints="", processes=0, yes=False, quiet=False)
+        told = replace(self.config, output="", checkpoints="", processes=0, on="", yes=False, quiet=False)
         return results.identity_hash({"config": to_json(told)})
 
     def __str__(self) -> str:

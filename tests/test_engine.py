@@ -1,0 +1,122 @@
+"""Runs whose batches the workers of an engine answer."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plmtasks import hookimpl
+from plmtasks.config import run_config
+from plmtasks.engine import Engine, Workers
+from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.evaluation import Worker, run
+from plmtasks.hooks import load_registry
+
+TRAINING = {"num_train_epochs": 1.0, "max_train_samples": 16}
+
+_worker: Worker | None = None
+_lost: Path | None = None
+
+
+def _begin(folder: str, lost: Path | None) -> None:
+    global _worker, _lost
+    _worker, _lost = Worker(folder), lost
+
+
+def _do(call: str, *args: Any) -> Any:
+    if call == "answer" and _lost is not None and not _lost.exists():
+        _lost.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return getattr(_worker, call)(*args)
+
+
+class Pool(Workers):
+    """Processes of the standard library, as a stranger might begin an engine."""
+
+    def __init__(self, count: int, threads: int, lost: Path | None) -> None:
+        self.count, self.threads, self.lost = count, threads, lost
+        self.open = self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(str(Path.cwd()), self.lost)
+        )
+
+    def ask(self, call: str, *args: str) -> Any:
+        return self.open.submit(_do, call, *args).result()
+
+    def deal(self, config: str, plan: str, batches: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        left = dict.fromkeys(batches)
+        while left:
+            asked = {self.open.submit(_do, "answer", config, plan, batch): batch for batch in left}
+            try:
+                for done in as_completed(asked):
+                    line = done.result()
+                    del left[asked[done]]
+                    yield asked[done], line
+            except BrokenProcessPool:
+                self.open = self._new()
+
+
+class PoolEngine(Engine):
+    name = "pool"
+
+    def __init__(self, lost: Path | None = None) -> None:
+        self.lost = lost
+
+    @contextmanager
+    def workers(self, count: int, threads: int) -> Iterator[Workers]:
+        pool = Pool(count or 2, threads or 1, self.lost)
+        try:
+            yield pool
+        finally:
+            pool.open.shutdown()
+
+
+class Plugin:
+    __name__ = "pool_plugin"
+
+    def __init__(self, lost: Path | None = None) -> None:
+        self.lost = lost
+
+    @hookimpl
+    def register_engines(self) -> list[Engine]:
+        return [PoolEngine(self.lost)]
+
+
+def _run(output: Path, on: str = "", lost: Path | None = None, **more: Any) -> bytes:
+    registry = load_registry([Plugin(lost)])  # type: ignore[list-item]
+    told = {"threads": 1, "limit": 40, "batch_tokens": 256, "quiet": True, "output": str(output), "training": TRAINING, **more}
+    [result] = run([run_config("classification/sample", "tiny-bert", on=on, **told)], registry)
+    return (result.folder / "result.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_workers_of_an_engine_give_the_bytes_of_one_process(tmp_path: Path) -> None:
+    here, there = (str(tmp_path / f"trained-{name}") for name in ("here", "there"))
+    alone = _run(tmp_path / "alone", checkpoints=here)
+    assert _run(tmp_path / "trained", on="pool", processes=1, checkpoints=there) == alone
+    assert _run(tmp_path / "two", on="pool", processes=2, checkpoints=here) == alone
+    assert _run(tmp_path / "lost", on="pool", processes=2, checkpoints=here, lost=tmp_path / "lost-one") == alone
+    assert (tmp_path / "lost-one").exists()
+
+
+def test_what_an_engine_is_not_there_for_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="there is no engine 'nowhere'"):
+        _run(tmp_path, on="nowhere")
+    with pytest.raises(UnknownNameError, match="pip install plmtasks-slurm"):
+        load_registry(installed=False).engine("slurm")
+    with pytest.raises(InputError, match="runs single runs, and no sweeps"):
+        PoolEngine().jobs([], tmp_path)
+
+
+def test_a_worker_without_the_folder_says_so() -> None:
+    with pytest.raises(InputError, match="all machines need the same files"):
+        Worker("/nowhere/at/all")
