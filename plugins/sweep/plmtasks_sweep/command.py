@@ -95,7 +95,7 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     say(_summary(swept), err=form != "table")
     failed = [cell for cell in swept if cell.failed]
     if failed:
-        where = Path(failed[0].config.output, FAILURES)
+        where = f"{failed[0].config.output}/{FAILURES}"
         said = [f"{cell}: {cell.reason}" for cell in failed]
         raise PlmtasksError(
             f"{len(failed)} of {counted(len(swept), 'run')} failed", *said, f"{where} has all of it; --retry runs them again"
