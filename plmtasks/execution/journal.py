@@ -7,6 +7,7 @@ counts; a torn last line does not.
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,11 @@ from ..files import check, parse
 from ..requests import Answer, from_json, to_json
 
 LINE = {"plan": str, "batch": int, "answers": {...: {}}}
+
+HEAD = re.compile(rb'[0-9a-f]{16} \{"plan":"([\w.-]+)","batch":(\d{1,15}),"answers":\{')
+"""How a line begins as we write it: which batch it holds is told without reading the rest."""
+
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Journal(AbstractContextManager["Journal"]):
@@ -45,7 +51,9 @@ class Journal(AbstractContextManager["Journal"]):
         raises: JournalError if a line is damaged that is not the last of its file, or is of another plan
         """
         self.entries = {}
-        for path, offset, record in on_disk(self.folder):
+        for path, offset, line in _lines(self.folder):
+            head = HEAD.match(line)
+            record = {"plan": head[1].decode(), "batch": int(head[2])} if head else _read(path, line)
             if record["plan"] != self.plan:
                 raise JournalError(
                     f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
@@ -129,26 +137,42 @@ def on_disk(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
 
     raises: JournalError at a damaged line
     """
+    return ((path, offset, _read(path, line)) for path, offset, line in _lines(folder))
+
+
+def _lines(folder: Path) -> Iterator[tuple[Path, int, bytes]]:
+    """Every sealed line of a journal, with its file and the byte at which it starts.
+
+    raises: JournalError at one whose seal is broken
+    """
     # a link or a pipe that somebody put there is no file of a process
     for path in (path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()):
-        size, number = path.stat().st_size, 0
+        size, number, start = path.stat().st_size, 0, 0
         with path.open("rb") as file:
-            while line := file.readline():
+            for line in file:
                 number += 1
-                record = _unseal(line)
-                if record is not None:
-                    yield path, file.tell() - len(line), record
-                elif file.tell() < size or line.endswith(b"\n"):
+                if _is_whole(line):
+                    yield path, start, line
+                elif start + len(line) < size or line.endswith(b"\n"):
                     raise JournalError(
                         f"{path}:{number}: damaged line (its checksum does not fit)",
                         f"delete {path}: its batches are computed again",
                     )
+                start += len(line)
+
+
+def _read(path: Path, line: bytes) -> dict[str, Any]:
+    """The record of a sealed line. raises: JournalError if somebody else sealed it"""
+    record = _unseal(line)
+    if record is None:
+        raise JournalError(f"{path}: a damaged line: it is no batch of answers", f"delete {path}: its batches are computed again")
+    return record
 
 
 def sealed_line(plan: str, batch: int, answers: Mapping[str, Answer]) -> bytes:
     """A batch's answers, by request key, as a line that tells whether it is whole."""
     body = {"plan": plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    text = _text(body)
     return f"{_digest(text.encode())} {text}\n".encode()
 
 
@@ -162,13 +186,17 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
+def _is_whole(line: bytes) -> bool:
+    digest, _, text = line.partition(b" ")
+    return line.endswith(b"\n") and _digest(text[:-1]) == digest.decode("ascii", "replace")
+
+
 def _unseal(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None if it is torn or damaged."""
-    digest, _, text = line.partition(b" ")
-    if not line.endswith(b"\n") or _digest(text[:-1]) != digest.decode("ascii", "replace"):
+    if not _is_whole(line):
         return None
     try:
-        record: dict[str, Any] = parse("the line", text.decode())
+        record: dict[str, Any] = parse("the line", line.partition(b" ")[2].decode())
         check("the line", record, LINE)
     except (UnicodeDecodeError, DataError):
         return None  # sealed by somebody else
