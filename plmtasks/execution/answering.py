@@ -119,6 +119,7 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
             done = processes.add("done", len(work.batches[batch]))
             tokens = processes.add("tokens", work.tokens[batch])
             bar.update(counted + done, f"{bar.per_second(tokens):,.0f} tokens/s")
+        journal.flush()
         while processes.main and (done := processes.add("done", 0)) < len(work.keys) - counted:
             time.sleep(0.05)
             bar.update(counted + done, f"{bar.per_second(processes.add('tokens', 0)):,.0f} tokens/s")
@@ -145,6 +146,7 @@ def take_all(
             journal.adopt(line, batch)
             done, tokens = done + len(work.batches[batch]), tokens + work.tokens[batch]
             bar.update(done, f"{bar.per_second(tokens):,.0f} tokens/s")
+    journal.flush()
     return _collect(work, processes, journal)
 
 

@@ -12,7 +12,7 @@ from ..data import is_empty
 from ..errors import DataError, InputError, summary_of
 from ..examples import fingerprint
 from ..execution import environment
-from ..files import lock, open_folder, read_text, sealed, value_hash, write_files, write_text
+from ..files import claim, open_folder, read_text, sealed, value_hash, write_files, write_text
 from ..requests import to_json
 from ..results import (
     SCHEMA_VERSION,
@@ -125,7 +125,7 @@ def write_run(judged: Judged, name: str, output: str | Path, card: Card | None =
     config = sealed({"config": _config(judged, name, card), "identity": parts})
     there = stored(folder) is not None
     open_folder(folder)
-    with lock(folder, "run"):
+    with claim(folder, "run"):
         write_text(folder / "config.json", config)
         if not there:
             _write(judged, folder, parts)
