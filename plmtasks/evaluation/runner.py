@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .. import results, training
 from ..data import contents, warn_of_labels
-from ..errors import DataError, InputError, OutputError, PlmtasksError, counted, listed
-from ..execution import Journal, Processes, Progress, answering, environment
-from ..files import claim, here, holder, open_folder, read_object, sealed, write_text
+from ..errors import DataError, InputError, PlmtasksError, counted, listed
+from ..execution import Processes, Progress, answering, environment, journal_at
+from ..files import claim, holder, open_folder, read_object, sealed, write_text
 from ..model import Model
 from ..requests import Request, to_json
 from ..results import Result
@@ -54,14 +54,12 @@ def run(
     if processes.share("stored", lambda: results.stored(folder) is not None):
         progress.say(f"the same was run before: {folder}")
     else:
-        if not here(folder):
-            raise OutputError(
-                f"{folder}: a run writes to folders of this machine",
-                "plmtasks results merge copies what is finished to an address",
-            )
         open_folder(folder)
-        with claim(folder, "run") if processes.main else nullcontext():
-            if by is None:
+        with claim(folder, "run", tell=progress.say) if processes.main else nullcontext():
+            # who was at it until now may have finished it
+            if processes.share("there", lambda: results.stored(folder) is not None):
+                pass
+            elif by is None:
                 _answer(job, folder, processes, progress, device)
             else:
                 by(job, folder, progress)
@@ -231,7 +229,7 @@ def _answer(job: EvaluationJob, folder: Path, processes: Processes, progress: Pr
     plan = answering.plan(loaded, job.asked.each, job.config.settings, beside(job))
     # answers of another class of machine, or of other versions, are never mixed with these
     machine = processes.share("machine", lambda: account.machine)
-    with Journal(folder / "journal", f"{plan.hash}-{machine}", processes.rank) as journal:
+    with journal_at(folder / "journal", f"{plan.hash}-{machine}", processes.rank) as journal:
         answers = answering.answer_all(loaded, plan, processes, journal, progress)
     if processes.main:
         measured = {

@@ -12,7 +12,7 @@ from .. import training
 from ..config import RunConfig
 from ..errors import BusyError, InputError, MismatchError, OutOfMemoryError, PlmtasksError
 from ..execution import Progress, alone, environment, speaks, started_by_launcher
-from ..files import read_json_lines
+from ..files import local, place, read_json_lines
 from ..hooks import Registry, load_registry
 from ..requests import from_json, to_json
 from ..results import Result, identity_hash
@@ -55,7 +55,7 @@ def _on(engine: str, configs: Sequence[RunConfig], registry: Registry) -> list[R
 
 
 def _results(done: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Result]:
-    return [Result(record=record, folder=Path(folder)) for folder, record in done]
+    return [Result(record=record, folder=place(folder)) for folder, record in done]
 
 
 def _fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig]:
@@ -177,6 +177,7 @@ def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Regist
     raises: PlmtasksError
     """
     configs = (config,) if isinstance(config, RunConfig) else tuple(config)
+    local(folder)
     everywhere(Train(configs=configs, folder=folder), registry or _registry(configs))
     return Path(folder)
 
@@ -200,6 +201,8 @@ def predict(config: PredictConfig, registry: Registry | None = None) -> None:
     raises: PlmtasksError, whatever stops it; what was answered before is kept
     """
     registry = registry or _registry([config.run])
+    if config.output is not None:
+        local(config.output)
     questions = None if config.split is None else tuple(_of_split(config, config.split, registry))
     if questions is not None:
         config = replace(config, form="json")

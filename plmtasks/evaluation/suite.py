@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from ..config import GROUPS, RunConfig, all_settings, known, merged, of_seeds, run_config, setting_types, types
 from ..errors import DataError, InputError, PluginError, UnknownNameError, did_you_mean, meant
-from ..files import TomlFile, as_text, fits, read_json, read_toml
+from ..files import TomlFile, as_text, fits, here, place, read_json, read_toml
 from ..hooks import Registry
 from ..requests import from_json, to_json
 
@@ -157,7 +157,7 @@ class Suite:
             registry.check(config, model.where or task.where or str(self.path))
             for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
                 said = name in self.line or folder == self.environment.get(name)
-                if not said and not any(Path(folder).resolve().is_relative_to(one) for one in within):
+                if not said and not any(here(place(folder)) and Path(folder).resolve().is_relative_to(one) for one in within):
                     outside = f"{self.path}: {name} = {folder!r} lies outside of this folder and the file's"
                     raise InputError(outside, f"--{name} DIR says where")
 

@@ -22,7 +22,19 @@ from .documents import (
     unlike_schema,
     value_hash,
 )
-from .folders import create_bytes, here, open_folder, place, reached, safe_name, write_bytes, write_files, write_text
+from .folders import (
+    create_bytes,
+    here,
+    local,
+    names,
+    open_folder,
+    place,
+    reached,
+    safe_name,
+    write_bytes,
+    write_files,
+    write_text,
+)
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
 from .shown import Listed, Shown, Table, with_interval
@@ -67,6 +79,8 @@ __all__ = [
     "is_sealed",
     "kind_of",
     "laid_out",
+    "local",
+    "names",
     "no_column",
     "noting_caches",
     "open_folder",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import BusyError, DataError, InputError, OutputError
 from .documents import dump, read_object
-from .folders import create_bytes, here, reached
+from .folders import create_bytes, here, names, reached
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -243,16 +243,7 @@ def _tidy(folder: Path, number: int, last: Holder | None) -> None:
 
 
 def _numbers(folder: Path) -> list[int]:
-    names = [p.name for p in folder.iterdir()] if here(folder) else [name.rpartition("/")[2] for name in _ls(folder)]
-    return [int(found[1]) for name in names if (found := NUMBERED.fullmatch(name))]
-
-
-def _ls(folder: Path) -> list[str]:
-    there = cast(Any, folder)
-    try:
-        return list(there.fs.ls(there.path, detail=False))
-    except FileNotFoundError:
-        return []
+    return [int(found[1]) for name in names(folder) if (found := NUMBERED.fullmatch(name))]
 
 
 def _last(folder: Path) -> tuple[int, Holder | None]:

@@ -12,6 +12,9 @@ from typing import Any, cast
 
 from ..errors import InputError, OutputError, PlmtasksError
 
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""What an address becomes that was taken for a path: a folder of this name."""
+
 
 def place(address: str | os.PathLike[str]) -> Path:
     """A file or folder by its address: a path of this machine, or one that fsspec opens (`s3://…`, `hf://…`, `memory://…`).
@@ -36,6 +39,17 @@ def place(address: str | os.PathLike[str]) -> Path:
         said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
         raise InputError(f"{address}: cannot be opened", said) from e
     return cast(Path, path)
+
+
+def local(address: str | os.PathLike[str]) -> Path:
+    """A path of this machine, for what is written nowhere else: checkpoints, and files that are appended to or linked.
+
+    raises: OutputError for an address
+    """
+    path = place(address) if isinstance(address, str) and "://" in address else Path(address)
+    if not here(path) or SCHEME.fullmatch(path.parts[0] if path.parts else ""):
+        raise OutputError(f"{address}: this is written to folders of this machine, and to no address")
+    return path
 
 
 def here(path: Path) -> bool:
@@ -78,6 +92,7 @@ def open_folder(folder: Path) -> None:
     if not here(folder):
         _open_address(folder)
         return
+    local(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
@@ -100,6 +115,20 @@ def _open_address(folder: Path) -> None:
             f"{folder}: nothing can be created there on the condition that nobody else has",
             "run with --output DIR on this machine; plmtasks results merge copies what is finished to an address",
         )
+
+
+def names(folder: Path) -> list[str]:
+    """Of what lies in a folder, in their order; none if there is no such folder.
+
+    raises: OSError, and what the libraries behind addresses raise
+    """
+    try:
+        if here(folder):
+            return sorted(path.name for path in folder.iterdir())
+        there = cast(Any, folder)
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in there.fs.ls(there.path, detail=False))
+    except FileNotFoundError:
+        return []
 
 
 def create_bytes(path: Path, content: bytes) -> bool:
@@ -151,8 +180,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     raises: OutputError
     """
     if not here(path):  # elsewhere a whole file is written at once
-        with reached(path):
-            path.write_bytes(content)
+        try:
+            with reached(path):
+                cast(Any, path).fs.pipe_file(cast(Any, path).path, content)
+        except InputError as e:
+            raise OutputError(f"{path}: cannot be written: {e.__cause__}") from e
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

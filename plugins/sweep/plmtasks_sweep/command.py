@@ -69,10 +69,10 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     from .handed import hand_over, standing
     from .sweeping import of_its_own, sweep
 
-    of_its_own()
+    speaks = of_its_own()
     registry = load_registry(trusting=values.pop("trust_remote_code"))
     environment = from_environment()
-    quiet = values.pop("quiet") or bool(environment.get("quiet"))
+    quiet = values.pop("quiet") or bool(environment.get("quiet")) or not speaks
     live = sys.stderr.isatty() and not quiet
     line = {name: value for name, value in values.items() if value is not None}
     seeds, models = line.pop("seed", ()), line.pop("models", ())
@@ -91,11 +91,12 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     with _live(cells) if live else _lines(cells, quiet) as tell:
         run = sweep if engine is None else partial(hand_over, engine=engine)
         swept = run(cells, registry, tell=tell, retry=retry)
-    (say_json if form == "json" else partial(say, nl=False))(_rendered(swept, path, form, registry))
-    say(_summary(swept), err=form != "table")
+    if speaks:
+        (say_json if form == "json" else partial(say, nl=False))(_rendered(swept, path, form, registry))
+        say(_summary(swept), err=form != "table")
     failed = [cell for cell in swept if cell.failed]
     if failed:
-        where = Path(failed[0].config.output, FAILURES)
+        where = f"{failed[0].config.output}/{FAILURES}"
         said = [f"{cell}: {cell.reason}" for cell in failed]
         raise PlmtasksError(
             f"{len(failed)} of {counted(len(swept), 'run')} failed", *said, f"{where} has all of it; --retry runs them again"
