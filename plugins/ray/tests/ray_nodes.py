@@ -51,6 +51,7 @@ def two_ray_nodes(folder: Path) -> Iterator[Cluster]:
         head = f"{nodes.addresses[0]}:{PORT}"
         environment = {
             **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token"), "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",
             "RAY_ADDRESS": head, "PLMTASKS_PLUGINS": "toy,cluster_toy", "PYTHONPATH": os.pathsep.join(map(str, TESTS)),
         }  # fmt: skip
         made = Cluster(nodes, environment)
