@@ -128,6 +128,12 @@ class OutputError(PlmtasksError):
     exit_code = 2
 
 
+class BusyError(OutputError):
+    """Another process is at the very same work; it will be there, or can be looked for again, when that one is done."""
+
+    exit_code = 6
+
+
 class JournalError(PlmtasksError):
     """A journal that is damaged, or that belongs to another run."""
 

@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from plmtasks.config import LAUNCHED
+
 HERE = Path(__file__).parent
 RUN = [
     *(sys.executable, "-m", "plmtasks", "run", "--task", "toy/even", "--model", "toy-model"),
@@ -98,12 +100,13 @@ def answered_once(folder: Path) -> None:
 
 
 def _kill(launcher: int, number: signal.Signals, whom: str, rng: random.Random) -> None:
+    found = children(launcher)
     try:
         if whom == "all":
-            os.killpg(launcher, number)
+            for process in (launcher, *map(int, found)):
+                os.kill(process, number)
         else:
-            found = children(launcher) if whom == "one" else []
-            os.kill(int(rng.choice(found)) if found else launcher, number)
+            os.kill(int(rng.choice(found)) if found and whom == "one" else launcher, number)
     except ProcessLookupError:  # it was faster
         pass
 
@@ -114,11 +117,12 @@ def children(pid: int) -> list[str]:
     return found.stdout.split()
 
 
-def alive(group: int) -> bool:
-    """Whether a process of the group lives: what has ended and nobody asked for does not."""
-    listed = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=False).stdout
+def alive(launcher: int) -> bool:
+    """Whether it lives or a process that it started: what has ended and nobody asked for does not."""
+    listed = subprocess.run(["ps", "axewwo", "pgid=,stat=,command="], capture_output=True, text=True, check=False).stdout
     rows = [line.split() for line in listed.splitlines()]
-    return any(row[0] == str(group) and not row[1].startswith("Z") for row in rows)
+    mark = f"{LAUNCHED}={launcher}"  # each has a group of its own
+    return any((row[0] == str(launcher) or mark in row) and not row[1].startswith("Z") for row in rows)
 
 
 def within(seconds: float, condition: "object") -> bool:

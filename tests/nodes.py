@@ -4,8 +4,9 @@
         nodes.popen(0, ["torchrun", "--master-addr", nodes.addresses[0], …])
         nodes.cut()
 
-As root, with iproute2 and util-linux. Each has a host name and an /etc/hosts of its own. Nothing outside a pair reaches it and it reaches nothing outside, so several may be up
-at once. Files and the process table are shared; `nodes.pids(n)` are the processes of one machine.
+As root, with iproute2 and util-linux. Each has a host name and an /etc/hosts of its own. Nothing outside a pair reaches it
+and it reaches nothing outside, so several may be up at once. Files and the process table are shared; `nodes.pids(n)` are the
+processes of one machine.
 """
 
 import itertools

@@ -94,3 +94,19 @@ def test_none_without_a_confidence_or_where_nothing_is_simply_right() -> None:
     assert record(METRICS, examples, predictions, score(METRICS, examples, predictions), ()) is None
     assert record(METRICS, [], {}, score(METRICS, [], {}), ()) is None
     assert "brier" not in found([0.5, 0.7], [True, False], ("yes", "no", "perhaps"))
+
+
+@pytest.mark.slow
+def test_many_confidences_have_the_intervals_of_examples_drawn_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    confidence, right = drawn(21_000)
+    made = found(confidence, right, ("yes", "no"))
+    for module in ("statistics.resampling", "scoring.calibration"):
+        monkeypatch.setattr(f"plmtasks.{module}.KINDS_FROM", 10**9)
+    alone = found(confidence, right, ("yes", "no"))
+    assert (made["ece"], made["bins"], made["brier"]["value"]) == (alone["ece"], alone["bins"], alone["brier"]["value"])
+    assert made["chance"] == pytest.approx(alone["chance"], rel=0.05)
+    for name in ("low", "high"):
+        assert made[name] == pytest.approx(alone[name], abs=0.3 * (alone["high"] - alone["low"]) / 3.92)
+        assert made["brier"][name] == pytest.approx(
+            alone["brier"][name], abs=0.3 * (alone["brier"]["high"] - alone["brier"]["low"]) / 3.92
+        )

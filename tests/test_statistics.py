@@ -10,7 +10,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plmtasks.statistics import bootstrap, compare, compare_pairs, resampled, wilson
+from plmtasks.statistics import bootstrap, compare, compare_pairs, evened, resampled, resampled_parts, wilson
+from plmtasks.statistics.resampling import KINDS_FROM, drawing
 
 
 def mean(totals):
@@ -152,6 +153,85 @@ def test_chunks_change_no_distribution():
     totals = resample_totals(with_count(np.random.default_rng(0).random(1_500_000)), 5, 0)
     assert len(set(totals[:, 0])) == 5
     assert (totals[:, 1] == 1_500_000).all()
+
+
+MANY = KINDS_FROM + 5_000
+
+
+def many(seed=0):
+    """Correct, predicted and expected spans of many examples, of few kinds."""
+    random = np.random.default_rng(seed)
+    predicted, expected = random.integers(0, 3, MANY), random.integers(0, 3, MANY)
+    return np.column_stack([np.minimum(predicted, expected) * (random.random(MANY) < 0.8), predicted, expected]).astype(float)
+
+
+def ends(rows, seed=0):
+    """The interval's ends, and the standard error that they come to."""
+    found = bootstrap(rows, f1, resamples=2_000, seed=seed)["f1"]
+    return np.array([found.low, found.high]), (found.high - found.low) / 3.92
+
+
+def test_many_rows_of_few_kinds_have_the_interval_of_rows_drawn_one_by_one(monkeypatch):
+    rows = many()
+    (together, error), shuffled = ends(rows), ends(np.random.default_rng(1).permutation(rows))[0]
+    monkeypatch.setattr("plmtasks.statistics.resampling.KINDS_FROM", 10**9)
+    alone, _ = ends(rows)
+    # an end of 2,000 resamples is right to a seventeenth of the standard error, four of which are allowed
+    assert np.abs(together - alone).max() < 4 * error * 2**0.5 / 17
+    assert (together != alone).all()
+    assert (together == shuffled).all()
+
+
+def test_resamples_of_kinds_hold_n_rows_and_are_exact_in_integers():
+    rows = np.column_stack([many(), np.ones(MANY)])
+    totals = resample_totals(rows, 50, 0)
+    assert (totals[:, 3] == MANY).all()
+    assert (totals == np.rint(totals)).all()
+    assert len(set(totals[:, 0])) > 30
+
+
+def test_parts_of_many_rows_are_those_drawn_one_by_one(monkeypatch):
+    rows, random = many(), np.random.default_rng(2)
+    parts = [random.random(MANY) < share for share in (0.1, 0.6)]
+    names = [str(i) for i in range(MANY)]
+
+    def drawn():
+        return resampled_parts(rows, parts, f1, clusters=names, resamples=1_000)["f1"]
+
+    together = drawn()
+    monkeypatch.setattr("plmtasks.statistics.resampling.KINDS_FROM", 10**9)
+    alone = drawn()
+    error = alone.std(axis=0)
+    assert np.abs(together.mean(axis=0) - alone.mean(axis=0)).max() < 4 * error.max() * (2 / 1_000) ** 0.5
+    assert together.std(axis=0) == pytest.approx(error, rel=0.1)
+
+
+def test_many_answers_that_are_exchanged_by_kinds_agree_with_mcnemar():
+    random = np.random.default_rng(4)
+    first = with_count((random.random(MANY) < 0.7).astype(float))
+    second = np.where(random.random(MANY)[:, None] < 0.1, with_count((random.random(MANY) < 0.68).astype(float)), first)
+    found = compare(first, second, accuracy, proportions={"accuracy": 0})["accuracy"]
+    assert found.p_randomization == pytest.approx(found.p_mcnemar, abs=0.025)
+    assert 0.01 < found.p_mcnemar < 0.99
+
+
+def test_evened_numbers_keep_their_sums_and_their_spread():
+    random = np.random.default_rng(5)
+    values, groups = random.random(MANY), random.integers(0, 3, MANY)
+    even = evened(values, groups)
+    assert len(set(even)) < 3 * 514
+    assert np.bincount(groups, even) == pytest.approx(np.bincount(groups, values), rel=1e-12)
+    assert even.var() == pytest.approx(values.var(), rel=1e-5)
+    assert (evened(values[:100], groups[:100]) == values[:100]).all()
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.integers(0, 100))
+@settings(max_examples=40)
+def test_drawn_clusters_bring_all_their_examples(clusters, seed):
+    count, positions = drawing(clusters)
+    chosen, names = np.random.default_rng(seed).integers(0, count, count), list(dict.fromkeys(clusters))
+    expected = [i for number in chosen for i, cluster in enumerate(clusters) if cluster == names[number]]
+    assert positions(chosen).tolist() == expected
 
 
 def test_same_seed_same_interval_whatever_the_threads():

@@ -19,7 +19,7 @@ from plmtasks.config import RunConfig, run_config
 from plmtasks.errors import InputError, OutputError
 from plmtasks.evaluation import run
 from plmtasks.execution import environment
-from plmtasks.files import lock, place, write_bytes
+from plmtasks.files import claim, claims_file, place, write_bytes
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result, read_result, read_results
@@ -78,7 +78,7 @@ def called(*arguments: str) -> Any:
 
 def content(folder: Path) -> dict[str, bytes]:
     """All that a store holds, locks left out."""
-    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"]
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not claims_file(p.name)]
     return {str(p.relative_to(folder)): p.read_bytes() for p in paths}
 
 
@@ -336,7 +336,7 @@ def test_journals_of_finished_runs_go(here: Path, elsewhere: str, remote: bool, 
 def test_an_unfinished_run_goes_unless_somebody_is_at_it(here: Path) -> None:
     first = read_results(here)[0]
     (first.folder / "result.json").unlink()
-    with lock(first.folder, "run"):
+    with claim(first.folder, "run"):
         assert store.waste(here, ["unfinished"]) == []
     (found,) = store.waste(here, ["unfinished"])
     assert found.folder == first.folder

@@ -38,6 +38,7 @@ def command(
 
     A submission is made of what `plmtasks predict --split test` wrote: plmtasks convert *.jsonl --to glue --output submission
     """
+    from ..files import local
     from ..hooks import load_registry
     from ..results import read_results
 
@@ -49,15 +50,15 @@ def command(
     if to is not None:
         form = registry.format(to)
         if form.submits:
-            say(str(form.submit(list(map(Path, paths)), Path(output), registry)))
+            say(str(form.submit(list(map(Path, paths)), local(output), registry)))
             return
-        results = {result.folder.resolve(): result for path in paths for result in read_results(Path(path))}
-        say(str(form.write(list(results.values()), Path(output), registry)))
+        results = {result.folder.resolve(): result for path in paths for result in read_results(path)}
+        say(str(form.write(list(results.values()), local(output), registry)))
         return
     form, named = registry.format(str(source)), {}
     for told in tasks or ():
         name, equals, task = told.partition("=")
         named[name if equals else ""] = task if equals else name
     for path in paths:
-        for result in form.read(Path(path), Path(output), named):
+        for result in form.read(Path(path), local(output), named):
             say(f"{result.folder}: {result.task} on {result.model}, {counted(result.record['data']['examples'], 'example')}")

@@ -27,13 +27,14 @@ def command(output: str, processes: int | None) -> None:
     Needs no network. The test examples do not occur in training; every pair must reach the threshold of its task.
     """
     from ..evaluation import run
+    from ..files import local
     from ..hooks import load_registry
     from ..tables import render
 
     registry = load_registry()
     tasks = [name for name in registry.items["task"] if name.endswith("/sample")]
     values = {
-        "split": "test", "output": str(Path(output, "results")), "checkpoints": str(Path(output, "checkpoints")),
+        "split": "test", "output": str(local(output) / "results"), "checkpoints": str(local(output) / "checkpoints"),
         "processes": processes or 0, "yes": True, "early_stopping_patience": 2,
         "threads": 1,  # more threads slow so small models down
     }  # fmt: skip

@@ -1,6 +1,5 @@
 """`plmtasks export`: a trained model as a folder of its own library."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,10 +29,11 @@ def command(model: str | None, task: str | None, config: "Suite | None", output:
     --data is needed only where the labels are in no checkpoint that plmtasks trained.
     """
     from ..evaluation import any_form
+    from ..files import local
     from ..hooks import load_registry
     from ..training import write_record
 
-    folder = Path(output)
+    folder = local(output)
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder} holds something already", "choose a new or empty folder with --output DIR")
     run = one(task, model, config, {**values, "limit": 1})

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 @section("Others", TRUST)
 def command(results: tuple[str, ...], form: str, output: str | None, trust_remote_code: bool, **line: Any) -> None:
     """The runs of one or more result folders as a ranked table with intervals, or as a static site."""
-    from ..files import write_text
+    from ..files import local, place, write_text
     from ..hooks import load_registry
     from ..results import read_results
     from ..tables import Selection, grouped_text, render
@@ -67,6 +66,7 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
         raise click.UsageError("--suite has its columns from the suite's file: no --score, --columns or --sort beside it")
     if suite is not None and site is not None:
         raise click.UsageError("--suite is for a table and --site for pages: one of them")
+    pages = None if site is None else local(site)
     found = [result for path in results for result in read_results(path)]
     registry = load_registry(trusting=trust_remote_code)
     there = {result.task for result in found}
@@ -78,8 +78,8 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     else:
         group = None
     selection = Selection(**{**line, "task": _meant(line["task"], there, registry)})
-    if site is not None:
-        _write_site(registry.format("site"), (found, Path(site), registry), opened, selection=selection, examples=examples)
+    if pages is not None:
+        _write_site(registry.format("site"), (found, pages, registry), opened, selection=selection, examples=examples)
         return
     if suite is not None:
         text = _suite(suite, selection.results(found), form, registry)
@@ -90,7 +90,7 @@ def command(results: tuple[str, ...], form: str, output: str | None, trust_remot
     if output is None:
         (say_json if form == "json" else partial(say, nl=False))(text)
     else:
-        write_text(Path(output), text)
+        write_text(place(output), text)
 
 
 def _suite(name: str, results: Sequence["Result"], form: str, registry: "Registry") -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
@@ -56,7 +55,7 @@ def command(results: tuple[str, ...], task: str, form: str, trust_remote_code: b
     from ..results import read_results
     from ..tables import Limits, as_json, as_text, recommend
 
-    found = [result for path in results for result in read_results(Path(path))]
+    found = [result for path in results for result in read_results(path)]
     limits["families"] = limits["families"] or ()  # type: ignore[assignment]
     advice = recommend(found, task, Limits(**limits), load_registry(trusting=trust_remote_code))  # type: ignore[arg-type]
     if form == "json":

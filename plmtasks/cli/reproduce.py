@@ -61,12 +61,15 @@ def _reproduce(
     from dataclasses import replace
 
     from ..evaluation import Moved, config_of, differences, reproduce
+    from ..files import local
 
     config = replace(config_of(result, Moved(**moved), output or "", checkpoints or ""), quiet=quiet)
     found = differences(result, config, registry)
     _say_before(result, found)
     if check:
         return not found
+    if output:
+        local(output)
     folder = output or tempfile.mkdtemp(prefix="plmtasks-")
     config = replace(config, output=str(Path(folder, "results")), checkpoints=checkpoints or str(Path(folder, "checkpoints")))
     try:

@@ -6,6 +6,6 @@ import click
 @click.command("worker", hidden=True)
 def command() -> None:
     """Takes part in the work of the launcher that started it."""
-    from ..evaluation import worker
+    from ..evaluation import take_part
 
-    worker()
+    take_part()

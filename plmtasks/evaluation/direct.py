@@ -11,7 +11,7 @@ from typing import Any
 from ..config import RunConfig
 from ..errors import InputError, counted
 from ..execution import Journal, MemoryJournal, Processes, Progress, answering, environment
-from ..files import lock, open_folder, value_hash
+from ..files import claim, local, open_folder, value_hash
 from ..hooks import Registry
 from ..model import LoadedModel
 from ..requests import Answer, Request, Several, one_of_each_kind, to_json
@@ -83,7 +83,7 @@ class Direct:
         if folder is None or not processes.main:
             return nullcontext()
         open_folder(folder)
-        return lock(folder, "list of requests")
+        return claim(folder, "list of requests")
 
     def _journal(self, folder: Path | None, plan: answering.Plan, processes: Processes) -> Journal:
         name = f"{plan.hash}-{self.machine}"
@@ -105,7 +105,7 @@ def direct(config: RunConfig, shown: Sequence[Request], cache: str | None, regis
     form = one_of_each_kind(Several(requests=fitting))
     config = replace(config, settings=config.settings.that_matter(form))
     return Direct(
-        config=config, shown=form, cache=Path(cache) if cache else None, registry=registry, processes=processes
+        config=config, shown=form, cache=local(cache) if cache else None, registry=registry, processes=processes
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..config import RunConfig
 from ..engine import Workers
 from ..errors import PlmtasksError
-from ..execution import Journal, Progress, alone, answering
+from ..execution import Progress, alone, answering, journal_at
 from ..requests import from_json, to_json
 from . import runner
 from .account import Account
@@ -51,7 +51,7 @@ class Driver:
         runner.check_trained(job, account.newly_initialized)
         plan = answering.confirmed(account.plan, job.asked.each, runner.beside(job))
         tag = f"{plan.hash}-{account.machine}"
-        with Journal(folder / "journal", tag) as journal:
+        with journal_at(folder / "journal", tag) as journal:
             answers = answering.take_all(partial(self.workers.deal, told, tag), plan, alone(), journal, progress)
         measured = {
             "seconds": time.monotonic() - began, "loading_seconds": account.loading_seconds, "resumed": resumed,

@@ -19,6 +19,7 @@ from ..model import LoadedModel, Model
 from ..requests import Generate, Prompted, Request, one_of_each_kind, to_json
 from ..results import identity_hash
 from ..scoring import Asked, bound_metrics
+from ..statistics import drawn_by
 from ..task import Prompting, Rewritable, SelfPrompted, Task
 from ..training import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from . import followed, robustness
@@ -182,6 +183,7 @@ class EvaluationJob(Job):
             "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
             **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
+            **drawn_by(len(self.examples)),
         }  # fmt: skip
 
     @cached_property

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, OutputError, counted
-from ..files import dump, lock, open_folder, read_object, write_text
+from ..files import claim, claims_file, dump, open_folder, read_object, write_text
 from ..requests import from_json, to_json
 from .questions import Lines, Listed
 
@@ -72,11 +72,11 @@ class Kept:
         self.state = State()
         refuse_stranger(path, self._file)
         open_folder(self.folder)
-        self._lock = lock(self.folder, "prediction")
+        self._claim = claim(self.folder, "prediction")
         try:
             self.state = self._read() if path.exists() else self._nothing()
         except BaseException:
-            self._lock.__exit__(None, None, None)
+            self._claim.release()
             raise
 
     def _read(self) -> State:
@@ -95,7 +95,7 @@ class Kept:
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != ".lock":
+            elif not claims_file(path.name):
                 path.unlink()
         return State()
 
@@ -157,7 +157,7 @@ class Kept:
     def close(self) -> None:
         if self._out is not None:
             os.close(self._out)
-        self._lock.__exit__(None, None, None)
+        self._claim.release()
         if not self._file.exists():  # nothing was begun
             shutil.rmtree(self.folder, ignore_errors=True)
 

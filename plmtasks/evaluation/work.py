@@ -207,7 +207,7 @@ def everywhere(work: Work, registry: Registry, *, apart: bool = False) -> Any:
     return json.loads(launcher.launch(message, count, threads))
 
 
-def worker() -> None:
+def take_part() -> None:
     """One process of the work that was launched."""
     with joined() as processes:
         message = json.loads(processes.receive("work"))

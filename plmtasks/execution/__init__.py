@@ -3,7 +3,7 @@
 from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
 from .defaults import from_environment
-from .journal import Journal, MemoryJournal, on_disk, sealed_line
+from .journal import Journal, MemoryJournal, journal_at, on_disk, sealed_line
 from .place import check_count, speaks, started_by_launcher
 from .processes import Processes, alone, joined
 from .progress import Bar, Progress, duration, size
@@ -22,6 +22,7 @@ __all__ = [
     "environment",
     "from_environment",
     "joined",
+    "journal_at",
     "launcher",
     "on_disk",
     "padded_tokens",

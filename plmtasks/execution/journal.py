@@ -1,23 +1,33 @@
 """Answers on disk, safe against a crash.
 
 A journal is a folder with one append-only file a process and attempt, and one checksummed line a batch. What is in it
-counts; a torn last line does not.
+counts; a torn last line does not. At an address nothing is appended to: each process writes segments there, objects of one or
+several lines, and what a killed process had not yet sent as one is computed again.
 """
 
 import hashlib
+import io
 import json
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-from ..errors import DataError, JournalError, OutputError
-from ..files import check, parse
+from ..errors import DataError, InputError, JournalError, OutputError
+from ..files import check, create_bytes, here, names, parse, reached
 from ..requests import Answer, from_json, to_json
 
 LINE = {"plan": str, "batch": int, "answers": {...: {}}}
+
+HEAD = re.compile(rb'[0-9a-f]{16} \{"plan":"([\w.-]+)","batch":(\d{1,15}),"answers":\{')
+"""How a line begins as we write it: which batch it holds is told without reading the rest."""
+
+Record = Mapping[str, Any]
+
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Journal(AbstractContextManager["Journal"]):
@@ -45,14 +55,17 @@ class Journal(AbstractContextManager["Journal"]):
         raises: JournalError if a line is damaged that is not the last of its file, or is of another plan
         """
         self.entries = {}
-        for path, offset, record in on_disk(self.folder):
-            if record["plan"] != self.plan:
-                raise JournalError(
-                    f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
-                    f"go on where they were computed, or delete {self.folder} and run again",
-                )
+        for path, offset, record in _on_disk(self.folder, _headed):
+            self._check(path, record)
             self.entries.setdefault(record["batch"], (path, offset))
         return set(self.entries)
+
+    def _check(self, path: Path, record: Mapping[str, Any]) -> None:
+        if record["plan"] != self.plan:
+            raise JournalError(
+                f"{path}: these answers belong to another plan of batches, class of machine or set of library versions",
+                f"go on where they were computed, or delete {self.folder} and run again",
+            )
 
     def write(self, batch: int, answers: Mapping[str, Answer]) -> None:
         """Appends the answers of a batch, by request key, and returns when they are with the operating system.
@@ -60,6 +73,12 @@ class Journal(AbstractContextManager["Journal"]):
         raises: OutputError
         """
         self._append(sealed_line(self.plan, batch, answers))
+
+    def flush(self) -> None:
+        """Returns when all that was written is where others read it.
+
+        raises: OutputError
+        """
 
     def _append(self, line: bytes) -> None:
         try:
@@ -102,6 +121,66 @@ class Journal(AbstractContextManager["Journal"]):
         self._append(line)
 
 
+class SegmentJournal(Journal):
+    """The same at an address, where a file is there whole or not at all.
+
+    A segment is sent when its first line is `SECONDS` old or it has `BYTES`, when a line is written to it; and at the end.
+    """
+
+    SECONDS = 10.0
+    BYTES = 4 << 20
+
+    def __init__(self, folder: Path, plan: str, process: int = 0) -> None:
+        super().__init__(folder, plan, process)
+        self._waiting: list[bytes] = []
+        self._since, self._sent = 0.0, 0
+        self._read: dict[str, bytes] = {}
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def read(self) -> set[int]:
+        """As of any journal; a segment that was read is not fetched again.
+
+        raises: InputError if the folder cannot be reached
+        """
+        self.flush()
+        with reached(self.folder):
+            new = [path for path in _files(self.folder) if path.name not in self._read]
+            self._read |= _fetched(self.folder, new)
+        for name in [path.name for path in new]:
+            path = self.folder / name
+            for offset, record in _lines(path, self._read[name], _headed):
+                self._check(path, record)
+                self.entries.setdefault(record["batch"], (path, offset))
+        return set(self.entries)
+
+    def raw(self, batch: int) -> bytes:
+        path, offset = self.entries[batch]
+        content = self._read[path.name]
+        return content[offset : content.index(b"\n", offset) + 1]
+
+    def flush(self) -> None:
+        if not self._waiting:
+            return
+        name, content = f"{self._path.stem}-{self._sent:06d}.jsonl", b"".join(self._waiting)
+        try:
+            with reached(self.folder):
+                create_bytes(self.folder / name, content)
+        except InputError as e:
+            raise OutputError(
+                f"{self.folder / name}: cannot be written: {e.__cause__}", "what is there is safe; run again"
+            ) from e
+        self._waiting, self._sent = [], self._sent + 1
+
+    def _append(self, line: bytes) -> None:
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append(line)
+        if time.monotonic() - self._since >= self.SECONDS or sum(map(len, self._waiting)) >= self.BYTES:
+            self.flush()
+
+
 class MemoryJournal(Journal):
     """A journal of answers that nobody goes on with after a crash: it leaves nothing on the disk."""
 
@@ -122,33 +201,73 @@ class MemoryJournal(Journal):
         self._lines[record["batch"]] = line
 
 
-def on_disk(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+def journal_at(folder: Path, plan: str, process: int = 0) -> Journal:
+    """The journal in a folder of this machine, or at an address."""
+    return (Journal if here(folder) else SegmentJournal)(folder, plan, process)
+
+
+def on_disk(folder: Path) -> Iterator[tuple[Path, int, Record]]:
     """Every batch of a journal, of whatever plan: its file, the byte at which its line starts, and the line.
 
     That has "plan", "batch", and "answers" by request key, not yet of their type.
 
     raises: JournalError at a damaged line
     """
-    # a link or a pipe that somebody put there is no file of a process
-    for path in (path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()):
-        size, number = path.stat().st_size, 0
-        with path.open("rb") as file:
-            while line := file.readline():
-                number += 1
-                record = _unseal(line)
-                if record is not None:
-                    yield path, file.tell() - len(line), record
-                elif file.tell() < size or line.endswith(b"\n"):
-                    raise JournalError(
-                        f"{path}:{number}: damaged line (its checksum does not fit)",
-                        f"delete {path}: its batches are computed again",
-                    )
+    return _on_disk(folder, _unseal)
+
+
+def _on_disk(folder: Path, unseal: Callable[[bytes], Record | None]) -> Iterator[tuple[Path, int, Record]]:
+    for path in _files(folder):
+        if here(path):
+            with path.open("rb") as file:
+                found = _lines(path, file, unseal, path.stat().st_size)
+                yield from ((path, offset, record) for offset, record in found)
+        else:
+            yield from ((path, offset, record) for offset, record in _lines(path, path.read_bytes(), unseal))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Those of processes; a link or a pipe that somebody put there is none."""
+    if here(folder):
+        return [path for path in sorted(folder.glob("*.jsonl")) if path.is_file() and not path.is_symlink()]
+    return [folder / name for name in names(folder) if name.endswith(".jsonl")]
+
+
+def _fetched(folder: Path, paths: Sequence[Path]) -> dict[str, bytes]:
+    """The content of files at an address, by name; many at a time where its library can."""
+    there: Any = folder
+    found = there.fs.cat([cast(Any, path).path for path in paths]) if paths else {}
+    return {name.rpartition("/")[2]: content for name, content in found.items()}
+
+
+def _lines(
+    path: Path, content: IO[bytes] | bytes, unseal: Callable[[bytes], Record | None], size: int = 0
+) -> Iterator[tuple[int, Record]]:
+    """Of each line the byte at which it starts, and its record; a torn last line is left out.
+
+    content: of that many bytes, if it is a file
+    unseal: gives the record of a line, or what is wanted of it; None if it is damaged
+
+    raises: JournalError at a damaged line
+    """
+    file, size = (io.BytesIO(content), len(content)) if isinstance(content, bytes) else (content, size)
+    start = 0
+    for number, line in enumerate(file, 1):
+        record = unseal(line)
+        if record is not None:
+            yield start, record
+        elif start + len(line) < size or line.endswith(b"\n"):
+            raise JournalError(
+                f"{path}:{number}: damaged line (its checksum does not fit)",
+                f"delete {path}: its batches are computed again",
+            )
+        start += len(line)
 
 
 def sealed_line(plan: str, batch: int, answers: Mapping[str, Answer]) -> bytes:
     """A batch's answers, by request key, as a line that tells whether it is whole."""
     body = {"plan": plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    text = _text(body)
     return f"{_digest(text.encode())} {text}\n".encode()
 
 
@@ -162,13 +281,25 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
+def _is_whole(line: bytes) -> bool:
+    digest, _, text = line.partition(b" ")
+    return line.endswith(b"\n") and _digest(text[:-1]) == digest.decode("ascii", "replace")
+
+
+def _headed(line: bytes) -> Record | None:
+    """The record of a line without its answers, as `_unseal`."""
+    head = HEAD.match(line)
+    if head is None:
+        return _unseal(line)
+    return {"plan": head[1].decode(), "batch": int(head[2])} if _is_whole(line) else None
+
+
 def _unseal(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None if it is torn or damaged."""
-    digest, _, text = line.partition(b" ")
-    if not line.endswith(b"\n") or _digest(text[:-1]) != digest.decode("ascii", "replace"):
+    if not _is_whole(line):
         return None
     try:
-        record: dict[str, Any] = parse("the line", text.decode())
+        record: dict[str, Any] = parse("the line", line.partition(b" ")[2].decode())
         check("the line", record, LINE)
     except (UnicodeDecodeError, DataError):
         return None  # sealed by somebody else

@@ -1,20 +1,24 @@
-"""Starts the processes of a run on this machine, and ends them all when one fails or the launcher is told to end."""
+"""The processes of a run on this machine: torch's elastic library starts them, and ends them all when one fails."""
 
 import json
+import logging
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..config import LAUNCHED
 from ..errors import PlmtasksError, ProcessError
 from .watch import RESUME, silence
+
+if TYPE_CHECKING:
+    from torch.distributed import Store
+    from torch.distributed.elastic.multiprocessing import PContext, ProcessFailure
 
 SCOPE = "plmtasks/0"
 """Under which name the processes find the work in the store, and the launcher what became of it: that of a first attempt."""
@@ -41,17 +45,17 @@ def launch(work: str, count: int, threads: int) -> str:
 class Started:
     """Processes that run, as their launcher sees them."""
 
-    store: Any
-    children: Sequence["subprocess.Popen[bytes]"]
+    store: "Store"
+    context: "PContext"
+    """Theirs: once one has failed, it ends the others."""
 
     def wait(self) -> None:
         """Returns once all of them have ended well.
 
         raises: as `launch`
         """
-        failed = _first_failure(self.children)
-        if failed is not None:
-            _raise(self.store, failed, self.children[failed].returncode)
+        while self._run():
+            time.sleep(0.05)
 
     def send(self, name: str, value: str) -> None:
         """What all of them receive under the name."""
@@ -63,68 +67,55 @@ class Started:
         raises: as `launch`
         """
         while not self.store.check([name]):
-            failed = next((i for i, child in enumerate(self.children) if child.poll()), None)
-            if failed is not None:
-                _raise(self.store, failed, self.children[failed].returncode)
+            self._run()
             time.sleep(0.02)
         value = bytes(self.store.get(name))
         self.store.delete_key(name)
         return value
+
+    def _run(self) -> bool:
+        """Whether they run; if not, they have ended well.
+
+        raises: as `launch`
+        """
+        ended = self.context.wait(0)
+        if ended and ended.failures:
+            _raise(self.store, next(iter(ended.failures.values())))  # the others were ended after it
+        return not ended
 
 
 @contextmanager
 def started(work: str, count: int, threads: int) -> Iterator[Started]:
     """The processes of `launch`, until the block ends; then they are ended too, if they do not end by themselves."""
     from torch.distributed import PrefixStore, TCPStore
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, start_processes
 
     silence()  # what is wrong with it is said once
     server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     store = PrefixStore(SCOPE, server)
     store.set("work", work)
     environment = {
-        **os.environ, LAUNCHED: str(os.getpid()), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.port),
-        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True",
-        "OMP_NUM_THREADS": str(threads), "TORCHELASTIC_RESTART_COUNT": "0",
+        LAUNCHED: str(os.getpid()), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.port), "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count), "TORCHELASTIC_USE_AGENT_STORE": "True", "OMP_NUM_THREADS": str(threads),
+        "TORCHELASTIC_RESTART_COUNT": "0",
     }  # fmt: skip
     # modules in the current folder, which may be a stranger's, are not imported where they would not be here
     apart = [] if any(Path(place).resolve() == Path.cwd() for place in sys.path) else ["-P"]
-    command, children = [sys.executable, *apart, "-m", "plmtasks", "worker"], list["subprocess.Popen[bytes]"]()
+    command = (*apart, "-m", "plmtasks", "worker")
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = ""  # the command line takes them
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)  # we say it
+    context = start_processes(
+        "plmtasks", sys.executable, dict.fromkeys(range(count), command),
+        {i: {**environment, "RANK": str(i), "LOCAL_RANK": str(i)} for i in range(count)}, DefaultLogsSpecs(os.devnull),
+    )  # fmt: skip
     try:
-        for i in range(count):
-            children.append(subprocess.Popen(command, env={**environment, "RANK": str(i), "LOCAL_RANK": str(i)}))
-        yield Started(store, children)
-    except KeyboardInterrupt:
-        for child in children:  # they have nothing to tell
-            child.terminate()
-        raise
+        yield Started(store, context)
     finally:
-        _stop(children)
+        context.close(timeout=2)
 
 
-def _first_failure(children: Sequence["subprocess.Popen[bytes]"]) -> int | None:
-    """The number of the first child that ends badly; None once all have ended well."""
-    while True:
-        codes = [child.poll() for child in children]
-        for i, code in enumerate(codes):
-            if code:
-                return i
-        if all(code == 0 for code in codes):
-            return None
-        time.sleep(0.05)
-
-
-def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """Ends what still runs: a moment to end by itself, then SIGTERM, then SIGKILL."""
-    for end, seconds in ((None, 2.0), ("terminate", 2.0), ("kill", None)):
-        for child in children:
-            if end and child.poll() is None:
-                getattr(child, end)()
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while any(child.poll() is None for child in children) and (deadline is None or time.monotonic() < deadline):
-            time.sleep(0.02)
-
-
-def _raise(store: Any, rank: int, code: int) -> None:
+def _raise(store: "Store", failed: "ProcessFailure") -> None:
+    rank, code = failed.local_rank, failed.exitcode
     deadline = time.monotonic() + 1.0
     while not store.check(["failure"]):
         if time.monotonic() > deadline:

@@ -4,6 +4,7 @@ from . import terminal, values
 from .archive import Bundle, Tell, pack, read_bundle, unpack
 from .arrays import read_array
 from .caches import asked_of_cache, asked_of_datasets, asked_of_hub, noting_caches, use_caches
+from .claims import Claim, Holder, claim, claims_file, holder
 from .columns import column, no_column
 from .documents import (
     CHECKSUM,
@@ -21,7 +22,19 @@ from .documents import (
     unlike_schema,
     value_hash,
 )
-from .folders import here, lock, open_folder, place, reached, safe_name, write_bytes, write_files, write_text
+from .folders import (
+    create_bytes,
+    here,
+    local,
+    names,
+    open_folder,
+    place,
+    reached,
+    safe_name,
+    write_bytes,
+    write_files,
+    write_text,
+)
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
 from .shown import Listed, Shown, Table, with_interval
@@ -35,6 +48,8 @@ __all__ = [
     "TEXTS",
     "WRITTEN",
     "Bundle",
+    "Claim",
+    "Holder",
     "Layout",
     "Listed",
     "Shape",
@@ -49,18 +64,23 @@ __all__ = [
     "bad_rows_aside",
     "cells_text",
     "check",
+    "claim",
+    "claims_file",
     "column",
     "count_row",
+    "create_bytes",
     "current_layout",
     "dump",
     "file_hash",
     "fits",
     "here",
+    "holder",
     "is_records",
     "is_sealed",
     "kind_of",
     "laid_out",
-    "lock",
+    "local",
+    "names",
     "no_column",
     "noting_caches",
     "open_folder",

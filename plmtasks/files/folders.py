@@ -4,12 +4,16 @@ import errno
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import InputError, OutputError, PlmtasksError
+
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""What an address becomes that was taken for a path: a folder of this name."""
 
 
 def place(address: str | os.PathLike[str]) -> Path:
@@ -23,13 +27,29 @@ def place(address: str | os.PathLike[str]) -> Path:
         return cast(Path, address) if hasattr(address, "rglob") else Path(address)
     try:
         from upath import UPath
+        from upath.implementations.local import FilePath
 
         path = UPath(address)
-        _ = path.fs
+        if isinstance(path, FilePath):  # file://…
+            return Path(path.path)
+        # others write there too: what was listed a moment ago tells nothing of now
+        if (listings := getattr(path.fs, "dircache", None)) is not None:
+            listings.use_listings_cache = False
     except (ImportError, ValueError, OSError) as e:
         said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
         raise InputError(f"{address}: cannot be opened", said) from e
     return cast(Path, path)
+
+
+def local(address: str | os.PathLike[str]) -> Path:
+    """A path of this machine, for what is written nowhere else: checkpoints, and files that are appended to or linked.
+
+    raises: OutputError for an address
+    """
+    path = place(address) if isinstance(address, str) and "://" in address else Path(address)
+    if not here(path) or SCHEME.fullmatch(path.parts[0] if path.parts else ""):
+        raise OutputError(f"{address}: this is written to folders of this machine, and to no address")
+    return path
 
 
 def here(path: Path) -> bool:
@@ -65,14 +85,14 @@ def safe_name(name: str) -> str:
 
 
 def open_folder(folder: Path) -> None:
-    """Makes a run's folder and proves that it can be written to.
+    """Makes a folder and proves that it can be written to; at an address also that of several who create, one alone does.
 
     raises: OutputError
     """
     if not here(folder):
-        raise OutputError(
-            f"{folder}: a run writes to folders of this machine", "plmtasks results merge copies what is finished to an address"
-        )
+        _open_address(folder)
+        return
+    local(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
@@ -82,21 +102,68 @@ def open_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be written: {e.strerror}", "choose another folder with --output DIR") from e
 
 
-def lock(folder: Path, what: str) -> AbstractContextManager[Any]:
-    """Held while one process is at a folder; the system lets go of it when the process ends.
-
-    raises: OutputError if another process holds it
-    """
-    from filelock import FileLock, Timeout
-
+def _open_address(folder: Path) -> None:
+    probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
-        return FileLock(folder / ".lock", timeout=0).acquire()
-    except Timeout as e:
+        with reached(folder):
+            made, again = create_bytes(probe, b"x"), create_bytes(probe, b"x")
+            cast(Any, probe).fs.rm_file(cast(Any, probe).path)
+    except InputError as e:
+        raise OutputError(f"{folder}: cannot be written: {e.__cause__}", "choose another place with --output DIR") from e
+    if not made or again:
         raise OutputError(
-            f"{folder}: another process is at this very {what}", "wait for it; what it makes will be yours too"
-        ) from e
-    except OSError as e:  # a link is not followed
-        raise OutputError(f"{folder / '.lock'}: cannot be locked: {e.strerror}") from e
+            f"{folder}: nothing can be created there on the condition that nobody else has",
+            "run with --output DIR on this machine; plmtasks results merge copies what is finished to an address",
+        )
+
+
+def names(folder: Path) -> list[str]:
+    """Of what lies in a folder, in their order; none if there is no such folder.
+
+    raises: OSError, and what the libraries behind addresses raise
+    """
+    try:
+        if here(folder):
+            return sorted(path.name for path in folder.iterdir())
+        there = cast(Any, folder)
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in there.fs.ls(there.path, detail=False))
+    except FileNotFoundError:
+        return []
+
+
+def create_bytes(path: Path, content: bytes) -> bool:
+    """Creates a whole file where there is none; False: there is one. Of several at once, one alone creates it.
+
+    raises: OSError, and what the libraries behind addresses raise
+    """
+    if not here(path):
+        there = cast(Any, path)
+        try:
+            try:
+                there.fs.pipe_file(there.path, content, mode="create")
+            except FileNotFoundError:
+                if there.drive:  # a bucket: it is not for us to make one
+                    raise
+                there.fs.makedirs(there.parent.path, exist_ok=True)
+                there.fs.pipe_file(there.path, content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(content)
+        try:
+            os.link(temporary, path)  # unlike a file that is opened, it is there with its whole content
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            with suppress(FileExistsError), path.open("xb") as file:
+                file.write(content)
+                return True
+            return False
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -113,8 +180,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     raises: OutputError
     """
     if not here(path):  # elsewhere a whole file is written at once
-        with reached(path):
-            path.write_bytes(content)
+        try:
+            with reached(path):
+                cast(Any, path).fs.pipe_file(cast(Any, path).path, content)
+        except InputError as e:
+            raise OutputError(f"{path}: cannot be written: {e.__cause__}") from e
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..examples import Example, Prediction
 from ..metric import Metric
-from ..statistics import SLICE_RESAMPLES, bootstrap
+from ..statistics import KINDS_FROM, SLICE_RESAMPLES, bootstrap, evened
 from .metrics import proportions, shared_clusters
 from .scores import Scored
 
@@ -47,7 +47,8 @@ def record(
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
     brier = _brier([examples[i] for i in kept], answered, labels)
     if brier is not None:
-        found = bootstrap(brier, lambda sums: {"mean": sums[..., 0] / sums[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES)
+        rows = np.stack([evened(brier[:, 0], np.zeros(len(brier), dtype=np.int64)), brier[:, 1]], axis=1)
+        found = bootstrap(rows, lambda sums: {"mean": sums[..., 0] / sums[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES)
         ends = found["mean"]
         record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
     return record
@@ -77,7 +78,7 @@ def _errors(
 
     n, place = len(confidence), np.searchsorted(edges[1:-1], confidence)
     rows = np.zeros((n, BINS + 1))
-    rows[np.arange(n), place] = correct - confidence
+    rows[np.arange(n), place] = correct - (about := evened(confidence, place))
     rows[:, BINS] = 1
     ends = bootstrap(rows, _ece, clusters=clusters, resamples=SLICE_RESAMPLES)["ece"]
     bins = [
@@ -88,8 +89,9 @@ def _errors(
         for b in range(BINS)
         if (inside := place == b).any()
     ]  # fmt: skip
+    rows[np.arange(n), place] = correct - confidence
     found = float(_ece(rows.sum(axis=0))["ece"])
-    return {"ece": found, "low": ends.low, "high": ends.high, "chance": _chance(confidence, place), "bins": bins}
+    return {"ece": found, "low": ends.low, "high": ends.high, "chance": _chance(about, place), "bins": bins}
 
 
 def _chance(confidence: "NDArray[Any]", place: "NDArray[Any]") -> float:
@@ -100,12 +102,14 @@ def _chance(confidence: "NDArray[Any]", place: "NDArray[Any]") -> float:
     """
     import numpy as np
 
-    random = np.random.Generator(np.random.SFC64(0))
-    errors = [
-        np.abs(np.bincount(place, (random.random(len(confidence)) < confidence) - confidence, BINS)).sum()
-        for _ in range(CHANCE_DRAWS)
-    ]
-    return float(np.mean(errors) / len(confidence))
+    random, n = np.random.Generator(np.random.SFC64(0)), len(confidence)
+    if n >= KINDS_FROM:  # those of one confidence, which lie in one bin, are drawn together
+        values, first, sizes = np.unique(confidence, return_index=True, return_counts=True)
+        more = random.binomial(sizes, values, (CHANCE_DRAWS, len(sizes))) - sizes * values
+        in_bins = np.stack([more[:, place[first] == b].sum(axis=1) for b in range(BINS)])
+        return float(np.abs(in_bins).sum(axis=0).mean() / n)
+    errors = [np.abs(np.bincount(place, (random.random(n) < confidence) - confidence, BINS)).sum() for _ in range(CHANCE_DRAWS)]
+    return float(np.mean(errors) / n)
 
 
 def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":

@@ -12,7 +12,7 @@ from ..data import is_empty
 from ..errors import DataError, InputError, summary_of
 from ..examples import fingerprint
 from ..execution import environment
-from ..files import lock, open_folder, read_text, sealed, value_hash, write_files, write_text
+from ..files import claim, open_folder, read_text, sealed, value_hash, write_files, write_text
 from ..requests import to_json
 from ..results import (
     SCHEMA_VERSION,
@@ -24,6 +24,7 @@ from ..results import (
     statistics_bytes,
     stored,
 )
+from ..statistics import drawn_by
 from . import breakdown, calibration
 from .metrics import main_score
 from .repeats import counted_repeats
@@ -124,7 +125,7 @@ def write_run(judged: Judged, name: str, output: str | Path, card: Card | None =
     config = sealed({"config": _config(judged, name, card), "identity": parts})
     there = stored(folder) is not None
     open_folder(folder)
-    with lock(folder, "run"):
+    with claim(folder, "run"):
         write_text(folder / "config.json", config)
         if not there:
             _write(judged, folder, parts)
@@ -150,7 +151,7 @@ def _parts(judged: Judged, name: str, card: Card) -> Mapping[str, Any]:
         "model": {"name": name, "family": card.family}, "settings": dict(UNKNOWN),
         "metrics": {m.name: m.signature() for m in judged.metrics},
         **_repeats(judged), "predictions": predictions_hash([{"id": e.id, **given[e.id].to_line()} for e in examples]),
-        "slices": identity_hash({"of": [list(e.slices) for e in examples]}),
+        "slices": identity_hash({"of": [list(e.slices) for e in examples]}), **drawn_by(len(examples)),
     }  # fmt: skip
 
 

@@ -6,10 +6,11 @@ docs/design/statistics.md says which method answers which question, and how each
 from .differences import Difference, compare, compare_computed, compare_pairs, mcnemar
 from .intervals import Interval, bootstrap, bootstrap_computed, wilson
 from .ranks import Ranking, holm, rank
-from .resampling import RESAMPLES, SLICE_RESAMPLES, by_cluster, resampled, resampled_parts
+from .resampling import KINDS_FROM, RESAMPLES, SLICE_RESAMPLES, by_cluster, drawn_by, evened, resampled, resampled_parts
 from .seeds import Spread, seeds_apart, spread
 
 __all__ = [
+    "KINDS_FROM",
     "RESAMPLES",
     "SLICE_RESAMPLES",
     "Difference",
@@ -22,6 +23,8 @@ __all__ = [
     "compare",
     "compare_computed",
     "compare_pairs",
+    "drawn_by",
+    "evened",
     "holm",
     "mcnemar",
     "rank",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .ranks import pair_p
-from .resampling import by_cluster, coins, leave_one_out, resampled
+from .resampling import by_cluster, coins, drawing, leave_one_out, numbered, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,15 +88,14 @@ def compare_computed(
     """
     import numpy as np
 
-    number = {cluster: i for i, cluster in enumerate(dict.fromkeys(range(n) if clusters is None else clusters))}
-    of = np.array([number[c] for c in (range(n) if clusters is None else clusters)])
-    positions, random = [np.flatnonzero(of == i) for i in range(len(number))], np.random.Generator(np.random.SFC64(seed))
+    of, random = numbered(range(n) if clusters is None else clusters), np.random.Generator(np.random.SFC64(seed))
+    count, positions = drawing(of)
     points = [compute(np.arange(n)), compute(np.arange(n, 2 * n))]
     drawn, exchanged = list[list[Mapping[str, float]]](), list[list[Mapping[str, float]]]()
     for _ in range(resamples):
-        chosen = np.concatenate([positions[i] for i in random.integers(0, len(number), len(number))])
+        chosen = positions(random.integers(0, count, count))
         drawn.append([compute(chosen), compute(chosen + n)])
-        swap = n * random.integers(0, 2, len(number))[of]
+        swap = n * random.integers(0, 2, count)[of]
         exchanged.append([compute(np.arange(n) + swap), compute(np.arange(n) + n - swap)])
     found = {}
     for score, first in points[0].items():
@@ -109,7 +108,7 @@ def compare_computed(
         low, high, p_bootstrap = _drawn(value, others, level)
         ends = [None, None] if math.isnan(low) else [low, high]
         found[score] = Difference(
-            value=value, low=ends[0], high=ends[1], p=_student(value, others, len(number)), p_bootstrap=p_bootstrap,
+            value=value, low=ends[0], high=ends[1], p=_student(value, others, count), p_bootstrap=p_bootstrap,
             p_randomization=_share(np.abs(swapped[np.isfinite(swapped)]), value), p_mcnemar=None,
             effect=None, effect_low=None, effect_high=None,
         )  # fmt: skip

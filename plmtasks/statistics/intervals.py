@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
-from .resampling import by_cluster, resampled
+from .resampling import by_cluster, drawing, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,16 +80,13 @@ def bootstrap_computed(
     import numpy as np
 
     points = compute(np.arange(n))
-    positions = [np.flatnonzero(np.asarray(clusters) == c) for c in dict.fromkeys(clusters)] if clusters is not None else None
-    count = n if positions is None else len(positions)
+    count, positions = drawing(range(n) if clusters is None else clusters)
     if count < 2:
         return dict.fromkeys(points, NO_INTERVAL)
     values: dict[str, list[float]] = {score: [] for score in points}
     random = np.random.Generator(np.random.SFC64(seed))
     for _ in range(resamples):
-        drawn = random.integers(0, count, count)
-        chosen = drawn if positions is None else np.concatenate([positions[i] for i in drawn])
-        for score, value in compute(chosen).items():
+        for score, value in compute(positions(random.integers(0, count, count))).items():
             values[score].append(value)
     return {score: _interval(np.asarray(values[score]), points[score], level) for score in points}
 

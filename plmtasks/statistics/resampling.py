@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,20 @@ CHUNK = 4_000_000
 POISSON_FROM = 500
 """Rows from which counts are drawn as such; fewer are drawn one by one."""
 
+KINDS_FROM = 20_000
+"""Rows from which equal ones are drawn together, where they are of few kinds."""
+
+ROWS_A_KIND = 20
+"""So many must be equal on average: a kind's count takes as long to draw as those of about ten rows."""
+
+CELLS = 512
+"""Of numbers that are evened out."""
+
+
+def drawn_by(examples: int) -> dict[str, str]:
+    """What a run's identity tells of how so many examples are resampled: nothing of few, which were always drawn one by one."""
+    return {"resampling": "by kinds"} if examples >= KINDS_FROM else {}
+
 
 def resampled(rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: int = 0) -> "dict[str, NDArray[Any]]":
     """The scores of several runs on the same resamples of their common examples.
@@ -35,6 +50,8 @@ def resampled(rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: i
     import numpy as np
 
     n, m, k = rows.shape
+    if (kinds := _kinds(rows.reshape(n, m * k).T)) is not None:
+        return dict(reduce(kinds.drawn(resamples, seed, rows[kinds.first].reshape(-1, m * k)).reshape(-1, m, k)))
     # Sums of integers under 2^24 are exact in float32, in any order, and take half the time.
     whole = bool((rows == np.rint(rows)).all()) and float(np.abs(rows).max(initial=0)) * n < 2**24
     weighted, found = rows.reshape(n, m * k).astype(np.float32 if whole else np.float64), []
@@ -58,6 +75,11 @@ def resampled_parts(
     """
     import numpy as np
 
+    kinds = _kinds([*rows.T, *parts]) if len(set(clusters)) == len(rows) else None
+    if kinds is not None:
+        within = np.stack([part[kinds.first] for part in parts], axis=1)[:, :, None] * rows[kinds.first][:, None]
+        totals = kinds.drawn(resamples, seed, within.reshape(len(within), -1))
+        return dict(reduce(totals.reshape(resamples, len(parts), -1)))
     _, number = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     sums = []
     for part in parts:
@@ -73,6 +95,63 @@ def resampled_parts(
             totals = np.stack([counts[:, positions].astype(np.float64) @ own for positions, own in sums], axis=1)
         found.append(reduce(totals))
     return {score: np.concatenate([chunk[score] for chunk in found]) for score in found[0]}
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Many rows of few kinds."""
+
+    first: "NDArray[Any]"
+    """The position of one row of each kind. int64, (g,)"""
+    sizes: "NDArray[Any]"
+    """How many rows there are of it. int64, (g,)"""
+
+    def drawn(self, resamples: int, seed: int, sums: "NDArray[Any]") -> "NDArray[Any]":
+        """The sums of as many rows as there are, drawn with replacement.
+
+        sums: what a row of each kind adds, float64, (g, k)
+        returns: float64, (resamples, k)
+        """
+        n = int(self.sizes.sum())
+        return self._summed(lambda random, some: random.multinomial(n, self.sizes / n, some), resamples, seed, sums)
+
+    def halved(self, trials: int, seed: int, sums: "NDArray[Any]") -> "NDArray[Any]":
+        """The sums of the rows for which a fair coin shows heads; as `drawn`."""
+        shape = len(self.sizes)
+        return self._summed(lambda random, some: random.binomial(self.sizes, 0.5, (some, shape)), trials, seed, sums)
+
+    def _summed(self, draw: Callable[[Any, int], Any], times: int, seed: int, sums: "NDArray[Any]") -> "NDArray[Any]":
+        import numpy as np
+
+        random, size, found = np.random.Generator(np.random.SFC64(seed)), max(1, CHUNK // len(self.sizes)), []
+        for start in range(0, times, size):
+            counts = draw(random, min(size, times - start)).astype(np.float64)
+            with one_thread():
+                found.append(counts @ sums)
+        return np.concatenate(found)
+
+
+def _kinds(columns: "Sequence[NDArray[Any]]") -> Kinds | None:
+    """The kinds of equal rows, in an order that does not follow from that of the rows.
+
+    columns: of the rows, float64 or bool, (n,) each
+    returns: None where there are few rows, or of too many kinds
+    """
+    import numpy as np
+
+    n = len(columns[0])
+    if n < KINDS_FROM:
+        return None
+    # a sum of odd multiples modulo 2^64 stands for a row: to sort such takes a hundredth of the time that rows take
+    odd = np.random.Generator(np.random.PCG64(0)).integers(0, 2**63, len(columns), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    marks = np.zeros(n, dtype=np.uint64)
+    for column, factor in zip(columns, odd, strict=True):
+        bits = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
+        marks += (bits ^ (bits >> np.uint64(32))) * factor
+    _, first, which, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
+    if len(sizes) * ROWS_A_KIND > n or not all((column[first][which] == column).all() for column in columns):
+        return None
+    return Kinds(first, sizes)
 
 
 def _counts(n: int, resamples: int, seed: int, size: int) -> "Iterator[NDArray[Any]]":
@@ -140,10 +219,52 @@ def by_cluster(rows: "NDArray[Any]", clusters: "Sequence[Any] | NDArray[Any] | N
         return rows
     if len(clusters) != len(rows):
         raise ValueError(f"{len(rows)} rows, but {len(clusters)} clusters")
-    number = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
-    sums = np.zeros((len(number), *rows.shape[1:]))
-    np.add.at(sums, [number[cluster] for cluster in clusters], rows)
+    number = numbered(clusters)
+    sums = np.zeros((int(number.max(initial=-1)) + 1, *rows.shape[1:]))
+    np.add.at(sums, number, rows)
     return sums
+
+
+def numbered(clusters: "Sequence[Any] | NDArray[Any]") -> "NDArray[Any]":
+    """The number of each example's cluster, in the order of the clusters' first examples. int64, (n,)"""
+    import numpy as np
+
+    number = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.array([number[cluster] for cluster in clusters], dtype=np.int64)
+
+
+def drawing(clusters: "Sequence[Any] | NDArray[Any]") -> "tuple[int, Callable[[NDArray[Any]], NDArray[Any]]]":
+    """How many clusters there are, and what gives the positions of the examples of those that were drawn, by their numbers."""
+    import numpy as np
+
+    number = numbered(clusters)
+    sizes, order = np.bincount(number), np.argsort(number, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+
+    def positions(drawn: "NDArray[Any]") -> "NDArray[Any]":
+        lengths = sizes[drawn]
+        ends = np.cumsum(lengths)
+        found: NDArray[Any] = order[np.arange(lengths.sum()) + np.repeat(starts[drawn] - ends + lengths, lengths)]
+        return found
+
+    return len(sizes), positions
+
+
+def evened(values: "NDArray[Any]", within: "NDArray[Any]") -> "NDArray[Any]":
+    """Each of many numbers as the mean of those of about its size, so that their rows are of few kinds; few stay as they are.
+
+    Sums stay what they are, and of the variance there goes at most a twelfth of a cell's width squared.
+
+    within: the number of each one's group, which is left by none; int64 as large as the values
+    """
+    import numpy as np
+
+    if len(values) < KINDS_FROM:
+        return values
+    low, width = float(values.min()), float(np.ptp(values)) / CELLS or 1.0
+    _, cell = np.unique(within * (CELLS + 1) + ((values - low) / width).astype(np.int64), return_inverse=True)
+    found: NDArray[Any] = (np.bincount(cell, values) / np.bincount(cell))[cell]
+    return found
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -162,6 +283,8 @@ def coins(rows: "NDArray[Any]", trials: int, seed: int = 0) -> "NDArray[Any]":
     """
     import numpy as np
 
+    if (kinds := _kinds(rows.T)) is not None:
+        return kinds.halved(trials, seed, rows[kinds.first])
     random = np.random.Generator(np.random.SFC64(seed))
     n, found = len(rows), []
     size = max(1, CHUNK // n)

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from ..errors import DataError, InputError, OutputError
 from ..execution import environment
-from ..files import Shape, here, lock, place, reached, read_object, write_bytes
+from ..files import Shape, claim, here, place, reached, read_object, write_bytes
 from ..results import CONFIG, ENVIRONMENT, FILES, Result, is_part, part, run_folder, stored
 
 IDENTITY = re.compile("[0-9a-f]{32}")
@@ -259,7 +259,7 @@ def _busy(run: Run) -> bool:
     if not here(run.folder):
         return False
     try:
-        with lock(run.folder, "run"):
+        with claim(run.folder, "run"):
             return False
     except OutputError:
         return True

@@ -2,31 +2,20 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..execution import Processes
 from ..model import TrainableModel
 from ..requests import Answer, Request
+from .engines import PRECISIONS, deepspeed_plugin, engine
 
 if TYPE_CHECKING:
     import torch
 
     from .recipe import Training
-
-VARIABLES = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
-"""Environment variables by which `accelerate launch` passes on its configuration."""
-
-
-def wants_splitting() -> bool:
-    """Whether the launcher was told to split the weights over the processes.
-
-    raises: InputError for the first version of FSDP, whose flat weights no optimizer that was made before them knows
-    """
-    fsdp, deepspeed = (os.environ.get(name, "false").lower() == "true" for name in VARIABLES)
-    if fsdp and os.environ.get("FSDP_VERSION", "1") != "2":
-        raise InputError("FSDP splits the weights in its second version alone", "fsdp_version: 2 in Accelerate's configuration")
-    return fsdp or deepspeed
 
 
 def splits(accelerator: Any) -> bool:
@@ -63,25 +52,68 @@ def loss_module(views: Sequence[TrainableModel]) -> "torch.nn.Module":
 def make_accelerator(training: "Training", *, several: bool, folder: Path) -> Any:
     """several: an update may leave weights without a gradient, those of other tasks' heads
 
-    raises: InputError for a tracker that is not installed
+    raises: InputError for a tracker that is not installed, and where Accelerate would not train all processes together
     """
-    from accelerate import Accelerator
+    from accelerate import Accelerator, PartialState
     from accelerate.state import AcceleratorState
+    from accelerate.utils import DistributedDataParallelKwargs, DistributedType, GradientAccumulationPlugin
+
+    _check_trackers(training.how.report_to)
+    how, processes, by, on_cpu = training.how, training.processes, engine(), training.device == "cpu"
+    deepspeed = deepspeed_plugin(how, processes.count) if by == "DeepSpeed" else None
+    # each process loads its models itself; told otherwise, transformers leaves them empty in all but one once there is a group
+    os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+    processes.join_group()
+    # one for all of a process, but its next training may want another precision, and the engine is chosen anew
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with _place(processes):
+        state = PartialState(cpu=on_cpu)
+        if by == "FSDP" and state.distributed_type == DistributedType.MULTI_CPU:
+            # FSDP works over gloo too, but Accelerate makes it of what it calls several GPUs alone
+            state.distributed_type = DistributedType.MULTI_GPU
+        accelerator = Accelerator(
+            cpu=on_cpu and by is None, mixed_precision=PRECISIONS.get(how.dtype, "no"), deepspeed_plugin=deepspeed,
+            log_with=list(how.report_to) or None, project_dir=folder / "tracking",
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
+            # the configuration's number would divide the loss of every micro-batch; updates are cut and divided here
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        )  # fmt: skip
+    if deepspeed is not None:
+        deepspeed.dschf = None  # by this, transformers would split whatever model it loads from now on
+    check_together(accelerator, processes)
+    return accelerator
+
+
+def check_together(accelerator: Any, processes: Processes) -> None:
+    """raises: InputError if Accelerate is not of the same processes as the training: each would learn alone"""
+    if accelerator.num_processes != processes.count or accelerator.process_index != processes.rank:
+        raise InputError(
+            f"process {processes.rank} of {processes.count} is {accelerator.process_index} of {accelerator.num_processes} to "
+            f"Accelerate, whose kind of distribution is {accelerator.distributed_type.value}: each would learn alone",
+            "train in one process, or on devices over which Accelerate sums gradients: CPUs, or GPUs of one kind",
+        )
+
+
+def _place(processes: Processes) -> AbstractContextManager[None]:
+    """The environment in which Accelerate looks for this process's place, whichever launcher it was that said it to us."""
+    from accelerate.utils import patch_environment
+
+    if processes.count == 1:
+        return nullcontext()
+    place: AbstractContextManager[None] = patch_environment(
+        RANK=processes.rank, WORLD_SIZE=processes.count, LOCAL_RANK=processes.local_rank, LOCAL_WORLD_SIZE=processes.local_count
+    )
+    return place
+
+
+def _check_trackers(wanted: Sequence[str]) -> None:
+    """raises: InputError for a tracker that is not installed"""
     from accelerate.tracking import get_available_trackers
-    from accelerate.utils import DistributedDataParallelKwargs
 
     available = {str(tracker) for tracker in get_available_trackers()}
-    missing = [tracker for tracker in training.how.report_to if tracker not in available]
+    missing = [tracker for tracker in wanted if tracker not in available]
     if missing:
         there = ", ".join(sorted(available)) or "none"
         raise InputError(
             f"report_to {missing[0]}: it is not installed here, or no tracker of Accelerate's", f"installed: {there}"
         )
-    AcceleratorState._reset_state()  # one for all of a process, but its next training may want another precision
-    training.processes.join_group()
-    precision = {"bfloat16": "bf16", "float16": "fp16"}.get(training.how.dtype, "no")
-    return Accelerator(
-        cpu=training.device == "cpu" and not wants_splitting(), mixed_precision=precision,
-        log_with=list(training.how.report_to) or None, project_dir=folder / "tracking",
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=several)],
-    )  # fmt: skip

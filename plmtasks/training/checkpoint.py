@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DataError, InputError, OutputError, counted
 from ..execution import Processes, environment
-from ..files import lock, open_folder, read_object, write_text
+from ..files import claim, local, open_folder, place, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
 from ..results import run_folder
 from .job import TrainingJob
@@ -25,8 +25,8 @@ def ensure_trained(job: TrainingJob, training: Training) -> Model:
     raises: InputError, OutputError
     """
     if training.processes.main:
-        for folder in (job.config.output, job.config.checkpoints):
-            open_folder(Path(folder))  # before hours of training
+        for folder in (place(job.config.output), local(job.config.checkpoints)):
+            open_folder(folder)  # before hours of training
     why = "--train always" if job.config.train == "always" else f"{job.model.name!r} has no weights yet that answer {job.kind}"
     divided = job.config.folds is not None or job.config.source.holdout is not None
     part, name = "the rest" if divided else "the train split", job.data.train_name or job.data.name
@@ -57,7 +57,7 @@ def train(training: Training, folder: Path) -> Model:
     if not processes.share("done", lambda: finished(folder, training.identity)):
         if processes.main:
             open_folder(folder / "training")
-        with lock(folder, "training") if processes.main else nullcontext():
+        with claim(folder, "training") if processes.main else nullcontext():
             _check_shared(folder / "training", processes)
             environment.worked = True
             history = _learn(training, folder)

@@ -13,7 +13,7 @@ from ..examples import fingerprint
 from ..execution import Processes
 from ..metric import ScoreInfo
 from ..requests import Answer, Request, to_json
-from .accelerator import wants_splitting
+from .engines import engine
 from .job import Scorer, TrainingJob, train_split
 
 
@@ -89,7 +89,7 @@ def _selecting_split(job: TrainingJob, training: TrainSettings) -> str | None:
 
     raises: InputError if the user names one where weights are split over processes: no process can answer alone there
     """
-    if wants_splitting():
+    if engine() is not None:
         if training.select_split not in (None, "none"):
             raise InputError("where weights are split over processes, no split can choose the epoch", "leave select_split out")
         return None

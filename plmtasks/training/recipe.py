@@ -12,6 +12,7 @@ from ..model import Model
 from ..requests import LogLikelihood, to_json
 from ..results import identity_hash
 from .dataset import TrainingDataset, balanced_weights, training_dataset
+from .engines import splitting
 from .job import TrainingJob
 from .updates import epoch_updates
 
@@ -59,12 +60,14 @@ class Training:
         if t.dtype == "float16" and device == "cpu":
             raise InputError("training in float16 needs a GPU", "--dtype bfloat16 or float32 trains on a CPU")
         # how texts are generated changes no weight, and the seed of a newly initialized head is the training's
+        split = splitting(t, count) if self.model.learns_by is None else None
         neutral = replace(s, generation=Generation(), stride=0, seed=t.seed)
         return {
             "version": VERSION, "start": [self._start(dataset, neutral) for dataset in self.datasets],
             "learned": [_learned(dataset) for dataset in self.datasets],
             "training": {k: v for k, v in to_json(t).items() if k not in WITHOUT_EFFECT}, "processes": count,
             "threads": s.threads, "truncation": s.truncation, "prompt": s.prompt, "device": device,
+            **({"split": split} if split else {}),
         }  # fmt: skip
 
     @cached_property

@@ -169,10 +169,11 @@ def command(kind: str, name: str, output: str | None, license: str) -> None:
 
     plmtasks new task hotels
     """
+    from ...files import local
     from ...hooks import load_registry
 
     new = New(kind=kind, name=name, license=license)
-    folder = Path(output or new.distribution)
+    folder = local(output or new.distribution)
     written = create(new, folder, load_registry())
     say(f"{folder}: {counted(len(written), 'file')}, for the {kind} {new.item}")
     for path in written:

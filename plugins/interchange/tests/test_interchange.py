@@ -22,7 +22,7 @@ from plmtasks.config import RunConfig, Source, run_config
 from plmtasks.errors import DataError, InputError, OutputError
 from plmtasks.evaluation import run
 from plmtasks.examples import Prediction
-from plmtasks.files import dump, sealed
+from plmtasks.files import claims_file, dump, sealed
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.results import Result, read_results
 from plmtasks.scoring import Submission, bound_metrics, score_file
@@ -49,7 +49,7 @@ def changed(result: Result, folder: Path, **parts: Any) -> Result:
     """A copy of a run whose record differs in some parts: those that are objects are changed, not replaced."""
     folder.mkdir(parents=True)
     for file in result.folder.iterdir():
-        if file.is_file() and file.name != ".lock":
+        if file.is_file() and not claims_file(file.name):
             (folder / file.name).write_bytes(file.read_bytes())
     record = {
         **result.record,
