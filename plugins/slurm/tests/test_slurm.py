@@ -79,7 +79,7 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     until(preempted)
     listed = slurm.run(0, sweep("--on", "slurm", "--status"), cwd=tmp_path, env=slowly)
     assert "requeued" in listed.stdout
-    assert re.search(r"results/slurm/\d+_\d+_0_log\.out\)", listed.stdout.replace("\n", ""))
+    assert re.search(r" results/slurm/\d+_\d+_0_log\.out$", listed.stdout, re.MULTILINE)
     for job in requeued:  # Slurm itself would wait for two minutes
         slurm.run(0, ["scontrol", "update", f"JobId={job}", "StartTime=now"])
     quickly = {**slowly, "TOY_SLEEP": "0"}
