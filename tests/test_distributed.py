@@ -134,18 +134,16 @@ def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
 
 
 def test_a_node_whose_process_is_killed_ends_the_other(tmp_path: Path) -> None:
-    """SIGKILL tells nobody, and an agent not the other: the missing pulse does."""
+    """SIGKILL tells nobody, and an agent not the other: the connection that broke does."""
     stamp = tmp_path / "stamp"
-    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp), PLMTASKS_NODE_TIMEOUT="5")
+    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp))
     assert all(code != 0 for code, _ in ended)
-    said = "".join(output for _, output in ended)
-    # torchrun chooses which node holds the store: the other hears of a missing pulse, or loses the store
-    assert "process 1 failed: it gave no sign of life" in said or "TCPStore" in said
-    assert time.time() - float(stamp.read_text()) < 20, "the pulse's 5 s and the end of the agents"
+    assert "process 0 ends: process 1 failed: it ended without a word" in "".join(output for _, output in ended)
+    assert time.time() - float(stamp.read_text()) < 20, "no time without a sign of life has to pass"
 
 
 def test_a_node_that_stands_still_for_a_while_is_waited_for(alone: bytes, tmp_path: Path) -> None:
-    """A network file system stalls, a machine moves: the process of one node is stopped for longer than a pulse once lasted."""
+    """A network file system stalls, a machine moves: the process of one node is stopped for a while."""
     port, output = str(_free_port()), str(tmp_path / "results")
     nodes = [
         subprocess.Popen(
