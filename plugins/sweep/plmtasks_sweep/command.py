@@ -69,10 +69,10 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     from .handed import hand_over, standing
     from .sweeping import of_its_own, sweep
 
-    of_its_own()
+    speaks = of_its_own()
     registry = load_registry(trusting=values.pop("trust_remote_code"))
     environment = from_environment()
-    quiet = values.pop("quiet") or bool(environment.get("quiet"))
+    quiet = values.pop("quiet") or bool(environment.get("quiet")) or not speaks
     live = sys.stderr.isatty() and not quiet
     line = {name: value for name, value in values.items() if value is not None}
     seeds, models = line.pop("seed", ()), line.pop("models", ())
@@ -91,8 +91,9 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     with _live(cells) if live else _lines(cells, quiet) as tell:
         run = sweep if engine is None else partial(hand_over, engine=engine)
         swept = run(cells, registry, tell=tell, retry=retry)
-    (say_json if form == "json" else partial(say, nl=False))(_rendered(swept, path, form, registry))
-    say(_summary(swept), err=form != "table")
+    if speaks:
+        (say_json if form == "json" else partial(say, nl=False))(_rendered(swept, path, form, registry))
+        say(_summary(swept), err=form != "table")
     failed = [cell for cell in swept if cell.failed]
     if failed:
         where = f"{failed[0].config.output}/{FAILURES}"
@@ -146,7 +147,8 @@ def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for name in ("task", "model", "seeds", "score", "state"):
+    logs = any(cell.log is not None for cells in pairs for cell in cells)
+    for name in ("task", "model", "seeds", "score", "state", *["log"] * logs):
         made.add_column(name, overflow="fold", no_wrap=name == "seeds")
     for cells in pairs:
         states = Counter(cell.state for cell in cells)
@@ -156,12 +158,12 @@ def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
         noted = next((c for c in cells if c.note), None)
         said += f": {noted.reason}" if noted else _last_line(cells)
         row = (cells[0].task, cells[0].model, ", ".join(str(c.config.seed) for c in cells), _score(cells), said)
-        made.add_row(*map(Text, row))
+        made.add_row(*map(Text, (*row, *[_log(cells)] * logs)))
     return made
 
 
 def _last_line(cells: Sequence["Cell"]) -> str:
-    """What a run that an engine has said last, and the file that has all of it."""
+    """What a run that an engine has said last."""
     log = next((cell.log for cell in cells if cell.log is not None and cell.log.is_file()), None)
     if log is None:
         return ""
@@ -169,7 +171,13 @@ def _last_line(cells: Sequence["Cell"]) -> str:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").replace("\r", "\n").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f": {printable(last)[:120]} ({log})"
+    return f": {printable(last)[:120]}" if last else ""
+
+
+def _log(cells: Sequence["Cell"]) -> str:
+    """The file of what a run says, as one would name it here."""
+    log = next((cell.log for cell in cells if cell.log is not None), None)
+    return "" if log is None else str(log.relative_to(Path.cwd()) if log.is_relative_to(Path.cwd()) else log)
 
 
 def _score(cells: Sequence["Cell"]) -> str:

@@ -17,11 +17,14 @@ TRIED_AFTER = 60.0
 """Seconds after which a run that seems busy is begun nevertheless: whoever was at it may have died, and then gives it up."""
 
 
-def of_its_own() -> None:
+def of_its_own() -> bool:
     """Makes this process a sweep of its own where srun started several: they share the runs among them.
+
+    returns: whether it speaks for all
 
     raises: InputError if another launcher started it
     """
+    first = os.environ.get("SLURM_PROCID", "0") == "0"
     if "SLURM_STEP_ID" in os.environ and "WORLD_SIZE" not in os.environ:
         for name in [name for name in os.environ if name.startswith(("SLURM_", "PMI_", "PMIX_"))]:
             del os.environ[name]
@@ -30,6 +33,7 @@ def of_its_own() -> None:
             "a sweep starts its processes itself", "plmtasks sweep SUITE --processes N, without a launcher",
             "the same command on each of several machines, or srun plmtasks sweep SUITE, shares the runs among them",
         )  # fmt: skip
+    return first
 
 
 def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool = False) -> list[Cell]:
