@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,12 @@ class Inside:
             return False, failure(e)
 
 
-def do(work: str, log: str) -> tuple[bool, Any]:
+def do(work: str, log: str | None) -> tuple[bool, Any]:
     """(True, what `do_job` of the core returned), or (False, `failure`).
 
-    log: the file that all output goes to
+    log: the file that all output goes to; None: Ray's own
     """
-    with _written(Path(log)):
+    with nullcontext() if log is None else _written(Path(log)):
         try:
             from plmtasks.evaluation import do_job
 
@@ -57,7 +57,6 @@ def do(work: str, log: str) -> tuple[bool, Any]:
 def _written(log: Path) -> Iterator[None]:
     """Output of this process and of those that it starts goes to the end of a file."""
     kept = os.dup(1), os.dup(2)
-    log.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         for stream in (1, 2):

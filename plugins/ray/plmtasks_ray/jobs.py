@@ -1,7 +1,6 @@
 """The runs of a sweep as tasks on the cluster, each with the resources that it needs."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from plmtasks.engine import Job, Jobs, Standing
 from plmtasks.errors import InputError, summary_of
+from plmtasks.files import here
 
 from .cluster import environment, failed, have_gpus, nodes
 from .inside import do
@@ -26,14 +26,11 @@ def handed(jobs: Sequence[Job], folder: Path) -> Iterator["RayJobs"]:
     """
     import ray
 
-    logs = (folder / LOGS).resolve()
-    logs.mkdir(parents=True, exist_ok=True)
-    held = {}
-    for number, job in enumerate(jobs):
-        name = re.sub(r"[^\w.+-]+", "-", job.name)
-        log = logs / f"{number:04d}-{name}.log"
-        log.unlink(missing_ok=True)  # that it is there says that the job runs
-        held[job.name] = _Task(_begin(job, str(log)), log)
+    # with results at an address the nodes share no folder perhaps: Ray keeps what they print
+    logs = (folder / LOGS).absolute() if here(folder) else None
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)
+    held = {job.name: _begin(job, logs) for job in jobs}
     try:
         yield RayJobs(held)
     finally:
@@ -41,7 +38,7 @@ def handed(jobs: Sequence[Job], folder: Path) -> Iterator["RayJobs"]:
             ray.cancel(task.ref, force=True)
 
 
-def _begin(job: Job, log: str) -> Any:
+def _begin(job: Job, logs: Path | None) -> "_Task":
     """raises: InputError if Ray does not know a resource that it needs"""
     import ray
 
@@ -55,18 +52,21 @@ def _begin(job: Job, log: str) -> Any:
             f"Ray cannot give {job.name} what the suite's [ray] says: {summary_of(e)}",
             "it takes num_cpus, num_gpus, memory in bytes, resources = {NAME = N}, …, as ray.remote does",
         ) from e
-    return made.remote(job.work, log)
+    log = None if logs is None else logs / f"{job.name}.log"
+    if log is not None:
+        log.unlink(missing_ok=True)  # that it is there says that the job runs
+    return _Task(made.remote(job.work, None if log is None else str(log)), log)
 
 
 @dataclass(frozen=True)
 class _Task:
     ref: Any
-    log: Path
+    log: Path | None
 
 
 @dataclass(frozen=True)
 class RayJobs(Jobs):
-    """Tasks that were handed to Ray, which begins one again whose node or process is lost."""
+    """Tasks that were handed to Ray, which begins one again whose node or process is lost: it goes on from its journal."""
 
     tasks: Mapping[str, _Task]
 
@@ -77,9 +77,9 @@ class RayJobs(Jobs):
 def _standing(task: _Task) -> Standing:
     import ray
 
-    log = task.log if task.log.exists() else None
+    log = task.log if task.log is not None and task.log.exists() else None
     if not ray.wait([task.ref], timeout=0)[0]:
-        return Standing(state="running" if log else "queued", log=log)
+        return Standing(state="running" if log or task.log is None else "queued", log=log)
     try:
         done, value = ray.get(task.ref)
     except ray.exceptions.RayError as e:  # begun again as often as Ray does, and lost each time

@@ -9,12 +9,16 @@ from typing import Any
 
 from plmtasks.engine import Workers
 from plmtasks.errors import InputError, ProcessError, counted, summary_of
+from plmtasks.execution import Progress
 
 from .cluster import RESUME, environment, failed, fair_threads, have_gpus, nodes, room
 from .inside import Inside
 
 PAUSE = 1.0
 """Seconds before a worker that was lost is asked whether it is there again; Ray starts it anew meanwhile."""
+
+WAIT = 30.0
+"""Seconds after which it is said that no worker is ready."""
 
 LOSSES = 3
 """Workers that may be lost over one call, one after another: then the call is what ends them."""
@@ -86,6 +90,8 @@ class Deal:
         """Who is asked from which moment on whether it is ready, by the monotonic clock."""
         self.held: dict[Any, tuple[Any, int | None]] = {}
         """What was asked of whom: a call by its number; None, whether it is ready."""
+        self.patience: float | None = time.monotonic() + WAIT
+        """The moment when the user is told that no worker is ready; None once one is, or it is said."""
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         """The number of each call, and what came of it, as they are done.
@@ -102,6 +108,9 @@ class Deal:
                     time.sleep(PAUSE / 10)
                 for ref in ray.wait(list(self.held), timeout=PAUSE)[0] if self.held else ():
                     came = self._take(ref)
+                if self.patience is not None and time.monotonic() > self.patience:
+                    self.patience = None
+                    Progress().say("no worker on the Ray cluster is ready yet: it has no room perhaps (ray status)")
             self._ask()  # before the caller does anything with what came
             yield came
 
@@ -128,10 +137,14 @@ class Deal:
             ) from e  # fmt: skip
         except RayError as e:
             self.resting.append((time.monotonic() + PAUSE, actor))
+            # who is idle may have been lost with it, and is asked before it counts against a call
+            self.resting.extendleft((0.0, one) for one in self.idle)
+            self.idle.clear()
             if number is not None:
                 self._deal_again(number, e)
             return None
         if number is None:
+            self.patience = None
             self.idle.append(actor)
             return None
         done, value = came

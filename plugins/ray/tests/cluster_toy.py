@@ -45,4 +45,4 @@ class LoadedSlow(LoadedToy):
 
 @hookimpl
 def register_models() -> list[Model]:
-    return [Slow(name=name) for name in ("quick", "slow", "raises", "refuses", "kills")]
+    return [Slow(name=name) for name in ("quick", "other", "slow", "raises", "refuses", "kills")]

@@ -35,9 +35,9 @@ class Cluster:
             0, argv, cwd=folder, env={**self.environment, **more}, stdout=pipe, stderr=pipe, text=True
         )  # fmt: skip
 
-    def actors(self, n: int) -> list[int]:
-        """The processes of node n that are workers."""
-        return [pid for pid in self.nodes.pids(n) if _command(pid).startswith("ray::Inside")]
+    def workers(self, n: int, of: str = "Inside") -> list[int]:
+        """The processes of node n that Ray started for a class or a function of this name."""
+        return [pid for pid in self.nodes.pids(n) if _command(pid).startswith(f"ray::{of}")]
 
 
 @contextmanager
@@ -51,6 +51,7 @@ def two_ray_nodes(folder: Path) -> Iterator[Cluster]:
         head = f"{nodes.addresses[0]}:{PORT}"
         environment = {
             **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token"), "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "240",
             "RAY_ADDRESS": head, "PLMTASKS_PLUGINS": "toy,cluster_toy", "PYTHONPATH": os.pathsep.join(map(str, TESTS)),
         }  # fmt: skip
         made = Cluster(nodes, environment)

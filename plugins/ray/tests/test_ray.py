@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ray_nodes import Cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 RUN = ["--task", "toy/even", "--threads", 1, "--batch-tokens", 8, "--quiet"]
 PLMTASKS = [sys.executable, "-m", "plmtasks"]
@@ -75,6 +75,44 @@ def check(run: "subprocess.Popen[str]", folder: Path, alone: Callable[[str], byt
     assert "ray" not in (out + error).replace(str(folder), "").lower()
 
 
+def test_a_killed_worker_costs_no_batch(cluster: Cluster, alone: Callable[[str], bytes], tmp_path: Path) -> None:
+    run = on_ray(cluster, tmp_path)
+    assert [len(cluster.workers(n)) for n in (0, 1)] == [2, 2]
+    os.kill(cluster.workers(1)[0], signal.SIGKILL)
+    check(run, tmp_path, alone)
+
+
+SUITE = """
+threads = 1
+batch_tokens = 8
+
+[ray]
+num_cpus = 1
+
+[[tasks]]
+name = "toy/even"
+"""
+
+
+def test_a_sweep_ends_with_the_table_of_a_local_one(cluster: Cluster, tmp_path: Path) -> None:
+    """One run fails, and one loses its process."""
+    models = "".join(f'[[models]]\nname = "{name}"\n' for name in ("slow", "quick", "raises", "other"))
+    (tmp_path / "suite.toml").write_text(SUITE + models)
+    sweep = [*PLMTASKS, "sweep", "suite.toml", "--quiet"]
+    runs = [cluster.popen([*sweep, "--output", on, *(["--on", on] if on == "ray" else [])], tmp_path) for on in ("ray", "here")]
+    slow = tmp_path / "ray/toy/even/slow"
+    while runs[0].poll() is None and len(batches(slow)) < 2:
+        time.sleep(0.1)
+    [killed] = [pid for n in (0, 1) for pid in cluster.workers(n, "do")][:1]
+    os.kill(killed, signal.SIGKILL)
+    (there, failed), (here, _) = [run.communicate(timeout=500) for run in runs]
+    assert [run.returncode for run in runs] == [1, 1], failed
+    assert there.replace("ray/", "here/") == here
+    assert "1 of 4 runs failed\n  toy/even on raises, seed 0: RuntimeError: a fault on demand" in failed
+    assert sorted(batches(slow)) == list(range(len(batches(slow))))
+    assert "a fault on demand" in "".join(path.read_text() for path in (tmp_path / "ray/ray").glob("*.log"))
+
+
 def test_runs_of_one_driver(cluster: Cluster, alone: Callable[[str], bytes], tmp_path: Path) -> None:
     asked = [("one", "quick", 1), ("fault", "raises", 1), ("refusal", "refuses", 1), ("loss", "kills", 2)]
     out, error = cluster.popen([sys.executable, "-c", SCRIPT, json.dumps(asked)], tmp_path).communicate(timeout=500)
@@ -91,11 +129,11 @@ def test_runs_of_one_driver(cluster: Cluster, alone: Callable[[str], bytes], tmp
     assert "ended 3 workers on the Ray cluster, one after another" in said["loss"][1]
 
 
-def test_a_killed_worker_costs_no_batch(cluster: Cluster, alone: Callable[[str], bytes], tmp_path: Path) -> None:
-    run = on_ray(cluster, tmp_path)
-    assert [len(cluster.actors(n)) for n in (0, 1)] == [2, 2]
-    os.kill(cluster.actors(1)[0], signal.SIGKILL)
-    check(run, tmp_path, alone)
+def test_no_cluster_is_told_at_once(cluster: Cluster, tmp_path: Path) -> None:
+    run = cluster.popen([*PLMTASKS, "run", *RUN, "--model", "quick", "--on", "ray"], tmp_path, RAY_ADDRESS="127.0.0.1:1")
+    _, error = run.communicate(timeout=60)
+    assert run.returncode == 2
+    assert "no Ray cluster at 127.0.0.1:1: [Errno 111] Connection refused\n  ray start --head" in error
 
 
 def test_a_killed_node_costs_no_batch(cluster: Cluster, alone: Callable[[str], bytes], tmp_path: Path) -> None:
@@ -103,10 +141,3 @@ def test_a_killed_node_costs_no_batch(cluster: Cluster, alone: Callable[[str], b
     run = on_ray(cluster, tmp_path)
     cluster.nodes.kill(1)
     check(run, tmp_path, alone)
-
-
-def test_no_cluster_is_told_at_once(cluster: Cluster, tmp_path: Path) -> None:
-    run = cluster.popen([*PLMTASKS, "run", *RUN, "--model", "quick", "--on", "ray"], tmp_path, RAY_ADDRESS="127.0.0.1:1")
-    _, error = run.communicate(timeout=60)
-    assert run.returncode == 2
-    assert "no Ray cluster at 127.0.0.1:1: [Errno 111] Connection refused\n  ray start --head" in error
