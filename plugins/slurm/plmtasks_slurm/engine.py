@@ -108,7 +108,9 @@ class _Held(Jobs):
 
         if shutil.which("srun") is None:
             raise InputError("there is no Slurm here: no srun", "give the command where jobs are submitted")
-        executor = SlurmExecutor(self.folder, max_num_timeout=TIMEOUTS, python=shlex.join(python()))
+        # until submitit heeds the signals, a job must not end by them: it would not be begun again
+        patient = ["sh", "-c", """trap '' TERM USR2; exec "$@\"""", "sh", *python()]
+        executor = SlurmExecutor(self.folder, max_num_timeout=TIMEOUTS, python=shlex.join(patient))
         known = sorted(SlurmExecutor._valid_parameters().difference(OURS))
         for name in resources:
             if name not in known:

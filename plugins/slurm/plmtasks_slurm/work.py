@@ -39,7 +39,7 @@ class Work(Checkpointable):
         run.stdin.close()
         while (code := run.poll()) is None:  # not in wait(), in which a signal's handler could not ask
             time.sleep(0.2)
-        if code == AGAIN:
+        if code in (AGAIN, -signal.SIGTERM, -signal.SIGUSR2):  # the last two before it heeded them
             while True:  # one that ends by itself would not be begun again
                 time.sleep(60)
         if not Path(self.outcome).exists():  # it was killed, for its memory perhaps
