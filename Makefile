@@ -7,6 +7,7 @@ INSTALLED := .venv/.installed
 PEERS := .venv/.peers-installed
 
 CHROMIUM := .venv/.chromium-looked-for
+SLURM := .venv/.slurm-looked-for
 
 .PHONY: setup demo site docs lint test quick wheels interface bench bench-quick clean
 
@@ -42,6 +43,14 @@ $(CHROMIUM): $(INSTALLED)
 		echo "chromium could not be installed: the site's tests are skipped"
 	touch $@
 
+# tests bring up a Slurm of their own in network namespaces; where its packages cannot be installed, they are skipped and say so
+$(SLURM): $(INSTALLED)
+	command -v slurmctld >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			slurmctld slurmd slurm-client munge iproute2 >/dev/null; } || \
+		echo "Slurm could not be installed: its tests are skipped"
+	touch $@
+
 # the documentation as pages, in build/docs
 docs: setup
 	$(BIN)/mkdocs build --strict
@@ -55,7 +64,7 @@ lint: setup
 # two test processes of one thread each; the tests of a file stay together, and the dear files do not come last
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test: lint $(CHROMIUM)
+test: lint $(CHROMIUM) $(SLURM)
 	$(PYTEST)
 
 # what takes less than a second each: for while one writes

@@ -56,6 +56,8 @@ class Standing:
     state: Literal["queued", "running", "requeued", "done", "failed"]
     note: str = ""
     """Why it failed."""
+    result: str = ""
+    """What `do_job` returned, once it is done."""
     log: Path | None = None
     """The file that its output goes to."""
 
@@ -87,7 +89,9 @@ class Engine(ABC):
         raise InputError(f"{self.name} runs sweeps, and no workers of a single run", f"plmtasks sweep SUITE --on {self.name}")
 
     def jobs(self, jobs: Sequence[Job], folder: Path, *, begin: bool = True) -> AbstractContextManager[Jobs]:
-        """The jobs, handed over unless the engine has them already; what becomes of them when the block ends is its own affair.
+        """The jobs, handed over but for those that are queued or running already; those that are done or failed are done again.
+
+        What becomes of them when the block ends is the engine's own affair.
 
         folder: of the sweep's results, where the engine may keep a note of what it was handed
         begin: False only looks at those that it has

@@ -8,6 +8,8 @@ from typing import Any
 
 from .requests import LATER
 
+_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -29,7 +31,10 @@ class Example:
 
     def hidden(self) -> "Example":
         """The same example without its reference, and without slices, which may tell it: all that `ask` and `read` may see."""
-        return replace(self, reference=None, slices=())
+        if type(self) is not Example:
+            return replace(self, reference=None, slices=())
+        # three times as fast, and asked for three times of each example
+        return Example(id=self.id, inputs=self.inputs, cluster=self.cluster, prompted=self.prompted, undisclosed=self.undisclosed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,6 @@ def fingerprint(examples: Iterable[Example]) -> str:
     """A hash of ids, inputs that are no prompts, references and clusters in their order. 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for e in examples:
-        line = json.dumps([e.id, None if e.prompted else e.inputs, e.reference, e.cluster], ensure_ascii=False, sort_keys=True)
+        line = _text([e.id, None if e.prompted else e.inputs, e.reference, e.cluster])
         digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -367,18 +367,16 @@ def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
     return None
 
 
-def prediction_lines(examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> str:
-    """The text of `predictions.jsonl`: one line an example, in the order of the examples; skipped ones are null."""
-
-    def line(e: Example) -> str:
+def prediction_lines(examples: Iterable[Example], predictions: Mapping[str, Prediction]) -> Iterator[str]:
+    """The lines of `predictions.jsonl`: one an example, in the order of the examples; skipped ones are null."""
+    text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+    for e in examples:
         p = predictions.get(e.id)
         row = {"id": e.id, "reference": e.reference, "slices": list(e.slices), "inputs": e.inputs}
         row |= p.to_line() if p else {"prediction": None, "scores": {}, "skipped": True}
         row |= {} if e.cluster is None else {"cluster": e.cluster}
         row |= {"prompted": True} if e.prompted else {}
-        return json.dumps(row, ensure_ascii=False, sort_keys=True)
-
-    return "".join(line(e) + "\n" for e in examples)
+        yield text(row) + "\n"
 
 
 def statistics_bytes(columns: Sequence[str], rows: "NDArray[Any]", examples: Sequence[Example]) -> bytes:
@@ -388,10 +386,12 @@ def statistics_bytes(columns: Sequence[str], rows: "NDArray[Any]", examples: Seq
     """
     import numpy as np
 
-    shared = [e.cluster if e.cluster is not None else f"{CLUSTER} of {e.id}" for e in examples]
-    number = {cluster: i for i, cluster in enumerate(dict.fromkeys(shared))}
     array = np.zeros(len(rows), dtype=[*((name, "<f8") for name in columns), (CLUSTER, "<i8")])
     for i, name in enumerate(columns):
         array[name] = rows[:, i]
-    array[CLUSTER] = [number[cluster] for cluster in shared]
+    array[CLUSTER] = np.arange(len(rows))
+    if any(e.cluster is not None for e in examples):
+        shared = [e.cluster if e.cluster is not None else f"{CLUSTER} of {e.id}" for e in examples]
+        number = {cluster: i for i, cluster in enumerate(dict.fromkeys(shared))}
+        array[CLUSTER] = [number[cluster] for cluster in shared]
     return files.array_bytes(array)

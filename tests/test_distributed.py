@@ -134,18 +134,16 @@ def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
 
 
 def test_a_node_whose_process_is_killed_ends_the_other(tmp_path: Path) -> None:
-    """SIGKILL tells nobody, and an agent not the other: the missing pulse does."""
+    """SIGKILL tells nobody, and an agent not the other: the connection that broke does."""
     stamp = tmp_path / "stamp"
-    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp), PLMTASKS_NODE_TIMEOUT="5")
+    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp))
     assert all(code != 0 for code, _ in ended)
-    said = "".join(output for _, output in ended)
-    # torchrun chooses which node holds the store: the other hears of a missing pulse, or loses the store
-    assert "process 1 failed: it gave no sign of life" in said or "TCPStore" in said
-    assert time.time() - float(stamp.read_text()) < 20, "the pulse's 5 s and the end of the agents"
+    assert "process 0 ends: process 1 failed: it ended without a word" in "".join(output for _, output in ended)
+    assert time.time() - float(stamp.read_text()) < 20, "no time without a sign of life has to pass"
 
 
 def test_a_node_that_stands_still_for_a_while_is_waited_for(alone: bytes, tmp_path: Path) -> None:
-    """A network file system stalls, a machine moves: the process of one node is stopped for longer than a pulse once lasted."""
+    """A network file system stalls, a machine moves: the process of one node is stopped for a while."""
     port, output = str(_free_port()), str(tmp_path / "results")
     nodes = [
         subprocess.Popen(
@@ -194,11 +192,11 @@ def _free_port() -> int:
         return port
 
 
-def test_accelerate_launch_says_when_the_count_is_not_what_was_asked(tmp_path: Path) -> None:
+def test_accelerate_launch_that_starts_one_of_several_says_so(tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "plmtasks", "run", *TOY]
-    done = run([*launch, "--processes", "2", "--output", str(tmp_path)])
+    done = run([*launch, "--output", str(tmp_path)])
     assert done.returncode != 0
-    assert "--processes asks for 2 processes, accelerate launch started 1" in done.stderr
+    assert "accelerate launch was to start several processes; this is one, and it knows of no other" in done.stderr
     assert not list(tmp_path.rglob("result.json"))
 
 

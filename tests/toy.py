@@ -1,11 +1,13 @@
 """A plugin for tests of the house: a task and a model that need no weights, and faults on demand.
 
 Environment: TOY_EXAMPLES (how many), TOY_SLEEP and TOY_SLEEP_<process> (seconds a batch), TOY_FAULT (`raise:1:3` raises,
-`kill:1:3` kills process 1 in its third batch, `once:1:3` raises if TOY_STAMP is not there), TOY_STAMP (a file that gets the
+`kill:1:3` kills process 1 in its third batch, `hold:1:3` holds its interpreter for TOY_HOLD seconds, `once:1:3` raises if
+TOY_STAMP is not there), TOY_STAMP (a file that gets the
 time of the fault), TOY_MEMORY (the most requests that fit into memory together), TOY_LOG (a file that gets the keys of what
 was answered, a line a batch).
 """
 
+import ctypes
 import hashlib
 import json
 import os
@@ -156,6 +158,9 @@ class LoadedToy(LoadedModel):
             stamp.write_text(str(time.time()))
             if what == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if what == "hold":
+                ctypes.PyDLL(None).sleep(int(os.environ["TOY_HOLD"]))  # without letting go of the interpreter's lock
+                return self.plain(requests)
             raise RuntimeError("a fault on demand")
         return self.plain(requests)
 

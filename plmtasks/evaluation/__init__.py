@@ -5,14 +5,16 @@ from .bundling import bundle, use_bundle
 from .job import any_form, load_data, prompted
 from .prediction import BLOCK, PredictConfig
 from .reproduction import Moved, Reproduction, Unlike, config_of, differences, reproduce
-from .session import answers, estimate, outlook, predict, run, run_apart, train
+from .session import BUSY_SECONDS, answers, do_job, estimate, outlook, predict, run, run_apart, train, work_of
 from .shots import Asker
-from .suite import Suite, read_rows, read_suite
+from .suite import ENGINES, Suite, read_rows, read_suite
 from .work import take_part
 from .worker import Worker
 
 __all__ = [
     "BLOCK",
+    "BUSY_SECONDS",
+    "ENGINES",
     "Answerer",
     "Asker",
     "Moved",
@@ -26,6 +28,7 @@ __all__ = [
     "bundle",
     "config_of",
     "differences",
+    "do_job",
     "estimate",
     "load_data",
     "outlook",
@@ -39,4 +42,5 @@ __all__ = [
     "take_part",
     "train",
     "use_bundle",
+    "work_of",
 ]

@@ -1,6 +1,6 @@
 """The record of a run, made and written: config, predictions, statistics, result, environment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     if job.config.overlap:
         seen = overlap.find(job.examples, job.data["train"], job.data.public_name("train", job.config.source))
         examples, findings["overlap"] = seen.sliced(examples), seen.record()
-    files: dict[str, str | bytes] = {
+    files: dict[str, bytes | Iterable[str]] = {
         "predictions.jsonl": results.prediction_lines(examples, predictions),
         "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
     }

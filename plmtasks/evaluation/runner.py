@@ -1,7 +1,7 @@
 """A job in, a result out; its model is trained first where it must be."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +11,7 @@ from .. import results, training
 from ..data import contents, warn_of_labels
 from ..errors import DataError, InputError, PlmtasksError, counted, listed
 from ..execution import Processes, Progress, answering, environment, journal_at
-from ..files import claim, open_folder, read_object, sealed, write_text
+from ..files import claim, holder, open_folder, read_object, sealed, write_text
 from ..model import Model
 from ..requests import Request, to_json
 from ..results import Result
@@ -127,19 +127,30 @@ class Outlook:
     """Of the same run before."""
     learns: bool
     """Whether its model has to be trained first."""
+    asked: str = ""
+    """A hash of all that is asked and learned, without the choices that each machine makes for itself."""
+    busy: str = ""
+    """Who seems to be at it, or at its training."""
 
 
 def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = False) -> Outlook:
     """What such a run in such processes would find; files are hashed, no model is loaded. As `session.outlook`."""
     if job.must_learn:
-        planned = zip(job.trainings, plans(job, processes, Progress(quiet=True)), strict=True)
+        planned = list(zip(job.trainings, plans(job, processes, Progress(quiet=True)), strict=True))
         models = [model for one, plan in planned if (model := training.trained_before(one, plan)) is not None]
         if len(models) < len(job.trainings):
-            return Outlook(result=None, learns=True)
+            return Outlook(result=None, learns=True, busy=_held(training.own_folder(*pair) for pair in planned))
         job = job.trained(models)
     job = _compared_with_train(job)
     begun = _begun_with(job) if any_threads else None
-    return Outlook(result=results.stored(_folder(job if begun is None else _with_threads(job, begun))), learns=False)
+    folder = _folder(job if begun is None else _with_threads(job, begun))
+    result = results.stored(folder)
+    return Outlook(result=result, learns=False, busy=_held([folder] if result is None else []))
+
+
+def _held(folders: Iterable[Path]) -> str:
+    """Who claimed one of the folders and has not let go."""
+    return next((str(who) for folder in folders if folder.exists() and (who := holder(folder)) is not None), "")
 
 
 def _folder(job: EvaluationJob) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +10,21 @@ from typing import Any
 
 from .. import training
 from ..config import RunConfig
-from ..errors import InputError, MismatchError, OutOfMemoryError, PlmtasksError
+from ..errors import BusyError, InputError, MismatchError, OutOfMemoryError, PlmtasksError
 from ..execution import Progress, alone, environment, speaks, started_by_launcher
 from ..files import local, place, read_json_lines
 from ..hooks import Registry, load_registry
-from ..results import Result
+from ..requests import from_json, to_json
+from ..results import Result, identity_hash
 from ..training import Estimate
 from . import blocks, runner
-from .job import Load, load_data, prepare, prepare_training, resolve
+from .job import EvaluationJob, Load, load_data, prepare, prepare_training, resolve
 from .prediction import PredictConfig
 from .runner import Outlook
 from .work import Evaluate, Learn, Predict, Train, everywhere, left_out, resolved
+
+BUSY_SECONDS = 5.0
+"""After which work that another process is at is looked at again."""
 
 
 def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[Result]:
@@ -106,6 +111,42 @@ def run_apart(config: RunConfig, registry: Registry, *, learns: bool) -> Result:
     return _results(everywhere(Evaluate(configs=(config,)), registry, apart=True))[0]
 
 
+def work_of(config: RunConfig, *, learns: bool) -> str:
+    """A run as an engine's job: what `do_job` takes.
+
+    learns: its model has to be trained first
+    """
+    return json.dumps({"folder": str(Path.cwd()), "learns": learns, "config": to_json(config)})
+
+
+def do_job(work: str) -> str:
+    """Does a run that was handed to an engine, in processes of its own; or in this one, if a launcher started several such.
+
+    Where another job is at the same run, or the same training, it waits for that.
+
+    returns: the folder of the result
+
+    raises: PlmtasksError
+    """
+    told = json.loads(work)
+    try:
+        os.chdir(told["folder"])
+    except OSError as e:
+        raise InputError(f"{told['folder']}: {e.strerror} on {os.uname().nodename}", "all machines need the same files") from e
+    # whoever gave the command has looked at what files name
+    config, registry = from_json(RunConfig, told["config"]), load_registry(trusting=True)
+    while True:
+        try:
+            if started_by_launcher():
+                return str(run([config], registry)[0].folder)
+            return str(run_apart(config, registry, learns=told["learns"]).folder)
+        except PlmtasksError as e:
+            # an error that came from another process has kept no more of its type than this
+            if e.exit_code != BusyError.exit_code:
+                raise
+            time.sleep(BUSY_SECONDS)
+
+
 def outlook(config: RunConfig, registry: Registry, load: Load = load_data) -> Outlook:
     """What such a run would find if it began now: its result, or a trained model; no model is loaded.
 
@@ -116,7 +157,16 @@ def outlook(config: RunConfig, registry: Registry, load: Load = load_data) -> Ou
     count = max(1, config.processes)
     processes = replace(alone(), count=count, local_count=count)
     job = prepare(resolved(config, count, registry), registry, load)
-    return runner.outlook(job, processes, any_threads=config.settings.threads == 0)
+    found = runner.outlook(job, processes, any_threads=config.settings.threads == 0)
+    return replace(found, asked=_asked(config, job))
+
+
+def _asked(config: RunConfig, job: EvaluationJob) -> str:
+    seed = job.parts["settings"]["seed"]  # 0 where no answer depends on it
+    told = {**job.parts, "settings": to_json(replace(config.settings, seed=seed))}
+    if job.must_learn:
+        told |= {"training": to_json(config.training), "processes": config.processes, "pool": job.data.fingerprint("train")}
+    return identity_hash(told)
 
 
 def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Registry | None = None) -> Path:

@@ -20,6 +20,9 @@ FOR_ALL = ("output", "checkpoints", "processes", "on", "yes", "quiet")
 LISTS = ("tasks", "models", "exclude")
 """The tables of a file of which there may be several."""
 
+ENGINES = ("ray", "slurm")
+"""Tables of what engines are to give a run, as partition or gpus, in the engine's own words; they stand with settings."""
+
 SHOWN = ("description", "columns")
 """What stands in a file to be read by people: what it is, and what its table shows (see `tables`)."""
 
@@ -30,6 +33,8 @@ class Entry:
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Engine → what it is to give its runs."""
     label: str = ""
     """Its name, with what sets it apart from others of that name."""
     where: str = ""
@@ -50,6 +55,8 @@ class Suite:
     """Pairs that are not run, as patterns for the names of "task" and "model"."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of all runs; those of a task go before them, and those of a model before these."""
+    resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Engine → what it is to give every run; those of tasks and models go before as their settings do."""
     own: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     """What is no setting of a run, but of the command that reads the file, and where it stands."""
     line: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +128,10 @@ class Suite:
         config = run_config(task.name, model.name, **told)
         return of_seeds(config, self.seeds) if self.seeds else [config]
 
+    def wanted(self, engine: str, task: Entry, model: Entry) -> dict[str, Any]:
+        """What the engine is to give the runs of a pair."""
+        return {k: v for part in (self, task, model) for k, v in part.resources.get(engine, {}).items()}
+
     def excludes(self, task: Entry, model: Entry) -> bool:
         return any(_fits(pattern, task, model) for pattern in self.exclude)
 
@@ -163,10 +174,11 @@ def _fits(pattern: Mapping[str, str], task: Entry, model: Entry) -> bool:
     return all(any(fnmatch.fnmatchcase(name, pattern[what]) for name in names[what]) for what in pattern)
 
 
-def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
+def read_suite(path: Path, own: Iterable[str] = (), engines: Iterable[str] = ENGINES) -> Suite:
     """What a file says is to be run: a TOML file, or the `config.json` of a run, or the run's folder.
 
     own: the names that mean something to the command alone
+    engines: whose tables of resources may stand there
 
     raises: InputError if there is no such file; DataError, which names file and line, for what is no such file
     """
@@ -176,7 +188,8 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
         task, model = (Entry(name=name, label=name, where=str(path)) for name in (config.task, config.model))
         return Suite(path=path, tasks=[task], models=[model], seeds=[config.seed], settings=all_settings(config))
     read = read_toml(path, "settings stand in a TOML file, or in the config.json of a run")
-    file, content = _File(path, read.text, read.content), {k: v for k, v in read.content.items() if k not in SHOWN}
+    file = _File(path, read.text, read.content, engines=tuple(engines))
+    content = {k: v for k, v in read.content.items() if k not in SHOWN}
     tables = {name: content.pop(name, []) for name in LISTS}
     for name, found in tables.items():
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
@@ -184,7 +197,7 @@ def read_suite(path: Path, own: Iterable[str] = ()) -> Suite:
     lists = {name: file.lists(name, content.pop(name, [])) for name in ("task", "model", "seed")}
     mine = {name: (content.pop(name), file.where(name)) for name in own if name in content and name not in ("task", "model")}
     suite = Suite(
-        path=path, seeds=lists["seed"], own=mine, settings=file.settings(content, more=own),
+        path=path, seeds=lists["seed"], own=mine, resources=file.resources(content), settings=file.settings(content, more=own),
         tasks=file.entries("task", lists["task"], tables["tasks"]),
         models=file.entries("model", lists["model"], tables["models"]),
         exclude=[file.pattern(number, found) for number, found in enumerate(tables["exclude"])],
@@ -254,8 +267,12 @@ def _filled(known: Mapping[str, Any], stored: Mapping[str, Any], unknown: list[s
     return {**known, **stored, **inner}
 
 
+@dataclass(frozen=True)
 class _File(TomlFile):
     """The tables of a file of settings."""
+
+    engines: Sequence[str] = ()
+    """Whose tables may stand with the settings."""
 
     def lists(self, name: str, found: Any) -> list[Any]:
         """What stands under task, model or seed: one or several.
@@ -275,8 +292,9 @@ class _File(TomlFile):
             name = given.get("name")
             if not isinstance(name, str) or not name:
                 raise DataError(self.where(table, number, "name"), f'a name = "…" in [[{table}]]', repr(name))
+            resources = self.resources(given, table, number)
             settings = self.settings({k: v for k, v in given.items() if k != "name"}, table, number)
-            made.append(Entry(name=name, settings=settings, where=self.where(table, number)))
+            made.append(Entry(name=name, settings=settings, resources=resources, where=self.where(table, number)))
         labelled = [replace(entry, label=_label(entry, made)) for entry in made]
         for i, entry in enumerate(labelled):
             if entry.label in [other.label for other in labelled[:i]]:
@@ -290,8 +308,18 @@ class _File(TomlFile):
             raise DataError(self.where("exclude", number, *wrong), 'task = "…", model = "…" or both in [[exclude]]', is_there)
         return found
 
+    def resources(self, found: Mapping[str, Any], *at: str | int) -> dict[str, Mapping[str, Any]]:
+        """Those of the tables that are engines'.
+
+        raises: DataError
+        """
+        of = {name: value for name, value in found.items() if name in self.engines}
+        for name, value in of.items():
+            self.check(Mapping[str, Any], value, *at, name)
+        return of
+
     def settings(self, found: Mapping[str, Any], table: str = "", number: int = 0, more: Iterable[str] = ()) -> dict[str, Any]:
-        """Settings, each of its type.
+        """Settings, each of its type; tables of engines are left out.
 
         more: names that may stand there besides
 
@@ -299,6 +327,7 @@ class _File(TomlFile):
         """
         at: tuple[str | int, ...] = (table, number) if table else ()
         known = [name for name in setting_types() if name != "seed" and not (table and name in FOR_ALL)]
+        found = {name: value for name, value in found.items() if name not in self.engines}
         for key, value in found.items():
             if key not in known:
                 place = f"in [[{table}]]" if table else "at the top"
@@ -331,7 +360,7 @@ def _instead(key: str, known: Iterable[str], table: str) -> list[str]:
         return [f"{group}.{key} = … is the way"]
     inner = [f"{name}.{one}" for name, form in GROUPS.items() for one in types(form)]
     longer = [name for name in (*known, *inner) if key in name]
-    return meant(longer) or did_you_mean(key, [*known, *inner, *([] if table else ["seed", "task", "model", *LISTS])])
+    return meant(longer) or did_you_mean(key, [*known, *inner, *ENGINES, *([] if table else ["seed", "task", "model", *LISTS])])
 
 
 def _label(entry: Entry, all_: Sequence[Entry]) -> str:

@@ -59,17 +59,20 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
     over, skip = set[str](), settings.truncation == "skip"
     for part in filter(None, (requests, beside)):
         new = {key: request for request in part if (key := request.key()) not in unique}
-        costed = list(zip(sorted(new), loaded.costs([new[key] for key in sorted(new)]), strict=True))
-        over |= {key for key, cost in costed if cost.cut}
-        kept = [(key, cost) for key, cost in costed if not (skip and cost.cut)]
-        cut = cut_batches([key for key, _ in kept], [cost for _, cost in kept], settings.batch_tokens)
-        batches += [[len(keys) + i for i in batch] for batch in cut]
+        order = sorted(new)
+        found = loaded.costs([new[key] for key in order])
+        shortened = {key for key, cost in zip(order, found, strict=True) if cost.cut}
+        if skip and shortened:
+            found = [cost for cost in found if not cost.cut]
+            order = [key for key in order if key not in shortened]
+        batches += [[len(keys) + i for i in batch] for batch in cut_batches(order, found, settings.batch_tokens)]
+        over |= shortened
         unique |= new
-        keys += [key for key, _ in kept]
-        costs += [cost for _, cost in kept]
-    left, shortened = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
+        keys += order
+        costs += found
+    left, cut = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
     tokens = [padded_tokens([costs[i] for i in batch]) for batch in batches]
-    return Plan(requests=unique, keys=keys, batches=batches, tokens=tokens, skipped=left, cut=shortened)
+    return Plan(requests=unique, keys=keys, batches=batches, tokens=tokens, skipped=left, cut=cut)
 
 
 def confirmed(told: Mapping[str, Any], requests: Sequence[Request], beside: Sequence[Request] = ()) -> Plan:

@@ -1,8 +1,6 @@
 """Which requests are computed together."""
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from typing import NamedTuple
 
 from ..model import Cost
 
@@ -16,35 +14,35 @@ def cut_batches(keys: Sequence[str], costs: Sequence[Cost], batch_tokens: int) -
     """
     order = sorted(range(len(keys)), key=lambda i: (costs[i].turn, costs[i].group, costs[i].near, -costs[i].width, keys[i]))
     batches: list[list[int]] = []
-    held = Held()
+    sizes: list[int] = []
+    rows = width = bare = 0
+    shared: tuple[int, str] | None = None
     for i in order:
-        grown, last = held.grown(costs[i]), costs[batches[-1][0]] if batches else None
-        if last and (last.turn, last.group) == (costs[i].turn, costs[i].group) and grown.tokens <= batch_tokens:
+        cost = costs[i]
+        grown = _grown(rows, width, bare, cost)
+        tokens = grown[0] * grown[1] + grown[2]
+        if shared == (cost.turn, cost.group) and tokens <= batch_tokens:
             batches[-1].append(i)
-            held = grown
+            sizes[-1] = tokens
         else:
+            grown, shared = _grown(0, 0, 0, cost), (cost.turn, cost.group)
             batches.append([i])
-            held = Held().grown(costs[i])
-    return sorted(batches, key=lambda b: (costs[b[0]].turn, -padded_tokens([costs[i] for i in b]), keys[b[0]]))
+            sizes.append(cost.tokens)
+        rows, width, bare = grown
+    ranked = sorted(range(len(batches)), key=lambda b: (costs[batches[b][0]].turn, -sizes[b], keys[batches[b][0]]))
+    return [batches[b] for b in ranked]
 
 
-class Held(NamedTuple):
-    """What a batch holds so far."""
-
-    rows: int = 0
-    width: int = 0
-    bare: int = 0
-
-    @property
-    def tokens(self) -> int:
-        return self.rows * self.width + self.bare
-
-    def grown(self, cost: Cost) -> "Held":
-        if cost.bare is not None:
-            return self._replace(bare=self.bare + cost.bare)
-        return Held(self.rows + cost.rows, max(self.width, cost.width), self.bare)
+def _grown(rows: int, width: int, bare: int, cost: Cost) -> tuple[int, int, int]:
+    """What a batch holds with one request more: its sequences, the tokens of the longest, and those that are not padded."""
+    if cost.bare is not None:
+        return rows, width, bare + cost.bare
+    return rows + cost.rows, max(width, cost.width), bare
 
 
 def padded_tokens(costs: Iterable[Cost]) -> int:
     """Tokens that a batch of these computes, padding and all."""
-    return reduce(Held.grown, costs, Held()).tokens
+    rows = width = bare = 0
+    for cost in costs:
+        rows, width, bare = _grown(rows, width, bare, cost)
+    return rows * width + bare

@@ -9,8 +9,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -20,6 +21,13 @@ from ..files import check, create_bytes, here, names, parse, reached
 from ..requests import Answer, from_json, to_json
 
 LINE = {"plan": str, "batch": int, "answers": {...: {}}}
+
+HEAD = re.compile(rb'[0-9a-f]{16} \{"plan":"([\w.-]+)","batch":(\d{1,15}),"answers":\{')
+"""How a line begins as we write it: which batch it holds is told without reading the rest."""
+
+Record = Mapping[str, Any]
+
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Journal(AbstractContextManager["Journal"]):
@@ -47,7 +55,7 @@ class Journal(AbstractContextManager["Journal"]):
         raises: JournalError if a line is damaged that is not the last of its file, or is of another plan
         """
         self.entries = {}
-        for path, offset, record in on_disk(self.folder):
+        for path, offset, record in _on_disk(self.folder, _headed):
             self._check(path, record)
             self.entries.setdefault(record["batch"], (path, offset))
         return set(self.entries)
@@ -142,7 +150,7 @@ class SegmentJournal(Journal):
             self._read |= _fetched(self.folder, new)
         for name in [path.name for path in new]:
             path = self.folder / name
-            for offset, record in _lines(path, self._read[name]):
+            for offset, record in _lines(path, self._read[name], _headed):
                 self._check(path, record)
                 self.entries.setdefault(record["batch"], (path, offset))
         return set(self.entries)
@@ -198,20 +206,24 @@ def journal_at(folder: Path, plan: str, process: int = 0) -> Journal:
     return (Journal if here(folder) else SegmentJournal)(folder, plan, process)
 
 
-def on_disk(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+def on_disk(folder: Path) -> Iterator[tuple[Path, int, Record]]:
     """Every batch of a journal, of whatever plan: its file, the byte at which its line starts, and the line.
 
     That has "plan", "batch", and "answers" by request key, not yet of their type.
 
     raises: JournalError at a damaged line
     """
+    return _on_disk(folder, _unseal)
+
+
+def _on_disk(folder: Path, unseal: Callable[[bytes], Record | None]) -> Iterator[tuple[Path, int, Record]]:
     for path in _files(folder):
         if here(path):
             with path.open("rb") as file:
-                found = _lines(path, file, path.stat().st_size)
+                found = _lines(path, file, unseal, path.stat().st_size)
                 yield from ((path, offset, record) for offset, record in found)
         else:
-            yield from ((path, offset, record) for offset, record in _lines(path, path.read_bytes()))
+            yield from ((path, offset, record) for offset, record in _lines(path, path.read_bytes(), unseal))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -228,31 +240,34 @@ def _fetched(folder: Path, paths: Sequence[Path]) -> dict[str, bytes]:
     return {name.rpartition("/")[2]: content for name, content in found.items()}
 
 
-def _lines(path: Path, content: IO[bytes] | bytes, size: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+def _lines(
+    path: Path, content: IO[bytes] | bytes, unseal: Callable[[bytes], Record | None], size: int = 0
+) -> Iterator[tuple[int, Record]]:
     """Of each line the byte at which it starts, and its record; a torn last line is left out.
 
     content: of that many bytes, if it is a file
+    unseal: gives the record of a line, or what is wanted of it; None if it is damaged
 
     raises: JournalError at a damaged line
     """
     file, size = (io.BytesIO(content), len(content)) if isinstance(content, bytes) else (content, size)
-    number = 0
-    while line := file.readline():
-        number += 1
-        record = _unseal(line)
+    start = 0
+    for number, line in enumerate(file, 1):
+        record = unseal(line)
         if record is not None:
-            yield file.tell() - len(line), record
-        elif file.tell() < size or line.endswith(b"\n"):
+            yield start, record
+        elif start + len(line) < size or line.endswith(b"\n"):
             raise JournalError(
                 f"{path}:{number}: damaged line (its checksum does not fit)",
                 f"delete {path}: its batches are computed again",
             )
+        start += len(line)
 
 
 def sealed_line(plan: str, batch: int, answers: Mapping[str, Answer]) -> bytes:
     """A batch's answers, by request key, as a line that tells whether it is whole."""
     body = {"plan": plan, "batch": batch, "answers": {key: to_json(a) for key, a in answers.items()}}
-    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+    text = _text(body)
     return f"{_digest(text.encode())} {text}\n".encode()
 
 
@@ -266,13 +281,25 @@ def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
+def _is_whole(line: bytes) -> bool:
+    digest, _, text = line.partition(b" ")
+    return line.endswith(b"\n") and _digest(text[:-1]) == digest.decode("ascii", "replace")
+
+
+def _headed(line: bytes) -> Record | None:
+    """The record of a line without its answers, as `_unseal`."""
+    head = HEAD.match(line)
+    if head is None:
+        return _unseal(line)
+    return {"plan": head[1].decode(), "batch": int(head[2])} if _is_whole(line) else None
+
+
 def _unseal(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None if it is torn or damaged."""
-    digest, _, text = line.partition(b" ")
-    if not line.endswith(b"\n") or _digest(text[:-1]) != digest.decode("ascii", "replace"):
+    if not _is_whole(line):
         return None
     try:
-        record: dict[str, Any] = parse("the line", text.decode())
+        record: dict[str, Any] = parse("the line", line.partition(b" ")[2].decode())
         check("the line", record, LINE)
     except (UnicodeDecodeError, DataError):
         return None  # sealed by somebody else

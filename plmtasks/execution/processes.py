@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import LAUNCHED
+from ..errors import PlmtasksError
+from .lines import Lines
 from .place import PLACE, started_by_launcher
-from .watch import Pulses, end, exit_code, say_launcher_ended, tell, watch, watch_launcher
+from .watch import end, failure_of, say_launcher_ended, tell_launcher, watch_launcher
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -83,12 +85,11 @@ class Processes:
             pause = min(pause * 1.5, 0.05)
 
     def join_group(self) -> None:
-        """Makes the process group that gradients are summed over, one for all trainings: NCCL on GPUs, gloo elsewhere."""
-        import torch
-        from torch.distributed import PrefixStore, init_process_group, is_initialized
+        """Makes the process group that gradients are summed over, one for all trainings, by the backend of the device's kind."""
+        from torch.distributed import PrefixStore, get_default_backend_for_device, init_process_group, is_initialized
 
         if self.count > 1 and not is_initialized():
-            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            backend = get_default_backend_for_device(self.device())
             store = PrefixStore("group", self.store)
             init_process_group(backend, store=store, rank=self.rank, world_size=self.count)
 
@@ -112,13 +113,14 @@ def alone() -> Processes:
 def joined() -> Iterator[Processes]:
     """This process as its launcher's environment describes it; when one process fails, all end.
 
-    The block's exception is told to all others, which end within a second.
+    The block's exception is told to all others, which end within two seconds.
     """
     if not started_by_launcher():
         yield alone()
         return
-    if os.environ.get(LAUNCHED):
-        threading.Thread(target=watch_launcher, args=(int(os.environ[LAUNCHED]),), daemon=True).start()
+    if LAUNCHED in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:  # others may well end before what they started
+        launcher = int(os.environ.get(LAUNCHED, os.getppid()))
+        threading.Thread(target=watch_launcher, args=(launcher,), daemon=True).start()
     # a store that is gone is told of below, without frames of C++
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from torch.distributed import PrefixStore
@@ -127,7 +129,6 @@ def joined() -> Iterator[Processes]:
     shared, rank, count = next(iter(rendezvous("env://")))
     # torchrun keeps one store over its restarts: each attempt has names of its own
     store: Any = PrefixStore(f"plmtasks/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", shared)
-    # each watches over a connection of its own: a store's connection is busy while it waits
     processes = Processes(
         rank=rank, count=count, store=store,
         local_rank=int(os.environ.get("LOCAL_RANK", rank)), local_count=int(os.environ.get("LOCAL_WORLD_SIZE", count)),
@@ -135,29 +136,31 @@ def joined() -> Iterator[Processes]:
     if count == 1:  # libraries that see a launcher's variables would make a group of one
         for name in PLACE:
             os.environ.pop(name, None)
-    stop = threading.Event()
-    pulses = Pulses(replace(processes, store=store.clone()))
-    watcher = threading.Thread(target=watch, args=(pulses, stop), daemon=True)
-    watcher.start()
+    lines = Lines(processes)
     try:
+        lines.open()
         yield processes
         _leave_group()
-        processes.send(f"gone/{rank}", b"")
-        processes.add("left")
-        if processes.main:  # it may hold the store, and goes last
-            processes._wait(lambda: processes.add("left", 0) >= count)
+        lines.leave()  # the main one may hold the store, and goes last
     except BaseException as e:
-        stop.set()
-        told = tell(store, rank, e)
-        if os.environ.get(LAUNCHED):
-            if not told:
-                say_launcher_ended()
-            end(exit_code(e))  # the launcher prints what was told
+        _fail(e, processes, lines)
         raise
     finally:
-        stop.set()
-        # in the store while Python ends, it would end the process with SIGABRT; a cut network may hold it there for good
-        watcher.join(5.0)
+        lines.close()
+
+
+def _fail(error: BaseException, processes: Processes, lines: Lines) -> None:
+    """Tells of this process's error, unless it comes of another's."""
+    # a collective whose other end has gone fails here at the same moment
+    if lines.heard(0.0 if isinstance(error, PlmtasksError | KeyboardInterrupt) else 0.5):
+        lines.wait()
+    failure = failure_of(processes.rank, error)
+    if os.environ.get(LAUNCHED):
+        if not tell_launcher(processes.store, failure, error):
+            say_launcher_ended()
+        lines.tell(failure)
+        end(failure["exit_code"])  # the launcher prints what was told
+    lines.tell(failure)
 
 
 def _leave_group() -> None:

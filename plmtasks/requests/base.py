@@ -5,10 +5,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from .forms import LATER, strings, to_json
+
+_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class Request:
     strided: ClassVar[bool] = False
     """Whether a text over the model's limit is read in windows that move on by the setting `stride`."""
 
+    _key: ClassVar[str] = ""
+    """Of an object, once it was asked for; no field."""
+
     @classmethod
     def kind(cls) -> str:
         """The name by which tasks and models list this request."""
@@ -47,13 +51,15 @@ class Request:
 
     def key(self) -> str:
         """A hash of all that is asked: equal requests have equal keys. 32 hexadecimal digits."""
+        if not self._key:
+            # no cached_property: it would give each of a million requests a dictionary of its own
+            object.__setattr__(self, "_key", self._hashed())
         return self._key
 
-    @cached_property
-    def _key(self) -> str:
-        asked = to_json(self) if self.each() == (self,) else [request.key() for request in self.each()]
-        text = json.dumps([self.kind(), asked], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    def _hashed(self) -> str:
+        each = self.each()
+        asked = to_json(self) if each == (self,) else [request.key() for request in each]
+        return hashlib.sha256(_text([self.kind(), asked]).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def seed(self, of: int) -> int:
         """What draws the answer to it, whatever else is asked: 63 bits that follow from what it asks, and from the run's seed.

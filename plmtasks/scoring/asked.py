@@ -1,6 +1,6 @@
 """What is asked about each example, and the answers read as predictions."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -38,8 +38,10 @@ class Asked:
         """What a model is asked: of several requests about one example each."""
         return [one for request in self.requests for one in request.each()]
 
-    def among(self, keys: Container[str]) -> int:
+    def among(self, keys: Collection[str]) -> int:
         """Of how many examples a request is among those of these keys."""
+        if not keys:
+            return 0
         return sum(any(one.key() in keys for one in request.each()) for request in self.requests)
 
     def unfinished(self, answers: Mapping[str, Answer]) -> int:

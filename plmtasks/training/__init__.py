@@ -1,6 +1,6 @@
 """Models that learn from solved answers: updates, optimizer, checkpoints and what they cost."""
 
-from .checkpoint import ensure_trained, train, trained_before
+from .checkpoint import ensure_trained, own_folder, train, trained_before
 from .cost import Estimate, estimate
 from .job import Job, Scorer, Selection, TrainingJob, must_learn, train_split
 from .publication import check_name, publish
@@ -20,6 +20,7 @@ __all__ = [
     "estimate",
     "learned",
     "must_learn",
+    "own_folder",
     "plan",
     "publish",
     "resolve",

@@ -19,6 +19,7 @@ from ..files import write_bytes
 from ..model import TrainableModel
 from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
+from .ending import Ending
 from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
 from .recipe import EPOCHS, LEAST_UPDATES, Training
 from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
@@ -54,6 +55,7 @@ class Trainer:
     """The model as each task sees it; all share their weights."""
     folder: Path
     state: State = field(default_factory=State)
+    ending: Ending = field(default_factory=Ending)
     whole: "Mapping[str, torch.Tensor] | None" = None
     """After training, where the weights are split over the processes: all of them, in the main process."""
 
@@ -68,7 +70,8 @@ class Trainer:
             settings = {k: v for k, v in asdict(self.t).items() if isinstance(v, (int, float, str))}
             self.accelerator.init_trackers("plmtasks", config=settings)
         self._saved_at = time.monotonic()
-        with self.training.progress.bar("training", self.total, "updates") as bar:
+        count = self.training.processes.count
+        with self.training.progress.bar("training", self.total, "updates") as bar, self.ending.noticed(count):
             self._train(bar)
         self._warn()
         self.training.processes.barrier("learned")
@@ -144,9 +147,15 @@ class Trainer:
                 self._confirm(bar.seconds_left())
             if place + 1 == self.updates_an_epoch or state.update == self.total:
                 self._end_epoch(epoch)
-            # where all have to take part, none may decide by its own clock
-            elif self.training.processes.main and not self.split and time.monotonic() > self._saved_at + self.t.save_minutes * 60:
+            elif self.ending.anybody or self._save_is_due():
                 self._save()
+            if self.ending.anybody:  # at this very update, in all processes
+                self.training.processes.barrier(f"saved-{state.update}")
+                self.ending.end()
+
+    def _save_is_due(self) -> bool:
+        # where all have to take part, none may decide by its own clock
+        return self.training.processes.main and not self.split and time.monotonic() > self._saved_at + self.t.save_minutes * 60
 
     def updates(self, epoch: int) -> list[Update]:
         """Those of an epoch, numbered from 0."""
@@ -168,7 +177,8 @@ class Trainer:
                 divided = processes.count / (self._sum(count * weight)[0] or 1.0) if steps_itself(accelerator) else 1.0
                 accelerator.backward(loss * weight * divided)
                 summed, total = summed + float(loss.detach()) * weight, total + count * weight
-        summed, total = self._sum(summed, total)
+        summed, total, told = self._sum(summed, total, float(bool(self.ending.told)))
+        self.ending.anybody = told > 0
         total = total or 1.0  # texts without a token, labels that weigh nothing
         self._step(total)
         mean = summed / total

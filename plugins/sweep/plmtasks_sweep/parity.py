@@ -12,7 +12,8 @@ from plmtasks.results import Result
 from plmtasks.scoring import Submission, judge, write_run
 from plmtasks.tables import Column, suite_table
 
-from .cells import Cell, plan, sweep
+from .cells import Cell, plan
+from .sweeping import sweep
 
 
 @dataclass(frozen=True)

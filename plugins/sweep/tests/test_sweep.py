@@ -201,14 +201,15 @@ def sweep(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
 
 def test_what_fails_stops_nothing_and_is_retried_on_request(tmp_path):
     suite(tmp_path, TINY)
-    failures = tmp_path / "results" / "failures.json"
+    failures = tmp_path / "results" / "failures"
     done = sweep(tmp_path, TOY_FAULT="kill:0:1")
     assert done.returncode == 1
     assert "toy/even on toy-model, seed 0 (failed): process 0 ended by signal 9 (SIGKILL)" in done.stderr
     assert "error: 1 of 4 runs failed" in done.stderr
     assert "4 runs: 1 failed, 2 excluded, 1 done" in done.stdout
     assert "tiny-bert" in done.stdout  # the table
-    (kept,) = json.loads(failures.read_text()).values()
+    (path,) = failures.glob("*.json")
+    kept = json.loads(path.read_text())
     assert (kept["task"], kept["model"], kept["seed"]) == ("toy/even", "toy-model", 0)
     assert "SIGKILL" in kept["error"]
 
@@ -224,7 +225,7 @@ def test_what_fails_stops_nothing_and_is_retried_on_request(tmp_path):
     retried = sweep(tmp_path, "--retry", TOY_LOG=str(log))
     assert retried.returncode == 0, retried.stderr
     assert log.exists()
-    assert not failures.exists()
+    assert not list(failures.iterdir())
     assert "1 done" in retried.stdout
     assert len(read_results(tmp_path / "results")) == 2
 
@@ -262,7 +263,8 @@ def test_a_traceback_is_kept_whole_and_said_in_a_line(tmp_path):
     said = "plugin 'toy' (toy) failed: RuntimeError: a fault on demand\n"
     assert f"(failed): {said}" in done.stderr
     assert f"seed 0: {said}" in done.stderr
-    (kept,) = json.loads((tmp_path / "results" / "failures.json").read_text()).values()
+    (path,) = (tmp_path / "results" / "failures").glob("*.json")
+    kept = json.loads(path.read_text())
     assert "Traceback" in kept["error"]
 
 
@@ -333,7 +335,7 @@ def test_interrupted_the_same_command_goes_on(tmp_path):
     _, said = swept.communicate(timeout=100)
     assert swept.returncode == 130
     assert "interrupted: the same command goes on where it was" in said
-    assert not (tmp_path / "results" / "failures.json").exists()
+    assert not (tmp_path / "results" / "failures").exists()
     before = len(read_results(tmp_path / "results"))
     assert before == 1
     done = sweep(tmp_path)
@@ -352,10 +354,11 @@ def test_a_launcher_of_its_own_is_refused(tmp_path):
     assert "a sweep starts its processes itself" in done.stderr
 
 
-def test_a_damaged_list_of_failures_is_an_error(tmp_path):
+def test_a_damaged_failure_is_an_error(tmp_path):
     suite(tmp_path, '[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "failures.json").write_text("{1")
+    sweep(tmp_path, TOY_FAULT="raise:0:1")
+    (path,) = (tmp_path / "results" / "failures").glob("*.json")
+    path.write_text("{1")
     done = sweep(tmp_path)
     assert done.returncode == 2
-    assert "results/failures.json:1:2: expected the failures of a sweep: JSON, found Expecting property name" in done.stderr
+    assert f"results/failures/{path.name}:1:2: expected a sweep's failed run: JSON, found Expecting property name" in done.stderr

@@ -1,0 +1,86 @@
+"""What runs in the processes that Ray starts."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from plmtasks.errors import PlmtasksError
+
+
+class Inside:
+    """A worker in a process of Ray's; it keeps its model until it ends.
+
+    What it raises comes back as a value: not every error of a library can be sent, and Ray would wrap it in its own.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """folder: as of the core's worker"""
+        self.folder = folder
+        self.worker: Any = None
+        self.given: tuple[str, ...] = ()
+
+    def begin(self, *given: str) -> None:
+        """Takes what the calls that follow have in common; that it returns says that this process is ready."""
+        self.given = given
+
+    def call(self, name: str, *args: Any) -> tuple[bool, Any]:
+        """(True, what that method of the core's worker returned), or (False, `failure`)."""
+        try:
+            if self.worker is None:
+                from plmtasks.evaluation import Worker
+
+                self.worker = Worker(self.folder)
+            return True, getattr(self.worker, name)(*self.given, *args)
+        except Exception as e:  # noqa: BLE001  whatever it is, the driver ends with it
+            return False, failure(e)
+
+
+def do(work: str, log: str | None) -> tuple[bool, Any]:
+    """(True, what `do_job` of the core returned), or (False, `failure`).
+
+    log: the file that all output goes to; None: Ray's own
+    """
+    with nullcontext() if log is None else _written(Path(log)):
+        try:
+            from plmtasks.evaluation import do_job
+
+            return True, do_job(work)
+        except Exception as e:  # noqa: BLE001  it ends this run of the sweep, and no other
+            return False, failure(e)
+
+
+@contextmanager
+def _written(log: Path) -> Iterator[None]:
+    """Output of this process and of those that it starts goes to the end of a file."""
+    kept = os.dup(1), os.dup(2)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for stream, whole in zip((1, 2), kept, strict=True):
+            os.dup2(whole, stream)
+            os.close(whole)
+        os.close(file)
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """What the driver is told of an error."""
+    import ray
+
+    from plmtasks.hooks import blame
+
+    blamed = blame(error)
+    return {
+        "message": getattr(error, "message", ""), "hints": list(getattr(error, "hints", ())),
+        "expected": isinstance(error, PlmtasksError), "exit_code": getattr(error, "exit_code", 1),
+        "traceback": "".join([*traceback.format_exception(error), blamed or ""]).strip(),
+        "node": ray.util.get_node_ip_address(),  # type: ignore[no-untyped-call]
+    }  # fmt: skip
