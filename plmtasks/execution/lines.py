@@ -59,6 +59,7 @@ class Lines:
         self._stop, stopped = socket.socketpair()
         self._selector.register(stopped, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._left = False
 
     def open(self) -> None:
         """Connects this process with the main one, or the main one with all others as they come.
@@ -108,6 +109,7 @@ class Lines:
     def leave(self) -> None:
         """Says that this process ends well; the main one returns once all others have said so."""
         if not self.processes.main:
+            self._left = True  # the main process may end at once, before this one hears no more
             self._say(LEFT)
         elif self.processes.count > 1:
             self._alone.wait()
@@ -164,7 +166,7 @@ class Lines:
                 return self._forget(peer)
             else:
                 self._end(json.loads(line))
-        if not data and peer.rank is not None:
+        if not data and peer.rank is not None and not self._left:
             self._end({"rank": peer.rank, "message": why, "exit_code": 1})
         if not data or (peer.rank is None and (lines or len(peer.unread) > 100)):
             self._forget(peer)
