@@ -59,7 +59,6 @@ class Lines:
         self._stop, stopped = socket.socketpair()
         self._selector.register(stopped, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._left = False
 
     def open(self) -> None:
         """Connects this process with the main one, or the main one with all others as they come.
@@ -109,19 +108,22 @@ class Lines:
     def leave(self) -> None:
         """Says that this process ends well; the main one returns once all others have said so."""
         if not self.processes.main:
-            self._left = True  # the main process may end at once, before this one hears no more
+            self._deafen()  # the main one lets go of the connection as soon as it has read that
             self._say(LEFT)
         elif self.processes.count > 1:
             self._alone.wait()
 
     def close(self) -> None:
         """Hears of nobody any more."""
-        self._stop.close()
-        if self._thread.ident:
-            self._thread.join()
+        self._deafen()
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]  # all of them are sockets
         self._selector.close()
+
+    def _deafen(self) -> None:
+        self._stop.close()
+        if self._thread.ident:
+            self._thread.join()
 
     def wait(self) -> None:
         """Waits for the end of this process that a failure brings, or for `close`."""
@@ -166,7 +168,7 @@ class Lines:
                 return self._forget(peer)
             else:
                 self._end(json.loads(line))
-        if not data and peer.rank is not None and not self._left:
+        if not data and peer.rank is not None:
             self._end({"rank": peer.rank, "message": why, "exit_code": 1})
         if not data or (peer.rank is None and (lines or len(peer.unread) > 100)):
             self._forget(peer)
