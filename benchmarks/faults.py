@@ -91,7 +91,7 @@ def last_word(said: str) -> str:
     return (lines or ["nothing"])[-1].strip()[:160].replace("|", "/")
 
 
-def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -151,8 +151,11 @@ def joined() -> Iterator[Processes]:
 
 def _fail(error: BaseException, processes: Processes, lines: Lines) -> None:
     """Tells of this process's error, unless it comes of another's."""
-    # a collective whose other end has gone fails here at the same moment
-    if lines.heard(0.0 if isinstance(error, PlmtasksError | KeyboardInterrupt) else 0.5):
+    from torch.distributed import DistError
+
+    # a collective whose other end has gone fails here at the same moment, and a store even before its processes
+    patience = 3.0 if isinstance(error, DistError) else 0.0 if isinstance(error, PlmtasksError | KeyboardInterrupt) else 0.5
+    if lines.heard(patience):
         lines.wait()
     failure = failure_of(processes.rank, error)
     if os.environ.get(LAUNCHED):
