@@ -63,6 +63,7 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     driver = slurm.popen(0, sweep("--on", "slurm"), preexec_fn=heeds, **options)
     until(log.exists)
     known = set(slurm.states())
+    running = {job for job, state in slurm.states().items() if state == "RUNNING"}
     driver.send_signal(signal.SIGINT)
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130
@@ -73,10 +74,12 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     requeued: list[str] = []
 
     def preempted() -> bool:
-        requeued[:] = [job for job, state in slurm.states().items() if state == "PENDING" and job in known]
+        requeued[:] = [job for job, state in slurm.states().items() if state == "PENDING" and job in running]
         return bool(requeued) and slurm.states()[urgent.stdout.strip()] == "COMPLETED"
 
     until(preempted)
+    for job in requeued:
+        slurm.run(0, ["scontrol", "update", f"JobId={job}", "StartTime=now+1hour"])
     listed = slurm.run(0, sweep("--on", "slurm", "--status"), cwd=tmp_path, env=slowly)
     assert "requeued" in listed.stdout
     assert re.search(r" results/slurm/\d+_\d+_0_log\.out$", listed.stdout, re.MULTILINE)
