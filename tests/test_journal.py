@@ -1,5 +1,6 @@
 """Answers on disk, safe against a crash."""
 
+import hashlib
 import os
 import resource
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plmtasks.errors import JournalError, OutputError
-from plmtasks.execution import Journal, MemoryJournal
+from plmtasks.execution import Journal, MemoryJournal, on_disk
 from plmtasks.execution.journal import plan_hash
 from plmtasks.requests import ClassifyAnswer, GenerateAnswer
 
@@ -61,6 +62,18 @@ def test_a_damaged_last_line_that_is_whole_is_an_error_too(tmp_path: Path) -> No
     path.write_bytes(content)
     with pytest.raises(JournalError, match=r"\.jsonl:3: damaged line"):
         Journal(tmp_path, "p").read()
+
+
+def test_a_sealed_line_that_is_no_json_is_told_when_its_answers_are_wanted(tmp_path: Path) -> None:
+    path = written(tmp_path, 1)
+    text = path.read_bytes().partition(b" ")[2].rstrip().replace(b"}}", b"}")
+    path.write_bytes(hashlib.sha256(text).hexdigest()[:16].encode() + b" " + text + b"\n")
+    journal = Journal(tmp_path, "p")
+    assert journal.read() == {0}
+    with pytest.raises(JournalError, match="no batch of answers"):
+        journal.answers(0, GenerateAnswer)
+    with pytest.raises(JournalError, match="damaged line"):
+        list(on_disk(tmp_path))
 
 
 def test_answers_of_another_plan_are_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from plmtasks.config import Source
 from plmtasks.data import open_dataset
 from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example
-from plmtasks.files import WRITTEN, Layout, column, kind_of, laid_out, read_lines, read_records, row_aside, write_rows
+from plmtasks.files import WRITTEN, Layout, column, dump, kind_of, laid_out, read_lines, read_records, row_aside, write_rows
 from plmtasks.results import Result
 from plmtasks.tables import render
 
@@ -413,3 +413,22 @@ def test_columns_with_commas_are_told_apart():
 def test_one_name_is_not_its_letters(name):
     config = plmtasks.run_config("t", "m", **{name: "good"})
     assert getattr(config if hasattr(config, name) else config.training, name) == ("good",)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner), max_leaves=30,
+)  # fmt: skip
+
+
+@given(JSON)
+def test_a_document_is_written_as_pythons_own_json_writes_it(value):
+    assert dump(value) == json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+
+
+def test_what_json_has_no_type_for_is_written_or_refused_as_by_pythons_own():
+    assert dump({2: [io.SEEK_SET], 10: ()}) == '{\n "2": [\n  0\n ],\n "10": []\n}\n'
+    with pytest.raises(TypeError):
+        dump([b""])
+    with pytest.raises(ValueError, match="JSON compliant"):
+        dump({"a": [float("nan")]})

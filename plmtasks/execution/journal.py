@@ -97,7 +97,10 @@ class Journal(AbstractContextManager["Journal"]):
         """The answers of a batch that `read` found, by request key; `form` is their type."""
         record, (path, _) = _unseal(self.raw(batch)), self.entries.get(batch, (self.folder, 0))
         if record is None:
-            raise JournalError(f"{path}: changed while it was read")
+            raise JournalError(
+                f"{path}: batch {batch} is no batch of answers, or was changed while it was read",
+                f"delete {path}: its batches are computed again",
+            )
         try:
             return {key: from_json(form, value) for key, value in record["answers"].items()}
         except (TypeError, KeyError, ValueError) as e:

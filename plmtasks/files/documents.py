@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class _Other(Exception):
 
 
 _atom = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_quoted = json.encoder.encode_basestring
+_quoted = encode_basestring
 
 
 def _indented(value: Any, line: str) -> str:

@@ -50,7 +50,7 @@ def resampled(rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: i
     import numpy as np
 
     n, m, k = rows.shape
-    if (kinds := _kinds(rows.reshape(n, m * k).T)) is not None:
+    if (kinds := _kinds(list(rows.reshape(n, m * k).T))) is not None:
         return dict(reduce(kinds.drawn(resamples, seed, rows[kinds.first].reshape(-1, m * k)).reshape(-1, m, k)))
     # Sums of integers under 2^24 are exact in float32, in any order, and take half the time.
     whole = bool((rows == np.rint(rows)).all()) and float(np.abs(rows).max(initial=0)) * n < 2**24
@@ -283,7 +283,7 @@ def coins(rows: "NDArray[Any]", trials: int, seed: int = 0) -> "NDArray[Any]":
     """
     import numpy as np
 
-    if (kinds := _kinds(rows.T)) is not None:
+    if (kinds := _kinds(list(rows.T))) is not None:
         return kinds.halved(trials, seed, rows[kinds.first])
     random = np.random.Generator(np.random.SFC64(seed))
     n, found = len(rows), []
