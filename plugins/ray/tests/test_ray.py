@@ -108,9 +108,7 @@ def test_a_sweep_ends_with_the_table_of_a_local_one(cluster: Cluster, tmp_path: 
     (there, failed), (here, _) = [run.communicate(timeout=500) for run in runs]
     assert [run.returncode for run in runs] == [1, 1], failed
     assert there.replace("ray/", "here/") == here
-    assert (
-        "1 of 4 runs failed\n  toy/even on raises, seed 0: plugin 'cluster_toy' (cluster_toy) failed: Run" in failed
-    )
+    assert "1 of 4 runs failed\n  toy/even on raises, seed 0: plugin 'cluster_toy' (cluster_toy) failed: Run" in failed
     assert sorted(batches(slow)) == list(range(len(batches(slow))))
     assert "a fault on demand" in "".join(path.read_text() for path in (tmp_path / "ray/ray").glob("*.log"))
 
