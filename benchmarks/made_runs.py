@@ -42,7 +42,7 @@ def make(folder: Path, *, tasks: int, models: int, examples: int, predictions: b
             target.mkdir(parents=True)
             files = {"statistics.npy": statistics_bytes(scored.columns, scored.rows, split)}
             if predictions:
-                files["predictions.jsonl"] = prediction_lines(split, said).encode()
+                files["predictions.jsonl"] = "".join(prediction_lines(split, said)).encode()
             for file, content in files.items():
                 (target / file).write_bytes(content)
             record = _record(name, model, target.name, scored.scores, metric.signature(), examples)

@@ -160,6 +160,11 @@ class EvaluationJob(Job):
         one, other = self._weights
         return one != other
 
+    @property
+    def _fingerprint(self) -> str:
+        whole = self.examples is self.data[self.split]
+        return self.data.fingerprint(self.split) if whole else fingerprint(self.examples)
+
     @cached_property
     def parts(self) -> Mapping[str, Any]:
         """The parts of the identity: all that can change an answer or a score; a seed that changes none is 0."""
@@ -170,7 +175,7 @@ class EvaluationJob(Job):
             "format": FORMAT, "task": self.task.config(), "ask": self.kind, "requests": identity_hash({"keys": self.asked.keys}),
             "data": {
                 "name": self.data.public_name(self.split, c.source), "split": self.split,
-                "fingerprint": fingerprint(self.examples), "total": self.total, **{k: v for k, v in more.items() if v},
+                "fingerprint": self._fingerprint, "total": self.total, **{k: v for k, v in more.items() if v},
             },
             "model": {
                 "name": self.model.name, "family": self.model.family, "version": self.model.version, **self._weights[0],

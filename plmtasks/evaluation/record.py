@@ -1,6 +1,6 @@
 """The record of a run, made and written: config, predictions, statistics, result, environment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 from .. import results, scoring
 from ..data import is_empty
 from ..execution import answering
-from ..files import sealed, write_files, write_text
+from ..files import check_claim, sealed, write_files, write_text
 from ..requests import Answer, GenerateAnswer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
@@ -42,7 +42,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     if job.config.overlap:
         seen = overlap.find(job.examples, job.data["train"], job.data.public_name("train", job.config.source))
         examples, findings["overlap"] = seen.sliced(examples), seen.record()
-    files: dict[str, str | bytes] = {
+    files: dict[str, bytes | Iterable[str]] = {
         "predictions.jsonl": results.prediction_lines(examples, predictions),
         "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
     }
@@ -59,8 +59,10 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     described = {**outcome.described, **measured}
+    check_claim(folder)
     hashes = write_files(folder, files)
     write_text(folder / "environment.json", sealed(described))
+    check_claim(folder)
     write_text(folder / "result.json", sealed({**_record(job, outcome, scored), **findings, "files": hashes}))
 
 

@@ -1,6 +1,6 @@
 """How a model answers the same examples put in another way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,11 +108,8 @@ def _difference(
     return {"value": d.value, "low": d.low, "high": d.high, "p": d.p_randomization, "examples": int(both.sum())}
 
 
-def lines(perturbed: Mapping[str, tuple[Sequence[Example], Mapping[str, Prediction]]]) -> str:
-    """The text of `perturbed.jsonl`: as `predictions.jsonl`, with the perturbation behind a ~ in the id."""
-    return "".join(
-        prediction_lines(
-            [replace(e, id=f"{e.id}~{name}") for e in examples], {f"{id_}~{name}": p for id_, p in predictions.items()}
-        )
-        for name, (examples, predictions) in perturbed.items()
-    )
+def lines(perturbed: Mapping[str, tuple[Sequence[Example], Mapping[str, Prediction]]]) -> Iterator[str]:
+    """The lines of `perturbed.jsonl`: as `predictions.jsonl`, with the perturbation behind a ~ in the id."""
+    for name, (examples, predictions) in perturbed.items():
+        renamed = (replace(e, id=f"{e.id}~{name}") for e in examples)
+        yield from prediction_lines(renamed, {f"{id_}~{name}": p for id_, p in predictions.items()})

@@ -2,10 +2,11 @@
 
 import errno
 import hashlib
+import itertools
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +27,7 @@ def place(address: str | os.PathLike[str]) -> Path:
     if not (isinstance(address, str) and "://" in address):
         return cast(Path, address) if hasattr(address, "rglob") else Path(address)
     try:
+        from fsspec.dircache import DirCache
         from upath import UPath
         from upath.implementations.local import FilePath
 
@@ -33,7 +35,7 @@ def place(address: str | os.PathLike[str]) -> Path:
         if isinstance(path, FilePath):  # file://…
             return Path(path.path)
         # others write there too: what was listed a moment ago tells nothing of now
-        if (listings := getattr(path.fs, "dircache", None)) is not None:
+        if isinstance(listings := getattr(path.fs, "dircache", None), DirCache):
             listings.use_listings_cache = False
     except (ImportError, ValueError, OSError) as e:
         said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
@@ -149,6 +151,7 @@ def create_bytes(path: Path, content: bytes) -> bool:
         except FileExistsError:
             return False
         return True
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         temporary.write_bytes(content)
@@ -174,21 +177,23 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "surrogatepass"))
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """The same, of bytes.
+def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """The same, of bytes, or of pieces of them, which are never held together here.
 
     raises: OutputError
     """
     if not here(path):  # elsewhere a whole file is written at once
         try:
             with reached(path):
-                cast(Any, path).fs.pipe_file(cast(Any, path).path, content)
+                whole = content if isinstance(content, bytes) else b"".join(content)
+                cast(Any, path).fs.pipe_file(cast(Any, path).path, whole)
         except InputError as e:
             raise OutputError(f"{path}: cannot be written: {e.__cause__}") from e
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
         temporary.replace(path)
     except OSError as e:
         temporary.unlink(missing_ok=True)
@@ -198,11 +203,22 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise OutputError(f"{path}: cannot be written: {e.strerror}", *hints) from e
 
 
-def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> dict[str, str]:
-    """Writes files of these names, each whole or not at all; the SHA-256 of each."""
+def write_files(folder: Path, contents: Mapping[str, bytes | Iterable[str]]) -> dict[str, str]:
+    """Writes files of these names, each whole or not at all; the SHA-256 of each.
+
+    contents: bytes, or lines of a text with their ends
+    """
     hashes = {}
     for name, content in contents.items():
-        written = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-        write_bytes(folder / name, written)
-        hashes[name] = hashlib.sha256(written).hexdigest()
+        digest = hashlib.sha256()
+        pieces = [content] if isinstance(content, bytes) else encoded(content)
+        write_bytes(folder / name, (piece for piece in pieces if digest.update(piece) is None))
+        hashes[name] = digest.hexdigest()
     return hashes
+
+
+def encoded(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines as UTF-8, some thousand together."""
+    some = iter(lines)
+    while piece := "".join(itertools.islice(some, 4096)):
+        yield piece.encode("utf-8", "surrogatepass")

@@ -100,7 +100,7 @@ def _files(task: Evaluated, columns: "Mapping[str, NDArray[Any]]") -> Iterator[t
         inputs = row["doc"] if isinstance(row["doc"], dict) else {"doc": row["doc"]}
         examples.append(Example(id=id_, inputs=inputs, reference=task.samples.reference(row, task.kind)))
         predictions[id_] = Prediction(value=task.samples.prediction(row, task.kind), scores=task.samples.numbers(row))
-    yield "predictions.jsonl", prediction_lines(examples, predictions).encode("utf-8", "surrogatepass")
+    yield "predictions.jsonl", "".join(prediction_lines(examples, predictions)).encode("utf-8", "surrogatepass")
     if columns:
         yield "statistics.npy", statistics_bytes(list(columns), np.stack(list(columns.values()), axis=1), examples)
 

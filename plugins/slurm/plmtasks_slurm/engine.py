@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -13,7 +14,8 @@ from plmtasks.engine import Engine, Job, Jobs, Standing
 from plmtasks.errors import InputError, did_you_mean, summary_of
 from plmtasks.files import claim, dump, here, open_folder, read_object, write_text
 
-from .queue import Queue
+from .outcome import python
+from .queue import ALIVE, Queue
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
@@ -106,7 +108,9 @@ class _Held(Jobs):
 
         if shutil.which("srun") is None:
             raise InputError("there is no Slurm here: no srun", "give the command where jobs are submitted")
-        executor = SlurmExecutor(self.folder, max_num_timeout=TIMEOUTS)
+        # until submitit heeds the signals, a job must not end by them: it would not be begun again
+        patient = ["sh", "-c", """trap '' TERM USR2; exec "$@\"""", "sh", *python()]
+        executor = SlurmExecutor(self.folder, max_num_timeout=TIMEOUTS, python=shlex.join(patient))
         known = sorted(SlurmExecutor._valid_parameters().difference(OURS))
         for name in resources:
             if name not in known:
@@ -128,6 +132,8 @@ class _Held(Jobs):
         except FileNotFoundError:
             if state is None or state.ended:
                 return Standing(state="failed", note=f"job {number} ended{f' as {state}' if state else ''}: {log}", log=log)
+            return Standing(state=state.standing, note=state.reason, log=log)
+        if outcome["error"] and state is not None and state.word in ALIVE:  # it was begun again since, or is about to end
             return Standing(state=state.standing, note=state.reason, log=log)
         if outcome["error"]:
             return Standing(state="failed", note=outcome["error"], log=log)

@@ -1,6 +1,7 @@
-"""What became of a job, in a file beside its log."""
+"""What became of a job, in a file beside its log; and by which command its processes begin."""
 
 import os
+import sys
 from pathlib import Path
 
 from plmtasks.files import dump, write_text
@@ -17,3 +18,8 @@ def write_outcome(path: str, *, result: str = "", error: str = "") -> None:
     """
     if os.environ.get("SLURM_PROCID", "0") == "0":
         write_text(Path(path), dump({"result": result, "error": error}))
+
+
+def python() -> list[str]:
+    """This interpreter. Modules of the current folder, maybe a stranger's, are not imported where they would not be here."""
+    return [sys.executable, *([] if any(Path(place).resolve() == Path.cwd() for place in sys.path) else ["-P"])]

@@ -16,6 +16,8 @@ ENDED = (
 
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 
+ALIVE = (*WAITING, "RUNNING", "SUSPENDED", "STOPPED")
+
 LATE = 30.0
 """Seconds in which what a job wrote may still be on its way over a shared file system after the job has ended."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from submitit.helpers import Checkpointable, DelayedSubmission
 
-from .outcome import AGAIN, write_outcome
+from .outcome import AGAIN, python, write_outcome
 
 SAVE_SECONDS = 60.0
 """In which a run that was told to end may save what it has: less than the 90 that Slurm gives from its signal to the end."""
@@ -31,13 +31,15 @@ class Work(Checkpointable):
 
     def __call__(self) -> None:
         # the run's signals are its own, whatever the libraries in it do with them
-        self._run = subprocess.Popen([sys.executable, "-m", "plmtasks_slurm.run", self.outcome], stdin=subprocess.PIPE, text=True)
-        assert self._run.stdin is not None
-        self._run.stdin.write(self.work)
-        self._run.stdin.close()
-        while (code := self._run.poll()) is None:  # not in wait(), in which a signal's handler could not ask
+        run = self._run = subprocess.Popen(
+            [*python(), "-m", "plmtasks_slurm.run", self.outcome], stdin=subprocess.PIPE, text=True
+        )
+        assert run.stdin is not None
+        run.stdin.write(self.work)
+        run.stdin.close()
+        while (code := run.poll()) is None:  # not in wait(), in which a signal's handler could not ask
             time.sleep(0.2)
-        if code == AGAIN:
+        if code in (AGAIN, -signal.SIGTERM, -signal.SIGUSR2):  # the last two before it heeded them
             while True:  # one that ends by itself would not be begun again
                 time.sleep(60)
         if not Path(self.outcome).exists():  # it was killed, for its memory perhaps

@@ -63,6 +63,7 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     driver = slurm.popen(0, sweep("--on", "slurm"), preexec_fn=heeds, **options)
     until(log.exists)
     known = set(slurm.states())
+    running = {job for job, state in slurm.states().items() if state == "RUNNING"}
     driver.send_signal(signal.SIGINT)
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130
@@ -73,13 +74,15 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     requeued: list[str] = []
 
     def preempted() -> bool:
-        requeued[:] = [job for job, state in slurm.states().items() if state == "PENDING" and job in known]
+        requeued[:] = [job for job, state in slurm.states().items() if state == "PENDING" and job in running]
         return bool(requeued) and slurm.states()[urgent.stdout.strip()] == "COMPLETED"
 
     until(preempted)
+    for job in requeued:
+        slurm.run(0, ["scontrol", "update", f"JobId={job}", "StartTime=now+1hour"])
     listed = slurm.run(0, sweep("--on", "slurm", "--status"), cwd=tmp_path, env=slowly)
     assert "requeued" in listed.stdout
-    assert re.search(r"results/slurm/\d+_\d+_0_log\.out\)", listed.stdout.replace("\n", ""))
+    assert re.search(r" results/slurm/\d+_\d+_0_log\.out$", listed.stdout, re.MULTILINE)
     for job in requeued:  # Slurm itself would wait for two minutes
         slurm.run(0, ["scontrol", "update", f"JobId={job}", "StartTime=now"])
     quickly = {**slowly, "TOY_SLEEP": "0"}
@@ -116,12 +119,8 @@ def test_sweeps_side_by_side_share_the_runs(slurm, tmp_path):
     answered = (tmp_path / "log").read_text().splitlines()
     results = list((tmp_path / "results").rglob("result.json"))
     assert len(results) == 3
-    batches = [json.loads(line) for path in results for line in _journal(path.parent)]
-    assert len(answered) == len(batches)  # nothing was computed twice
-
-
-def _journal(run: Path) -> list[str]:
-    return [line for path in (run / "journal").glob("*.jsonl") for line in path.read_text().splitlines()]
+    journals = [path for result in results for path in (result.parent / "journal").glob("*.jsonl")]
+    assert len(answered) == sum(len(path.read_text().splitlines()) for path in journals)  # nothing was computed twice
 
 
 def test_a_run_of_several_nodes(slurm, tmp_path):

@@ -147,7 +147,8 @@ def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for name in ("task", "model", "seeds", "score", "state"):
+    logs = any(cell.log is not None for cells in pairs for cell in cells)
+    for name in ("task", "model", "seeds", "score", "state", *["log"] * logs):
         made.add_column(name, overflow="fold", no_wrap=name == "seeds")
     for cells in pairs:
         states = Counter(cell.state for cell in cells)
@@ -157,12 +158,12 @@ def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
         noted = next((c for c in cells if c.note), None)
         said += f": {noted.reason}" if noted else _last_line(cells)
         row = (cells[0].task, cells[0].model, ", ".join(str(c.config.seed) for c in cells), _score(cells), said)
-        made.add_row(*map(Text, row))
+        made.add_row(*map(Text, (*row, *[_log(cells)] * logs)))
     return made
 
 
 def _last_line(cells: Sequence["Cell"]) -> str:
-    """What a run that an engine has said last, and the file that has all of it."""
+    """What a run that an engine has said last."""
     log = next((cell.log for cell in cells if cell.log is not None and cell.log.is_file()), None)
     if log is None:
         return ""
@@ -170,7 +171,13 @@ def _last_line(cells: Sequence["Cell"]) -> str:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").replace("\r", "\n").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f": {printable(last)[:120]} ({log})"
+    return f": {printable(last)[:120]}" if last else ""
+
+
+def _log(cells: Sequence["Cell"]) -> str:
+    """The file of what a run says, as one would name it here."""
+    log = next((cell.log for cell in cells if cell.log is not None), None)
+    return "" if log is None else str(log.relative_to(Path.cwd()) if log.is_relative_to(Path.cwd()) else log)
 
 
 def _score(cells: Sequence["Cell"]) -> str:

@@ -123,7 +123,7 @@ class _Handed:
     def become(self, number: int, cell: Cell) -> None:
         """Says what has become of a cell, if that is new."""
         before, now = self.cells[number], time.monotonic()
-        if cell.state == RUNNING:
+        if cell.state == RUNNING and self.tell is not None:
             cell = replace(cell, seconds=before.seconds if before.state == RUNNING else now)
         elif before.state == RUNNING and before.seconds is not None:
             cell = replace(cell, seconds=now - before.seconds)

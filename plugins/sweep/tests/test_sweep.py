@@ -55,6 +55,8 @@ def cells(path: Path, registry: Registry, **line: Any) -> list[Cell]:
         (PAIR + "lerning_rate = 1\n", r"suite\.toml:5: expected a setting in \[\[models\]\], found 'lerning_rate'\n"
          "  did you mean 'training.learning_rate'"),
         ("\nlimits = 3\n" + PAIR, r"suite\.toml:2: .* at the top, found 'limits'\n  did you mean 'limit'"),
+        ("slurm = 3\n" + PAIR, r"suite\.toml:1: expected a table \{name = .*\} for 'slurm', found 3"),
+        ("[slrum]\n" + PAIR, r"suite\.toml:1: expected a setting at the top, found 'slrum'\n  did you mean 'slurm'"),
         (PAIR + "seed = 3\n", r"suite\.toml:5: .* found 'seed'\n  seed = \[0, 1, …\] at the top says the seeds of all runs"),
         (PAIR + 'output = "x"\n', r"suite\.toml:5: .* found 'output'\n  it stands at the top"),
         ("task = 1\n" + PAIR, r"suite\.toml:1: expected task = .* found 1"),
@@ -124,6 +126,19 @@ def test_a_model_goes_before_a_task_and_a_task_before_the_top(tmp_path, registry
     assert third.model == "tiny-bert (max_train_samples 7)"
     assert len({cell.key for cell in cells(suite(tmp_path, text), registry)}) == 4
     assert first.key == cells(suite(tmp_path, text), registry, quiet=True, processes=2)[0].key
+
+
+def test_a_model_asks_an_engine_for_more_than_a_task_and_that_for_more_than_the_top(tmp_path, registry):
+    text = (
+        'on = "slurm"\n[slurm]\ntime = 1\nmem = "1GB"\n[[tasks]]\nname = "qa/sample"\nslurm.time = 2\nslurm.nodes = 2\n'
+        '[[models]]\nname = "tiny-bert"\n[models.slurm]\ntime = 3\n[models.ray]\ngpus = 1\n[[models]]\nname = "tiny-gpt"\n'
+    )
+    first, second = cells(suite(tmp_path, text), registry)
+    assert first.resources == {"time": 3, "mem": "1GB", "nodes": 2}
+    assert second.resources == {"time": 2, "mem": "1GB", "nodes": 2}
+    assert first.model == "tiny-bert"
+    local, _ = cells(suite(tmp_path, text.replace('on = "slurm"\n', "")), registry)
+    assert local.resources == {}
 
 
 def test_excluded_pairs(tmp_path, registry):
@@ -341,6 +356,23 @@ def test_interrupted_the_same_command_goes_on(tmp_path):
     done = sweep(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 runs: 1 there, 1 done" in done.stdout
+
+
+def test_sweeps_over_one_folder_share_the_runs(tmp_path):
+    models = "".join(f'[[models]]\nname = "toy-model"\nbatch_tokens = {tokens}\n' for tokens in (22, 23))
+    suite(tmp_path, f'threads = 1\n[[tasks]]\nname = "toy/even"\n{models}')
+    log = tmp_path / "log"
+    line, more = command(tmp_path, TOY_SLEEP="0.5", TOY_LOG=str(log))
+    both = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more) for _ in range(2)]  # type: ignore[call-overload]
+    tables = []
+    for one in both:
+        table, said = one.communicate(timeout=250)
+        assert one.returncode == 0, said
+        tables.append(table.rsplit("\n", 2)[0])
+    assert tables[0] == tables[1]
+    journals = [path for run in read_results_of(tmp_path) for path in (run.parent / "journal").glob("*.jsonl")]
+    assert len(journals) == 2
+    assert len(log.read_text().splitlines()) == sum(len(path.read_text().splitlines()) for path in journals)
 
 
 def read_results_of(folder: Path) -> list[Path]:
