@@ -77,10 +77,12 @@ def failure(error: BaseException) -> dict[str, Any]:
 
     from plmtasks.hooks import blame
 
-    blamed = blame(error)
+    whole = traceback.format_exception(error)
+    if error.__traceback__ is not None:  # the frame that caught it is ours, and not to blame
+        error = error.with_traceback(error.__traceback__.tb_next)
     return {
         "message": getattr(error, "message", ""), "hints": list(getattr(error, "hints", ())),
         "expected": isinstance(error, PlmtasksError), "exit_code": getattr(error, "exit_code", 1),
-        "traceback": "".join([*traceback.format_exception(error), blamed or ""]).strip(),
+        "traceback": "".join([*whole, blame(error) or ""]).strip(),
         "node": ray.util.get_node_ip_address(),  # type: ignore[no-untyped-call]
     }  # fmt: skip

@@ -108,7 +108,7 @@ def test_a_sweep_ends_with_the_table_of_a_local_one(cluster: Cluster, tmp_path: 
     (there, failed), (here, _) = [run.communicate(timeout=500) for run in runs]
     assert [run.returncode for run in runs] == [1, 1], failed
     assert there.replace("ray/", "here/") == here
-    assert "1 of 4 runs failed\n  toy/even on raises, seed 0: RuntimeError: a fault on demand" in failed
+    assert "1 of 4 runs failed\n  toy/even on raises, seed 0: plugin 'cluster_toy' (cluster_toy) failed: Run" in failed
     assert sorted(batches(slow)) == list(range(len(batches(slow))))
     assert "a fault on demand" in "".join(path.read_text() for path in (tmp_path / "ray/ray").glob("*.log"))
 
@@ -122,7 +122,7 @@ def test_runs_of_one_driver(cluster: Cluster, alone: Callable[[str], bytes], tmp
     code, message, _ = said["fault"]
     assert code == 1
     assert "a worker on the Ray node 10." in message
-    assert message.endswith("RuntimeError: a fault on demand")
+    assert "RuntimeError: a fault on demand\nplugin 'cluster_toy' (cluster_toy) failed" in message
     code, message, hint, where = said["refusal"]
     assert (code, message, hint) == (5, "the model refuses", "ask another")
     assert "a worker on the Ray node 10." in where
