@@ -2,8 +2,8 @@
 
 Two network namespaces are the machines (`tests/nodes.py`), and torchrun starts a process on each. A row is a run that a fault
 meets while it answers; then one process goes on with it, and its result must have the bytes of a run that nothing met. Printed
-is a table in Markdown: seconds from the fault to the end of the last process of each machine, the exit codes of torchrun, and
-what was last read of ours on each. As root, with iproute2.
+is a table in Markdown: seconds from the fault to the end of both processes, and to that of all of each machine, torchrun's
+own among them; the exit codes of torchrun; what was last read of ours on each. As root, with iproute2.
 """
 
 import os
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,19 +70,18 @@ class Trial:
         """Whether both processes have answered a batch."""
         return len({path for path in self.output.rglob("journal/*.jsonl") if path.stat().st_size}) >= 2
 
-    def ended(self) -> list[float]:
-        """When the last process of each node ended, in seconds of `time.monotonic`; infinity for what hung."""
-        ends, deadline = {0: float("inf"), 1: float("inf")}, time.monotonic() + LIMIT
-        while time.monotonic() < deadline and float("inf") in ends.values():
-            for n in (0, 1):
-                self.agents[n].poll()
-                if ends[n] == float("inf") and not self.nodes.pids(n):
-                    ends[n] = time.monotonic()
+    def ended(self, watched: Sequence[int], began: float) -> list[float]:
+        """Seconds until each watched process had ended, then until all processes of each node had; infinity for what hung."""
+        ends = [float("inf")] * (len(watched) + 2)
+        while time.monotonic() < began + LIMIT and float("inf") in ends:
+            here = [self.nodes.pids(n) for n in (0, 1)]
+            left = [pid in here[0] + here[1] for pid in watched] + [bool(pids) for pids in here]
+            ends = [e if lives or e < float("inf") else time.monotonic() - began for e, lives in zip(ends, left, strict=True)]
             time.sleep(0.05)
         for n in (0, 1):
             self.nodes.kill(n)
             self.agents[n].wait()
-        return [ends[0], ends[1]]
+        return ends
 
 
 def last_word(said: str) -> str:
@@ -156,9 +155,9 @@ def row(fault: str, trial: Trial, expected: bytes) -> str:
     by_plugin = {"TOY_FAULT": BY_PLUGIN[fault], "TOY_STAMP": str(stamp), "TOY_HOLD": held} if fault in BY_PLUGIN else {}
     trial.start(TOY_SLEEP="0.3", **by_plugin)
     wait(stamp.exists if by_plugin else trial.answering)
-    began = time.monotonic()
+    watched, began = [trial.rank(0), trial.rank(1)], time.monotonic()
     FAULTS[fault](trial)
-    ends = [f"{end - began:.1f}" if end < float("inf") else f"not in {LIMIT:.0f}" for end in trial.ended()]
+    ends = [f"{end:.1f}" if end < float("inf") else f"not in {LIMIT:.0f}" for end in trial.ended(watched, began)]
     trial.nodes.mend()
     codes = [str(agent.returncode) for agent in trial.agents]
     if result(trial.output):
@@ -189,8 +188,9 @@ def main(faults: tuple[str, ...], timeout: str, rendezvous: str, keep: str) -> N
     with tempfile.TemporaryDirectory() as temporary, two_nodes() as nodes:
         root = Path(keep or temporary)
         expected = undisturbed(root / "alone", environment, command)
-        print("| fault | node 0, s | node 1, s | exit codes | last read on node 0 | last read on node 1 | gone on with |")
-        print("| --- | --: | --: | --- | --- | --- | --- |", flush=True)
+        columns = ["process 0, s", "process 1, s", "node 0, s", "node 1, s", "exit codes", "last read on node 0", "on node 1"]
+        print("| fault |", " | ".join(columns), "| gone on with |")
+        print("| --- | --: | --: | --: | --: | --- | --- | --- | --- |", flush=True)
         for number, fault in enumerate(chosen):
             folder = root / str(number)
             folder.mkdir(parents=True)

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .errors import MetricError
@@ -90,7 +91,13 @@ def by_choice(names: Sequence[str], answer: ChooseAnswer) -> Prediction:
 
 
 def _each(what: str, names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    return {f"{what}[{name}]": value for name, value in zip(names, values, strict=True)}
+    return dict(zip(_named_each(what, tuple(names)), values, strict=True))
+
+
+@lru_cache(256)
+def _named_each(what: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same texts for all predictions of the same labels, of which there may be a million."""
+    return tuple(f"{what}[{name}]" for name in names)
 
 
 def sure_label(labels: Sequence[str], right: Iterable[str]) -> ClassifyAnswer:

@@ -8,10 +8,11 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from . import files
 from .data import CONTENT
 from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
@@ -26,15 +27,7 @@ from .files import (
     is_sealed,
     parse,
     place,
-    reached,
-    read_array,
-    read_object,
-    read_text,
-    safe_name,
     sealed,
-    unlike_schema,
-    value_hash,
-    with_interval,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +63,9 @@ CONFIG = {
 }  # fmt: skip
 """What `config.json` holds, as far as others read it."""
 
+READ_TOGETHER = (("result.json", "environment.json", "config.json"), ("statistics.npy",))
+"""What lists and tables read of every run, at an address in few requests; and what they do only where runs are many."""
+
 CLUSTER = "cluster"
 """The column of `statistics.npy` that is no statistic: examples of one number are not independent."""
 
@@ -84,10 +80,12 @@ class Result(Shown):
     """Or what behaves as one; see `place`."""
     altered: bool = False
     """Whether `result.json` is not the text that a run sealed."""
+    held: files.Held | None = field(default=None, compare=False)
+    """What was read of its files together with those of others."""
 
     def __repr__(self) -> str:
         metric, name = self.record["primary_metric"]
-        main = with_interval(self.record["scores"][metric][name])
+        main = files.with_interval(self.record["scores"][metric][name])
         return f"Result({self.task!r} on {self.model!r}: {name} {main}, {self._rests_on()}, {str(self.folder)!r})"
 
     def __hash__(self) -> int:
@@ -102,7 +100,7 @@ class Result(Shown):
         split = self.record["data"]["split"]
         caption = f"{self.task} on {self.model}: {self.data}, split {split}, {self._rests_on()}"
         scores = [(f"{line['metric']}/{line['score']}", line) for line in self._lines() if line["value"] is not None]
-        lines = [[name, with_interval(line)] for name, line in scores]
+        lines = [[name, files.with_interval(line)] for name, line in scores]
         return [Table(header=["score", "value, 95 % interval"], lines=lines, caption=caption)]
 
     def _lines(self) -> Sequence[Mapping[str, Any]]:
@@ -154,7 +152,7 @@ class Result(Shown):
             about = {"slice": name, "examples": part["examples"]}
             lines += [{**about, "metric": m, "score": s, "unit": self.record["scores"][m][s]["unit"], **f} for m, s, f in scores]
         shown = [line for line in lines if [line["metric"], line["score"]] == [*main]]
-        cells = [[line["slice"], str(line["examples"]), with_interval(line)] for line in shown]
+        cells = [[line["slice"], str(line["examples"]), files.with_interval(line)] for line in shown]
         caption = f"{self.task} on {self.model}: slices of {counted(self.record['data']['examples'], 'example')}"
         table = Table(header=["slice", "n", f"{main[1]}, 95 % interval"], lines=cells, caption=caption, right=("n",))
         return Listed(table, lines)
@@ -195,7 +193,8 @@ class Result(Shown):
 
     def _read(self, name: str, shape: Shape) -> Mapping[str, Any]:
         try:
-            return read_object(part(self.folder, name), shape)
+            text = (self.held and self.held.text(name)) or files.read_text(part(self.folder, name))
+            return files.as_object(self.folder / name, text, shape)
         except FileNotFoundError:
             return {}
 
@@ -245,7 +244,8 @@ class Result(Shown):
         """
         path = self.folder / "statistics.npy"
         try:
-            array: NDArray[Any] = read_array(part(self.folder, path.name).read_bytes())
+            held = self.held and self.held.read(path.name)
+            array: NDArray[Any] = files.read_array(held or part(self.folder, path.name).read_bytes())
         except (OSError, ValueError) as e:
             raise DataError(str(path), "an array of numpy", str(e), "run again: the answers are kept") from e
         if CLUSTER not in (array.dtype.names or ()):
@@ -281,19 +281,19 @@ def part(folder: Path, name: str) -> Path:
     return path
 
 
-identity_hash = value_hash
+identity_hash = files.value_hash
 """The hash under which a run is reused, of its parts."""
 
 
 def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: str) -> Path:
     """`root/<task>/<model>/<identity>`."""
-    return place(root).joinpath(*(safe_name(part) for part in task.split("/")), safe_name(model), identity)
+    return place(root).joinpath(*(files.safe_name(part) for part in task.split("/")), files.safe_name(model), identity)
 
 
-def stored(folder: Path) -> Result | None:
-    """The result in a run's folder; None if it is not finished."""
+def stored(folder: Path, held: files.Held | None = None) -> Result | None:
+    """The result in a run's folder, of whose files some are read; None if it is not finished."""
     path = folder / "result.json"
-    return _read_result(path) if path.exists() else None
+    return _read_result(path, held) if (held and held.read(path.name)) or path.exists() else None
 
 
 def read_results(address: str | Path) -> list[Result]:
@@ -304,19 +304,19 @@ def read_results(address: str | Path) -> list[Result]:
     raises: InputError if there is no such path or no result; DataError if the only one, or all, cannot be read
     """
     path = place(address)
-    with reached(path):
+    with files.reached(path):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-        files = [path] if path.is_file() else sorted(path.rglob("result.json"))
-        if not files:
+        there = {path: None} if path.is_file() else files.files_of(path, *READ_TOGETHER)["result.json"]
+        if not there:
             raise InputError(f"{path}: no result.json at or below it", "plmtasks run writes one")
         found, damage = [], []
-        for file in files:
+        for file, held in there.items():
             try:
-                found.append(_read_result(file))
+                found.append(_read_result(file, held))
             except DataError as e:
                 damage.append(e)
-                if len(files) > 1:
+                if len(there) > 1:
                     warnings.warn(f"left out: {e.message}", DataWarning, stacklevel=2)
     if not found:
         raise damage[0]
@@ -334,11 +334,13 @@ def read_result(address: str | Path) -> Result:
     return results[0]
 
 
-def _read_result(path: Path) -> Result:
-    hints = ["delete the file and run again: the answers are kept"] if (path.parent / "journal").exists() else []
+def _read_result(path: Path, held: files.Held | None = None) -> Result:
+    journal = any("/" in name for name in held.sizes()) if held else (path.parent / "journal").exists()
+    hints = ["delete the file and run again: the answers are kept"] if journal else []
     try:
         # a file of another name is one that the user named
-        text = read_text(part(path.parent, path.name) if is_part(path.name) else path)
+        named = part(path.parent, path.name) if is_part(path.name) and held is None else path
+        text = (held and held.text(path.name)) or files.read_text(named)
         record = parse(str(path), text, finite=True)
     except FileNotFoundError as e:
         raise DataError(str(path), "a result in JSON", e.strerror or "no such file") from e
@@ -351,12 +353,12 @@ def _read_result(path: Path) -> Result:
     wrong = _unlike_schema(record)
     if wrong:
         raise DataError(f"{path}: {wrong[0]}", f"what result.schema.json describes: {wrong[1]}", wrong[2], *hints)
-    return Result(record=record, folder=path.parent, altered=not is_sealed(text, record))
+    return Result(record=record, folder=path.parent, altered=not is_sealed(text, record), held=held)
 
 
 def _unlike_schema(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Where a record is not what its schema describes, what should be there and what is; None: it is."""
-    wrong = unlike_schema(Path(__file__).with_name("result.schema.json"), record)
+    wrong = files.unlike_schema(Path(__file__).with_name("result.schema.json"), record)
     if wrong:
         return wrong
     main, scores = record["primary_metric"], record["scores"]
@@ -382,8 +384,6 @@ def statistics_bytes(columns: Sequence[str], rows: "NDArray[Any]", examples: Seq
 
     rows: (n, k)
     """
-    import io
-
     import numpy as np
 
     array = np.zeros(len(rows), dtype=[*((name, "<f8") for name in columns), (CLUSTER, "<i8")])
@@ -394,7 +394,4 @@ def statistics_bytes(columns: Sequence[str], rows: "NDArray[Any]", examples: Seq
         shared = [e.cluster if e.cluster is not None else f"{CLUSTER} of {e.id}" for e in examples]
         number = {cluster: i for i, cluster in enumerate(dict.fromkeys(shared))}
         array[CLUSTER] = [number[cluster] for cluster in shared]
-    buffer = io.BytesIO()
-    # 3.0 has UTF-8 names: labels are in any script, and np.save would warn of them
-    np.lib.format.write_array(buffer, array, version=(3, 0), allow_pickle=False)
-    return buffer.getvalue()
+    return files.array_bytes(array)

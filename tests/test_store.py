@@ -4,7 +4,6 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from click.testing import CliRunner
 from plmtasks import store
 from plmtasks.cli.results import command
 from plmtasks.config import RunConfig, run_config
-from plmtasks.errors import InputError, OutputError
+from plmtasks.errors import InputError
 from plmtasks.evaluation import run
 from plmtasks.execution import environment
-from plmtasks.files import claim, claims_file, place, write_bytes
+from plmtasks.files import claim, claims_file, create_bytes, place
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.requests import ClassifyAnswer
 from plmtasks.results import Result, read_result, read_results
@@ -130,12 +129,6 @@ def test_what_goes_wrong_elsewhere_is_our_error(elsewhere: str, monkeypatch: pyt
     monkeypatch.setattr(type(place(elsewhere)), "exists", refuse)
     with pytest.raises(InputError, match=f"{elsewhere}: cannot be reached: the token has expired"):
         store.find(elsewhere)
-
-
-def test_a_run_is_not_written_to_an_address(elsewhere: str, registry: Registry) -> None:
-    with pytest.raises(OutputError, match="a run writes to folders of this machine") as error:
-        run([replace(config(Path()), output=elsewhere)], registry)[0]
-    assert error.value.hints == ("plmtasks results merge copies what is finished to an address",)
 
 
 # ── list and show ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,19 +270,19 @@ def test_a_run_that_is_not_finished_fails_no_merge(here: Path, tmp_path: Path) -
 
 
 def test_an_interrupted_merge_is_gone_on_with(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    into, write, written = tmp_path / "into", write_bytes, [0]
+    into, create, written = tmp_path / "into", create_bytes, [0]
 
-    def interrupted(path: Path, content: bytes) -> None:
+    def interrupted(path: Path, content: bytes) -> bool:
         written[0] += 1
-        if written[0] == 4:
+        if written[0] == 5:  # the first was the mark of the merge
             raise KeyboardInterrupt
-        write(path, content)
+        return create(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "write_bytes", interrupted)
+        patched.setattr(runs, "create_bytes", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(store.merge([here], into))
-    assert len(content(into)) == 3
+    assert len(content(into)) == 4
     assert not list(into.rglob("result.json"))
     assert [m.what for m in store.merge([here], into)] == ["copied"] * 3
     assert content(into) == content(here)

@@ -1,6 +1,7 @@
 """Which of some labels or choices a cell means, by its text, its letter or its number: decided once for all rows of a file."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -115,18 +116,20 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
     named: dict[str, None] = {}
 
     def read(split: str) -> Iterator[Example]:
-        examples = [(e, cells(e)) for e in data.readers[split]()]
+        examples = deque((e, cells(e)) for e in data.readers[split]())
         every = [cell for _, its in examples for cell in its or ()]
         rows = _Rows(name=f"{data.name}, split {split}", column=column, others=beside(split))
         found = iter(rows.meant(every, said))
-        made = [e if its is None else finish(e, [next(found) for _ in its]) for e, its in examples]
         if rows.counted:
             counted[split] = rows.counted
         if len(set(counted.values())) > 1:
             told = ", ".join(f"{READINGS[how]} in {name}" for name, how in counted.items())
             raise DataError(data.name, f"{column}s that count alike in all splits", told, rows.hint("index", "number"))
         named.update((label, None) for cell in every if not cell.choices for label in cell.candidates)
-        yield from made
+        del every
+        while examples:  # each goes as what it becomes comes
+            e, its = examples.popleft()
+            yield e if its is None else finish(e, [next(found) for _ in its])
 
     def beside(split: str) -> Iterator[Cell]:
         """The cells of the other splits, whose bad rows are told where they are read for themselves."""

@@ -76,8 +76,11 @@ def _lengths(found: Sequence[Sequence[str]]) -> str:
     return f"{counted(median_low(lengths), 'word' if spaced else 'character')} in the median, {max(lengths):,} at most"
 
 
+_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
+
+
 def _asked(example: Example) -> str:
-    return json.dumps(example.inputs, ensure_ascii=False, sort_keys=True, default=str)
+    return _text(example.inputs)
 
 
 def warn_of_labels(data: Dataset, splits: Iterable[str], *, learned: str | None) -> None:
@@ -122,11 +125,14 @@ def label_flaws(examples: Sequence[Example], *, once: bool) -> Iterator[str]:
 
 def _contradictions(examples: Sequence[Example]) -> Iterator[str]:
     """The same text with one label here and another there, of which a model can have one alone."""
+    first: dict[str, str] = {}
+    labelled = [e for e in examples if isinstance(e.reference, str)]
+    more = {text for e in labelled if first.setdefault(text := _asked(e), e.reference) != e.reference}
     found: dict[str, dict[str, Example]] = {}
-    for example in examples:
-        if isinstance(example.reference, str):
-            found.setdefault(_asked(example), {}).setdefault(example.reference, example)
-    if doubtful := [its for its in found.values() if len(its) > 1]:
+    for example in labelled if more else ():
+        if (text := _asked(example)) in more:
+            found.setdefault(text, {}).setdefault(example.reference, example)
+    if doubtful := list(found.values()):
         text = " ".join(texts(next(iter(doubtful[0].values()))))
         stand = counted(len(doubtful), "text stands", "texts stand")
         shown = text if len(text) <= SHORT else f"{text[:SHORT]}…"

@@ -126,9 +126,13 @@ class Labels(OneOfSome):
             raise DataError(where, "one label", f"{cell!r:.60}")
         return self.cell(where, cell, inputs) if self.labels else " ".join(str(cell).split())
 
+    _worded: tuple[Sequence[str], Mapping[str, int]] = (), {}
+    """Labels, and the places of the words that stand for them: the same for a million cells."""
+
     def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
-        words = {word: place for place, (_, word) in enumerate(self.candidates({}))}
-        return Cell(where=where, value=value, candidates=self.labels, words=words)
+        if self._worded[0] is not self.labels:
+            self._worded = self.labels, {word: place for place, (_, word) in enumerate(self.candidates({}))}
+        return Cell(where=where, value=value, candidates=self.labels, words=self._worded[1])
 
     def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         said = self.declared.labels

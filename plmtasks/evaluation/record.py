@@ -9,7 +9,7 @@ from typing import Any
 from .. import results, scoring
 from ..data import is_empty
 from ..execution import answering
-from ..files import sealed, write_files, write_text
+from ..files import check_claim, sealed, write_files, write_text
 from ..requests import Answer, GenerateAnswer
 from ..scoring import breakdown, calibration, overlap
 from ..training import came_to, without_seed
@@ -59,8 +59,10 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     described = {**outcome.described, **measured}
+    check_claim(folder)
     hashes = write_files(folder, files)
     write_text(folder / "environment.json", sealed(described))
+    check_claim(folder)
     write_text(folder / "result.json", sealed({**_record(job, outcome, scored), **findings, "files": hashes}))
 
 

@@ -108,18 +108,22 @@ class Lines:
     def leave(self) -> None:
         """Says that this process ends well; the main one returns once all others have said so."""
         if not self.processes.main:
+            self._deafen()  # the main one lets go of the connection as soon as it has read that
             self._say(LEFT)
         elif self.processes.count > 1:
             self._alone.wait()
 
     def close(self) -> None:
         """Hears of nobody any more."""
-        self._stop.close()
-        if self._thread.ident:
-            self._thread.join()
+        self._deafen()
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]  # all of them are sockets
         self._selector.close()
+
+    def _deafen(self) -> None:
+        self._stop.close()
+        if self._thread.ident:
+            self._thread.join()
 
     def wait(self) -> None:
         """Waits for the end of this process that a failure brings, or for `close`."""

@@ -2,15 +2,17 @@
 
 from . import terminal, values
 from .archive import Bundle, Tell, pack, read_bundle, unpack
-from .arrays import read_array
+from .arrays import array_bytes, read_array
 from .caches import asked_of_cache, asked_of_datasets, asked_of_hub, noting_caches, use_caches
-from .claims import Claim, Holder, claim, claims_file, holder
+from .claims import Claim, Holder, check_claim, claim, claims_file, holder
 from .columns import column, no_column
 from .documents import (
     CHECKSUM,
     Shape,
+    as_object,
     as_text,
     check,
+    decoded,
     dump,
     file_hash,
     is_sealed,
@@ -35,6 +37,7 @@ from .folders import (
     write_files,
     write_text,
 )
+from .index import Held, Index, files_of, listing
 from .layout import Layout, bad_rows_aside, count_row, current_layout, laid_out, row_aside
 from .rows import is_records, kind_of, read_records
 from .shown import Listed, Shown, Table, with_interval
@@ -49,7 +52,9 @@ __all__ = [
     "WRITTEN",
     "Bundle",
     "Claim",
+    "Held",
     "Holder",
+    "Index",
     "Layout",
     "Listed",
     "Shape",
@@ -57,6 +62,8 @@ __all__ = [
     "Table",
     "Tell",
     "TomlFile",
+    "array_bytes",
+    "as_object",
     "as_text",
     "asked_of_cache",
     "asked_of_datasets",
@@ -64,14 +71,17 @@ __all__ = [
     "bad_rows_aside",
     "cells_text",
     "check",
+    "check_claim",
     "claim",
     "claims_file",
     "column",
     "count_row",
     "create_bytes",
     "current_layout",
+    "decoded",
     "dump",
     "file_hash",
+    "files_of",
     "fits",
     "here",
     "holder",
@@ -79,6 +89,7 @@ __all__ = [
     "is_sealed",
     "kind_of",
     "laid_out",
+    "listing",
     "local",
     "names",
     "no_column",

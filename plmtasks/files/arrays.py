@@ -1,6 +1,7 @@
 """Named columns of numbers, as numpy writes them, read without trusting what wrote them."""
 
 import ast
+import io
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,3 +49,13 @@ def _header(content: bytes) -> tuple[int, Any]:
     if type(count) is not int or count < 0 or not kinds <= {"float64", "int64"}:
         raise ValueError(f"{count!r:.40} rows of {dtype}"[:200])
     return count, dtype
+
+
+def array_bytes(array: "NDArray[Any]") -> bytes:
+    """The bytes that `read_array` reads."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    # 3.0 has UTF-8 names: labels are in any script, and np.save would warn of them
+    np.lib.format.write_array(buffer, array, version=(3, 0), allow_pickle=False)
+    return buffer.getvalue()

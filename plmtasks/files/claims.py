@@ -63,6 +63,10 @@ class Holder:
         return f"process {self.pid} on {self.host}, since {self.since}"
 
 
+_held: dict[str, "Claim"] = {}
+"""What this process has, by its folder."""
+
+
 class Claim(AbstractContextManager["Claim"]):
     """A folder that this process has to itself, as long as it gives signs of life; they are given by a thread."""
 
@@ -71,6 +75,7 @@ class Claim(AbstractContextManager["Claim"]):
         self._kernel, self._lost, self._ending = kernel, "", threading.Event()
         self._thread = threading.Thread(target=self._live, name=f"claim of {folder}", daemon=True)
         self._thread.start()
+        _held[str(folder)] = self
 
     def check(self) -> None:
         """To be called before what others rely on is written.
@@ -84,6 +89,7 @@ class Claim(AbstractContextManager["Claim"]):
         """Lets go; a second time does nothing."""
         if self._ending.is_set():
             return
+        _held.pop(str(self.folder), None)
         self._ending.set()
         self._thread.join()
         try:
@@ -134,6 +140,15 @@ def claim(folder: Path, what: str, *, lease: float = LEASE, tell: Callable[[str]
         if isinstance(e, InputError):
             raise OutputError(f"{folder}: cannot be claimed: {e.__cause__}") from e
         raise
+
+
+def check_claim(folder: Path) -> None:
+    """To be called before what others rely on is written into a folder that this process may have claimed.
+
+    raises: BusyError, as `Claim.check`
+    """
+    if (mine := _held.get(str(folder))) is not None:
+        mine.check()
 
 
 def holder(folder: Path) -> Holder | None:

@@ -63,11 +63,20 @@ def read_text(path: Path) -> str:
     try:
         if path.stat().st_size > BYTES:
             raise DataError(str(path), f"a document of at most {BYTES >> 20} MiB", f"{path.stat().st_size:,} bytes")
-        return path.read_bytes().decode("utf-8")
+        return decoded(path, path.read_bytes())
     except FileNotFoundError:
         raise
     except OSError as e:
         raise DataError(str(path), "a file that can be read", e.strerror or str(e)) from e
+
+
+def decoded(path: Path, content: bytes) -> str:
+    """The text of a file whose bytes are read.
+
+    raises: DataError
+    """
+    try:
+        return content.decode()
     except UnicodeDecodeError as e:
         raise DataError(str(path), "UTF-8 text", f"byte 0x{e.object[e.start]:02x} at position {e.start}") from e
 
@@ -83,7 +92,15 @@ def read_object(path: Path, shape: "Shape" = dict) -> dict[str, Any]:
 
     raises: FileNotFoundError; DataError, also if it has not that shape
     """
-    found: dict[str, Any] = read_document(path)
+    return as_object(path, read_text(path), shape)
+
+
+def as_object(path: Path, text: str, shape: "Shape" = dict) -> dict[str, Any]:
+    """The JSON object in a file whose text is read.
+
+    raises: DataError, also if it has not that shape
+    """
+    found: dict[str, Any] = parse(str(path), text, finite=True)
     if not isinstance(found, dict):
         raise DataError(str(path), "a JSON object", type(found).__name__)
     check(str(path), found, shape)

@@ -27,6 +27,7 @@ def place(address: str | os.PathLike[str]) -> Path:
     if not (isinstance(address, str) and "://" in address):
         return cast(Path, address) if hasattr(address, "rglob") else Path(address)
     try:
+        from fsspec.dircache import DirCache
         from upath import UPath
         from upath.implementations.local import FilePath
 
@@ -34,7 +35,7 @@ def place(address: str | os.PathLike[str]) -> Path:
         if isinstance(path, FilePath):  # file://…
             return Path(path.path)
         # others write there too: what was listed a moment ago tells nothing of now
-        if (listings := getattr(path.fs, "dircache", None)) is not None:
+        if isinstance(listings := getattr(path.fs, "dircache", None), DirCache):
             listings.use_listings_cache = False
     except (ImportError, ValueError, OSError) as e:
         said = "pip install 'plmtasks[store]' opens addresses" if getattr(e, "name", None) == "upath" else str(e)
@@ -150,6 +151,7 @@ def create_bytes(path: Path, content: bytes) -> bool:
         except FileExistsError:
             return False
         return True
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         temporary.write_bytes(content)

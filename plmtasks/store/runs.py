@@ -1,5 +1,6 @@
 """Folders of runs: what is in them, merged, and tidied."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -13,8 +14,8 @@ from typing import Any, Literal, cast
 
 from ..errors import DataError, InputError, OutputError
 from ..execution import environment
-from ..files import Shape, claim, here, place, reached, read_object, write_bytes
-from ..results import CONFIG, ENVIRONMENT, FILES, Result, is_part, part, run_folder, stored
+from ..files import Held, Shape, as_object, claim, create_bytes, files_of, here, holder, listing, place, reached, read_text
+from ..results import CONFIG, ENVIRONMENT, FILES, READ_TOGETHER, Result, is_part, part, run_folder, stored
 
 IDENTITY = re.compile("[0-9a-f]{32}")
 
@@ -31,21 +32,30 @@ class Run:
     """None: it is not finished, or cannot be read."""
     damage: DataError | None = None
     """Why the result cannot be read."""
+    held: Held | None = None
+    """What was read of its files together with those of others."""
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """`config.json`: "config", what was asked, and "identity", its parts; empty if there is none."""
-        return _json(self.folder, "config.json", CONFIG)
+        return self._json("config.json", CONFIG)
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
         """`environment.json`; empty if there is none."""
-        return _json(self.folder, "environment.json", ENVIRONMENT)
+        return self._json("environment.json", ENVIRONMENT)
+
+    def _json(self, name: str, shape: Shape) -> Mapping[str, Any]:
+        try:
+            text = (self.held and self.held.text(name)) or read_text(part(self.folder, name))
+            return as_object(self.folder / name, text, shape)
+        except (FileNotFoundError, DataError):
+            return {}
 
     @cached_property
     def files(self) -> dict[str, int]:
         """Each file's bytes by its path within the folder; of what else lies there nothing is a part of a run."""
-        return _files(self.folder)
+        return _files(self.folder) if self.held is None else _parts_of(self.held.sizes())
 
     @property
     def task(self) -> str:
@@ -73,13 +83,6 @@ class Run:
         return environment.class_of(self.environment)
 
 
-def _json(folder: Path, name: str, shape: Shape) -> Mapping[str, Any]:
-    try:
-        return read_object(part(folder, name), shape)
-    except (FileNotFoundError, DataError):
-        return {}
-
-
 def _files(folder: Path) -> dict[str, int]:
     if here(folder):
         found = {}
@@ -87,11 +90,10 @@ def _files(folder: Path) -> dict[str, int]:
             with suppress(FileNotFoundError):
                 found[name] = part(folder, name).stat().st_size
         return found
-    there = cast(Any, folder)
-    listed: Mapping[str, Any] = there.fs.find(there.path, detail=True)
-    # some file systems begin their paths with a slash, and some leave it out
-    within = f"{there.path.strip('/')}/"
-    sizes = {name.lstrip("/").removeprefix(within): info["size"] for name, info in listed.items()}
+    return _parts_of({name: one.size for name, one in listing(folder).items()})
+
+
+def _parts_of(sizes: Mapping[str, int]) -> dict[str, int]:
     return {name: size for name, size in sorted(sizes.items()) if is_part(name)}
 
 
@@ -108,22 +110,28 @@ def find(address: str | Path, task: str | None = None, model: str | None = None)
             raise InputError(f"{address}: no such file or folder")
         if root.is_file():
             root = root.parent
-        finished = {path.parent for path in root.rglob("result.json")}
-        begun = {path.parent for path in root.rglob("config.json")} - finished
-        found = [_open(folder) for folder in sorted(finished | {f for f in begun if FOLDER.fullmatch(f.name)})]
+        files = files_of(root, *READ_TOGETHER)
+        finished, begun = files["result.json"], files["config.json"]
+        held = finished | {file: held for file, held in begun.items() if FOLDER.fullmatch(file.parent.name)}
+        folders = {file.parent: one for file, one in held.items()}
+        found = [_open(folder, folders[folder]) for folder in sorted(folders)]
     runs = [run for run in found if run.state != "unfinished" or {"config", "identity"} <= run.config.keys()]
     tasks, models = ("*",) if task is None else (task, f"{task}/*"), "*" if model is None else model
     return [run for run in runs if any(fnmatchcase(run.task, one) for one in tasks) and fnmatchcase(run.model, models)]
 
 
-def _open(folder: Path) -> Run:
+def _open(folder: Path, held: Held | None) -> Run:
     try:
-        return Run(folder=folder, result=stored(folder))
+        return Run(folder=folder, result=stored(folder, held), held=held)
     except DataError as e:
-        return Run(folder=folder, result=None, damage=e)
+        return Run(folder=folder, result=None, damage=e, held=held)
 
 
 # ── merging ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+MERGING = ".merging"
+"""In a folder into which a run is being copied: the SHA-256 of its result.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +169,7 @@ def _merge(run: Run, into: Path) -> Merged:
         other = folder / "result.json"
         if other.exists() and other.read_bytes() == content:
             return Merged(folder=run.folder, into=folder, what="there")
-        if not other.exists() and _copied(run, folder):
+        if not other.exists() and _copied(run, folder, content):
             return Merged(folder=run.folder, into=folder, what=cast(Any, what))
         if other.exists() and Run(folder=folder, result=None).machine == run.machine:
             break
@@ -179,20 +187,37 @@ def _unfit(run: Run) -> str:
     return f"altered since it was run: {', '.join(altered)}" if altered else ""
 
 
-def _copied(run: Run, folder: Path) -> bool:
-    """Whether it is: not into a folder that holds anything else, but into one that a merge that was interrupted left."""
+def _copied(run: Run, folder: Path, content: bytes) -> bool:
+    """Whether it is: not into a folder that holds anything else, but into one that a merge that was interrupted left.
+
+    content: of its result.json
+    """
     there = _files(folder) if folder.exists() else {}
     held = there.items() <= run.files.items()
     if not held or any((folder / name).read_bytes() != part(run.folder, name).read_bytes() for name in there):
         return False
-    for name in sorted(run.files.keys() - there.keys(), key=lambda name: (name == "result.json", name)):
-        target = folder / name
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise OutputError(f"{target.parent}: cannot be written: {e.strerror}", "merge into another folder") from e
-        write_bytes(target, part(run.folder, name).read_bytes())
-    return True
+    # of several merges at once that bring other bytes, one alone has the folder
+    if not _placed(marker := folder / MERGING, hashlib.sha256(content).hexdigest().encode()):
+        return False
+    names = sorted(run.files.keys() - there.keys(), key=lambda name: (name == "result.json", name))
+    last = folder / "result.json"  # of a merge that was done before the folder was this one's
+    whole = (not last.exists() or last.read_bytes() == content) and all(
+        _placed(folder / name, part(run.folder, name).read_bytes()) for name in names
+    )
+    marker.unlink(missing_ok=True)
+    return whole
+
+
+def _placed(path: Path, content: bytes) -> bool:
+    """Whether the file has this content: it is created, or was there.
+
+    raises: OutputError
+    """
+    try:
+        with reached(path):
+            return create_bytes(path, content) or path.read_bytes() == content
+    except InputError as e:
+        raise OutputError(f"{path}: cannot be written: {e.__cause__}", "merge into another folder") from e
 
 
 # ── tidying ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -255,8 +280,9 @@ def delete(waste: Waste) -> None:
 
 
 def _busy(run: Run) -> bool:
-    """Whether a process of this machine is at the run."""
-    if not here(run.folder):
+    """Whether a process is at the run."""
+    last = holder(run.folder)
+    if last is None:
         return False
     try:
         with claim(run.folder, "run"):
