@@ -56,7 +56,7 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     # more requests than fit into memory together are in the batches of the first alone
     (tmp_path / "suite.toml").write_text(TOP + models(1024, *range(12, 11 + CELLS)))
     log = tmp_path / "log"
-    slowly = {**slurm.environment, **environment(TOY_SLEEP="1", TOY_LOG=str(log), TOY_MEMORY="12")}
+    slowly = {**slurm.environment, **environment(TOY_SLEEP="5", TOY_LOG=str(log), TOY_EXAMPLES="6", TOY_MEMORY="5")}
     # where the tests run in the background of a shell, SIGINT is ignored
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     options = {"cwd": tmp_path, "env": slowly, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -64,13 +64,12 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     until(log.exists)
     known = set(slurm.states())
     running = {job for job, state in slurm.states().items() if state == "RUNNING"}
-    driver.send_signal(signal.SIGINT)
-    _, said = driver.communicate(timeout=60)
-    assert driver.returncode == 130
-    assert "interrupted: the same command goes on where it was" in said
-
     urgent = slurm.run(0, ["sbatch", "--parsable", "--partition=urgent", "--ntasks=4", "--output=/dev/null", "--wrap", "sleep 1"])
     assert urgent.returncode == 0
+    driver.send_signal(signal.SIGINT)
+    _, said = driver.communicate(timeout=100)
+    assert driver.returncode == 130
+    assert "interrupted: the same command goes on where it was" in said
     requeued: list[str] = []
 
     def preempted() -> bool:

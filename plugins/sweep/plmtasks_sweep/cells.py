@@ -117,7 +117,7 @@ class Look:
             return replace(cell, state=UNKNOWN, note=said(e))
         cell = replace(cell, learns=found.learns, asked=found.asked, result=found.result)
         if found.result is not None:
-            return replace(cell, state=THERE)
+            return replace(cell, state=THERE, note="")
         before = failure(cell)
         if before is not None and before != self.forgiven.get(cell.key):
             return replace(cell, state=FAILED_BEFORE, note=before["error"])
