@@ -150,9 +150,9 @@ def test_what_cannot_be_done_at_an_address_is_refused_before_anything_is_compute
         run([config("s3://nobody/runs")], registry)
     with pytest.raises(OutputError, match="written to folders of this machine, and to no address"):
         train(config(tmp_path), "s3://bucket/model", registry)
-    files = type(place("s3://bucket/x").fs)  # type: ignore[attr-defined]
+    files = place("s3://bucket/x").fs  # type: ignore[attr-defined]
     pipe = files.pipe_file
-    monkeypatch.setattr(files, "pipe_file", lambda self, path, value, mode="overwrite": pipe(self, path, value))
+    monkeypatch.setattr(files, "pipe_file", lambda path, value, mode="overwrite": pipe(path, value))
     with pytest.raises(OutputError, match="on the condition that nobody else has"):
         run([config("s3://bucket/overwriting")], registry)
     assert list(tmp_path.iterdir()) == []
