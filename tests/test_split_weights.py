@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from trainings import ENGINES
+from trainings import ENGINES, KILLED
 
 from plmtasks import TrainSettings
 from plmtasks.errors import InputError
@@ -46,15 +46,18 @@ def published(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1000)
-@pytest.mark.parametrize("engine", [pytest.param(name, marks=of_deepspeed if "ZeRO" in name else ()) for name in ENGINES])
+@pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=of_deepspeed if "ZeRO" in name else ()) for name in ENGINES if name != "whole"]
+)
 def test_split_weights_learn_what_whole_ones_do(engine: str, folder: Path) -> None:
     """Killed and resumed too; and both processes answer with them afterwards, each holding all of them."""
     from safetensors.torch import load_file
 
-    whole, mine, resumed = (checkpoint(folder, *of) for of in (("whole", "once"), (engine, "once"), (engine, "killed")))
-    assert published(mine) == published(resumed)
+    whole, mine = (checkpoint(folder, of, "once") for of in ("whole", engine))
+    if engine in KILLED:
+        assert published(mine) == published(checkpoint(folder, engine, "killed"))
     split = json.loads((mine / "plmtasks.json").read_text())["parts"].get("split")
-    assert split == {"whole": None, "FSDP": "FSDP"}.get(engine, f"DeepSpeed, {engine[:6]}")
+    assert split == ("FSDP" if engine == "FSDP" else f"DeepSpeed, {engine[:6]}")
     if "ZeRO" in engine:
         assert published(mine).keys() == published(whole).keys()
         weights, others = load_file(mine / "model.safetensors"), load_file(whole / "model.safetensors")
