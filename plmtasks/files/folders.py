@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -212,9 +212,16 @@ def write_files(folder: Path, contents: Mapping[str, bytes | Iterable[str]]) -> 
     for name, content in contents.items():
         digest = hashlib.sha256()
         pieces = [content] if isinstance(content, bytes) else encoded(content)
-        write_bytes(folder / name, (piece for piece in pieces if digest.update(piece) is None))
+        write_bytes(folder / name, _passed(pieces, digest.update))
         hashes[name] = digest.hexdigest()
     return hashes
+
+
+def _passed(pieces: Iterable[bytes], see: Callable[[bytes], None]) -> Iterator[bytes]:
+    """The pieces, each of which is seen before it goes on."""
+    for piece in pieces:
+        see(piece)
+        yield piece
 
 
 def encoded(lines: Iterable[str]) -> Iterator[bytes]:
