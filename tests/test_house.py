@@ -18,7 +18,7 @@ SOURCES = sorted(
     if "egg-info" not in str(path)
 )
 HEAVY = {
-    "jmespath", "openpyxl",
+    "jmespath", "openpyxl", "ray",
     "accelerate", "datasets", "evaluate", "jieba", "numpy", "onnx", "onnxruntime", "openai", "pandas", "peft", "pyarrow", "rich",
     "regex", "rouge_score", "sacrebleu", "safetensors", "scipy", "seqeval", "sklearn", "tokenizers", "torch", "transformers",
 }  # fmt: skip

@@ -17,9 +17,6 @@ PORT = 6379
 START = (
     sys.executable, "-m", "ray.scripts.scripts", "start", "--num-cpus", "2", "--object-store-memory", "100000000",
     "--include-log-monitor", "false", "--block",
-    # ports that are known need not be waited for; each node has all of its own
-    "--runtime-env-agent-port", "52366", "--dashboard-agent-grpc-port", "52367", "--dashboard-agent-listen-port", "52368",
-    "--metrics-export-port", "52369",
 )  # fmt: skip
 TESTS = (Path(__file__).parents[3] / "tests", Path(__file__).parent)
 
