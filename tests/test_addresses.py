@@ -70,7 +70,7 @@ def test_killed_and_gone_on_with_in_two_processes_it_has_the_bytes_of_a_local_ru
     expected = (run([config(tmp_path)], registry)[0].folder / "result.json").read_bytes()
     segments, log = "s3://bucket/killed/toy/even/toy-model", tmp_path / "log"
     monkeypatch.setattr(SegmentJournal, "SECONDS", 10.0)
-    first = started(bucket, "s3://bucket/killed", TOY_SLEEP="1.5", TOY_LOG=str(log))
+    first = started(bucket, "s3://bucket/killed", TOY_SLEEP="12", TOY_LOG=str(log))
     end = time.monotonic() + 120
     while not list(place(segments).glob("*/journal/*.jsonl")):
         assert time.monotonic() < end, "no segment came"
