@@ -171,7 +171,7 @@ def _merge(run: Run, into: Path) -> Merged:
             return Merged(folder=run.folder, into=folder, what="there")
         if not other.exists() and _copied(run, folder, content):
             return Merged(folder=run.folder, into=folder, what=cast(Any, what))
-        if other.exists() and Run(folder=folder, result=None).machine == run.machine:
+        if Run(folder=folder, result=None).machine == run.machine:
             break
     why = f"{folder} is of the same identity and class of machine, and has other bytes: plmtasks results verify"
     return Merged(folder=run.folder, into=None, what="left out", why=why)
@@ -215,7 +215,10 @@ def _placed(path: Path, content: bytes) -> bool:
     """
     try:
         with reached(path):
-            return create_bytes(path, content) or path.read_bytes() == content
+            while not create_bytes(path, content):
+                with suppress(FileNotFoundError):  # the mark of a merge that is done by now
+                    return path.read_bytes() == content
+            return True
     except InputError as e:
         raise OutputError(f"{path}: cannot be written: {e.__cause__}", "merge into another folder") from e
 
