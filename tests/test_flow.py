@@ -105,7 +105,7 @@ def test_each_thing_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert counts["prepare"] == counts["choose_kind"] == len(runs)
         assert counts["ToyTask.load"] == 1
         assert counts["ToyModel.identity"] <= 2 * len(runs)
-        assert counts["Request._key"] == 20 * len(runs)
+        assert counts["Request._hashed"] == 20 * len(runs)
         assert counts["ToyTask.ask"] == 21 * len(runs)  # the examples, and once to see the labels
         assert counts["ToyTask.read"] == 20 * len(runs)
         assert counts["ToyModel.load"] == len(runs)

@@ -136,8 +136,8 @@ def _contradictions(examples: Sequence[Example]) -> Iterator[str]:
         text = " ".join(texts(next(iter(doubtful[0].values()))))
         stand = counted(len(doubtful), "text stands", "texts stand")
         shown = text if len(text) <= SHORT else f"{text[:SHORT]}…"
-        first = f"{shown!r}: {' and '.join(map(repr, sorted(doubtful[0])))}"
-        yield f"{stand} there with more than one label, such as {first}; keep the one that is right"
+        example_of = f"{shown!r}: {' and '.join(map(repr, sorted(doubtful[0])))}"
+        yield f"{stand} there with more than one label, such as {example_of}; keep the one that is right"
 
 
 def _median(numbers: Sequence[float]) -> float:

@@ -64,9 +64,10 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     from plmtasks.execution import from_environment
     from plmtasks.hooks import load_registry
 
-    from .cells import Look, plan
+    from .cells import plan
     from .failures import FAILURES
     from .handed import hand_over, standing
+    from .looking import Look
     from .sweeping import of_its_own, sweep
 
     speaks = of_its_own()

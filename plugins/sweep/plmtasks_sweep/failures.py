@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plmtasks.errors import DataError
 from plmtasks.files import dump, open_folder, place, read_object, write_text
 
-if TYPE_CHECKING:
-    from .cells import Cell
+from .cells import Cell
 
 FAILURES = "failures"
 """The folder in that of the results; a run that succeeds is taken out of it."""
 
 
-def failure(cell: "Cell") -> Mapping[str, Any] | None:
+def failure(cell: Cell) -> Mapping[str, Any] | None:
     """What is kept of the cell's failure, if it failed when it was run last.
 
     raises: DataError if that cannot be read
@@ -29,7 +28,7 @@ def failure(cell: "Cell") -> Mapping[str, Any] | None:
         raise DataError(e.where, f"a sweep's failed run: {e.expected}", e.found, "delete it") from e
 
 
-def keep(cell: "Cell") -> None:
+def keep(cell: Cell) -> None:
     """Writes a failure down, or takes that of an earlier try out.
 
     raises: OutputError
@@ -44,5 +43,5 @@ def keep(cell: "Cell") -> None:
     write_text(path, dump(said))
 
 
-def _path(cell: "Cell") -> Path:
+def _path(cell: Cell) -> Path:
     return place(cell.config.output) / FAILURES / f"{cell.key}.json"

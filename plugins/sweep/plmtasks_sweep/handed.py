@@ -12,8 +12,9 @@ from plmtasks.files import place
 from plmtasks.hooks import Registry
 from plmtasks.results import Result, read_result
 
-from .cells import BUSY, DONE, FAILED, RUNNING, THERE, UNKNOWN, WAITING, Cell, Look, Tell
+from .cells import BUSY, DONE, FAILED, RUNNING, THERE, UNKNOWN, WAITING, Cell, Tell
 from .failures import keep
+from .looking import Look
 
 LEAST, MOST = 1.0, 15.0
 """Seconds between two looks at what the engine does: more and more while nothing changes."""
@@ -109,7 +110,9 @@ class _Handed:
                 if result is None and earlier:  # and deleted since
                     continue
                 if result is None:
-                    now = replace(now, state=FAILED, note=f"{now.result}: the result is not there: all machines need one folder")
+                    now = Standing(
+                        state="failed", log=now.log, note=f"{now.result}: the result is not there: all machines need one folder"
+                    )
             if now.state == FAILED and earlier and retry:
                 continue
             done = THERE if earlier else DONE

@@ -4,14 +4,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from plmtasks.errors import BusyError, InputError, PlmtasksError
 from plmtasks.evaluation import BUSY_SECONDS, run_apart
 from plmtasks.execution import started_by_launcher
+from plmtasks.files import open_folder, place
 from plmtasks.hooks import Registry
 
-from .cells import BUSY, DONE, EXCLUDED, FAILED, RUNNING, UNKNOWN, WAITING, Cell, Look, Tell, said
+from .cells import BUSY, DONE, EXCLUDED, FAILED, RUNNING, UNKNOWN, WAITING, Cell, Tell
 from .failures import keep
+from .looking import Look, said
 
 TRIED_AFTER = 60.0
 """Seconds after which a run that seems busy is begun nevertheless: whoever was at it may have died, and then gives it up."""
@@ -43,6 +46,8 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
 
     retry: what failed before too
     """
+    for output in dict.fromkeys(cell.config.output for cell in cells if cell.state != EXCLUDED):
+        open_folder(place(output))  # or what is wrong with it stops each run by itself
     swept, look = list(cells), Look.at(cells, registry, retry=retry)
     left = [number for number, cell in enumerate(swept) if cell.state != EXCLUDED]
     tried: dict[int, float] = {}
@@ -54,7 +59,7 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
                 since = tried.setdefault(number, time.monotonic())
                 now = now if time.monotonic() - since < TRIED_AFTER else replace(now, state=WAITING)
             if now.state == WAITING:
-                now = _run(now, registry, lambda cell, number=number: tell(number, cell))
+                now = _run(now, registry, partial(tell, number))
                 tried[number] = time.monotonic()
             elif now.state == UNKNOWN:
                 now = replace(now, state=FAILED)
