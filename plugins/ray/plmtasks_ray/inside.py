@@ -50,7 +50,9 @@ def do(work: str, log: str | None) -> tuple[bool, Any]:
 
             return True, do_job(work)
         except Exception as e:  # noqa: BLE001  it ends this run of the sweep, and no other
-            return False, failure(e)
+            told = failure(e)
+            os.write(2, f"{e if told['expected'] else told['traceback']}\n".encode())  # where sys.stderr leads is Ray's affair
+            return False, told
 
 
 @contextmanager
