@@ -43,9 +43,9 @@ def test_processes_stay_for_the_next_list(toy_everywhere: None, monkeypatch: pyt
     monkeypatch.setenv("TOY_LOG", str(tmp_path / "log"))
     with answerer(2) as two:
         assert [two.answers(REQUESTS), two.answers(REQUESTS[:3]), two.parameters] == [*expected, None]
-        children = two._started.children
-        assert [child.poll() for child in children] == [None] * 2
-    assert [child.returncode for child in children] == [0] * 2
+        children = [Path(f"/proc/{pid}") for pid in two._started.context.pids().values()]
+        assert [child.exists() for child in children] == [True] * 2
+    assert [child.exists() for child in children] == [False] * 2
 
 
 @pytest.mark.slow

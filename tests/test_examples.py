@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -14,6 +14,10 @@ def test_a_hidden_example_tells_nothing_of_its_reference():
     assert hidden.slices == ()
     assert (hidden.id, hidden.inputs, hidden.cluster) == ("1", EXAMPLE.inputs, "p")
     assert EXAMPLE.reference == ["x"]
+    # whatever fields it has
+    marked = replace(EXAMPLE, prompted=True, undisclosed=True)
+    assert marked.hidden() == replace(marked, reference=None, slices=())
+    assert {f.name for f in fields(Example)} == {"id", "inputs", "reference", "cluster", "slices", "prompted", "undisclosed"}
 
 
 @pytest.mark.parametrize(
