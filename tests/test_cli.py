@@ -260,7 +260,8 @@ def every_option() -> dict[str, set[str]]:
 
 def test_every_option_that_the_code_names_is_one_of_some_command() -> None:
     """What messages and hints name, in the core and in the plugins; options of other programs stand behind their names."""
-    known, others = set[str]().union(*every_option().values()), {"--help", "--nproc-per-node", "--revision", "--log", "--logits"}
+    known = set[str]().union(*every_option().values())
+    others = {"--help", "--nproc-per-node", "--revision", "--log", "--logits", "--mpirun", "--multi", "--head", "--address"}
     root = Path(__file__).parents[1]
     for path in [*root.glob("plmtasks/**/*.py"), *root.glob("plugins/*/plmtasks_*/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -79,7 +79,8 @@ class Queue:
         if time.monotonic() - self._asked < SECONDS:
             return
         form = "JobArrayID:40,State:20,RestartCnt:10,Reason:40"
-        command = ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", f"--Format={form}"]
+        # no header, elements of arrays one by one, ended jobs too
+        command = ["squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "-O", form]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         except (OSError, subprocess.SubprocessError) as e:
