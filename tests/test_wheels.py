@@ -23,6 +23,9 @@ LIGHT = sorted(
 )
 """Those that are of use without torch."""
 
+DEAR = ("deepspeed",)
+"""Extras that no set-up of ours installs: what they bring compiles itself for minutes."""
+
 UNDECLARED = {"IPython", "comet"}
 """What no extra can require: a notebook has IPython; unbabel-comet wants older libraries than ours, and is a user's choice."""
 
@@ -37,7 +40,7 @@ def test_the_core_and_each_plugin_have_a_wheel(wheels):
 
 
 def test_the_core_is_small(wheels):
-    assert fresh.in_wheels(wheels)["plmtasks"].stat().st_size < 500_000
+    assert fresh.in_wheels(wheels)["plmtasks"].stat().st_size < 550_000
 
 
 def test_a_wheel_holds_its_package_whole_and_no_tests(wheels):
@@ -82,7 +85,7 @@ def test_what_is_imported_is_required(wheels, distribution):
     """By the distribution itself, or by an extra of its own; what the core requires is the core's."""
     ours = fresh.in_wheels(wheels)
     described = fresh.described(ours[distribution])
-    extras = [extra for extra in described.metadata.get_all("Provides-Extra") or () if extra not in ("dev", "docs", "all")]
+    extras = [extra for extra in described.metadata.get_all("Provides-Extra") or () if extra not in ("dev", "docs", "all", *DEAR)]
     wanted = [f"{distribution}[{','.join(extras)}]" if extras else distribution]
     if distribution != "plmtasks":
         wanted.append("plmtasks[run]")  # a model that is answered for has it

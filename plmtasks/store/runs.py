@@ -171,7 +171,7 @@ def _merge(run: Run, into: Path) -> Merged:
             return Merged(folder=run.folder, into=folder, what="there")
         if not other.exists() and _copied(run, folder, content):
             return Merged(folder=run.folder, into=folder, what=cast(Any, what))
-        if Run(folder=folder, result=None).machine == run.machine:
+        if other.exists() and Run(folder=folder, result=None).machine == run.machine:
             break
     why = f"{folder} is of the same identity and class of machine, and has other bytes: plmtasks results verify"
     return Merged(folder=run.folder, into=None, what="left out", why=why)
