@@ -7,7 +7,7 @@ from functools import cached_property
 from time import monotonic
 
 from ..config import RunConfig
-from ..errors import InputError, PlmtasksError
+from ..errors import InputError
 from ..execution import Progress, alone, answering, environment, sealed_line
 from ..hooks import load_registry
 from ..model import LoadedModel
@@ -57,7 +57,7 @@ class Worker:
         """
         opened = self._open(config)
         if not plan.startswith(f"{opened.plan.hash}-"):
-            raise PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
+            raise answering.other_batches()
         return sealed_line(plan, batch, answering.answer(opened.loaded, opened.plan, batch))
 
     def described(self) -> str:

@@ -90,13 +90,15 @@ def confirmed(told: Mapping[str, Any], requests: Sequence[Request], beside: Sequ
         unique |= new
     count = sum(map(len, told["batches"]))
     if count != len(keys) or plan_hash(keys, told["batches"]) != told["hash"]:
-        raise OTHER_BATCHES
+        raise other_batches()
     return Plan(
         requests=unique, keys=keys, batches=told["batches"], tokens=told["tokens"], skipped=skipped, cut=frozenset(told["cut"])
     )
 
 
-OTHER_BATCHES = PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
+def other_batches() -> PlmtasksError:
+    """What is raised where two processes of a run planned differently."""
+    return PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
 
 
 def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress) -> dict[str, Answer]:
@@ -107,7 +109,7 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
     raises: JournalError; PlmtasksError if a model does not answer what it was asked
     """
     if len({str(h) for h in processes.gather("plan", work.hash)}) > 1:
-        raise OTHER_BATCHES
+        raise other_batches()
     have = set[int]().union(*processes.gather("have", sorted(journal.read())))
     left = [batch for batch in range(len(work.batches)) if batch not in have]
     counted = sum(len(work.batches[batch]) for batch in have)
