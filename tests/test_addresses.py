@@ -62,17 +62,23 @@ def started(bucket: Mapping[str, str], output: str, *options: str, **environment
     )  # fmt: skip
 
 
+def segments(address: str) -> list[str]:
+    """The segments of journals; s3fs's glob looks at a folder twice, and a claim may be gone between, ``find`` lists once."""
+    there = place(address)
+    return [path for path in there.fs.find(there.path) if "/journal/" in path]
+
+
 def test_killed_and_gone_on_with_in_two_processes_it_has_the_bytes_of_a_local_run(
     bucket: Mapping[str, str], tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its claim and its journal are those of a process that was killed; two at once, one is busy."""
     monkeypatch.setenv("TOY_EXAMPLES", "40")
     expected = (run([config(tmp_path)], registry)[0].folder / "result.json").read_bytes()
-    segments, log = "s3://bucket/killed/toy/even/toy-model", tmp_path / "log"
+    log = tmp_path / "log"
     monkeypatch.setattr(SegmentJournal, "SECONDS", 10.0)
     first = started(bucket, "s3://bucket/killed", TOY_SLEEP="12", TOY_LOG=str(log))
     end = time.monotonic() + 120
-    while not list(place(segments).glob("*/journal/*.jsonl")):
+    while not segments("s3://bucket/killed"):
         assert time.monotonic() < end, "no segment came"
         time.sleep(0.5)
     second = started(bucket, "s3://bucket/killed")
@@ -80,7 +86,7 @@ def test_killed_and_gone_on_with_in_two_processes_it_has_the_bytes_of_a_local_ru
     assert second.returncode == BusyError.exit_code
     first.kill()
     first.communicate()
-    kept = len(list(place(segments).glob("*/journal/*.jsonl")))
+    kept = len(segments("s3://bucket/killed"))
     asked = sum(1 for _ in log.open())
     last = started(bucket, "s3://bucket/killed", "--processes", "2", TOY_LOG=str(log))
     assert last.wait(120) == 0, last.communicate()[1]
@@ -125,7 +131,7 @@ def test_sixteen_writers_to_one_store_lose_nothing(bucket: Mapping[str, str], tm
             assert (one.folder / "result.json").read_bytes() in there or str(one.folder) in left
     done = CliRunner().invoke(command, ["verify", "s3://bucket/sixteen"])
     assert f"{len(found)} runs, none altered" in done.output, done.output
-    assert not list(place("s3://bucket/sixteen").rglob(".merging"))
+    assert not [path for path in index.listing(place("s3://bucket/sixteen")) if path.endswith(".merging")]
     assert "toy-model" in render(found, "table", registry)
     for one in store.waste("s3://bucket/sixteen", ["journals"]):
         store.delete(one)
