@@ -93,6 +93,8 @@ def test_a_node_is_killed_whole_and_alone(nodes: Nodes) -> None:
 def test_nothing_is_left_of_them() -> None:
     with suppress(KeyboardInterrupt), nodes_or_skip() as made:
         sleeper = made.popen(0, ["sleep", "60"])
+        while not made.pids(0):  # before, it is on no node
+            time.sleep(0.02)
         raise KeyboardInterrupt
     assert sleeper.wait() == -signal.SIGKILL
     assert made.spaces[0] not in subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
