@@ -26,6 +26,12 @@ with joined() as processes:
         strangers[1].sendall(b"x" * 1000)
         del strangers[:2]
         ctypes.PyDLL(None).sleep(int(sys.argv[2]))  # the interpreter's lock is not let go of
+    elif sys.argv[1] == "learn":
+        import torch
+        processes.join_group()
+        for _ in range(3000):
+            torch.distributed.all_reduce(torch.zeros(1000))
+            time.sleep(0.1)
     elif sys.argv[1] == "wait" and processes.main:
         time.sleep(300)
     processes.barrier("done")
@@ -67,10 +73,12 @@ BROKEN = "it ended without a word"
 """What the kernel of the other one said that heard nothing first."""
 
 
-@pytest.mark.parametrize(("senders", "causes"), [((), [SILENT]), ((1,), [SILENT, BROKEN])])
-def test_a_cut_network_ends_both_sides(senders: tuple[int, ...], causes: list[str], nodes: Nodes) -> None:
-    """One waits in the store, the other sleeps; what one of them sends may still arrive."""
-    processes = begun(nodes, "wait")
+@pytest.mark.parametrize(
+    ("does", "senders", "causes"), [("wait", (), [SILENT]), ("wait", (1,), [SILENT, BROKEN]), ("learn", (), [SILENT])]
+)
+def test_a_cut_network_ends_both_sides(does: str, senders: tuple[int, ...], causes: list[str], nodes: Nodes) -> None:
+    """One waits in the store, the other sleeps; or both sum gradients. What one of them sends may still arrive."""
+    processes = begun(nodes, does)
     nodes.cut(*senders)
     outcomes = ended(processes)
     nodes.mend()

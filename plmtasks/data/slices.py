@@ -1,9 +1,10 @@
 """Named subsets of the examples: `dimension=value`."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,13 @@ def dimension(name: str) -> str:
 
 def by_count(dimension: str, count: int, bounds: Sequence[int]) -> str:
     """The slice of a count: bounds 10 and 20 give 0-10, 11-20 and 21-."""
-    low = next((b + 1 for b in reversed(bounds) if count > b), 0)
-    high = next((b for b in bounds if count <= b), None)
+    place = bisect_left(bounds, count)
+    return _between(dimension, bounds[place - 1] + 1 if place else 0, bounds[place] if place < len(bounds) else None)
+
+
+@lru_cache(1024)
+def _between(dimension: str, low: int, high: int | None) -> str:
+    """The same text for all examples, of which there may be a million."""
     return f"{dimension}={low}" if low == high else f"{dimension}={low}-{'' if high is None else high}"
 
 

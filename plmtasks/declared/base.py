@@ -19,7 +19,7 @@ from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
 from .file import Declaration, declare, written_in_python
-from .templates import ALL_WORDS, ONE_CHOICE, columns_in, fill
+from .templates import ALL_WORDS, ONE_CHOICE, fill
 
 REQUESTS = {form.kind(): form for form in BUILT_IN}
 
@@ -220,10 +220,10 @@ class DeclaredTask(Rewritable, HubTask):
         ids = "id" if ids is None and isinstance(row.get("id"), (str, int)) else ids
         shown = " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in bare.inputs.values())
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]
-        return replace(
-            bare, id=str(column(where, row, ids)) if ids else id,
+        return Example(
+            id=str(column(where, row, ids)) if ids else id, inputs=bare.inputs, reference=bare.reference,
             cluster=None if clusters is None else str(column(where, row, clusters)),
-            slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)),
+            slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)), undisclosed=bare.undisclosed,
         )  # fmt: skip
 
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
@@ -331,14 +331,14 @@ class DeclaredTask(Rewritable, HubTask):
 
         raises: InputError
         """
-        optional = dict.fromkeys(self.declared.columns.optional, "")
-        values = {ALL_WORDS: self.all_words(), **optional, **inputs}
+        values = {**dict.fromkeys(self.declared.columns.optional, ""), **inputs}
+        if kind in self.declared.worded:
+            values = {ALL_WORDS: self.all_words(), **values}
         made = dict(vars(getattr(self.declared, kind)))
-        for of, key, text, is_column in self.declared.written:
-            if of == kind and key != "pair_choice":
-                made[key] = inputs[text] if is_column else fill(text, values)
-                if not is_column and optional.keys() & columns_in(text):
-                    made[key] = made[key].strip() or (None if key == "text_pair" else "")
+        for key, text, is_column, may_be_empty in self.declared.asked[kind]:
+            made[key] = inputs[text] if is_column else fill(text, values)
+            if may_be_empty:
+                made[key] = made[key].strip() or (None if key == "text_pair" else "")
         if kind == "Classify":
             made["labels"] = self.labels
         elif kind == "Choose":

@@ -186,7 +186,7 @@ class Declaration:
             return "choices"
         return "labels" if self.Classify or self.Choose or self.labels else "texts"
 
-    @property
+    @cached_property
     def lists(self) -> tuple[str, ...]:
         """The inputs that are given as lists and never as texts."""
         choices, marked = self.Choose and self.Choose.choices, self.Tag and self.Tag.marked
@@ -215,6 +215,21 @@ class Declaration:
             texts = [value] if isinstance(value, str) and value else value or ()
             found += [(kind, key, text, is_column) for text in texts]
         return found
+
+    @cached_property
+    def asked(self) -> Mapping[str, Sequence[tuple[str, str, bool, bool]]]:
+        """What of `written` makes a request, by its kind: key, text, whether it is a column, and whether it may be empty."""
+        optional = set(self.columns.optional)
+        found: dict[str, list[tuple[str, str, bool, bool]]] = {kind: [] for kind in self.asks}
+        for kind, key, text, is_column in self.written:
+            if key != "pair_choice":
+                found[kind].append((key, text, is_column, not is_column and not optional.isdisjoint(columns_in(text))))
+        return found
+
+    @cached_property
+    def worded(self) -> frozenset[str]:
+        """The kinds in whose templates the words of all labels stand."""
+        return frozenset(kind for kind, _, text, is_column in self.written if not is_column and ALL_WORDS in columns_in(text))
 
     def config(self) -> dict[str, Any]:
         """What of the file can change an answer: all but what it is called, and the data, which have a hash of their own."""

@@ -38,9 +38,9 @@ class OneOfSome(DeclaredTask):
 
     def read(self, example: Example, request: Request, answer: Answer) -> Prediction:
         """scores: as of `by_label` and `by_choice`; None where a generated text names no candidate"""
-        candidates = self.candidates(example.inputs)
         if isinstance(answer, requests.ClassifyAnswer):
             return reading.by_label(self.labels, answer)
+        candidates = self.candidates(example.inputs)
         if isinstance(answer, requests.ChooseAnswer):
             return reading.by_choice([value for value, _ in candidates], answer)
         assert isinstance(answer, requests.GenerateAnswer)

@@ -1,6 +1,7 @@
 """The kinds of request for which a task's file has tables, and the templates in them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from string import Formatter
 from typing import Any
@@ -37,4 +38,10 @@ def columns_in(template: str) -> list[str]:
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """The text, with what the names in braces stand for."""
     # no `str.format`: it would look into the values for what a name with a dot or a bracket asks of them
-    return "".join(text + ("" if name is None else str(values[name])) for text, name, _, _ in Formatter().parse(template))
+    return "".join([text if name is None else f"{text}{values[name]}" for text, name in _parts(template)])
+
+
+@lru_cache(1024)
+def _parts(template: str) -> Sequence[tuple[str, str | None]]:
+    """Texts, each with the name in braces behind it."""
+    return [(text, name) for text, name, _, _ in Formatter().parse(template)]

@@ -15,7 +15,7 @@ from .place import speaks
 SILENCE = "PLMTASKS_NODE_TIMEOUT"
 """Environment variable: seconds without a sign of life after which a process of another machine counts as dead; 60."""
 
-RESUME = "run the same command again: it goes on from what the journal holds"
+RESUME = "run the same command again: it goes on where it was"
 
 
 def failure_of(rank: int, error: BaseException) -> dict[str, Any]:
