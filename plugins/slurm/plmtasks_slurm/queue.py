@@ -47,7 +47,7 @@ class State:
 
     @property
     def reason(self) -> str:
-        return "" if self.why == "None" else self.why
+        return self.why if self.word in (*WAITING, "COMPLETING") and self.why != "None" else ""
 
 
 @dataclass
