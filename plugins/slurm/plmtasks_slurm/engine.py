@@ -120,6 +120,7 @@ class _Held(Jobs):
                         hint = [f"{counted(taken, 'other job')} it has taken: the same command finds them"] if taken else []
                         raise InputError(e.message, *e.hints, *hint) from e
                     taken += len(left[at : at + ARRAY])
+        self.queue.expire()
 
     def _submit(self, executor: "SlurmExecutor", jobs: Sequence[Job]) -> None:
         """One array of jobs that need the same.

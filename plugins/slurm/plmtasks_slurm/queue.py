@@ -74,6 +74,10 @@ class Queue:
             return state
         return State("COMPLETING", why=f"has ended{f' as {state.word}' if state else ''}, and said nothing yet")
 
+    def expire(self) -> None:
+        """Has Slurm asked anew at once: what it said last knows nothing of jobs that were handed over since."""
+        self._asked -= SECONDS
+
     def _ask(self) -> None:
         if time.monotonic() - self._asked < SECONDS:
             return
