@@ -78,6 +78,13 @@ class Engine(ABC):
     description: str = ""
     """For lists: one line."""
 
+    def unsafe(self, resources: Mapping[str, Any]) -> Sequence[str]:
+        """The names of those resources which may run code that is not installed, or lead elsewhere.
+
+        Asked where a suite names them, which a stranger may have written. By default all but numbers.
+        """
+        return [name for name, value in resources.items() if type(value) not in (int, float)]
+
     def workers(self, count: int, threads: int) -> AbstractContextManager[Workers]:
         """Workers, until the block ends.
 

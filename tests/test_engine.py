@@ -1,5 +1,6 @@
 """Runs whose batches the workers of an engine answer."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,10 @@ import pytest
 from plmtasks import hookimpl
 from plmtasks.config import run_config
 from plmtasks.engine import Engine, Workers
-from plmtasks.errors import InputError, UnknownNameError
+from plmtasks.errors import InputError, PlmtasksError, UnknownNameError
 from plmtasks.evaluation import Worker, run
 from plmtasks.hooks import load_registry
+from plmtasks.requests import to_json
 
 TRAINING = {"num_train_epochs": 1.0, "max_train_samples": 16}
 
@@ -115,6 +117,30 @@ def test_what_an_engine_is_not_there_for_is_told(tmp_path: Path) -> None:
         load_registry(installed=False).engine("slurm")
     with pytest.raises(InputError, match="runs single runs, and no sweeps"):
         PoolEngine().jobs([], tmp_path)
+
+
+def test_a_worker_that_sees_other_files_answers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
+    (tmp_path / "rows.jsonl").write_text('{"text": "good", "label": "a"}\n{"text": "bad", "label": "b"}\n')
+    told = {"data": "rows.jsonl", "quiet": True, "threads": 1, "batch_tokens": 64}
+    config = json.dumps(to_json(run_config("classification/custom", "toy-model", **told)))
+
+    def asked() -> tuple[Worker, str, str]:
+        worker = Worker(str(tmp_path))
+        account = json.loads(worker.account(config))
+        return worker, account["identity"], f"{account['account']['plan']['hash']}-machine"
+
+    _, identity, tag = asked()
+    (tmp_path / "rows.jsonl").write_text('{"text": "good", "label": "b"}\n{"text": "bad", "label": "a"}\n')
+    worker, other, same = asked()
+    assert tag == same
+    assert identity != other
+    assert worker.answer(config, f"{other} {tag}", 0).partition(b" ")[2]
+    with pytest.raises(PlmtasksError, match="the processes see different data, weights or versions"):
+        worker.answer(config, f"{identity} {tag}", 0)
+    with pytest.raises(PlmtasksError, match="the processes planned different batches"):
+        worker.answer(config, f"{other} {tag[1:]}", 0)
 
 
 def test_a_worker_without_the_folder_says_so() -> None:

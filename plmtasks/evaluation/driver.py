@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..config import RunConfig
 from ..engine import Workers
-from ..errors import PlmtasksError
 from ..execution import Progress, alone, answering, journal_at
 from ..requests import from_json, to_json
 from . import runner
@@ -46,13 +45,14 @@ class Driver:
         resumed = runner.begin(job, folder)
         found = json.loads(self.workers.ask("account", told))
         if found["identity"] != job.identity:
-            raise PlmtasksError("a worker sees other data, weights or versions", "all machines need the same files and packages")
+            raise runner.other_files()
         account: Account = from_json(Account, found["account"])
         runner.check_trained(job, account.newly_initialized)
         plan = answering.confirmed(account.plan, job.asked.each, runner.beside(job))
         tag = f"{plan.hash}-{account.machine}"
         with journal_at(folder / "journal", tag) as journal:
-            answers = answering.take_all(partial(self.workers.deal, told, tag), plan, alone(), journal, progress)
+            deal = partial(self.workers.deal, told, f"{job.identity} {tag}")
+            answers = answering.take_all(deal, plan, alone(), journal, progress)
         measured = {
             "seconds": time.monotonic() - began, "loading_seconds": account.loading_seconds, "resumed": resumed,
             "parameters": account.parameters, "processes": self.workers.count, "worked_before": False,

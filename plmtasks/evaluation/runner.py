@@ -40,9 +40,7 @@ def run(
     device = processes.device()
     job = learn(job, processes, progress)
     if len(set(processes.gather("identity", job.identity))) > 1:
-        raise PlmtasksError(
-            "the processes see different data, weights or versions", "on several nodes, all of them need the same files"
-        )
+        raise other_files()
     # threads that nobody chose follow from the number of processes; on another number, those of the first hold
     begun = processes.share("begun", partial(_begun_with, job)) if any_threads else None
     if begun is not None:
@@ -66,6 +64,13 @@ def run(
             processes.barrier("written")
     # a node of its own may not see the main process's folder
     return Result(record=processes.share("record", lambda: results.read_result(folder).record), folder=folder)
+
+
+def other_files() -> PlmtasksError:
+    """What is raised where the runs of two processes have not the same identity."""
+    return PlmtasksError(
+        "the processes see different data, weights or versions", "on several nodes, all of them need the same files"
+    )
 
 
 def learn(job: EvaluationJob, processes: Processes, progress: Progress) -> EvaluationJob:

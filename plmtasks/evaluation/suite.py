@@ -154,7 +154,7 @@ class Suite:
         within = (Path.cwd(), self.path.resolve().parent)
         for task, model in self.expanded(registry).pairs():
             config = self.configs(task, model)[0]
-            registry.check(config, model.where or task.where or str(self.path))
+            registry.check(config, model.where or task.where or str(self.path), self.wanted(config.on, task, model))
             for name, folder in (("output", config.output), ("checkpoints", config.checkpoints)):
                 said = name in self.line or folder == self.environment.get(name)
                 if not said and not any(here(place(folder)) and Path(folder).resolve().is_relative_to(one) for one in within):

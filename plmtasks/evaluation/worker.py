@@ -51,14 +51,17 @@ class Worker:
     def answer(self, config: str, plan: str, batch: int) -> bytes:
         """The answers to a batch, as a journal's line.
 
-        plan: of the journal; this process must have planned the same
+        plan: the run's identity and, after a space, the journal's plan; this process must have the same
 
         raises: PlmtasksError
         """
         opened = self._open(config)
-        if not plan.startswith(f"{opened.plan.hash}-"):
+        identity, _, tag = plan.partition(" ")
+        if identity != opened.job.identity:
+            raise runner.other_files()
+        if not tag.startswith(f"{opened.plan.hash}-"):
             raise answering.other_batches()
-        return sealed_line(plan, batch, answering.answer(opened.loaded, opened.plan, batch))
+        return sealed_line(tag, batch, answering.answer(opened.loaded, opened.plan, batch))
 
     def described(self) -> str:
         """This machine, and what memory it took, as JSON; as `environment.describe`."""

@@ -149,19 +149,26 @@ class Registry:
         provider = None if name in self.items[kind] else self._provider(kind, name)
         return provider is not None and not provider.inert
 
-    def check(self, config: RunConfig, file: str) -> None:
-        """raises: InputError if a run that a file describes may run code that is not installed, and nobody said that it may"""
+    def check(self, config: RunConfig, file: str, resources: Mapping[str, Any] | None = None) -> None:
+        """
+        resources: what the config's engine is to give the run
+
+        raises: InputError if a run that a file describes may run code that is not installed, and nobody said that it may
+        """
         self.named("task", config.task, file)
         for metric in config.metrics:
             self.named("metric", metric, file)
         for perturbation in config.perturb:
             self.named("perturbation", perturbation, file)
-        unsafe = [*self.named("model", config.model, file).unsafe(config.settings)]
+        asked = {repr(config.model): [*self.named("model", config.model, file).unsafe(config.settings)]}
         if "://" in (config.predictions_of or ""):
-            unsafe.append(f"--predictions-of {config.predictions_of}")
-        if unsafe and not self.trusting:
-            what = "which may run code that is not installed, or lead elsewhere"
-            raise InputError(f"{file} asks {config.model!r} with {', '.join(unsafe)}, {what}: {TRUST}")
+            asked[repr(config.model)].append(f"--predictions-of {config.predictions_of}")
+        if resources:
+            asked[config.on] = [*self.engine(config.on).unsafe(resources)]
+        for whom, unsafe in asked.items():
+            if unsafe and not self.trusting:
+                what = "which may run code that is not installed, or lead elsewhere"
+                raise InputError(f"{file} asks {whom} with {', '.join(unsafe)}, {what}: {TRUST}")
 
     def perturbation(self, name: str) -> Perturbation:
         """raises: UnknownNameError, PluginError, and whatever a provider finds wrong"""

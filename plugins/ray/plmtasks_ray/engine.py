@@ -1,9 +1,9 @@
 """The engine `ray`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plmtasks.engine import Engine, Job
 
@@ -17,6 +17,10 @@ class RayEngine(Engine):
 
     name = "ray"
     description = "a Ray cluster; workers and nodes may be lost"
+
+    def unsafe(self, resources: Mapping[str, Any]) -> Sequence[str]:
+        plain = ("accelerator_type", "label_selector", "resources", "scheduling_strategy")
+        return [name for name in super().unsafe(resources) if name not in plain]
 
     @contextmanager
     def workers(self, count: int, threads: int) -> "Iterator[RayWorkers]":

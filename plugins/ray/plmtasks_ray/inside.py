@@ -21,11 +21,9 @@ class Inside:
         """folder: as of the core's worker"""
         self.folder = folder
         self.worker: Any = None
-        self.given: tuple[str, ...] = ()
 
-    def begin(self, *given: str) -> None:
-        """Takes what the calls that follow have in common; that it returns says that this process is ready."""
-        self.given = given
+    def ready(self) -> None:
+        """That it returns says that this process has begun."""
 
     def call(self, name: str, *args: Any) -> tuple[bool, Any]:
         """(True, what that method of the core's worker returned), or (False, `failure`)."""
@@ -34,7 +32,7 @@ class Inside:
                 from plmtasks.evaluation import Worker
 
                 self.worker = Worker(self.folder)
-            return True, getattr(self.worker, name)(*self.given, *args)
+            return True, getattr(self.worker, name)(*args)
         except Exception as e:  # noqa: BLE001  whatever it is, the driver ends with it
             return False, failure(e)
 

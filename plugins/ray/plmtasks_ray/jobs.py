@@ -30,21 +30,27 @@ def handed(jobs: Sequence[Job], folder: Path) -> Iterator["RayJobs"]:
     logs = (folder / LOGS).absolute() if here(folder) else None
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)
-    held = {job.name: _begin(job, logs) for job in jobs}
+    gpus, held = have_gpus(nodes()), dict[str, _Task]()
     try:
+        for job in jobs:
+            held[job.name] = _begin(job, logs, gpus)
         yield RayJobs(held)
     finally:
         for task in held.values():
             ray.cancel(task.ref, force=True)
 
 
-def _begin(job: Job, logs: Path | None) -> "_Task":
-    """raises: InputError if Ray does not know a resource that it needs"""
+def _begin(job: Job, logs: Path | None, gpus: bool) -> "_Task":
+    """
+    gpus: a process takes one, if the suite does not say what the job takes
+
+    raises: InputError if Ray does not know a resource that it needs
+    """
     import ray
 
     config = json.loads(job.work)["config"]
     processes, threads = max(1, config["processes"]), max(1, config["settings"]["threads"])
-    wanted = {"num_cpus": processes * threads, "num_gpus": processes * have_gpus(nodes()), **job.resources}
+    wanted = {"num_cpus": processes * threads, "num_gpus": processes * gpus, **job.resources}
     try:
         made = ray.remote(do).options(**wanted, runtime_env=environment(max(1, int(wanted["num_cpus"]) // processes)))
     except (TypeError, ValueError) as e:
@@ -82,6 +88,8 @@ def _standing(task: _Task) -> Standing:
         return Standing(state="running" if log or task.log is None else "queued", log=log)
     try:
         done, value = ray.get(task.ref)
+    except ray.exceptions.RayTaskError as e:  # before there was a run that could fail
+        return Standing(state="failed", note=f"could not be begun on the Ray cluster: {e.cause}", log=log)
     except ray.exceptions.RayError as e:  # begun again as often as Ray does, and lost each time
         return Standing(state="failed", note=f"lost on the Ray cluster: {e}", log=log)
     return Standing(state="done", result=value, log=log) if done else Standing(state="failed", note=str(failed(value)), log=log)

@@ -18,7 +18,7 @@ PAUSE = 1.0
 """Seconds before a worker that was lost is asked whether it is there again; Ray starts it anew meanwhile."""
 
 WAIT = 30.0
-"""Seconds after which it is said that no worker is ready."""
+"""Seconds after which it is said that no worker is ready; once, until one is."""
 
 LOSSES = 3
 """Workers that may be lost over one call, one after another: then the call is what ends them."""
@@ -66,32 +66,30 @@ class RayWorkers(Workers):
         self._actors = actors
 
     def ask(self, call: str, *args: str) -> Any:
-        [(_, value)] = Deal(self._actors, (), [(call, *args)])
+        [(_, value)] = Deal(self._actors, [(call, *args)])
         return value
 
     def deal(self, config: str, plan: str, batches: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-        # what all batches have in common goes to each worker once
-        for number, line in Deal(self._actors, (config, plan), [("answer", batch) for batch in batches]):
+        for number, line in Deal(self._actors, [("answer", config, plan, batch) for batch in batches]):
             yield batches[number], line
 
 
 class Deal:
     """Calls, each to be answered once by whoever is free."""
 
-    def __init__(self, actors: Sequence[Any], given: Sequence[str], calls: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, actors: Sequence[Any], calls: Sequence[tuple[Any, ...]]) -> None:
         """
-        given: the first arguments of all calls
-        calls: a method of the core's worker, and its further arguments
+        calls: a method of the core's worker, and its arguments: all that one needs which was started anew meanwhile
         """
-        self.given, self.calls = given, calls
+        self.calls = calls
         self.left, self.losses = deque(range(len(calls))), Counter[int]()
         self.idle: list[Any] = []
         self.resting = deque((0.0, actor) for actor in actors)
         """Who is asked from which moment on whether it is ready, by the monotonic clock."""
         self.held: dict[Any, tuple[Any, int | None]] = {}
         """What was asked of whom: a call by its number; None, whether it is ready."""
-        self.patience: float | None = time.monotonic() + WAIT
-        """The moment when the user is told that no worker is ready; None once one is, or it is said."""
+        self.worked = time.monotonic()
+        """When a worker was last at a call, or the user was told that none is."""
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         """The number of each call, and what came of it, as they are done.
@@ -108,16 +106,14 @@ class Deal:
                     time.sleep(PAUSE / 10)
                 for ref in ray.wait(list(self.held), timeout=PAUSE)[0] if self.held else ():
                     came = self._take(ref)
-                if self.patience is not None and time.monotonic() > self.patience:
-                    self.patience = None
-                    Progress().say("no worker on the Ray cluster is ready yet: it has no room perhaps (ray status)")
+                self._tell_if_none_works()
             self._ask()  # before the caller does anything with what came
             yield came
 
     def _ask(self) -> None:
         while self.resting and self.resting[0][0] <= time.monotonic():
             _, actor = self.resting.popleft()
-            self.held[actor.begin.remote(*self.given)] = (actor, None)
+            self.held[actor.ready.remote()] = (actor, None)
         while self.left and self.idle:
             actor, number = self.idle.pop(), self.left.popleft()
             self.held[actor.call.remote(*self.calls[number])] = (actor, number)
@@ -144,7 +140,6 @@ class Deal:
                 self._deal_again(number, e)
             return None
         if number is None:
-            self.patience = None
             self.idle.append(actor)
             return None
         done, value = came
@@ -153,12 +148,20 @@ class Deal:
         self.idle.append(actor)
         return number, value
 
+    def _tell_if_none_works(self) -> None:
+        now = time.monotonic()
+        if any(number is not None for _, number in self.held.values()):
+            self.worked = now
+        elif now - self.worked > WAIT:
+            self.worked = float("inf")
+            Progress().say("no worker on the Ray cluster is ready: it has no room perhaps (ray status)")
+
     def _deal_again(self, number: int, error: Exception) -> None:
         """raises: ProcessError if the call has ended so many workers that it must be the cause"""
         self.losses[number] += 1
         if self.losses[number] == LOSSES:
             name, *args = self.calls[number]
-            what = f"batch {args[0]}" if name == "answer" else name
+            what = f"batch {args[-1]}" if name == "answer" else name
             raise ProcessError(
                 f"{what} ended {LOSSES} workers on the Ray cluster, one after another: {summary_of(error)}",
                 "Ray's logs on the nodes say more; where memory ran out, a smaller --batch-tokens needs less", RESUME,

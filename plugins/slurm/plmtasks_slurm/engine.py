@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plmtasks.engine import Engine, Job, Jobs, Standing
-from plmtasks.errors import InputError, did_you_mean, summary_of
-from plmtasks.files import claim, dump, here, open_folder, read_object, write_text
+from plmtasks.errors import STEERING, InputError, counted, did_you_mean, summary_of
+from plmtasks.files import claim, dump, fits, here, open_folder, read_object, write_text
 
 from .outcome import python
 from .queue import ALIVE, Queue
@@ -29,6 +30,29 @@ MINUTES = 60
 TIMEOUTS = 1000
 """How often it may be: submitit counts each end of a job with a limit of ten minutes or less as one."""
 
+ARRAY = 1000
+"""Elements of an array at most: Slurm takes no more unless its MaxArraySize is raised."""
+
+PLAIN = (
+    "account", "array_parallelism", "comment", "constraint", "cpus_per_gpu", "cpus_per_task", "dependency", "exclude",
+    "exclusive", "gpus_per_node", "gpus_per_task", "gres", "mem", "mem_per_cpu", "mem_per_gpu", "nodelist", "nodes",
+    "ntasks_per_node", "partition", "qos", "signal_delay_s", "time",
+)  # fmt: skip
+"""Of submitit's parameters those that any suite may say: none runs a command or tells anybody."""
+
+PLAIN_MORE = (
+    "begin", "contiguous", "core_spec", "deadline", "distribution", "gpu_bind", "gpu_freq", "hint", "hold", "licenses", "nice",
+    "ntasks_per_core", "oversubscribe", "prefer", "reservation", "sockets_per_node", "switches", "threads_per_core", "time_min",
+    "tmp",
+)  # fmt: skip
+"""Of sbatch's options those that are as harmless and for which submitit has no name."""
+
+WHOLE = ("time", "nodes", "ntasks_per_node", "array_parallelism")
+"""With which submitit itself counts."""
+
+UNSENT = re.compile(r"[0-9a-f]{32}\.pkl|\.submission_file_[0-9a-f]{32}\.sh")
+"""Files that submitit writes for what it hands over, and renames once Slurm has taken it."""
+
 OURS = ("job_name", "stderr_to_stdout", "srun_args", "use_srun", "num_gpus", "wckey")
 """Of submitit's parameters those that are not for a suite to say."""
 
@@ -36,6 +60,18 @@ OURS = ("job_name", "stderr_to_stdout", "srun_args", "use_srun", "num_gpus", "wc
 class Slurm(Engine):
     name = "slurm"
     description = "jobs of a cluster that Slurm manages; sweeps only"
+
+    def unsafe(self, resources: Mapping[str, Any]) -> Sequence[str]:
+        """Commands before and after the run, mail, and sbatch's options that are not known to be harmless."""
+        from submitit import SlurmExecutor
+
+        more = resources.get("additional_parameters")
+        more = more if isinstance(more, Mapping) else {}
+        said = SlurmExecutor._valid_parameters().difference(PLAIN, ["additional_parameters"]).intersection(resources)
+        said.update(name for name in more if name.replace("-", "_") not in PLAIN_MORE)
+        # in the job's script a text's second line would be a command
+        said.update(name for name, value in {**resources, **more}.items() if STEERING.search(str(value)))
+        return sorted(said)
 
     @contextmanager
     def jobs(self, jobs: Sequence[Job], folder: Path, *, begin: bool = True) -> Iterator[Jobs]:
@@ -46,9 +82,7 @@ class Slurm(Engine):
             )
         held = _Held(jobs, folder.absolute() / FOLDER, Queue())
         if begin:
-            open_folder(held.folder)
-            with claim(held.folder, "handing over of jobs"):
-                held.begin()
+            held.begin()
         yield held
 
 
@@ -70,21 +104,30 @@ class _Held(Jobs):
 
         raises: InputError for what Slurm refuses, or nobody can give
         """
-        there = self.look()
         groups: dict[str, list[Job]] = {}
         for job in self.jobs:
-            if job.name not in there or there[job.name].state in ("done", "failed"):
-                groups.setdefault(dump(dict(job.resources)), []).append(job)
-        executors = [self._executor(jobs[0].resources) for jobs in groups.values()]
-        for executor, jobs in zip(executors, groups.values(), strict=True):
-            self._submit(executor, jobs)
+            groups.setdefault(dump(dict(job.resources)), []).append(job)
+        executors = {told: self._executor(jobs[0].resources) for told, jobs in groups.items()}
+        open_folder(self.folder)
+        with claim(self.folder, "handing over of jobs"):
+            there, taken = self.look(), 0
+            for told, jobs in groups.items():
+                left = [job for job in jobs if job.name not in there or there[job.name].state in ("done", "failed")]
+                for at in range(0, len(left), ARRAY):
+                    try:
+                        self._submit(executors[told], left[at : at + ARRAY])
+                    except InputError as e:
+                        hint = [f"{counted(taken, 'other job')} it has taken: the same command finds them"] if taken else []
+                        raise InputError(e.message, *e.hints, *hint) from e
+                    taken += len(left[at : at + ARRAY])
+        self.queue.expire()
 
     def _submit(self, executor: "SlurmExecutor", jobs: Sequence[Job]) -> None:
         """One array of jobs that need the same.
 
         raises: InputError with what Slurm says
         """
-        from submitit.core.utils import FailedJobError
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
         from submitit.helpers import clean_env, environment_variables
 
         from .work import Work
@@ -92,13 +135,18 @@ class _Held(Jobs):
         for job in jobs:
             self._outcome(job.name).unlink(missing_ok=True)
             self._note(job.name).unlink(missing_ok=True)
-        where = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}  # which is no job's
+        # the command may be given within a job, whose place is not that of these; what the user says of all jobs holds
+        where = {name: value for name, value in os.environ.items() if name == "SLURM_CONF" or name.startswith("SBATCH_")}
         try:
-            # the command may be given within a job; what Slurm says is told once
+            # what Slurm says is told once
             with clean_env(), environment_variables(**where), redirect_stderr(io.StringIO()), executor.batch():
                 made = [executor.submit(Work(job.work, str(self._outcome(job.name)))) for job in jobs]
-        except FailedJobError as e:
+        except (FailedJobError, FailedSubmissionError, OSError) as e:
             raise InputError(f"Slurm takes no such job: {summary_of(e)}", f"asked for: {_told(jobs[0].resources)}") from e
+        finally:
+            for path in self.folder.iterdir():
+                if UNSENT.fullmatch(path.name) and not path.is_symlink():  # a link leads to what was sent
+                    path.unlink()
         for job, one in zip(jobs, made, strict=True):
             write_text(self._note(job.name), dump({"job": one.job_id}))
 
@@ -116,11 +164,14 @@ class _Held(Jobs):
             if name not in known:
                 more = "what submitit has no name for stands in [slurm.additional_parameters], as sbatch calls it"
                 raise InputError(f"no resource of Slurm is called {name!r}", *did_you_mean(name, known), more)
-        if not isinstance(resources.get("time", MINUTES), int):
-            raise InputError(f"Slurm's time is a whole number of minutes, not {resources['time']!r}")
-        executor.update_parameters(
-            **{"time": MINUTES, **resources}, job_name="plmtasks", stderr_to_stdout=True,
-        )  # fmt: skip
+        for name in WHOLE:
+            if not fits(int, resources.get(name, 1)):
+                of = " of minutes" if name == "time" else ""
+                raise InputError(f"Slurm's {name} is a whole number{of}, not {resources[name]!r}")
+        try:
+            executor.update_parameters(**{"time": MINUTES, **resources}, job_name="plmtasks", stderr_to_stdout=True)
+        except (TypeError, ValueError) as e:
+            raise InputError(f"submitit makes no job of what the suite's [slurm] says: {summary_of(e)}", _told(resources)) from e
         return executor
 
     def _standing(self, name: str, number: str) -> Standing:
@@ -131,7 +182,10 @@ class _Held(Jobs):
             outcome = read_object(self._outcome(name), {"result": str, "error": str})
         except FileNotFoundError:
             if state is None or state.ended:
-                return Standing(state="failed", note=f"job {number} ended{f' as {state}' if state else ''}: {log}", log=log)
+                error = f"job {number} ended{f' as {state.word}' if state else ''}: {log}"
+                # no later command has to wait for the job's own word again
+                write_text(self._outcome(name), dump({"result": "", "error": error}))
+                return Standing(state="failed", note=error, log=log)
             return Standing(state=state.standing, note=state.reason, log=log)
         if outcome["error"] and state is not None and state.word in ALIVE:  # it was begun again since, or is about to end
             return Standing(state=state.standing, note=state.reason, log=log)

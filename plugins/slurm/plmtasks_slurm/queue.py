@@ -1,6 +1,6 @@
 """What Slurm says of jobs: its queue, which is there without accounting, asked once for all of a user's."""
 
-import getpass
+import os
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class State:
     """Slurm's."""
     restarts: int = 0
     why: str = ""
-    """It waits."""
+    """It waits, or has ended without a word of its own."""
 
     @property
     def ended(self) -> bool:
@@ -47,10 +47,7 @@ class State:
 
     @property
     def reason(self) -> str:
-        return f"{self.why}" if self.word in WAITING and self.why != "None" else ""
-
-    def __str__(self) -> str:
-        return self.word
+        return self.why if self.word in (*WAITING, "COMPLETING") and self.why != "None" else ""
 
 
 @dataclass
@@ -73,14 +70,20 @@ class Queue:
             self._missing.pop(number, None)
             return state
         since = self._missing.setdefault(number, time.monotonic())
-        return state if time.monotonic() - since > LATE else State("COMPLETING")
+        if time.monotonic() - since > LATE:
+            return state
+        return State("COMPLETING", why=f"has ended{f' as {state.word}' if state else ''}, and said nothing yet")
+
+    def expire(self) -> None:
+        """Has Slurm asked anew at once: what it said last knows nothing of jobs that were handed over since."""
+        self._asked -= SECONDS
 
     def _ask(self) -> None:
         if time.monotonic() - self._asked < SECONDS:
             return
         form = "JobArrayID:40,State:20,RestartCnt:10,Reason:40"
         # no header, elements of arrays one by one, ended jobs too
-        command = ["squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "-O", form]
+        command = ["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-O", form]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         except (OSError, subprocess.SubprocessError) as e:

@@ -33,10 +33,10 @@ def main() -> int:
     try:
         write_outcome(outcome, result=do_job(work))
     except Exception as e:  # noqa: BLE001  whatever a run raises, whoever follows the job must hear of it
-        if told.ever:
-            return AGAIN
         said = str(e) if isinstance(e, PlmtasksError) else traceback.format_exc().strip()
-        print(f"error: {said}", file=sys.stderr)
+        print(f"{'told to end' if told.ever else 'error'}: {said}", file=sys.stderr)
+        if told.ever:  # most often that is why; what else it was comes again when the run goes on
+            return AGAIN
         write_outcome(outcome, error=said)
         return e.exit_code if isinstance(e, PlmtasksError) else 1
     return 0

@@ -139,6 +139,8 @@ def test_what_slurm_does_not_give_is_said(slurm, tmp_path):
         suite.write_text(TOP.replace("time = 5", resources) + models(11))
         done = slurm.run(0, sweep("--on", "slurm"), cwd=tmp_path, env=told)
         assert done.returncode == 2
+        left = [path.name for path in (tmp_path / "results").rglob("*") if path.suffix in (".pkl", ".sh")]
+        assert left == []
         return done.stderr
 
     assert "no resource of Slurm is called 'partion'\n  did you mean 'partition'?" in refused("partion = 'main'")

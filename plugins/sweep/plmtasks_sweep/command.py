@@ -62,6 +62,7 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
     from plmtasks.errors import PlmtasksError
     from plmtasks.evaluation import ENGINES, read_suite
     from plmtasks.execution import from_environment
+    from plmtasks.files import place
     from plmtasks.hooks import load_registry
 
     from .cells import plan
@@ -97,7 +98,7 @@ def command(suite: str, dry_run: bool, status: bool, retry: bool, form: str, onl
         say(_summary(swept), err=form != "table")
     failed = [cell for cell in swept if cell.failed]
     if failed:
-        where = f"{failed[0].config.output}/{FAILURES}"
+        where = place(failed[0].config.output) / FAILURES
         said = [f"{cell}: {cell.reason}" for cell in failed]
         raise PlmtasksError(
             f"{len(failed)} of {counted(len(swept), 'run')} failed", *said, f"{where} has all of it; --retry runs them again"

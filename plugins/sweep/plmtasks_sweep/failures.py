@@ -11,7 +11,7 @@ from plmtasks.files import dump, open_folder, place, read_object, write_text
 from .cells import Cell
 
 FAILURES = "failures"
-"""The folder in that of the results; a run that succeeds is taken out of it."""
+"""The folder in that of the results; a run that is begun again is taken out of it."""
 
 
 def failure(cell: Cell) -> Mapping[str, Any] | None:
@@ -29,18 +29,20 @@ def failure(cell: Cell) -> Mapping[str, Any] | None:
 
 
 def keep(cell: Cell) -> None:
-    """Writes a failure down, or takes that of an earlier try out.
+    """Writes down how a cell failed.
 
     raises: OutputError
     """
     path = _path(cell)
-    if not cell.failed:
-        path.unlink(missing_ok=True)
-        return
     open_folder(path.parent)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     said = {"task": cell.task, "model": cell.model, "seed": cell.config.seed, "error": cell.note, "at": at}
     write_text(path, dump(said))
+
+
+def forget(cell: Cell) -> None:
+    """Takes the failure of an earlier try out: the cell is begun again."""
+    _path(cell).unlink(missing_ok=True)
 
 
 def _path(cell: Cell) -> Path:

@@ -10,10 +10,10 @@ from plmtasks.errors import InputError
 from plmtasks.evaluation import work_of
 from plmtasks.files import place
 from plmtasks.hooks import Registry
-from plmtasks.results import Result, read_result
+from plmtasks.results import read_result
 
 from .cells import BUSY, DONE, FAILED, RUNNING, THERE, UNKNOWN, WAITING, Cell, Tell
-from .failures import keep
+from .failures import forget, keep
 from .looking import Look
 
 LEAST, MOST = 1.0, 15.0
@@ -34,6 +34,8 @@ def hand_over(cells: Sequence[Cell], registry: Registry, engine: Engine, tell: T
         return handed.cells
     with engine.jobs(handed.jobs(), handed.folder, begin=False) as held:
         handed.take(held.look(), earlier=True, retry=retry)
+    for number in [number for numbers in handed.waiting.values() for number in numbers]:
+        forget(handed.cells[number])  # or whoever looks from now on believes that it has failed
     with engine.jobs(handed.jobs(), handed.folder) as held:
         pause = LEAST
         while handed.waiting:
@@ -74,7 +76,8 @@ class _Handed:
         for number, cell in enumerate(cells):
             now = look(cell)
             if now.state in (WAITING, BUSY):
-                handed.cells[number] = replace(now, state=WAITING, note="")
+                # a job waits by itself for whoever is at the same run
+                handed.cells[number] = now if tell is None else replace(now, state=WAITING, note="")
                 handed.waiting.setdefault(now.asked, []).append(number)
             elif now.state == UNKNOWN and tell is not None:
                 handed.become(number, replace(now, state=FAILED))
@@ -106,13 +109,12 @@ class _Handed:
         for name in [name for name in self.waiting if name in found]:
             now, result = found[name], None
             if now.state == DONE:
-                result = _result(now)
-                if result is None and earlier:  # and deleted since
-                    continue
-                if result is None:
-                    now = Standing(
-                        state="failed", log=now.log, note=f"{now.result}: the result is not there: all machines need one folder"
-                    )
+                try:
+                    result = read_result(place(now.result))
+                except InputError as e:
+                    if earlier:  # deleted since, or damaged, which the run itself tells
+                        continue
+                    now = Standing(state="failed", log=now.log, note=f"{e}\n  it was written: all machines need the same files")
             if now.state == FAILED and earlier and retry:
                 continue
             done = THERE if earlier else DONE
@@ -133,13 +135,6 @@ class _Handed:
         self.cells[number] = cell
         if self.tell is None or cell.state == before.state:
             return
-        if cell.state in (DONE, FAILED):
+        if cell.state == FAILED:
             keep(cell)
         self.tell(number, cell)
-
-
-def _result(found: Standing) -> Result | None:
-    try:
-        return read_result(place(found.result))
-    except InputError:
-        return None

@@ -13,7 +13,7 @@ from plmtasks.files import open_folder, place
 from plmtasks.hooks import Registry
 
 from .cells import BUSY, DONE, EXCLUDED, FAILED, RUNNING, UNKNOWN, WAITING, Cell, Tell
-from .failures import keep
+from .failures import forget, keep
 from .looking import Look, said
 
 TRIED_AFTER = 60.0
@@ -63,7 +63,7 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
                 tried[number] = time.monotonic()
             elif now.state == UNKNOWN:
                 now = replace(now, state=FAILED)
-            if now.state in (DONE, FAILED):
+            if now.state == FAILED:
                 keep(now)
             if now.state == BUSY:
                 busy.append(number)
@@ -78,6 +78,7 @@ def sweep(cells: Sequence[Cell], registry: Registry, tell: Tell, *, retry: bool 
 
 def _run(cell: Cell, registry: Registry, tell: Callable[[Cell], None]) -> Cell:
     """The cell after it was run; it may turn out to be busy."""
+    forget(cell)
     began = time.monotonic()
     tell(replace(cell, state=RUNNING, seconds=began))
     try:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import toy
 from plmtasks_sweep.cells import Cell, plan
+from plmtasks_sweep.handed import standing
 
 from plmtasks.errors import InputError
-from plmtasks.evaluation import read_suite
+from plmtasks.evaluation import read_suite, run
+from plmtasks.files import claim
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.results import read_results
 
@@ -373,6 +376,19 @@ def test_sweeps_over_one_folder_share_the_runs(tmp_path):
     journals = [path for run in read_results_of(tmp_path) for path in (run.parent / "journal").glob("*.jsonl")]
     assert len(journals) == 2
     assert len(log.read_text().splitlines()) == sum(len(path.read_text().splitlines()) for path in journals)
+
+
+def test_what_somebody_is_at_stands_as_busy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    registry = load_registry([toy], installed=False)
+    [cell] = cells(suite(tmp_path, '[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n'), registry, threads=1)
+    [result] = run([cell.config], registry)
+    (result.folder / "result.json").unlink()
+    with claim(result.folder, "run"):
+        [now] = standing([cell], registry, None)
+    assert now.state == "busy"
+    assert now.note.startswith(f"process {os.getpid()} on ")
+    assert [one.state for one in standing([cell], registry, None)] == ["to run"]
 
 
 def read_results_of(folder: Path) -> list[Path]:
