@@ -21,7 +21,7 @@ QUIET = {
 }
 """Ray's own settings, where the user's environment has none; they are read when it is imported."""
 
-RESUME = "run the same command again: it goes on from what the journal holds"
+RESUME = "run the same command again: it goes on where it was"
 
 Node = Mapping[str, float]
 """What a node has: CPU, GPU, memory in bytes, and resources of its own."""
