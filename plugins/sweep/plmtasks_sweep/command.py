@@ -165,8 +165,9 @@ def _table(pairs: Sequence[Sequence["Cell"]]) -> "Table":
 
 
 def _last_line(cells: Sequence["Cell"]) -> str:
-    """What a run that an engine has said last."""
-    log = next((cell.log for cell in cells if cell.log is not None and cell.log.is_file()), None)
+    """What a run that is at an engine has said last."""
+    logs = (cell.log for cell in cells if cell.state == "running" and cell.log is not None)
+    log = next((log for log in logs if log.is_file()), None)
     if log is None:
         return ""
     with log.open("rb") as file:
