@@ -197,7 +197,9 @@ def test_a_request_that_is_repeated_finds_its_own_claim(monkeypatch: pytest.Monk
     ],
     ids=["a link that leads nowhere", "the last number of six digits", "a lease without end", "a lease of less than nothing"],
 )
-def test_no_file_of_a_stranger_is_waited_for(tmp_path: Path, there: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_of_a_stranger_is_waited_for(
+    tmp_path: Path, there: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     there(tmp_path)
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it was waited for"))
     holder(tmp_path)

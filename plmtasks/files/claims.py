@@ -56,7 +56,7 @@ class Holder:
     """That is done there: a run, a training."""
     host: str
     machine: str
-    """Within which a process's number is its own: this start of the system, and its name space of processes; or its network card."""
+    """This start of the system and its name space of processes, within which a process's number is its own; or a network card."""
     pid: int
     started: str
     """When the process began, as its system counts: its number is given again to others."""
