@@ -138,7 +138,11 @@ class Kept:
         self._save(replace(self.state, block=len(lines)))
 
     def write(self, answers: Sequence[str]) -> None:
-        """The answers to the lines that were begun with."""
+        """The answers to the lines that were begun with.
+
+        raises: OutputError; BusyError if another process took the file over
+        """
+        self._claim.check()
         text = "".join(f"{a}\n" for a in answers).encode()
         try:
             if self._out is None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from ..errors import DataError, InputError, OutputError
 from .caches import CACHES
 from .documents import BYTES, check, is_sealed, parse, sealed
+from .folders import beside
 
 if TYPE_CHECKING:
     import tarfile
@@ -82,7 +82,7 @@ def pack(archive: Path, files: Mapping[str, Path], tasks: tuple[str, ...], model
     text = sealed(head).encode()
     import tarfile
 
-    temporary = archive.with_name(f".{archive.name}.{os.getpid()}")
+    temporary = beside(archive)
     try:
         with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
             tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
@@ -134,7 +134,7 @@ def unpack(bundle: Bundle, home: Path, tell: Tell) -> Path:
         return folder
     from filelock import FileLock
 
-    temporary = home / f".{folder.name}.{os.getpid()}"
+    temporary = beside(folder)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # the processes of a launcher come all at once

@@ -36,7 +36,12 @@ LEASE = 60.0
 SIGNS = 12
 """Signs of life in the time of a lease."""
 
-NUMBERED = re.compile(r"\.claim-(\d{6})")
+LONGEST = 3600.0
+"""Seconds of a lease that is believed: whoever claims longer would be waited for without end."""
+
+NUMBERED = re.compile(r"\.claim-([0-9]{6,})")
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 SHAPE = {"token": str, "what": str, "host": str, "machine": str, "pid": int, "started": str, "since": str, "lease": (int, float)}
 
@@ -51,7 +56,7 @@ class Holder:
     """That is done there: a run, a training."""
     host: str
     machine: str
-    """Within which a process's number is its own: this start of the system, and its name space of processes."""
+    """This start of the system and its name space of processes, within which a process's number is its own; or a network card."""
     pid: int
     started: str
     """When the process began, as its system counts: its number is given again to others."""
@@ -80,8 +85,11 @@ class Claim(AbstractContextManager["Claim"]):
     def check(self) -> None:
         """To be called before what others rely on is written.
 
-        raises: BusyError if another process took the claim over, because no sign of life was given for the length of the lease
+        raises: BusyError if another process took the claim over, because no sign of life was given for the length of the lease;
+            InputError if the folder cannot be reached
         """
+        with reached(self.folder):
+            self._look()  # a process that was held up may come here before its thread gives the next sign
         if self._lost:
             raise BusyError(f"{self.folder}: {self._lost}", "run again: what it makes will be yours too")
 
@@ -93,7 +101,7 @@ class Claim(AbstractContextManager["Claim"]):
         self._ending.set()
         self._thread.join()
         try:
-            with suppress(Exception):  # what is not deleted runs out
+            with suppress(InputError), reached(self.folder):  # what is not deleted runs out
                 _sign(self.folder, self.mine.token).unlink()
         finally:
             if self._kernel is not None:
@@ -107,15 +115,20 @@ class Claim(AbstractContextManager["Claim"]):
         while not self._ending.wait(self.mine.lease / SIGNS) and not self._lost:
             count += 1
             try:
-                _sign(self.folder, self.mine.token).write_bytes(b"%d" % count)
-                number = max(_numbers(self.folder), default=0)
+                with reached(self.folder):
+                    _sign(self.folder, self.mine.token).write_bytes(b"%d" % count)
+                    self._look()
                 last = time.monotonic()
-            except Exception as e:  # noqa: BLE001  every library behind fsspec has errors of its own, and the next sign may succeed
+            except InputError as e:  # the next sign may succeed
                 if time.monotonic() - last > self.mine.lease:
-                    self._lost = f"no sign of life could be written for {self.mine.lease:g} s: {e}"
-                continue
-            if number != self.number:
-                self._lost = f"another process took this {self.mine.what} over: no sign of life had come for its lease"
+                    self._lost = f"no sign of life could be written for {self.mine.lease:g} s: {e.__cause__}"
+
+    def _look(self) -> None:
+        last = max(_numbers(self.folder), default=0)
+        if last > self.number:
+            self._lost = f"another process took this {self.mine.what} over: no sign of life had come for its lease"
+        elif last < self.number:
+            self._lost = f"somebody deleted the claim of this {self.mine.what}"
 
 
 def claim(folder: Path, what: str, *, lease: float = LEASE, tell: Callable[[str], None] = lambda _: None) -> Claim:
@@ -162,7 +175,8 @@ def holder(folder: Path) -> Holder | None:
 
 
 def _claim(folder: Path, me: Holder, kernel: "FileLock | None", tell: Callable[[str], None]) -> Claim:
-    mine, made, told = _sign(folder, me.token), False, False
+    mine, told = _sign(folder, me.token), False
+    held: Claim | None = None
     other, seen, since = None, b"", time.monotonic()
     try:
         while True:
@@ -173,9 +187,10 @@ def _claim(folder: Path, me: Holder, kernel: "FileLock | None", tell: Callable[[
                 other, seen, since = last, sign, time.monotonic()
             waited = time.monotonic() - since
             if last is None or not sign or waited > last.lease or _ended(last, kernel) or _aged(folder, mine, last):
-                if made := _made(folder, number + 1, me):
+                if _made(folder, number + 1, me):
                     _tidy(folder, number, last)
-                    return Claim(folder, me, number + 1, kernel)
+                    held = Claim(folder, me, number + 1, kernel)
+                    return held
                 continue  # somebody else saw it too, and created the next claim
             if sign != seen:
                 raise _busy(folder, last)
@@ -184,19 +199,19 @@ def _claim(folder: Path, me: Holder, kernel: "FileLock | None", tell: Callable[[
                 tell(f"{folder} is claimed by {last}, without a sign of life: waiting for {last.lease:g} s at most")
             time.sleep(min(1.0, last.lease / SIGNS / 2))
     finally:
-        if not made:
+        if held is None:
             with suppress(FileNotFoundError):
                 mine.unlink()
 
 
 def _made(folder: Path, number: int, me: Holder) -> bool:
     """Whether this process created the claim of that number, and it is the last."""
-    if not create_bytes(path := folder / f".claim-{number:06d}", dump(asdict(me)).encode()):
-        return False
-    if made := max(_numbers(folder)) == number:
-        return made
-    path.unlink()  # of a number that others had, and had deleted, since this process saw that it was free
-    return False
+    created = create_bytes(path := folder / f".claim-{number:06d}", dump(asdict(me)).encode())
+    there, whose = _last(folder)
+    if created and there != number:
+        path.unlink()  # of a number that others had, and had deleted, since this process saw that it was free
+    # a client that repeats a request is told that the file is there, which may be the one that it made
+    return there == number and whose is not None and whose.token == me.token
 
 
 def _busy(folder: Path, last: Holder | None, what: str = "") -> BusyError:
@@ -263,14 +278,19 @@ def _numbers(folder: Path) -> list[int]:
 
 def _last(folder: Path) -> tuple[int, Holder | None]:
     """The highest number, 0 if there is none, and whose it is; None: nobody's, or of somebody who wrote no claim."""
+    missing = 0
     while number := max(_numbers(folder), default=0):
         try:
             found = Holder(**{k: v for k, v in read_object(folder / f".claim-{number:06d}", SHAPE).items() if k in SHAPE})
         except FileNotFoundError:
-            continue  # a higher one was made, and this one deleted
+            if number == missing:  # a link that leads nowhere
+                return number, None
+            missing = number  # or a higher one was made, and this one deleted
+            continue
         except DataError:
             return number, None
-        return number, found if re.fullmatch("[0-9a-f]{32}", found.token) else None
+        ours = re.fullmatch("[0-9a-f]{32}", found.token) and 0 < found.lease <= LONGEST
+        return number, found if ours else None
     return 0, None
 
 
@@ -302,12 +322,11 @@ def _me(what: str, lease: float) -> Holder:
 
 
 def _machine() -> str:
-    """Within which a process's number is its own; "" where that cannot be told."""
+    """As of a `Holder`."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:
-        return ""
+        return f"{BOOT.read_text(encoding='ascii').strip()} {Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # no Linux
+        return f"{uuid.getnode():012x}"
 
 
 def _started(pid: int) -> str:
@@ -322,4 +341,4 @@ def _started(pid: int) -> str:
 
 def _gone(last: Holder) -> bool:
     """Whether it is a process of this machine that has ended."""
-    return bool(last.machine) and last.machine == _machine() and _started(last.pid) != last.started
+    return last.machine == _machine() and _started(last.pid) != last.started

@@ -86,6 +86,11 @@ def safe_name(name: str) -> str:
     return made
 
 
+def beside(path: Path) -> Path:
+    """A place for what is not yet whole: nobody else's, as a process's number is on another machine."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+
+
 def open_folder(folder: Path) -> None:
     """Makes a folder and proves that it can be written to; at an address also that of several who create, one alone does.
 
@@ -97,7 +102,7 @@ def open_folder(folder: Path) -> None:
     local(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
+        probe = beside(folder / "probe")
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as e:
@@ -105,7 +110,7 @@ def open_folder(folder: Path) -> None:
 
 
 def _open_address(folder: Path) -> None:
-    probe = folder / f".probe-{uuid.uuid4().hex}"
+    probe = beside(folder / "probe")
     try:
         with reached(folder):
             made, again = create_bytes(probe, b"x"), create_bytes(probe, b"x")
@@ -152,7 +157,7 @@ def create_bytes(path: Path, content: bytes) -> bool:
             return False
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = beside(path)
     try:
         temporary.write_bytes(content)
         try:
@@ -190,7 +195,7 @@ def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
         except InputError as e:
             raise OutputError(f"{path}: cannot be written: {e.__cause__}") from e
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = beside(path)
     try:
         with temporary.open("wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)

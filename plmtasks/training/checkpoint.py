@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DataError, InputError, OutputError, counted
 from ..execution import Processes, environment
-from ..files import claim, local, open_folder, place, read_object, write_text
+from ..files import check_claim, claim, local, open_folder, place, read_object, write_text
 from ..model import RECORD, Model, TrainableModel
 from ..results import run_folder
 from .job import TrainingJob
@@ -155,6 +155,7 @@ def finished(folder: Path, identity: str) -> bool:
 
 def _finish(training: Training, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """Writes the record, after the weights: from now on the checkpoint is whole."""
+    check_claim(folder)
     model, datasets = training.model, training.datasets
     anew = model.learns_by is not None  # whatever it had learned before is gone
     record = {

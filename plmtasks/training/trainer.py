@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, LearningWarning, OutputError, PlmtasksError, counted
 from ..execution import Bar, duration, environment, size
-from ..files import write_bytes
+from ..files import check_claim, write_bytes
 from ..model import TrainableModel
 from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
@@ -106,7 +106,11 @@ class Trainer:
         self.costs = [view.learning_costs(dataset.requests) for view, dataset in zip(self.views, self.datasets, strict=True)]
 
     def write_weights(self) -> None:
-        """Puts the checkpoint of the epoch that was chosen, or of the last, into the folder."""
+        """Puts the checkpoint of the epoch that was chosen, or of the last, into the folder.
+
+        raises: BusyError if another process took the training over
+        """
+        check_claim(self.folder)
         if self.state.best_folder is None:
             self.views[0].save(self.folder, self.whole)
             return
@@ -279,7 +283,10 @@ class Trainer:
         return patience is not None and best is not None and since.index(best) >= patience
 
     def _save(self) -> None:
-        """Keeps all of it: by the main process alone, whose weights are everybody's, unless weights are split."""
+        """Keeps all of it: by the main process alone, whose weights are everybody's, unless weights are split.
+
+        raises: OutputError; BusyError if another process took the training over
+        """
         import torch
 
         self._saved_at, folder, state = time.monotonic(), self.state_folder, self.state
@@ -289,6 +296,7 @@ class Trainer:
         held = {name: part.state_dict() for name, part in self._parts().items()}
         if not self.accelerator.is_main_process:
             return
+        check_claim(self.folder)
         content = io.BytesIO()
         torch.save({"identity": self.training.identity, **held, **asdict(state)}, content)
         write_bytes(folder / "state.pt", content.getvalue())
