@@ -33,8 +33,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*command, "--model", models, "--task", ",".join(TASKS)]
 
 
-def run(command: list[str], folder: Path) -> None:
-    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ)
+def run(command: list[str], folder: Path, processes: int = 0) -> None:
+    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ, processes=processes)
     assert done.returncode == 0, done.stderr
 
 
@@ -54,12 +54,12 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_any_number_of_processes(count: int, command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
-    run([*command, "--processes", str(count)], tmp_path)
+    run(command, tmp_path, count)
     assert results(tmp_path) == alone
 
 
 def test_killed_and_resumed(command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
-    """Killed in the middle of the matrix, gone on with by another number of processes."""
+    """Killed in the middle of the matrix, gone on with by another number of processes; the first are our own launcher's."""
     process = subprocess.Popen(
         [sys.executable, "-m", "plmtasks", *command, "--processes", "2", "--output", str(tmp_path)],
         stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
-"""plmtasks in a process that is forked where torch and transformers are imported already, so that it starts seconds sooner."""
+"""plmtasks in a process that is forked where what takes seconds is imported already, so that it starts seconds sooner."""
 
 import multiprocessing
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,14 @@ from subprocess import CompletedProcess, TimeoutExpired
 
 import hub
 
+from plmtasks.hooks.entrypoints import entry_points
+
 MODELS = [f"transformers.models.{name}.modeling_{name}" for name in ("bert", "gpt2", "t5")]
-IMPORTED = ["torch", "accelerate", "datasets", "sacrebleu", "transformers", *MODELS]
+OURS = [f"plmtasks.{name}" for name in ("cli", "evaluation", "store", "tables")]
+IMPORTED = [
+    "torch", "torch.distributed.elastic.multiprocessing", "accelerate", "datasets", "sacrebleu", "sklearn.linear_model", "transformers",
+    *MODELS, *OURS, "plmtasks_transformers.answering", "plmtasks_transformers.training",
+]  # fmt: skip
 
 SECONDS = 250
 
@@ -21,28 +28,44 @@ util.get_temp_dir()
 
 
 def plmtasks(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *, together: bool = False
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *, together: bool = False, processes: int = 0
 ) -> CompletedProcess[str]:
     """What `plmtasks ARGUMENTS` does in the folder. What libraries read of the environment at their import has no effect here.
 
     together: errors go to the standard output too
+    processes: as so many processes, started as a launcher starts them, in place of one that may start others
 
     raises: TimeoutExpired
     """
     _start()
+    places = _places(processes) if processes else [{}]
     with tempfile.TemporaryDirectory() as made:
         out, err = Path(made, "out"), Path(made, "out" if together else "err")
-        process = multiprocessing.get_context("forkserver").Process(
-            target=_run, args=(list(arguments), str(folder), dict(environment), str(out), str(err))
-        )
-        process.start()
-        process.join(SECONDS)
-        if process.is_alive():
-            process.kill()
+        forks = [
+            multiprocessing.get_context("forkserver").Process(
+                target=_run, args=(list(arguments), str(folder), {**environment, **place}, str(out), str(err))
+            )
+            for place in places
+        ]
+        for fork in forks:
+            fork.start()
+        for fork in forks:
+            fork.join(SECONDS)
+        if any(fork.is_alive() for fork in forks):
+            for fork in forks:
+                fork.kill()
             raise TimeoutExpired(list(arguments), SECONDS)
-        return CompletedProcess(
-            list(arguments), process.exitcode or 0, *(path.read_text(encoding="utf-8") for path in (out, err))
-        )
+        code = next((fork.exitcode for fork in forks if fork.exitcode), 0)
+        return CompletedProcess(list(arguments), code, *(path.read_text(encoding="utf-8") for path in (out, err)))
+
+
+def _places(count: int) -> list[dict[str, str]]:
+    """What a launcher on this machine tells each of its processes of its place."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+    return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
 def _start() -> None:
@@ -50,7 +73,7 @@ def _start() -> None:
 
     A fork has no other threads than the one that forks.
     """
-    forkserver.set_forkserver_preload(IMPORTED)
+    forkserver.set_forkserver_preload([*IMPORTED, *(found.module for found in entry_points("plmtasks"))])
     before = dict(os.environ)
     os.environ.update({"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub.filled()), "OMP_NUM_THREADS": "1"})
     try:
