@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver, util
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
@@ -16,12 +17,18 @@ from plmtasks.hooks.entrypoints import entry_points
 
 MODELS = [f"transformers.models.{name}.modeling_{name}" for name in ("bert", "gpt2", "t5")]
 OURS = [f"plmtasks.{name}" for name in ("cli", "evaluation", "store", "tables")]
-IMPORTED = [
-    "torch", "torch.distributed.elastic.multiprocessing", "accelerate", "datasets", "sacrebleu", "sklearn.linear_model", "transformers",
-    *MODELS, *OURS, "plmtasks_transformers.answering", "plmtasks_transformers.training",
-]  # fmt: skip
+OTHERS = [
+    "accelerate",
+    "datasets",
+    "sacrebleu",
+    "sklearn.linear_model",
+    "torch.distributed.elastic.multiprocessing",
+    "transformers",
+]
+IMPORTED = ["torch", *OTHERS, *MODELS, *OURS, "plmtasks_transformers.answering", "plmtasks_transformers.training"]
 
 SECONDS = 250
+NOWHERE = Path(os.devnull)
 
 # where the sockets lie: a test that moves the temporary files would make their paths too long
 util.get_temp_dir()
@@ -37,18 +44,9 @@ def plmtasks(
 
     raises: TimeoutExpired
     """
-    _start()
-    places = _places(processes) if processes else [{}]
     with tempfile.TemporaryDirectory() as made:
         out, err = Path(made, "out"), Path(made, "out" if together else "err")
-        forks = [
-            multiprocessing.get_context("forkserver").Process(
-                target=_run, args=(list(arguments), str(folder), {**environment, **place}, str(out), str(err))
-            )
-            for place in places
-        ]
-        for fork in forks:
-            fork.start()
+        forks = started(arguments, folder, environment, processes, out, err)
         for fork in forks:
             fork.join(SECONDS)
         if any(fork.is_alive() for fork in forks):
@@ -57,6 +55,23 @@ def plmtasks(
             raise TimeoutExpired(list(arguments), SECONDS)
         code = next((fork.exitcode for fork in forks if fork.exitcode), 0)
         return CompletedProcess(list(arguments), code, *(path.read_text(encoding="utf-8") for path in (out, err)))
+
+
+def started(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], processes: int = 0,
+    out: Path = NOWHERE, err: Path = NOWHERE,
+) -> list[BaseProcess]:  # fmt: skip
+    """The processes of `plmtasks`, which run."""
+    _start()
+    forks = [
+        multiprocessing.get_context("forkserver").Process(
+            target=_run, args=(list(arguments), str(folder), {**environment, **place}, str(out), str(err))
+        )
+        for place in (_places(processes) if processes else [{}])
+    ]
+    for fork in forks:
+        fork.start()
+    return list(forks)
 
 
 def _places(count: int) -> list[dict[str, str]]:
