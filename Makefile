@@ -61,8 +61,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# two test processes of one thread each; the tests of a file stay together, and the dear files do not come last
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# two test processes of one thread each; the tests of a file stay together, and the dear files do not come last. They start hundreds
+# of processes, which compile nothing that one before them did, whatever the shell says of it
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: lint $(CHROMIUM) $(SLURM)
 	$(PYTEST)

@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import warm
+
 from plmtasks.config import LAUNCHED
 
 HERE = Path(__file__).parent
@@ -42,10 +44,7 @@ def environment(temporary: Path, **more: str) -> dict[str, str]:
 
 def finish(folder: Path, processes: int, temporary: Path) -> bytes:
     """result.json of the run, gone on with where there is a part of it."""
-    done = subprocess.run(
-        [*RUN, "--processes", str(processes), "--output", str(folder)],
-        env=environment(temporary), capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+    done = warm.plmtasks([*RUN[3:], "--output", str(folder)], folder.parent, environment(temporary), processes=processes)
     assert done.returncode == 0, done.stderr
     (path,) = folder.rglob("result.json")
     return path.read_bytes()

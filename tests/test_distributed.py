@@ -24,9 +24,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PLMTASKS_PLUGINS": "toy", "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", **more}
 
 
-def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], processes: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
+    """processes: as so many, as any launcher starts them; else the command says how many, and its own launcher starts them"""
     if command[:3] == PYTHON:
-        return warm.plmtasks(command[3:], Path.cwd(), environment(**more))
+        return warm.plmtasks(command[3:], Path.cwd(), environment(**more), processes=processes)
     return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -55,7 +56,7 @@ def test_processes_share_the_work_and_give_the_same_bytes(alone: bytes, tmp_path
 @pytest.mark.parametrize("examples", ["0", "1"])
 def test_fewer_examples_than_processes(examples: str, tmp_path: Path) -> None:
     for count in ("1", "2"):
-        done = run([*PYTHON, "run", *TOY, "--limit", examples, "--processes", count, "--output", str(tmp_path / count)])
+        done = run([*PYTHON, "run", *TOY, "--limit", examples, "--output", str(tmp_path / count)], processes=int(count))
         assert done.returncode == 0, done.stderr
     assert result_bytes(tmp_path / "1") == result_bytes(tmp_path / "2")
     kills.answered_once(tmp_path / "2")
@@ -63,13 +64,13 @@ def test_fewer_examples_than_processes(examples: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("count", "memory", "halvings"), [("1", "2", 3), ("2", "4", 1)])
 def test_a_batch_that_does_not_fit_into_memory(count: str, memory: str, halvings: int, tmp_path: Path) -> None:
-    command = [*PYTHON, "run", *TOY, "--processes", count, "--output", str(tmp_path)]
-    done = run(command, TOY_MEMORY=memory)
+    command = [*PYTHON, "run", *TOY, "--output", str(tmp_path)]
+    done = run([*command, "--processes", count], TOY_MEMORY=memory)
     assert done.returncode == 5
     assert "does not fit into memory" in done.stderr
     assert "--config retry_oom=true" in done.stderr
     assert not list(tmp_path.rglob("result.json"))
-    done = run([*command, "--config", "retry_oom=true"], TOY_MEMORY=memory)
+    done = run([*command, "--processes", count, "--config", "retry_oom=true"], TOY_MEMORY=memory)
     assert done.returncode == 0, done.stderr
     assert "again with --batch-tokens 15\n" in done.stderr
     [record] = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
@@ -82,9 +83,8 @@ def test_a_batch_that_does_not_fit_into_memory(count: str, memory: str, halvings
 def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(tmp_path: Path) -> None:
     """More processes would mean fewer threads each, and so another identity: the run begun goes on instead."""
     command = [*PYTHON, "run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30", "--output", str(tmp_path)]
-    count = 2 * (os.cpu_count() or 1)
     assert run(command, TOY_FAULT="raise:0:3", OMP_NUM_THREADS="").returncode == 1
-    done = run([*command, "--processes", str(min(count, 4))], OMP_NUM_THREADS="")
+    done = run([*command, "--processes", "2"], OMP_NUM_THREADS="")
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.rglob("config.json"))) == 1
     kills.answered_once(tmp_path)
@@ -92,13 +92,7 @@ def test_threads_that_nobody_chose_stay_those_of_the_first_attempt(tmp_path: Pat
         assert "it goes on with as many" in done.stderr
 
 
-def test_torchrun_starts_the_same_run(alone: bytes, tmp_path: Path) -> None:
-    done = run([*TORCHRUN, "--standalone", "--nproc-per-node", "2", "-m", "plmtasks", "run", *TOY, "--output", str(tmp_path)])
-    assert done.returncode == 0, done.stderr
-    assert result_bytes(tmp_path) == alone
-
-
-def agents(tmp_path: Path, shared: bool, **more: str) -> list[tuple[int, str]]:
+def agents(tmp_path: Path, **more: str) -> list[tuple[int, str]]:
     """Two torchrun agents on loopback, each in its own folder; exit code and output of both."""
     port = _free_port()
     command = [*TORCHRUN, "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "test"]
@@ -108,8 +102,8 @@ def agents(tmp_path: Path, shared: bool, **more: str) -> list[tuple[int, str]]:
         folder.mkdir()
     started = [
         subprocess.Popen(
-            [*command, "--output", str(tmp_path / "both") if shared else "results"],
-            cwd=folder, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [*command, "--output", "results"], cwd=folder, env=environment(**more),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         for folder in folders
     ]  # fmt: skip
@@ -121,50 +115,41 @@ def agents(tmp_path: Path, shared: bool, **more: str) -> list[tuple[int, str]]:
     return [(agent.returncode, output) for agent, output in zip(started, outputs, strict=True)]
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_two_nodes(shared: bool, alone: bytes, tmp_path: Path) -> None:
-    """With journals on one folder and on two."""
-    ended = agents(tmp_path, shared, TOY_SLEEP="0.3")
+def test_two_nodes(alone: bytes, tmp_path: Path) -> None:
+    """With journals in two folders; one folder is what processes of one node have."""
+    ended = agents(tmp_path, TOY_SLEEP="0.3")
     assert [code for code, _ in ended] == [0, 0], "\n".join(output for _, output in ended)
     written = list(tmp_path.rglob("result.json"))
     assert len(written) == 1
     assert written[0].read_bytes() == alone
-    folders = [tmp_path / "both"] if shared else [tmp_path / "node0", tmp_path / "node1"]
+    folders = [tmp_path / "node0", tmp_path / "node1"]
     assert all(list(folder.rglob("journal/*.jsonl")) for folder in folders), "a node did no work"
 
 
 def test_a_node_whose_process_is_killed_ends_the_other(tmp_path: Path) -> None:
     """SIGKILL tells nobody, and an agent not the other: the connection that broke does."""
     stamp = tmp_path / "stamp"
-    ended = agents(tmp_path, False, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp))
+    ended = agents(tmp_path, TOY_FAULT="kill:1:2", TOY_SLEEP="0.3", TOY_STAMP=str(stamp))
     assert all(code != 0 for code, _ in ended)
     assert "process 0 ends: process 1 failed: it ended without a word" in "".join(output for _, output in ended)
     assert time.time() - float(stamp.read_text()) < 20, "no time without a sign of life has to pass"
 
 
 def test_a_node_that_stands_still_for_a_while_is_waited_for(alone: bytes, tmp_path: Path) -> None:
-    """A network file system stalls, a machine moves: the process of one node is stopped for a while."""
-    port, output = str(_free_port()), str(tmp_path / "results")
-    nodes = [
-        subprocess.Popen(
-            [*PYTHON, "run", *TOY, "--output", output], stderr=subprocess.PIPE, text=True,
-            env=environment(
-                MASTER_ADDR="127.0.0.1", MASTER_PORT=port, WORLD_SIZE="2", LOCAL_WORLD_SIZE="1", RANK=rank, LOCAL_RANK="0",
-                TOY_SLEEP="0.2",
-            ),
-        )
-        for rank in "01"
-    ]  # fmt: skip
+    """A network file system stalls, a machine moves: a process is stopped for longer than a silent node is waited for."""
+    told = environment(TOY_SLEEP="0.2", PLMTASKS_NODE_TIMEOUT="2")
+    nodes = warm.started(["run", *TOY, "--output", str(tmp_path)], tmp_path, told, processes=2)
     try:
         _wait_for(lambda: len(list(tmp_path.rglob("journal/*.jsonl"))) == 2, 60)
-        nodes[1].send_signal(signal.SIGSTOP)
-        time.sleep(10)
-        nodes[1].send_signal(signal.SIGCONT)
-        said = [node.communicate(timeout=60)[1] for node in nodes]
+        os.kill(nodes[1].pid or 0, signal.SIGSTOP)
+        time.sleep(5)
+        os.kill(nodes[1].pid or 0, signal.SIGCONT)
+        for node in nodes:
+            node.join(60)
     finally:
         for node in nodes:
             node.kill()
-    assert [node.returncode for node in nodes] == [0, 0], said
+    assert [node.exitcode for node in nodes] == [0, 0]
     assert result_bytes(tmp_path) == alone
 
 

@@ -1,9 +1,6 @@
 """Real models of the three families give the same bytes on any number of processes, and after kill -9."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -33,8 +30,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*command, "--model", models, "--task", ",".join(TASKS)]
 
 
-def run(command: list[str], folder: Path) -> None:
-    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ)
+def run(command: list[str], folder: Path, processes: int = 0) -> None:
+    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ, processes=processes)
     assert done.returncode == 0, done.stderr
 
 
@@ -54,21 +51,19 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_any_number_of_processes(count: int, command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
-    run([*command, "--processes", str(count)], tmp_path)
+    run(command, tmp_path, count)
     assert results(tmp_path) == alone
 
 
 def test_killed_and_resumed(command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
     """Killed in the middle of the matrix, gone on with by another number of processes."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plmtasks", *command, "--processes", "2", "--output", str(tmp_path)],
-        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    forks = warm.started([*command, "--output", str(tmp_path)], tmp_path, os.environ, processes=2)
     deadline = time.monotonic() + 120
-    while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and forks[0].is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    for fork in forks:
+        fork.kill()
+        fork.join()
     assert len(results(tmp_path)) < len(alone), "it was over before it was killed"
     run(command, tmp_path)
     assert results(tmp_path) == alone
