@@ -245,9 +245,11 @@ class DeclaredTask(Rewritable, HubTask):
     def _is_hidden(self, cell: Any) -> bool:
         """Whether it has what stands for an answer that is not public."""
         hidden = self.declared.columns.hidden
+        if hidden is None:
+            return False
         cells = list(cell.values()) if isinstance(cell, Mapping) else [cell]
         plain = [tuple(one) if isinstance(one, list) else one for one in cells]
-        return hidden is not None and all(one == hidden or str(one).strip() == str(hidden) for one in plain)
+        return all(one == hidden or str(one).strip() == str(hidden) for one in plain)
 
     def _inputs(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
         """What of a row is asked, without what it may lack and does."""
@@ -271,9 +273,11 @@ class DeclaredTask(Rewritable, HubTask):
         """
         if name in self.declared.lists:
             return self.listed(where, name, value)
+        if isinstance(value, str):
+            return value
         if isinstance(value, (list, tuple)) and value and all(isinstance(line, str) for line in value):
             return "\n".join(value)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise DataError(where, f"a text as {name!r}", f"{value!r:.60}")
         return str(value)
 

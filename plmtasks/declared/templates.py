@@ -38,10 +38,12 @@ def columns_in(template: str) -> list[str]:
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """The text, with what the names in braces stand for."""
     # no `str.format`: it would look into the values for what a name with a dot or a bracket asks of them
-    return "".join([text if name is None else f"{text}{values[name]}" for text, name in _parts(template)])
+    # and no copy of a text that is all of it: there may be a million
+    return "".join([str(values[part]) if named else part for part, named in _parts(template)])
 
 
 @lru_cache(1024)
-def _parts(template: str) -> Sequence[tuple[str, str | None]]:
-    """Texts, each with the name in braces behind it."""
-    return [(text, name) for text, name, _, _ in Formatter().parse(template)]
+def _parts(template: str) -> Sequence[tuple[str, bool]]:
+    """Texts, and the names in braces between them: each with whether it is a name."""
+    found = [((text, False), (name, True)) for text, name, _, _ in Formatter().parse(template)]
+    return [(part, named) for pair in found for part, named in pair if part]
