@@ -127,8 +127,12 @@ def files() -> Sequence[Path]:
     return sorted(path for path, _ in _scanned(str(folder())))
 
 
+@cache
 def stamp() -> str:
-    """What the index depends on: lm-eval's version, and which files there are and when they were changed."""
+    """What the index depends on: lm-eval's version, and which files there are and when they were changed.
+
+    Looked at once a process: a table of tasks that are not installed asks for the names once for each.
+    """
     from importlib.metadata import PackageNotFoundError, version
 
     try:
