@@ -3,13 +3,16 @@
 import hashlib
 import os
 import resource
+import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from plmtasks.errors import JournalError, OutputError
 from plmtasks.execution import Journal, MemoryJournal, on_disk
-from plmtasks.execution.journal import plan_hash
+from plmtasks.execution.journal import SegmentJournal, plan_hash
+from plmtasks.files import place
 from plmtasks.requests import ClassifyAnswer, GenerateAnswer
 
 
@@ -130,3 +133,50 @@ def test_a_journal_in_memory_gives_back_and_sends_what_it_holds():
     assert here.answers(1, ClassifyAnswer) == {"b": ClassifyAnswer(scores=(0.5,))}
     with pytest.raises(JournalError, match="damaged"):
         MemoryJournal("other").adopt(there.raw(1), 1)
+
+
+@pytest.fixture(params=["here", "memory", "nowhere"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path):
+    """Of each kind: in a folder of this machine, at an address, and kept by nobody."""
+    made = {
+        "here": lambda: Journal(tmp_path, "p"),
+        "memory": lambda: SegmentJournal(place(f"memory://{uuid.uuid4().hex}/journal"), "p"),
+        "nowhere": lambda: MemoryJournal("p"),
+    }
+    with made[request.param]() as journal:
+        yield journal
+
+
+def test_what_was_written_or_adopted_is_known_without_reading(journal: Journal, tmp_path: Path, monkeypatch):
+    written(tmp_path / "other")
+    other = Journal(tmp_path / "other", "p")
+    other.read()
+    monkeypatch.setattr(type(journal), "read", lambda self: pytest.fail("it was read"))
+    for batch in (5, 7):
+        journal.write(batch, {f"k{batch}": GenerateAnswer(text=f"answer {batch} 好")})
+    journal.adopt(other.raw(1), 1)
+    assert set(journal.entries) == {1, 5, 7}
+    for batch in (1, 5, 7):
+        assert journal.answers(batch, GenerateAnswer)[f"k{batch}"].text.startswith(f"answer {batch}")
+
+
+def test_a_segment_of_ones_own_is_not_fetched_again(monkeypatch):
+    folder = place(f"memory://{uuid.uuid4().hex}/journal")
+    with SegmentJournal(folder, "p") as other, SegmentJournal(folder, "p", 1) as journal:
+        journal.write(0, {"k0": GenerateAnswer(text="a")})
+        other.write(1, {"k1": GenerateAnswer(text="b")})
+        other.flush()
+        fetched = []
+        cat = folder.fs.cat
+        monkeypatch.setattr(folder.fs, "cat", lambda paths, **more: (fetched.extend(paths), cat(paths, **more))[1])
+        assert journal.read() == {0, 1}
+        assert len(fetched) == 1
+
+
+def test_a_batch_that_took_long_does_not_wait_for_the_next(monkeypatch):
+    folder = place(f"memory://{uuid.uuid4().hex}/journal")
+    monkeypatch.setattr(SegmentJournal, "SECONDS", 0.01)
+    with SegmentJournal(folder, "p") as journal:
+        time.sleep(0.02)
+        journal.write(0, {"k0": GenerateAnswer(text="a")})
+        assert SegmentJournal(folder, "p").read() == {0}

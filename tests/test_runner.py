@@ -160,6 +160,16 @@ def test_a_likelihood_of_no_token_is_none(request_: Request, answer: Answer, tmp
         answering.answer_all(Careless(), work, alone(), journal, Progress(quiet=True))
 
 
+def test_a_journal_is_read_once(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run([config], registry)[0]
+    (first.folder / "result.json").unlink()
+    times = []
+    read = Journal.read
+    monkeypatch.setattr(Journal, "read", lambda self: (times.append(self), read(self))[1])
+    run([config], registry)
+    assert len(times) == 1
+
+
 def test_two_at_the_same_run(config: RunConfig, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     load = toy.ToyModel.load
 

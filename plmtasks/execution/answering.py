@@ -183,7 +183,9 @@ def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
 
 def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:
     """Brings the batches that stand in other nodes' folders to the main process, and reads all."""
-    held = processes.gather("held", sorted(journal.read()))
+    if processes.main and processes.count > 1:
+        journal.read()  # what others wrote into the same folder
+    held = processes.gather("held", sorted(journal.entries))
     missing = sorted(set(range(len(work.batches))) - set(held[0]))
     for batch in missing:
         holder = next((rank for rank, batches in enumerate(held) if batch in batches), None)
@@ -196,8 +198,6 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
     for batch in missing:
         journal.adopt(processes.receive(f"batch/{batch}"), batch)
         processes.forget(f"batch/{batch}")
-    if missing:
-        journal.read()
     answers: dict[str, Answer] = {}
     for batch in range(len(work.batches)):
         keys = work.batch_keys(batch)

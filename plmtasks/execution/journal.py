@@ -41,8 +41,9 @@ class Journal(AbstractContextManager["Journal"]):
         # a name of its own for each attempt: a torn line of an earlier one is never appended to
         self._path = folder / f"{time.time_ns():020d}-{process:05d}.jsonl"
         self._file: int | None = None
+        self._size = 0
         self.entries: dict[int, tuple[Path, int]] = {}
-        """Of each batch the file, and the byte at which its line starts."""
+        """Of each batch that was read, written or adopted the file, and the byte at which its line starts."""
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
@@ -72,7 +73,7 @@ class Journal(AbstractContextManager["Journal"]):
 
         raises: OutputError
         """
-        self._append(sealed_line(self.plan, batch, answers))
+        self._keep(batch, sealed_line(self.plan, batch, answers))
 
     def flush(self) -> None:
         """Returns when all that was written is where others read it.
@@ -80,7 +81,14 @@ class Journal(AbstractContextManager["Journal"]):
         raises: OutputError
         """
 
-    def _append(self, line: bytes) -> None:
+    def _keep(self, batch: int, line: bytes) -> None:
+        self.entries.setdefault(batch, self._append(line))
+
+    def _append(self, line: bytes) -> tuple[Path, int]:
+        """Where the line stands, as an entry.
+
+        raises: OutputError
+        """
         try:
             if self._file is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,9 +100,14 @@ class Journal(AbstractContextManager["Journal"]):
             raise OutputError(
                 f"{self._path}: cannot be written: {e.strerror}", "what is there is safe; make room and run again"
             ) from e
+        self._size += written
+        return self._path, self._size - written
 
     def answers(self, batch: int, form: type[Answer]) -> dict[str, Answer]:
-        """The answers of a batch that `read` found, by request key; `form` is their type."""
+        """The answers of a batch, by request key; `form` is their type.
+
+        raises: JournalError
+        """
         record, (path, _) = _unseal(self.raw(batch)), self.entries.get(batch, (self.folder, 0))
         if record is None:
             raise JournalError(
@@ -121,13 +134,14 @@ class Journal(AbstractContextManager["Journal"]):
         record = _unseal(line)
         if record is None or (record["plan"], record["batch"]) != (self.plan, batch):
             raise JournalError(f"batch {batch} came damaged from another process")
-        self._append(line)
+        self._keep(batch, line)
 
 
 class SegmentJournal(Journal):
     """The same at an address, where a file is there whole or not at all.
 
-    A segment is sent when its first line is `SECONDS` old or it has `BYTES`, when a line is written to it; and at the end.
+    A line is sent with those that wait, once the last segment is `SECONDS` old or they have `BYTES`; and at the end. So what a
+    killed process loses is its batch in flight and what took it less than `SECONDS`.
     """
 
     SECONDS = 10.0
@@ -136,8 +150,9 @@ class SegmentJournal(Journal):
     def __init__(self, folder: Path, plan: str, process: int = 0) -> None:
         super().__init__(folder, plan, process)
         self._waiting: list[bytes] = []
-        self._since, self._sent = 0.0, 0
+        self._since, self._sent = time.monotonic(), 0
         self._read: dict[str, bytes] = {}
+        """The segments that are known, by their names."""
 
     def __exit__(self, *_: object) -> None:
         self.flush()
@@ -159,6 +174,7 @@ class SegmentJournal(Journal):
         return set(self.entries)
 
     def raw(self, batch: int) -> bytes:
+        self.flush()
         path, offset = self.entries[batch]
         content = self._read[path.name]
         return content[offset : content.index(b"\n", offset) + 1]
@@ -166,22 +182,26 @@ class SegmentJournal(Journal):
     def flush(self) -> None:
         if not self._waiting:
             return
-        name, content = f"{self._path.stem}-{self._sent:06d}.jsonl", b"".join(self._waiting)
+        path, content = self._segment, b"".join(self._waiting)
         try:
             with reached(self.folder):
-                create_bytes(self.folder / name, content)
+                create_bytes(path, content)
         except InputError as e:
-            raise OutputError(
-                f"{self.folder / name}: cannot be written: {e.__cause__}", "what is there is safe; run again"
-            ) from e
-        self._waiting, self._sent = [], self._sent + 1
+            raise OutputError(f"{path}: cannot be written: {e.__cause__}", "what is there is safe; run again") from e
+        self._read[path.name] = content
+        self._waiting, self._since, self._sent = [], time.monotonic(), self._sent + 1
 
-    def _append(self, line: bytes) -> None:
-        if not self._waiting:
-            self._since = time.monotonic()
+    @property
+    def _segment(self) -> Path:
+        """That is sent next."""
+        return self.folder / f"{self._path.stem}-{self._sent:06d}.jsonl"
+
+    def _append(self, line: bytes) -> tuple[Path, int]:
+        entry = self._segment, sum(map(len, self._waiting))
         self._waiting.append(line)
-        if time.monotonic() - self._since >= self.SECONDS or sum(map(len, self._waiting)) >= self.BYTES:
+        if time.monotonic() - self._since >= self.SECONDS or entry[1] + len(line) >= self.BYTES:
             self.flush()
+        return entry
 
 
 class MemoryJournal(Journal):
@@ -189,19 +209,18 @@ class MemoryJournal(Journal):
 
     def __init__(self, plan: str) -> None:
         super().__init__(Path("memory"), plan)
-        self._lines: dict[int, bytes] = {}
+        self._lines: list[bytes] = []
 
     def read(self) -> set[int]:
         """The numbers of the batches that this process has."""
-        return set(self._lines)
+        return set(self.entries)
 
     def raw(self, batch: int) -> bytes:
-        return self._lines[batch]
+        return self._lines[self.entries[batch][1]]
 
-    def _append(self, line: bytes) -> None:
-        record = _unseal(line)
-        assert record is not None
-        self._lines[record["batch"]] = line
+    def _append(self, line: bytes) -> tuple[Path, int]:
+        self._lines.append(line)
+        return self.folder, len(self._lines) - 1
 
 
 def journal_at(folder: Path, plan: str, process: int = 0) -> Journal:
