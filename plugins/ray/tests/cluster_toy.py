@@ -33,7 +33,7 @@ class LoadedSlow(LoadedToy):
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         if self.name == "slow":
-            time.sleep(0.5)
+            time.sleep(float(os.environ.get("SLOW_SECONDS", "0.5")))
         if self.name == "raises":
             raise RuntimeError("a fault on demand")
         if self.name == "refuses":

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 
-CELLS = int(os.environ.get("PLMTASKS_TEST_CELLS", "4"))
+CELLS = int(os.environ.get("PLMTASKS_TEST_CELLS", "2"))
 """Of the sweep that is handed over: two are the least, one that fails and one that is preempted."""
 
 TOP = "threads = 1\n[slurm]\ntime = 5\n[[tasks]]\nname = 'toy/even'\n"
@@ -56,7 +56,7 @@ def test_a_sweep_with_a_run_that_fails_and_one_that_is_preempted(slurm, tmp_path
     # more requests than fit into memory together are in the batches of the first alone
     (tmp_path / "suite.toml").write_text(TOP + models(1024, *range(12, 11 + CELLS)))
     log = tmp_path / "log"
-    slowly = {**slurm.environment, **environment(TOY_SLEEP="5", TOY_LOG=str(log), TOY_EXAMPLES="6", TOY_MEMORY="5")}
+    slowly = {**slurm.environment, **environment(TOY_SLEEP="4", TOY_LOG=str(log), TOY_EXAMPLES="6", TOY_MEMORY="5")}
     # where the tests run in the background of a shell, SIGINT is ignored
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     options = {"cwd": tmp_path, "env": slowly, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
