@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataWarning, counted
@@ -79,8 +79,10 @@ def _lengths(found: Sequence[Sequence[str]]) -> str:
 _text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
 
 
-def _asked(example: Example) -> str:
-    return _text(example.inputs)
+def _asked(example: Example) -> Hashable:
+    """Of examples that ask the same it is the same."""
+    values = list(example.inputs.items())
+    return values[0] if len(values) == 1 and isinstance(values[0][1], str) else _text(example.inputs)
 
 
 def warn_of_labels(data: Dataset, splits: Iterable[str], *, learned: str | None) -> None:
@@ -125,10 +127,10 @@ def label_flaws(examples: Sequence[Example], *, once: bool) -> Iterator[str]:
 
 def _contradictions(examples: Sequence[Example]) -> Iterator[str]:
     """The same text with one label here and another there, of which a model can have one alone."""
-    first: dict[str, str] = {}
+    first: dict[Hashable, str] = {}
     labelled = [e for e in examples if isinstance(e.reference, str)]
     more = {text for e in labelled if first.setdefault(text := _asked(e), e.reference) != e.reference}
-    found: dict[str, dict[str, Example]] = {}
+    found: dict[Hashable, dict[str, Example]] = {}
     for example in labelled if more else ():
         if (text := _asked(example)) in more:
             found.setdefault(text, {}).setdefault(example.reference, example)

@@ -12,7 +12,9 @@ def cut_batches(keys: Sequence[str], costs: Sequence[Cost], batch_tokens: int) -
     the number of processes. A batch holds at most `batch_tokens` tokens, padding and all; a request over the budget has
     a batch of its own.
     """
-    order = sorted(range(len(keys)), key=lambda i: (costs[i].turn, costs[i].group, costs[i].near, -costs[i].width, keys[i]))
+    turns = [(cost.turn, cost.group, cost.near, -cost.width) for cost in costs]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    order.sort(key=turns.__getitem__)
     batches: list[list[int]] = []
     sizes: list[int] = []
     rows = width = bare = 0

@@ -83,7 +83,10 @@ class Asked:
 
 def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
     """The answer to a request; None where one to a part of it is missing."""
-    found = [answers.get(one.key()) for one in request.each()]
+    each = request.each()
+    if each == (request,):
+        return answers.get(request.key())
+    found = [answers.get(one.key()) for one in each]
     there = [answer for answer in found if answer is not None]
     return request.joined(there) if len(there) == len(found) else None
 
@@ -91,8 +94,10 @@ def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
 def _with_thinking(prediction: Prediction, answers: Sequence[Answer]) -> Prediction:
     """The prediction with what the model thought before, and whether that did not end: before no text, where it wrote several."""
     texts = [answer for answer in answers if isinstance(answer, GenerateAnswer)]
+    if not texts:
+        return prediction
     thoughts = [answer.reasoning for answer in texts if answer.reasoning]
-    unfinished = bool(texts) and all(answer.unfinished for answer in texts)
+    unfinished = all(answer.unfinished for answer in texts)
     if not thoughts and not unfinished:
         return prediction
     return replace(prediction, reasoning="\n\n".join(thoughts), unfinished=unfinished)

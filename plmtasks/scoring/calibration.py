@@ -126,9 +126,16 @@ def _brier(examples: Sequence[Example], predictions: Sequence[Prediction], label
     import numpy as np
 
     names = [f"probability[{label}]" for label in labels]
-    if not names or not all(name in p.scores for p in predictions for name in names):
+    try:
+        said = np.fromiter((p.scores[name] for p in predictions for name in names), np.float64)
+    except KeyError:
         return None
-    probabilities = np.array([[p.scores[name] for name in names] for p in predictions])
-    held = [e.reference if isinstance(e.reference, list) else [e.reference] for e in examples]
-    truth = np.array([[float(label in references) for label in labels] for references in held])
+    if not names:
+        return None
+    probabilities, truth = said.reshape(-1, len(names)), np.zeros((len(predictions), len(names)))
+    place = {label: at for at, label in enumerate(labels)}
+    held = [e.reference if isinstance(e.reference, list) else (e.reference,) for e in examples]
+    right = [(row, place[one]) for row, those in enumerate(held) for one in those if isinstance(one, str) and one in place]
+    if right:
+        truth[tuple(np.array(right).T)] = 1
     return np.stack([((probabilities - truth) ** 2).sum(axis=1), np.ones(len(probabilities))], axis=1)
