@@ -75,3 +75,12 @@ def test_what_is_ignored_stays_ignored():
             assert signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGUSR2, before)
+
+
+def test_who_is_told_after_the_last_update_ends_once_all_is_saved(ours):
+    done = []
+    with pytest.raises(ToldError), Ending().noticed(1):  # noqa: PT012  the block is the training's last save
+        os.kill(os.getpid(), signal.SIGUSR2)
+        done.append("saved")
+    assert done == ["saved"]
+    assert signal.getsignal(signal.SIGUSR2) is _told

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from plmtasks.cli import cli
 from plmtasks.errors import DataError, InputError, OutputError
 from plmtasks.evaluation import estimate, run, train
 from plmtasks.execution import Progress, alone
+from plmtasks.execution.place import PLACE
 from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import RECORD, Cost, LoadedModel, Model
 from plmtasks.requests import Answer, ClassifyAnswer, Request
@@ -310,6 +312,33 @@ def test_the_estimate_counts_bytes(registry: Registry, tmp_path: Path) -> None:
     assert small.weights == small.gradients == 4 * small.parameters
     assert small.optimizer == pytest.approx(8 * small.trainable, rel=0.01)
     assert large.activations == pytest.approx(4 * small.activations, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"WORLD_SIZE": "4", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"},
+        {
+            "SLURM_JOB_ID": "7", "SLURM_STEP_ID": "2", "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_TASKS_PER_NODE": "4",
+            "SLURM_STEP_NODELIST": "node03", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NODEID": "0",
+        },
+        {"PMI_SIZE": "4", "PMI_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"},
+    ],
+    ids=["torchrun", "srun", "MPI"],
+)  # fmt: skip
+def test_one_of_several_estimates_its_share_alone(
+    environment: dict[str, str], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = replace(LITTLE, train_batch_size=32, batch_tokens=10_000)
+    expected = estimate(config(tmp_path, training=how, processes=4), registry)
+    for name in PLACE:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is what it was after the test
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert replace(estimate(config(tmp_path, training=how), registry), seconds=expected.seconds) == expected
+    assert os.environ["WORLD_SIZE"] == "4"
 
 
 def test_tensorboard_follows(tmp_path: Path, registry: Registry) -> None:

@@ -158,6 +158,8 @@ class LoadedToy(LoadedModel):
             stamp.write_text(str(time.time()))
             if what == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if what == "leave":
+                os._exit(0)
             if what == "hold":
                 ctypes.PyDLL(None).sleep(int(os.environ["TOY_HOLD"]))  # without letting go of the interpreter's lock
                 return self.plain(requests)

@@ -11,7 +11,7 @@ from typing import Any
 from .. import training
 from ..config import RunConfig
 from ..errors import BusyError, InputError, MismatchError, OutOfMemoryError, PlmtasksError
-from ..execution import Progress, alone, environment, speaks, started_by_launcher
+from ..execution import Progress, alone, apart, check_count, counts, environment, speaks, started_by_launcher
 from ..files import local, place, read_json_lines
 from ..hooks import Registry, load_registry
 from ..requests import from_json, to_json
@@ -183,16 +183,20 @@ def train(config: RunConfig | Sequence[RunConfig], folder: str, registry: Regist
 
 
 def estimate(config: RunConfig | Sequence[RunConfig], registry: Registry | None = None) -> Estimate:
-    """What such a training would cost, by a few updates of it in this process that are thrown away.
+    """What such a training would cost a process, by a few updates of it in this one that are thrown away.
 
     raises: PlmtasksError
     """
     configs = [config] if isinstance(config, RunConfig) else list(config)
     registry = registry or _registry(configs)
-    count = max(1, configs[0].processes, int(os.environ.get("WORLD_SIZE", "1")))
-    jobs = [prepare_training(resolved(one, count, registry), registry) for one in configs]
+    check_count(configs[0].processes)
+    count, here = counts()
+    if count == 1:
+        count = here = max(1, configs[0].processes)
+    jobs = [prepare_training(resolved(one, here, registry), registry) for one in configs]
     environment.set_threads(jobs[0].config.settings.threads)
-    return training.estimate(training.plan(jobs, alone(), Progress(quiet=True)), count)
+    with apart():
+        return training.estimate(training.plan(jobs, alone(), Progress(quiet=True)), count)
 
 
 def predict(config: PredictConfig, registry: Registry | None = None) -> None:

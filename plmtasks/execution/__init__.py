@@ -4,7 +4,7 @@ from . import answering, doctor, environment, launcher
 from .batching import padded_tokens
 from .defaults import from_environment
 from .journal import Journal, MemoryJournal, journal_at, on_disk, sealed_line
-from .place import check_count, speaks, started_by_launcher
+from .place import apart, check_count, counts, speaks, started_by_launcher
 from .processes import Processes, alone, joined
 from .progress import Bar, Progress, duration, size
 
@@ -16,7 +16,9 @@ __all__ = [
     "Progress",
     "alone",
     "answering",
+    "apart",
     "check_count",
+    "counts",
     "doctor",
     "duration",
     "environment",

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..config import LAUNCHED
 from ..errors import InputError
@@ -18,7 +20,6 @@ MPI = {
     "LOCAL_WORLD_SIZE": ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE"),
 }
 """torch's environment variable → those by which Open MPI, Intel MPI and MPICH, and MVAPICH say the same."""
-
 
 STEP = {"WORLD_SIZE": "SLURM_STEP_NUM_TASKS", "RANK": "SLURM_PROCID", "LOCAL_RANK": "SLURM_LOCALID"}
 """torch's environment variable → that by which srun says the same; a batch script has no step, and so no number of its tasks."""
@@ -45,6 +46,27 @@ def started_by_launcher() -> bool:
             )
         os.environ.update({name: value for name, value in told.items() if name not in os.environ})
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 or LAUNCHED in os.environ
+
+
+def counts() -> tuple[int, int]:
+    """How many processes a launcher started, in all and on this machine; 1 and 1 where none did.
+
+    raises: as `started_by_launcher`
+    """
+    started_by_launcher()
+    count = os.environ.get("WORLD_SIZE", "1")
+    return int(count), int(os.environ.get("LOCAL_WORLD_SIZE", count))
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """In the block no library sees that a launcher started this process as one of several."""
+    names = (*PLACE, *(name for others in MPI.values() for name in others))
+    held = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(held)
 
 
 def _told() -> dict[str, str]:
@@ -82,9 +104,7 @@ def speaks() -> bool:
 
 def check_count(asked: int) -> None:
     """raises: InputError if another launcher has started another number of processes than was asked for"""
-    started_by_launcher()
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    by_accelerate = _by_accelerate()
+    started, by_accelerate = counts()[0], _by_accelerate()
     if asked and asked != started and (started > 1 or by_accelerate):
         launcher = "accelerate launch" if by_accelerate else "the launcher"
         raise InputError(

@@ -25,7 +25,7 @@ class Ending:
 
     @contextmanager
     def noticed(self, processes: int) -> Iterator[None]:
-        """In the block a signal is only noted; a second one of its kind does what it would have done.
+        """In the block a signal is only noted: it does after it what it would have done, a second one of its kind at once.
 
         processes: that train together
         """
@@ -41,12 +41,14 @@ class Ending:
             yield
         finally:
             self._restore()
+        self.end()
 
     def end(self) -> None:
         """Does what the signal would have done, if this process got one."""
         self._restore()
-        if self.told:
-            os.kill(os.getpid(), self.told)
+        told, self.told = self.told, 0
+        if told:
+            os.kill(os.getpid(), told)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         again, self.told = self.told == number, number
