@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from plmtasks import hookimpl
 from plmtasks.config import run_config
@@ -48,7 +49,7 @@ class Pool(Workers):
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self.count, mp_context=get_context("spawn"), initializer=_begin, initargs=(str(Path.cwd()), self.lost)
+            self.count, mp_context=get_context("forkserver"), initializer=_begin, initargs=(str(Path.cwd()), self.lost)
         )
 
     def ask(self, call: str, *args: str) -> Any:
@@ -102,6 +103,7 @@ def _run(output: Path, on: str = "", lost: Path | None = None, **more: Any) -> b
 
 @pytest.mark.slow
 def test_the_workers_of_an_engine_give_the_bytes_of_one_process(tmp_path: Path) -> None:
+    warm.start()  # where they come from
     here, there = (str(tmp_path / f"trained-{name}") for name in ("here", "there"))
     alone = _run(tmp_path / "alone", checkpoints=here)
     assert _run(tmp_path / "trained", on="pool", processes=1, checkpoints=there) == alone

@@ -224,8 +224,8 @@ def test_from_one_file_over_any_number_of_processes(tmp_path: Path) -> None:
     assert "--train-data FILE" in bare.stderr
     made = []
     for count in ("1", "3"):
-        folds = [*line, "--folds", "3", "--processes", count, "--output", count, "--checkpoints", f"{count}/models"]
-        done = warm.plmtasks(folds, tmp_path, os.environ)
+        folds = [*line, "--folds", "3", "--output", count, "--checkpoints", f"{count}/models"]
+        done = warm.plmtasks(folds, tmp_path, os.environ, processes=int(count))
         assert done.returncode == 0, done.stderr
         assert "trained, 3-fold" in done.stdout
         assert done.stderr.count("test: 60 examples: bad 20, good 40; 4 words in the median, 4 at most") == 1

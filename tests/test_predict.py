@@ -18,10 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import kills
 import pandas
 import pytest
 import toy
 import toy_chain
+import warm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -409,9 +411,7 @@ def test_real_models_give_the_same_bytes_on_any_number_of_processes(tmp_path: Pa
     more += ["--batch-tokens", "300", "--task", "qa/sample", "--model", str(model)]
     one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     cli([*COMMAND[3:], *more, "--output", str(one)], standalone_mode=False)
-    subprocess.run(
-        [*COMMAND, *more, "--output", str(two), "--processes", "2"], env=environment(), check=True, capture_output=True
-    )
+    assert warm.plmtasks([*COMMAND[3:], *more, "--output", str(two)], tmp_path, environment(), processes=2).returncode == 0
     assert one.read_bytes() == two.read_bytes()
     assert len(one.read_bytes().splitlines()) == 24
     assert any(json.loads(line)["prediction"] for line in one.read_bytes().splitlines())
@@ -543,8 +543,9 @@ def test_killed_at_any_moment_and_gone_on_with(
     assert process.poll() is None, "it was over before it was killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    _wait_for(lambda: not kills.alive(process.pid))  # its processes see that it is gone
     assert len(out.read_bytes()) < len(expected)
-    done = subprocess.run([*command, "--processes", counts[1]], env=environment(TOY_LOG=str(log)), timeout=120)
+    done = warm.plmtasks(command[3:], tmp_path, environment(TOY_LOG=str(log)), processes=int(counts[1]))
     assert done.returncode == 0
     assert out.read_bytes() == expected
     assert [p.name for p in (tmp_path / "out.state").iterdir() if not claims_file(p.name)] == ["state.json"]

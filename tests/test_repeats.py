@@ -349,8 +349,8 @@ def test_any_number_of_processes_and_a_kill(tmp_path: Path) -> None:
     command += ["--repeats", "3", "--generation", "temperature=1"]
 
     def made(tasks: str, count: int, folder: str, **more: str) -> dict[str, bytes]:
-        whole = [*command, "--task", tasks, "--processes", str(count), "--output", folder]
-        done = warm.plmtasks(whole, tmp_path, {**environment, **more})
+        whole = [*command, "--task", tasks, "--output", folder]
+        done = warm.plmtasks(whole, tmp_path, {**environment, **more}, processes=count)
         found = {path.parent.name: path.read_bytes() for path in sorted((tmp_path / folder).rglob("result.json"))}
         assert (done.returncode == 0) == bool(found), done.stderr
         return found

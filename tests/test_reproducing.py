@@ -349,7 +349,7 @@ def test_training_takes_the_same_number_of_processes(tmp_path: Path) -> None:
     common += ["--training", "num_train_epochs=1,max_train_samples=32,select_split=none"]
     asked = ["--task", "classification/sample", "--model", "tiny-bert", "--processes", "2"]
     places = ["--output", str(tmp_path / "r"), "--checkpoints", str(tmp_path / "c")]
-    assert warm.plmtasks(["run", *asked, *common, *places], tmp_path, os.environ).returncode == 0
+    assert warm.plmtasks(["run", *asked, *common, *places], tmp_path, os.environ, processes=2).returncode == 0
     made = read_result(tmp_path / "r")
     config = config_of(made, Moved(), str(tmp_path / "new"), str(tmp_path / "c2"))
     assert config.processes == 2

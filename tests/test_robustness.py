@@ -155,11 +155,11 @@ def test_words_keep_their_number() -> None:
         Fixed(str.upper, lambda words: words[1:]).change(example, task)
 
 
-def call(folder: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def call(folder: Path, *more: str, processes: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     run = ["run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30", "--threads", "1"]
     run += ["--perturb", "toy-louder", "--output", str(folder), *more]
     toy = {"PLMTASKS_PLUGINS": "toy", "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
-    return warm.plmtasks(run, folder.parent, {**os.environ, **toy, **environment})
+    return warm.plmtasks(run, folder.parent, {**os.environ, **toy, **environment}, processes=processes)
 
 
 def made(folder: Path) -> dict[str, bytes]:
@@ -170,7 +170,7 @@ def made(folder: Path) -> dict[str, bytes]:
 def test_two_processes_and_a_resumed_run_give_the_same_bytes(tmp_path: Path) -> None:
     once = call(tmp_path / "one")
     assert "  toy-louder changes 15 of 23 examples: their accuracy is" in once.stdout
-    assert call(tmp_path / "two", "--processes", "2", TOY_SLEEP="0.1").returncode == 0
+    assert call(tmp_path / "two", processes=2, TOY_SLEEP="0.1").returncode == 0
     assert call(tmp_path / "again", TOY_FAULT="raise:0:7").returncode
     assert not list((tmp_path / "again").rglob("result.json"))
     assert list((tmp_path / "again").rglob("journal/*.jsonl"))

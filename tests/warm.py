@@ -62,7 +62,7 @@ def started(
     out: Path = NOWHERE, err: Path = NOWHERE,
 ) -> list[BaseProcess]:  # fmt: skip
     """The processes of `plmtasks`, which run."""
-    _start()
+    start()
     forks = [
         multiprocessing.get_context("forkserver").Process(
             target=_run, args=(list(arguments), str(folder), {**environment, **place}, str(out), str(err))
@@ -83,7 +83,7 @@ def _places(count: int) -> list[dict[str, str]]:
     return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
-def _start() -> None:
+def start() -> None:
     """Starts the process that imports and forks, unless it runs: without a hub, with one model in its cache, and with one thread.
 
     A fork has no other threads than the one that forks.

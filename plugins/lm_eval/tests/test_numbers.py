@@ -4,9 +4,6 @@ import json
 import logging
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,8 +33,8 @@ def command(tasks: Path, model: Path) -> list[str]:
     return [*command, "--batch-tokens", "200", "--train", "never", "--allow-untrained"]
 
 
-def run(command: list[str], folder: Path) -> None:
-    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ)
+def run(command: list[str], folder: Path, processes: int = 0) -> None:
+    done = warm.plmtasks([*command, "--output", str(folder)], folder, os.environ, processes=processes)
     assert done.returncode == 0, done.stderr
 
 
@@ -55,17 +52,15 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_killed_and_resumed_by_another_number_of_processes(command: list[str], alone: Path, tmp_path: Path) -> None:
     """Two begin, and three answer what is left: a part of a task, and the tasks behind it from their beginning."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plmtasks", *command, "--processes", "2", "--output", str(tmp_path)],
-        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    forks = warm.started([*command, "--output", str(tmp_path)], tmp_path, os.environ, processes=2)
     deadline = time.monotonic() + 120
-    while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(tmp_path.rglob("journal/*.jsonl"))) < 3 and forks[0].is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    for fork in forks:
+        fork.kill()
+        fork.join()
     assert len(results(tmp_path)) < len(NAMES) - 2, "it was nearly over before it was killed"
-    run([*command, "--processes", "3"], tmp_path)
+    run(command, tmp_path, 3)
     assert results(tmp_path) == results(alone)
 
 

@@ -26,8 +26,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*command, "--task", ",".join(TASKS)]
 
 
-def run(command: list[str], folder: Path, *more: str) -> dict[str, bytes]:
-    done = warm.plmtasks([*command, *more, "--output", str(folder)], folder.parent, os.environ)
+def run(command: list[str], folder: Path, *more: str, processes: int = 0) -> dict[str, bytes]:
+    done = warm.plmtasks([*command, *more, "--output", str(folder)], folder.parent, os.environ, processes=processes)
     assert done.returncode == 0, done.stderr
     return {f"{p.relative_to(folder).parts[0]}/{p.name}": p.read_bytes() for p in sorted(folder.rglob("*")) if p.name in KEPT}
 
@@ -38,7 +38,7 @@ def test_the_same_bytes_and_the_unperturbed_as_without(command: list[str], tmp_p
     plain = run(command, tmp_path / "plain")
     for name, content in plain.items():
         assert name.endswith("result.json") or perturbed[name] == content
-    assert run(command, tmp_path / "two", "--perturb", NAMES, "--processes", "2") == perturbed
+    assert run(command, tmp_path / "two", "--perturb", NAMES, processes=2) == perturbed
     # all but the first batch of each journal is lost, and the result
     for path in (tmp_path / "one").rglob("*"):
         if path.name in KEPT:

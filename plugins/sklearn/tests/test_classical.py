@@ -271,17 +271,17 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run_here(place: Path, *options: str, training: tuple[str, ...] = ()) -> str:
+def run_here(place: Path, *options: str, training: tuple[str, ...] = (), processes: int = 0) -> str:
     command = ["run", "--task", TASK, "--model", "majority,tfidf-linear"]
     more = ["--limit", "40", "--threads", "1", "--training", ",".join(("max_train_samples=80", *training)), *options]
-    done = warm.plmtasks([*command, *more], place, os.environ)
+    done = warm.plmtasks([*command, *more], place, os.environ, processes=processes)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
 @pytest.mark.slow
 def test_processes_give_the_same_bytes(alone: Path, tmp_path: Path) -> None:
-    run_here(tmp_path, "--processes", "2")
+    run_here(tmp_path, processes=2)
     assert files(tmp_path / "checkpoints") == files(alone / "checkpoints")
     found, wanted = ({k: v for k, v in files(p / "results").items() if "result.json" in k} for p in (tmp_path, alone))
     assert len(found) == 2

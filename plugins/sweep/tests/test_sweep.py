@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import toy
+import warm
 from plmtasks_sweep.cells import Cell, plan
 from plmtasks_sweep.handed import standing
 
@@ -214,7 +215,7 @@ def command(folder: Path, *arguments: str, **environment: str) -> tuple[list[str
 
 def sweep(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     line, more = command(folder, *arguments, **environment)
-    return subprocess.run(line, capture_output=True, timeout=200, check=False, **more)  # type: ignore[call-overload,no-any-return]
+    return warm.plmtasks(line[3:], folder, more["env"])  # type: ignore[arg-type]
 
 
 def test_what_fails_stops_nothing_and_is_retried_on_request(tmp_path):
@@ -274,7 +275,7 @@ def _read(terminal: int) -> str:
     return found.decode(errors="replace")
 
 
-def test_a_traceback_is_kept_whole_and_said_in_a_line(tmp_path):
+def test_a_traceback_is_kept_whole_and_said_in_a_line_and_what_is_damaged_is_told(tmp_path):
     suite(tmp_path, '[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
     done = sweep(tmp_path, TOY_FAULT="raise:0:1")
     assert done.returncode == 1
@@ -284,6 +285,11 @@ def test_a_traceback_is_kept_whole_and_said_in_a_line(tmp_path):
     (path,) = (tmp_path / "results" / "failures").glob("*.json")
     kept = json.loads(path.read_text())
     assert "Traceback" in kept["error"]
+
+    path.write_text("{1")
+    done = sweep(tmp_path)
+    assert done.returncode == 2
+    assert f"results/failures/{path.name}:1:2: expected a sweep's failed run: JSON, found Expecting property name" in done.stderr
 
 
 def test_the_matrix_is_listed_and_nothing_is_made(tmp_path):
@@ -400,13 +406,3 @@ def test_a_launcher_of_its_own_is_refused(tmp_path):
     done = sweep(tmp_path, WORLD_SIZE="2", RANK="0")
     assert done.returncode == 2
     assert "a sweep starts its processes itself" in done.stderr
-
-
-def test_a_damaged_failure_is_an_error(tmp_path):
-    suite(tmp_path, '[[tasks]]\nname = "toy/even"\n[[models]]\nname = "toy-model"\n')
-    sweep(tmp_path, TOY_FAULT="raise:0:1")
-    (path,) = (tmp_path / "results" / "failures").glob("*.json")
-    path.write_text("{1")
-    done = sweep(tmp_path)
-    assert done.returncode == 2
-    assert f"results/failures/{path.name}:1:2: expected a sweep's failed run: JSON, found Expecting property name" in done.stderr
