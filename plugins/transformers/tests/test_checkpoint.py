@@ -155,6 +155,15 @@ def test_a_head_for_other_labels_is_made_anew_though_it_would_fit(load, tiny, tm
     assert torch.equal(new["classifier.weight"], load(model, other, seed=2).module.state_dict()["classifier.weight"])
 
 
+def test_the_same_is_saved_with_a_network_and_without(load, tmp_path, monkeypatch):
+    for offline in (False, True):
+        monkeypatch.setattr("transformers.tokenization_utils_base.is_offline_mode", lambda offline=offline: offline)
+        load("encoder", CLASSIFY).save(tmp_path / str(offline))
+    saved = [{p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("False", "True")]
+    assert saved[0] == saved[1]
+    assert "tokenizer_config.json" in saved[0]
+
+
 def test_a_checkpoint_that_lies_is_found(folder):
     config = json.loads((folder / "config.json").read_text())
     config |= {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}

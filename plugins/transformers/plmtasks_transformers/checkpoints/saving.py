@@ -29,7 +29,14 @@ def save_checkpoint(module: Any, tokenizer: Any, folder: Path, state: State | No
     """
     with writing(folder):
         module.save_pretrained(folder, state_dict=None if state is None else dict(state))
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Writes the tokenizer, but for how it was fetched: with a hub and without, the same training gives the same files."""
+    for name in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(name, None)
+    tokenizer.save_pretrained(folder)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ..checkpoints import (
     load_parts,
     name_of,
     save_checkpoint,
+    save_tokenizer,
     share_base,
     view_state,
     writing,
@@ -96,11 +97,11 @@ class _Whole:
         if self.adapters is not None:
             with writing(folder):
                 adapters.save(self.adapters, folder, self.source, states[0])
-                self.tokenizer.save_pretrained(folder)
+                save_tokenizer(self.tokenizer, folder)
         elif self.heads is not None:
             self.heads.save(folder, [m.state_dict() if s is None else s for m, s in zip(self.modules, states, strict=True)])
             with writing(folder):
-                self.tokenizer.save_pretrained(folder)
+                save_tokenizer(self.tokenizer, folder)
         else:
             save_checkpoint(self.modules[0], self.tokenizer, folder, states[0])
 
