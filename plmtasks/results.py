@@ -291,9 +291,13 @@ def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: st
 
 
 def stored(folder: Path, held: files.Held | None = None) -> Result | None:
-    """The result in a run's folder, of whose files some are read; None if it is not finished."""
+    """The result in a run's folder, of whose files some are read; None if it is not finished.
+
+    raises: DataError; InputError if the folder cannot be reached
+    """
     path = folder / "result.json"
-    return _read_result(path, held) if (held and held.read(path.name)) or path.exists() else None
+    with files.reached(folder):
+        return _read_result(path, held) if (held and held.read(path.name)) or path.exists() else None
 
 
 def read_results(address: str | Path) -> list[Result]:
