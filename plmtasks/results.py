@@ -16,19 +16,7 @@ from . import files
 from .data import CONTENT
 from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
-from .files import (
-    Listed,
-    Shape,
-    Shown,
-    Table,
-    check,
-    dump,
-    here,
-    is_sealed,
-    parse,
-    place,
-    sealed,
-)
+from .files import Listed, Shape, Shown, Table, check, dump, here, is_sealed, parse, place, sealed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
