@@ -16,19 +16,7 @@ from . import files
 from .data import CONTENT
 from .errors import DataError, DataWarning, InputError, counted
 from .examples import Example, Prediction
-from .files import (
-    Listed,
-    Shape,
-    Shown,
-    Table,
-    check,
-    dump,
-    here,
-    is_sealed,
-    parse,
-    place,
-    sealed,
-)
+from .files import Listed, Shape, Shown, Table, check, dump, here, is_sealed, parse, place, sealed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -291,9 +279,13 @@ def run_folder(root: str | os.PathLike[str], task: str, model: str, identity: st
 
 
 def stored(folder: Path, held: files.Held | None = None) -> Result | None:
-    """The result in a run's folder, of whose files some are read; None if it is not finished."""
+    """The result in a run's folder, of whose files some are read; None if it is not finished.
+
+    raises: DataError; InputError if the folder cannot be reached
+    """
     path = folder / "result.json"
-    return _read_result(path, held) if (held and held.read(path.name)) or path.exists() else None
+    with files.reached(folder):
+        return _read_result(path, held) if (held and held.read(path.name)) or path.exists() else None
 
 
 def read_results(address: str | Path) -> list[Result]:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from click.testing import CliRunner
 from plmtasks import store
 from plmtasks.cli.results import command
 from plmtasks.config import RunConfig, run_config
-from plmtasks.errors import BusyError, OutputError
-from plmtasks.evaluation import run, train
+from plmtasks.errors import BusyError, InputError, OutputError
+from plmtasks.evaluation import outlook, run, train
+from plmtasks.evaluation.reproduction import reproduce
 from plmtasks.execution.journal import SegmentJournal
 from plmtasks.files import claim, index, local, open_folder, place
 from plmtasks.hooks import Registry, load_registry
@@ -162,6 +164,32 @@ def test_what_cannot_be_done_at_an_address_is_refused_before_anything_is_compute
     with pytest.raises(OutputError, match="on the condition that nobody else has"):
         run([config("s3://bucket/overwriting")], registry)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_does_not_answer_is_told_as_such(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library of an address has errors of its own."""
+    import s3fs
+
+    key = {"ACCESS_KEY_ID": "user", "SECRET_ACCESS_KEY": "secret"}
+    for name, value in {"ENDPOINT_URL": "http://127.0.0.1:9", "MAX_ATTEMPTS": "1", **key}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    here, there = run([config(tmp_path)], registry)[0], config("s3://nobody/runs")
+    attempts: list[Callable[[], object]] = [
+        lambda: run([there], registry),
+        lambda: run([replace(there, settings=replace(there.settings, threads=0))], registry),
+        lambda: outlook(there, registry),
+        lambda: reproduce(here, there, registry),
+        lambda: list(store.merge([tmp_path], "s3://nobody/runs")),
+        lambda: read_results("s3://nobody/runs"),
+        lambda: store.find("s3://nobody/runs"),
+    ]
+    for attempt in attempts:
+        with pytest.raises((InputError, OutputError), match=r"s3://nobody/runs.*cannot be reached: Could not connect"):
+            attempt()
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_no_folder_is_called_like_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

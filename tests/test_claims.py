@@ -1,6 +1,7 @@
 """Claims: one process at a folder, whoever is killed, held up or told late."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from plmtasks.errors import BusyError, OutputError
 from plmtasks.evaluation import train
 from plmtasks.evaluation.output import Kept
 from plmtasks.files import Claim, check_claim, claim, claims, dump, holder, open_folder, place
+from plmtasks.training import checkpoint
 from plmtasks.training.trainer import Trainer
 
 LEASE = 1.2
@@ -228,3 +230,23 @@ def test_machines_whose_system_tells_nothing_are_told_apart(monkeypatch: pytest.
     assert not claims._gone(one)
     monkeypatch.setattr(uuid, "getnode", lambda: 2)
     assert claims._machine() != one.machine
+
+
+@pytest.mark.slow
+def test_a_training_that_ends_just_before_it_is_claimed_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = TrainSettings(num_train_epochs=1, train_batch_size=32, select_split="none")
+    config = run_config("classification/sample", "tiny-bert", training=how, threads=1, quiet=True, yes=True)
+    done, folder = train(config, str(tmp_path / "done")), tmp_path / "model"
+
+    def late(place: Path, what: str) -> Claim:
+        for path in done.iterdir():  # somebody else's, who lets go at this moment
+            if path.is_file() and not claims.claims_file(path.name):
+                shutil.copy(path, place)
+        return claim(place, what)
+
+    monkeypatch.setattr(checkpoint, "claim", late)
+    monkeypatch.setattr(Trainer, "update", lambda *_: pytest.fail("it learns again"))
+    train(config, str(folder))
+    assert {path.name for path in folder.iterdir()} == {path.name for path in done.iterdir()}

@@ -12,6 +12,11 @@ import kills
 import pytest
 import warm
 
+from plmtasks.config import run_config
+from plmtasks.errors import ProcessError
+from plmtasks.evaluation import run_apart
+from plmtasks.hooks import load_registry
+
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
@@ -278,3 +283,12 @@ def _wait_for(condition: object, seconds: float) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_a_process_that_leaves_with_nothing_done_is_no_end_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library ends it with 0, so that no failure is told and nothing comes."""
+    for name, value in environment(TOY_FAULT="leave:0:1").items():
+        monkeypatch.setenv(name, value)
+    config = run_config("toy/even", "toy-model", output=str(tmp_path), batch_tokens=30, threads=1, quiet=True)
+    with pytest.raises(ProcessError, match="all processes ended well, and did not do what they were to do"):
+        run_apart(config, load_registry(), learns=False)

@@ -19,6 +19,7 @@ from plmtasks.config import run_config
 from plmtasks.engine import Engine, Workers
 from plmtasks.errors import InputError, PlmtasksError, UnknownNameError
 from plmtasks.evaluation import Worker, run
+from plmtasks.execution import environment
 from plmtasks.hooks import load_registry
 from plmtasks.requests import to_json
 
@@ -148,3 +149,18 @@ def test_a_worker_that_sees_other_files_answers_nothing(tmp_path: Path, monkeypa
 def test_a_worker_without_the_folder_says_so() -> None:
     with pytest.raises(InputError, match="all machines need the same files"):
         Worker("/nowhere/at/all")
+
+
+def test_a_worker_tells_what_the_peak_of_its_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a run that others answered, and of a second run that there was one before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(environment, "worked", False)
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
+    worker = Worker(str(tmp_path))
+    assert not {"peak_memory_bytes", "peak_device_memory_bytes"} & json.loads(worker.described()).keys()
+    for number, worked in ((0, False), (1, True)):
+        config = run_config("toy/even", "toy-model", threads=1, batch_tokens=30, quiet=True, output=str(tmp_path / str(number)))
+        worker.account(json.dumps(to_json(config)))
+        told = json.loads(worker.described())
+        assert told["peak_memory_bytes"] > 0
+        assert told["worked_before"] is worked

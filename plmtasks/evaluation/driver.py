@@ -55,7 +55,7 @@ class Driver:
             answers = answering.take_all(deal, plan, alone(), journal, progress)
         measured = {
             "seconds": time.monotonic() - began, "loading_seconds": account.loading_seconds, "resumed": resumed,
-            "parameters": account.parameters, "processes": self.workers.count, "worked_before": False,
+            "parameters": account.parameters, "processes": self.workers.count,
         }  # fmt: skip
         described = json.loads(self.workers.ask("described"))
         outcome = Outcome(plan=plan, answers=answers, account=account, described=described, measured=measured)

@@ -11,7 +11,7 @@ from typing import Any
 from ..config import RunConfig
 from ..errors import DataError, InputError, OutputError
 from ..execution import Progress, alone, environment
-from ..files import as_text, check, dump, place, terminal
+from ..files import as_text, check, dump, place, reached, terminal
 from ..hooks import Registry
 from ..results import Result, part
 from ..scoring import SUBMITTED
@@ -202,7 +202,9 @@ def reproduce(result: Result, config: RunConfig, registry: Registry) -> Reproduc
     raises: OutputError if the folder holds a finished run, which would be taken for the new one; whatever stops a run
     """
     output = place(config.output)
-    if output.exists() and any(output.rglob("result.json")):
+    with reached(output):
+        finished = output.exists() and any(output.rglob("result.json"))
+    if finished:
         raise OutputError(f"{output} holds a run that is finished", "choose a new or empty folder with --output DIR")
     registry.check(config, str(result.folder))
     [again] = session.run([config], registry)

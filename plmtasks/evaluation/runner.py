@@ -11,7 +11,7 @@ from .. import results, training
 from ..data import contents, warn_of_labels
 from ..errors import DataError, InputError, PlmtasksError, counted, listed
 from ..execution import Processes, Progress, answering, environment, journal_at
-from ..files import claim, holder, open_folder, read_object, sealed, write_text
+from ..files import claim, holder, open_folder, reached, read_object, sealed, write_text
 from ..model import Model
 from ..requests import Request, to_json
 from ..results import Result
@@ -155,7 +155,7 @@ def outlook(job: EvaluationJob, processes: Processes, *, any_threads: bool = Fal
 
 def _held(folders: Iterable[Path]) -> str:
     """Who claimed one of the folders and has not let go."""
-    return next((str(who) for folder in folders if folder.exists() and (who := holder(folder)) is not None), "")
+    return next((str(who) for folder in folders if (who := holder(folder)) is not None), "")
 
 
 def _folder(job: EvaluationJob) -> Path:
@@ -169,7 +169,9 @@ def _with_threads(job: EvaluationJob, threads: int) -> EvaluationJob:
 def _begun_with(job: EvaluationJob) -> int | None:
     """The threads of the same run begun with another number of them; None if there is none, or this one is there."""
     folder = _folder(job)
-    for path in sorted(folder.parent.glob("*/config.json")) if not folder.exists() else ():
+    with reached(folder):
+        others = [] if folder.exists() else sorted(folder.parent.glob("*/config.json"))
+    for path in others:
         try:
             other = read_object(results.part(path.parent, path.name), results.CONFIG)["identity"]
             _ = other["settings"]["threads"]
@@ -195,7 +197,8 @@ def _compared_with_train(job: EvaluationJob) -> EvaluationJob:
 def begin(job: EvaluationJob, folder: Path) -> bool:
     """Writes down what is asked; returns whether some of it was answered before."""
     write_text(folder / "config.json", sealed({"config": to_json(job.config), "identity": job.parts}))
-    return any((folder / "journal").glob("*.jsonl"))
+    with reached(folder):
+        return any((folder / "journal").glob("*.jsonl"))
 
 
 def check_trained(job: EvaluationJob, newly_initialized: Sequence[str]) -> None:

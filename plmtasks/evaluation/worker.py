@@ -34,6 +34,8 @@ class Worker:
         # whoever gives the command has looked at what files name
         self.registry = load_registry(trusting=True)
         self._opened: _Opened | None = None
+        self._worked = False
+        """Before it came to the run that it is at."""
 
     def settled(self, config: str) -> str:
         """The config, as JSON both, with the automatic choices that a machine such as this makes."""
@@ -64,8 +66,11 @@ class Worker:
         return sealed_line(tag, batch, answering.answer(opened.loaded, opened.plan, batch))
 
     def described(self) -> str:
-        """This machine, and what memory it took, as JSON; as `environment.describe`."""
-        return json.dumps(environment.describe(alone().device()))
+        """This machine and, if it is at a run, what memory that took, as JSON; as `environment.describe`."""
+        device = alone().device()
+        told = {**environment.describe(device), "worked_before": self._worked}
+        unknown = environment.peaks(device) if self._opened is None else {}
+        return json.dumps({name: value for name, value in told.items() if name not in unknown})
 
     def _prepared(self, config: str) -> EvaluationJob:
         job = prepare(from_json(RunConfig, json.loads(config)), self.registry)
@@ -74,7 +79,9 @@ class Worker:
     def _open(self, config: str) -> "_Opened":
         if self._opened is None or self._opened.config != config:
             self._opened = None  # two models at once may not fit into memory
-            self._opened = _Opened(config, self._prepared(config), alone().device())
+            job = self._prepared(config)
+            self._worked, environment.worked = environment.worked, True
+            self._opened = _Opened(config, job, alone().device())
         return self._opened
 
 

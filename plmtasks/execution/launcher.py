@@ -67,7 +67,8 @@ class Started:
         raises: as `launch`
         """
         while not self.store.check([name]):
-            self._run()
+            if not self._run() and not self.store.check([name]):
+                raise ProcessError("all processes ended well, and did not do what they were to do", RESUME)
             time.sleep(0.02)
         value = bytes(self.store.get(name))
         self.store.delete_key(name)

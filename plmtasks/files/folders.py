@@ -187,7 +187,7 @@ def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
 
     raises: OutputError
     """
-    if not here(path):  # elsewhere a whole file is written at once
+    if not here(path):  # what is written in parts would be put in place half, too, by whatever closes it
         try:
             with reached(path):
                 whole = content if isinstance(content, bytes) else b"".join(content)

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import DataError
+from ..errors import DataError, InputError
 from .documents import check, decoded, parse
-from .folders import create_bytes, here
+from .folders import create_bytes, here, reached
 
 FOLDER = ".index"
 
@@ -39,6 +40,9 @@ FULL = 64 << 20
 
 PACKS = 8
 """Of more, the files are packed anew together."""
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError, OSError)
+"""What reading an archive raises that is not whole, or is of a kind or under a password that we do not write."""
 
 TAGS = ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "last_modified", "updated", "mtime", "modified", "created")
 """Under which listings tell what changes with a file's content, the best first."""
@@ -95,9 +99,10 @@ class Index:
         self._held |= self._fetched([path for name in self.names for path in wanted[name] if path not in self._packed])
 
     def read(self, path: str) -> bytes | None:
-        """A file by its path below the address; None: it is none of those that were read."""
-        if (pack := self._packed.get(path)) is not None:
-            return pack.read(path)
+        """A file by its path below the address; None: it is none of those that were read, or its pack is damaged."""
+        with suppress(*DAMAGED):
+            if (pack := self._packed.get(path)) is not None:
+                return pack.read(path)
         return self._held.get(path)
 
     def paths(self, name: str) -> list[str]:
@@ -139,9 +144,9 @@ class Index:
             pack = zipfile.ZipFile(io.BytesIO(content))
             marks = parse(MANIFEST, pack.read(MANIFEST).decode())
             check(MANIFEST, marks, {...: str})
-        except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, DataError):
+        except (*DAMAGED, DataError):
             return  # whatever it is, the files themselves are there
-        sizes = {info.filename: info.file_size for info in pack.infolist()}
+        sizes = {info.filename: info.file_size for info in pack.infolist() if info.compress_type == zipfile.ZIP_DEFLATED}
         for path, mark in marks.items():
             now = self.listed.get(path)
             if now is not None and now.mark == mark and now.size == sizes.get(path):
@@ -161,10 +166,10 @@ class Index:
                 self._held |= {path: read[path] for path in read if path not in steady}
             self._open(content)
             name = hashlib.sha256(content).hexdigest()[:32]
-            with suppress(Exception):  # who may only read goes without
+            with suppress(InputError), reached(self.root):  # who may only read goes without
                 create_bytes(self.root / FOLDER / f"{name}.zip", content)
         for path in packs if anew else ():
-            with suppress(Exception):  # as above
+            with suppress(InputError), reached(self.root):  # as above
                 cast(Any, self.root / path).unlink()
 
     def _may_be_packed(self, path: str) -> bool:

@@ -159,6 +159,11 @@ def merge(sources: Iterable[str | Path], into: str | Path) -> Iterator[Merged]:
 
 
 def _merge(run: Run, into: Path) -> Merged:
+    with reached(into):
+        return _merged(run, into)
+
+
+def _merged(run: Run, into: Path) -> Merged:
     left_out = _unfit(run)
     if left_out or run.result is None:
         return Merged(folder=run.folder, into=None, what="left out", why=left_out)

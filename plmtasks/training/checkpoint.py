@@ -58,11 +58,15 @@ def train(training: Training, folder: Path) -> Model:
         if processes.main:
             open_folder(folder / "training")
         with claim(folder, "training") if processes.main else nullcontext():
-            _check_shared(folder / "training", processes)
-            environment.worked = True
-            history = _learn(training, folder)
-            if processes.main:
-                _finish(training, folder, history)
+            # who was at it until now may have finished it
+            if processes.share("there", lambda: finished(folder, training.identity)):
+                shutil.rmtree(folder / "training", ignore_errors=True)
+            else:
+                _check_shared(folder / "training", processes)
+                environment.worked = True
+                history = _learn(training, folder)
+                if processes.main:
+                    _finish(training, folder, history)
             processes.barrier("finished")
     training.progress.say(f"trained model: {folder}")
     return training.model.saved(folder)

@@ -40,12 +40,9 @@ def splitting(t: TrainSettings, count: int) -> str | None:
 
     raises: InputError if the configuration says otherwise than the settings
     """
-    said = {
-        "gradient_accumulation_steps": os.environ.get("ACCELERATE_GRADIENT_ACCUMULATION_STEPS"),
-        "mixed_precision": os.environ.get("ACCELERATE_MIXED_PRECISION"),
-    }
-    _agree("gradient_accumulation_steps", said["gradient_accumulation_steps"], t.gradient_accumulation_steps, unless=("1",))
-    _agree("mixed_precision", said["mixed_precision"], PRECISIONS.get(t.dtype, "no"), "dtype", unless=("no",))
+    steps, precision = (os.environ.get(f"ACCELERATE_{name}") for name in ("GRADIENT_ACCUMULATION_STEPS", "MIXED_PRECISION"))
+    _agree("gradient_accumulation_steps", steps, t.gradient_accumulation_steps, unless=("1",))
+    _agree("mixed_precision", precision, PRECISIONS.get(t.dtype, "no"), "dtype", unless=("no",))
     if engine() != "DeepSpeed":
         return engine()
     return f"DeepSpeed, ZeRO {deepspeed_plugin(t, count).zero_stage}"
