@@ -52,7 +52,9 @@ def config(output: str | Path, **options: Any) -> RunConfig:
     return run_config("toy/even", "toy-model", output=str(output), batch_tokens=30, threads=1, quiet=True, **options)
 
 
-COMMAND = [sys.executable, "-m", "plmtasks", "run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30",
+OFTEN = "from plmtasks.execution.journal import SegmentJournal as j; j.SECONDS = 2; from plmtasks.cli import main; main()"
+"""plmtasks, with a journal whose segments go every two seconds."""
+COMMAND = [sys.executable, "-c", OFTEN, "run", "--task", "toy/even", "--model", "toy-model", "--batch-tokens", "30",
            "--threads", "1", "--quiet"]  # fmt: skip
 
 
@@ -77,8 +79,7 @@ def test_killed_and_gone_on_with_in_two_processes_it_has_the_bytes_of_a_local_ru
     monkeypatch.setenv("TOY_EXAMPLES", "40")
     expected = (run([config(tmp_path)], registry)[0].folder / "result.json").read_bytes()
     log = tmp_path / "log"
-    monkeypatch.setattr(SegmentJournal, "SECONDS", 10.0)
-    first = started(bucket, "s3://bucket/killed", TOY_SLEEP="12", TOY_LOG=str(log))
+    first = started(bucket, "s3://bucket/killed", TOY_SLEEP="3", TOY_LOG=str(log))
     end = time.monotonic() + 120
     while not segments("s3://bucket/killed"):
         assert time.monotonic() < end, "no segment came"

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ASK_ABOVE_SECONDS = 300.0
 """At a terminal, a training that takes longer than this is begun only when the user says so."""
 
+KEPT = 10.0
+"""At the end of an epoch the state is kept once so many times as long has passed as keeping it takes."""
+
 
 @dataclass
 class State:
@@ -69,7 +72,7 @@ class Trainer:
         if self.t.report_to:
             settings = {k: v for k, v in asdict(self.t).items() if isinstance(v, (int, float, str))}
             self.accelerator.init_trackers("plmtasks", config=settings)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved_in = time.monotonic(), 0.0
         count = self.training.processes.count
         with self.training.progress.bar("training", self.total, "updates") as bar, self.ending.noticed(count):
             self._train(bar)
@@ -268,7 +271,9 @@ class Trainer:
         state.sums = {}
         state.history.append(entry)
         self.training.progress.say(line)
-        self._save()
+        # where an epoch is as short as that, keeping each would take long; all keep their parts at the same epochs
+        if self.split or self.ending.anybody or time.monotonic() > self._saved_at + KEPT * self._saved_in:
+            self._save()
 
     def _told(self, dataset: TrainingDataset, value: float) -> str:
         """validation bits_per_byte 2.38 (lower is better)"""
@@ -289,7 +294,7 @@ class Trainer:
         """
         import torch
 
-        self._saved_at, folder, state = time.monotonic(), self.state_folder, self.state
+        began, folder, state = time.monotonic(), self.state_folder, self.state
         if self.split:  # each process keeps its part
             self.accelerator.save_state(str(folder / f"shards-{state.update}"))
             self.accelerator.wait_for_everyone()
@@ -303,6 +308,8 @@ class Trainer:
         for old in (*folder.glob("best-*"), *folder.glob("shards-*")):
             if old.name not in (state.best_folder, f"shards-{state.update}"):
                 shutil.rmtree(old)
+        self._saved_at = time.monotonic()
+        self._saved_in = self._saved_at - began
 
     def _parts(self) -> dict[str, Any]:
         """What changes from update to update, but for weights that are split."""
