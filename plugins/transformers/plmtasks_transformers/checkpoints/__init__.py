@@ -28,7 +28,6 @@ __all__ = [
     "ADAPTERS", "ADAPTER_BASE", "ADAPTER_CONFIG", "ANSWERS", "CONFIG_FIELDS", "DECODER", "ENCODER", "HEADS", "PREFIXED",
     "SEQUENCE_TO_SEQUENCE", "TOKENIZER", "Checkpoint", "Heads", "Parts", "State", "answers_of", "base_of", "exact_limits",
     "family_of", "folder_name", "has_adapters", "is_regression", "is_taught", "load_parts", "memory_of", "name_of", "own_head",
-    "parts_without_numbers", "parts_without_weights", "peft_library", "save_checkpoint", "save_tokenizer", "sha256", "share_base", "template_of",
-    "view_state",
-    "weight_hashes", "writing",
+    "parts_without_numbers", "parts_without_weights", "peft_library", "save_checkpoint", "save_tokenizer", "sha256", "share_base",
+    "template_of", "view_state", "weight_hashes", "writing",
 ]  # fmt: skip
