@@ -130,11 +130,11 @@ def work_of(config: RunConfig, *, learns: bool) -> str:
 def do_job(work: str) -> str:
     """Does a run that was handed to an engine, in processes of its own; or in this one, if a launcher started several such.
 
-    Where another job is at the same run, or the same training, it waits for that.
+    Where another job is at the same run, or the same training, it waits for that; several processes of a launcher's end together.
 
     returns: the folder of the result
 
-    raises: PlmtasksError
+    raises: PlmtasksError; BusyError where it does not wait
     """
     told = json.loads(work)
     try:
