@@ -164,3 +164,17 @@ def test_a_worker_tells_what_the_peak_of_its_memory_counts(tmp_path: Path, monke
         told = json.loads(worker.described())
         assert told["peak_memory_bytes"] > 0
         assert told["worked_before"] is worked
+
+
+def test_workers_whose_memory_does_not_suffice_get_smaller_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLMTASKS_PLUGINS", "toy")
+    monkeypatch.setenv("TOY_MEMORY", "2")
+    monkeypatch.setenv("TOY_LOG", str(log := tmp_path / "log"))
+    settings = {"threads": 1, "batch_tokens": 30, "quiet": True, "retry_oom": True}
+    registry, made = load_registry([Plugin()]), []  # type: ignore[list-item]
+    for on in ("", "pool"):
+        [result] = run([run_config("toy/even", "toy-model", on=on, output=str(tmp_path / f"on-{on}"), **settings)], registry)
+        made.append((result.folder / "result.json").read_bytes())
+        assert result.environment()["processes"] == (2 if on else 1)
+    assert made[0] == made[1]
+    assert max(len(line.split()) for line in log.read_text().splitlines()) == 2

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import training
 from ..config import RunConfig
+from ..engine import Workers
 from ..errors import BusyError, InputError, MismatchError, OutOfMemoryError, PlmtasksError
 from ..execution import Progress, alone, apart, check_count, counts, environment, speaks, started_by_launcher
 from ..files import local, place, read_json_lines
@@ -18,6 +19,7 @@ from ..requests import from_json, to_json
 from ..results import Result, identity_hash
 from ..training import Estimate
 from . import blocks, runner
+from .driver import Driver
 from .job import EvaluationJob, Load, load_data, prepare, prepare_training, resolve
 from .prediction import PredictConfig
 from .runner import Outlook
@@ -36,10 +38,10 @@ def run(configs: Sequence[RunConfig], registry: Registry | None = None) -> list[
         is kept
     """
     registry = registry or _registry(configs)
-    if any(config.retry_oom for config in configs) and not started_by_launcher():
-        return [_with_less_memory(config, registry) for config in _fitting(configs, registry)]
     if engine := configs[0].on:
         return _on(engine, _fitting(configs, registry), registry)
+    if any(config.retry_oom for config in configs) and not started_by_launcher():
+        return [_with_less_memory(config, registry) for config in _fitting(configs, registry)]
     return _results(everywhere(Evaluate(configs=tuple(configs)), registry))
 
 
@@ -51,6 +53,8 @@ def _on(engine: str, configs: Sequence[RunConfig], registry: Registry) -> list[R
     if started_by_launcher():
         raise InputError(f"--on {engine} has workers of its own", "give the command once, without another launcher")
     with registry.engine(engine).workers(configs[0].processes, configs[0].settings.threads) as workers:
+        if any(config.retry_oom for config in configs):
+            return [_with_less_memory(config, registry, workers=workers) for config in configs]
         return _results(Evaluate(configs=tuple(configs)).do(alone(), registry, workers))
 
 
@@ -76,14 +80,18 @@ def _fitting(configs: Sequence[RunConfig], registry: Registry) -> list[RunConfig
     return fitting
 
 
-def _with_less_memory(config: RunConfig, registry: Registry, *, apart: bool = False) -> Result:
-    """The result of a run, with half the token budget as often as it needs."""
-    count = max(1, config.processes)
+def _with_less_memory(config: RunConfig, registry: Registry, *, apart: bool = False, workers: Workers | None = None) -> Result:
+    """The result of a run, with half the token budget as often as it needs.
+
+    apart, workers: as of `everywhere` and `Evaluate.do`
+    """
     while True:
+        work = Evaluate(configs=(config,))
         try:
-            return _results(everywhere(Evaluate(configs=(config,)), registry, apart=apart))[0]
+            return _results(work.do(alone(), registry, workers) if workers else everywhere(work, registry, apart=apart))[0]
         except PlmtasksError as e:
-            half = resolved(config, count, registry).settings.batch_tokens // 2
+            chosen = Driver.settled(workers, config).config if workers else resolved(config, max(1, config.processes), registry)
+            half = chosen.settings.batch_tokens // 2
             # an error that came from another process has kept no more of its type than this
             if e.exit_code != OutOfMemoryError.exit_code or not half:
                 raise
@@ -122,11 +130,11 @@ def work_of(config: RunConfig, *, learns: bool) -> str:
 def do_job(work: str) -> str:
     """Does a run that was handed to an engine, in processes of its own; or in this one, if a launcher started several such.
 
-    Where another job is at the same run, or the same training, it waits for that.
+    Where another job is at the same run, or the same training, it waits for that; several processes of a launcher's end together.
 
     returns: the folder of the result
 
-    raises: PlmtasksError
+    raises: PlmtasksError; BusyError where it does not wait
     """
     told = json.loads(work)
     try:
