@@ -23,6 +23,11 @@ ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r'^```(?P<language>[\w-]*)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
 SHOWN = {"text", "yaml", "sh"}
 WIDTH = "120"
+PLAIN = re.compile(
+    r"(?:(?P<before>(?:echo|head|tail) [^|<>&;$`(]+) \| )?(?P<own>(?:\w+=[\w.,]+ )*)plmtasks (?P<words>[^|<>&;$`(]+?)"
+    r"(?P<after> [|>] [^&;]+)?"
+)
+"""A command that needs no shell, but for what it is given, and for what is made of its output."""
 STARTS = ("README.md", "docs/index.md", "docs/index.zh.md")
 """Where a reader starts. They train the same model, which is done once for all: what is trained is not trained again."""
 
@@ -103,16 +108,20 @@ def run_page(page: Path, folder: Path, check: Callable[[Block, Command, str], No
 
 def _printed(command: str, folder: Path, environment: Mapping[str, str]) -> str:
     """What a command writes, to the terminal's one screen."""
-    if plain := re.fullmatch(r"((?:\w+=[\w.,]+ )*)plmtasks ([^|<>&;$`(]+)", command):
-        own = dict(setting.split("=") for setting in plain[1].split())
-        words = _expanded(shlex.split(plain[2].replace("\\\n", "")), folder)
-        done = warm.plmtasks(words, folder, {**environment, **own}, together=True)
-        return done.stdout
-    shell = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=250, check=False,
+    if plain := PLAIN.fullmatch(command):
+        own = dict(setting.split("=") for setting in plain["own"].split())
+        words = _expanded(shlex.split(plain["words"].replace("\\\n", "")), folder)
+        given = _shell(plain["before"], "", folder, environment) if plain["before"] else ""
+        done = warm.plmtasks(words, folder, {**environment, **own}, together=not plain["after"], given=given.encode())
+        return done.stderr + _shell(f"cat {plain['after']}", done.stdout, folder, environment) if plain["after"] else done.stdout
+    return _shell(command, "", folder, environment)
+
+
+def _shell(command: str, given: str, folder: Path, environment: Mapping[str, str]) -> str:
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=250, check=False, input=given,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    return shell.stdout
+    ).stdout  # fmt: skip
 
 
 def _expanded(words: Sequence[str], folder: Path) -> list[str]:

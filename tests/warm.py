@@ -35,18 +35,26 @@ util.get_temp_dir()
 
 
 def plmtasks(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *, together: bool = False, processes: int = 0
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    together: bool = False,
+    processes: int = 0,
+    given: bytes = b"",
 ) -> CompletedProcess[str]:
     """What `plmtasks ARGUMENTS` does in the folder. What libraries read of the environment at their import has no effect here.
 
     together: errors go to the standard output too
+    given: its standard input
     processes: as so many processes, started as a launcher starts them, in place of one that may start others
 
     raises: TimeoutExpired
     """
     with tempfile.TemporaryDirectory() as made:
-        out, err = Path(made, "out"), Path(made, "out" if together else "err")
-        forks = started(arguments, folder, environment, processes, out, err)
+        into, out, err = Path(made, "in"), Path(made, "out"), Path(made, "out" if together else "err")
+        into.write_bytes(given)
+        forks = started(arguments, folder, environment, processes, (into, out, err))
         for fork in forks:
             fork.join(SECONDS)
         if any(fork.is_alive() for fork in forks):
@@ -59,13 +67,16 @@ def plmtasks(
 
 def started(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], processes: int = 0,
-    out: Path = NOWHERE, err: Path = NOWHERE,
+    standard: Sequence[Path] = (NOWHERE, NOWHERE, NOWHERE),
 ) -> list[BaseProcess]:  # fmt: skip
-    """The processes of `plmtasks`, which run."""
+    """The processes of `plmtasks`, which run.
+
+    standard: files of their input, output and errors
+    """
     start()
     forks = [
         multiprocessing.get_context("forkserver").Process(
-            target=_run, args=(list(arguments), str(folder), {**environment, **place}, str(out), str(err))
+            target=_run, args=(list(arguments), str(folder), {**environment, **place}, [str(path) for path in standard])
         )
         for place in (_places(processes) if processes else [{}])
     ]
@@ -98,9 +109,10 @@ def start() -> None:
         os.environ.update(before)
 
 
-def _run(arguments: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> None:
-    for name, descriptor in ((out, 1), (err, 2)):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+def _run(arguments: list[str], folder: str, environment: dict[str, str], standard: list[str]) -> None:
+    for descriptor, name in enumerate(standard):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND if descriptor else os.O_RDONLY), descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  a fork has none
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
