@@ -58,7 +58,7 @@ docs: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n 2
 	$(BIN)/lint-imports
 
 # two test processes of one thread each; the tests of a file stay together, and the dear files do not come last. They start hundreds
