@@ -308,8 +308,7 @@ class Trainer:
         for old in (*folder.glob("best-*"), *folder.glob("shards-*")):
             if old.name not in (state.best_folder, f"shards-{state.update}"):
                 shutil.rmtree(old)
-        self._saved_at = time.monotonic()
-        self._saved_in = self._saved_at - began
+        self._saved_at, self._saved_in = (now := time.monotonic()), now - began
 
     def _parts(self) -> dict[str, Any]:
         """What changes from update to update, but for weights that are split."""
