@@ -102,8 +102,8 @@ class Lines:
         return self._heard.wait(seconds)
 
     def tell(self, failure: dict[str, Any]) -> None:
-        """Tells all others of a failure, or the main process, which passes it on."""
-        self._say(json.dumps({**failure, "message": failure["message"][:2000]}))
+        """Tells all others of a failure, or the main process, which passes it on; not the one that failed: it says so itself."""
+        self._say(json.dumps({**failure, "message": failure["message"][:2000]}), but=failure["rank"])
 
     def leave(self) -> None:
         """Says that this process ends well; the main one returns once all others have said so."""
@@ -129,8 +129,8 @@ class Lines:
         """Waits for the end of this process that a failure brings, or for `close`."""
         self._thread.join()
 
-    def _say(self, line: str) -> None:
-        for peer in list(self.peers.values()):
+    def _say(self, line: str, but: int | None = None) -> None:
+        for peer in [peer for rank, peer in list(self.peers.items()) if rank != but]:
             with suppress(OSError):  # it has ended itself, or does not take more: whoever waits for it may wait for good
                 peer.connection.send(f"{line}\n".encode(), getattr(socket, "MSG_DONTWAIT", 0))
 
