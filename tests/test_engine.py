@@ -29,8 +29,9 @@ _worker: Worker | None = None
 _lost: Path | None = None
 
 
-def _begin(folder: str, lost: Path | None) -> None:
+def _begin(environment: dict[str, str], folder: str, lost: Path | None) -> None:
     global _worker, _lost
+    os.environ.update(environment)  # the process that forks began with another
     _worker, _lost = Worker(folder), lost
 
 
@@ -50,7 +51,10 @@ class Pool(Workers):
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self.count, mp_context=get_context("forkserver"), initializer=_begin, initargs=(str(Path.cwd()), self.lost)
+            self.count,
+            mp_context=get_context("forkserver"),
+            initializer=_begin,
+            initargs=(dict(os.environ), str(Path.cwd()), self.lost),
         )
 
     def ask(self, call: str, *args: str) -> Any:
