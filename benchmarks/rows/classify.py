@@ -80,7 +80,7 @@ def sentences(options: Options) -> list[Any]:
 def fine_tuned() -> str:
     """all-MiniLM-L6-v2 after 2,000 sentences of SST-2."""
     return models.learned(
-        "sst2-minilm", "classification/sst2", models.minilm(), str(DATA / "sst2"), learning_rate=2e-4, limit=2000
+        "sst2-minilm", "classification/sst2", models.minilm(), str(DATA / "sst2"), learning_rate=2e-4, max_train_samples=2000
     )
 
 
