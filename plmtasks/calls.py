@@ -311,7 +311,7 @@ class Settings(TypedDict, total=False):
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     batch_tokens: int
     threads: int
-    kernels: Literal["auto", "plain", "torch", "onednn"]
+    kernels: Literal["auto", "plain", "torch", "onednn", "compiled"]
     truncation: Literal["auto", "error", "left", "right", "window", "skip"]
     prompt: Literal["plain", "raw", "chat"]
     system: str

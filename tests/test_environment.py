@@ -20,7 +20,7 @@ def test_a_token_budget_fits_into_memory(room: int | None, budget: int, monkeypa
         asked.append((memory, dtype))
         return room
 
-    chosen = environment.resolve(run_config("t", "m", dtype="bfloat16"), 2, fits).settings
+    chosen = environment.resolve(run_config("t", "m", dtype="bfloat16", kernels="torch"), 2, fits).settings
     assert chosen.batch_tokens == budget
     [(memory, dtype)] = asked
     assert dtype == "bfloat16"

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
-from .loaded import Encoding
+from .loaded import Encoding, in_groups
 from .whole_text import WholeText
 
 
@@ -17,12 +17,16 @@ class Classifier(WholeText):
 
     def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> list[Answer]:
         logits = self.forward(encodings).cpu()
-        answers: list[Answer] = []
-        for request, row in zip(requests, logits, strict=True):
-            own = row[self.columns(request.labels)]
-            scores = own.sigmoid() if request.multi_label else own.softmax(-1)
-            answers.append(ClassifyAnswer(scores=tuple(scores.tolist())))
-        return answers
+
+        def scored(some: Sequence[int]) -> list[Answer]:
+            """some: of one set of labels"""
+            first = requests[some[0]]
+            own = logits[some][:, self.columns(first.labels)]
+            # of rows together torch's sigmoid rounds otherwise than of one, its softmax does not
+            rows = [row.sigmoid().tolist() for row in own] if first.multi_label else own.softmax(-1).tolist()
+            return [ClassifyAnswer(scores=tuple(row)) for row in rows]
+
+        return in_groups(range(len(requests)), [(r.labels, r.multi_label) for r in requests], scored)
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Cross-entropy, or the mean over labels of the binary one; summed over requests, each by the weight of its label."""

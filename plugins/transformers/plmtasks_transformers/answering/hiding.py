@@ -120,7 +120,7 @@ class PseudoScorer(Restorer):
 
     def read_hidden(self, window: Window, places: np.ndarray) -> Found:
         masks = torch.full((len(places),), self.tokenizer.mask_token_id)
-        return found(self._restored([window] * len(places), places[:, None].tolist(), masks))
+        return found(self._restored([window] * len(places), places[:, None].tolist(), masks), self.ways.compiled)
 
     def _restored(self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: torch.Tensor) -> Places:
         """The logits at hidden places, and the true tokens there.

@@ -51,7 +51,7 @@ class Kind(NamedTuple):
 
     def of(self, ways: "Ways") -> "Ways":
         """Those of the ways that it has a use for: the others are of another kind on the same weights."""
-        return ways._replace(**{way: False for way in ways._fields if way not in self.ways})
+        return ways._replace(**{way: False for way in ways._fields if way not in (*self.ways, "compiled")})
 
     def opened(self, parts: Parts, example_request: Request, ways: "Ways") -> TrainableModel:
         """The parts as a model that answers such requests."""

@@ -121,7 +121,8 @@ class Loaded(TrainableModel):
         encodings = self.encodings(requests)
         for request in requests:
             self._encodings.pop(request, None)  # each is answered once
-        self.module.eval()
+        if self.module.training:
+            self.module.eval()
         with torch.inference_mode():
             return self.compute(requests, encodings)
 
@@ -185,7 +186,7 @@ class Loaded(TrainableModel):
     def first_alone(self, inputs: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Inside, the last layer goes over the first token alone, where a head reads no other and the model takes that way."""
         # a layer that is computed again on the way back would find its hook gone
-        again = any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
+        again = torch.is_grad_enabled() and any(getattr(part, "gradient_checkpointing", False) for part in self.module.modules())
         return first_token_alone(self.module, inputs.get("layout")) if self.ways.first_token and not again else nullcontext()
 
     def columns(self, labels: Sequence[str]) -> list[int]:

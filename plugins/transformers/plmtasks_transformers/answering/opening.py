@@ -30,6 +30,7 @@ def load(checkpoint: Checkpoint, example_request: Request, settings: ModelSettin
         raise ModelError(f"{checkpoint.name!r} has one head at a time, and {names} together need several", "ask by one of them")
     parts = load_parts(checkpoint, kinds[0].head, asked[0], settings, device)
     ways = enter(parts.module, settings.kernels, list(dict.fromkeys(way for kind in kinds for way in kind.ways)))
+    parts.module.eval()  # adapters come in the mode of learning
     views: dict[str, Any] = {one.kind(): kind.opened(parts, one, kind.of(ways)) for one, kind in zip(asked, kinds, strict=True)}
     if len(views) == 1:
         alone: LoadedModel = views[asked[0].kind()]

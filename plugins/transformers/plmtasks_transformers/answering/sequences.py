@@ -170,7 +170,7 @@ def read(loaded: Loaded, batch: Sequence[Sequences]) -> Found:
         if here:
             tokens, places = (np.concatenate(x) for x in zip(*here, strict=True))
             targets = np.concatenate([ids for row, ids in wants if row in where])
-            values[tokens], likeliest[tokens] = found(_places(loaded, inputs, places, targets))
+            values[tokens], likeliest[tokens] = found(_places(loaded, inputs, places, targets), loaded.ways.compiled)
     return Found(values, likeliest)
 
 

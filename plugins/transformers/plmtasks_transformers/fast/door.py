@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from plmtasks.errors import ModelWarning, summary_of
+from plmtasks.errors import ModelError, ModelWarning, summary_of
 
-from . import kernels, readout, trees, unpadding
+from . import kernels, native, readout, trees, unpadding
 
 SHOWN = (0, 1, 2), (0, 1, 4, 6, 8)
 """The two made-up rows that a model is shown: which of the tokens that mean nothing to it. They begin alike."""
@@ -32,6 +32,8 @@ class Ways(NamedTuple):
     """The last layer goes over a classifier's first token alone."""
     decoding: bool = False
     """Tokens are made by a loop of ours."""
+    compiled: bool = False
+    """What stands between products goes by kernels of our own."""
 
 
 PLAIN = Ways()
@@ -41,7 +43,8 @@ PLAIN = Ways()
 def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
     """Makes a model ready for the faster ways, in place.
 
-    named: what the settings say: "plain" none of them, "torch" by torch's products, "onednn" by oneDNN's on a CPU
+    named: what the settings say: "plain" none of them, "torch" by torch's products, "onednn" by oneDNN's on a CPU, "compiled" by
+        these and by kernels of our own between them
     wanted: the fields of `Ways` that its kind of request has a use for
 
     What is decided follows from the model's files, the settings and the library's version, and so from the identity and the class
@@ -53,8 +56,11 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
     ways = Ways(**{name: name in wanted and _holds(name, module) for name in Ways._fields})
     if ways.unpadded:
         unpadding.make_unpadded(module)
-    if named == "onednn" and module.device.type == "cpu" and _holds("onednn", module):
-        kernels.lay_out(module)
+    ways = ways._replace(compiled=named == "compiled" and _holds("compiled", module))
+    if named in ("onednn", "compiled") and module.device.type == "cpu" and _holds("onednn", module):
+        kernels.lay_out(module, ways.compiled)
+    if ways.compiled:
+        native.make_compiled(module, unpadding.attention)
     return ways
 
 
@@ -87,8 +93,8 @@ def _holds(name: str, module: Any) -> bool:
         if seen not in _SEEN:
             with torch.inference_mode(), torch.random.fork_rng(devices=[]), _answering(module):
                 found = look(module)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise  # the run ends: other processes may have had enough
+    except (MemoryError, torch.OutOfMemoryError, ModelError):
+        raise  # the run ends: other processes may have had enough, or a compiler
     except Exception as e:  # noqa: BLE001  a library may do without a private name in any way
         why = f"{type(e).__name__}: {summary_of(e)}"[:200]
     if seen not in _SEEN:
@@ -234,6 +240,30 @@ def _products(module: Any) -> bool:
     return _same(expected, laid(x))
 
 
+def _compiled(module: Any) -> bool:
+    """Numbers of the kernels beside torch's: rows, a causal row, one under a mask, a norm, an activation, logits."""
+    from torch.nn import functional
+
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 40, native.PART, dtype=torch.bfloat16)
+    mask = torch.zeros(17, 40, dtype=torch.bfloat16).masked_fill_(torch.rand(17, 40) < 0.5, torch.finfo(torch.bfloat16).min)
+    attend, rows = functional.scaled_dot_product_attention, torch.tensor([[0, 0, 23, 23], [23, 23, 17, 17]])
+    apart = [attend(q[:, part], k[:, part], v[:, part], scale=0.2) for part in (slice(23), slice(23, None))]
+    pairs = [
+        (native.attend(q, k, v, rows, 0.2), torch.cat(apart, 1)),
+        (native.attend(q, k, v, torch.tensor([[0, 0, 40, 40]]), 0.2, causal=True), attend(q, k, v, scale=0.2, is_causal=True)),
+        (native.attend(q[:, :17], k, v, torch.tensor([[0, 0, 17, 40]]), 0.2, mask), attend(q[:, :17], k, v, mask, scale=0.2)),
+    ]  # fmt: skip
+    norm, x = torch.nn.LayerNorm(40, dtype=torch.bfloat16), torch.randn(5, 40, dtype=torch.bfloat16)
+    sums, firsts = native.read_off(x)
+    return all(_same(expected, found.transpose(0, 1)) for found, expected in pairs) and (
+        _same(norm(x + x.flip(0)), native.layer_norm(x, x.flip(0), norm))
+        and _same(functional.gelu(x, approximate="tanh"), native.gelu(x.clone()))
+        and _same(x.float().logsumexp(-1), sums)
+        and torch.equal(x.argmax(-1), firsts)
+    )
+
+
 LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "unpadded": (unpadding.unpads, _unpadded),
     "trees": (lambda module: trees.packs(module.config), _trees),
@@ -241,5 +271,6 @@ LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "first_token": (lambda module: module.config.model_type in readout.FIRST_TOKEN_TYPES, _first_token),
     "decoding": (_covers, _decoding),
     "onednn": (lambda module: module.dtype in (torch.float32, torch.bfloat16), _products),
+    "compiled": (native.compiles, _compiled),
 }
 """Way → whether it is open to a model, and whether the model gives the same on it."""

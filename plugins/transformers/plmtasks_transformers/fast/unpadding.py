@@ -53,6 +53,8 @@ class Layout(NamedTuple):
     firsts: torch.Tensor
     """Where each row of the batch begins among the tokens, (rows,)."""
     groups: Sequence[Group]
+    rows: torch.Tensor
+    """For each row, the longest first, where its queries and keys begin, and how many there are, (rows, 4)."""
 
     @property
     def real(self) -> int:
@@ -71,7 +73,7 @@ def make_unpadded(module: Any) -> None:
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    AttentionInterface.register(NAME, _attention)
+    AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     module.set_attn_implementation(NAME)
     layers = _layers(module)
@@ -109,7 +111,9 @@ def layout_of(lengths: Sequence[int], device: torch.device, alike: float = LEARN
     if alike == ANSWERING:
         tokens = np.pad(tokens, (0, rounded(len(tokens)) - len(tokens)))
     places, begins = (torch.from_numpy(x).to(device) for x in (tokens, firsts))
-    return Layout(places, begins, [_group([lengths[i] for i in g], device) for g in groups])
+    ends = torch.from_numpy(sizes).cumsum(0)
+    rows = torch.stack([ends - torch.from_numpy(sizes)] * 2 + [torch.from_numpy(sizes)] * 2, 1)
+    return Layout(places, begins, [_group([lengths[i] for i in g], device) for g in groups], rows)
 
 
 def _group(lengths: Sequence[int], device: torch.device) -> Group:
@@ -139,7 +143,7 @@ def first_tokens(states: torch.Tensor, layout: Layout) -> torch.Tensor:
     return _picked(states[0], layout.firsts)[:, None]
 
 
-def _attention(  # noqa: PLR0913  as transformers calls it
+def attention(  # noqa: PLR0913  as transformers calls it
     module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None,
     dropout: float = 0.0, scaling: float | None = None, **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
