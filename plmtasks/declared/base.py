@@ -216,7 +216,7 @@ class DeclaredTask(Rewritable, HubTask):
         """
         said, more = self.declared.columns, columns or {}
         inputs, reference, undisclosed = self._solved(where, row, more)
-        ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
+        ids, clusters = more.get("id", said.id), more.get("cluster", said.cluster)
         ids = "id" if ids is None and isinstance(row.get("id"), (str, int)) else ids
         shown = " ".join([value if isinstance(value, str) else " ".join(map(str, value)) for value in inputs.values()])
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]

@@ -101,7 +101,9 @@ def other_batches() -> PlmtasksError:
     return PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
 
 
-def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress) -> dict[str, Answer]:
+def answer_all(
+    loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress
+) -> Mapping[str, Answer]:
     """Every planned request's answer by its key, in the main process; nothing in the others.
 
     Batches that the journal holds are not computed again; the others are dealt one at a time to whoever is free.
@@ -132,7 +134,7 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
 def take_all(
     deal: Callable[[Sequence[int]], Iterator[tuple[int, bytes]]], work: Plan, processes: Processes, journal: Journal,
     progress: Progress,
-) -> dict[str, Answer]:  # fmt: skip
+) -> Mapping[str, Answer]:  # fmt: skip
     """Every planned request's answer by its key, where others answer.
 
     deal: gives the sealed line of each of these batches as it is answered
@@ -181,8 +183,8 @@ def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     return dict(zip(keys, answers, strict=True))
 
 
-def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:
-    """Brings the batches that stand in other nodes' folders to the main process, and reads all."""
+def _collect(work: Plan, processes: Processes, journal: Journal) -> Mapping[str, Answer]:
+    """Brings the batches that stand in other nodes' folders to the main process; all the answers, there."""
     if processes.main and processes.count > 1:
         journal.read()  # what others wrote into the same folder
     held = processes.gather("held", sorted(journal.entries))
@@ -198,13 +200,44 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
     for batch in missing:
         journal.adopt(processes.receive(f"batch/{batch}"), batch)
         processes.forget(f"batch/{batch}")
-    answers: dict[str, Answer] = {}
-    for batch in range(len(work.batches)):
-        keys = work.batch_keys(batch)
-        batch_answers = journal.answers(batch, work.requests[keys[0]].answer_type)
-        if list(batch_answers) != keys:
+    return Answers(work, journal)
+
+
+class Answers(Mapping[str, Answer]):
+    """The answers to planned requests, by key, batch by batch as they were planned.
+
+    They stand in the journal, and here those of one batch at a time: there may be millions. Whoever looks them up in another
+    order makes a dictionary of them first.
+    """
+
+    def __init__(self, work: Plan, journal: Journal) -> None:
+        self.work, self.journal = work, journal
+        self._held: Mapping[str, Answer] = {}
+
+    def __len__(self) -> int:
+        return len(self.work.keys)
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in range(len(self.work.batches)):
+            self._held = self._read(batch)
+            yield from self._held
+
+    def __getitem__(self, key: str) -> Answer:
+        """raises: JournalError"""
+        if key not in self._held and key in self._batches:
+            self._held = self._read(self._batches[key])
+        return self._held[key]
+
+    @cached_property
+    def _batches(self) -> Mapping[str, int]:
+        return {key: batch for batch in range(len(self.work.batches)) for key in self.work.batch_keys(batch)}
+
+    def _read(self, batch: int) -> Mapping[str, Answer]:
+        """raises: JournalError"""
+        keys = self.work.batch_keys(batch)
+        answers = self.journal.answers(batch, self.work.requests[keys[0]].answer_type)
+        if list(answers) != keys:
             raise JournalError(
-                f"{journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
+                f"{self.journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
             )
-        answers.update(batch_answers)
-    return answers
+        return answers
