@@ -94,7 +94,7 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
 
 def _thinking(outcome: Outcome) -> dict[str, int]:
     """The tokens of all thinking before the texts; empty if there was none."""
-    if not writes(outcome.plan.requests.values()):
+    if not writes(outcome.plan.requests):
         return {}
     tokens = sum(answer.reasoning_tokens for answer in outcome.answers.values() if isinstance(answer, GenerateAnswer))
     return {"reasoning_tokens": tokens} if tokens else {}

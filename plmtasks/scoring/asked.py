@@ -94,9 +94,9 @@ class Asked:
 
         raises: PlmtasksError if an example has no answer
         """
-        predictions = Predictions()
+        predictions = Predictions(self.examples)
         for place, prediction in self._as_answered(task, answers):
-            predictions.put(self.examples[place].id, prediction)
+            predictions.put(place, prediction)
         if len(predictions) < len(self.examples):
             for example, request in zip(self.examples, self.requests, strict=True):
                 if example.id not in predictions and not any(one.key() in skipped for one in request.each()):

@@ -39,7 +39,7 @@ def record(
     kept = [i for i, e in enumerate(examples) if e.id in predictions]
     right = _right(metrics, scored, kept)
     names, ids = [f"probability[{label}]" for label in labels], [examples[i].id for i in kept]
-    held = predictions if isinstance(predictions, Predictions) else Predictions((id_, predictions[id_]) for id_ in ids)
+    held = predictions if isinstance(predictions, Predictions) else Predictions.of(examples, predictions)
     found = held.scores(ids, [CONFIDENCE]) if right is not None and kept else None
     if right is None or found is None:
         return None
