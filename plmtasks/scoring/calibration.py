@@ -36,20 +36,21 @@ def record(
     """
     import numpy as np
 
-    kept = [i for i, e in enumerate(examples) if e.id in predictions]
+    kept = np.flatnonzero(np.fromiter((e.id in predictions for e in examples), dtype=bool))
+    chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
     right = _right(metrics, scored, kept)
-    names, ids = [f"probability[{label}]" for label in labels], [examples[i].id for i in kept]
+    names, ids = [f"probability[{label}]" for label in labels], [e.id for e in chosen]
     held = predictions if isinstance(predictions, Predictions) else Predictions.of(examples, predictions)
-    found = held.scores(ids, [CONFIDENCE]) if right is not None and kept else None
+    found = held.scores(ids, [CONFIDENCE]) if right is not None and len(kept) else None
     if right is None or found is None:
         return None
     (of, correct), confidence = right, found[:, 0].copy()
-    shared = shared_clusters([examples[i] for i in kept])
+    shared = shared_clusters(chosen)
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
     record = {"of": of, "examples": len(kept), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
     if names and (probabilities := held.scores(ids, names)) is not None:
-        brier = _brier([examples[i] for i in kept], probabilities, labels)
+        brier = _brier(chosen, probabilities, labels)
         rows = np.stack([evened(brier[:, 0], np.zeros(len(brier), dtype=np.int64)), brier[:, 1]], axis=1)
         ends = bootstrap(rows, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
         record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
@@ -60,7 +61,7 @@ def _mean(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
     return {"mean": totals[..., 0] / totals[..., 1]}
 
 
-def _right(metrics: Sequence[Metric], scored: Scored, kept: Sequence[int]) -> "tuple[list[str], NDArray[Any]] | None":
+def _right(metrics: Sequence[Metric], scored: Scored, kept: "NDArray[Any]") -> "tuple[list[str], NDArray[Any]] | None":
     """The first score that is the mean of what is 0 or 1 of each prediction, and that."""
     import numpy as np
 

@@ -57,8 +57,8 @@ def score(
     """
     import numpy as np
 
-    kept = [i for i, e in enumerate(examples) if e.id in predictions]
-    chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept]
+    kept = np.flatnonzero(np.fromiter((e.id in predictions for e in examples), dtype=bool))
+    chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     columns: list[str] = []
     blocks = []
