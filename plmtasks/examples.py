@@ -11,7 +11,7 @@ from .requests import LATER
 _text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
     """One item of a split. All values are plain JSON values."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, update_wrapper
+from itertools import chain
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
@@ -155,13 +156,15 @@ class Means(Metric):
         """
         import numpy as np
 
-        values = zip(self.values(predictions, examples), predictions, examples, strict=True)
-        rows = [self._row(found, e, unfinished=p.unfinished) for found, p, e in values]
-        return np.array(rows, dtype=np.float64).reshape(-1, len(self.columns()))
+        means, values = self.means(), zip(self.values(predictions, examples), predictions, examples, strict=True)
+        rows = chain.from_iterable(self._row(means, found, e, unfinished=p.unfinished) for found, p, e in values)
+        return np.fromiter(rows, dtype=np.float64).reshape(-1, len(self.columns()))
 
-    def _row(self, values: Mapping[str, Value], example: Example, *, unfinished: bool) -> list[float]:
+    def _row(
+        self, means: Mapping[str, ScoreInfo], values: Mapping[str, Value], example: Example, *, unfinished: bool
+    ) -> list[float]:
         sums, weights = [], []
-        for name, info in self.means().items():
+        for name, info in means.items():
             value = values.get(name)
             above, below = value if isinstance(value, tuple) else (0.0, 0.0) if value is None else (value, 1.0)
             if info.mean_of is None:

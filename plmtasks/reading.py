@@ -69,7 +69,7 @@ def by_label(labels: Sequence[str], answer: ClassifyAnswer) -> Prediction:
 
     scores: its probability "confidence", and "probability[label]" of each
     """
-    best = max(range(len(labels)), key=answer.scores.__getitem__)
+    best = answer.scores.index(max(answer.scores))
     scores = {"confidence": answer.scores[best], **_each("probability", labels, answer.scores)}
     return Prediction(value=labels[best], scores=scores)
 

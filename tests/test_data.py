@@ -12,6 +12,7 @@ from plmtasks.data import Dataset, HubData, draw, hub_dataset, open_dataset, rea
 from plmtasks.errors import DataError, DataWarning, InputError
 from plmtasks.examples import Example, fingerprint
 from plmtasks.files import column, read_json, read_json_lines, read_lines, read_records, read_table
+from plmtasks.files.text import each_line
 
 
 def example(id_):
@@ -46,6 +47,22 @@ def test_lines_come_as_they_are(tmp_path, packed, mark, end, last):
     path = write(tmp_path, "a.txt.gz" if packed else "a.txt", gzip.compress(content) if packed else content)
     # neither a line separator nor a form feed ends a line, as they end none for other tools
     assert read_lines(path) == ["ä\u2028中", "", " b\x0c"]
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"a", "é".encode(), b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf", b"\x1f\x8b", b"\xff\xfe"])
+    )
+)
+def test_lines_one_at_a_time_are_all_lines(tmp_path_factory, pieces):
+    path = write(tmp_path_factory.mktemp("lines"), "a.txt", b"".join(pieces))
+    found = []
+    for read in (read_lines, each_line):
+        try:
+            found.append(list(read(path)))
+        except DataError as e:
+            found.append(str(e))
+    assert found[0] == found[1]
 
 
 def test_gzip_is_known_by_its_content(tmp_path):

@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plmtasks.config import Generation, ModelSettings, RunConfig, Source, TrainSettings
@@ -25,6 +25,7 @@ from plmtasks.requests import (
     from_json,
     to_json,
 )
+from plmtasks.requests.forms import as_line
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -71,6 +72,14 @@ def test_keys_are_equal_exactly_where_requests_are(form, data):
     one, other = data.draw(values_of(form)), data.draw(values_of(form))
     assert (one.key() == other.key()) == (one == other)
     assert from_json(form, json.loads(json.dumps(to_json(one)))).key() == one.key()
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_line_is_sorted_json(form, data):
+    value = data.draw(values_of(form))
+    assert as_line(value) == json.dumps(to_json(value), ensure_ascii=False, sort_keys=True)
 
 
 def test_a_key_is_the_hash_of_sorted_json():

@@ -23,7 +23,19 @@ from .dataset import (
 from .division import divide, folds, held_out, one_split
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
 from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_undisclosed, refuse_unknown
-from .slices import DOCUMENT_LENGTHS, GENDER, TEXT_LENGTHS, Groups, by_count, by_length, dimension, in_parts, read_groups, texts
+from .slices import (
+    DOCUMENT_LENGTHS,
+    GENDER,
+    TEXT_LENGTHS,
+    Groups,
+    by_count,
+    by_length,
+    dimension,
+    in_parts,
+    read_groups,
+    same_slices,
+    texts,
+)
 from .synthetic import ROLES, SENTIMENTS, SPLIT_SIZES, Event, events
 
 __all__ = [
@@ -76,6 +88,7 @@ __all__ = [
     "read_predictions",
     "refuse_undisclosed",
     "refuse_unknown",
+    "same_slices",
     "settle",
     "split_files",
     "texts",

@@ -116,8 +116,8 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
     named: dict[str, None] = {}
 
     def read(split: str) -> Iterator[Example]:
-        examples = deque((e, cells(e)) for e in data.readers[split]())
-        every = [cell for _, its in examples for cell in its or ()]
+        examples = deque(data.readers[split]())
+        every = [cell for e in examples for cell in cells(e) or ()]
         rows = _Rows(name=f"{data.name}, split {split}", column=column, others=beside(split))
         found = iter(rows.meant(every, said))
         if rows.counted:
@@ -128,7 +128,7 @@ def settle(data: Dataset, column: str, said: str, finish: Finish) -> Dataset:
         named.update((label, None) for cell in every if not cell.choices for label in cell.candidates)
         del every
         while examples:  # each goes as what it becomes comes
-            e, its = examples.popleft()
+            its = cells(e := examples.popleft())
             yield e if its is None else finish(e, [next(found) for _ in its])
 
     def beside(split: str) -> Iterator[Cell]:
@@ -200,9 +200,10 @@ class _Rows:
         raises: DataError if a cell means nothing, or all together can be read in more than one way
         """
         every = _rows(cells)
+        rows = [row for row in every if said not in row[1]]
         # numbers that count from 0 do not count from 1 where they are too high
-        unlike = {"index": "number", "number": "index"}.get(said)
-        rows = [(cell, {h: at for h, at in found.items() if h != unlike}) for cell, found in every if said not in found]
+        if unlike := {"index": "number", "number": "index"}.get(said):
+            rows = [(cell, {how: at for how, at in found.items() if how != unlike}) for cell, found in rows]
         rest = iter(self._meant(rows))
         first = "the first choice" if cells and cells[0].choices else f"{cells[0].candidates[0]!r:.40}" if cells else ""
         of = f"of {len(cells)} {self.column}s"

@@ -68,6 +68,7 @@ _WORD = rf"{UNSPACED_LETTER}\p{{M}}*|[[\p{{L}}\p{{N}}]--{UNSPACED_LETTER}][[\p{{
 _SYMBOL = r"[^\s\p{L}\p{N}]\p{M}*"
 
 
+@cache
 def is_spaced(code: str) -> bool:
     """Whether words are set apart by spaces."""
     return base_language(code) not in UNSPACED

@@ -88,10 +88,10 @@ def refuse_unknown(data: Dataset, split: str, labels: Sequence[str]) -> None:
     known = set(labels)
     if not known:
         return
-    rows = [set(labels_of(e)) for e in data[split]]
-    counts = Counter(label for its in rows for label in its - known)
+    counts = Counter(label for e in data[split] for label in set(labels_of(e)) if label not in known)
     if not counts:
         return
+    rows = [set(labels_of(e)) for e in data[split]]
     strange, where = sum(bool(its - known) for its in rows), f"{data.name}, split {split}"
     if any(its & known for its in rows) and all(is_spans(e.reference) for e in data[split]):
         said = f"of {len(rows)} sentences have labels that are not learned: {_listed(counts)}; they count as missed"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from ..config import Source
-from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, split_files
+from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, same_slices, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
@@ -215,23 +215,27 @@ class DeclaredTask(Rewritable, HubTask):
         raises: DataError with the place of the row if it is none
         """
         said, more = self.declared.columns, columns or {}
-        bare = self.solved(where, row, id, more)
-        ids, clusters = (more.get(name, getattr(said, name)) for name in ("id", "cluster"))
+        inputs, reference, undisclosed = self._solved(where, row, more)
+        ids, clusters = more.get("id", said.id), more.get("cluster", said.cluster)
         ids = "id" if ids is None and isinstance(row.get("id"), (str, int)) else ids
-        shown = " ".join(value if isinstance(value, str) else " ".join(map(str, value)) for value in bare.inputs.values())
+        shown = " ".join([value if isinstance(value, str) else " ".join(map(str, value)) for value in inputs.values()])
         slices = [f"{name}={column(where, row, name)}" for name in said.slices]
         return Example(
-            id=str(column(where, row, ids)) if ids else id, inputs=bare.inputs, reference=bare.reference,
+            id=str(column(where, row, ids)) if ids else id, inputs=inputs, reference=reference,
             cluster=None if clusters is None else str(column(where, row, clusters)),
-            slices=(by_length(shown, self.language), *slices, *self.slices(bare.reference)), undisclosed=bare.undisclosed,
+            slices=same_slices((by_length(shown, self.language), *slices, *self.slices(reference))), undisclosed=undisclosed,
         )  # fmt: skip
 
     def solved(self, where: str, row: Mapping[str, Any], id: str, columns: Mapping[str, str] | None = None) -> Example:
         """What of a row is asked and answered, all that a shot needs; raises as `example`."""
-        more = columns or {}
+        inputs, reference, undisclosed = self._solved(where, row, columns or {})
+        return Example(id=id, inputs=inputs, reference=reference, undisclosed=undisclosed)
+
+    def _solved(self, where: str, row: Mapping[str, Any], more: Mapping[str, str]) -> tuple[dict[str, Any], Any, bool]:
+        """The inputs, the reference, and whether that is kept by whoever published the data."""
         inputs = self._inputs(where, row, more)
         if not self.declared.columns.reference:
-            return Example(id=id, inputs=inputs)
+            return inputs, None, False
         said = more.get("reference", self.declared.columns.reference)
         cell: Any
         if isinstance(said, Mapping):
@@ -239,8 +243,8 @@ class DeclaredTask(Rewritable, HubTask):
         else:
             cell = column(where, row, said)
         if self._is_hidden(cell):
-            return Example(id=id, inputs=inputs, undisclosed=True)
-        return Example(id=id, inputs=inputs, reference=self.reference(where, cell, inputs))
+            return inputs, None, True
+        return inputs, self.reference(where, cell, inputs), False
 
     def _is_hidden(self, cell: Any) -> bool:
         """Whether it has what stands for an answer that is not public."""

@@ -31,10 +31,14 @@ def warn_of_one_answer(job: EvaluationJob, predictions: Mapping[str, Prediction]
     """
     if job.config.quiet or isinstance(job.task, Judge) or not _has_learned(job):
         return
-    said = Counter(part for p in predictions.values() if not p.unfinished for part in _parts(p.value))
-    if len(said) != 1:
+    every = (part for p in predictions.values() if not p.unfinished for part in _parts(p.value))
+    one, number = next(every, ""), 1
+    for part in every:
+        if part != one:
+            return
+        number += 1
+    if not one:
         return
-    [(one, number)] = said.items()
     wanted = Counter(part for value in _right(job, predictions) for part in _parts(value))
     if (other := wanted.total() - wanted[one]) >= ELSE:
         ours = job.model.training_record() is not None

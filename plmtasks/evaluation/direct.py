@@ -62,7 +62,7 @@ class Direct:
         plan = answering.plan(self.loaded, requests, self.config.settings)
         folder = self._folder(plan)
         with self._held(folder, here), self._journal(folder, plan, here) as journal:
-            answers = answering.answer_all(self.loaded, plan, here, journal, progress)
+            answers = dict(answering.answer_all(self.loaded, plan, here, journal, progress))
         if not here.main:
             return []
         if plan.cut:

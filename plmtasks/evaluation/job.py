@@ -239,7 +239,7 @@ def prepare(config: RunConfig, registry: Registry, load: Load = load_data) -> Ev
     metrics = scoring.over_repeats(bound_metrics(task, config.metrics, registry), repeats)
     named = config.task if config.task.endswith((".toml", ".yaml")) else task.name
     config = replace(config, task=named, settings=config.settings.that_matter(example_request))
-    asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples}
+    asker, originals = Asker(task, kind, data, config), {e.id: e for e in examples} if config.perturb else {}
     # the user's words, else those of women and men where it does not matter to the task who is spoken of
     spoken_of = GENDER if isinstance(task, Rewritable) and task.people and task.language == "en" else None
     groups = read_groups(Path(config.groups)) if config.groups is not None else spoken_of

@@ -11,7 +11,7 @@ from ..data import is_empty
 from ..execution import answering
 from ..files import check_claim, sealed, write_files, write_text
 from ..requests import Answer, GenerateAnswer
-from ..scoring import breakdown, calibration, overlap
+from ..scoring import breakdown, calibration, overlap, writes
 from ..training import came_to, without_seed
 from . import robustness
 from .account import Account
@@ -55,7 +55,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     findings |= {"calibration": confident} if confident else {}
     measured = {
         "examples": len(job.examples) + sum(len(p.asked.examples) for p in job.perturbed),
-        **_thinking(outcome.answers), "padded_tokens": sum(plan.tokens), **outcome.measured,
+        **_thinking(outcome), "padded_tokens": sum(plan.tokens), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     described = {**outcome.described, **measured}
@@ -92,9 +92,11 @@ def _record(job: EvaluationJob, outcome: Outcome, scored: scoring.Scored) -> dic
     }  # fmt: skip
 
 
-def _thinking(answers: Mapping[str, Answer]) -> dict[str, int]:
+def _thinking(outcome: Outcome) -> dict[str, int]:
     """The tokens of all thinking before the texts; empty if there was none."""
-    tokens = sum(answer.reasoning_tokens for answer in answers.values() if isinstance(answer, GenerateAnswer))
+    if not writes(outcome.plan.requests):
+        return {}
+    tokens = sum(answer.reasoning_tokens for answer in outcome.answers.values() if isinstance(answer, GenerateAnswer))
     return {"reasoning_tokens": tokens} if tokens else {}
 
 

@@ -1,6 +1,7 @@
 """Requests cut into batches, each taken by a free process, answered, journalled and collected."""
 
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import Any
 
 from ..config import ModelSettings
 from ..errors import JournalError, OutOfMemoryError, PlmtasksError, counted
-from ..model import Cost, LoadedModel
+from ..model import LoadedModel
 from ..requests import Answer, Request
 from .batching import cut_batches, padded_tokens
 from .journal import Journal, plan_hash
@@ -20,12 +21,12 @@ from .progress import Progress
 class Plan:
     """Which requests are computed together; the same in all processes."""
 
-    requests: Mapping[str, Request]
-    """key → request; what is asked twice is computed once"""
+    requests: Sequence[Request]
+    """that are computed; what is asked twice is computed once"""
     keys: Sequence[str]
-    """of the requests that are computed"""
+    """of these"""
     batches: Sequence[Sequence[int]]
-    """positions in `keys`"""
+    """positions in both"""
     tokens: Sequence[int]
     """of each batch, padding and all"""
     skipped: frozenset[str]
@@ -55,24 +56,31 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
 
     raises: InputError if a text is over the model's limit and the policy is `error`
     """
-    unique, keys, costs, batches = dict[str, Request](), list[str](), list[Cost](), list[list[int]]()
+    asked, keys, batches, tokens = list[Request](), list[str](), list[Sequence[int]](), list[int]()
     over, skip = set[str](), settings.truncation == "skip"
-    for part in filter(None, (requests, beside)):
-        new = {key: request for request in part if (key := request.key()) not in unique}
-        order = sorted(new)
-        found = loaded.costs([new[key] for key in order])
+    for order, new in _unique(requests, beside):
+        found = loaded.costs(new)
         shortened = {key for key, cost in zip(order, found, strict=True) if cost.cut}
         if skip and shortened:
-            found = [cost for cost in found if not cost.cut]
-            order = [key for key in order if key not in shortened]
-        batches += [[len(keys) + i for i in batch] for batch in cut_batches(order, found, settings.batch_tokens)]
+            order, new, found = ([one for one, cost in zip(of, found, strict=True) if not cost.cut] for of in (order, new, found))
+        for batch in cut_batches(order, found, settings.batch_tokens):
+            batches.append(array("I", [len(keys) + i for i in batch]))
+            tokens.append(padded_tokens([found[i] for i in batch]))
         over |= shortened
-        unique |= new
         keys += order
-        costs += found
+        asked += new
     left, cut = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
-    tokens = [padded_tokens([costs[i] for i in batch]) for batch in batches]
-    return Plan(requests=unique, keys=keys, batches=batches, tokens=tokens, skipped=left, cut=cut)
+    return Plan(requests=asked, keys=keys, batches=batches, tokens=tokens, skipped=left, cut=cut)
+
+
+def _unique(*parts: Sequence[Request]) -> Iterator[tuple[list[str], list[Request]]]:
+    """Of each part that asks anything the keys that none before it has, sorted, and their requests."""
+    known = set[str]()
+    for part in filter(None, parts):
+        new = {key: request for request in part if (key := request.key()) not in known}
+        order = sorted(new)
+        yield order, [new.pop(key) for key in order]
+        known.update(order)
 
 
 def confirmed(told: Mapping[str, Any], requests: Sequence[Request], beside: Sequence[Request] = ()) -> Plan:
@@ -83,16 +91,16 @@ def confirmed(told: Mapping[str, Any], requests: Sequence[Request], beside: Sequ
 
     raises: PlmtasksError if they are not the same
     """
-    unique, keys, skipped = dict[str, Request](), list[str](), frozenset(told["skipped"])
-    for part in (requests, beside):
-        new = {key: request for request in part if (key := request.key()) not in unique}
-        keys += [key for key in sorted(new) if key not in skipped]
-        unique |= new
+    skipped = frozenset(told["skipped"])
+    asked, keys = list[Request](), list[str]()
+    for order, new in _unique(requests, beside):
+        asked += [request for key, request in zip(order, new, strict=True) if key not in skipped]
+        keys += [key for key in order if key not in skipped]
     count = sum(map(len, told["batches"]))
     if count != len(keys) or plan_hash(keys, told["batches"]) != told["hash"]:
         raise other_batches()
     return Plan(
-        requests=unique, keys=keys, batches=told["batches"], tokens=told["tokens"], skipped=skipped, cut=frozenset(told["cut"])
+        requests=asked, keys=keys, batches=told["batches"], tokens=told["tokens"], skipped=skipped, cut=frozenset(told["cut"])
     )
 
 
@@ -101,7 +109,9 @@ def other_batches() -> PlmtasksError:
     return PlmtasksError("the processes planned different batches", "they do not see the same data, weights or versions")
 
 
-def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress) -> dict[str, Answer]:
+def answer_all(
+    loaded: LoadedModel, work: Plan, processes: Processes, journal: Journal, progress: Progress
+) -> Mapping[str, Answer]:
     """Every planned request's answer by its key, in the main process; nothing in the others.
 
     Batches that the journal holds are not computed again; the others are dealt one at a time to whoever is free.
@@ -132,7 +142,7 @@ def answer_all(loaded: LoadedModel, work: Plan, processes: Processes, journal: J
 def take_all(
     deal: Callable[[Sequence[int]], Iterator[tuple[int, bytes]]], work: Plan, processes: Processes, journal: Journal,
     progress: Progress,
-) -> dict[str, Answer]:  # fmt: skip
+) -> Mapping[str, Answer]:  # fmt: skip
     """Every planned request's answer by its key, where others answer.
 
     deal: gives the sealed line of each of these batches as it is answered
@@ -158,7 +168,7 @@ def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     raises: OutOfMemoryError; PlmtasksError if the model does not answer what it was asked
     """
     keys = work.batch_keys(batch)
-    requests = [work.requests[key] for key in keys]
+    requests = [work.requests[i] for i in work.batches[batch]]
     try:
         answers = loaded.answer(requests)
     except (RuntimeError, MemoryError) as e:
@@ -181,8 +191,8 @@ def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
     return dict(zip(keys, answers, strict=True))
 
 
-def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, Answer]:
-    """Brings the batches that stand in other nodes' folders to the main process, and reads all."""
+def _collect(work: Plan, processes: Processes, journal: Journal) -> Mapping[str, Answer]:
+    """Brings the batches that stand in other nodes' folders to the main process; all the answers, there."""
     if processes.main and processes.count > 1:
         journal.read()  # what others wrote into the same folder
     held = processes.gather("held", sorted(journal.entries))
@@ -198,13 +208,44 @@ def _collect(work: Plan, processes: Processes, journal: Journal) -> dict[str, An
     for batch in missing:
         journal.adopt(processes.receive(f"batch/{batch}"), batch)
         processes.forget(f"batch/{batch}")
-    answers: dict[str, Answer] = {}
-    for batch in range(len(work.batches)):
-        keys = work.batch_keys(batch)
-        batch_answers = journal.answers(batch, work.requests[keys[0]].answer_type)
-        if list(batch_answers) != keys:
+    return Answers(work, journal)
+
+
+class Answers(Mapping[str, Answer]):
+    """The answers to planned requests, by key, batch by batch as they were planned.
+
+    They stand in the journal, and here those of one batch at a time: there may be millions. Whoever looks them up in another
+    order makes a dictionary of them first.
+    """
+
+    def __init__(self, work: Plan, journal: Journal) -> None:
+        self.work, self.journal = work, journal
+        self._held: Mapping[str, Answer] = {}
+
+    def __len__(self) -> int:
+        return len(self.work.keys)
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in range(len(self.work.batches)):
+            self._held = self._read(batch)
+            yield from self._held
+
+    def __getitem__(self, key: str) -> Answer:
+        """raises: JournalError"""
+        if key not in self._held and key in self._batches:
+            self._held = self._read(self._batches[key])
+        return self._held[key]
+
+    @cached_property
+    def _batches(self) -> Mapping[str, int]:
+        return {key: batch for batch in range(len(self.work.batches)) for key in self.work.batch_keys(batch)}
+
+    def _read(self, batch: int) -> Mapping[str, Answer]:
+        """raises: JournalError"""
+        keys = self.work.batch_keys(batch)
+        answers = self.journal.answers(batch, self.work.requests[self.work.batches[batch][0]].answer_type)
+        if list(answers) != keys:
             raise JournalError(
-                f"{journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
+                f"{self.journal.folder}: batch {batch} holds answers to other requests", "delete the folder and run again"
             )
-        answers.update(batch_answers)
-    return answers
+        return answers

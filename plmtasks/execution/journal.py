@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ..errors import DataError, InputError, JournalError, OutputError
-from ..files import check, create_bytes, here, names, parse, reached
+from ..files import Shape, check, create_bytes, here, names, parse, reached
 from ..requests import Answer, from_json, to_json
 
 LINE = {"plan": str, "batch": int, "answers": {...: {}}}
@@ -108,7 +108,8 @@ class Journal(AbstractContextManager["Journal"]):
 
         raises: JournalError
         """
-        record, (path, _) = _unseal(self.raw(batch)), self.entries.get(batch, (self.folder, 0))
+        # of its answers' form `from_json` tells
+        record, (path, _) = _unseal(self.raw(batch), {**LINE, "answers": dict}), self.entries.get(batch, (self.folder, 0))
         if record is None:
             raise JournalError(
                 f"{path}: batch {batch} is no batch of answers, or was changed while it was read",
@@ -316,13 +317,13 @@ def _headed(line: bytes) -> Record | None:
     return {"plan": head[1].decode(), "batch": int(head[2])} if _is_whole(line) else None
 
 
-def _unseal(line: bytes) -> dict[str, Any] | None:
+def _unseal(line: bytes, shape: Shape = LINE) -> dict[str, Any] | None:
     """The record of a line; None if it is torn or damaged."""
     if not _is_whole(line):
         return None
     try:
         record: dict[str, Any] = parse("the line", line.partition(b" ")[2].decode())
-        check("the line", record, LINE)
+        check("the line", record, shape)
     except (UnicodeDecodeError, DataError):
         return None  # sealed by somebody else
     return record

@@ -201,7 +201,15 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-_decode = json.JSONDecoder(parse_int=_integer).decode  # `json.loads` would make another for each of a million lines
+_decoder = json.JSONDecoder(parse_int=_integer)  # `json.loads` would make another for each of a million lines
+
+
+def _decode(text: str) -> Any:
+    if text.startswith("{"):  # as most do: nobody need look for white space around it
+        value, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return _decoder.decode(text)
 
 
 def _check_depth(where: str, value: Any) -> None:

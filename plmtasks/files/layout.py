@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -119,21 +119,31 @@ def bad_rows_aside() -> Iterator[BadRows]:
         _bad.reset(token)
 
 
-@contextmanager
-def row_aside(*, unread: bool = False) -> Iterator[None]:
+def row_aside(*, unread: bool = False) -> AbstractContextManager[None]:
     """Around what makes an example of a row: if that cannot be used, the row is put aside, and the next may come.
 
     unread: it is not even a row yet, so nobody has counted it
 
     raises: DataError, as what stands in it, where nobody gathers such rows
     """
-    try:
-        yield
-    except DataError as e:
-        if (found := _bad.get()) is None:
-            raise
-        found.errors.append(e)
-        found.rows += unread
+    return _UNREAD_ASIDE if unread else _ASIDE
+
+
+class _Aside(AbstractContextManager[None]):
+    """Of a class and made once, since a million rows enter it."""
+
+    def __init__(self, unread: bool) -> None:
+        self.unread = unread
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, DataError) or (found := _bad.get()) is None:
+            return False
+        found.errors.append(error)
+        found.rows += self.unread
+        return True
+
+
+_ASIDE, _UNREAD_ASIDE = _Aside(unread=False), _Aside(unread=True)
 
 
 def count_row() -> None:

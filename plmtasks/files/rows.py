@@ -9,7 +9,7 @@ from .columns import Row, as_row, nested
 from .documents import parse
 from .layout import count_row, current_layout, row_aside
 from .tables import read_csv, read_parquet, read_sheet, read_table
-from .text import OBJECT, PACKED_ENDINGS, read_json, read_lines
+from .text import OBJECT, PACKED_ENDINGS, each_line, read_json, read_lines
 
 RECORDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx")
 """How the names of files with a row an example end."""
@@ -41,7 +41,9 @@ def read_records(path: Path) -> Iterator[tuple[str, Row]]:
     said = current_layout().rows
     for where, row in _nested(path, said) if said else _flat(path):
         count_row()
-        yield where, {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
+        if float in map(type, row.values()):
+            row = {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
+        yield where, row
 
 
 def _flat(path: Path) -> Iterator[tuple[str, Row]]:
@@ -73,8 +75,8 @@ def _nested(path: Path, said: str) -> Iterator[tuple[str, Row]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Row]]:
-    for number, line in enumerate(read_lines(path), 1):
-        if line.strip():
+    for number, line in enumerate(each_line(path), 1):
+        if line and not line.isspace():
             where = f"{path}:{number}"
             with row_aside(unread=True):
                 yield where, as_row(where, parse(where, line, line=OBJECT), OBJECT)

@@ -45,6 +45,27 @@ def read_lines(path: Path) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
+def each_line(path: Path) -> Iterator[str]:
+    """The lines of `read_lines`, of which a plain text without a mark is held one at a time.
+
+    raises: as `read_lines`, where it comes to what is wrong
+    """
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(0)
+            if b"\0" in head or head.startswith((*PACKED, *(mark for mark, _, _ in MARKS))):
+                yield from read_lines(path)
+                return
+            for line in file:
+                yield line.decode().removesuffix("\n").removesuffix("\r")
+    except OSError as e:
+        raise InputError(f"{path}: {e.strerror or e}") from e
+    except UnicodeDecodeError:
+        yield from read_lines(path)  # which tells where in the file that is
+
+
 def unpacked(path: Path) -> bytes:
     """raises: InputError if it cannot be opened; DataError if it is packed and damaged"""
     check_file(path)

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from .forms import LATER, strings, to_json
-
-_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+from .forms import LATER, as_line, strings, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +56,8 @@ class Request:
 
     def _hashed(self) -> str:
         each = self.each()
-        asked = to_json(self) if each == (self,) else [request.key() for request in each]
-        return hashlib.sha256(_text([self.kind(), asked]).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        asked = as_line(self) if each == (self,) else as_line([request.key() for request in each])
+        return hashlib.sha256(f"[{as_line(self.kind())}, {asked}]".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def seed(self, of: int) -> int:
         """What draws the answer to it, whatever else is asked: 63 bits that follow from what it asks, and from the run's seed.

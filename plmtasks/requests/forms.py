@@ -1,10 +1,12 @@
 """Requests, answers and their parts as JSON values, and back."""
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 LATER = {"later": True}
@@ -13,6 +15,10 @@ LATER = {"later": True}
 
 ALWAYS = object()
 """The default of a field that is never left out."""
+
+CONSTANTS = {None: "null", True: "true", False: "false"}
+
+_line = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 PLAIN = frozenset({str, int, float, bool, types.NoneType})
 """Types of values that are what they are in JSON."""
@@ -34,6 +40,38 @@ def to_json(value: Any, whole: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {k: to_json(v, whole) for k, v in value.items()}
     return value
+
+
+def as_line(value: Any) -> str:
+    """What `to_json` gives, as JSON on one line with sorted keys.
+
+    Fields that are texts, as most are, are written one by one: it is called a million times.
+    """
+    if not dataclasses.is_dataclass(kind := type(value)):
+        return _written(value)
+    parts = []
+    for name, quoted, default in _in_order(kind):
+        held = getattr(value, name)
+        if default is ALWAYS or held != default:
+            parts.append(f"{quoted}: {_written(held)}")
+    return f"{{{', '.join(parts)}}}"
+
+
+def _written(value: Any) -> str:
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if value is None or kind is bool:
+        return CONSTANTS[value]
+    if kind is tuple and set(map(type, value)) == {str}:
+        return _listed(value)
+    return _line(to_json(value))
+
+
+@lru_cache(256)
+def _listed(texts: tuple[str, ...]) -> str:
+    """The labels of a million requests are the same."""
+    return _line(texts)
 
 
 def from_json(form: Any, value: Any, at: str = "") -> Any:
@@ -114,6 +152,12 @@ def _told(form: Any, value: Any, at: str) -> Any:
     if form is not Any and not isinstance(value, (int, float) if form is float else form):
         raise TypeError(_unlike(at, form.__name__, value))
     return value
+
+
+@cache
+def _in_order(form: Any) -> tuple[tuple[str, str, Any], ...]:
+    """As `_defaults`, sorted by the names, each of which stands there as JSON too."""
+    return tuple((name, encode_basestring(name), default) for name, default in sorted(_defaults(form), key=lambda one: one[0]))
 
 
 def _unlike(at: str, expected: str, value: Any) -> str:

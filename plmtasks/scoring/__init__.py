@@ -1,7 +1,7 @@
 """Predictions and references in, scores with their intervals out, by slice, by confidence and by what was seen in training."""
 
 from . import breakdown, calibration, overlap
-from .asked import Asked
+from .asked import Asked, writes
 from .breakdown import brief
 from .given import score_given
 from .metrics import bound_metrics, count, led_by, main_score, proportions, shared_clusters, where_defined
@@ -40,4 +40,5 @@ __all__ = [
     "shared_clusters",
     "where_defined",
     "write_run",
+    "writes",
 ]

@@ -1,6 +1,6 @@
 """What is asked about each example, and the answers read as predictions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,6 +8,7 @@ from ..errors import PlmtasksError
 from ..examples import Example, Prediction
 from ..requests import Answer, GenerateAnswer, Request
 from ..task import Task
+from .predictions import Predictions
 from .repeats import apart, majority, repeated
 
 
@@ -46,6 +47,8 @@ class Asked:
 
     def unfinished(self, answers: Mapping[str, Answer]) -> int:
         """Of how many examples there is a text before which the thinking did not end."""
+        if not writes(self.each):
+            return 0
         return self.among({key for key, a in answers.items() if isinstance(a, GenerateAnswer) and a.unfinished})
 
     def read_each(self, task: Task, answers: Mapping[str, Answer]) -> list[Prediction | None]:
@@ -53,10 +56,29 @@ class Asked:
 
         answers: by request key
         """
-        return [
-            self._read(task, place, answer) if (answer := _answer(request, answers)) is not None else None
-            for place, request in enumerate(self.requests)
-        ]
+        found: list[Prediction | None] = [None] * len(self.requests)
+        for place, prediction in self._as_answered(task, answers):
+            found[place] = prediction
+        return found
+
+    def _as_answered(self, task: Task, answers: Mapping[str, Answer]) -> Iterator[tuple[int, Prediction]]:
+        """The places of examples with their predictions, in the order of the answers, none of which is held for long."""
+        first, more, several = dict[str, int](), dict[str, list[int]](), list[int]()
+        for place, request in enumerate(self.requests):
+            if request.each() != (request,):
+                several.append(place)
+            elif first.setdefault(key := request.key(), place) != place:
+                more.setdefault(key, []).append(place)
+        for key, answer in answers.items():
+            for place in (first[key], *more.get(key, ())) if key in first else ():
+                yield place, self._read(task, place, answer)
+        parts = {one.key() for place in several for one in self.requests[place].each()}
+        held = {key: answer for key, answer in answers.items() if key in parts} if parts else {}
+        for place in several:
+            request = self.requests[place]
+            there = [held[key] for one in request.each() if (key := one.key()) in held]
+            if len(there) == len(request.each()):
+                yield place, self._read(task, place, request.joined(there))
 
     def _read(self, task: Task, place: int, answer: Answer) -> Prediction:
         hidden, request = self.examples[place].hidden(), self.requests[place]
@@ -65,30 +87,26 @@ class Asked:
         each = apart(self.once[place], request.each(), request.apart(answer))
         return majority([_with_thinking(task.read(hidden, one, of), one.apart(of)) for one, of in each])
 
-    def read(self, task: Task, answers: Mapping[str, Answer], skipped: frozenset[str]) -> dict[str, Prediction]:
+    def read(self, task: Task, answers: Mapping[str, Answer], skipped: frozenset[str]) -> Predictions:
         """The predictions for all examples that were not skipped, by the example's id.
 
         skipped: keys of requests that were left out by policy
 
         raises: PlmtasksError if an example has no answer
         """
-        predictions = {}
-        for example, request, prediction in zip(self.examples, self.requests, self.read_each(task, answers), strict=True):
-            if prediction is not None:
-                predictions[example.id] = prediction
-            elif not any(one.key() in skipped for one in request.each()):
-                raise PlmtasksError(f"example {example.id!r} was not answered")
+        predictions = Predictions(self.examples)
+        for place, prediction in self._as_answered(task, answers):
+            predictions.put(place, prediction)
+        if len(predictions) < len(self.examples):
+            for example, request in zip(self.examples, self.requests, strict=True):
+                if example.id not in predictions and not any(one.key() in skipped for one in request.each()):
+                    raise PlmtasksError(f"example {example.id!r} was not answered")
         return predictions
 
 
-def _answer(request: Request, answers: Mapping[str, Answer]) -> Answer | None:
-    """The answer to a request; None where one to a part of it is missing."""
-    each = request.each()
-    if each == (request,):
-        return answers.get(request.key())
-    found = [answers.get(one.key()) for one in each]
-    there = [answer for answer in found if answer is not None]
-    return request.joined(there) if len(there) == len(found) else None
+def writes(requests: Iterable[Request]) -> bool:
+    """Whether a model writes texts in answer to some of them: before these alone it may think."""
+    return any(issubclass(kind.answer_type, GenerateAnswer) for kind in set(map(type, requests)))
 
 
 def _with_thinking(prediction: Prediction, answers: Sequence[Answer]) -> Prediction:

@@ -1,12 +1,14 @@
 """Whether a model is right as often as its confidence says."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..examples import Example, Prediction
 from ..metric import Metric
 from ..statistics import KINDS_FROM, SLICE_RESAMPLES, bootstrap, evened
 from .metrics import proportions, shared_clusters
+from .predictions import Predictions
 from .scores import Scored
 
 if TYPE_CHECKING:
@@ -34,27 +36,32 @@ def record(
     """
     import numpy as np
 
-    kept = [i for i, e in enumerate(examples) if e.id in predictions]
-    answered = [predictions[examples[i].id] for i in kept]
+    kept = np.flatnonzero(np.fromiter((e.id in predictions for e in examples), dtype=bool))
+    chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
     right = _right(metrics, scored, kept)
-    if right is None or not answered or not all(CONFIDENCE in p.scores for p in answered):
+    names, ids = [f"probability[{label}]" for label in labels], [e.id for e in chosen]
+    held = predictions if isinstance(predictions, Predictions) else Predictions.of(examples, predictions)
+    found = held.scores(ids, [CONFIDENCE]) if right is not None and len(kept) else None
+    if right is None or found is None:
         return None
-    of, correct = right
-    confidence = np.array([p.scores[CONFIDENCE] for p in answered])
-    shared = shared_clusters([examples[i] for i in kept])
+    (of, correct), confidence = right, found[:, 0].copy()
+    shared = shared_clusters(chosen)
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
-    record = {"of": of, "examples": len(answered), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
+    record = {"of": of, "examples": len(kept), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
-    brier = _brier([examples[i] for i in kept], answered, labels)
-    if brier is not None:
+    if names and (probabilities := held.scores(ids, names)) is not None:
+        brier = _brier(chosen, probabilities, labels)
         rows = np.stack([evened(brier[:, 0], np.zeros(len(brier), dtype=np.int64)), brier[:, 1]], axis=1)
-        found = bootstrap(rows, lambda sums: {"mean": sums[..., 0] / sums[..., 1]}, clusters=shared, resamples=SLICE_RESAMPLES)
-        ends = found["mean"]
+        ends = bootstrap(rows, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
         record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
     return record
 
 
-def _right(metrics: Sequence[Metric], scored: Scored, kept: Sequence[int]) -> "tuple[list[str], NDArray[Any]] | None":
+def _mean(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
+    return {"mean": totals[..., 0] / totals[..., 1]}
+
+
+def _right(metrics: Sequence[Metric], scored: Scored, kept: "NDArray[Any]") -> "tuple[list[str], NDArray[Any]] | None":
     """The first score that is the mean of what is 0 or 1 of each prediction, and that."""
     import numpy as np
 
@@ -118,24 +125,13 @@ def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
     return {"ece": np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1]}
 
 
-def _brier(examples: Sequence[Example], predictions: Sequence[Prediction], labels: Sequence[str]) -> "NDArray[Any] | None":
-    """Of each prediction the squared errors of its labels' probabilities, 0 to 2 where one label holds, and a 1. (n, 2)
-
-    None where predictions do not have "probability[LABEL]" for each label.
-    """
+def _brier(examples: Sequence[Example], probabilities: "NDArray[Any]", labels: Sequence[str]) -> "NDArray[Any]":
+    """Of each prediction the squared errors of its labels' probabilities, 0 to 2 where one label holds, and a 1. (n, 2)"""
     import numpy as np
 
-    names = [f"probability[{label}]" for label in labels]
-    try:
-        said = np.fromiter((p.scores[name] for p in predictions for name in names), np.float64)
-    except KeyError:
-        return None
-    if not names:
-        return None
-    probabilities, truth = said.reshape(-1, len(names)), np.zeros((len(predictions), len(names)))
+    truth = np.zeros(probabilities.shape)
     place = {label: at for at, label in enumerate(labels)}
-    held = [e.reference if isinstance(e.reference, list) else (e.reference,) for e in examples]
-    right = [(row, place[one]) for row, those in enumerate(held) for one in those if isinstance(one, str) and one in place]
-    if right:
-        truth[tuple(np.array(right).T)] = 1
+    held = (e.reference if isinstance(e.reference, list) else (e.reference,) for e in examples)
+    right = ((row, place[one]) for row, those in enumerate(held) for one in those if isinstance(one, str) and one in place)
+    truth[tuple(np.fromiter(chain.from_iterable(right), dtype=np.int64).reshape(-1, 2).T)] = 1
     return np.stack([((probabilities - truth) ** 2).sum(axis=1), np.ones(len(probabilities))], axis=1)

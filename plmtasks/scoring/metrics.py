@@ -42,6 +42,12 @@ def main_score(metric: Metric) -> str:
     return metric.main or next(iter(metric.scores()))
 
 
+def computes(metric: Metric) -> bool:
+    """Whether it may have scores that are no function of its rows."""
+    kind = type(metric)
+    return (kind.compute, kind.selected) != (Metric.compute, Metric.selected)
+
+
 def count(metric: Metric, predictions: Sequence[Prediction], examples: Sequence[Example]) -> "NDArray[Any]":
     """The metric's rows, (n, k). Where thinking did not end, there is no answer that could be right, whatever was read.
 
@@ -80,5 +86,7 @@ def proportions(metric: Metric) -> dict[str, int]:
 
 def shared_clusters(examples: Sequence[Example]) -> list[str] | None:
     """What each example shares with others, or has alone; None where nothing is shared."""
+    if all(e.cluster is None for e in examples):  # ids are different
+        return None
     clusters = [e.cluster if e.cluster is not None else e.id for e in examples]
     return clusters if len(set(clusters)) < len(clusters) else None

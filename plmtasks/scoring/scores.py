@@ -15,11 +15,15 @@ from ..hooks import Registry, owner
 from ..metric import Metric
 from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
-from .metrics import bound_metrics, count, proportions, shared_clusters, where_defined
+from .metrics import bound_metrics, computes, count, proportions, shared_clusters, where_defined
 from .repeats import counted_repeats, over_repeats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+TOGETHER = 65_536
+"""Predictions that are counted at a time: a metric's rows are each example's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +57,16 @@ def score(
     """
     import numpy as np
 
-    kept = [i for i, e in enumerate(examples) if e.id in predictions]
-    chosen = [examples[i] for i in kept]
-    answered = [predictions[e.id] for e in chosen]
+    kept = np.flatnonzero(np.fromiter((e.id in predictions for e in examples), dtype=bool))
+    chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     columns: list[str] = []
     blocks = []
     for metric in metrics:
-        rows = _statistics(metric, answered, chosen)
-        scores[metric.name] = score_rows(metric, rows, chosen, resamples, answered)
+        parts = [chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)] or [chosen]
+        rows = np.concatenate([_statistics(metric, [predictions[e.id] for e in part], part) for part in parts])
+        whole = [predictions[e.id] for e in chosen] if computes(metric) else ()
+        scores[metric.name] = score_rows(metric, rows, chosen, resamples, whole)
         columns += [f"{metric.name}:{column}" for column in metric.columns()]
         block = np.full((len(examples), rows.shape[1]), np.nan)
         block[kept] = rows

@@ -68,7 +68,7 @@ def answers(loaded: Any, settings: Any, requests: list[Any]) -> list[Any]:
     found = {}
     for batch in range(len(work.batches)):
         keys = work.batch_keys(batch)
-        found |= dict(zip(keys, loaded.answer([work.requests[k] for k in keys]), strict=True))
+        found |= dict(zip(keys, loaded.answer([work.requests[i] for i in work.batches[batch]]), strict=True))
     return [found[r.key()] for r in requests]
 
 
