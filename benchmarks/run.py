@@ -9,7 +9,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from frame import (
     DEVICE,
+    DRY,
     RESULTS,
     Figures,
     Options,
@@ -82,21 +84,25 @@ ROWS = {
 @click.option("--threads", default=2)
 @click.option("--work", type=float, help="The share of the work that is done; by default what suits the processor.")
 @click.option("--table", is_flag=True, help="Only prints the tables of what was measured before, one a kind of machine.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only runs each row's code on the processor: small models, few requests, no figures."
+)
 @click.option("--here", is_flag=True, hidden=True, help="Measure the one row in this process.")
-def main(rows: tuple[str, ...], quick: bool, table: bool, here: bool, **given: Any) -> None:
+def main(rows: tuple[str, ...], quick: bool, table: bool, dry_run: bool, here: bool, **given: Any) -> None:
     fit = [name for name, row in ROWS.items() if (row.quick or not quick) and (row.gpu or DEVICE == "cpu")]
     chosen = list(rows or fit)
     if table:
         for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
             print(f"{folder.name}:\n\n{lines(rows or list(ROWS), folder, quick=quick)}\n")
         return
-    given["work"] = given["work"] or share_of_work(given["threads"])
-    options = Options(quick=quick, **given)
+    given["work"] = given["work"] or (1.0 if dry_run else share_of_work(given["threads"]))
+    options = Options(quick=quick, **(given | ({"pairs": 1} if dry_run else {})))
     if here:
         measure(chosen[0], options)
         return
-    failed = [name for name in chosen if not _measured_apart(name, options)]
-    print(lines(chosen, place(), quick=quick))
+    failed = [name for name in chosen if not _measured_apart(name, options, dry=dry_run)]
+    if not dry_run:
+        print(lines(chosen, place(), quick=quick))
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 
@@ -107,6 +113,9 @@ def measure(name: str, options: Options) -> None:
     torch.set_num_threads(options.threads)
     module, function = ROWS[name].place.split(":")
     row = getattr(importlib.import_module(f"rows.{module}"), function)
+    if DRY:
+        print(f"{name}: {_ran(row, options)}", flush=True)
+        return
     try:
         found, others = cores_of_others(lambda: row(options))
     except Unfit as e:
@@ -116,14 +125,24 @@ def measure(name: str, options: Options) -> None:
     write(name, options, {**found.record(), "cores_of_others": others})
 
 
-def _measured_apart(name: str, options: Options) -> bool:
+def _ran(row: Callable[[Options], Any], options: Options) -> str:
+    """What a row did that ran dry, in words."""
+    start = time.perf_counter()
+    record = row(options).record()
+    agreement = record.get("agreement", {})
+    said = agreement.get("disagreement", "the answers are the same" if agreement else "no answers to compare")
+    return f"ran in {time.perf_counter() - start:.1f} s beside {record['peer']}; {said}"
+
+
+def _measured_apart(name: str, options: Options, *, dry: bool) -> bool:
     """Each row has a process of its own: its memory, its threads, its caches."""
     say(f"── {name}")
     arguments = [name, "--here", "--pairs", str(options.pairs), "--threads", str(options.threads), "--work", str(options.work)]
     environment = {
         **os.environ, "OMP_NUM_THREADS": str(options.threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
-        **({"CUDA_VISIBLE_DEVICES": ""} if DEVICE == "cpu" else {}),
+        **({"CUDA_VISIBLE_DEVICES": ""} if DEVICE == "cpu" or dry else {}),
+        **({"PLMTASKS_BENCHMARK_DEVICE": "cpu", "PLMTASKS_BENCHMARK_DRY": DEVICE} if dry else {}),
     }  # fmt: skip
     command = [sys.executable, __file__, *arguments, *(["--quick"] if options.quick else [])]
     return subprocess.run(command, env=environment, check=False).returncode == 0

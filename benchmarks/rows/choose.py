@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import models
-from frame import DATA, DEVICE, Comparison, Options, Ours, Side, best_setting, compare, same_numbers
+from frame import DATA, DEVICE, DRY, Comparison, Options, Ours, Side, best_setting, compare, same_numbers
 
 QUESTIONS = 400
 SHOTS = 5
@@ -66,7 +66,7 @@ def _compare(row: str, requests: Sequence[Any], options: Options, part: float) -
     peer = HarnessModel(model)
     trial = pairs[: max(len(pairs) // 10, 64)]
     # to find its size, "auto" computes 64 of the longest prompts: minutes, where they have shots
-    sizes = [1, 4, 16, 64] if some[0].shots else [1, 4, 16, 64, "auto"]
+    sizes = [1, 4, 16, 64] if some[0].shots or DRY else [1, 4, 16, 64, "auto"]
     batch = best_setting(row, "lm-eval hf", sizes, lambda size: peer.log_likelihoods(trial, size))
 
     def agree(ours: Any, theirs: Any) -> dict[str, Any]:

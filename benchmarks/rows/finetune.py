@@ -12,11 +12,11 @@ from statistics import median
 from typing import Any
 
 import models
-from frame import DATA, DEVICE, Comparison, Options, Side, best_setting, compare, needs_bfloat16, seconds_of
+from frame import DATA, DEVICE, DRY, Comparison, Options, Side, best_setting, compare, needs_bfloat16, seconds_of
 
 BATCH, RATE, WARMUP, DECAY = 32, 2e-4, 0.1, 0.01
 SAMPLERS = ["random", "group_by_length"]
-UPDATES = 40
+UPDATES = 2 if DRY else 40
 """After fewer, chance says how good a model is."""
 POINTS = 5.0
 """By how much the scores on dev may differ: so few updates leave that much to chance."""

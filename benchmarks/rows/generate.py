@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import models
-from frame import DATA, DEVICE, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
+from frame import DATA, DEVICE, DRY, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
 
 from .choose import HarnessModel
 
 PROMPTS = 200
 WORDS = (8, 160)
 """The shortest prompt and the longest."""
-NEW = 64
+NEW = 8 if DRY else 64
 STOPS = ((), ("\n",), ("er",), ("ag", "ct"))
 """Random weights say words from all over the vocabulary: some rows end at letters, others go on for all their tokens."""
 TIES = 0.02

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import models
-from frame import DATA, DEVICE, Figures, Options, Ours, needs_bfloat16, say, seconds_of
+from frame import DATA, DEVICE, DRY, Figures, Options, Ours, needs_bfloat16, say, seconds_of
 
 from .choose import questions
 from .classify import fine_tuned, sentences
@@ -52,7 +52,7 @@ def _rates(dtype: str) -> Iterator[float]:
     """Operations a second of matrix products, by torch's own way and with weights that were laid out for oneDNN before."""
     import torch
 
-    for rows, inner, columns in PRODUCTS:
+    for rows, inner, columns in PRODUCTS[:1] if DRY else PRODUCTS:
         shapes = ((rows, inner), (columns, inner))
         a, b = (torch.randn(shape, dtype=getattr(torch, dtype), device=DEVICE) for shape in shapes)
         ways: list[Callable[[], Any]] = [lambda a=a, b=b: torch.nn.functional.linear(a, b)]

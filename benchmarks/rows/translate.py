@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import models
-from frame import DATA, DEVICE, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
+from frame import DATA, DEVICE, DRY, Comparison, Options, Ours, Side, best_setting, compare, same_predictions
 
-NEW = 128
+NEW = 16 if DRY else 128
 TIES = 0.02
 """The share of translations that may differ: of two tokens that are as likely as float32 can tell, either may come."""
 
