@@ -13,6 +13,7 @@ from plmtasks.requests import LogLikelihood, Prompted, Request
 
 from ..fast import (
     ROW,
+    WIDE,
     Found,
     Places,
     Prefix,
@@ -210,8 +211,9 @@ def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
         return
     rows, prefix = [r for s in batch for r in s.rows], batch[0].prefix
     given = len(prefix) if prefix is not None else 0
-    every = [(group, tree_of([rows[j] for j in group], given)) for group in groups_of(rows, ROW)]
-    lengths, budget = [len(tree.ids) for _, tree in every], max(ROW, loaded.settings.batch_tokens)
+    most = WIDE if loaded.ways.compiled else ROW
+    every = [(group, tree_of([rows[j] for j in group], given)) for group in groups_of(rows, most)]
+    lengths, budget = [len(tree.ids) for _, tree in every], max(most, loaded.settings.batch_tokens)
     for part in [slice(i, i + 1) for i in range(len(every))] if loaded.device.type == "cpu" else micro_batches(lengths, budget):
         some, trees = [group for group, _ in every[part]], [tree for _, tree in every[part]]
         if prefix is None and all(len(group) == 1 for group in some):

@@ -9,11 +9,50 @@ from .door import PLAIN, Ways, enter, own_loop
 from .drawing import Draws
 from .kernels import make_quick
 from .readout import Found, Places, Tally, first_token_alone, found, logits_at, tallies, token_log_likelihoods
-from .trees import ROW, Prefix, alike, common, groups, groups_of, inputs_of, micro_batches, padded, shared_prefixes, tree_of
+from .trees import (
+    ROW,
+    WIDE,
+    Prefix,
+    alike,
+    common,
+    groups,
+    groups_of,
+    inputs_of,
+    micro_batches,
+    padded,
+    shared_prefixes,
+    tree_of,
+)
 from .unpadding import ANSWERING, LEARNING, layout_of
 
 __all__ = [
-    "ANSWERING", "LEARNING", "PLAIN", "ROW", "Draws", "Found", "Places", "Prefix", "Tally", "Ways", "alike", "common", "enter",
-    "first_token_alone", "found", "groups", "groups_of", "inputs_of", "layout_of", "logits_at", "make_quick",
-    "micro_batches", "own_loop", "padded", "shared_prefixes", "tallies", "token_log_likelihoods", "tree_of",
+    "ANSWERING",
+    "LEARNING",
+    "PLAIN",
+    "ROW",
+    "WIDE",
+    "Draws",
+    "Found",
+    "Places",
+    "Prefix",
+    "Tally",
+    "Ways",
+    "alike",
+    "common",
+    "enter",
+    "first_token_alone",
+    "found",
+    "groups",
+    "groups_of",
+    "inputs_of",
+    "layout_of",
+    "logits_at",
+    "make_quick",
+    "micro_batches",
+    "own_loop",
+    "padded",
+    "shared_prefixes",
+    "tallies",
+    "token_log_likelihoods",
+    "tree_of",
 ]  # fmt: skip

@@ -21,6 +21,8 @@ PACKED_TYPES = frozenset((
 
 ROW = 320
 """Tokens of a tree at most, or beside a row that has more: its mask grows with their square, and so does the attention."""
+WIDE = 1024
+"""The same for kernels that leave out what a mask hides: more tokens read the weights once."""
 
 
 def packs(config: Any) -> bool:
