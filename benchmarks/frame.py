@@ -329,5 +329,5 @@ class Ours:
 
         work = answering.plan(self.loaded, self.requests, self.settings)
         with Journal(folder, work.hash, processes.rank) as journal:
-            answers = answering.answer_all(self.loaded, work, processes, journal, Progress(quiet=True))
+            answers = dict(answering.answer_all(self.loaded, work, processes, journal, Progress(quiet=True)))
         return [answers[request.key()] for request in self.requests] if processes.main else []
