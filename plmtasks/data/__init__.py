@@ -33,7 +33,6 @@ from .slices import (
     dimension,
     in_parts,
     read_groups,
-    same_slices,
     texts,
 )
 from .synthetic import ROLES, SENTIMENTS, SPLIT_SIZES, Event, events
@@ -88,7 +87,6 @@ __all__ = [
     "read_predictions",
     "refuse_undisclosed",
     "refuse_unknown",
-    "same_slices",
     "settle",
     "split_files",
     "texts",

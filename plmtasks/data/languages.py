@@ -68,9 +68,14 @@ _WORD = rf"{UNSPACED_LETTER}\p{{M}}*|[[\p{{L}}\p{{N}}]--{UNSPACED_LETTER}][[\p{{
 _SYMBOL = r"[^\s\p{L}\p{N}]\p{M}*"
 
 
-@cache
 def is_spaced(code: str) -> bool:
     """Whether words are set apart by spaces."""
+    return _is_spaced(code)
+
+
+@cache
+def _is_spaced(code: str) -> bool:
+    """Asked of a million texts in one language."""
     return base_language(code) not in UNSPACED
 
 

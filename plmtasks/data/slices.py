@@ -37,12 +37,6 @@ def _between(dimension: str, low: int, high: int | None) -> str:
     return f"{dimension}={low}" if low == high else f"{dimension}={low}-{'' if high is None else high}"
 
 
-@lru_cache(1024)
-def same_slices(slices: tuple[str, ...]) -> tuple[str, ...]:
-    """The same tuple for all examples of these slices, of which there may be a million."""
-    return slices
-
-
 def by_length(text: str, language: str, bounds: Sequence[int] = TEXT_LENGTHS) -> str:
     """The slice of a text's length: words between white space, or characters where the language sets no words apart."""
     if is_spaced(language):

@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 from ..config import Source
-from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, same_slices, split_files
+from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, split_files
 from ..errors import DataError, InputError
 from ..examples import Example
 from ..files import Layout, column, laid_out, read_records, row_aside
@@ -25,6 +25,12 @@ REQUESTS = {form.kind(): form for form in BUILT_IN}
 
 MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers", "tags"))
 """The modules of the classes whose tasks a file can declare."""
+
+
+@lru_cache(1024)
+def same_slices(slices: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for all examples of these slices, of which there may be a million."""
+    return slices
 
 
 class DeclaredTask(Rewritable, HubTask):

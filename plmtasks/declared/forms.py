@@ -17,14 +17,13 @@ from ..data import (
     locate,
     predicted,
     read_answers,
-    same_slices,
     settle,
     warn_flaws,
 )
 from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..requests import Answer, Request
-from .base import DeclaredTask
+from .base import DeclaredTask, same_slices
 from .templates import fill
 
 UNANSWERABLE = "unanswerable"

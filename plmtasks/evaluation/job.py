@@ -185,7 +185,7 @@ class EvaluationJob(Job):
             # what its data's columns happened to be called changes nothing
             "trained": {name: value for name, value in (self.model.training_record() or {}).items() if name != "columns"},
             **({"predictions_of": dict(self.predictions_of)} if self.predictions_of else {}), **self.repeated,
-            "slices": identity_hash({"of": [list(e.slices) for e in self.sliced]}),
+            "slices": identity_hash({"of": [e.slices for e in self.sliced]}),
             "overlap": self.data.fingerprint("train") if c.overlap else None,
             **({"perturbations": {p.name: p.identity() for p in self.perturbed}} if self.perturbed else {}),
             **drawn_by(len(self.examples)),
