@@ -8,21 +8,27 @@ from torch.nn import functional
 
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
-from .loaded import Encoding
+from ..fast import Fetched
+from .loaded import Answers, Encoding
 from .whole_text import WholeText
 
 
 class Classifier(WholeText):
     """Softmax over the labels, or a sigmoid for each where several may hold."""
 
-    def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> list[Answer]:
-        logits = self.forward(encodings).cpu()
-        answers: list[Answer] = []
-        for request, row in zip(requests, logits, strict=True):
-            own = row[self.columns(request.labels)]
-            scores = own.sigmoid() if request.multi_label else own.softmax(-1)
-            answers.append(ClassifyAnswer(scores=tuple(scores.tolist())))
+    def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> Answers:
+        fetched = Fetched(self.forward(encodings))
+
+        def answers() -> list[Answer]:
+            [logits] = fetched()
+            return [self._answer(request, row) for request, row in zip(requests, logits, strict=True)]
+
         return answers
+
+    def _answer(self, request: Classify, logits: torch.Tensor) -> ClassifyAnswer:
+        own = logits[self.columns(request.labels)]
+        scores = own.sigmoid() if request.multi_label else own.softmax(-1)
+        return ClassifyAnswer(scores=tuple(scores.tolist()))
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Cross-entropy, or the mean over labels of the binary one; summed over requests, each by the weight of its label."""
