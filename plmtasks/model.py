@@ -1,9 +1,10 @@
 """The base classes of a model: what it answers, what a request costs it, how it learns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -269,6 +270,8 @@ class LoadedModel(ABC):
     """How many weights it has; None: nobody can know."""
     limited: str = ""
     """The most tokens of a text that it takes, and whose limit that is, in words; "": none that it knows of."""
+    ahead: int = 0
+    """Batches that are begun before the answers to an earlier one are read: some, where a device computes by itself."""
 
     @abstractmethod
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
@@ -282,6 +285,13 @@ class LoadedModel(ABC):
     @abstractmethod
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """The answers of one batch, in its order."""
+
+    def begin(self, requests: Sequence[Request]) -> Callable[[], list[Answer]]:
+        """Begins with a batch, and does not wait for it: what it returns does, and gives its answers.
+
+        Asked in place of `answer`; by default nothing is done before the answers are wanted.
+        """
+        return partial(self.answer, requests)
 
 
 class TrainableModel(LoadedModel):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -28,6 +29,21 @@ def test_a_token_budget_fits_into_memory(room: int | None, budget: int, monkeypa
     assert 0.3 * total < memory < total / 2
     assert environment.resolve(run_config("t", "m", batch_tokens=77), 2, fits).settings.batch_tokens == 77
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "processes", "budget"),
+    [([2**30], 1, 4096), ([2**30, 2**29], 2, 2048), ([2**30, 2**29], 1, 4096), ([2**30], 2, 2048), ([2**40] * 8, 8, 32768)],
+)
+def test_a_token_budget_fits_into_the_smallest_gpu(
+    sizes: list[int], processes: int, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No machine of ours has GPUs of these sizes: what torch says of them stands here."""
+    monkeypatch.setattr(environment, "_has_gpu", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(sizes))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: SimpleNamespace(total_memory=sizes[i]))
+    config = run_config("t", "m", dtype="bfloat16")
+    assert environment.resolve(config, processes, lambda memory, dtype: memory >> 17).settings.batch_tokens == budget
 
 
 def test_choices_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +17,9 @@ from .batching import cut_batches, padded_tokens
 from .journal import Journal, plan_hash
 from .processes import Processes
 from .progress import Progress
+
+Begun = Callable[[], dict[str, Answer]]
+"""What waits for the answers to a batch, by key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +130,8 @@ def answer_all(
     counted = sum(len(work.batches[batch]) for batch in have)
     with progress.bar("answering", len(work.keys), "examples") as bar:
         bar.begin_at(counted)
-        while (turn := processes.add("turn") - 1) < len(left):
-            batch = left[turn]
-            journal.write(batch, answer(loaded, work, batch))
+        for batch, answers in _answered(loaded, work, _dealt(processes, left)):
+            journal.write(batch, answers)
             done = processes.add("done", len(work.batches[batch]))
             tokens = processes.add("tokens", work.tokens[batch])
             bar.update(counted + done, f"{bar.per_second(tokens):,.0f} tokens/s")
@@ -137,6 +141,24 @@ def answer_all(
             bar.update(counted + done, f"{bar.per_second(processes.add('tokens', 0)):,.0f} tokens/s")
     processes.barrier("answered")
     return _collect(work, processes, journal)
+
+
+def _dealt(processes: Processes, batches: Sequence[int]) -> Iterator[int]:
+    """Those of these batches that this process is to answer, each taken when it is asked for."""
+    while (turn := processes.add("turn") - 1) < len(batches):
+        yield batches[turn]
+
+
+def _answered(loaded: LoadedModel, work: Plan, batches: Iterable[int]) -> Iterator[tuple[int, dict[str, Answer]]]:
+    """Each batch with its answers, in turn; meanwhile as many are begun as the model likes."""
+    waiting = deque[tuple[int, Begun]]()
+    for batch in batches:
+        waiting.append((batch, begin(loaded, work, batch)))
+        if len(waiting) > loaded.ahead:
+            first, answers = waiting.popleft()
+            yield first, answers()
+    for batch, answers in waiting:
+        yield batch, answers()
 
 
 def take_all(
@@ -167,19 +189,42 @@ def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
 
     raises: OutOfMemoryError; PlmtasksError if the model does not answer what it was asked
     """
+    return begin(loaded, work, batch)()
+
+
+def begin(loaded: LoadedModel, work: Plan, batch: int) -> Begun:
+    """Begins with a batch; what it returns waits for its answers, by key. Both raise what `answer` does."""
     keys = work.batch_keys(batch)
     requests = [work.requests[i] for i in work.batches[batch]]
+    with _told_of_memory(len(requests), work.tokens[batch]):
+        begun = loaded.begin(requests)
+
+    def answers() -> dict[str, Answer]:
+        with _told_of_memory(len(requests), work.tokens[batch]):
+            made = begun()
+        return dict(zip(keys, _checked(requests, made), strict=True))
+
+    return answers
+
+
+@contextmanager
+def _told_of_memory(count: int, tokens: int) -> Iterator[None]:
+    """Inside, a batch is computed. raises: OutOfMemoryError"""
     try:
-        answers = loaded.answer(requests)
+        yield
     except (RuntimeError, MemoryError) as e:
         # on a CPU torch says in words alone that it could not get memory
         phrases = ("can't allocate memory", "not enough memory", "out of memory")
         if not isinstance(e, MemoryError) and not any(words in str(e).lower() for words in phrases):
             raise
         raise OutOfMemoryError(
-            f"a batch of {len(requests)} requests, {work.tokens[batch]} padded tokens, does not fit into memory",
+            f"a batch of {count} requests, {tokens} padded tokens, does not fit into memory",
             "a smaller --batch-tokens makes smaller batches, in another run; --config retry_oom=true halves it until they fit",
         ) from e
+
+
+def _checked(requests: Sequence[Request], answers: Sequence[Answer]) -> Sequence[Answer]:
+    """raises: PlmtasksError if these do not answer those"""
     wrong = [a for r, a in zip(requests, answers, strict=False) if not isinstance(a, r.answer_type)]
     if len(answers) != len(requests) or wrong:
         found = counted(len(answers), "answer") if not wrong else repr(wrong[0])
@@ -188,7 +233,7 @@ def answer(loaded: LoadedModel, work: Plan, batch: int) -> dict[str, Answer]:
         for text, tokens in request.likelihoods(answer):
             if text and not tokens:
                 raise PlmtasksError(f"a model gave {text[:80]!r} a likelihood, and has no token for it")
-    return dict(zip(keys, answers, strict=True))
+    return answers
 
 
 def _collect(work: Plan, processes: Processes, journal: Journal) -> Mapping[str, Answer]:

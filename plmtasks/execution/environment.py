@@ -82,11 +82,17 @@ def _budget(most: int, gpu: bool, processes_here: int, fits: Callable[[int], int
 
 
 def _memory(gpu: bool, processes_here: int) -> int:
-    """All the bytes that a process may have: what is free at a moment would make another identity at another."""
+    """All the bytes that a process may have: what is free at a moment would make another identity at another.
+
+    Of several GPUs the smallest that is used counts, since each process computes the same batches; processes that outnumber them
+    share one: see `Processes.device`.
+    """
     if gpu:
         import torch
 
-        return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 2**63
+        used = range(min(processes_here, torch.cuda.device_count()))
+        whole = min((torch.cuda.get_device_properties(i).total_memory for i in used), default=2**63)
+        return whole // -(-processes_here // max(1, len(used)))
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // processes_here
     except (ValueError, OSError, AttributeError):  # not a POSIX system

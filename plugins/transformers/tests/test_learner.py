@@ -502,7 +502,7 @@ def test_class_weights_weigh_words(encoder, examples):
     names = sorted({label for a in answers for label in a.labels})
     [plain], [view] = learners(encoder, requests[:1]), learners(encoder, requests[:1], class_weights="O=0,B-V=4")
     loss, count = view.loss(requests, answers)
-    logits = torch.cat(plain.forward(plain.encodings(requests)))
+    logits = plain.forward(plain.encodings(requests))
     wanted = torch.tensor([plain.config.label2id[label] for a in answers for label in a.labels])
     weights = torch.tensor([{"O": 0.0, "B-V": 4.0}.get(label, 1.0) for label in plain.config.label2id])
     assert "O" in names

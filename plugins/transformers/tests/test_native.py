@@ -101,7 +101,7 @@ def test_what_is_read_off_logits():
     torch.testing.assert_close(sums.double(), logits.double().logsumexp(-1), rtol=1e-6, atol=1e-6)
     assert firsts.tolist() == logits.float().argmax(-1).tolist()
     places = Places(logits, torch.arange(7), firsts)
-    for own, plain in zip(found(places, True), found(places), strict=True):
+    for own, plain in zip(found(places, compiled=True), found(places), strict=True):
         np.testing.assert_allclose(own, plain, rtol=1e-5)
 
 

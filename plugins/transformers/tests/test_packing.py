@@ -116,9 +116,9 @@ def test_trees_give_what_rows_give(model_type, monkeypatch):
         loaded.ways = Ways(places=True, trees=True)
         for batch, most in ((whole, 512), (trimmed, 512), (trimmed, 30), (whole, 1)):
             monkeypatch.setattr(sequences, "ROW", most)
-            assert np.allclose(read(loaded, batch).values, wanted, atol=2e-4), (model_type, most)
+            assert np.allclose(read(loaded, batch)().values, wanted, atol=2e-4), (model_type, most)
         kernels.lay_out(module)
-        assert np.allclose(read(loaded, trimmed).values, wanted, atol=2e-4)
+        assert np.allclose(read(loaded, trimmed)().values, wanted, atol=2e-4)
 
 
 def test_sliding_windows_are_not_packed():

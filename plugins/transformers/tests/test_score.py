@@ -257,7 +257,9 @@ def test_of_the_hidden_tokens_four_in_five_are_masked(load, monkeypatch):
     restored = loaded._restored
 
     def look(windows, hidden, shown):
-        seen.append((shown, torch.tensor([int(w.ids[p]) for w, at in zip(windows, hidden, strict=True) for p in at])))
+        seen.append(
+            (torch.from_numpy(shown), torch.tensor([int(w.ids[p]) for w, at in zip(windows, hidden, strict=True) for p in at]))
+        )
         return restored(windows, hidden, shown)
 
     monkeypatch.setattr(loaded, "_restored", look)

@@ -9,8 +9,9 @@ import torch
 from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
+from ..fast import Tally
 from .exact import Halves
-from .loaded import in_groups
+from .loaded import Answers, in_groups
 from .prompts import Pair
 from .sequences import LanguageModel, Sequences, tallied
 
@@ -79,22 +80,14 @@ class Chooser(LanguageModel):
             wants.append((rows.setdefault((row, apart), len(rows)), np.array(own, np.int32)))
         return Sequences([np.array(row, np.int32) for row, _ in rows], wants, source, cut)
 
-    def compute(self, requests: Sequence[Choose], encodings: Sequence[Sequences]) -> list[Answer]:
-        found = iter(tallied(self, encodings, [len(ids) for e in encodings for _, ids in e.wants]))
-        return [
-            ChooseAnswer(
-                choices=tuple(
-                    Likelihood(
-                        log_likelihood=tally.log_likelihood,
-                        tokens=tally.tokens,
-                        bytes=len(choice.encode()),
-                        greedy=tally.likeliest == tally.tokens,
-                    )
-                    for choice, tally in zip(request.choices, found, strict=False)
-                )
-            )
-            for request in requests
-        ]
+    def compute(self, requests: Sequence[Choose], encodings: Sequence[Sequences]) -> Answers:
+        found = tallied(self, encodings, [len(ids) for e in encodings for _, ids in e.wants])
+
+        def answers() -> list[Answer]:
+            tallies = iter(found())
+            return [ChooseAnswer(choices=tuple(_likelihood(c, next(tallies)) for c in r.choices)) for r in requests]
+
+        return answers
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Of the right choice's tokens after the prompt."""
@@ -104,3 +97,8 @@ class Chooser(LanguageModel):
             row, ids = encoding.wants[best]
             right.append(encoding._replace(rows=[encoding.rows[row]], wants=[(0, ids)]))
         return self.loss_of(right)
+
+
+def _likelihood(choice: str, tally: Tally) -> Likelihood:
+    greedy = tally.likeliest == tally.tokens
+    return Likelihood(log_likelihood=tally.log_likelihood, tokens=tally.tokens, bytes=len(choice.encode()), greedy=greedy)

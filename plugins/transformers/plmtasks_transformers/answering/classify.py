@@ -8,25 +8,30 @@ from torch.nn import functional
 
 from plmtasks.requests import Answer, Classify, ClassifyAnswer, Request
 
-from .loaded import Encoding, in_groups
+from ..fast import Fetched
+from .loaded import Answers, Encoding, in_groups
 from .whole_text import WholeText
 
 
 class Classifier(WholeText):
     """Softmax over the labels, or a sigmoid for each where several may hold."""
 
-    def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> list[Answer]:
-        logits = self.forward(encodings).cpu()
+    def compute(self, requests: Sequence[Classify], encodings: Sequence[Encoding]) -> Answers:
+        fetched = Fetched(self.forward(encodings))
 
-        def scored(some: Sequence[int]) -> list[Answer]:
-            """some: of one set of labels"""
-            first = requests[some[0]]
-            own = logits[some][:, self.columns(first.labels)]
-            # of rows together torch's sigmoid rounds otherwise than of one, its softmax does not
-            rows = [row.sigmoid().tolist() for row in own] if first.multi_label else own.softmax(-1).tolist()
-            return [ClassifyAnswer(scores=tuple(row)) for row in rows]
+        def answers() -> list[Answer]:
+            [logits] = fetched()
+            alike = [(r.labels, r.multi_label) for r in requests]
+            return in_groups(range(len(requests)), alike, lambda some: self._answers(requests[some[0]], logits[some]))
 
-        return in_groups(range(len(requests)), [(r.labels, r.multi_label) for r in requests], scored)
+        return answers
+
+    def _answers(self, first: Classify, logits: torch.Tensor) -> list[Answer]:
+        """first: of requests of one set of labels; logits: of each a row"""
+        own = logits[:, self.columns(first.labels)]
+        # of rows together torch's sigmoid rounds otherwise than of one, its softmax does not
+        rows = [row.sigmoid().tolist() for row in own] if first.multi_label else own.softmax(-1).tolist()
+        return [ClassifyAnswer(scores=tuple(row)) for row in rows]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Cross-entropy, or the mean over labels of the binary one; summed over requests, each by the weight of its label."""

@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from plmtasks.requests import Answer, ExtractSpan, ExtractSpanAnswer, Request, Span
 
+from ..fast import Fetched
 from .kinds import SPANS
-from .loaded import Encoding, Loaded
+from .loaded import Answers, Encoding, Loaded
 
 WINDOW, OVERLAP, QUESTION, ANSWER, BEST = SPANS.values()
 
@@ -89,14 +90,19 @@ class SpanExtractor(Loaded):
         out = self.module(**self.window_inputs(encodings))
         return out.start_logits.float(), out.end_logits.float()
 
-    def compute(self, requests: Sequence[ExtractSpan], encodings: Sequence[Encoding]) -> list[Answer]:
-        starts, ends = (logits.cpu().numpy() for logits in self.forward(encodings))
-        answers: list[Answer] = []
-        row = 0
-        for request, encoding in zip(requests, encodings, strict=True):
-            rows = slice(row, row + len(encoding.windows))
-            answers.append(best_spans(request, encoding.windows, starts[rows], ends[rows]))
-            row = rows.stop
+    def compute(self, requests: Sequence[ExtractSpan], encodings: Sequence[Encoding]) -> Answers:
+        fetched = Fetched(*self.forward(encodings))
+
+        def answers() -> list[Answer]:
+            starts, ends = (logits.numpy() for logits in fetched())
+            made: list[Answer] = []
+            row = 0
+            for request, encoding in zip(requests, encodings, strict=True):
+                rows = slice(row, row + len(encoding.windows))
+                made.append(best_spans(request, encoding.windows, starts[rows], ends[rows]))
+                row = rows.stop
+            return made
+
         return answers
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:

@@ -15,13 +15,10 @@ from plmtasks.errors import InputError
 from plmtasks.model import Cost
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Generation, Request, Thinking
 
-from ..fast import Draws, Prefix, groups, micro_batches, own_loop
-from .loaded import in_groups
+from ..fast import Draws, Prefix, device_of, groups, micro_batches, own_loop
+from .loaded import Answers, in_groups
 from .sequences import LanguageModel, Sequences
 from .stopping import Endings, StopTexts, Until
-
-KEPT = {"cpu": 16}
-"""Tokens that a batch keeps for one computed at once, 4 on other devices: a step reads the weights for all rows together."""
 
 MOST = 2**31
 """More tokens than a text has with all its beams."""
@@ -145,15 +142,18 @@ class Generator(LanguageModel):
             return Cost(group=group, width=tokens, cut=encoding.cut)
         # the longest first to the token, so that prompts which are read at once are hardly padded; drawn texts by their prompts
         near = (MOST - tokens).to_bytes(4, "big") + (_digest(encoding.ids) if encoding.draws else b"")
-        return Cost(group=group, width=-(-tokens // KEPT.get(self.device.type, 4)), near=near, cut=encoding.cut)
+        return Cost(group=group, width=-(-tokens // device_of(self.device).kept), near=near, cut=encoding.cut)
 
     def learning_cost(self, encoding: Encoding) -> Cost:
         return Cost(group=encoding.group, width=len(encoding.ids) + encoding.new, cut=encoding.cut)
 
-    def compute(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> list[Answer]:
+    def compute(self, requests: Sequence[Generate], encodings: Sequence[Encoding]) -> Answers:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed(requests))
             made = self._made(requests, encodings)
+        return partial(self._read_off, requests, encodings, made)
+
+    def _read_off(self, requests: Sequence[Generate], encodings: Sequence[Encoding], made: Any) -> list[Answer]:
         answers: list[Answer] = []
         for request, encoding, row in zip(requests, encodings, made, strict=True):
             until, ids = self._until(request, encoding), [int(i) for i in row]

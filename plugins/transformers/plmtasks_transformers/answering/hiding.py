@@ -1,7 +1,7 @@
 """LogLikelihood by models that restore hidden tokens: encoders, and those that restore spans (T5). Each one is hidden in turn."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,9 +13,9 @@ from plmtasks.errors import ModelError
 from plmtasks.model import Cost
 from plmtasks.requests import Answer, LogLikelihood, Request
 
-from ..fast import Found, Places, Tally, found, logits_at, tallies, token_log_likelihoods
+from ..fast import Fetched, Found, Places, Tally, found, logits_at, sent, tallies, token_log_likelihoods
 from .kinds import MICRO_BATCH
-from .loaded import Encoding, Loaded
+from .loaded import Answers, Encoding, Loaded
 from .log_likelihood import Scorer, scorable, scored
 from .sequences import Sequences, read, spread, step
 
@@ -37,8 +37,8 @@ class Restorer(Loaded):
     group: ClassVar[str] = ""
 
     @abstractmethod
-    def read_hidden(self, window: Window, places: np.ndarray) -> Found:
-        """What is found of the tokens in these places, each hidden alone."""
+    def read_hidden(self, window: Window, places: np.ndarray) -> Callable[[], Found]:
+        """What is found of the tokens in these places, each hidden alone, once it is there."""
 
     def limited_to(self, request: LogLikelihood, windows: Sequence[Window], room: int, lost: int = 0) -> Encoding:
         """All windows, or what another policy leaves of them.
@@ -59,20 +59,25 @@ class Restorer(Loaded):
         """Tokens are hidden many at a time, where an answer hides each alone."""
         return replace(self.cost(encoding), rows=len(encoding.windows))
 
-    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Encoding]) -> list[Answer]:
-        made: list[Answer] = []
-        for request, encoding in zip(requests, encodings, strict=True):
-            tallied = [tally for window in encoding.windows for tally in self._tallied(window)]
-            whole = Tally(*(sum(numbers) for numbers in zip(*tallied, strict=True))) if tallied else Tally(0, 0, 0)
-            made.append(scored(request.text, whole, pseudo=True))
-        return made
+    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Encoding]) -> Answers:
+        found = [[part for window in e.windows for part in self._read(window)] for e in encodings]
 
-    def _tallied(self, window: Window) -> Iterator[Tally]:
-        """Of the scored tokens of one window, some of them at a time."""
+        def answers() -> list[Answer]:
+            made: list[Answer] = []
+            for request, parts in zip(requests, found, strict=True):
+                tallied = [tally for part, count in parts for tally in tallies(part(), np.zeros(count, int), 1)]
+                whole = Tally(*(sum(numbers) for numbers in zip(*tallied, strict=True))) if tallied else Tally(0, 0, 0)
+                made.append(scored(request.text, whole, pseudo=True))
+            return made
+
+        return answers
+
+    def _read(self, window: Window) -> Iterator[tuple[Callable[[], Found], int]]:
+        """What is found of the scored tokens of one window, some of them at a time; and how many these are."""
         rows = max(1, (self.settings.batch_tokens or MICRO_BATCH) // (len(window.ids) + self.beside))
         for i in range(0, len(window.places), rows):
             places = window.places[i : i + rows]
-            yield from tallies(self.read_hidden(window, places), np.zeros(len(places), int), 1)
+            yield self.read_hidden(window, places), len(places)
 
 
 class PseudoScorer(Restorer):
@@ -118,11 +123,12 @@ class PseudoScorer(Restorer):
             made.append(Window(ids[shown], types[shown], scored_here, words[first + done : first + end]))
         return made
 
-    def read_hidden(self, window: Window, places: np.ndarray) -> Found:
-        masks = torch.full((len(places),), self.tokenizer.mask_token_id)
-        return found(self._restored([window] * len(places), places[:, None].tolist(), masks), self.ways.compiled)
+    def read_hidden(self, window: Window, places: np.ndarray) -> Callable[[], Found]:
+        masks = np.full(len(places), self.tokenizer.mask_token_id)
+        fetched = Fetched(*found(self._restored([window] * len(places), places[:, None].tolist(), masks), self.ways.compiled))
+        return lambda: Found(*(x.numpy() for x in fetched()))
 
-    def _restored(self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: torch.Tensor) -> Places:
+    def _restored(self, windows: Sequence[Window], hidden: Sequence[Sequence[int]], shown: np.ndarray) -> Places:
         """The logits at hidden places, and the true tokens there.
 
         hidden: places for each window; shown: the tokens that stand there instead, (all hidden places,)
@@ -130,10 +136,10 @@ class PseudoScorer(Restorer):
         inputs = self.inputs([w.ids for w in windows], [w.types for w in windows])
         width = inputs["input_ids"].shape[1]
         places = [row * width + p for row, at in enumerate(hidden) for p in at]
-        at = torch.tensor(places, dtype=torch.long, device=self.device)
+        at = sent(np.array(places, np.int64), self.device)
         flat = inputs["input_ids"].flatten()
         true = flat[at]
-        inputs["input_ids"] = flat.index_put((at,), shown.to(self.device)).view(-1, width)
+        inputs["input_ids"] = flat.index_put((at,), sent(shown, self.device)).view(-1, width)
         return Places(logits_at(self.module, inputs, at, self.ways.places), torch.arange(len(at), device=self.device), true)
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
@@ -150,7 +156,7 @@ class PseudoScorer(Restorer):
         fate = torch.rand(len(true))
         others = torch.randint(len(self.tokenizer), (len(true),))
         shown = torch.where(fate < 0.8, self.tokenizer.mask_token_id, torch.where(fate < 0.9, others, true))
-        return -token_log_likelihoods(self._restored(windows, hidden, shown), self.smoothing).sum(), float(len(true))
+        return -token_log_likelihoods(self._restored(windows, hidden, shown.numpy()), self.smoothing).sum(), float(len(true))
 
 
 class SpanRestorer(Restorer, Scorer):
@@ -186,10 +192,10 @@ class SpanRestorer(Restorer, Scorer):
     def learning_cost(self, encoding: Any) -> Cost:
         return (Scorer if isinstance(encoding, Sequences) else Restorer).learning_cost(self, encoding)
 
-    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> list[Answer]:
+    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> Answers:
         return (Scorer if isinstance(encodings[0], Sequences) else Restorer).compute(self, requests, encodings)
 
-    def read_hidden(self, window: Window, places: np.ndarray) -> Found:
+    def read_hidden(self, window: Window, places: np.ndarray) -> Callable[[], Found]:
         """Each in turn gives way to the first sentinel."""
         start = np.array([self.decoder_start, self.sentinels[0]], np.int32)
         some = []

@@ -17,11 +17,15 @@ from plmtasks.model import Cost, TrainableModel
 from plmtasks.requests import Answer, Request
 
 from ..checkpoints import Parts, State, save_checkpoint, view_state
-from ..fast import ANSWERING, LEARNING, Ways, first_token_alone, groups, layout_of, padded
+from ..fast import ANSWERING, LEARNING, Ways, device_of, first_token_alone, groups, layout_of, padded, sent
 from .kinds import Kind, weights_by_label
 
 TOGETHER = 128
 """Requests that are tokenized in one call."""
+
+
+Answers = Callable[[], list[Answer]]
+"""What waits for the answers to a batch."""
 
 
 class Window(NamedTuple):
@@ -85,6 +89,10 @@ class Loaded(TrainableModel):
         return device
 
     @property
+    def ahead(self) -> int:  # type: ignore[override]  # of its device
+        return int(device_of(self.device).apart)
+
+    @property
     def decoder_start(self) -> int:
         """The token from which a decoder behind an encoder starts."""
         wanted = ("decoder_start_token_id", "bos_token_id")
@@ -101,8 +109,8 @@ class Loaded(TrainableModel):
         return Cost(rows=len(encoding.windows), width=encoding.width, cut=encoding.cut)
 
     @abstractmethod
-    def compute(self, requests: Sequence[Any], encodings: Sequence[Any]) -> list[Answer]:
-        """Forward and decode, without gradients."""
+    def compute(self, requests: Sequence[Any], encodings: Sequence[Any]) -> Answers:
+        """Forward, without gradients; what it returns decodes, and alone waits for the device."""
 
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
         return self._without_padding([self.cost(e) for e in self.encodings(requests)])
@@ -118,6 +126,9 @@ class Loaded(TrainableModel):
         return [replace(c, bare=c.tokens) for c in costs] if self.ways.unpadded else costs
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        return self.begin(requests)()
+
+    def begin(self, requests: Sequence[Request]) -> Answers:
         encodings = self.encodings(requests)
         for request in requests:
             self._encodings.pop(request, None)  # each is answered once
@@ -160,7 +171,7 @@ class Loaded(TrainableModel):
 
     def rows(self, rows: Sequence[Sequence[int] | np.ndarray], fill: int, *, left: bool = False) -> torch.Tensor:
         """Rows of integers padded to the widest, (rows, width), on the device."""
-        return torch.from_numpy(padded(rows, fill, left=left)).to(self.device, non_blocking=True)
+        return sent(padded(rows, fill, left=left), self.device)
 
     def inputs(self, ids: Sequence[Any], types: Sequence[Any] | None = None, pad: int | None = None) -> dict[str, Any]:
         """What `forward` of a transformers model takes, padded on the right.

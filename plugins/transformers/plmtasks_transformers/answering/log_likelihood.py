@@ -10,7 +10,7 @@ from plmtasks.errors import InputError
 from plmtasks.requests import Answer, LogLikelihood, LogLikelihoodAnswer, Request
 
 from ..fast import Tally
-from .loaded import in_groups
+from .loaded import Answers, in_groups
 from .sequences import LanguageModel, Sequences, spread, step, tallied
 
 
@@ -63,9 +63,9 @@ class Scorer(LanguageModel):
             made.append(Sequences([row for row, _ in parts], [(i, ids) for i, (_, ids) in enumerate(parts)], read, cut))
         return made
 
-    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> list[Answer]:
+    def compute(self, requests: Sequence[LogLikelihood], encodings: Sequence[Any]) -> Answers:
         found = tallied(self, encodings, [sum(len(ids) for _, ids in e.wants) for e in encodings])
-        return [scored(request.text, tally) for request, tally in zip(requests, found, strict=True)]
+        return lambda: [scored(request.text, tally) for request, tally in zip(requests, found(), strict=True)]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Of the text's tokens."""

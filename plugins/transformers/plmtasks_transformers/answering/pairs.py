@@ -10,7 +10,8 @@ from torch.nn import functional
 from plmtasks.errors import InputError
 from plmtasks.requests import Answer, Choose, ChooseAnswer, Likelihood, Request
 
-from .loaded import Encoding, Loaded, Window
+from ..fast import Fetched
+from .loaded import Answers, Encoding, Loaded, Window
 
 
 class PairScorer(Loaded):
@@ -86,15 +87,22 @@ class PairScorer(Loaded):
             scores: torch.Tensor = self.module(**apart).logits
         return scores[:, 0].float()
 
-    def _scores(self, encodings: Sequence[Encoding]) -> list[torch.Tensor]:
-        """Of each request's choices, in their order."""
-        each = self.forward(encodings).split([len(e.windows) for e in encodings])
+    @staticmethod
+    def _of_choices(encodings: Sequence[Encoding], scores: torch.Tensor) -> list[torch.Tensor]:
+        """The scores of each request's choices, in their order. scores: of all pairs"""
+        each = scores.split([len(e.windows) for e in encodings])
         return [own[torch.tensor(e.places, device=own.device)] for e, own in zip(encodings, each, strict=True)]
 
-    def compute(self, requests: Sequence[Choose], encodings: Sequence[Encoding]) -> list[Answer]:
-        # added up from the least, so that the order of the choices changes no bit
-        found = ((scores - scores.sort().values.logsumexp(-1)).tolist() for scores in self._scores(encodings))
-        return [self._answer(r, e, values) for r, e, values in zip(requests, encodings, found, strict=True)]
+    def compute(self, requests: Sequence[Choose], encodings: Sequence[Encoding]) -> Answers:
+        fetched = Fetched(self.forward(encodings))
+
+        def answers() -> list[Answer]:
+            scored = self._of_choices(encodings, fetched()[0])
+            # added up from the least, so that the order of the choices changes no bit
+            found = ((scores - scores.sort().values.logsumexp(-1)).tolist() for scores in scored)
+            return [self._answer(r, e, values) for r, e, values in zip(requests, encodings, found, strict=True)]
+
+        return answers
 
     @staticmethod
     def _answer(request: Choose, encoding: Encoding, values: Sequence[float]) -> ChooseAnswer:
@@ -108,7 +116,9 @@ class PairScorer(Loaded):
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Cross-entropy over the choices, summed over requests; of several right ones each counts for its share."""
         losses = []
-        for scores, answer in zip(self._scores(self.encodings(requests)), cast(Sequence[ChooseAnswer], answers), strict=True):
+        encodings = self.encodings(requests)
+        scored = self._of_choices(encodings, self.forward(encodings))
+        for scores, answer in zip(scored, cast(Sequence[ChooseAnswer], answers), strict=True):
             wanted = torch.tensor([c.log_likelihood for c in answer.choices], device=scores.device).softmax(-1)
             losses.append(functional.cross_entropy(scores, wanted, label_smoothing=self.smoothing))
         return torch.stack(losses).sum(), float(len(requests))

@@ -8,15 +8,17 @@ from torch.nn import functional
 
 from plmtasks.requests import Answer, Regress, RegressAnswer, Request
 
-from .loaded import Encoding
+from ..fast import Fetched
+from .loaded import Answers, Encoding
 from .whole_text import WholeText
 
 
 class Regressor(WholeText):
     """The output is the number, in the unit of the data: published checkpoints have learned it so."""
 
-    def compute(self, requests: Sequence[Regress], encodings: Sequence[Encoding]) -> list[Answer]:
-        return [RegressAnswer(value=value) for value in self.forward(encodings)[:, 0].tolist()]
+    def compute(self, requests: Sequence[Regress], encodings: Sequence[Encoding]) -> Answers:
+        fetched = Fetched(self.forward(encodings)[:, 0])
+        return lambda: [RegressAnswer(value=value) for value in fetched()[0].tolist()]
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """The squared error, summed over requests."""

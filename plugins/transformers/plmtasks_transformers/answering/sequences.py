@@ -1,6 +1,6 @@
 """How likely a language model finds given tokens; the vocabulary is projected only where a token is scored."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,17 +14,20 @@ from plmtasks.requests import LogLikelihood, Prompted, Request
 from ..fast import (
     ROW,
     WIDE,
+    Fetched,
     Found,
     Places,
     Prefix,
     Tally,
     alike,
     common,
+    device_of,
     found,
     groups_of,
     inputs_of,
     logits_at,
     micro_batches,
+    sent,
     shared_prefixes,
     tallies,
     token_log_likelihoods,
@@ -150,17 +153,18 @@ def spread(count: int, room: int, step: int, done: int = 0) -> Iterator[tuple[in
         done = end
 
 
-def tallied(loaded: Loaded, batch: Sequence[Sequences], lengths: Sequence[int]) -> list[Tally]:
-    """What is found of so many wanted tokens in turn."""
+def tallied(loaded: Loaded, batch: Sequence[Sequences], lengths: Sequence[int]) -> Callable[[], list[Tally]]:
+    """What is found of so many wanted tokens in turn, once it is there."""
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    return tallies(read(loaded, batch), owners, len(lengths))
+    found_of = read(loaded, batch)
+    return lambda: tallies(found_of(), owners, len(lengths))
 
 
-def read(loaded: Loaded, batch: Sequence[Sequences]) -> Found:
-    """What is found of every wanted token in turn, without gradients."""
+def read(loaded: Loaded, batch: Sequence[Sequences]) -> Callable[[], Found]:
+    """What is found of every wanted token in turn, without gradients, once it is there."""
     wants = _wants(batch)
     starts = np.cumsum([0, *(len(ids) for _, ids in wants)])
-    values, likeliest = np.zeros(starts[-1], np.float32), np.zeros(starts[-1], bool)
+    parts = []
     for where, inputs in _forwards(loaded, batch):
         # of these rows: which tokens, and where they are predicted
         here = [
@@ -171,8 +175,15 @@ def read(loaded: Loaded, batch: Sequence[Sequences]) -> Found:
         if here:
             tokens, places = (np.concatenate(x) for x in zip(*here, strict=True))
             targets = np.concatenate([ids for row, ids in wants if row in where])
-            values[tokens], likeliest[tokens] = found(_places(loaded, inputs, places, targets), loaded.ways.compiled)
-    return Found(values, likeliest)
+            parts.append((tokens, Fetched(*found(_places(loaded, inputs, places, targets), loaded.ways.compiled))))
+
+    def whole() -> Found:
+        values, likeliest = np.zeros(starts[-1], np.float32), np.zeros(starts[-1], bool)
+        for tokens, fetched in parts:
+            values[tokens], likeliest[tokens] = (x.numpy() for x in fetched())
+        return Found(values, likeliest)
+
+    return whole
 
 
 def token_values(loaded: Loaded, batch: Sequence[Sequences], smoothing: float = 0.0) -> torch.Tensor:
@@ -196,7 +207,7 @@ def _wants(batch: Sequence[Sequences]) -> list[tuple[int, np.ndarray]]:
 def _places(loaded: Loaded, inputs: dict[str, Any], places: np.ndarray, targets: np.ndarray) -> Places:
     """A forward pass. Where two tokens are predicted in one place, its logits are computed once."""
     unique, at = np.unique(places, return_inverse=True)
-    which, here, wanted = (torch.from_numpy(x.astype(np.int64)).to(loaded.device) for x in (unique, at, targets))
+    which, here, wanted = (sent(x.astype(np.int64), loaded.device) for x in (unique, at, targets))
     return Places(logits_at(loaded.module, inputs, which, loaded.ways.places), here, wanted)
 
 
@@ -205,7 +216,7 @@ Layout = tuple[Mapping[int, "np.ndarray"], dict[str, Any]]
 
 
 def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
-    """What is computed at once: on a CPU one tree, which needs no padding and keeps it busy, on a GPU a whole batch of them."""
+    """What is computed at once: one tree, or a whole batch of them."""
     if not loaded.ways.trees:
         yield _in_rows(loaded, batch)
         return
@@ -214,10 +225,12 @@ def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
     most = WIDE if loaded.ways.compiled else ROW
     every = [(group, tree_of([rows[j] for j in group], given)) for group in groups_of(rows, most)]
     lengths, budget = [len(tree.ids) for _, tree in every], max(most, loaded.settings.batch_tokens)
-    for part in [slice(i, i + 1) for i in range(len(every))] if loaded.device.type == "cpu" else micro_batches(lengths, budget):
+    device = device_of(loaded.device)
+    for part in micro_batches(lengths, budget) if device.together else [slice(i, i + 1) for i in range(len(every))]:
         some, trees = [group for group, _ in every[part]], [tree for _, tree in every[part]]
-        if prefix is None and all(len(group) == 1 for group in some):
-            inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}  # nothing is shared: no mask is needed
+        # nothing is shared: no mask is needed; but of padding the library asks the device
+        if prefix is None and not device.apart and all(len(group) == 1 for group in some):
+            inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}
         else:
             inputs = inputs_of(trees, prefix, loaded.module, loaded.pad_id)
         width = inputs["input_ids"].shape[1]
@@ -244,11 +257,11 @@ def _inputs(loaded: Loaded, batch: Sequence[Sequences], rows: Sequence[np.ndarra
     inputs = loaded.inputs(sources)
     encoder = loaded.module.get_encoder()
     encoded = encoder(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], return_dict=True)
-    repeats = torch.tensor([len(s.rows) for s in batch], device=loaded.device)
-    encoded.last_hidden_state = encoded.last_hidden_state.repeat_interleave(repeats, 0)
+    owners = sent(np.repeat(np.arange(len(batch)), [len(s.rows) for s in batch]), loaded.device)
+    encoded.last_hidden_state = encoded.last_hidden_state[owners]
     return {
         "encoder_outputs": encoded,
-        "attention_mask": inputs["attention_mask"].repeat_interleave(repeats, 0),
+        "attention_mask": inputs["attention_mask"][owners],
         "decoder_input_ids": loaded.rows(rows, loaded.pad_id),
         "use_cache": False,
     }

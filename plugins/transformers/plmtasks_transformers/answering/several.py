@@ -6,7 +6,7 @@ from dataclasses import replace
 from plmtasks.model import Cost, LoadedModel
 from plmtasks.requests import Answer, Request
 
-from .loaded import Loaded
+from .loaded import Answers, Loaded
 
 
 class Mixed(LoadedModel):
@@ -16,7 +16,7 @@ class Mixed(LoadedModel):
         """views: by kind"""
         self.views = views
         first = next(iter(views.values()))
-        self.newly_initialized, self.parameters = first.newly_initialized, first.parameters
+        self.newly_initialized, self.parameters, self.ahead = first.newly_initialized, first.parameters, first.ahead
 
     @property
     def limited(self) -> str:  # type: ignore[override]  # of its views
@@ -32,5 +32,8 @@ class Mixed(LoadedModel):
         return [made[i] for i in range(len(requests))]
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        return self.begin(requests)()
+
+    def begin(self, requests: Sequence[Request]) -> Answers:
         """requests: all of one kind, as their costs group them"""
-        return self.views[requests[0].kind()].answer(requests)
+        return self.views[requests[0].kind()].begin(requests)

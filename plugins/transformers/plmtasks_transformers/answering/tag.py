@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from plmtasks.requests import Answer, Request, Tag, TagAnswer
 
+from ..fast import Fetched, sent
 from .kinds import MARK
-from .loaded import Encoding, Loaded, Window, in_groups
+from .loaded import Answers, Encoding, Loaded, Window, in_groups
 
 
 class Tagger(Loaded):
@@ -70,21 +71,25 @@ class Tagger(Loaded):
         lost = int((places[:, 0] < 0).sum()) if len(rows) > len(used) else 0
         return Encoding(windows, lost, places)
 
-    def forward(self, encodings: Sequence[Encoding]) -> list[torch.Tensor]:
-        """For each request the logits of each word, (words, labels of the checkpoint), float32; zeros where it has no piece."""
+    def forward(self, encodings: Sequence[Encoding]) -> torch.Tensor:
+        """The logits of all requests' words, (words, labels of the checkpoint), float32; zeros where a word has no piece."""
         logits = self.module(**self.window_inputs(encodings)).logits
-        flat = logits.float().flatten(0, 1)
-        made, first = [], 0
-        for e in encodings:
-            at = torch.from_numpy((first + e.places[:, 0]) * logits.shape[1] + e.places[:, 1]).to(flat.device)
-            there = torch.from_numpy(e.places[:, 0] >= 0).to(flat.device)
-            made.append(torch.where(there[:, None], flat[at.clamp(min=0)], 0.0))
-            first += len(e.windows)
-        return made
+        windows = np.cumsum([0, *(len(e.windows) for e in encodings)])
+        rows = np.concatenate([e.places[:, 0] + first for e, first in zip(encodings, windows, strict=False)])
+        columns, there = (
+            np.concatenate(x) for x in zip(*((e.places[:, 1], e.places[:, 0] >= 0) for e in encodings), strict=True)
+        )
+        at = sent(np.where(there, rows * logits.shape[1] + columns, 0), logits.device)
+        return torch.where(sent(there[:, None], logits.device), logits.float().flatten(0, 1)[at], 0.0)
 
-    def compute(self, requests: Sequence[Tag], encodings: Sequence[Encoding]) -> list[Answer]:
-        logits = self.forward(encodings)
-        return in_groups([*zip(requests, logits, strict=True)], (r.labels for r in requests), self._tagged)
+    def compute(self, requests: Sequence[Tag], encodings: Sequence[Encoding]) -> Answers:
+        fetched = Fetched(self.forward(encodings))
+
+        def answers() -> list[Answer]:
+            logits = fetched()[0].split([len(r.words) for r in requests])
+            return in_groups([*zip(requests, logits, strict=True)], (r.labels for r in requests), self._tagged)
+
+        return answers
 
     def _tagged(self, group: Sequence[tuple[Tag, torch.Tensor]]) -> Iterator[Answer]:
         """group: requests that have the same labels, and the logits of their words"""
@@ -92,14 +97,14 @@ class Tagger(Loaded):
         columns = self.columns(labels)
         chances = np.zeros((len(group), most, len(labels)), np.float32)
         for line, (_, logits) in zip(chances, group, strict=True):
-            line[: len(logits)] = logits[:, columns].log_softmax(-1).cpu().numpy()
+            line[: len(logits)] = logits[:, columns].log_softmax(-1).numpy()
         for path, (request, _) in zip(best_labels(labels, chances), group, strict=True):
             yield TagAnswer(labels=tuple(labels[k] for k in path[: len(request.words)]))
 
     def loss(self, requests: Sequence[Request], answers: Sequence[Answer]) -> tuple[torch.Tensor, float]:
         """Cross-entropy summed over words by the weights of their labels; a word that has no piece or was cut does not count."""
         encodings = self.encodings(requests)
-        logits = torch.cat(self.forward(encodings))
+        logits = self.forward(encodings)
         solved = cast(Sequence[TagAnswer], answers)
         wanted = torch.tensor(
             [

@@ -5,6 +5,7 @@ leans on private names of transformers or torch is in here, and is looked at bef
 loaded: it imports torch.
 """
 
+from .device import Fetched, device_of, sent
 from .door import PLAIN, Ways, enter, own_loop
 from .drawing import Draws
 from .kernels import make_quick
@@ -26,33 +27,8 @@ from .trees import (
 from .unpadding import ANSWERING, LEARNING, layout_of
 
 __all__ = [
-    "ANSWERING",
-    "LEARNING",
-    "PLAIN",
-    "ROW",
-    "WIDE",
-    "Draws",
-    "Found",
-    "Places",
-    "Prefix",
-    "Tally",
-    "Ways",
-    "alike",
-    "common",
-    "enter",
-    "first_token_alone",
-    "found",
-    "groups",
-    "groups_of",
-    "inputs_of",
-    "layout_of",
-    "logits_at",
-    "make_quick",
-    "micro_batches",
-    "own_loop",
-    "padded",
-    "shared_prefixes",
-    "tallies",
-    "token_log_likelihoods",
-    "tree_of",
+    "ANSWERING", "LEARNING", "PLAIN", "ROW", "WIDE", "Draws", "Fetched", "Found", "Places", "Prefix", "Tally", "Ways",
+    "alike", "common", "device_of", "enter", "first_token_alone", "found", "groups", "groups_of", "inputs_of", "layout_of",
+    "logits_at", "make_quick", "micro_batches", "own_loop", "padded", "sent", "shared_prefixes", "tallies",
+    "token_log_likelihoods", "tree_of",
 ]  # fmt: skip

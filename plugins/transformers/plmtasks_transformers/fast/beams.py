@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from .decoding import Decoding, forward
+from .device import sent
 from .static_cache import closed_up, keep_inputs, keep_lengths
 
 BLOCK = 128
@@ -62,7 +64,7 @@ class BeamDecoding(Decoding):
             rows = [rows[i] for i in order]
             if not rows:
                 return [found[0][1] for found in self.best]
-            which = torch.tensor(order, device=device)
+            which = sent(np.array(order), device)
             keep_lengths(logits_processor, self._move(inputs, which, parents.gather(1, chosen), ids.shape[1]))
             running, chosen = running[which], chosen[which]
             ids = grown[which].gather(1, chosen[..., None].expand(-1, -1, grown.shape[2]))

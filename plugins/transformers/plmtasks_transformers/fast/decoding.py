@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from .device import sent
 from .drawing import Draws
 from .static_cache import StaticCacheLayer, closed_up, keep, keep_inputs, keep_lengths
 from .trees import Prefix, micro_batches
@@ -68,8 +70,9 @@ class Decoding:
             # max finds the place three times as fast as argmax
             tokens = scores.max(-1).indices if self.draws is None else self.draws(scores, rows, len(self.made[rows[0]]))
             ids = torch.cat([ids, tokens[:, None]], 1)
-            over = stopping_criteria(ids, None).tolist()
-            for row, token in zip(rows, tokens.tolist(), strict=True):
+            # the one time in a step that the host waits for the device
+            made, over = torch.stack([tokens, stopping_criteria(ids, None).to(tokens)]).tolist()
+            for row, token in zip(rows, made, strict=True):
                 self.made[row].append(token)
             going = [not end and self._goes_on(row) for row, end in zip(rows, over, strict=True)]
             if not all(going):
@@ -77,7 +80,7 @@ class Decoding:
                 rows = [rows[i] for i in order]
                 if not rows:
                     return self.made
-                which = torch.tensor(order, device=ids.device)
+                which = sent(np.array(order), ids.device)
                 ids = keep(ids, which)
                 inputs["cache"].batch_select_indices(which)
                 keep_inputs(inputs, which, len(going))
@@ -93,7 +96,7 @@ class Decoding:
         """As `_begin`; a prompt that several texts go on from is read once."""
         if len(draws.first) == len(ids):
             return self._begin(module, ids, inputs)
-        first, prompt = (torch.tensor(x, device=ids.device) for x in (draws.first, draws.prompt))
+        first, prompt = (sent(np.array(x), ids.device) for x in (draws.first, draws.prompt))
         keep_inputs(inputs, first, len(ids))
         logits = self._begin(module, ids[first], inputs)
         inputs["cache"].batch_select_indices(prompt)

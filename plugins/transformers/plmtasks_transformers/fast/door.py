@@ -10,7 +10,8 @@ import torch
 
 from plmtasks.errors import ModelError, ModelWarning, summary_of
 
-from . import kernels, native, readout, trees, unpadding
+from . import kernels, masks, native, readout, trees, unpadding
+from .device import device_of
 
 SHOWN = (0, 1, 2), (0, 1, 4, 6, 8)
 """The two made-up rows that a model is shown: which of the tokens that mean nothing to it. They begin alike."""
@@ -61,6 +62,8 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
         kernels.lay_out(module, ways.compiled)
     if ways.compiled:
         native.make_compiled(module, unpadding.attention)
+    if device_of(module.device).apart and _holds("masks", module):
+        masks.make_unasked(module)
     return ways
 
 
@@ -176,6 +179,19 @@ def _first_token(module: Any) -> bool:
         return _same(plain, module(**inputs).logits)
 
 
+def _masks(module: Any) -> bool:
+    inputs = _padded(module, _rows(module))
+    if module.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = inputs["input_ids"]
+    real, base = inputs["attention_mask"].bool(), module.base_model
+    expected = base(**inputs)[0][real]
+    try:
+        masks.make_unasked(module)
+        return _same(expected, base(**inputs)[0][real])
+    finally:
+        masks.undo(module)
+
+
 def _covers(module: Any) -> bool:
     from .decoding import covers
 
@@ -270,6 +286,7 @@ LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "places": (lambda module: True, _places),
     "first_token": (lambda module: module.config.model_type in readout.FIRST_TOKEN_TYPES, _first_token),
     "decoding": (_covers, _decoding),
+    "masks": (lambda module: module.config._attn_implementation == "sdpa", _masks),
     "onednn": (lambda module: module.dtype in (torch.float32, torch.bfloat16), _products),
     "compiled": (native.compiles, _compiled),
 }

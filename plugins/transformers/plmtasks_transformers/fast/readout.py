@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from . import native
+from .device import device_of
 from .trees import PACKED_TYPES
 from .unpadding import Layout, first_tokens
 
@@ -43,12 +44,11 @@ class Tally(NamedTuple):
     likeliest: int
 
 
-def found(places: Places, compiled: bool = False) -> Found:
-    """Read off without a gradient; compiled: by a kernel of ours."""
+def found(places: Places, compiled: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `Found` holds, on the device, without a gradient; compiled: by a kernel of ours."""
     if compiled:
         over, firsts = native.read_off(places.logits.contiguous())
-        values = places.logits[places.at, places.targets].float() - over[places.at]
-        return Found(values.numpy(), (firsts[places.at] == places.targets).numpy())
+        return places.logits[places.at, places.targets].float() - over[places.at], firsts[places.at] == places.targets
     tops, sums = [], []
     parts = _some_at_once(places.logits)
     # one piece of memory for all: it stays in the cache
@@ -59,11 +59,14 @@ def found(places: Places, compiled: bool = False) -> Found:
         tops.append(top[:, 0])
         sums.append(some.sub_(top).exp_().sum(-1).log_() + top[:, 0])
     right = places.logits[places.at, places.targets].float()
-    hits = right == torch.cat(tops)[places.at]
-    # of several that are equal the first counts; looked for where it matters alone, since argmax takes ten times as long as amax
-    among = hits.nonzero()[:, 0]
-    hits[among] = places.logits[places.at[among]].argmax(-1) == places.targets[among]
-    return Found((right - torch.cat(sums)[places.at]).cpu().numpy(), hits.cpu().numpy())
+    if device_of(right.device).apart:
+        hits = places.logits.argmax(-1)[places.at] == places.targets
+    else:
+        hits = right == torch.cat(tops)[places.at]
+        # of several that are equal the first counts; looked for where it matters alone: argmax takes ten times as long as amax
+        among = hits.nonzero()[:, 0]
+        hits[among] = places.logits[places.at[among]].argmax(-1) == places.targets[among]
+    return right - torch.cat(sums)[places.at], hits
 
 
 def tallies(read: Found, owners: np.ndarray, count: int) -> list[Tally]:

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicLayer
 
+from .device import device_of
+
 FEW = 16
 """Tokens for which there is memory at least."""
 
@@ -93,6 +95,9 @@ def keep(table: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """The rows in this order; no more than there were lie where those did."""
     if len(order) > len(table):
         return table[order]
+    if device_of(table.device).apart:
+        table[: len(order)] = table[order]  # which rows move, nobody knows there without waiting
+        return table[: len(order)]
     moved = (order != torch.arange(len(order), device=order.device)).nonzero()[:, 0]
     table[moved] = table[order[moved]]
     return table[: len(order)]

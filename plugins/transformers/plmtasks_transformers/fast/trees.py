@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from .device import sent
 from .kernels import rounded
 
 PACKED_TYPES = frozenset((
@@ -145,7 +146,7 @@ class Prefix:
         from transformers import DynamicCache
 
         if self._states is None:
-            ids = torch.from_numpy(self.ids[None].astype("int64")).to(module.device)
+            ids = sent(self.ids[None].astype("int64"), module.device)
             made = module.base_model(input_ids=ids, use_cache=True)
             held = made["cache"] if "cache" in made else made["past_key_values"]
             self._states = [(layer.keys, layer.values) for layer in held.layers]
@@ -245,8 +246,7 @@ def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: i
         padding = np.arange(n, width)
         sees[i, 0, padding, given + padding] = True  # a token that sees nothing is no number
     made: dict[str, Any] = {
-        name: torch.from_numpy(x).to(module.device, non_blocking=True)
-        for name, x in (("input_ids", ids), ("position_ids", positions), ("attention_mask", sees))
+        name: sent(x, module.device) for name, x in (("input_ids", ids), ("position_ids", positions), ("attention_mask", sees))
     }
     # as numbers that are added, which each layer would make of it anew
     hidden = torch.zeros(sees.shape, dtype=module.dtype, device=module.device)

@@ -26,7 +26,7 @@ from ..checkpoints import (
     view_state,
     writing,
 )  # fmt: skip
-from ..fast import Ways, enter, make_quick
+from ..fast import Ways, device_of, enter, make_quick
 from . import adapters
 from .freezing import freeze
 
@@ -68,7 +68,7 @@ def learn(
         used = [way for kind, own in zip(kinds, keys, strict=True) if own == key for way in kind.ways]
         ways[key] = enter(parts[key].module, "torch", used)
     bare = all(w.unpadded for w in ways.values())  # layers that several heads share have rows of one form
-    if device == "cpu":
+    if device_of(device).quick_dropout:
         make_quick(modules)
     views = []
     for key, kind, example_request in zip(keys, kinds, example_requests, strict=True):

@@ -1,0 +1,68 @@
+"""The ways of an accelerator, on a device that is none: the answers are the same, and nothing waits that need not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from plmtasks_transformers.fast import Fetched, device_of, sent
+
+STEPS = 8
+"""Tokens that are made of the longest answer."""
+BEFORE = 13
+"""How often a batch of texts waits before its first token."""
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Family and kind → what is told of them; in a process of its own, since torch keeps the device."""
+    done = subprocess.run([sys.executable, Path(__file__).with_name("far.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def leaves(value):
+    parts = value.values() if isinstance(value, dict) else value
+    return [leaf for part in parts for leaf in leaves(part)] if isinstance(value, (dict, list)) else [value]
+
+
+@pytest.mark.slow
+def test_its_answers_are_the_processor_s(found, family, kind):
+    told = found[f"{family} {kind}"]
+    expected = [pytest.approx(x, abs=1e-4) if isinstance(x, float) else x for x in leaves(told["expected"])]
+    assert leaves(told["answers"]) == expected
+    assert told["ahead"] == 1
+
+
+@pytest.mark.slow
+def test_nothing_waits_that_need_not(found, family, kind):
+    """A batch is prepared, sent and computed without a number from the device, and its answers come in what it sends by itself.
+
+    Of a text each token may be the last, and who is in the next step hangs on that. Before the first token the library asks what
+    special tokens there are, and which rows are how long.
+    """
+    early, late = found[f"{family} {kind}"]["early"], found[f"{family} {kind}"]["late"]
+    if kind == "Generate":
+        most = max(early, key=early.count)
+        assert early.count(most) == STEPS
+        assert len(early) - STEPS <= BEFORE
+        assert late == []
+    else:
+        assert early == []
+        assert {wait.partition(" at ")[0] for wait in late} == {"an event"}
+
+
+def test_numbers_go_to_a_device_and_back():
+    table = np.arange(6).reshape(2, 3)
+    there = sent(table, torch.device("cpu"))
+    assert torch.equal(there, torch.arange(6).view(2, 3))
+    assert [x.tolist() for x in Fetched(there, there > 2)()] == [table.tolist(), (table > 2).tolist()]
+
+
+def test_all_but_a_processor_is_an_accelerator():
+    assert not device_of("cpu").apart
+    assert device_of("cuda:1") == device_of("mps") == device_of(torch.device("xpu"))
+    assert device_of("cuda").apart
