@@ -47,7 +47,8 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
         "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
     }
     if job.perturbed:
-        perturbed = {p.name: (p.asked.examples, p.asked.read(job.task, outcome.answers, plan.skipped)) for p in job.perturbed}
+        answers = dict(outcome.answers)  # gone through once for each perturbation
+        perturbed = {p.name: (p.asked.examples, p.asked.read(job.task, answers, plan.skipped)) for p in job.perturbed}
         files["perturbed.jsonl"] = robustness.lines(perturbed)
         findings["perturbations"] = robustness.record(job.metrics, job.examples, scored, perturbed)
     findings |= breakdown.record(job.metrics, examples, scored)

@@ -67,15 +67,16 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
         found = loaded.costs(new)
         shortened = {key for key, cost in zip(order, found, strict=True) if cost.cut}
         if skip and shortened:
-            order, new, found = ([one for one, cost in zip(of, found, strict=True) if not cost.cut] for of in (order, new, found))
+            left = [i for i, cost in enumerate(found) if not cost.cut]
+            order, new, found = [order[i] for i in left], [new[i] for i in left], [found[i] for i in left]
         for batch in cut_batches(order, found, settings.batch_tokens):
             batches.append(array("I", [len(keys) + i for i in batch]))
             tokens.append(padded_tokens([found[i] for i in batch]))
         over |= shortened
         keys += order
         asked += new
-    left, cut = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
-    return Plan(requests=asked, keys=keys, batches=batches, tokens=tokens, skipped=left, cut=cut)
+    skipped, cut = (frozenset(over), frozenset[str]()) if skip else (frozenset[str](), frozenset(over))
+    return Plan(requests=asked, keys=keys, batches=batches, tokens=tokens, skipped=skipped, cut=cut)
 
 
 def _unique(*parts: Sequence[Request]) -> Iterator[tuple[list[str], list[Request]]]:

@@ -106,7 +106,8 @@ class Asked:
 
 def writes(requests: Iterable[Request]) -> bool:
     """Whether a model writes texts in answer to some of them: before these alone it may think."""
-    return any(issubclass(kind.answer_type, GenerateAnswer) for kind in set(map(type, requests)))
+    kinds: set[type[Request]] = set(map(type, requests))
+    return any(issubclass(kind.answer_type, GenerateAnswer) for kind in kinds)
 
 
 def _with_thinking(prediction: Prediction, answers: Sequence[Answer]) -> Prediction:
