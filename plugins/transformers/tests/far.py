@@ -9,6 +9,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,7 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from conftest import PAIRS
-from plmtasks.config import ModelSettings
+from plmtasks.config import Generation, ModelSettings, TrainSettings
 from plmtasks.data import events
 from plmtasks.requests import to_json
 from plmtasks.testing import solved
@@ -175,20 +176,40 @@ def told(tiny: Any, near: Any, requests: Any, folder: Path) -> dict[str, Any]:
     }
 
 
+def learned(saved: Any, device: str, requests: Any, answers: Any) -> list[float]:
+    """The loss of a batch, and the sum of all its gradients' squares."""
+    [view] = saved.learner(requests[:1], ModelSettings(kernels="plain"), TrainSettings(), device)
+    view.module.eval()  # what is dropped is drawn otherwise on each device
+    view.module.tie_weights()  # torch moves weights that are one to tensors of a class of one's own one by one
+    torch.manual_seed(0)
+    loss, _ = view.loss(requests, answers)
+    loss.backward()
+    squares = sum((w.grad.double() ** 2).sum() for w in view.module.parameters() if w.grad is not None)
+    return [float(loss.detach()), float(squares)]
+
+
 def main() -> None:
     """Prints as JSON what is told of each family and kind."""
     texts = [t for e in events("train") for t in (e.english(), e.chinese(), e.sentiment, "What mood is it?\nAnswer:")]
-    settings, found = ModelSettings(dtype="float32", kernels="torch"), {}
+    plain = ModelSettings(dtype="float32", kernels="torch")
+    searched = replace(plain, generation=Generation(num_beams=3))
+    found = {}
     with tempfile.TemporaryDirectory() as place:
         tiny = {t.family: t.make(texts, 0, Path(place, t.name)) for t in TINY}
         for family, kind in PAIRS:
-            requests = [request for request, _ in solved(kind, 8)]
-            near = tiny[family].load(requests[0], settings, "cpu")
-            near.costs(requests)
-            name = f"{family} {kind}"
-            found[name] = {"expected": [to_json(a) for a in near.answer(requests)]}
+            requests, answers = zip(*solved(kind, 8), strict=True)
+            for settings in (plain, searched)[: 1 + (kind == "Generate")]:
+                near = tiny[family].load(requests[0], settings, "cpu")
+                near.costs(requests)
+                name = f"{family} {kind}{' by beams' * (settings is searched)}"
+                found[name] = {"expected": [to_json(a) for a in near.answer(requests)]}
+                with entered():
+                    found[name] |= told(tiny[family], near, requests, Path(place, name))
+            saved = tiny[family].saved(Path(place, name))
+            found[name]["learned"] = [learned(saved, "cpu", requests, answers)]
             with entered():
-                found[name] |= told(tiny[family], near, requests, Path(place, name))
+                found[name]["learned"].append(learned(saved, f"{DEVICE}:0", requests, answers))
+            found[f"{family} {kind}"]["learned"] = found[name]["learned"]
     print(json.dumps(found))
 
 

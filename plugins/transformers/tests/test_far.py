@@ -29,12 +29,24 @@ def leaves(value):
     return [leaf for part in parts for leaf in leaves(part)] if isinstance(value, (dict, list)) else [value]
 
 
+def searches(found, family, kind):
+    """What is told of a kind, by beams too where there are some."""
+    return [told for name in (f"{family} {kind}", f"{family} {kind} by beams") if (told := found.get(name))]
+
+
 @pytest.mark.slow
 def test_its_answers_are_the_processor_s(found, family, kind):
-    told = found[f"{family} {kind}"]
-    expected = [pytest.approx(x, abs=1e-4) if isinstance(x, float) else x for x in leaves(told["expected"])]
-    assert leaves(told["answers"]) == expected
-    assert told["ahead"] == 1
+    for told in searches(found, family, kind):
+        expected = [pytest.approx(x, abs=1e-4) if isinstance(x, float) else x for x in leaves(told["expected"])]
+        assert leaves(told["answers"]) == expected
+        assert told["ahead"] == 1
+
+
+@pytest.mark.slow
+def test_it_learns_as_the_processor(found, family, kind):
+    near, far = found[f"{family} {kind}"]["learned"]
+    assert far == pytest.approx(near, rel=1e-4)
+    assert min(near) > 0
 
 
 @pytest.mark.slow
@@ -44,15 +56,16 @@ def test_nothing_waits_that_need_not(found, family, kind):
     Of a text each token may be the last, and who is in the next step hangs on that. Before the first token the library asks what
     special tokens there are, and which rows are how long.
     """
-    early, late = found[f"{family} {kind}"]["early"], found[f"{family} {kind}"]["late"]
-    if kind == "Generate":
-        most = max(early, key=early.count)
-        assert early.count(most) == STEPS
-        assert len(early) - STEPS <= BEFORE
-        assert late == []
-    else:
-        assert early == []
-        assert {wait.partition(" at ")[0] for wait in late} == {"an event"}
+    for told in searches(found, family, kind):
+        early, late = told["early"], told["late"]
+        if kind == "Generate":
+            most = max(early, key=early.count)
+            assert early.count(most) == STEPS
+            assert len(early) - STEPS <= BEFORE
+            assert late == []
+        else:
+            assert early == []
+            assert {wait.partition(" at ")[0] for wait in late} == {"an event"}
 
 
 def test_numbers_go_to_a_device_and_back():

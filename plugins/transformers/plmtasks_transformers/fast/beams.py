@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .decoding import Decoding, forward
-from .device import sent
+from .device import Fetched, sent
 from .static_cache import closed_up, keep_inputs, keep_lengths
 
 BLOCK = 128
@@ -52,22 +52,23 @@ class BeamDecoding(Decoding):
             parents, tokens = at // wide, words.view(len(rows), -1).gather(1, at)
             grown = torch.cat([ids.gather(1, parents[..., None].expand(-1, -1, ids.shape[2])), tokens[..., None]], 2)
             over = stopping_criteria(grown.flatten(0, 1), None).view(len(rows), -1)
-            over = over | self._stopped(rows, grown[..., start:], over)
-            running, chosen = torch.where(over, scores - 1e9, scores).topk(beams)
-            self._end(rows, grown[..., start:], scores, over)
+            # the one time in a step that the host waits for the device: what is small is looked at here
+            over, near, made = Fetched(over, scores, grown[..., start:])()
+            over = over | self._stopped(rows, made, over)
+            best, taken = torch.where(over, near - 1e9, near).topk(beams)
+            self._end(rows, made, near, over)
             length = grown.shape[2] - start
             going = [
-                not all(done) and self._may_improve(row, best, length)
-                for row, done, best in zip(rows, over.tolist(), running[:, 0].tolist(), strict=True)
+                not all(done) and self._may_improve(row, likeliest, length)
+                for row, done, likeliest in zip(rows, over.tolist(), best[:, 0].tolist(), strict=True)
             ]
             order = closed_up(going)
             rows = [rows[i] for i in order]
             if not rows:
                 return [found[0][1] for found in self.best]
-            which = sent(np.array(order), device)
+            which, chosen, running = (sent(x, device) for x in (np.array(order), taken.numpy(), best[order].numpy()))
             keep_lengths(logits_processor, self._move(inputs, which, parents.gather(1, chosen), ids.shape[1]))
-            running, chosen = running[which], chosen[which]
-            ids = grown[which].gather(1, chosen[..., None].expand(-1, -1, grown.shape[2]))
+            ids = grown[which].gather(1, chosen[which][..., None].expand(-1, -1, grown.shape[2]))
             given = module.prepare_inputs_for_generation(ids.flatten(0, 1), next_sequence_length=1, **inputs)
             logits = forward(module, given, inputs)
 
