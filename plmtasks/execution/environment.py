@@ -2,10 +2,12 @@
 
 import os
 import platform
-import shutil
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,7 @@ def _cpu_kernels(dtype: str) -> Any:
     """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have. With AMX
     those of bfloat16 are so fast that all else is what one waits for: kernels of our own besides, if there is a compiler."""
     there = _has_onednn() and platform.machine() in ("x86_64", "AMD64")
-    if there and dtype == "bfloat16" and _has_tiles() and shutil.which((os.environ.get("CC") or "cc").split()[0]):
+    if there and dtype == "bfloat16" and _has_tiles() and _has_compiler():
         return "compiled"
     return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "torch"
 
@@ -128,6 +130,26 @@ def _has_tiles() -> bool:
     import torch
 
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+PROBE = """
+#include <immintrin.h>
+#include <stdlib.h>
+#if defined(__clang__) /* its OpenMP is another than torch's */
+#error
+#endif
+"""
+
+
+@cache
+def _has_compiler() -> bool:
+    """Whether there is a C compiler that knows AMX, with its headers: an old one does not."""
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    command = [*compiler, "-fopenmp", "-mamx-bf16", "-mavx512bf16", "-fsyntax-only", "-x", "c", "-"]
+    try:
+        return subprocess.run(command, input=PROBE, text=True, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def slow(dtype: str, device: str) -> str:

@@ -178,10 +178,16 @@ def test_a_compiler_that_makes_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("CC", "cc")
     assert anew().has_tiles()
     assert len(list(tmp_path.rglob("*.so"))) == 1
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # a home where nothing can be kept
+    assert anew().has_tiles()
 
 
 def test_the_launcher_takes_them_where_there_is_a_compiler(monkeypatch):
     assert environment._cpu_kernels("bfloat16") == "compiled"
     assert environment._cpu_kernels("float32") == "onednn"
-    monkeypatch.setenv("CC", "no-such-compiler")
-    assert environment._cpu_kernels("bfloat16") == "onednn"
+    for other in ("no-such-compiler", "cc --no-such-option"):
+        monkeypatch.setenv("CC", other)
+        monkeypatch.setattr(environment, "_has_compiler", environment._has_compiler.__wrapped__, raising=True)
+        assert environment._cpu_kernels("bfloat16") == "onednn"
+        monkeypatch.undo()

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,9 @@ def library() -> ctypes.CDLL:
     raises: ModelError
     """
     try:
-        made = _compiled()
         # with torch's own threads: two such libraries would each have some
         ctypes.CDLL(OPENMP.findall(Path("/proc/self/maps").read_text())[0], mode=ctypes.RTLD_GLOBAL)
-        kernels = ctypes.CDLL(str(made))
+        kernels = _loaded()
     except (OSError, subprocess.CalledProcessError, IndexError) as e:
         said = getattr(e, "stderr", "") or str(e)
         raise ModelError(
@@ -66,21 +66,26 @@ def compiles(module: Any) -> bool:
     return module.dtype == torch.bfloat16 and module.device.type == "cpu" and bool(library())
 
 
-def _compiled() -> Path:
+def _loaded() -> ctypes.CDLL:
     """raises: OSError, CalledProcessError"""
     compiler = shlex.split(os.environ.get("CC") or "cc")
     name = hashlib.sha256(repr((SOURCE.read_bytes(), compiler, FLAGS)).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plmtasks" / "kernels"
     place = folder / f"{name}.so"
-    if not place.exists():
+    if place.exists():
+        return ctypes.CDLL(str(place))
+    with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=folder) as aside:
-            parts, whole = Path(aside, "native.o"), Path(aside, "native.so")
-            # linked without OpenMP's own library: what is called of it is looked for in torch's
-            for command in ([*FLAGS, "-c", SOURCE, "-o", parts], ["-shared", parts, "-o", whole, "-lm"]):
-                subprocess.run([*compiler, *map(str, command)], check=True, capture_output=True, text=True)
+    kept = os.access(folder, os.W_OK)  # where nothing can be kept, each process makes its own
+    with tempfile.TemporaryDirectory(dir=folder if kept else None) as aside:
+        parts, whole = Path(aside, "native.o"), Path(aside, "native.so")
+        # linked without OpenMP's own library: what is called of it is looked for in torch's
+        for command in ([*FLAGS, "-c", SOURCE, "-o", parts], ["-shared", parts, "-o", whole, "-lm"]):
+            subprocess.run([*compiler, *map(str, command)], check=True, capture_output=True, text=True)
+        kernels = ctypes.CDLL(str(whole))
+        if kept:
             whole.replace(place)  # others may be at it too: the last one stays, and all are alike
-    return place
+    return kernels
 
 
 def attend(  # noqa: PLR0913  what attention is made of
