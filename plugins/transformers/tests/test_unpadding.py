@@ -3,6 +3,7 @@
 import pytest
 import torch
 import transformers
+from plmtasks_transformers.fast import enter
 from plmtasks_transformers.fast.kernels import dropped, rounded
 from plmtasks_transformers.fast.unpadding import ANSWERING, UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
 
@@ -62,6 +63,20 @@ def test_logits_and_gradients_are_those_of_padded_rows(model_type, head, lengths
     parts = [out.logits] if "logits" in out else [out.start_logits[..., None], out.end_logits[..., None]]
     answered = torch.cat([x if whole else x[real] for x in parts], -1)
     torch.testing.assert_close(answered, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("lengths", [LENGTHS, [4, 4], [1]], ids=["mixed", "equal", "one"])
+def test_a_gpu_answers_without_padding(lengths):
+    if not torch.cuda.is_available():
+        pytest.skip("a CUDA device is needed")
+    module = encoder("bert").to("cuda", torch.bfloat16).eval()
+    inputs = {name: rows.to("cuda") for name, rows in batch(lengths).items()}
+    with torch.inference_mode():
+        expected = module(**inputs).logits
+        assert enter(module, "torch", ["unpadded"]).unpadded
+        found = module(**inputs, layout=layout_of(lengths, module.device, ANSWERING)).logits
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05)
 
 
 def test_layers_compute_the_tokens_alone():

@@ -16,13 +16,15 @@ class Device(NamedTuple):
     """Whether all trees of a batch are computed at once. One by one they need no padding, and keep a processor as busy."""
     kept: int
     """Tokens that a batch of texts to be made keeps for one computed at once: a step reads the weights for all rows together."""
+    logits: int
+    """Numbers of which likelihoods are read off at once: as many as a cache holds, and as a copy in float32 may take."""
     quick_dropout: bool
     """Whether one draw of random bits is to serve several numbers: a processor draws them in one thread."""
 
 
-DEVICES = {"cpu": Device(apart=False, together=False, kept=16, quick_dropout=True)}
+DEVICES = {"cpu": Device(apart=False, together=False, kept=16, logits=2**18, quick_dropout=True)}
 """By their type as torch spells it; all others are accelerators."""
-ACCELERATOR = Device(apart=True, together=True, kept=4, quick_dropout=False)
+ACCELERATOR = Device(apart=True, together=True, kept=4, logits=2**26, quick_dropout=False)
 
 
 def device_of(device: torch.device | str) -> Device:

@@ -14,7 +14,7 @@ def make_unasked(module: Any) -> None:
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     AttentionInterface.register(NAME, sdpa_attention_forward)
-    AttentionMaskInterface.register(NAME, _mask)
+    AttentionMaskInterface.register(NAME, mask)
     module.set_attn_implementation(NAME)
 
 
@@ -23,7 +23,7 @@ def undo(module: Any) -> None:
     module.set_attn_implementation("sdpa")
 
 
-def _mask(
+def mask(
     *, attention_mask: torch.Tensor | None = None, allow_is_causal_skip: bool = True, allow_is_bidirectional_skip: bool = False,
     **asked: Any,
 ) -> torch.Tensor | None:  # fmt: skip

@@ -95,8 +95,7 @@ def token_log_likelihoods(places: Places, smoothing: float = 0.0) -> torch.Tenso
 
 def _some_at_once(logits: torch.Tensor) -> Sequence[torch.Tensor]:
     """The logits a few places at a time: a CPU's cache holds them, and no float32 copy is made of all at once."""
-    most = 2**18 // logits.shape[-1] if logits.device.type == "cpu" else 1024
-    return logits.split(max(1, most))
+    return logits.split(max(1, device_of(logits.device).logits // logits.shape[-1]))
 
 
 def logits_at(module: Any, inputs: dict[str, Any], places: torch.Tensor, alone: bool = True) -> torch.Tensor:

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from . import masks
+from .device import device_of, sent
 from .kernels import dropped, rounded
 
 UNPADDED_TYPES = frozenset((
@@ -53,19 +55,28 @@ class Layout(NamedTuple):
     firsts: torch.Tensor
     """Where each row of the batch begins among the tokens, (rows,)."""
     groups: Sequence[Group]
+    """On a CPU."""
     rows: torch.Tensor
-    """For each row, the longest first, where its queries and keys begin, and how many there are, (rows, 4)."""
+    """For each row, the longest first, where its queries and keys begin, and how many there are, (rows, 4); on the host."""
+    bounds: torch.Tensor
+    """Where each begins, and where the last ends, (rows + 1,), int32."""
+
+    @property
+    def width(self) -> int:
+        """Tokens of the longest row."""
+        return int(self.rows[0, 2])
 
     @property
     def real(self) -> int:
         """Tokens without those at the end."""
-        return sum(group.tokens for group in self.groups)
+        return int(self.rows[-1, 0] + self.rows[-1, 2])
 
 
 def unpads(module: Any) -> bool:
-    """Whether this can be done, on a CPU; on others its many small products would not pay."""
+    """Whether this can be done: on a CPU, and where a GPU has an attention of bare rows, which is one of half precision."""
     config = module.config
-    return config.model_type in UNPADDED_TYPES and config._attn_implementation == "sdpa" and module.device.type == "cpu"
+    there = module.device.type == "cpu" or (module.device.type == "cuda" and module.dtype in (torch.bfloat16, torch.float16))
+    return config.model_type in UNPADDED_TYPES and config._attn_implementation == "sdpa" and there
 
 
 def make_unpadded(module: Any) -> None:
@@ -74,7 +85,7 @@ def make_unpadded(module: Any) -> None:
     from transformers.masking_utils import sdpa_mask
 
     AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    AttentionMaskInterface.register(NAME, masks.mask if device_of(module.device).apart else sdpa_mask)
     module.set_attn_implementation(NAME)
     layers = _layers(module)
     if not getattr(layers[0], HOOKS, ()):  # modules with several heads share their layers
@@ -110,17 +121,18 @@ def layout_of(lengths: Sequence[int], device: torch.device, alike: float = LEARN
     firsts[order] = sizes.cumsum() - sizes
     if alike == ANSWERING:
         tokens = np.pad(tokens, (0, rounded(len(tokens)) - len(tokens)))
-    places, begins = (torch.from_numpy(x).to(device) for x in (tokens, firsts))
-    ends = torch.from_numpy(sizes).cumsum(0)
-    rows = torch.stack([ends - torch.from_numpy(sizes)] * 2 + [torch.from_numpy(sizes)] * 2, 1)
-    return Layout(places, begins, [_group([lengths[i] for i in g], device) for g in groups], rows)
+    bounds = np.concatenate([[0], sizes.cumsum()])
+    rows = torch.from_numpy(np.stack([bounds[:-1], bounds[:-1], sizes, sizes], 1))
+    alike_rows = [] if device_of(device).apart else [_group([lengths[i] for i in g]) for g in groups]
+    places, begins, ends = (sent(x, device) for x in (tokens, firsts, bounds.astype(np.int32)))
+    return Layout(places, begins, alike_rows, rows, ends)
 
 
-def _group(lengths: Sequence[int], device: torch.device) -> Group:
+def _group(lengths: Sequence[int]) -> Group:
     width = lengths[0]
     real = torch.arange(width) < torch.tensor(lengths)[:, None]
-    mask = None if real.all() else torch.zeros(real.shape).masked_fill(~real, -torch.inf)[:, None].to(device)
-    return Group(sum(lengths), len(lengths), width, real.flatten().nonzero()[:, 0].to(device), mask)
+    mask = None if real.all() else torch.zeros(real.shape).masked_fill(~real, -torch.inf)[:, None]
+    return Group(sum(lengths), len(lengths), width, real.flatten().nonzero()[:, 0], mask)
 
 
 def _drop_padding(_layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
@@ -134,7 +146,7 @@ def _put_back(_layer: Any, _args: tuple[Any, ...], kwargs: dict[str, Any], outpu
     layout: Layout | None = kwargs.get("layout")
     if layout is None or output.shape[1] != len(layout.tokens):  # a classifier goes on with first tokens, which are in rows
         return None
-    rows, width = sum(g.rows for g in layout.groups), layout.groups[0].width
+    rows, width = len(layout.rows), layout.width
     return _spread(output[0, : layout.real], layout.tokens[: layout.real], rows * width).unflatten(0, (rows, width))
 
 
@@ -158,6 +170,8 @@ def attention(  # noqa: PLR0913  as transformers calls it
     if layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if device_of(query.device).apart:
+        return _by_bounds(layout, [x[0].transpose(0, 1) for x in (query, key, value)], scale)[None], None
     if not torch.is_grad_enabled() and all(g.mask is None for g in layout.groups):
         return _answering(layout, [x[0].transpose(0, 1) for x in (query, key, value)], scale)[None], None
     parts = torch.stack([x[0].transpose(0, 1) for x in (query, key, value)], 1).split([g.tokens for g in layout.groups])
@@ -177,6 +191,17 @@ def _answering(layout: Layout, sides: Sequence[torch.Tensor], scale: float) -> t
         first += group.tokens
     made.append(sides[0].new_zeros(len(layout.tokens) - first, *sides[0].shape[1:]))
     return torch.cat(made)
+
+
+def _by_bounds(layout: Layout, sides: Sequence[torch.Tensor], scale: float) -> torch.Tensor:
+    """By the GPU's own attention of bare rows. sides: query, key and value, each (tokens, heads, d); returns: the same"""
+    from torch.nn.attention.varlen import varlen_attn
+
+    query, key, value = (x[: layout.real].contiguous() for x in sides)
+    bounds, width = layout.bounds, layout.width
+    seen: Any = varlen_attn(query, key, value, bounds, bounds, width, width, scale=scale)
+    whole: torch.Tensor = torch.cat([seen, seen.new_zeros(len(layout.tokens) - layout.real, *seen.shape[1:])])
+    return whole
 
 
 def _within(group: Group, part: torch.Tensor, scale: float, dropout: float) -> torch.Tensor:
