@@ -3,13 +3,14 @@ import io
 import json
 import unicodedata
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import jsonschema
 import pytest
 import toy
 from markdown_it import MarkdownIt
 
-from plmtasks.config import run_config
+from plmtasks.config import ModelSettings, run_config
 from plmtasks.errors import DataError, InputError
 from plmtasks.evaluation import run
 from plmtasks.hooks import load_registry
@@ -333,6 +334,16 @@ def test_a_record_of_another_shape_names_its_file(damage):
 
 def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_a_result_may_tell_of_every_setting_that_there_is():
+    """But for what is chosen before: a result says what it became."""
+    described = SCHEMA["properties"]["settings"]["properties"]
+    chosen = {"dtype": {"auto"}, "kernels": {"auto"}}
+    asked = {name: set(get_args(hint)) for name, hint in get_type_hints(ModelSettings).items() if get_origin(hint) is Literal}
+    assert {"dtype", "kernels", "truncation", "prompt"} <= asked.keys()
+    for name, values in asked.items():
+        assert set(described[name]["enum"]) - {None} == values - chosen.get(name, set()), name
 
 
 def test_the_records_of_these_tests_are_of_the_schema():

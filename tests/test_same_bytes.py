@@ -1,13 +1,16 @@
 """Real models of the three families give the same bytes on any number of processes, and after kill -9."""
 
+import json
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 import warm
 
-from plmtasks.config import Source
+from plmtasks.config import Source, run_config
+from plmtasks.execution import environment
 from plmtasks.hooks import load_registry
 
 pytestmark = pytest.mark.slow
@@ -53,6 +56,27 @@ def alone(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
 def test_any_number_of_processes(count: int, command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
     run(command, tmp_path, count)
     assert results(tmp_path) == alone
+
+
+def test_half_precision_and_any_number_of_processes(command: list[str], tmp_path: Path) -> None:
+    """With heads of 32 numbers, by the kernels that are on by default: our own, where the processor has AMX."""
+    at = command.index("--model") + 1
+    models = command[at].split(",")[:2]
+    for folder, heads in zip(models, ("num_attention_heads", "n_head"), strict=True):
+        shutil.copytree(folder, tmp_path / Path(folder).name)
+        file = tmp_path / Path(folder).name / "config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), heads: 3}))
+    of_both = ",".join(str(tmp_path / Path(folder).name) for folder in models)
+    command = [*command[:at], of_both, *command[at + 1 :], "--dtype", "bfloat16"]
+    found = []
+    for count in (0, 2, 3, 5):
+        (tmp_path / str(count)).mkdir()
+        run(command, tmp_path / str(count), count)
+        found.append(results(tmp_path / str(count)))
+    assert len(found[0]) == len(TASKS) * 2
+    assert all(other == found[0] for other in found[1:])
+    kernels = {json.loads(content)["settings"]["kernels"] for content in found[0].values()}
+    assert kernels == {environment.resolve(run_config("t", "m", dtype="bfloat16"), 1).settings.kernels}
 
 
 def test_killed_and_resumed(command: list[str], alone: dict[str, bytes], tmp_path: Path) -> None:
