@@ -63,7 +63,8 @@ def each_line(path: Path) -> Iterator[str]:
     except OSError as e:
         raise InputError(f"{path}: {e.strerror or e}") from e
     except UnicodeDecodeError:
-        yield from read_lines(path)  # which tells where in the file that is
+        read_lines(path)  # which tells where in the file that is
+        raise
 
 
 def unpacked(path: Path) -> bytes:

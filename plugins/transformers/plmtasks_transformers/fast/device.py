@@ -22,9 +22,12 @@ class Device(NamedTuple):
     """Whether one draw of random bits is to serve several numbers: a processor draws them in one thread."""
 
 
-DEVICES = {"cpu": Device(apart=False, together=False, kept=16, logits=2**18, quick_dropout=True)}
-"""By their type as torch spells it; all others are accelerators."""
 ACCELERATOR = Device(apart=True, together=True, kept=4, logits=2**26, quick_dropout=False)
+DEVICES = {
+    "cpu": Device(apart=False, together=False, kept=16, logits=2**18, quick_dropout=True),
+    "mps": ACCELERATOR._replace(apart=False),  # nothing is pinned there: its memory is the host's
+}
+"""By their type as torch spells it; all others are accelerators."""
 
 
 def device_of(device: torch.device | str) -> Device:
