@@ -77,5 +77,9 @@ def test_numbers_go_to_a_device_and_back():
 
 def test_all_but_a_processor_is_an_accelerator():
     assert not device_of("cpu").apart
-    assert device_of("cuda:1") == device_of("mps") == device_of(torch.device("xpu"))
+    assert device_of("cuda:1") == device_of(torch.device("xpu"))
     assert device_of("cuda").apart
+
+
+def test_an_accelerator_whose_memory_is_the_hosts_waits_for_its_copies():
+    assert device_of("mps") == device_of("cuda")._replace(apart=False)
