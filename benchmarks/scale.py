@@ -70,11 +70,16 @@ class Hashed(Model):
         return LoadedHashed()
 
 
+@functools.cache
+def _cost(width: int) -> Cost:
+    return Cost(width=width)
+
+
 class LoadedHashed(LoadedModel):
     parameters = 0
 
     def costs(self, requests: Sequence[Request]) -> list[Cost]:
-        return [Cost(width=2 + request.text.count(" ")) for request in requests]  # type: ignore[attr-defined]
+        return [_cost(2 + request.text.count(" ")) for request in requests]  # type: ignore[attr-defined]
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         shares = [int(request.key()[:8], 16) / 2**32 for request in requests]

@@ -53,12 +53,14 @@ class Prediction:
 
     def to_line(self) -> dict[str, Any]:
         """As JSON values: "prediction" and "scores", and what else there is of it."""
-        more = {
-            "reasoning": self.reasoning, "unfinished": self.unfinished, "repeats": [one.to_line() for one in self.repeats]
-        }  # fmt: skip
-        return {
-            "prediction": self.value, "scores": dict(self.scores), **{name: value for name, value in more.items() if value}
-        }  # fmt: skip
+        line = {"prediction": self.value, "scores": dict(self.scores)}
+        if self.reasoning:
+            line["reasoning"] = self.reasoning
+        if self.unfinished:
+            line["unfinished"] = True
+        if self.repeats:
+            line["repeats"] = [one.to_line() for one in self.repeats]
+        return line
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> "Prediction":

@@ -364,10 +364,12 @@ def prediction_lines(examples: Iterable[Example], predictions: Mapping[str, Pred
     text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
     for e in examples:
         p = predictions.get(e.id)
-        row = {"id": e.id, "reference": e.reference, "slices": list(e.slices), "inputs": e.inputs}
+        row = {"id": e.id, "reference": e.reference, "slices": e.slices, "inputs": e.inputs}
         row |= p.to_line() if p else {"prediction": None, "scores": {}, "skipped": True}
-        row |= {} if e.cluster is None else {"cluster": e.cluster}
-        row |= {"prompted": True} if e.prompted else {}
+        if e.cluster is not None:
+            row["cluster"] = e.cluster
+        if e.prompted:
+            row["prompted"] = True
         yield text(row) + "\n"
 
 

@@ -110,3 +110,11 @@ def test_many_confidences_have_the_intervals_of_examples_drawn_one_by_one(monkey
         assert made["brier"][name] == pytest.approx(
             alone["brier"][name], abs=0.3 * (alone["brier"]["high"] - alone["brier"]["low"]) / 3.92
         )
+
+
+@pytest.mark.slow
+def test_the_different_rows_of_many_confidences_say_what_all_rows_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    confidence, right = drawn(21_000)
+    made = found(confidence, right)
+    monkeypatch.setattr("plmtasks.scoring.calibration._rows", lambda more, place: (None, None))
+    assert found(confidence, right) == made

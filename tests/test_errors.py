@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import pytest
 
 from plmtasks.errors import MetricError, ModelError, counted, did_you_mean, escaped, printable, summary_of
@@ -27,8 +30,6 @@ def test_names_that_are_alike_are_asked_for() -> None:
 
 
 def test_json_for_a_program_keeps_what_it_says_and_steers_no_terminal() -> None:
-    import json
-
     value = "a\x1b[2J\u202e\ud800 é\n"
     text = json.dumps({"a": value}, ensure_ascii=False, indent=1) + "\n"
     assert json.loads(escaped(text)) == {"a": value}
@@ -41,6 +42,12 @@ def test_a_value_has_one_hash_whatever_the_order_of_its_keys() -> None:
     assert len(value_hash("\ud800")) == 32
     with pytest.raises(ValueError, match="JSON"):
         value_hash(float("nan"))
+
+
+def test_the_hash_of_a_long_list_is_that_of_its_json() -> None:
+    value = {"a": [["é", i, {}] for i in range(70_000)], "b": {}, "c": [], "d": {"e": tuple(map(str, range(140_000)))}}
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+    assert value_hash(value) == hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def test_texts_are_shown_as_they_are_and_the_rest_as_json() -> None:

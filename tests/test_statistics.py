@@ -182,6 +182,12 @@ def test_many_rows_of_few_kinds_have_the_interval_of_rows_drawn_one_by_one(monke
     assert (together == shuffled).all()
 
 
+def test_rows_with_how_often_each_is_there_have_the_interval_of_all_of_them():
+    rows = many()
+    different, times = np.unique(rows, axis=0, return_counts=True)
+    assert bootstrap(different, f1, times=times) == bootstrap(rows, f1)
+
+
 def test_resamples_of_kinds_hold_n_rows_and_are_exact_in_integers():
     rows = np.column_stack([many(), np.ones(MANY)])
     totals = resample_totals(rows, 50, 0)

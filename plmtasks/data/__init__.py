@@ -22,6 +22,7 @@ from .dataset import (
 )
 from .division import divide, folds, held_out, one_split
 from .languages import LANGUAGES, UNSPACED, UNSPACED_LETTER, base_language, has_script, is_spaced, language_name, tokens, words
+from .places import Places
 from .references import class_names, labels_found, labels_named, locate, read_answers, refuse_undisclosed, refuse_unknown
 from .slices import (
     DOCUMENT_LENGTHS,
@@ -55,6 +56,7 @@ __all__ = [
     "Event",
     "Groups",
     "HubData",
+    "Places",
     "base_language",
     "by_count",
     "by_length",

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from ..errors import DataWarning, counted
@@ -12,6 +13,7 @@ from ..requests import strings
 from .dataset import Dataset, is_empty
 from .division import Divided
 from .languages import has_script
+from .places import Places
 from .references import is_spans, labels_of
 from .slices import texts
 
@@ -42,10 +44,11 @@ def contents(data: Dataset, split: str, labels: Sequence[str]) -> str:
     numbers = [e.reference for e in examples if isinstance(e.reference, float)]
     written = [found[:1] for found in references if found]
     empty = sum(map(is_empty, examples))
-    repeated = 0 if data.published else len(examples) - len({*map(_asked, examples)})
+    again = [] if data.published else _again(examples)
+    repeated = len(again) - len({*map(_asked, again)})
     return "; ".join([
         f"{split}: {counted(len(examples), 'example')}" + (f": {told}" if told else ""),
-        _lengths([list(strings(e.inputs) if e.prompted else texts(e)) for e in examples]),
+        _lengths(list(strings(e.inputs) if e.prompted else texts(e)) for e in examples),
         *([f"references: {_lengths(written)}"] if written else []),
         *([f"references: {min(numbers):g} to {max(numbers):g}, {_median(numbers):g} in the median"] if numbers else []),
         *([f"{len(references) - len(written):,} without an answer"] if len(written) < len(references) else []),
@@ -66,13 +69,15 @@ def _texts_of(reference: Any) -> list[str] | None:
     return list(found) if isinstance(found, (list, tuple)) and all(isinstance(one, str) for one in found) else None
 
 
-def _lengths(found: Sequence[Sequence[str]]) -> str:
+def _lengths(found: Iterable[Sequence[str]]) -> str:
     """How long the texts of each example are together: in words, or in characters where words are not set apart."""
     from statistics import median_low
 
-    seen = [text for some in found[:SEEN] for text in some]
+    found = iter(found)
+    first = list(islice(found, SEEN))
+    seen = [text for some in first for text in some]
     spaced = 2 * sum(has_script(text, *UNSPACED_SCRIPTS) for text in seen) <= len(seen)
-    lengths = [sum(len(text.split()) if spaced else len(text) for text in some) for some in found]
+    lengths = [sum([len(text.split()) if spaced else len(text) for text in some]) for some in chain(first, found)]
     return f"{counted(median_low(lengths), 'word' if spaced else 'character')} in the median, {max(lengths):,} at most"
 
 
@@ -83,6 +88,11 @@ def _asked(example: Example) -> Hashable:
     """Of examples that ask the same it is the same."""
     values = list(example.inputs.items())
     return values[0] if len(values) == 1 and isinstance(values[0][1], str) else _text(example.inputs)
+
+
+def _again(examples: Sequence[Example]) -> list[Example]:
+    """Those that ask what others ask too."""
+    return [examples[place] for place in Places(len(examples), lambda place: _asked(examples[place])).again()]
 
 
 def warn_of_labels(data: Dataset, splits: Iterable[str], *, learned: str | None) -> None:
@@ -128,7 +138,7 @@ def label_flaws(examples: Sequence[Example], *, once: bool) -> Iterator[str]:
 def _contradictions(examples: Sequence[Example]) -> Iterator[str]:
     """The same text with one label here and another there, of which a model can have one alone."""
     first: dict[Hashable, str] = {}
-    labelled = [e for e in examples if isinstance(e.reference, str)]
+    labelled = [e for e in _again(examples) if isinstance(e.reference, str)]
     more = {text for e in labelled if first.setdefault(text := _asked(e), e.reference) != e.reference}
     found: dict[Hashable, dict[str, Example]] = {}
     for example in labelled if more else ():

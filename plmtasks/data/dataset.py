@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +26,7 @@ from ..files import (
     read_lines,
     read_records,
 )
+from .places import Places
 
 Reader = Callable[[Path], Iterable[Example]]
 """Reads one file of one split; raises DataError."""
@@ -80,8 +80,8 @@ class Dataset:
                 raise bad.error(all_bad=not examples)
             if not examples:
                 raise DataError(here, "at least one example", "none")
-            twice = [id_ for id_, n in Counter(e.id for e in examples).items() if n > 1]
-            if twice:
+            if places := Places(len(examples), lambda place: examples[place].id).again():
+                twice = list(dict.fromkeys(examples[place].id for place in places))
                 many = counted(len(twice), "id is not unique", "ids are not unique")
                 raise DataError(here, "a different id for each example", f"{twice[0]!r} more than once", many)
             if without := sum(e.undisclosed for e in examples) % len(examples):  # all of them are a split to be predicted
@@ -141,7 +141,7 @@ def content_name(fingerprint: str) -> str:
 
 def is_empty(example: Example) -> bool:
     """Whether one of its texts has no character that is seen."""
-    return any(isinstance(value, str) and not value.strip() for value in example.inputs.values())
+    return "" in [value.strip() for value in example.inputs.values() if isinstance(value, str)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from sys import intern
@@ -128,21 +129,32 @@ class Labels(OneOfSome):
 
     def naming(self, path: Path, column: str) -> "DeclaredTask":
         """With the labels that a file `labels.txt` beside the data, or its schema, names."""
-        return self if self.labels else self.labelled(labels_named(path, [column]))
+        task = copy(self) if self.labels else self.labelled(labels_named(path, [column]))
+        task._worded = (), {}, {}
+        return task
 
     def reference(self, where: str, cell: Any, inputs: Mapping[str, Any]) -> str | Cell:
         """A label by its name, its word or its number."""
         if isinstance(cell, (list, dict)) or cell is None or not str(cell).strip():
             raise DataError(where, "one label", f"{cell!r:.60}")
-        return self.cell(where, cell, inputs) if self.labels else " ".join(str(cell).split())
+        if not self.labels:
+            return " ".join(str(cell).split())
+        known = self._known()[2]
+        if (type(cell), cell) not in known:
+            known[type(cell), cell] = self.cell(where, cell, inputs)
+        return known[type(cell), cell]
 
-    _worded: tuple[Sequence[str], Mapping[str, int]] = (), {}
-    """Labels, and the places of the words that stand for them: the same for a million cells."""
+    _worded: tuple[Sequence[str], Mapping[str, int], dict[tuple[type, Any], Cell]] = (), {}, {}
+    """Labels, the places of the words that stand for them, and what rows said of them, where first: a million say one of few."""
 
     def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
+        return Cell(where=where, value=value, candidates=self.labels, words=self._known()[1])
+
+    def _known(self) -> tuple[Sequence[str], Mapping[str, int], dict[tuple[type, Any], Cell]]:
+        """As `_worded`, of these labels."""
         if self._worded[0] is not self.labels:
-            self._worded = self.labels, {word: place for place, (_, word) in enumerate(self.candidates({}))}
-        return Cell(where=where, value=value, candidates=self.labels, words=self._worded[1])
+            self._worded = self.labels, {word: place for place, (_, word) in enumerate(self.candidates({}))}, {}
+        return self._worded
 
     def candidates(self, inputs: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         said = self.declared.labels

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from operator import methodcaller
 from typing import Any
 
 from ..config import ModelSettings
@@ -82,11 +83,15 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
 def _unique(*parts: Sequence[Request]) -> Iterator[tuple[list[str], list[Request]]]:
     """Of each part that asks anything the keys that none before it has, sorted, and their requests."""
     known = set[str]()
-    for part in filter(None, parts):
-        new = {key: request for request in part if (key := request.key()) not in known}
-        order = sorted(new)
-        yield order, [new.pop(key) for key in order]
-        known.update(order)
+    for number, part in enumerate(filter(None, parts), 1):
+        new, keys = list[Request](), list[str]()
+        for request in sorted(part, key=methodcaller("key")):  # no dictionary, which a million would fill
+            if (key := request.key()) not in known and key != (keys[-1] if keys else ""):
+                keys.append(key)
+                new.append(request)
+        yield keys, new
+        if number < len(parts):
+            known.update(keys)
 
 
 def confirmed(told: Mapping[str, Any], requests: Sequence[Request], beside: Sequence[Request] = ()) -> Plan:

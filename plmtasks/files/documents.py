@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -114,9 +114,30 @@ def dump(value: Any) -> str:
     raises: ValueError for nan and infinity, which JSON does not know
     """
     try:
-        return _indented(value, "\n") + "\n"
+        return "".join(_pieces(value, "\n")) + "\n"
     except _Other:
         return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+TOGETHER = 65_536
+"""Items of a list that are written at a time."""
+
+
+def _pieces(value: Any, line: str) -> Iterator[str]:
+    """The pieces of `_indented`, none of which is as long as a list of a million items; raises as that."""
+    kind, inner = type(value), line + " "
+    if kind is dict and value and all(type(name) is str for name in value):
+        for place, name in enumerate(sorted(value)):
+            yield f"{',' if place else '{'}{inner}{_quoted(name)}: "
+            yield from _pieces(value[name], inner)
+        yield f"{line}}}"
+    elif kind in (list, tuple) and len(value) > TOGETHER:
+        for start in range(0, len(value), TOGETHER):
+            some = _indented(value[start : start + TOGETHER], line)
+            yield ("," if start else "[") + some[1 : -len(line) - 1]
+        yield f"{line}]"
+    else:
+        yield _indented(value, line)
 
 
 class _Other(Exception):
@@ -155,7 +176,14 @@ def value_hash(value: Any) -> str:
 
     raises: ValueError for nan and infinity
     """
-    return _digest(dump(value))[:32]
+    digest = hashlib.sha256()
+    try:
+        for piece in _pieces(value, "\n"):
+            digest.update(piece.encode("utf-8", "surrogatepass"))
+    except _Other:
+        return _digest(dump(value))[:32]
+    digest.update(b"\n")
+    return digest.hexdigest()[:32]
 
 
 def _digest(text: str) -> str:

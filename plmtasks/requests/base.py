@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from .forms import LATER, as_line, strings, to_json
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What a model gives back for one request."""
 
@@ -19,8 +19,15 @@ class Answer:
         return iter(())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class _Keyed:
+    """What has a place for its key: no field, for it is no part of what is asked, and no dictionary for each of a million."""
+
+    __slots__ = ("_key",)
+    _key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request(_Keyed):
     """One question to a model.
 
     A kind of request tells here what the core goes by: nothing looks for fields of certain names.
@@ -34,9 +41,6 @@ class Request:
     strided: ClassVar[bool] = False
     """Whether a text over the model's limit is read in windows that move on by the setting `stride`."""
 
-    _key: ClassVar[str] = ""
-    """Of an object, once it was asked for; no field."""
-
     @classmethod
     def kind(cls) -> str:
         """The name by which tasks and models list this request."""
@@ -49,10 +53,11 @@ class Request:
 
     def key(self) -> str:
         """A hash of all that is asked: equal requests have equal keys. 32 hexadecimal digits."""
-        if not self._key:
-            # no cached_property: it would give each of a million requests a dictionary of its own
+        try:
+            return self._key
+        except AttributeError:
             object.__setattr__(self, "_key", self._hashed())
-        return self._key
+            return self._key
 
     def _hashed(self) -> str:
         each = self.each()
@@ -100,7 +105,7 @@ class Request:
         return (answer,)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Shot:
     """A solved example placed before the question."""
 
@@ -108,7 +113,7 @@ class Shot:
     answer: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
     """What one side of a chat says."""
 
@@ -117,7 +122,7 @@ class Turn:
     content: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prompted(Request):
     """A question in words, before which solved examples can stand. How all of it becomes a prompt is the model's business."""
 

@@ -11,7 +11,7 @@ from .base import Answer, Prompted, Request
 from .forms import LATER
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
     """Characters [start, end) of the context."""
 
@@ -21,7 +21,7 @@ class Span:
     """A probability, 0 to 1, among all spans and the abstention."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Likelihood:
     """How likely a text is."""
 
@@ -34,7 +34,7 @@ class Likelihood:
     """Whether greedy decoding would write it: each of its tokens is the likeliest in its place. None: nobody knows."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ClassifyAnswer(Answer):
     """How likely each label is."""
 
@@ -42,7 +42,7 @@ class ClassifyAnswer(Answer):
     """One probability a label, in the order of the request's labels; they sum to 1 unless `multi_label`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Classify(Request):
     """Which of these labels?"""
 
@@ -60,14 +60,14 @@ class Classify(Request):
         return [label for label, score in zip(self.labels, answer.scores, strict=True) if score > 0.5]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RegressAnswer(Answer):
     """A number."""
 
     value: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Regress(Request):
     """Which number?"""
 
@@ -80,7 +80,7 @@ class Regress(Request):
     """the most: what is known of the scale. An answer may lie beyond."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TagAnswer(Answer):
     """The words' labels."""
 
@@ -88,7 +88,7 @@ class TagAnswer(Answer):
     """One label a word, legal under the scheme (an I- follows its B- or I-)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tag(Request):
     """A label for each word."""
 
@@ -106,7 +106,7 @@ class Tag(Request):
         return answer.labels
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ExtractSpanAnswer(Answer):
     """Parts of the context, and how likely it is that none answers."""
 
@@ -116,7 +116,7 @@ class ExtractSpanAnswer(Answer):
     """The probability that the context holds no answer; 0 where the request may not abstain."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ExtractSpan(Request):
     """Which part of the context answers the question?"""
 
@@ -126,7 +126,7 @@ class ExtractSpan(Request):
     may_abstain: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChooseAnswer(Answer):
     """How likely each choice is behind the prompt."""
 
@@ -137,7 +137,7 @@ class ChooseAnswer(Answer):
     length, and there is nothing to divide by it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Choose(Prompted):
     """Which continuation is likeliest?"""
 
@@ -162,7 +162,7 @@ class Choose(Prompted):
         return ((text, found.tokens) for text, found in zip(self.choices, answer.choices, strict=True))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LogLikelihoodAnswer(Answer):
     """How likely the text is, and what that is a likelihood of."""
 
@@ -177,7 +177,7 @@ class LogLikelihoodAnswer(Answer):
     """Each token was predicted from those before and after it: no probability of the text, and not to be compared with one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LogLikelihood(Request):
     """How likely is this text, after its context?"""
 
@@ -193,7 +193,7 @@ class LogLikelihood(Request):
         return iter([(self.text, answer.tokens)])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GenerateAnswer(Answer):
     """What was written."""
 
@@ -209,7 +209,7 @@ class GenerateAnswer(Answer):
         return iter([self.text])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Generate(Prompted):
     """Continue, answer, translate, summarize."""
 
@@ -237,7 +237,7 @@ class Generate(Prompted):
         return self.purpose
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeveralAnswer(Answer):
     """An answer to each of several requests."""
 
@@ -249,7 +249,7 @@ class SeveralAnswer(Answer):
             yield from answer.texts()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Several(Request):
     """Several requests about one example: two orders of the same question, texts that are drawn again and again, two kinds.
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ..data import Places
 from ..errors import PlmtasksError
 from ..examples import Example, Prediction
 from ..requests import Answer, GenerateAnswer, Request
@@ -29,7 +30,7 @@ class Asked:
         """
         return Asked(examples=self.examples, requests=[repeated(r, repeats) for r in self.requests], once=self.requests)
 
-    @cached_property
+    @property
     def keys(self) -> Sequence[str]:
         """The requests' keys, in their order."""
         return [request.key() for request in self.requests]
@@ -63,14 +64,9 @@ class Asked:
 
     def _as_answered(self, task: Task, answers: Mapping[str, Answer]) -> Iterator[tuple[int, Prediction]]:
         """The places of examples with their predictions, in the order of the answers, none of which is held for long."""
-        first, more, several = dict[str, int](), dict[str, list[int]](), list[int]()
-        for place, request in enumerate(self.requests):
-            if request.each() != (request,):
-                several.append(place)
-            elif first.setdefault(key := request.key(), place) != place:
-                more.setdefault(key, []).append(place)
-        for key, answer in answers.items():
-            for place in (first[key], *more.get(key, ())) if key in first else ():
+        several = [place for place, request in enumerate(self.requests) if request.each() != (request,)]
+        if len(several) < len(self.requests):
+            for place, answer in Places(len(self.requests), lambda place: self.requests[place].key()).of(answers.items()):
                 yield place, self._read(task, place, answer)
         parts = {one.key() for place in several for one in self.requests[place].each()}
         held = {key: answer for key, answer in answers.items() if key in parts} if parts else {}

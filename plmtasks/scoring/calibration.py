@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..examples import Example, Prediction
 from ..metric import Metric
-from ..statistics import KINDS_FROM, SLICE_RESAMPLES, bootstrap, evened
+from ..statistics import KINDS_FROM, ROWS_A_KIND, SLICE_RESAMPLES, bootstrap, evened
 from .metrics import proportions, shared_clusters
 from .predictions import Predictions
 from .scores import Scored
@@ -36,12 +36,11 @@ def record(
     """
     import numpy as np
 
-    kept = np.flatnonzero(np.fromiter((e.id in predictions for e in examples), dtype=bool))
+    held = Predictions.of(examples, predictions)
+    kept = np.flatnonzero(held.there())
     chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
-    right = _right(metrics, scored, kept)
-    names, ids = [f"probability[{label}]" for label in labels], [e.id for e in chosen]
-    held = predictions if isinstance(predictions, Predictions) else Predictions.of(examples, predictions)
-    found = held.scores(ids, [CONFIDENCE]) if right is not None and len(kept) else None
+    right, names = _right(metrics, scored, kept), [f"probability[{label}]" for label in labels]
+    found = held.scores(kept, [CONFIDENCE]) if right is not None and len(kept) else None
     if right is None or found is None:
         return None
     (of, correct), confidence = right, found[:, 0].copy()
@@ -49,7 +48,7 @@ def record(
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
     record = {"of": of, "examples": len(kept), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
-    if names and (probabilities := held.scores(ids, names)) is not None:
+    if names and (probabilities := held.scores(kept, names)) is not None:
         brier = _brier(chosen, probabilities, labels)
         rows = np.stack([evened(brier[:, 0], np.zeros(len(brier), dtype=np.int64)), brier[:, 1]], axis=1)
         ends = bootstrap(rows, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
@@ -84,10 +83,12 @@ def _errors(
     import numpy as np
 
     n, place = len(confidence), np.searchsorted(edges[1:-1], confidence)
-    rows = np.zeros((n, BINS + 1))
-    rows[np.arange(n), place] = correct - (about := evened(confidence, place))
-    rows[:, BINS] = 1
-    ends = bootstrap(rows, _ece, clusters=clusters, resamples=SLICE_RESAMPLES)["ece"]
+    more = correct - (about := evened(confidence, place))
+    rows, times = _rows(more, place) if clusters is None and n >= KINDS_FROM else (None, None)
+    if rows is None:
+        rows = np.zeros((n, BINS + 1))
+        rows[np.arange(n), place], rows[:, BINS] = more, 1
+    ends = bootstrap(rows, _ece, clusters=clusters, resamples=SLICE_RESAMPLES, times=times)["ece"]
     bins = [
         {
             "low": float(edges[b]), "high": float(edges[b + 1]), "count": int(inside.sum()),
@@ -96,9 +97,27 @@ def _errors(
         for b in range(BINS)
         if (inside := place == b).any()
     ]  # fmt: skip
-    rows[np.arange(n), place] = correct - confidence
-    found = float(_ece(rows.sum(axis=0))["ece"])
+    found = float(_ece(np.append(np.bincount(place, correct - confidence, BINS), n))["ece"])
     return {"ece": found, "low": ends.low, "high": ends.high, "chance": _chance(about, place), "bins": bins}
+
+
+def _rows(more: "NDArray[Any]", place: "NDArray[Any]") -> "tuple[NDArray[Any], NDArray[Any]] | tuple[None, None]":
+    """The different ones among rows that would take 128 bytes of each of a million examples, and how often each is there.
+
+    more: how much more often each was right than it said; place: its bin. (n,) both
+    returns: float64, (g, BINS + 1), and int64, (g,); None and None where they are not of few kinds
+    """
+    import numpy as np
+
+    found = [np.unique(more[place == b], return_counts=True) for b in range(BINS)]
+    sizes = [len(values) for values, _ in found]
+    rows, bins = np.zeros((sum(sizes), BINS + 1)), np.repeat(np.arange(BINS), sizes)
+    rows[np.arange(len(rows)), bins] = np.concatenate([values for values, _ in found])
+    rows[:, BINS] = 1
+    rows, which = np.unique(rows, axis=0, return_inverse=True)  # of nothing more the rows of all bins are one
+    if len(rows) * ROWS_A_KIND > len(more):
+        return None, None
+    return rows, np.bincount(which.reshape(-1), np.concatenate([times for _, times in found])).astype(np.int64)
 
 
 def _chance(confidence: "NDArray[Any]", place: "NDArray[Any]") -> float:

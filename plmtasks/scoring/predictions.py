@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FLOATS = frozenset({float})
 
+_set = object.__setattr__
+
 NONE = object()
 """In the place of an example that has no prediction."""
 
@@ -33,6 +35,8 @@ class Predictions(Mapping[str, Prediction]):
     @classmethod
     def of(cls, examples: Sequence[Example], predictions: Mapping[str, Prediction]) -> "Predictions":
         """Those of the examples that have one."""
+        if isinstance(predictions, cls) and predictions.examples is examples:
+            return predictions
         held = cls(examples)
         for place, e in enumerate(examples):
             if e.id in predictions:
@@ -46,7 +50,7 @@ class Predictions(Mapping[str, Prediction]):
             self._names = tuple(scores)
             self._scores = array("d", bytes(8 * len(scores) * len(self.examples)))
         self._there += 1
-        more = prediction.repeats or prediction.reasoning or prediction.unfinished
+        more = prediction.repeats or prediction.reasoning or prediction.unfinished or type(prediction) is not Prediction
         if more or tuple(scores) != self._names or not FLOATS.issuperset(map(type, scores.values())):
             self._values[place], self._all_columns = prediction, False
             return
@@ -55,38 +59,46 @@ class Predictions(Mapping[str, Prediction]):
 
     def __getitem__(self, id: str) -> Prediction:
         value = self._values[place := self._place(id)]
-        if isinstance(value, Prediction):
-            return value
         if value is NONE:
             raise KeyError(id)
-        names = self._names or ()
-        scores = self._scores[place * len(names) : (place + 1) * len(names)]
+        if isinstance(value, Prediction):
+            return value
+        width = len(names := self._names or ())
         made = object.__new__(Prediction)  # what is not set is the class's default: a third of the time that all fields take
-        object.__setattr__(made, "value", value)
-        object.__setattr__(made, "scores", dict(zip(names, scores, strict=True)))
+        _set(made, "value", value)
+        _set(made, "scores", dict(zip(names, self._scores[place * width : (place + 1) * width], strict=True)))
         return made
 
-    def scores(self, ids: Sequence[str], names: Sequence[str]) -> "NDArray[Any] | None":
-        """The scores of these names of each of some predictions, (n, names); None where one has not all of them."""
+    def there(self) -> "NDArray[Any]":
+        """Whether each example has one. bool, (n,)"""
+        import numpy as np
+
+        return np.fromiter((value is not NONE for value in self._values), dtype=bool, count=len(self._values))
+
+    def scores(self, places: "NDArray[Any]", names: Sequence[str]) -> "NDArray[Any] | None":
+        """The scores of these names of the predictions of some examples, (n, names); None where one has not all of them.
+
+        places: of the examples, int64, (n,)
+        """
         import numpy as np
 
         own = self._names or ()
         if not self._all_columns or not set(names) <= set(own):
-            try:
-                return np.array([[self[id_].scores[name] for name in names] for id_ in ids], dtype=np.float64)
-            except KeyError:
+            each = [self[self.examples[place].id].scores for place in places.tolist()]
+            if not all(set(names) <= scores.keys() for scores in each):
                 return None
+            return np.array([[scores[name] for name in names] for scores in each], dtype=np.float64)
         rows = np.frombuffer(self._scores).reshape(-1, len(own))
-        places = np.fromiter(map(self._place, ids), dtype=np.int64)
-        return np.stack([rows[places, own.index(name)] for name in names], axis=1)
+        found: NDArray[Any] = rows[places[:, None], np.array([own.index(name) for name in names])]
+        return found
 
     def _place(self, id: str) -> int:
         """raises: KeyError"""
-        if not self.examples:
-            raise KeyError(id)
-        if self.examples[self._last].id != id:
-            after = self._last + 1
-            self._last = after if after < len(self.examples) and self.examples[after].id == id else self._places[id]
+        for place in (self._last, self._last + 1):
+            if place < len(self.examples) and self.examples[place].id == id:
+                self._last = place
+                return place
+        self._last = self._places[id]
         return self._last
 
     @cached_property

@@ -16,13 +16,14 @@ from ..metric import Metric
 from ..statistics import RESAMPLES, bootstrap, bootstrap_computed
 from ..task import Abstaining, Task
 from .metrics import bound_metrics, computes, count, proportions, shared_clusters, where_defined
+from .predictions import Predictions
 from .repeats import counted_repeats, over_repeats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-TOGETHER = 65_536
+TOGETHER = 8_192
 """Predictions that are counted at a time: a metric's rows are each example's own."""
 
 
@@ -57,7 +58,8 @@ def score(
     """
     import numpy as np
 
-    kept = np.flatnonzero(np.fromiter((e.id in predictions for e in examples), dtype=bool))
+    predictions = Predictions.of(examples, predictions)
+    kept = np.flatnonzero(predictions.there())
     chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     columns: list[str] = []
@@ -68,11 +70,11 @@ def score(
         whole = [predictions[e.id] for e in chosen] if computes(metric) else ()
         scores[metric.name] = score_rows(metric, rows, chosen, resamples, whole)
         columns += [f"{metric.name}:{column}" for column in metric.columns()]
-        block = np.full((len(examples), rows.shape[1]), np.nan)
-        block[kept] = rows
-        blocks.append(block)
+        blocks.append(rows)
     signatures = {metric.name: metric.signature() for metric in metrics}
-    rows = np.hstack([np.zeros((len(examples), 0)), *blocks])
+    rows = np.full((len(examples), len(columns)), np.nan)
+    for place, block in zip(np.cumsum([0, *(block.shape[1] for block in blocks)]), blocks, strict=False):
+        rows[kept, place : place + block.shape[1]] = block
     return Scored(scores=scores, columns=columns, rows=rows, signatures=signatures, predictions=predictions)
 
 

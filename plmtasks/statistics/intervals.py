@@ -25,12 +25,16 @@ class Interval:
     """none: there is no interval, because there are too few examples or the score is not defined."""
 
 
+TOGETHER = 65_536
+"""Rows that are looked at at a time."""
+
 NO_INTERVAL = Interval(low=None, high=None, method="none")
 
 
 def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all be left out
     statistics: "NDArray[Any]", reduce: "Reduce", *, clusters: "Sequence[Any] | NDArray[Any] | None" = None,
     proportions: Mapping[str, int] | None = None, resamples: int = 10_000, level: float = 0.95, seed: int = 0,
+    times: "NDArray[Any] | None" = None,
 ) -> dict[str, Interval]:  # fmt: skip
     """The interval of each score that `reduce` makes of the summed statistics.
 
@@ -39,6 +43,8 @@ def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all b
     clusters: for each example what it shares with others; whole clusters are drawn
     proportions: score → the column whose mean it is, on any scale; if the column's rows are all 0 or 1, it gets
         Wilson's interval, which does not collapse where they are all equal
+    times: how many examples each row stands for, where all rows are different, no clusters shared and no proportions given.
+        int64, (n,)
 
     The same seed gives the same intervals, whatever the number of threads.
 
@@ -48,8 +54,8 @@ def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all b
 
     examples = np.asarray(statistics, dtype=np.float64)
     rows = by_cluster(examples, clusters)
-    points = reduce(rows.sum(axis=0))
-    if len(rows) < 2:
+    points = reduce(rows.sum(axis=0) if times is None else times @ rows)
+    if len(rows) < 2 and times is None:
         return dict.fromkeys(points, NO_INTERVAL)
     found: dict[str, Interval] = {}
     for score, column in (proportions or {}).items():
@@ -62,7 +68,7 @@ def bootstrap(  # noqa: PLR0913  what is drawn, and named options that can all b
                 low, high = wilson(float(values.mean()), len(rows), level)
                 found[score] = Interval(low=bottom + low * (top - bottom), high=bottom + high * (top - bottom), method="wilson")
     if found.keys() != points.keys():
-        drawn = resampled(rows[:, None], reduce, resamples=resamples, seed=seed)
+        drawn = resampled(rows[:, None], reduce, resamples=resamples, seed=seed, times=times)
         for score in points.keys() - found.keys():
             found[score] = _interval(drawn[score][:, 0], float(points[score]), level)
     return {score: found[score] for score in points}
@@ -99,9 +105,11 @@ def _scale(score: str, rows: "NDArray[Any]", column: int, reduce: "Reduce") -> t
     totals[:, column] = 0, len(rows)
     bottom, top = (float(v) for v in reduce(totals)[score])
     # every example alone and all together: a ratio to a count that differs between examples is no such mean
-    checked = np.vstack([rows, rows.sum(axis=0)])
-    values = np.append(rows[:, column], rows[:, column].mean())
-    return (bottom, top) if np.allclose(reduce(checked)[score], bottom + values * (top - bottom)) else None
+    parts = [rows[i : i + TOGETHER] for i in range(0, len(rows), TOGETHER)]
+    for some, values in ((rows.sum(axis=0)[None], rows[:, column].mean()), *((part, part[:, column]) for part in parts)):
+        if not np.allclose(reduce(some)[score], bottom + values * (top - bottom)):
+            return None
+    return bottom, top
 
 
 def wilson(p: float, n: int, level: float = 0.95) -> tuple[float, float]:

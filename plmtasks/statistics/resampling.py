@@ -39,18 +39,21 @@ def drawn_by(examples: int) -> dict[str, str]:
     return {"resampling": "by kinds"} if examples >= KINDS_FROM else {}
 
 
-def resampled(rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: int = 0) -> "dict[str, NDArray[Any]]":
+def resampled(
+    rows: "NDArray[Any]", reduce: "Reduce", *, resamples: int, seed: int = 0, times: "NDArray[Any] | None" = None
+) -> "dict[str, NDArray[Any]]":
     """The scores of several runs on the same resamples of their common examples.
 
     Drawing rows with replacement is weighting them by how often each is drawn, so this is a matrix product.
 
     rows: float64, (n, m, k): n examples (or clusters), m runs, k statistics
+    times: how many examples each row stands for, where all rows are different. int64, (n,)
     returns: each score, (resamples, m)
     """
     import numpy as np
 
     n, m, k = rows.shape
-    if (kinds := _kinds(list(rows.reshape(n, m * k).T))) is not None:
+    if (kinds := _kinds(list(rows.reshape(n, m * k).T), times)) is not None:
         return dict(reduce(kinds.drawn(resamples, seed, rows[kinds.first].reshape(-1, m * k)).reshape(-1, m, k)))
     # Sums of integers under 2^24 are exact in float32, in any order, and take half the time.
     whole = bool((rows == np.rint(rows)).all()) and float(np.abs(rows).max(initial=0)) * n < 2**24
@@ -131,16 +134,17 @@ class Kinds:
         return np.concatenate(found)
 
 
-def _kinds(columns: "Sequence[NDArray[Any]]") -> Kinds | None:
+def _kinds(columns: "Sequence[NDArray[Any]]", times: "NDArray[Any] | None" = None) -> Kinds | None:
     """The kinds of equal rows, in an order that does not follow from that of the rows.
 
     columns: of the rows, float64 or bool, (n,) each
+    times: how often each row is there, if all are different. int64, (n,)
     returns: None where there are few rows, or of too many kinds
     """
     import numpy as np
 
     n = len(columns[0])
-    if n < KINDS_FROM:
+    if times is None and n < KINDS_FROM:
         return None
     # a sum of odd multiples modulo 2^64 stands for a row: to sort such takes a hundredth of the time that rows take
     odd = np.random.Generator(np.random.PCG64(0)).integers(0, 2**63, len(columns), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -148,6 +152,9 @@ def _kinds(columns: "Sequence[NDArray[Any]]") -> Kinds | None:
     for column, factor in zip(columns, odd, strict=True):
         bits = np.ascontiguousarray(column, dtype=np.float64).view(np.uint64)
         marks += (bits ^ (bits >> np.uint64(32))) * factor
+    if times is not None:
+        order = np.argsort(marks)
+        return Kinds(order, times[order])
     _, first, which, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
     if len(sizes) * ROWS_A_KIND > n or not all((column[first][which] == column).all() for column in columns):
         return None
