@@ -12,6 +12,7 @@ from ..model import Model
 from ..requests import LogLikelihood, to_json
 from ..results import identity_hash
 from .dataset import TrainingDataset, balanced_weights, training_dataset
+from .device import device_of
 from .engines import splitting
 from .job import TrainingJob
 from .updates import epoch_updates
@@ -27,9 +28,6 @@ EPOCHS = 3.0
 
 LEAST_UPDATES = 100
 """Of a training whose number of epochs nobody chose: with fewer, a new head still gives one answer to all (measured)."""
-
-CPU_BATCH_TOKENS = 2048
-"""As many as some dozen sentences have: more at once are no faster on a CPU, and take memory on the way back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,5 +150,5 @@ def resolve(training: TrainSettings, model: Model, settings: ModelSettings, devi
     defaults = {"num_train_epochs": EPOCHS, "learning_rate": 5e-5, "train_batch_size": 32, **model.recommended}
     filled = {name: value for name, value in defaults.items() if getattr(training, name, 0) is None}
     dtype = training.dtype if training.dtype != "auto" else settings.dtype
-    batch_tokens = training.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else settings.batch_tokens)
+    batch_tokens = training.batch_tokens or device_of(device).batch_tokens or settings.batch_tokens
     return replace(training, **filled, dtype=dtype, batch_tokens=batch_tokens)

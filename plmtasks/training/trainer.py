@@ -19,10 +19,11 @@ from ..files import check_claim, write_bytes
 from ..model import TrainableModel
 from .accelerator import loss_module, make_accelerator, splits, steps_itself, whole
 from .dataset import TrainingDataset, worth
+from .device import device_of
 from .ending import Ending
 from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
 from .recipe import EPOCHS, LEAST_UPDATES, Training
-from .updates import CPU_PADDING, Update, epoch_updates, micro_batches
+from .updates import Update, epoch_updates, micro_batches
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +64,7 @@ class Trainer:
     """After training, where the weights are split over the processes: all of them, in the main process."""
 
     def __post_init__(self) -> None:
-        self.datasets, self.t = self.training.datasets, self.training.how
+        self.datasets, self.t, self.device = self.training.datasets, self.training.how, device_of(self.training.device)
         self.state_folder = self.folder / "training"
 
     def train(self) -> list[dict[str, Any]]:
@@ -95,8 +96,8 @@ class Trainer:
         self.accelerator = make_accelerator(self.training, several=len(self.views) > 1, folder=self.folder)
         self.module = torch.nn.ModuleList([view.module for view in self.views])
         self.split = splits(self.accelerator)
-        alone = self.training.processes.count == 1 and self.training.device == "cpu" and not self.split
-        self.tables = lasting_gradients(self.module) if alone else []
+        lasting = self.device.lasting and self.training.processes.count == 1 and not self.split
+        self.tables = lasting_gradients(self.module) if lasting else []
         self.optimizer = make_optimizer(self.module, self.t)
         self.lr_scheduler = make_lr_scheduler(self.optimizer, self.t, self.total)
         if self.training.processes.share("resume", (self.state_folder / "state.pt").exists):
@@ -212,8 +213,8 @@ class Trainer:
         if steps_itself(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            most, padding = self.t.batch_tokens, CPU_PADDING if self.training.device == "cpu" else None
-            cut = [list(micro_batches(share, self.costs[update.task], most, padding)) for share in shares]
+            costs, most, padding = self.costs[update.task], self.t.batch_tokens, self.device.padding
+            cut = [list(micro_batches(share, costs, most, padding)) for share in shares]
         mine = cut[processes.rank]
         wanted = max(map(len, cut)) if self.split else 1
         idle = [list(update.examples[:1])] * max(0, wanted - len(mine))

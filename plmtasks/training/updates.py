@@ -9,9 +9,6 @@ from ..errors import InputError
 from ..execution import padded_tokens
 from ..model import Cost
 
-CPU_PADDING = 128
-"""Of a micro-batch, for which another would be begun: what one costs by itself, in tokens. A GPU is as fast with a large one."""
-
 
 class Update(NamedTuple):
     """One step of the optimizer learns from examples of one task."""
