@@ -10,8 +10,8 @@ class Device(NamedTuple):
     """Padded tokens of a micro-batch that nobody chose; None: as many as the model answers at once. More than those of some dozen
     sentences are no faster on a processor, and take memory on the way back."""
     padding: int | None
-    """Of these, how many at most stand for nothing before another micro-batch is begun: what one costs by itself. None: any, since
-    a large one is as fast."""
+    """Of these, how many at most stand for nothing before another micro-batch is begun: what one costs by itself. None: any,
+    since a large one is as fast."""
     lasting: bool
     """Whether the gradients of embeddings last from update to update, so that no memory is cleared for them anew."""
 

@@ -213,8 +213,9 @@ class Trainer:
         if steps_itself(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            costs, most, padding = self.costs[update.task], self.t.batch_tokens, self.device.padding
-            cut = [list(micro_batches(share, costs, most, padding)) for share in shares]
+            cut = [
+                list(micro_batches(share, self.costs[update.task], self.t.batch_tokens, self.device.padding)) for share in shares
+            ]
         mine = cut[processes.rank]
         wanted = max(map(len, cut)) if self.split else 1
         idle = [list(update.examples[:1])] * max(0, wanted - len(mine))
