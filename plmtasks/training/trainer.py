@@ -213,12 +213,10 @@ class Trainer:
         if steps_itself(self.accelerator):
             cut = [[list(share)] if share else [] for share in shares]
         else:
-            cut = [
-                list(micro_batches(share, self.costs[update.task], self.t.batch_tokens, self.device.padding)) for share in shares
-            ]
+            how = self.costs[update.task], self.t.batch_tokens, self.device.padding
+            cut = [list(micro_batches(share, *how)) for share in shares]
         mine = cut[processes.rank]
-        wanted = max(map(len, cut)) if self.split else 1
-        idle = [list(update.examples[:1])] * max(0, wanted - len(mine))
+        idle = [list(update.examples[:1])] * ((max(map(len, cut)) if self.split else 1) - len(mine))
         return [(micro_batch, 1.0) for micro_batch in mine] + [(micro_batch, 0.0) for micro_batch in idle]
 
     def _sum(self, *values: float) -> list[float]:
