@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -33,6 +34,16 @@ class Window(NamedTuple):
 
     ids: np.ndarray
     types: np.ndarray
+
+    @classmethod
+    def of(cls, ids: Sequence[int], types: Sequence[int]) -> "Window":
+        return cls(np.array(ids, np.int32), np.array(types, np.int32) if any(types) else _first_types(len(types)))
+
+
+@lru_cache(1024)
+def _first_types(tokens: int) -> np.ndarray:
+    """Of a text without a second one: the same for all of that length, of which there may be a million."""
+    return np.zeros(tokens, np.int32)
 
 
 class Encoding(NamedTuple):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -32,7 +31,7 @@ class PairScorer(Loaded):
                 for i, row in zip(long, kept[name], strict=True):
                     whole[name][i] = row
         rows = zip(whole["input_ids"], whole["token_type_ids"], strict=True)
-        windows = iter([Window(np.array(ids, np.int32), np.array(types, np.int32)) for ids, types in rows])
+        windows = iter([Window.of(ids, types) for ids, types in rows])
         left = iter(lengths)
         return [self._encoding([(next(windows), next(left)) for _ in r.choices]) for r in requests]
 

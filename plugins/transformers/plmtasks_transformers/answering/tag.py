@@ -59,7 +59,7 @@ class Tagger(Loaded):
         for window, row in enumerate(used):
             owners = batch.word_ids(row)
             types = [int(o in marked) for o in owners]
-            windows.append(Window(np.array(batch["input_ids"][row], np.int32), np.array(types, np.int32)))
+            windows.append(Window.of(batch["input_ids"][row], types))
             # a further window may start within a word: that word's first piece is in the window before
             previous = next((o for o in owners if o is not None), None) if window else None
             for place, owner in enumerate(owners):

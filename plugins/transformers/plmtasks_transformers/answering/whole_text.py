@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 
 from plmtasks.requests import Classify, Regress
@@ -42,7 +41,7 @@ class WholeText(Loaded):
                 for i, row in zip(long, kept[name], strict=True):
                     whole[name][i] = row
         return [
-            Encoding([Window(np.array(ids or [self.pad_id], np.int32), np.array(types or [0], np.int32))], length - len(ids))
+            Encoding([Window.of(ids or [self.pad_id], types or [0])], length - len(ids))
             for ids, types, length in zip(whole["input_ids"], whole["token_type_ids"], lengths, strict=True)
         ]
 
