@@ -62,7 +62,9 @@ def test_scores_are_columns_where_every_prediction_has_them(held: dict[str, Pred
     there = {id_: prediction for id_, prediction in held.items() if prediction is not None}
     if not there:
         return
-    found = Predictions.of(examples_of(held), there).scores(list(there), names)
+    predictions = Predictions.of(examples_of(held), there)
+    assert predictions.there().tolist() == [prediction is not None for prediction in held.values()]
+    found = predictions.scores(np.flatnonzero(predictions.there()), names)
     if all(name in p.scores for p in there.values() for name in names):
         assert found is not None
         np.testing.assert_array_equal(found, [[p.scores[name] for name in names] for p in there.values()])
