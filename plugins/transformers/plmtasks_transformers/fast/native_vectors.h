@@ -17,11 +17,12 @@ typedef uint16_t N;
 
 #define HIDDEN 0xfe00 /* the upper half of -4e37: as far down as this a mask hides */
 
+/* Some processors take long to read and write under a mask: not where all 16 are meant. */
 #ifdef FLOAT32
 INLINE V load(const N *at, __mmask16 m) { return _mm512_maskz_loadu_ps(m, at); }
 
 INLINE void store(N *at, __mmask16 m, V x) {
-    if (m == 0xffff) _mm512_storeu_ps(at, x); /* some processors take long to store under a mask */
+    if (m == 0xffff) _mm512_storeu_ps(at, x);
     else _mm512_mask_storeu_ps(at, m, x);
 }
 
@@ -33,13 +34,14 @@ INLINE __mmask16 shown(const N *mask, __mmask16 m) {
 INLINE V over(V a, V b) { return _mm512_div_ps(a, b); }
 #else
 INLINE V load(const N *at, __mmask16 m) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, at)), 16));
+    __m256i found = m == 0xffff ? _mm256_loadu_si256((const __m256i *)at) : _mm256_maskz_loadu_epi16(m, at);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(found), 16));
 }
 
 /* To the nearest bfloat16, ties to even. */
 INLINE void store(N *at, __mmask16 m, V x) {
     __m256i made = (__m256i)_mm512_cvtneps_pbh(x);
-    if (m == 0xffff) _mm256_storeu_si256((__m256i *)at, made); /* some processors take long to store under a mask */
+    if (m == 0xffff) _mm256_storeu_si256((__m256i *)at, made);
     else _mm256_mask_storeu_epi16(at, m, made);
 }
 
