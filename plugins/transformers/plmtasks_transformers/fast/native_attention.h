@@ -1,5 +1,6 @@
 /* Attention of rows, whatever their lengths, causal or under a mask whose blocks of keys that nobody sees are left out. */
 
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -257,14 +258,18 @@ static void ended(const Tiles *before) {
 }
 #endif
 
-/* Whether this process may use what these were made for: of tiles the system is asked (ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA). */
+/* Whether this process may use what these were made for. */
 int usable(void) {
 #ifdef __AMX_BF16__
-    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
-#elif defined(FLOAT32)
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0; /* the system is asked: ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
 #else
-    return __builtin_cpu_supports("avx512bf16");
+    int wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#ifdef FLOAT32
+    return wide;
+#else
+    unsigned a = 0, b, c, d; /* compilers that know the products need not know their name here */
+    return wide && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+#endif
 #endif
 }
 
