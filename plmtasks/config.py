@@ -68,8 +68,8 @@ class ModelSettings:
     kernels: Kernels = "auto"
     """plain: the model's library alone, its own forward and generate; torch: what prompts share computed once, nothing padded, by
     torch's products; onednn: the same by weights laid out for oneDNN once, on x86 processors; compiled: the same, and what stands
-    between products of bfloat16 by kernels of our own, which the machine's C compiler makes once, on processors with AMX;
-    auto: chosen by the launcher. Training goes by `torch`."""
+    between products by kernels of our own, which the machine's C compiler makes once, on processors with AVX-512, in bfloat16 on
+    those that multiply such numbers; auto: chosen by the launcher. Training goes by `torch`."""
     truncation: Truncation = "auto"
     """What happens to a text over the model's limit; auto: windows for spans, tags and scores, right for
     classification, and for prompts shots go first, then the left of the text, or the right of one to be summarized."""

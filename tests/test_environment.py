@@ -50,7 +50,7 @@ def test_choices_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_has_gpu", lambda: False)
     chosen = environment.resolve(run_config("t", "m"), 1)
     assert chosen.settings.dtype == "float32"
-    assert chosen.settings.kernels in ("torch", "onednn")
+    assert chosen.settings.kernels in ("torch", "onednn", "compiled")
     assert chosen.settings.threads >= 1
     assert environment.resolve(chosen, 7) == chosen
     assert environment.resolve(run_config("t", "m", kernels="plain"), 1).settings.kernels == "plain"

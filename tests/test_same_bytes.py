@@ -59,7 +59,7 @@ def test_any_number_of_processes(count: int, command: list[str], alone: dict[str
 
 
 def test_half_precision_and_any_number_of_processes(command: list[str], tmp_path: Path) -> None:
-    """With heads of 32 numbers, by the kernels that are on by default: our own, where the processor has AMX."""
+    """With heads of 32 numbers, by the kernels that are on by default: our own, where the processor multiplies bfloat16."""
     at = command.index("--model") + 1
     models = command[at].split(",")[:2]
     for folder, heads in zip(models, ("num_attention_heads", "n_head"), strict=True):

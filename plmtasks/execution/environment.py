@@ -15,8 +15,8 @@ from ..config import RunConfig
 from ..files import value_hash
 
 BATCH_TOKENS = {"cpu": 1024, "compiled": 2048, "gpu": 32768}
-"""Padded tokens of a batch where memory sets no limit: more would keep no device busier. With AMX, where weights are read at a
-rate that counts, they are read half as often."""
+"""Padded tokens of a batch where memory sets no limit: more would keep no device busier. With kernels of our own weights are
+read at a rate that counts, and so half as often."""
 
 SHARE = 0.7
 """Of the memory that a process may have, what arithmetic gives to weights and batches; the rest is for what it does not count."""
@@ -103,9 +103,11 @@ def _memory(gpu: bool, processes_here: int) -> int:
 
 def _cpu_kernels(dtype: str) -> Any:
     """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have. With AMX
-    those of bfloat16 are so fast that all else is what one waits for: kernels of our own besides, if there is a compiler."""
+    those of bfloat16 are so fast that all else is what one waits for: kernels of our own besides, if there is a compiler. Where
+    AVX-512 has products of bfloat16 and there is no AMX, they were faster in float32 too."""
     there = _has_onednn() and platform.machine() in ("x86_64", "AMD64")
-    if there and dtype == "bfloat16" and _has_tiles() and _has_compiler():
+    own = dtype == "bfloat16" if _has_tiles() else dtype in ("bfloat16", "float32") and _has_vector_bfloat16()
+    if there and own and _has_compiler():
         return "compiled"
     return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "torch"
 
@@ -132,6 +134,13 @@ def _has_tiles() -> bool:
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
+def _has_vector_bfloat16() -> bool:
+    """Whether AVX-512 has products of bfloat16 on the processor."""
+    import torch
+
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
 PROBE = """
 #include <immintrin.h>
 #include <stdlib.h>
@@ -143,9 +152,9 @@ PROBE = """
 
 @cache
 def _has_compiler() -> bool:
-    """Whether there is a C compiler that knows AMX, with its headers: an old one does not."""
+    """Whether there is a C compiler that knows the processor's products, with its headers: an old one does not."""
     compiler = shlex.split(os.environ.get("CC") or "cc")
-    command = [*compiler, "-fopenmp", "-mamx-bf16", "-mavx512bf16", "-fsyntax-only", "-x", "c", "-"]
+    command = [*compiler, "-fopenmp", *(["-mamx-bf16"] if _has_tiles() else []), "-mavx512bf16", "-fsyntax-only", "-x", "c", "-"]
     try:
         return subprocess.run(command, input=PROBE, text=True, capture_output=True, check=False).returncode == 0
     except OSError:

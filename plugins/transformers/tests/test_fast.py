@@ -8,9 +8,11 @@ from plmtasks_transformers.fast import PLAIN, Ways, door, kernels, readout, unpa
 
 from plmtasks.config import Generation
 from plmtasks.errors import ModelWarning
+from plmtasks.execution import environment
 from plmtasks.requests import Classify, Generate, to_json
 
 ONEDNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
+COMPILED = pytest.mark.skipif(environment._cpu_kernels("float32") != "compiled", reason="no kernels of float32 are chosen here")
 SEARCHES = [Generation(), Generation(num_beams=3), Generation(max_new_tokens=5)]
 
 
@@ -32,7 +34,7 @@ def alike(one, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", ["torch", pytest.param("onednn", marks=ONEDNN)])
+@pytest.mark.parametrize("kernel", ["torch", pytest.param("onednn", marks=ONEDNN), pytest.param("compiled", marks=COMPILED)])
 def test_all_ways_answer_alike(load, examples, kernel, family, kind):
     requests, _ = examples(kind, 12)
     for generation in SEARCHES if kind == "Generate" else SEARCHES[:1]:

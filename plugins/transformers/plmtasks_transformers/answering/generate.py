@@ -26,6 +26,9 @@ MOST = 2**31
 PLAIN = Generate(text="")
 """It says nothing of how its tokens are picked."""
 
+AT_ONCE = 1024
+"""Padded tokens of prompts that a processor reads at once in float32, however many a batch has: twice as many took longer."""
+
 
 class Encoding(NamedTuple):
     prompt: str
@@ -161,6 +164,12 @@ class Generator(LanguageModel):
             answers.append(answer if request.exact else replace(answer, text=answer.text.strip()))
         return answers
 
+    @property
+    def _at_once(self) -> int:
+        """Padded tokens of prompts that are read at once."""
+        narrow = self.module.dtype == torch.float32 and self.device.type == "cpu"
+        return min(self.settings.batch_tokens, AT_ONCE) if narrow else self.settings.batch_tokens
+
     def _until(self, request: Generate, encoding: Encoding) -> Until:
         thinking = self._thinking[self.prompts.style == "chat" or bool(request.turns)]
         return Until(request.stop, thinking, thinking is not None and thinking.begins(encoding.prompt))
@@ -194,7 +203,7 @@ class Generator(LanguageModel):
                 beams = settings.num_beams, penalty, settings.early_stopping or False
                 settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
             ends = [(e.new, until if until.stop else ()) for e, until in zip(encodings, untils, strict=True)]
-            own = own_loop(beams, ends, endings, self.settings.batch_tokens, encodings[0].prefix, draws)
+            own = own_loop(beams, ends, endings, self._at_once, encodings[0].prefix, draws)
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
 
         def stopped(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
@@ -211,7 +220,7 @@ class Generator(LanguageModel):
 
         lengths = mask.sum(1).tolist()
         states = None
-        for some in micro_batches(lengths, self.settings.batch_tokens):
+        for some in micro_batches(lengths, self._at_once):
             width = max(lengths[some])
             read = self.module.get_encoder()(input_ids=ids[some, :width], attention_mask=mask[some, :width], return_dict=True)
             if states is None:

@@ -216,8 +216,10 @@ class Prompts:
         """Token ids without special tokens but those that the texts spell, or else with those of the tokenizer."""
         if not texts:
             return []
-        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False)["input_ids"]
-        return rows
+        unlike = list(dict.fromkeys(texts))  # a prompt comes with each of its answers
+        rows: list[list[int]] = self.tokenizer(unlike, add_special_tokens=special, return_attention_mask=False)["input_ids"]
+        made = dict(zip(unlike, rows, strict=True))
+        return [made[text] for text in texts]
 
     @property
     def beginning(self) -> int:

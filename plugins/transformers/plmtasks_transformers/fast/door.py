@@ -261,8 +261,9 @@ def _compiled(module: Any) -> bool:
     from torch.nn import functional
 
     torch.manual_seed(0)
-    q, k, v = torch.randn(3, 2, 40, native.PART, dtype=torch.bfloat16)
-    mask = torch.zeros(17, 40, dtype=torch.bfloat16).masked_fill_(torch.rand(17, 40) < 0.5, torch.finfo(torch.bfloat16).min)
+    dtype = module.dtype
+    q, k, v = torch.randn(3, 2, 40, native.PART, dtype=dtype)
+    mask = torch.zeros(17, 40, dtype=dtype).masked_fill_(torch.rand(17, 40) < 0.5, torch.finfo(dtype).min)
     attend, rows = functional.scaled_dot_product_attention, torch.tensor([[0, 0, 23, 23], [23, 23, 17, 17]])
     apart = [attend(q[:, part], k[:, part], v[:, part], scale=0.2) for part in (slice(23), slice(23, None))]
     pairs = [
@@ -270,7 +271,7 @@ def _compiled(module: Any) -> bool:
         (native.attend(q, k, v, torch.tensor([[0, 0, 40, 40]]), 0.2, causal=True), attend(q, k, v, scale=0.2, is_causal=True)),
         (native.attend(q[:, :17], k, v, torch.tensor([[0, 0, 17, 40]]), 0.2, mask), attend(q[:, :17], k, v, mask, scale=0.2)),
     ]  # fmt: skip
-    norm, x = torch.nn.LayerNorm(40, dtype=torch.bfloat16), torch.randn(5, 40, dtype=torch.bfloat16)
+    norm, x = torch.nn.LayerNorm(40, dtype=dtype), torch.randn(5, 40, dtype=dtype)
     sums, firsts = native.read_off(x)
     return all(_same(expected, found.transpose(0, 1)) for found, expected in pairs) and (
         _same(norm(x + x.flip(0)), native.layer_norm(x, x.flip(0), norm))

@@ -1,4 +1,4 @@
-"""Kernels of our own in bfloat16 for processors with AMX, which a C compiler makes once a machine: see native.c."""
+"""Kernels of our own for processors with AVX-512, which a C compiler makes once a machine: see native.c."""
 
 import ctypes
 import hashlib
@@ -18,14 +18,21 @@ import torch
 from plmtasks.errors import ModelError
 
 SOURCE = Path(__file__).with_name("native.c")
+PARTS = SOURCE, *(SOURCE.with_name(f"native_{part}.h") for part in ("vectors", "attention"))
 FLAGS = (
     "-O2", "-std=gnu11", "-fPIC", "-fopenmp", "-ffp-contract=off", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl",
-    "-mavx512bf16", "-mamx-tile", "-mamx-bf16",
 )  # fmt: skip
+VARIANTS = {
+    "float32": ("AVX-512", ("-DFLOAT32",)),
+    "bfloat16": ("AVX-512 and its products of bfloat16", ("-mavx512bf16",)),
+    "tiles": ("AMX", ("-mavx512bf16", "-mamx-tile", "-mamx-bf16")),
+}
+"""For which numbers, by what of a processor → what it is called, and the compiler's options besides `FLAGS`."""
 OPENMP = re.compile(r"/\S*/lib(?:gomp|iomp5|omp)\b[^/\s]*\.so[.\d]*$", re.MULTILINE)
 
+DTYPES = torch.float32, torch.bfloat16
 PART = 32
-"""Numbers of a head that a tile holds; a head has a multiple of them."""
+"""Numbers of a head, or a multiple of them: columns of a block."""
 WIDEST = 8192
 """Numbers of a row whose norm is taken."""
 
@@ -41,35 +48,42 @@ class _Attention(ctypes.Structure):
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """The kernels, compiled if they were not before.
+def library(dtype: torch.dtype) -> ctypes.CDLL:
+    """The kernels for numbers of this type, compiled if they were not before.
 
     raises: ModelError
     """
+    variant = "float32" if dtype == torch.float32 else "tiles" if has_tiles() else "bfloat16"
+    needed, options = VARIANTS[variant]
     try:
         # with torch's own threads: two such libraries would each have some
         ctypes.CDLL(OPENMP.findall(Path("/proc/self/maps").read_text())[0], mode=ctypes.RTLD_GLOBAL)
-        kernels = _loaded()
+        kernels = _loaded([*FLAGS, *options])
     except (OSError, subprocess.CalledProcessError, IndexError) as e:
         said = getattr(e, "stderr", "") or str(e)
         raise ModelError(
             f"kernels=compiled: the C compiler made nothing that can be used: {said.strip()[:300]}",
             "CC names another compiler (gcc is known to do)", "--config kernels=onednn does without",
         ) from e  # fmt: skip
-    if not kernels.has_tiles():
-        raise ModelError("kernels=compiled needs a processor with AMX", "--config kernels=onednn does without")
+    if not kernels.usable():
+        raise ModelError(f"kernels=compiled needs a processor with {needed}", "--config kernels=onednn does without")
     return kernels
+
+
+def has_tiles() -> bool:
+    """Whether the processor has AMX."""
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def compiles(module: Any) -> bool:
     """Whether a model can be given them. raises: ModelError if there are none"""
-    return module.dtype == torch.bfloat16 and module.device.type == "cpu" and bool(library())
+    return module.dtype in DTYPES and module.device.type == "cpu" and bool(library(module.dtype))
 
 
-def _loaded() -> ctypes.CDLL:
+def _loaded(flags: Sequence[str]) -> ctypes.CDLL:
     """raises: OSError, CalledProcessError"""
     compiler = shlex.split(os.environ.get("CC") or "cc")
-    name = hashlib.sha256(repr((SOURCE.read_bytes(), compiler, FLAGS)).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr(([part.read_bytes() for part in PARTS], compiler, flags)).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plmtasks" / "kernels"
     place = folder / f"{name}.so"
     if place.exists():
@@ -80,7 +94,7 @@ def _loaded() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(dir=folder if kept else None) as aside:
         parts, whole = Path(aside, "native.o"), Path(aside, "native.so")
         # linked without OpenMP's own library: what is called of it is looked for in torch's
-        for command in ([*FLAGS, "-c", SOURCE, "-o", parts], ["-shared", parts, "-o", whole, "-lm"]):
+        for command in ([*flags, "-c", SOURCE, "-o", parts], ["-shared", parts, "-o", whole, "-lm"]):
             subprocess.run([*compiler, *map(str, command)], check=True, capture_output=True, text=True)
         kernels = ctypes.CDLL(str(whole))
         if kept:
@@ -94,7 +108,7 @@ def attend(  # noqa: PLR0913  what attention is made of
 ) -> torch.Tensor:  # fmt: skip
     """Attention of rows, each of which sees itself alone. Tokens of no row are zero.
 
-    query: (heads, tokens, d), bfloat16, d a multiple of `PART`, with any strides but the last
+    query: (heads, tokens, d), float32 or bfloat16, d a multiple of `PART`, with any strides but the last
     key, value: the same, or fewer heads, of which some of the queries' share one
     rows: where its queries and its keys begin, and how many there are, (rows, 4), int64
     mask: added to the scores of the only row, (queries, keys); causal: the last query sees all keys, each before one less
@@ -110,34 +124,34 @@ def attend(  # noqa: PLR0913  what attention is made of
     asked = _Attention(
         *(x.data_ptr() for x in (query, key, value, out)), *strides, *masked, heads, heads // key.shape[0], size, causal, scale
     )
-    if not library().attend(ctypes.byref(asked), _at(rows), ctypes.c_int64(len(rows))):
+    if not library(query.dtype).attend(ctypes.byref(asked), _at(rows), ctypes.c_int64(len(rows))):
         raise MemoryError("attention found no memory")
     return out
 
 
 def layer_norm(x: torch.Tensor, more: torch.Tensor | None, norm: torch.nn.LayerNorm) -> torch.Tensor:
-    """Of x, or of the sum of both: (…, size), bfloat16, contiguous."""
+    """Of x, or of the sum of both: (…, size), contiguous."""
     out, size = torch.empty_like(x), x.shape[-1]
     sides = [_at(one) for one in (x, more, norm.weight, norm.bias, out)]
-    library().layer_norm(*sides, ctypes.c_int64(x.numel() // size), ctypes.c_int64(size), ctypes.c_float(norm.eps))
+    library(x.dtype).layer_norm(*sides, ctypes.c_int64(x.numel() // size), ctypes.c_int64(size), ctypes.c_float(norm.eps))
     return out
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
-    """By tanh, in the place of x, which is bfloat16 and contiguous."""
-    library().gelu(_at(x), ctypes.c_int64(x.numel()))
+    """By tanh, in the place of x, which is contiguous."""
+    library(x.dtype).gelu(_at(x), ctypes.c_int64(x.numel()))
     return x
 
 
 def read_off(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each row the logarithm of the sum of all likelihoods, float32, and the first place of the greatest logit, (rows,).
 
-    logits: (rows, vocabulary), bfloat16, contiguous
+    logits: (rows, vocabulary), contiguous
     """
     rows, width = logits.shape
-    tops, sums = torch.empty(2, rows)
+    tops, sums = torch.empty(2, rows, dtype=torch.float32)
     firsts = torch.empty(rows, dtype=torch.int64)
-    library().read_off(_at(logits), ctypes.c_int64(rows), ctypes.c_int64(width), _at(tops), _at(firsts), _at(sums))
+    library(logits.dtype).read_off(_at(logits), ctypes.c_int64(rows), ctypes.c_int64(width), _at(tops), _at(firsts), _at(sums))
     return sums.log_().add_(tops), firsts
 
 
@@ -150,7 +164,7 @@ def _at(x: torch.Tensor | None) -> ctypes.c_void_p:
 NAME = "plmtasks_compiled"
 """Of the attention, as transformers knows it."""
 FEW = 16
-"""Queries below which torch's kernel attends: a tile has so many."""
+"""Queries below which torch's kernel attends: a tile of AMX has so many."""
 
 
 def make_compiled(module: Any, otherwise: Any) -> None:
@@ -182,14 +196,14 @@ def make_compiled(module: Any, otherwise: Any) -> None:
 def _is_plain(part: Any) -> bool:
     """Whether it is a norm that the kernel takes."""
     plain = type(part) is torch.nn.LayerNorm and part.bias is not None and len(part.normalized_shape) == 1
-    return plain and part.weight.dtype == torch.bfloat16 and part.normalized_shape[0] <= WIDEST
+    return plain and part.weight.dtype in DTYPES and part.normalized_shape[0] <= WIDEST
 
 
 def _normed(norm: torch.nn.LayerNorm) -> Any:
     before = norm.forward
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        return layer_norm(x.contiguous(), None, norm) if x.dtype == torch.bfloat16 else before(x)
+        return layer_norm(x.contiguous(), None, norm) if x.dtype == norm.weight.dtype else before(x)
 
     return forward
 
@@ -216,7 +230,7 @@ def _attended(part: Any, sides: Sequence[torch.Tensor], mask: torch.Tensor | Non
     query, key, value = sides
     batch, _, queries, size = query.shape
     layout, keys = how.get("layout"), key.shape[2]
-    fit = query.dtype == torch.bfloat16 and size % PART == 0 and all(x.stride(3) == 1 and x.shape[3] == size for x in sides)
+    fit = query.dtype in DTYPES and size % PART == 0 and all(x.stride(3) == 1 and x.shape[3] == size for x in sides)
     if not fit or torch.is_grad_enabled() or how.get("position_bias") is not None or how.get("softcap") is not None:
         return None
     scaling = how.get("scaling")
