@@ -111,9 +111,9 @@ def _kill(launcher: int, number: signal.Signals, whom: str, rng: random.Random) 
 
 
 def children(pid: int) -> list[str]:
-    """The numbers of a process's children."""
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return found.stdout.split()
+    """The numbers of a launcher's processes; a compiler that it asks something is none."""
+    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [line.split()[0] for line in found.stdout.splitlines() if line.endswith("worker")]
 
 
 def alive(launcher: int) -> bool:

@@ -142,9 +142,7 @@ def _has_vector_bfloat16() -> bool:
 
 
 PROBE = """
-#include <immintrin.h>
-#include <stdlib.h>
-#if defined(__clang__) /* its OpenMP is another than torch's */
+#if !__has_include(<immintrin.h>) || !__has_include(<stdlib.h>) || defined(__clang__) /* its OpenMP is another than torch's */
 #error
 #endif
 """
