@@ -4,11 +4,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from .requests import LATER
 
 _text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
+
+@lru_cache(1024)
+def same_slices(slices: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for all examples of these slices, of which there may be a million."""
+    return slices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +42,16 @@ class Example:
             return replace(self, reference=None, slices=())
         # three times as fast, and asked for three times of each example
         return Example(id=self.id, inputs=self.inputs, cluster=self.cluster, prompted=self.prompted, undisclosed=self.undisclosed)
+
+    def told(self, reference: Any, slices: tuple[str, ...]) -> "Example":
+        """The same example with this reference and in these slices."""
+        slices = same_slices(slices)
+        if type(self) is not Example:
+            return replace(self, reference=reference, slices=slices)
+        return Example(  # three times as fast
+            id=self.id, inputs=self.inputs, reference=reference, cluster=self.cluster, slices=slices, prompted=self.prompted,
+            undisclosed=self.undisclosed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

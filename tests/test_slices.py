@@ -244,3 +244,9 @@ def test_a_gap_by_chance_alone_is_seldom_called_one() -> None:
         for _ in range(200)
     ]
     assert 0.02 <= np.mean(below) <= 0.08
+
+
+@pytest.mark.parametrize("text", ["She's late", "SHE said: his", "she_x and heroines", "ashe (hers)", "He, HIM; wife-to-be", ""])
+def test_words_are_found_in_a_text_of_ascii_as_patterns_find_them(text: str) -> None:
+    """A letter of no use that is not ASCII makes the other way of it."""
+    assert GENDER.of([text]) == GENDER.of([f"{text} é"])

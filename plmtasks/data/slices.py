@@ -57,6 +57,9 @@ def in_parts(parts: Mapping[str, Callable[[], Iterable[Example]]], dimension: st
             yield replace(e, id=f"{part}-{e.id}", cluster=cluster, slices=(*e.slices, f"{dimension}={part}"))
 
 
+WORD = re.compile(r"\w+")
+
+
 @dataclass(frozen=True)
 class Groups:
     """Words by which a text is told to be about one group of people or another."""
@@ -75,15 +78,29 @@ class Groups:
 
     def of(self, texts: Sequence[str]) -> list[str]:
         """The slices of an example: of each dimension the group whose words it has; none where it has several groups' or none."""
+        spelled = self._spelled if all(map(str.isascii, texts)) else None
+        there = {word for text in texts for word in WORD.findall(text.lower())} if spelled else set[str]()
         found = []
         for name, groups in self._patterns.items():
-            named = [group for group, pattern in groups.items() if any(pattern.search(text) for text in texts)]
+            if spelled:
+                named = [group for group, words in spelled[name].items() if not words.isdisjoint(there)]
+            else:
+                named = [group for group, pattern in groups.items() if any(pattern.search(text) for text in texts)]
             found += [f"{name}={named[0]}"] if len(named) == 1 else []
         return found
 
+    @cached_property
+    def _spelled(self) -> Mapping[str, Mapping[str, frozenset[str]]] | None:
+        """The words of each group, where all are letters and digits of ASCII: in a text of ASCII they are found among its
+        words, in a quarter of the time."""
+        every = [word for groups in self.terms.values() for words in groups.values() for word in words]
+        if not all(word.isascii() and WORD.fullmatch(word) for word in every):
+            return None
+        return {d: {g: frozenset(map(str.lower, words)) for g, words in groups.items()} for d, groups in self.terms.items()}
+
     def sliced(self, examples: Iterable[Example], fields: Sequence[str] | None) -> list[Example]:
         """The examples, each with the slices that the texts of these inputs (None: of all) put it in."""
-        return [replace(e, slices=(*e.slices, *self.of(texts(e, fields)))) for e in examples]
+        return [e.told(e.reference, (*e.slices, *self.of(texts(e, fields)))) for e in examples]
 
     @property
     def hash(self) -> str:

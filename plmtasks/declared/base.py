@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, cast
 from ..config import Source
 from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, split_files
 from ..errors import DataError, InputError
-from ..examples import Example
+from ..examples import Example, same_slices
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
@@ -25,12 +25,6 @@ REQUESTS = {form.kind(): form for form in BUILT_IN}
 
 MODULES = tuple(f"{__package__}.{name}" for name in ("base", "forms", "numbers", "tags"))
 """The modules of the classes whose tasks a file can declare."""
-
-
-@lru_cache(1024)
-def same_slices(slices: tuple[str, ...]) -> tuple[str, ...]:
-    """The same tuple for all examples of these slices, of which there may be a million."""
-    return slices
 
 
 class DeclaredTask(Rewritable, HubTask):

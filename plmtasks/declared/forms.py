@@ -24,7 +24,7 @@ from ..data import (
 from ..errors import DataError, InputError
 from ..examples import Example, Prediction
 from ..requests import Answer, Request
-from .base import DeclaredTask, same_slices
+from .base import DeclaredTask
 from .templates import fill
 
 UNANSWERABLE = "unanswerable"
@@ -65,7 +65,7 @@ class OneOfSome(DeclaredTask):
 
         def finish(example: Example, positions: Sequence[int]) -> Example:
             reference = example.reference.candidates[positions[0]]
-            return _settled(example, reference, same_slices((*example.slices, *self.slices(reference))))
+            return example.told(reference, (*example.slices, *self.slices(reference)))
 
         return settle(data, "reference", said, finish)
 
@@ -93,15 +93,6 @@ class OneOfSome(DeclaredTask):
     @abstractmethod
     def cell(self, where: str, value: Any, inputs: Mapping[str, Any]) -> Cell:
         """A value that means one of the candidates."""
-
-
-def _settled(example: Example, reference: Any, slices: tuple[str, ...]) -> Example:
-    if type(example) is not Example:
-        return replace(example, reference=reference, slices=slices)
-    return Example(  # three times as fast
-        id=example.id, inputs=example.inputs, reference=reference, cluster=example.cluster, slices=slices,
-        prompted=example.prompted, undisclosed=example.undisclosed,
-    )  # fmt: skip
 
 
 class Labels(OneOfSome):

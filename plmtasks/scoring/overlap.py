@@ -1,7 +1,7 @@
 """Which evaluated examples the train split has already."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..data import texts, words
@@ -35,7 +35,7 @@ class Overlap:
 
     def sliced(self, examples: Iterable[Example]) -> list[Example]:
         """The examples, each in the slice of those that overlap or of those that do not."""
-        return [replace(e, slices=(*e.slices, f"overlap={'yes' if e.id in self.ngram else 'no'}")) for e in examples]
+        return [e.told(e.reference, (*e.slices, f"overlap={'yes' if e.id in self.ngram else 'no'}")) for e in examples]
 
 
 def find(examples: Sequence[Example], train: Iterable[Example], name: str) -> Overlap:

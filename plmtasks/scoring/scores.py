@@ -64,9 +64,13 @@ def score(
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     columns: list[str] = []
     blocks = []
-    for metric in metrics:
-        parts = [chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)] or [chosen]
-        rows = np.concatenate([_statistics(metric, [predictions[e.id] for e in part], part) for part in parts])
+    parts: list[list[NDArray[Any]]] = [[] for _ in metrics]
+    for part in [chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)] or [chosen]:
+        some = [predictions[e.id] for e in part]
+        for metric, found in zip(metrics, parts, strict=True):
+            found.append(_statistics(metric, some, part))
+    for metric, found in zip(metrics, parts, strict=True):
+        rows = np.concatenate(found)
         whole = [predictions[e.id] for e in chosen] if computes(metric) else ()
         scores[metric.name] = score_rows(metric, rows, chosen, resamples, whole)
         columns += [f"{metric.name}:{column}" for column in metric.columns()]

@@ -187,7 +187,7 @@ def _with_labels(example: Example, positions: Sequence[int]) -> Example:
     cells = example.reference if isinstance(example.reference, list) else [example.reference]
     labels = [cell.candidates[at] for cell, at in zip(cells, positions, strict=True)]
     reference = sorted(set(labels)) if isinstance(example.reference, list) else labels[0]
-    return replace(example, reference=reference, slices=(*example.slices, *label_slices(reference)))
+    return example.told(reference, (*example.slices, *label_slices(reference)))
 
 
 def from_hub(hub: HubData, form: Format) -> Dataset:
