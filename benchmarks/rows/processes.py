@@ -69,10 +69,9 @@ def _devices(processes: Any, pairs: int, count: int) -> dict[str, Any]:
 
     def own_share() -> None:
         for batch in range(len(work.batches))[processes.rank :: processes.count]:
-            engine.loaded.answer([work.requests[key] for key in work.batch_keys(batch)])
+            engine.loaded.answer([work.requests[i] for i in work.batches[batch]])
 
-    tokens = sum(work.batch_tokens(batch) for batch in range(len(work.batches)))
-    ideal = tokens * SECONDS_A_TOKEN / sum(1 / slow for slow in DEVICES)
+    ideal = sum(work.tokens) * SECONDS_A_TOKEN / sum(1 / slow for slow in DEVICES)
     return _measured(processes, pairs, engine.over, own_share) | {"ideal": ideal, "work": f"{len(work.batches)} batches"}
 
 
