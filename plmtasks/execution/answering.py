@@ -83,14 +83,15 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
 def _unique(*parts: Sequence[Request]) -> Iterator[tuple[list[str], list[Request]]]:
     """Of each part that asks anything the keys that none before it has, sorted, and their requests."""
     known = set[str]()
-    for number, part in enumerate(filter(None, parts), 1):
+    asked = [part for part in parts if part]
+    for part in asked:
         new, keys = list[Request](), list[str]()
         for request in sorted(part, key=methodcaller("key")):  # no dictionary, which a million would fill
             if (key := request.key()) not in known and key != (keys[-1] if keys else ""):
                 keys.append(key)
                 new.append(request)
         yield keys, new
-        if number < len(parts):
+        if part is not asked[-1]:
             known.update(keys)
 
 
