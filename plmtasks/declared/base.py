@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, cast
 from ..config import Source
 from ..data import Cell, Dataset, by_length, hub_file, in_parts, open_dataset, split_files
 from ..errors import DataError, InputError
-from ..examples import Example, same_slices
+from ..examples import Example, same_names, same_slices
 from ..files import Layout, column, laid_out, read_records, row_aside
 from ..requests import BUILT_IN, Prompted, Request
 from ..task import HubTask, Rewritable
@@ -268,7 +268,7 @@ class DeclaredTask(Rewritable, HubTask):
                 continue
             if not optional or cell not in (None, ""):
                 found[name] = self.input(where, name, cell)
-        return found
+        return same_names(found)
 
     def input(self, where: str, name: str, value: Any) -> Any:
         """The text of a cell; of a list of texts, each on a line of its own.

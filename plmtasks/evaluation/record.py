@@ -42,10 +42,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
     if job.config.overlap:
         seen = overlap.find(job.examples, job.data["train"], job.data.public_name("train", job.config.source))
         examples, findings["overlap"] = seen.sliced(examples), seen.record()
-    files: dict[str, bytes | Iterable[str]] = {
-        "predictions.jsonl": results.prediction_lines(examples, predictions),
-        "statistics.npy": results.statistics_bytes(scored.columns, scored.rows, job.examples),
-    }
+    files: dict[str, bytes | Iterable[str]] = {"predictions.jsonl": results.prediction_lines(examples, predictions)}
     if job.perturbed:
         answers = dict(outcome.answers)  # gone through once for each perturbation
         perturbed = {p.name: (p.asked.examples, p.asked.read(job.task, answers, plan.skipped)) for p in job.perturbed}
@@ -59,6 +56,7 @@ def write(job: EvaluationJob, folder: Path, outcome: Outcome) -> None:
         **_thinking(outcome), "padded_tokens": sum(plan.tokens), **outcome.measured,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
+    files["statistics.npy"] = results.statistics_bytes(scored.columns, scored.rows, job.examples)
     described = {**outcome.described, **measured}
     check_claim(folder)
     hashes = write_files(folder, files)

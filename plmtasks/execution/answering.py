@@ -71,8 +71,8 @@ def plan(loaded: LoadedModel, requests: Sequence[Request], settings: ModelSettin
             left = [i for i, cost in enumerate(found) if not cost.cut]
             order, new, found = [order[i] for i in left], [new[i] for i in left], [found[i] for i in left]
         for batch in cut_batches(order, found, settings.batch_tokens):
-            batches.append(array("I", [len(keys) + i for i in batch]))
-            tokens.append(padded_tokens([found[i] for i in batch]))
+            batches.append(array("I", [len(keys) + i for i in batch.tolist()]))
+            tokens.append(padded_tokens([found[i] for i in batch.tolist()]))
         over |= shortened
         keys += order
         asked += new

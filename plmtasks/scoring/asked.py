@@ -38,6 +38,8 @@ class Asked:
     @cached_property
     def each(self) -> Sequence[Request]:
         """What a model is asked: of several requests about one example each."""
+        if all(request.each() == (request,) for request in self.requests):
+            return self.requests
         return [one for request in self.requests for one in request.each()]
 
     def among(self, keys: Collection[str]) -> int:

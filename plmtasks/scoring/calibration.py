@@ -9,7 +9,7 @@ from ..metric import Metric
 from ..statistics import KINDS_FROM, ROWS_A_KIND, SLICE_RESAMPLES, bootstrap, evened
 from .metrics import proportions, shared_clusters
 from .predictions import Predictions
-from .scores import Scored
+from .scores import TOGETHER, Scored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,20 +39,22 @@ def record(
     held = Predictions.of(examples, predictions)
     kept = np.flatnonzero(held.there())
     chosen = examples if len(kept) == len(examples) else [examples[i] for i in kept.tolist()]
-    right, names = _right(metrics, scored, kept), [f"probability[{label}]" for label in labels]
+    right = _right(metrics, scored, kept)
     found = held.scores(kept, [CONFIDENCE]) if right is not None and len(kept) else None
     if right is None or found is None:
         return None
-    (of, correct), confidence = right, found[:, 0].copy()
+    (of, correct), confidence = right, found[:, 0]
     shared = shared_clusters(chosen)
     quantiles = np.quantile(confidence, np.linspace(0, 1, BINS + 1))
     record = {"of": of, "examples": len(kept), **_errors(confidence, correct, np.linspace(0, 1, BINS + 1), shared)}
     record["equal_mass"] = _errors(confidence, correct, quantiles, shared)
-    if names and (probabilities := held.scores(kept, names)) is not None:
-        brier = _brier(chosen, probabilities, labels)
-        rows = np.stack([evened(brier[:, 0], np.zeros(len(brier), dtype=np.int64)), brier[:, 1]], axis=1)
+    del right, found, confidence, correct  # of a million predictions they are 32 MB
+    names = [f"probability[{label}]" for label in labels]
+    squares = _squares(chosen, held.scores(kept, names) if names else None, labels)
+    if squares is not None:
+        rows = np.stack([evened(squares, np.zeros(len(squares), dtype=np.int64)), np.ones(len(squares))], axis=1)
         ends = bootstrap(rows, _mean, clusters=shared, resamples=SLICE_RESAMPLES)["mean"]
-        record["brier"] = {"value": float(brier[:, 0].mean()), "low": ends.low, "high": ends.high}
+        record["brier"] = {"value": float(squares.mean()), "low": ends.low, "high": ends.high}
     return record
 
 
@@ -66,7 +68,7 @@ def _right(metrics: Sequence[Metric], scored: Scored, kept: "NDArray[Any]") -> "
 
     for metric in metrics:
         for name, column in proportions(metric).items():
-            values = scored.of(metric)[kept, column]
+            values = scored.column(metric, column)[kept]
             if np.isin(values, (0.0, 1.0)).all():
                 return [metric.name, name], values
     return None
@@ -88,6 +90,7 @@ def _errors(
     if rows is None:
         rows = np.zeros((n, BINS + 1))
         rows[np.arange(n), place], rows[:, BINS] = more, 1
+    del more
     ends = bootstrap(rows, _ece, clusters=clusters, resamples=SLICE_RESAMPLES, times=times)["ece"]
     bins = [
         {
@@ -144,13 +147,22 @@ def _ece(totals: "NDArray[Any]") -> "dict[str, NDArray[Any]]":
     return {"ece": np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1]}
 
 
-def _brier(examples: Sequence[Example], probabilities: "NDArray[Any]", labels: Sequence[str]) -> "NDArray[Any]":
-    """Of each prediction the squared errors of its labels' probabilities, 0 to 2 where one label holds, and a 1. (n, 2)"""
+def _squares(examples: Sequence[Example], probabilities: "NDArray[Any] | None", labels: Sequence[str]) -> "NDArray[Any] | None":
+    """Of each prediction the squared errors of its labels' probabilities, 0 to 2 where one label holds. (n,)
+
+    probabilities: (n, labels), of which nothing is left; None where there are none
+    """
     import numpy as np
 
-    truth = np.zeros(probabilities.shape)
+    if probabilities is None:
+        return None
     place = {label: at for at, label in enumerate(labels)}
-    held = (e.reference if isinstance(e.reference, list) else (e.reference,) for e in examples)
-    right = ((row, place[one]) for row, those in enumerate(held) for one in those if isinstance(one, str) and one in place)
-    truth[tuple(np.fromiter(chain.from_iterable(right), dtype=np.int64).reshape(-1, 2).T)] = 1
-    return np.stack([((probabilities - truth) ** 2).sum(axis=1), np.ones(len(probabilities))], axis=1)
+    squares = np.empty(len(probabilities))
+    for begin in range(0, len(examples), TOGETHER):
+        some = slice(begin, begin + TOGETHER)
+        held = (e.reference if isinstance(e.reference, list) else (e.reference,) for e in examples[some])
+        right = ((row, place[one]) for row, those in enumerate(held) for one in those if isinstance(one, str) and one in place)
+        errors = probabilities[some]
+        errors[tuple(np.fromiter(chain.from_iterable(right), dtype=np.int64).reshape(-1, 2).T)] -= 1
+        squares[some] = (errors**2).sum(axis=1)
+    return squares

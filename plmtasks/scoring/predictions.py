@@ -94,7 +94,7 @@ class Predictions(Mapping[str, Prediction]):
 
     def _place(self, id: str) -> int:
         """raises: KeyError"""
-        for place in (self._last, self._last + 1):
+        for place in (self._last, self._last + 1, 0):  # or they are gone through again
             if place < len(self.examples) and self.examples[place].id == id:
                 self._last = place
                 return place

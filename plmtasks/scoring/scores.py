@@ -46,6 +46,10 @@ class Scored:
         """The statistics of one of its metrics. (n, k)"""
         return self.rows[:, [self.columns.index(f"{metric.name}:{column}") for column in metric.columns()]]
 
+    def column(self, metric: Metric, column: int) -> "NDArray[Any]":
+        """One of these alone. (n,)"""
+        return self.rows[:, self.columns.index(f"{metric.name}:{metric.columns()[column]}")]
+
 
 def score(
     metrics: Sequence[Metric], examples: Sequence[Example], predictions: Mapping[str, Prediction], resamples: int = RESAMPLES

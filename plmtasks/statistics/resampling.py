@@ -78,7 +78,7 @@ def resampled_parts(
     """
     import numpy as np
 
-    kinds = _kinds([*rows.T, *parts]) if len(set(clusters)) == len(rows) else None
+    kinds = _kinds([*rows.T, *parts]) if len(rows) >= KINDS_FROM and _all_differ(clusters) else None
     if kinds is not None:
         within = np.stack([part[kinds.first] for part in parts], axis=1)[:, :, None] * rows[kinds.first][:, None]
         totals = kinds.drawn(resamples, seed, within.reshape(len(within), -1))
@@ -155,10 +155,27 @@ def _kinds(columns: "Sequence[NDArray[Any]]", times: "NDArray[Any] | None" = Non
     if times is not None:
         order = np.argsort(marks)
         return Kinds(order, times[order])
-    _, first, which, sizes = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
-    if len(sizes) * ROWS_A_KIND > n or not all((column[first][which] == column).all() for column in columns):
+    # np.unique would tell the same, and hold three times as much meanwhile
+    order = np.argsort(marks, kind="stable")
+    marks = marks[order]
+    begins = np.ones(n, dtype=bool)
+    np.not_equal(marks[1:], marks[:-1], out=begins[1:])
+    starts = np.flatnonzero(begins)
+    if len(starts) * ROWS_A_KIND > n:
         return None
-    return Kinds(first, sizes)
+    for column in columns:
+        of = column[order]
+        if not (begins[1:] | (of[1:] == of[:-1])).all():
+            return None
+    return Kinds(order[starts], np.diff(starts, append=n))
+
+
+def _all_differ(values: Sequence[Any]) -> bool:
+    """Whether none comes twice, by the hashes of all: a set would take 60 bytes of each more."""
+    import numpy as np
+
+    hashes = np.sort(np.fromiter(map(hash, values), dtype=np.int64, count=len(values)))
+    return bool((hashes[1:] != hashes[:-1]).all()) or len(set(values)) == len(values)
 
 
 def _counts(n: int, resamples: int, seed: int, size: int) -> "Iterator[NDArray[Any]]":
@@ -262,15 +279,19 @@ def evened(values: "NDArray[Any]", within: "NDArray[Any]") -> "NDArray[Any]":
 
     Sums stay what they are, and of the variance there goes at most a twelfth of a cell's width squared.
 
-    within: the number of each one's group, which is left by none; int64 as large as the values
+    within: the number of each one's group, of few, which is left by none; int64 as large as the values
     """
     import numpy as np
 
     if len(values) < KINDS_FROM:
         return values
     low, width = float(values.min()), float(np.ptp(values)) / CELLS or 1.0
-    _, cell = np.unique(within * (CELLS + 1) + ((values - low) / width).astype(np.int64), return_inverse=True)
-    found: NDArray[Any] = (np.bincount(cell, values) / np.bincount(cell))[cell]
+    scaled = values - low
+    scaled /= width
+    cell = scaled.astype(np.int64)
+    del scaled
+    cell += within * (CELLS + 1)
+    found: NDArray[Any] = (np.bincount(cell, values) / np.maximum(1, np.bincount(cell)))[cell]
     return found
 
 
