@@ -281,7 +281,7 @@ def device() -> str:
 
 
 def processor() -> str:
-    """The processor's name, and what of its matrix units decides the figures."""
+    """The processor's name and family, since several go by one name, and what of its matrix units decides the figures."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -289,7 +289,8 @@ def processor() -> str:
     found = dict(line.partition(":")[::2] for line in reversed(lines) if ":" in line)
     facts = {name.strip(): value.strip() for name, value in found.items()}
     units = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in facts.get("flags", "").split()]
-    return f"{facts.get('model name', platform.machine())} ({', '.join(units[:2]) or 'neither AVX2 nor more'})"
+    family = f" family {facts['cpu family']}" if "cpu family" in facts else ""
+    return f"{facts.get('model name', platform.machine())}{family} ({', '.join(units[:2]) or 'neither AVX2 nor more'})"
 
 
 def say(text: str) -> None:
