@@ -15,6 +15,8 @@ from typing import Any
 from unittest import mock
 
 import torch
+from plmtasks_transformers.fast import device as devices
+from plmtasks_transformers.fast.graphs import Repeats, Step
 from plmtasks_transformers.models.scratch import TINY
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -32,6 +34,8 @@ WAITS: list[str] = []
 """What would have waited for the device, each with the line of ours that it came from."""
 READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select", "aten::_unique2", "aten::unique_dim")
 """Operations whose result, or its shape, the host must know."""
+STEPS: list[int] = []
+"""One for each step that was replayed."""
 PINNED: dict[int, torch.Tensor] = {}
 """What lies in pinned memory; kept, so that no other tensor comes to be known by its number."""
 
@@ -132,6 +136,19 @@ class _Calls(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+class Recorder(Repeats):
+    """What a step does is to be recorded: on the way nothing may wait, and nothing come from the host."""
+
+    def __call__(self, step: Step, undo: Step) -> Step:
+        def recorded() -> None:
+            before = len(WAITS)
+            step()
+            assert WAITS[before:] == []
+            STEPS.append(1)
+
+        return super().__call__(recorded, undo)
+
+
 class _Event:
     def __init__(self, device: Any) -> None:
         assert torch.device(device).type == DEVICE
@@ -148,6 +165,7 @@ def entered() -> Iterator[None]:
     """Inside, there is the device."""
     if not hasattr(torch, DEVICE):
         _setup_privateuseone_for_python_backend(DEVICE)
+        devices.DEVICES[DEVICE] = devices.device_of("cuda")._replace(recorder=Recorder)
     # inference mode knows no tensors of classes of one's own
     patched = mock.patch.multiple(torch, inference_mode=torch.no_grad, Event=_Event)
     with patched, _Operations(), _Calls():
@@ -164,6 +182,7 @@ def told(tiny: Any, near: Any, requests: Any, folder: Path) -> dict[str, Any]:
     loaded = tiny.saved(folder).load(requests[0], near.settings, f"{DEVICE}:0")
     loaded.costs(requests)
     WAITS.clear()
+    STEPS.clear()
     begun = loaded.begin(requests)
     early, answers = list(WAITS), begun()
     ways = [name for name, taken in loaded.ways._asdict().items() if taken]
@@ -173,6 +192,7 @@ def told(tiny: Any, near: Any, requests: Any, folder: Path) -> dict[str, Any]:
         "answers": [to_json(a) for a in answers],
         "ways": ways,
         "ahead": loaded.ahead,
+        "steps": len(STEPS),
     }
 
 

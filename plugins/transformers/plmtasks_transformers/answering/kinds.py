@@ -140,7 +140,7 @@ KINDS = {
         for kind, module, name, policies, ways, identity in (
             ("Choose", "choose", "Chooser", CUT, ("trees", "places"), _prompt),
             ("LogLikelihood", "log_likelihood", "Scorer", WHOLE, ("trees", "places"), _stride),
-            ("Generate", "generate", "Generator", CUT, ("places", "decoding"), _generation),
+            ("Generate", "generate", "Generator", CUT, ("places", "decoding", "fixed"), _generation),
         )
         for family, head in ((DECODER, "AutoModelForCausalLM"), (SEQUENCE_TO_SEQUENCE, "AutoModelForSeq2SeqLM"))
     },

@@ -1,6 +1,6 @@
 """The static key-value cache: what rows attend to stays in place while tokens are added and rows leave."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,8 @@ from transformers.cache_utils import DynamicLayer
 
 from .device import device_of
 
+Room = Callable[[int, torch.Tensor, int, int], torch.Tensor]
+"""(0 for keys and 1 for values, such of some tokens, rows, tokens) → where theirs are to be, (rows, heads, tokens, d)."""
 FEW = 16
 """Tokens for which there is memory at least."""
 
@@ -18,14 +20,21 @@ class StaticCacheLayer(DynamicLayer):
     keys: Any
     values: Any
 
-    def __init__(self, rows: int, tokens: int) -> None:
-        """tokens: at most"""
+    def __init__(self, rows: int, tokens: int, room: Room | None = None) -> None:
+        """
+        tokens: at most
+        room: where there is memory for all of them at once; None: it is had as they come
+        """
         super().__init__()
-        self.rows, self.tokens, self.filled = rows, tokens, 0
+        self.rows, self.tokens, self.filled, self.room = rows, tokens, 0, room
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device
-        self.places = [x.new_empty(self.rows, x.shape[1], 0, x.shape[3]) for x in (key_states, value_states)]
+        both = key_states, value_states
+        if self.room is None:
+            self.places = [x.new_empty(self.rows, x.shape[1], 0, x.shape[3]) for x in both]
+        else:
+            self.places = [self.room(side, x, self.rows, self.tokens) for side, x in enumerate(both)]
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
