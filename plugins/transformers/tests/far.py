@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 from plmtasks_transformers.fast import device as devices
+from plmtasks_transformers.fast import trees
 from plmtasks_transformers.fast.graphs import Repeats, Step
 from plmtasks_transformers.models.scratch import TINY
 from torch.overrides import TorchFunctionMode
@@ -165,7 +168,7 @@ def entered() -> Iterator[None]:
     """Inside, there is the device."""
     if not hasattr(torch, DEVICE):
         _setup_privateuseone_for_python_backend(DEVICE)
-        devices.DEVICES[DEVICE] = devices.device_of("cuda")._replace(recorder=Recorder)
+        devices.DEVICES[DEVICE] = devices.device_of("cuda")._replace(recorder=Recorder, sparse=False)
     # inference mode knows no tensors of classes of one's own
     patched = mock.patch.multiple(torch, inference_mode=torch.no_grad, Event=_Event)
     with patched, _Operations(), _Calls():
@@ -208,12 +211,26 @@ def learned(saved: Any, device: str, requests: Any, answers: Any) -> list[float]
     return [float(loss.detach()), float(squares)]
 
 
+def masked(dense: int | None) -> list[str]:
+    """What waits while trees get their mask.
+
+    dense: tokens up to which it is whole
+    """
+    sides = [trees.tree_of([np.arange(n) % 7 for n in some]) for some in ((5, 200), (3, 20, 90))]
+    near = SimpleNamespace(device=torch.device(DEVICE, 0), dtype=torch.float32)
+    WAITS.clear()
+    trees.inputs_of(sides, None, near, 0, dense)
+    return list(WAITS)
+
+
 def main() -> None:
     """Prints as JSON what is told of each family and kind."""
     texts = [t for e in events("train") for t in (e.english(), e.chinese(), e.sentiment, "What mood is it?\nAnswer:")]
     plain = ModelSettings(dtype="float32", kernels="torch")
     searched = replace(plain, generation=Generation(num_beams=3))
-    found = {}
+    found: dict[str, Any] = {}
+    with entered():
+        found["masks"] = masked(None) + masked(0)
     with tempfile.TemporaryDirectory() as place:
         tiny = {t.family: t.make(texts, 0, Path(place, t.name)) for t in TINY}
         for family, kind in PAIRS:

@@ -72,6 +72,11 @@ def test_nothing_waits_that_need_not(found, family, kind):
         assert searched["steps"] == 0
 
 
+@pytest.mark.slow
+def test_no_mask_of_a_tree_waits(found):
+    assert found["masks"] == []
+
+
 def test_numbers_go_to_a_device_and_back():
     table = np.arange(6).reshape(2, 3)
     there = sent(table, torch.device("cpu"))
@@ -81,7 +86,7 @@ def test_numbers_go_to_a_device_and_back():
 
 def test_all_but_a_processor_is_an_accelerator():
     assert not device_of("cpu").apart
-    assert device_of("cuda:1")._replace(recorder=None) == device_of(torch.device("xpu"))
+    assert device_of("cuda:1")._replace(recorder=None, sparse=False) == device_of(torch.device("xpu"))
     assert device_of("cuda").apart
 
 

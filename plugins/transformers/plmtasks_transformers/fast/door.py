@@ -27,6 +27,8 @@ class Ways(NamedTuple):
     """Rows are computed without their padding."""
     trees: bool = False
     """What rows begin with is computed once."""
+    sparse: bool = False
+    """In it, blocks that a tree's mask hides are left out."""
     places: bool = False
     """Logits are computed where they are read alone."""
     first_token: bool = False
@@ -43,6 +45,8 @@ PLAIN = Ways()
 """None of them."""
 LAST = "compiled", "fixed"
 """Ways that are looked at behind the others, on which they rest."""
+STILL = "sparse", "fixed"
+"""Ways for a model that learns no more: what is recorded or compiled for them is worth it over many batches alone."""
 
 
 def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
@@ -66,7 +70,7 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
         kernels.lay_out(module, ways.compiled)
     if ways.compiled:
         native.make_compiled(module, unpadding.attention)
-    if device_of(module.device).apart and _holds("masks", module):
+    if ways.sparse or (device_of(module.device).apart and _holds("masks", module)):
         masks.make_unasked(module)
     # a step can be recorded if nobody asks about its masks
     return ways._replace(fixed="fixed" in wanted and ways.decoding and _holds("fixed", module))
@@ -178,6 +182,20 @@ def _trees(module: Any) -> bool:
     return all(
         _same(e[1 : len(row)], logits[torch.from_numpy(at)]) for e, row, at in zip(expected, rows, tree.places, strict=True)
     )
+
+
+def _sparse(module: Any) -> bool:
+    """Trees of a block and of some, side by side, both ways."""
+    rows = _rows(module)
+    sides = [trees.tree_of([*rows, *(np.roll(rows[1], n) for n in range(many))], 1) for many in (4, 1)]
+    prefix = trees.Prefix(rows[0][:1])
+    expected = module(**trees.inputs_of(sides, prefix, module, 0)).logits
+    try:
+        masks.make_unasked(module)
+        logits = module(**trees.inputs_of(sides, prefix, module, 0, 0)).logits
+    finally:
+        masks.undo(module)
+    return all(_same(e[: len(t.ids)], found[: len(t.ids)]) for e, found, t in zip(expected, logits, sides, strict=True))
 
 
 def _places(module: Any) -> bool:
@@ -322,6 +340,7 @@ def _compiled(module: Any) -> bool:
 LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "unpadded": (unpadding.unpads, _unpadded),
     "trees": (lambda module: trees.packs(module.config), _trees),
+    "sparse": (lambda module: device_of(module.device).sparse and trees.packs(module.config), _sparse),
     "places": (lambda module: True, _places),
     "first_token": (lambda module: module.config.model_type in readout.FIRST_TOKEN_TYPES, _first_token),
     "decoding": (_covers, _decoding),
