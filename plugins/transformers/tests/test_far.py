@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from plmtasks_transformers.fast import Fetched, device_of, sent
+
+from plmtasks.config import ModelSettings
 
 STEPS = 8
 """Tokens that are made of the longest answer."""
@@ -70,6 +73,25 @@ def test_nothing_waits_that_need_not(found, family, kind):
         plain, searched = searches(found, family, kind)
         assert plain["steps"] == STEPS  # the first token needs none, and one step was done to record it
         assert searched["steps"] == 0
+
+
+@pytest.mark.gpu
+def test_a_gpu_waits_no_more_than_that(tiny, examples, family, kind):
+    """CUDA tells of all that waits but for events, by which the answers come."""
+    if not torch.cuda.is_available():
+        pytest.skip("a CUDA device is needed")
+    requests, _ = examples(kind, 8)
+    loaded = tiny[family].load(requests[0], ModelSettings(dtype="float32", kernels="torch"), "cuda")
+    for _ in range(2):  # prefixes are read and steps recorded once
+        loaded.costs(requests)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            begun = loaded.begin(requests)
+            torch.cuda.set_sync_debug_mode("default")
+        begun()
+    waits = [warning for warning in told if "called a synchronizing" in str(warning.message)]
+    assert len(waits) <= (BEFORE if kind == "Generate" else 0)
 
 
 @pytest.mark.slow
