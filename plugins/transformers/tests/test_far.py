@@ -71,8 +71,9 @@ def test_nothing_waits_that_need_not(found, family, kind):
             assert {wait.partition(" at ")[0] for wait in late} == {"an event"}
     if kind == "Generate":
         plain, searched = searches(found, family, kind)
-        assert plain["steps"] == STEPS  # the first token needs none, and one step was done to record it
-        assert searched["steps"] == 0
+        # the first token needs none, and one step was done to record it; more shapes with beams
+        assert plain["steps"] == STEPS
+        assert searched["steps"] >= STEPS
 
 
 @pytest.mark.gpu

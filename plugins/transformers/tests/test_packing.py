@@ -212,7 +212,7 @@ def test_a_gpu_leaves_out_blocks(model_type, dtype):
     """Trees of three blocks, of few and many branches, behind a prefix or none, in batches of several sizes."""
     if not torch.cuda.is_available():
         pytest.skip("a CUDA device is needed")
-    module = packed(model_type, max_position_embeddings=512, n_positions=512).to("cuda", dtype)
+    module = packed(model_type, max_position_embeddings=512, hidden_size=64, head_dim=16).to("cuda", dtype)
     rng = np.random.default_rng(0)
     trunk = rng.integers(3, 99, 150)
     within = 1e-3 if dtype == torch.float32 else 0.1

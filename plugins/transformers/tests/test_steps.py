@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plmtasks_transformers.answering.generate import StopTexts
 from plmtasks_transformers.fast import Draws, device, door, enter
 from plmtasks_transformers.fast import steps as fixed
+from plmtasks_transformers.fast.beams import BeamDecoding, Search
 from plmtasks_transformers.fast.decoding import Decoding, End
 from plmtasks_transformers.fast.graphs import Graphs, Repeats
 from plmtasks_transformers.fast.steps import FixedSteps, few
@@ -107,6 +108,23 @@ def test_prompts_that_begin_alike(recorded, name):
         assert made(module, FixedSteps(module), **given) == made(module, None, **given)
 
 
+@pytest.mark.parametrize("search", [Search(4, 1.0, False), Search(3, 0.0, True), Search(2, 0.5, "never")])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "t5", "bart"])
+def test_beams(recorded, name, search):
+    module, found = model(name), []
+    settings = {"do_sample": False, "max_new_tokens": 9, "repetition_penalty": 1.2, "eos_token_id": [2, 7, 24, 30, 51]}
+    with torch.inference_mode():
+        for steps in (FixedSteps(module), None):
+            batches = []
+            for batch in (range(6), (4, 1), range(6)):
+                loop = BeamDecoding(search, [End(9, ENDS[i].stop) for i in batch], StopTexts(say), 8)
+                loop.fixed = steps
+                batches.append(module.generate(**padded(module, [PROMPTS[i] for i in batch]), custom_generate=loop, **settings))
+            found.append(batches)
+    assert found[0] == found[1]
+    assert any(len(calls) > 3 for calls in recorded)
+
+
 @pytest.mark.parametrize("name", ["gpt2", "bart"])
 def test_no_row_gets_a_position_that_the_model_does_not_know(recorded, name):
     """A long prompt that is done early is computed along while others go on, up to the last position that there is."""
@@ -142,7 +160,7 @@ def test_a_model_takes_them_where_its_device_replays_them(load, examples, record
     assert loaded.ways.fixed
     recorded.clear()
     assert loaded.answer(requests) == plain
-    assert bool(recorded) == (generation.num_beams is None)
+    assert recorded
 
 
 def test_a_step_that_cannot_be_recorded_is_done_as_before(load, examples, recorded, monkeypatch):

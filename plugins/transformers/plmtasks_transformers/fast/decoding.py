@@ -183,10 +183,18 @@ class GrowingSteps:
         """Whether the rows that are done are to leave now."""
         return not all(going)
 
-    def keep(self, which: torch.Tensor, rows: int) -> None:
-        """These of so many rows."""
-        self.inputs["cache"].batch_select_indices(which)
-        keep_inputs(self.inputs, which, rows)
+    def keep(self, own: torch.Tensor, rows: int, same: torch.Tensor | None = None) -> None:
+        """These of so many rows.
+
+        own: whose keys and values each has from now on; same: whose all else it has, if that is another
+        """
+        kept = self.inputs["cache"]
+        if same is None or "encoder_outputs" not in self.inputs:
+            kept.batch_select_indices(own)
+        else:
+            kept.cross_attention_cache.batch_select_indices(same)
+            kept.self_attention_cache.batch_select_indices(own)
+        keep_inputs(self.inputs, own if same is None else same, rows)
 
 
 def forward(module: Any, given: dict[str, Any], inputs: dict[str, Any]) -> torch.Tensor:

@@ -81,7 +81,7 @@ def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Any]], fixed
 
     beams: (beams, length penalty, early stopping), None for one text at a time
     ends: for each row the most tokens and what stops it
-    fixed: what `fixed_steps` makes of the model, None for steps that grow; beams move too much for the others
+    fixed: what `fixed_steps` makes of the model, None for steps that grow
     how: what `Decoding` takes besides
     """
     # here, and not above: without a private name that they need, the plain way is taken
@@ -89,9 +89,7 @@ def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Any]], fixed
     from .decoding import Decoding, End
 
     rows = [End(*end) for end in ends]
-    if beams is not None:
-        return BeamDecoding(Search(*beams), rows, *how)
-    loop = Decoding(rows, *how)
+    loop = Decoding(rows, *how) if beams is None else BeamDecoding(Search(*beams), rows, *how)
     loop.fixed = fixed
     return loop
 

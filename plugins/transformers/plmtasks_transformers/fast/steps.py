@@ -163,14 +163,23 @@ class FixedSteps:
             self._column("live")[: self._rows] = sent(np.array(going, np.int64)[:, None], self.module.device)
         return False
 
-    def keep(self, which: torch.Tensor, rows: int) -> None:
-        """These of so many rows, all of which go on."""
-        for name, table in self._tables(self._shape).items():
-            keep(table[:rows, :, : self._filled] if name[0] == OWN else table[:rows], which)
-        for column in COLUMNS:
-            keep(self._column(column)[:rows], which)
-        keep(self._logits(self._shape.rows)[:rows], which)
-        self._rows, self._going = len(which), [True] * len(which)
+    def keep(self, own: torch.Tensor, rows: int, same: torch.Tensor | None = None) -> None:
+        """These of so many rows, all of which go on.
+
+        own: whose keys and values each has from now on
+        same: whose all else it has, if that is another; while as many go on, all of that stays
+        """
+        other, stays = (own, False) if same is None else (same, len(same) == rows)
+        for (part, *_), table in self._tables(self._shape).items():
+            if part == OWN:
+                keep(table[:rows, :, : self._filled], own)
+            elif not stays:
+                keep(table[:rows], other)
+        for column in COLUMNS if not stays else ():
+            keep(self._column(column)[:rows], other)
+        if same is None:
+            keep(self._logits(self._shape.rows)[:rows], own)
+        self._rows, self._going = len(own), [True] * len(own)
         self._shape = self._shape._replace(rows=few(self._rows, *ROWS))
         self._set("live", 1)
 
