@@ -1,5 +1,6 @@
 """Steps that are done again and again on the same memory: recorded once and replayed by a GPU, or done anew each time."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +54,9 @@ class Graphs:
 def _waiting_raises() -> Iterator[None]:
     """Inside, what waits for the GPU is an error."""
     mode = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():  # that it is a prototype
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
