@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers.answering.generate import StopTexts
-from plmtasks_transformers.fast import Draws, device, door, enter
+from plmtasks_transformers.fast import Draws, device, door, enter, masks
 from plmtasks_transformers.fast import steps as fixed
 from plmtasks_transformers.fast.beams import BeamDecoding, Search
 from plmtasks_transformers.fast.decoding import Decoding, End
@@ -17,12 +17,40 @@ from plmtasks_transformers.fast.graphs import Graphs, Repeats
 from plmtasks_transformers.fast.steps import FixedSteps, few
 from plmtasks_transformers.fast.trees import Prefix
 from test_decoding import APART, ENDS, PROCESSED, PROMPTS, padded, say, small
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from plmtasks.config import Generation
 from plmtasks.errors import ModelWarning
 from plmtasks.requests import Generate
 
 NAMES = ["gpt2", "llama", "qwen2", "qwen3", "opt", "bloom", "t5", "bart", "marian"]
+
+
+class Tape(TorchDispatchMode):
+    """A record as a GPU makes it, on a processor: operations on the very same tensors, and nothing of Python between them."""
+
+    def __init__(self, device):
+        super().__init__()
+        self.done = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        self.done.append((func, args, kwargs or {}, made))
+        return made
+
+    def __call__(self, step, undo):
+        tape = Tape(None)
+        with tape:
+            step()
+        undo()
+        return tape.replay
+
+    def replay(self):
+        for func, args, kwargs, made in self.done:
+            for old, new in zip(tree_leaves(made), tree_leaves(func(*args, **kwargs)), strict=True):
+                if isinstance(old, torch.Tensor) and old.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+                    old.copy_(new)
 
 
 @pytest.fixture
@@ -70,6 +98,24 @@ def test_the_tokens_of_growing_steps(recorded, name, processed):
             given = {"prompts": prompts, "ends": ends, "do_sample": False, **processed}
             assert made(module, steps, **given) == made(module, None, **given)
     assert any(len(calls) > 3 for calls in recorded)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_goes_by_its_memory_alone(recorded, monkeypatch, name):
+    """What Python knows may change from step to step: the operations that were recorded at the first must do for all."""
+    monkeypatch.setitem(device.DEVICES, "cpu", device.DEVICES["cpu"]._replace(recorder=Tape))
+    module, found = model(name), []
+    masks.make_unasked(module)
+    with torch.inference_mode():
+        for steps in (FixedSteps(module), None):
+            found.append([])
+            for batch in (range(6), range(5, -1, -1), (3, 1), range(6)):
+                prompts, ends = [PROMPTS[i] for i in batch], [ENDS[i] for i in batch]
+                found[-1].append(made(module, steps, prompts=prompts, ends=ends, do_sample=False))
+            loop = BeamDecoding(Search(3, 1.0, False), [End(9, ())] * 6, StopTexts(say), 8)
+            loop.fixed = steps
+            found[-1].append(module.generate(**padded(module), custom_generate=loop, max_new_tokens=9, do_sample=False))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", ["gpt2", "t5"])
