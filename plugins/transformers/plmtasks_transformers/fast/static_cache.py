@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers.cache_utils import DynamicLayer
 
-from .device import device_of
+from .device import device_of, sent
 
 Room = Callable[[int, torch.Tensor, int, int], torch.Tensor]
 """(0 for keys and 1 for values, such of some tokens, rows, tokens) → where theirs are to be, (rows, heads, tokens, d)."""
@@ -63,10 +64,17 @@ class StaticCacheLayer(DynamicLayer):
         if not self.is_initialized:
             self.lazy_initialization(*found)
         self._reach(end)
-        prefix = found[0].shape[2] - max(lengths)
+        prefix, device = found[0].shape[2] - max(lengths), found[0].device
+        apart = bool(prefix) and device_of(device).apart
+        if apart:  # one operation for all rows
+            begins = np.array([[end - length - prefix] for length in lengths])
+            row, at = torch.arange(some.start, some.stop, device=device)[:, None], sent(begins + np.arange(prefix), device)
         for place, states in zip(self.places, found, strict=True):
             place[some, :, : end - max(lengths)] = 0  # masked, but what was there may be no number
             place[some, :, end - max(lengths) : end] = states[:, :, prefix:]
+            if apart:
+                place[row, :, at] = states[0, :, :prefix].transpose(0, 1)
+                continue
             for i, length in enumerate(lengths if prefix else (), some.start):
                 place[i, :, end - length - prefix : end - length] = states[0, :, :prefix]
         self._fill(end)
