@@ -23,6 +23,8 @@ DEVICE = os.environ.get("PLMTASKS_BENCHMARK_DEVICE", "cpu")
 """On which both sides compute."""
 DRY = "PLMTASKS_BENCHMARK_DRY" in os.environ
 """Whether each row is to run for the sake of its code alone: small models, few requests, nothing measured or written."""
+DRY_FOR_GPU = os.environ.get("PLMTASKS_BENCHMARK_DRY") == "cuda"
+"""Whether it is to run as on a GPU besides: see `take_ways_of_gpu`."""
 FEW = 8
 """Requests of a row that runs dry, where it does not need more."""
 PACKAGES = ("torch", "transformers", "lm_eval", "accelerate", "datasets", "evaluate", "sacrebleu")
@@ -300,6 +302,16 @@ def say(text: str) -> None:
 # ── our side ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def take_ways_of_gpu() -> None:
+    """From now on the processor answers as a GPU would: steps of fixed shapes, trees by blocks. What a GPU records or compiles
+    is done as it is written."""
+    import torch
+    from plmtasks_transformers.fast import device, graphs
+
+    torch.compiler.set_stance("force_eager")
+    device.DEVICES["cpu"] = device.DEVICES["cuda"]._replace(apart=False, recorder=graphs.Repeats)
+
+
 class Ours:
     """plmtasks' own engine on given requests, in this process: planned, computed, journalled and collected each time."""
 
@@ -308,7 +320,8 @@ class Ours:
         from plmtasks.execution import environment
         from plmtasks.hooks import load_registry
 
-        config = run_config("none", model, **{"dtype": "float32", "threads": options.threads, **settings})
+        kernels = {"kernels": "torch"} if DRY_FOR_GPU else {}
+        config = run_config("none", model, **{"dtype": "float32", "threads": options.threads, **kernels, **settings})
         self.settings = environment.resolve(config, 1).settings
         environment.set_threads(self.settings.threads)
         self.requests = requests

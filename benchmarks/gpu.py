@@ -1,7 +1,7 @@
 """The table of comparisons on a GPU, or some of its rows: `python benchmarks/gpu.py [ROW…] [--quick]`.
 
 Both sides compute on the first GPU; the figures lie in a folder with its name. `--dry-run` needs none: the rows' code
-runs on the processor.
+runs on the processor, by the ways of a GPU.
 """
 
 import os

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from frame import (
     DEVICE,
     DRY,
+    DRY_FOR_GPU,
     RESULTS,
     Figures,
     Options,
@@ -29,6 +30,7 @@ from frame import (
     place,
     say,
     share_of_work,
+    take_ways_of_gpu,
     write,
 )  # the folder is no package
 
@@ -113,6 +115,8 @@ def measure(name: str, options: Options) -> None:
     torch.set_num_threads(options.threads)
     module, function = ROWS[name].place.split(":")
     row = getattr(importlib.import_module(f"rows.{module}"), function)
+    if DRY_FOR_GPU:
+        take_ways_of_gpu()
     if DRY:
         print(f"{name}: {_ran(row, options)}", flush=True)
         return

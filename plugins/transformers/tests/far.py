@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
+from plmtasks_transformers.fast import device as devices
+from plmtasks_transformers.fast import trees
+from plmtasks_transformers.fast.graphs import Repeats, Step
 from plmtasks_transformers.models.scratch import TINY
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -32,6 +37,8 @@ WAITS: list[str] = []
 """What would have waited for the device, each with the line of ours that it came from."""
 READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select", "aten::_unique2", "aten::unique_dim")
 """Operations whose result, or its shape, the host must know."""
+STEPS: list[int] = []
+"""One for each step that was replayed."""
 PINNED: dict[int, torch.Tensor] = {}
 """What lies in pinned memory; kept, so that no other tensor comes to be known by its number."""
 
@@ -132,6 +139,19 @@ class _Calls(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+class Recorder(Repeats):
+    """What a step does is to be recorded: on the way nothing may wait, and nothing come from the host."""
+
+    def __call__(self, step: Step, undo: Step) -> Step:
+        def recorded() -> None:
+            before = len(WAITS)
+            step()
+            assert WAITS[before:] == []
+            STEPS.append(1)
+
+        return super().__call__(recorded, undo)
+
+
 class _Event:
     def __init__(self, device: Any) -> None:
         assert torch.device(device).type == DEVICE
@@ -148,6 +168,7 @@ def entered() -> Iterator[None]:
     """Inside, there is the device."""
     if not hasattr(torch, DEVICE):
         _setup_privateuseone_for_python_backend(DEVICE)
+        devices.DEVICES[DEVICE] = devices.device_of("cuda")._replace(recorder=Recorder, sparse=False)
     # inference mode knows no tensors of classes of one's own
     patched = mock.patch.multiple(torch, inference_mode=torch.no_grad, Event=_Event)
     with patched, _Operations(), _Calls():
@@ -164,6 +185,7 @@ def told(tiny: Any, near: Any, requests: Any, folder: Path) -> dict[str, Any]:
     loaded = tiny.saved(folder).load(requests[0], near.settings, f"{DEVICE}:0")
     loaded.costs(requests)
     WAITS.clear()
+    STEPS.clear()
     begun = loaded.begin(requests)
     early, answers = list(WAITS), begun()
     ways = [name for name, taken in loaded.ways._asdict().items() if taken]
@@ -173,6 +195,7 @@ def told(tiny: Any, near: Any, requests: Any, folder: Path) -> dict[str, Any]:
         "answers": [to_json(a) for a in answers],
         "ways": ways,
         "ahead": loaded.ahead,
+        "steps": len(STEPS),
     }
 
 
@@ -188,12 +211,26 @@ def learned(saved: Any, device: str, requests: Any, answers: Any) -> list[float]
     return [float(loss.detach()), float(squares)]
 
 
+def masked(dense: int | None) -> list[str]:
+    """What waits while trees get their mask.
+
+    dense: tokens up to which it is whole
+    """
+    sides = [trees.tree_of([np.arange(n) % 7 for n in some]) for some in ((5, 200), (3, 20, 90))]
+    near = SimpleNamespace(device=torch.device(DEVICE, 0), dtype=torch.float32)
+    WAITS.clear()
+    trees.inputs_of(sides, None, near, 0, dense)
+    return list(WAITS)
+
+
 def main() -> None:
     """Prints as JSON what is told of each family and kind."""
     texts = [t for e in events("train") for t in (e.english(), e.chinese(), e.sentiment, "What mood is it?\nAnswer:")]
     plain = ModelSettings(dtype="float32", kernels="torch")
     searched = replace(plain, generation=Generation(num_beams=3))
-    found = {}
+    found: dict[str, Any] = {}
+    with entered():
+        found["masks"] = masked(None) + masked(0)
     with tempfile.TemporaryDirectory() as place:
         tiny = {t.family: t.make(texts, 0, Path(place, t.name)) for t in TINY}
         for family, kind in PAIRS:

@@ -7,7 +7,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers.answering.generate import StopTexts
-from plmtasks_transformers.fast import kernels, micro_batches
+from plmtasks_transformers.fast import device, kernels, micro_batches, static_cache
 from plmtasks_transformers.fast.beams import BeamDecoding, Search, highest, log_softmax
 from plmtasks_transformers.fast.decoding import Decoding, End, covers
 from plmtasks_transformers.fast.trees import Prefix
@@ -111,6 +111,20 @@ def test_what_all_prompts_begin_with_is_read_once(name):
             own = Decoding(ENDS, StopTexts(say), most, prefix)
             assert module.generate(**given, max_new_tokens=12, custom_generate=own) == wanted
             assert read[: len(tables)] == tables
+
+
+def test_an_accelerator_puts_a_prefix_behind_the_padding_of_all_rows_at_once(monkeypatch):
+    found = [torch.randn(3, 2, 4 + 6, 5) for _ in range(2)]
+    tables = []
+    for apart in (False, True):
+        monkeypatch.setitem(device.DEVICES, "cpu", device.DEVICES["cpu"]._replace(apart=apart))
+        monkeypatch.setattr(static_cache, "sent", lambda table, _: torch.from_numpy(table))
+        layer = static_cache.StaticCacheLayer(7, 20)
+        for some in (slice(0, 3), slice(3, 6)):
+            layer.put(some, found, [6, 2, 3], 12)
+        tables.append([table[:6] for table in (layer.keys, layer.values)])
+    assert all(torch.equal(*pair) for pair in zip(*tables, strict=True))
+    assert torch.equal(tables[0][0][1, :, 6:10], found[0][0, :, :4])
 
 
 def test_laid_out_weights_and_a_single_row():

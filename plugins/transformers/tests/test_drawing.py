@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from plmtasks_transformers.fast import Draws
+from plmtasks_transformers.fast import Draws, device
 from plmtasks_transformers.fast.decoding import Decoding, End
 from test_decoding import APART, PROMPTS, padded, small
 
@@ -22,7 +22,10 @@ def seeds(count):
     return [Generate(text="", repeat=i).seed(7) for i in range(count)]
 
 
-def test_tokens_come_as_often_as_their_chances_say():
+@pytest.mark.parametrize("apart", [False, True], ids=["processor", "accelerator"])
+def test_tokens_come_as_often_as_their_chances_say(monkeypatch, apart):
+    """An accelerator draws for the whole vocabulary, so as not to wait for how many candidates there are."""
+    monkeypatch.setitem(device.DEVICES, "cpu", device.DEVICES["cpu"]._replace(apart=apart))
     count = 6000
     scores = torch.randn(40, generator=torch.Generator().manual_seed(1)) * 1.5
     scores[[3, 17]] = -torch.inf

@@ -1,6 +1,8 @@
 """Trees of tokens, shared prefixes and laid-out weights give what rows one by one give."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plmtasks_transformers.answering import sequences
 from plmtasks_transformers.answering.sequences import Sequences, read, token_values
-from plmtasks_transformers.fast import Ways, kernels
+from plmtasks_transformers.fast import Ways, device, door, enter, kernels, masks, trees
 from plmtasks_transformers.fast.trees import PACKED_TYPES, Prefix, groups_of, packs, shared_prefixes, tree_of
 
 from plmtasks.config import ModelSettings
+from plmtasks.errors import ModelWarning
 from plmtasks.execution.batching import cut_batches
 from plmtasks.requests import Choose, Shot
 
@@ -36,7 +39,7 @@ def test_a_tree_holds_each_beginning_once(rows, before):
         assert tree.ids[places].tolist() == row
         assert tree.positions[places].tolist() == list(range(before, before + len(row)))
         for n, place in enumerate(places):
-            assert sorted(tree.sees[place].nonzero()[0]) == sorted(places[: n + 1])
+            assert [j for j in range(place + 1) if tree.ends[j] > place] == sorted(places[: n + 1])
 
 
 @given(ROWS, st.integers(1, 20))
@@ -94,17 +97,22 @@ def some_sequences(prefix):
     return [*made, Sequences([made[0].rows[-1][:-2]], [(0, made[0].wants[-1][1][:2])])]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model_type", sorted(PACKED_TYPES))
-def test_trees_give_what_rows_give(model_type, monkeypatch):
+def packed(model_type, **more):
     torch.manual_seed(0)
-    config = transformers.CONFIG_MAPPING[model_type](**SMALL, **({"sliding_window": None} if model_type == "mistral" else {}))
-    module = transformers.AutoModelForCausalLM.from_config(config).eval()
+    more |= {"sliding_window": None} if model_type == "mistral" else {}
+    module = transformers.AutoModelForCausalLM.from_config(transformers.CONFIG_MAPPING[model_type](**{**SMALL, **more})).eval()
     for weight in module.parameters():
         if weight.ndim >= 2:
             torch.nn.init.normal_(weight, 0, 0.3)  # so that what a token sees shows
     module.tie_weights()
-    assert packs(config)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", sorted(PACKED_TYPES))
+def test_trees_give_what_rows_give(model_type, monkeypatch):
+    module = packed(model_type)
+    assert packs(module.config)
     prefix = np.arange(3, 15).astype(np.int32)
     whole = some_sequences(prefix)
     shared = Prefix(prefix)
@@ -119,6 +127,106 @@ def test_trees_give_what_rows_give(model_type, monkeypatch):
             assert np.allclose(read(loaded, batch)().values, wanted, atol=2e-4), (model_type, most)
         kernels.lay_out(module)
         assert np.allclose(read(loaded, trimmed)().values, wanted, atol=2e-4)
+
+
+@pytest.fixture
+def uncompiled():
+    """What is to be compiled is done as it is written: to make a kernel of attention by blocks takes a processor a while."""
+    torch.compiler.set_stance("force_eager")
+    yield
+    torch.compiler.set_stance("default")
+
+
+@given(st.lists(ROWS, min_size=1, max_size=3), st.integers(0, 5), st.sampled_from([2, 4, 7]))
+def test_the_blocks_of_a_mask_are_those_that_it_does_not_hide(many, before, size):
+    """In part or whole; a block that is told wrong would be left out, or seen where it is hidden."""
+    with mock.patch.object(trees, "BLOCK", size):
+        sides = [tree_of([np.array(r, np.int32) for r in rows], before) for rows in many]
+        module = SimpleNamespace(device=torch.device("cpu"), dtype=torch.float32)
+        found = trees.inputs_of(sides, None, module, 0, 0)
+        ends = torch.arange(1, found["input_ids"].shape[1] + 1).repeat(len(sides), 1)
+        for line, side in zip(ends, sides, strict=True):
+            line[: len(side.ids)] = torch.from_numpy(side.ends)
+        made = trees._blocks(ends, before, torch.float32)
+        whole = trees._hidden(ends, before, torch.float32)[:, 0] == 0
+    assert made.shape == (len(sides), 1, *whole.shape[1:])
+    grids = [torch.arange(n) for n in (len(sides), 1, *whole.shape[1:])]
+    assert torch.equal(made.mask_mod(*torch.meshgrid(*grids, indexing="ij"))[:, 0], whole)
+    for tree, table in enumerate(whole):
+        for row, queries in enumerate(table.split(size)):
+            blocks = queries.split(size, 1)
+            seen = {i for i, block in enumerate(blocks) if block.any()}
+            full = {i for i in seen if blocks[i].all() and blocks[i].shape[1] == size}
+            for expected, count, places in (
+                (seen - full, made.kv_num_blocks, made.kv_indices), (full, made.full_kv_num_blocks, made.full_kv_indices)
+            ):  # fmt: skip
+                assert set(places[tree, 0, row, : count[tree, 0, row]].tolist()) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_type", sorted(PACKED_TYPES))
+def test_trees_by_blocks_give_what_their_masks_give(model_type, uncompiled, monkeypatch):
+    module = packed(model_type)
+    masks.make_unasked(module)
+    prefix = np.arange(3, 15).astype(np.int32)
+    whole = some_sequences(prefix)
+    trimmed = [s._replace(rows=[r[len(prefix) :] for r in s.rows], prefix=Prefix(prefix)) for s in whole]
+    loaded, built = Bare(module), []
+    monkeypatch.setattr(sequences, "ROW", 0)
+    monkeypatch.setattr(trees, "_blocks", lambda *given, made=trees._blocks: built.append(1) or made(*given))
+    with torch.inference_mode():
+        for batch in (whole, trimmed):
+            loaded.ways = Ways(places=True)
+            wanted = read(loaded, batch)().values
+            loaded.ways = Ways(places=True, trees=True, sparse=True)
+            assert np.allclose(read(loaded, batch)().values, wanted, atol=2e-4)
+    assert built
+
+
+def test_blocks_are_left_out_where_the_device_says_so(load, uncompiled, monkeypatch):
+    request = Choose(text="the nurse sold a lamp " * 9, choices=("sadly", "happily", "in a hurry"))
+    plain = load("decoder", request, kernels="plain").answer([request])
+    monkeypatch.setitem(device.DEVICES, "cpu", device.DEVICES["cpu"]._replace(sparse=True))
+    monkeypatch.setattr(door, "_SEEN", {})
+    monkeypatch.setattr(sequences, "ROW", 8)
+    loaded = load("decoder", request, kernels="torch")
+    assert loaded.ways.sparse
+    [found] = loaded.answer([request])
+    for one, other in zip(found.choices, plain[0].choices, strict=True):
+        assert one == replace(other, log_likelihood=pytest.approx(other.log_likelihood, rel=1e-4))
+
+    def wrong(ends, given, dtype):
+        return made(torch.full_like(ends, ends.shape[1]), given, dtype)
+
+    made = trees._blocks
+    monkeypatch.setattr(trees, "_blocks", wrong)
+    monkeypatch.setattr(door, "_SEEN", {})
+    with pytest.warns(ModelWarning, match="'sparse' is not taken for gpt2: it gives other numbers"):
+        assert load("decoder", request, kernels="torch").ways == loaded.ways._replace(sparse=False)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("model_type", ["gpt2", "llama", "qwen2"])
+def test_a_gpu_leaves_out_blocks(model_type, dtype):
+    """Trees of three blocks, of few and many branches, behind a prefix or none, in batches of several sizes."""
+    if not torch.cuda.is_available():
+        pytest.skip("a CUDA device is needed")
+    module = packed(model_type, max_position_embeddings=512, hidden_size=64, head_dim=16).to("cuda", dtype)
+    rng = np.random.default_rng(0)
+    trunk = rng.integers(3, 99, 150)
+    within = 1e-3 if dtype == torch.float32 else 0.1
+    with torch.inference_mode():
+        assert enter(module, "torch", ["trees", "sparse"]).sparse
+        for many, before in ((9, 12), (3, 0), (20, 33)):
+            rows = [[*trunk[: rng.integers(3, 150)], *rng.integers(3, 99, rng.integers(1, 60))] for _ in range(many)]
+            sides = [tree_of([np.array(r, np.int32) for r in some], before) for some in (rows, rows[:3], rows[1:2])]
+            prefix = Prefix(rng.integers(3, 99, before)) if before else None
+            expected = module(**trees.inputs_of(sides, prefix, module, 0)).logits
+            found = module(**trees.inputs_of(sides, prefix, module, 0, 0)).logits
+            for side, one, other in zip(sides, expected, found, strict=True):
+                n = len(side.ids)
+                torch.testing.assert_close(one[:n], other[:n], rtol=within, atol=within * float(one.abs().max()))
 
 
 def test_sliding_windows_are_not_packed():

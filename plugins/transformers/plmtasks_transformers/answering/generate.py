@@ -15,7 +15,7 @@ from plmtasks.errors import InputError
 from plmtasks.model import Cost
 from plmtasks.requests import Answer, Generate, GenerateAnswer, Generation, Request, Thinking
 
-from ..fast import Draws, Prefix, device_of, groups, micro_batches, own_loop
+from ..fast import Draws, Prefix, device_of, fixed_steps, groups, micro_batches, own_loop
 from .loaded import Answers, in_groups
 from .sequences import LanguageModel, Sequences
 from .stopping import Endings, StopTexts, Until
@@ -61,6 +61,7 @@ class Generator(LanguageModel):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.shares = self.ways.decoding and not self.prompts.reads
+        self._fixed = fixed_steps(self.module) if self.ways.decoding and self.ways.fixed else None
         # what decoding leaves out, named or not
         special = [str(t) for t in self.tokenizer.added_tokens_decoder.values() if t.special]
         # exact ones are read as the tokenizer reads by itself, which may take spaces before full stops away
@@ -203,7 +204,7 @@ class Generator(LanguageModel):
                 beams = settings.num_beams, penalty, settings.early_stopping or False
                 settings.num_beams, settings.length_penalty, settings.early_stopping = 1, None, None
             ends = [(e.new, until if until.stop else ()) for e, until in zip(encodings, untils, strict=True)]
-            own = own_loop(beams, ends, endings, self._at_once, encodings[0].prefix, draws)
+            own = own_loop(beams, ends, self._fixed, endings, self._at_once, encodings[0].prefix, draws)
             return self.module.generate(**given, generation_config=settings, custom_generate=own)
 
         def stopped(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:

@@ -138,9 +138,9 @@ KINDS = {
     **{
         (kind, family): Kind(module, name, head, policies, ways, identity)
         for kind, module, name, policies, ways, identity in (
-            ("Choose", "choose", "Chooser", CUT, ("trees", "places"), _prompt),
-            ("LogLikelihood", "log_likelihood", "Scorer", WHOLE, ("trees", "places"), _stride),
-            ("Generate", "generate", "Generator", CUT, ("places", "decoding"), _generation),
+            ("Choose", "choose", "Chooser", CUT, ("trees", "sparse", "places"), _prompt),
+            ("LogLikelihood", "log_likelihood", "Scorer", WHOLE, ("trees", "sparse", "places"), _stride),
+            ("Generate", "generate", "Generator", CUT, ("places", "decoding", "fixed"), _generation),
         )
         for family, head in ((DECODER, "AutoModelForCausalLM"), (SEQUENCE_TO_SEQUENCE, "AutoModelForSeq2SeqLM"))
     },

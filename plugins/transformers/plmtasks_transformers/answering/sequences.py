@@ -222,7 +222,7 @@ def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
         return
     rows, prefix = [r for s in batch for r in s.rows], batch[0].prefix
     given = len(prefix) if prefix is not None else 0
-    most = WIDE if loaded.ways.compiled else ROW
+    most = WIDE if loaded.ways.compiled or loaded.ways.sparse else ROW
     every = [(group, tree_of([rows[j] for j in group], given)) for group in groups_of(rows, most)]
     lengths, budget = [len(tree.ids) for _, tree in every], max(most, loaded.settings.batch_tokens)
     device = device_of(loaded.device)
@@ -232,7 +232,7 @@ def _forwards(loaded: Loaded, batch: Sequence[Sequences]) -> Iterator[Layout]:
         if prefix is None and not device.apart and all(len(group) == 1 for group in some):
             inputs = loaded.inputs([rows[j] for [j] in some]) | {"use_cache": False}
         else:
-            inputs = inputs_of(trees, prefix, loaded.module, loaded.pad_id)
+            inputs = inputs_of(trees, prefix, loaded.module, loaded.pad_id, ROW if loaded.ways.sparse else None)
         width = inputs["input_ids"].shape[1]
         where = {
             j: number * width + places

@@ -6,7 +6,7 @@ loaded: it imports torch.
 """
 
 from .device import Fetched, device_of, sent
-from .door import PLAIN, Ways, enter, own_loop
+from .door import PLAIN, STILL, Ways, enter, fixed_steps, own_loop
 from .drawing import Draws
 from .kernels import make_quick
 from .readout import Found, Places, Tally, first_token_alone, found, logits_at, tallies, token_log_likelihoods
@@ -27,8 +27,8 @@ from .trees import (
 from .unpadding import ANSWERING, LEARNING, layout_of
 
 __all__ = [
-    "ANSWERING", "LEARNING", "PLAIN", "ROW", "WIDE", "Draws", "Fetched", "Found", "Places", "Prefix", "Tally", "Ways",
-    "alike", "common", "device_of", "enter", "first_token_alone", "found", "groups", "groups_of", "inputs_of", "layout_of",
-    "logits_at", "make_quick", "micro_batches", "own_loop", "padded", "sent", "shared_prefixes", "tallies",
+    "ANSWERING", "LEARNING", "PLAIN", "ROW", "STILL", "WIDE", "Draws", "Fetched", "Found", "Places", "Prefix", "Tally", "Ways",
+    "alike", "common", "device_of", "enter", "first_token_alone", "fixed_steps", "found", "groups", "groups_of", "inputs_of",
+    "layout_of", "logits_at", "make_quick", "micro_batches", "own_loop", "padded", "sent", "shared_prefixes", "tallies",
     "token_log_likelihoods", "tree_of",
 ]  # fmt: skip

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .decoding import Decoding, forward
+from .decoding import Decoding, GrowingSteps
 from .device import Fetched, sent
-from .static_cache import closed_up, keep_inputs, keep_lengths
+from .static_cache import closed_up, keep_lengths
 
 BLOCK = 128
 """Numbers of a row that are looked at together for the greatest."""
@@ -45,6 +45,7 @@ class BeamDecoding(Decoding):
         rows = list(range(len(input_ids)))
         logits = self._begin(module, input_ids, inputs)
         ids, running = input_ids[:, None], torch.zeros(len(rows), 1, device=device)
+        steps: Any = GrowingSteps(module, inputs)
         while True:
             # ids: (texts, beams, tokens), running: (texts, beams); one beam at first
             likely, words = highest(logits_processor(ids.flatten(0, 1), log_softmax(logits.float())), wide)
@@ -67,10 +68,14 @@ class BeamDecoding(Decoding):
             if not rows:
                 return [found[0][1] for found in self.best]
             which, chosen, running = (sent(x, device) for x in (np.array(order), taken.numpy(), best[order].numpy()))
-            keep_lengths(logits_processor, self._move(inputs, which, parents.gather(1, chosen), ids.shape[1]))
+            same, own = _moved(which, parents.gather(1, chosen), ids.shape[1])
+            steps.keep(own, len(logits), same)
+            keep_lengths(logits_processor, same)
+            if self.fixed is not None and steps is not self.fixed:  # the texts have all their beams now
+                steps = self.fixed
+                steps.begin(inputs, logits[same])
             ids = grown[which].gather(1, chosen[which][..., None].expand(-1, -1, grown.shape[2]))
-            given = module.prepare_inputs_for_generation(ids.flatten(0, 1), next_sequence_length=1, **inputs)
-            logits = forward(module, given, inputs)
+            logits = steps(ids.flatten(0, 1))
 
     def _stopped(self, rows: Sequence[int], grown: torch.Tensor, over: torch.Tensor) -> torch.Tensor:
         """Which candidates end with a stop text, (texts, candidates)."""
@@ -107,23 +112,15 @@ class BeamDecoding(Decoding):
         longest = search.early_stopping == "never" and search.length_penalty > 0
         return running / (self.ends[row].new if longest else length) ** search.length_penalty > best[-1][0]
 
-    def _move(self, inputs: dict[str, Any], texts: torch.Tensor, parents: torch.Tensor, before: int) -> torch.Tensor:
-        """Texts in a new order, each beam with what its parent has attended to; returns a row of the same text for each row.
 
-        texts: (texts that stay,); parents: of the next beams of each text that there was, (texts, beams)
-        before: beams that a text had
-        """
-        beams = torch.arange(parents.shape[1], device=texts.device) % before
-        same = (texts[:, None] * before + beams).flatten()
-        own = (texts[:, None] * before + parents[texts]).flatten()
-        kept = inputs["cache"]
-        if "encoder_outputs" in inputs:
-            kept.cross_attention_cache.batch_select_indices(same)
-            kept.self_attention_cache.batch_select_indices(own)
-        else:
-            kept.batch_select_indices(own)
-        keep_inputs(inputs, same, len(parents) * before)
-        return same
+def _moved(texts: torch.Tensor, parents: torch.Tensor, before: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each row that there is next a row of the same text, and the one that its beam goes on from.
+
+    texts: that stay, in their new order, (texts that stay,)
+    parents: of the next beams of each text that there was, (texts, beams); before: beams that it had
+    """
+    beams = torch.arange(parents.shape[1], device=texts.device) % before
+    return (texts[:, None] * before + beams).flatten(), (texts[:, None] * before + parents[texts]).flatten()
 
 
 def log_softmax(table: torch.Tensor) -> torch.Tensor:

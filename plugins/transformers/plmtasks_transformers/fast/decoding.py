@@ -8,9 +8,10 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .device import sent
+from .device import Fetched, sent
 from .drawing import Draws
 from .static_cache import StaticCacheLayer, closed_up, keep, keep_inputs, keep_lengths
+from .steps import OWN, SOURCE, FixedSteps
 from .trees import Prefix, micro_batches
 
 Stops = Callable[[Sequence[int], Any], bool]
@@ -43,6 +44,9 @@ class Decoding:
     The library makes ready the inputs, what is done to the logits and what ends a text; the loop is this one.
     """
 
+    fixed: FixedSteps | None = None
+    """What makes the tokens after the first of each text; None: steps that grow with the texts, of the rows that go on."""
+
     def __init__(
         self, ends: Sequence[End], stops: Stops, micro_batch: int, prefix: Prefix | None = None, draws: Draws | None = None
     ) -> None:
@@ -65,28 +69,36 @@ class Decoding:
         """
         ids, rows = input_ids, list(range(len(input_ids)))
         logits = self._begin(module, ids, inputs) if self.draws is None else self._begin_once(self.draws, module, ids, inputs)
-        while True:
+        steps = self.fixed or GrowingSteps(module, inputs)
+        steps.begin(inputs, logits)
+        runs, most = [True] * len(rows), max(end.new for end in self.ends)
+        for step in range(most):
             scores = logits_processor(ids, logits.float())
             # max finds the place three times as fast as argmax
-            tokens = scores.max(-1).indices if self.draws is None else self.draws(scores, rows, len(self.made[rows[0]]))
+            tokens = scores.max(-1).indices if self.draws is None else self.draws(scores, rows, step)
             ids = torch.cat([ids, tokens[:, None]], 1)
+            told = Fetched(torch.stack([tokens, stopping_criteria(ids, None).to(tokens)]))
+            if steps.ahead and step + 1 < most:
+                logits = steps(ids)
             # the one time in a step that the host waits for the device
-            made, over = torch.stack([tokens, stopping_criteria(ids, None).to(tokens)]).tolist()
-            for row, token in zip(rows, made, strict=True):
-                self.made[row].append(token)
-            going = [not end and self._goes_on(row) for row, end in zip(rows, over, strict=True)]
-            if not all(going):
+            for row, token, over in zip(rows, *told()[0].tolist(), strict=True):
+                if runs[row]:
+                    self.made[row].append(token)
+                    runs[row] = not over and self._goes_on(row)
+            going = [runs[row] for row in rows]
+            if not any(going):
+                break
+            if steps.may_leave(going):
                 order = closed_up(going)
                 rows = [rows[i] for i in order]
-                if not rows:
-                    return self.made
                 which = sent(np.array(order), ids.device)
                 ids = keep(ids, which)
-                inputs["cache"].batch_select_indices(which)
-                keep_inputs(inputs, which, len(going))
+                steps.keep(which, len(going))
                 keep_lengths(logits_processor, which)
-            given = module.prepare_inputs_for_generation(ids, next_sequence_length=1, **inputs)
-            logits = forward(module, given, inputs)
+                logits = logits[: len(rows)]  # of those that stay, where a step was begun
+            if not steps.ahead:
+                logits = steps(ids)
+        return self.made
 
     def _goes_on(self, row: int) -> bool:
         made, end = self.made[row], self.ends[row]
@@ -105,16 +117,15 @@ class Decoding:
 
     def _begin(self, module: Any, ids: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
         """The logits after what is given, (rows, vocabulary); `inputs` has keys and values from then on."""
-        most = ids.shape[1] + max(end.new for end in self.ends)
         kept = inputs["cache"]
         if module.config.is_encoder_decoder:
             source = inputs["encoder_outputs"].last_hidden_state.shape[1]
-            for part, tokens in ((kept.self_attention_cache, most), (kept.cross_attention_cache, source)):
-                part.layers = [StaticCacheLayer(len(ids), tokens) for _ in part.layers]
+            kept.self_attention_cache.layers = self._layers(OWN, kept.self_attention_cache, ids)
+            kept.cross_attention_cache.layers = self._layers(SOURCE, kept.cross_attention_cache, ids, source)
             return forward(module, module.prepare_inputs_for_generation(ids, is_first_iteration=True, **inputs), inputs)
         mask = inputs.get("attention_mask")
         mask = torch.ones_like(ids) if mask is None else mask
-        static = [StaticCacheLayer(len(ids), most) for _ in kept.layers]
+        static = self._layers(OWN, kept, ids)
         given = 0 if self.prefix is None else len(self.prefix)
         counts = mask.sum(1) - given
         lengths = counts.tolist()
@@ -137,11 +148,53 @@ class Decoding:
         inputs["cache"] = kept
         return torch.cat(logits)
 
+    def _layers(self, part: str, kept: Any, ids: torch.Tensor, source: int = 0) -> list[StaticCacheLayer]:
+        """For what is to be kept of the rows: their own tokens and those to come, or so many of a source."""
+        tokens = source or ids.shape[1] + max(end.new for end in self.ends)
+        if self.fixed is None:
+            return [StaticCacheLayer(len(ids), tokens) for _ in kept.layers]
+        return self.fixed.layers(part, len(kept.layers), len(ids), source or ids.shape[1] + 1, tokens)
+
     def _cache(self, module: Any, rows: int) -> Any:
         """For prompts that are to be read, with what they begin with."""
         if self.prefix is not None:
             return self.prefix.cache(module, rows)
         return DynamicCache(config=module.config.get_text_config(decoder=True))
+
+
+class GrowingSteps:
+    """Steps over what there is of each row that goes on, by the library's own forward."""
+
+    ahead = False
+
+    def __init__(self, module: Any, inputs: dict[str, Any]) -> None:
+        """inputs: as `generate` knows them"""
+        self.module, self.inputs = module, inputs
+
+    def begin(self, inputs: dict[str, Any], logits: torch.Tensor) -> None:
+        """Nothing is to be made ready."""
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        """The logits after the last of the tokens, (rows, vocabulary)."""
+        given = self.module.prepare_inputs_for_generation(ids, next_sequence_length=1, **self.inputs)
+        return forward(self.module, given, self.inputs)
+
+    def may_leave(self, going: Sequence[bool]) -> bool:
+        """Whether the rows that are done are to leave now."""
+        return not all(going)
+
+    def keep(self, own: torch.Tensor, rows: int, same: torch.Tensor | None = None) -> None:
+        """These of so many rows.
+
+        own: whose keys and values each has from now on; same: whose all else it has, if that is another
+        """
+        kept = self.inputs["cache"]
+        if same is None or "encoder_outputs" not in self.inputs:
+            kept.batch_select_indices(own)
+        else:
+            kept.cross_attention_cache.batch_select_indices(same)
+            kept.self_attention_cache.batch_select_indices(own)
+        keep_inputs(self.inputs, own if same is None else same, rows)
 
 
 def forward(module: Any, given: dict[str, Any], inputs: dict[str, Any]) -> torch.Tensor:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from .graphs import Graphs
+
 
 class Device(NamedTuple):
     """What suits a kind of device."""
@@ -20,11 +22,16 @@ class Device(NamedTuple):
     """Numbers of which likelihoods are read off at once: as many as a cache holds, and as a copy in float32 may take."""
     quick_dropout: bool
     """Whether one draw of random bits is to serve several numbers: a processor draws them in one thread."""
+    sparse: bool
+    """Whether torch has a kernel for it that leaves out blocks of a mask of one's own: see `trees.inputs_of`."""
+    recorder: Any
+    """What records the steps of decoding, so that few shapes of them are replayed; None: each has the shape that it needs."""
 
 
-ACCELERATOR = Device(apart=True, together=True, kept=4, logits=2**26, quick_dropout=False)
+ACCELERATOR = Device(apart=True, together=True, kept=4, logits=2**26, quick_dropout=False, sparse=False, recorder=None)
 DEVICES = {
-    "cpu": Device(apart=False, together=False, kept=16, logits=2**18, quick_dropout=True),
+    "cpu": Device(apart=False, together=False, kept=16, logits=2**18, quick_dropout=True, sparse=False, recorder=None),
+    "cuda": ACCELERATOR._replace(sparse=True, recorder=Graphs),
     "mps": ACCELERATOR._replace(apart=False),  # nothing is pinned there: its memory is the host's
 }
 """By their type as torch spells it; all others are accelerators."""

@@ -27,18 +27,26 @@ class Ways(NamedTuple):
     """Rows are computed without their padding."""
     trees: bool = False
     """What rows begin with is computed once."""
+    sparse: bool = False
+    """In it, blocks that a tree's mask hides are left out."""
     places: bool = False
     """Logits are computed where they are read alone."""
     first_token: bool = False
     """The last layer goes over a classifier's first token alone."""
     decoding: bool = False
     """Tokens are made by a loop of ours."""
+    fixed: bool = False
+    """In it, steps have few fixed shapes, so that the device replays them."""
     compiled: bool = False
     """What stands between products goes by kernels of our own."""
 
 
 PLAIN = Ways()
 """None of them."""
+LAST = "compiled", "fixed"
+"""Ways that are looked at behind the others, on which they rest."""
+STILL = "sparse", "fixed"
+"""Ways for a model that learns no more: what is recorded or compiled for them is worth it over many batches alone."""
 
 
 def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
@@ -54,7 +62,7 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
     """
     if named == "plain":
         return PLAIN
-    ways = Ways(**{name: name in wanted and _holds(name, module) for name in Ways._fields})
+    ways = Ways(**{name: name in wanted and name not in LAST and _holds(name, module) for name in Ways._fields})
     if ways.unpadded:
         unpadding.make_unpadded(module)
     ways = ways._replace(compiled=named == "compiled" and _holds("compiled", module))
@@ -62,23 +70,35 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
         kernels.lay_out(module, ways.compiled)
     if ways.compiled:
         native.make_compiled(module, unpadding.attention)
-    if device_of(module.device).apart and _holds("masks", module):
+    if ways.sparse or (device_of(module.device).apart and _holds("masks", module)):
         masks.make_unasked(module)
-    return ways
+    # a step can be recorded if nobody asks about its masks
+    return ways._replace(fixed="fixed" in wanted and ways.decoding and _holds("fixed", module))
 
 
-def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Any]], *how: Any) -> Any:
+def own_loop(beams: Sequence[Any] | None, ends: Sequence[tuple[int, Any]], fixed: Any, *how: Any) -> Any:
     """What `generate` is given as `custom_generate`.
 
     beams: (beams, length penalty, early stopping), None for one text at a time
-    ends: for each row the most tokens and what stops it; how: what `Decoding` takes besides
+    ends: for each row the most tokens and what stops it
+    fixed: what `fixed_steps` makes of the model, None for steps that grow
+    how: what `Decoding` takes besides
     """
     # here, and not above: without a private name that they need, the plain way is taken
     from .beams import BeamDecoding, Search
     from .decoding import Decoding, End
 
     rows = [End(*end) for end in ends]
-    return Decoding(rows, *how) if beams is None else BeamDecoding(Search(*beams), rows, *how)
+    loop = Decoding(rows, *how) if beams is None else BeamDecoding(Search(*beams), rows, *how)
+    loop.fixed = fixed
+    return loop
+
+
+def fixed_steps(module: Any) -> Any:
+    """For `own_loop`, batch after batch."""
+    from .steps import FixedSteps
+
+    return FixedSteps(module)
 
 
 _SEEN: dict[tuple[Any, ...], bool] = {}
@@ -162,6 +182,20 @@ def _trees(module: Any) -> bool:
     )
 
 
+def _sparse(module: Any) -> bool:
+    """Trees of a block and of some, side by side, both ways."""
+    rows = _rows(module)
+    sides = [trees.tree_of([*rows, *(np.roll(rows[1], n) for n in range(many))], 1) for many in (4, 1)]
+    prefix = trees.Prefix(rows[0][:1])
+    expected = module(**trees.inputs_of(sides, prefix, module, 0)).logits
+    try:
+        masks.make_unasked(module)
+        logits = module(**trees.inputs_of(sides, prefix, module, 0, 0)).logits
+    finally:
+        masks.undo(module)
+    return all(_same(e[: len(t.ids)], found[: len(t.ids)]) for e, found, t in zip(expected, logits, sides, strict=True))
+
+
 def _places(module: Any) -> bool:
     inputs = _padded(module, _rows(module))
     if module.config.is_encoder_decoder:
@@ -205,9 +239,29 @@ def _decoding(module: Any) -> bool:
     with _unruled(module):
         made = []
         for beams, prefix in ((None, None if apart else trees.Prefix(rows[0][:1])), ((2, 1.0, False), None)):
-            own = own_loop(beams, [(NEW, ())] * len(rows), lambda made, stop: False, 0, prefix)
+            own = own_loop(beams, [(NEW, ())] * len(rows), None, lambda made, stop: False, 0, prefix)
             made.append(module.generate(**inputs, max_new_tokens=NEW, do_sample=False, custom_generate=own))
         return all(_likeliest(module, row, new) for row, new in zip(rows, made[0], strict=True))
+
+
+def _can_fix(module: Any) -> bool:
+    from .steps import can
+
+    return _covers(module) and can(module)
+
+
+def _fixed(module: Any) -> bool:
+    """As `_decoding`, over steps that are recorded, and then replayed for others."""
+    rows, steps = _rows(module), fixed_steps(module)
+    apart = module.config.is_encoder_decoder
+    with _unruled(module):
+        for some in (rows, rows[::-1], rows[:1]):
+            own = own_loop(None, [(NEW, ())] * len(some), steps, lambda made, stop: False, 0)
+            given = _padded(module, some, left=not apart)
+            made = module.generate(**given, max_new_tokens=NEW, do_sample=False, custom_generate=own)
+            if not all(_likeliest(module, row, new) for row, new in zip(some, made, strict=True)):
+                return False
+    return True
 
 
 def _likeliest(module: Any, row: np.ndarray, made: Sequence[int]) -> bool:
@@ -284,9 +338,11 @@ def _compiled(module: Any) -> bool:
 LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "unpadded": (unpadding.unpads, _unpadded),
     "trees": (lambda module: trees.packs(module.config), _trees),
+    "sparse": (lambda module: device_of(module.device).sparse and trees.packs(module.config), _sparse),
     "places": (lambda module: True, _places),
     "first_token": (lambda module: module.config.model_type in readout.FIRST_TOKEN_TYPES, _first_token),
     "decoding": (_covers, _decoding),
+    "fixed": (_can_fix, _fixed),
     "masks": (lambda module: module.config._attn_implementation == "sdpa", _masks),
     "onednn": (lambda module: module.dtype in (torch.float32, torch.bfloat16), _products),
     "compiled": (native.compiles, _compiled),

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .device import device_of
 from .trees import groups
 
 
@@ -36,6 +37,11 @@ class Draws:
         rows: which of the texts these are; step: tokens that are made of each
         """
         source, chances = torch.Generator(scores.device), scores.softmax(-1)
+        if device_of(scores.device).apart:  # how many candidates there are, nobody knows there without waiting
+            noise = torch.empty_like(chances)
+            for row, line in zip(rows, noise, strict=True):
+                line.exponential_(generator=source.manual_seed(self._seed(row, step)))
+            return (chances / noise).argmax(-1)
         tokens = []
         for row, own, likely in zip(rows, scores, chances, strict=True):
             left = (own != -math.inf).nonzero()[:, 0]

@@ -11,9 +11,8 @@ NAME = "plmtasks_masks"
 def make_unasked(module: Any) -> None:
     """From now on the model attends under every mask that it is given, also where it hides nothing."""
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    AttentionInterface.register(NAME, sdpa_attention_forward)
+    AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, mask)
     module.set_attn_implementation(NAME)
 
@@ -21,6 +20,16 @@ def make_unasked(module: Any) -> None:
 def undo(module: Any) -> None:
     """The model is as it was."""
     module.set_attn_implementation("sdpa")
+
+
+def attention(module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **how: Any) -> Any:
+    """As transformers calls it. mask: a tensor, or the blocks that are seen"""
+    from torch.nn.attention.flex_attention import BlockMask
+    from transformers.integrations.flex_attention import flex_attention_forward
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    attend = flex_attention_forward if isinstance(mask, BlockMask) else sdpa_attention_forward
+    return attend(module, query, key, value, mask, **how)
 
 
 def mask(

@@ -1,13 +1,16 @@
 """The static key-value cache: what rows attend to stays in place while tokens are added and rows leave."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers.cache_utils import DynamicLayer
 
-from .device import device_of
+from .device import device_of, sent
 
+Room = Callable[[int, torch.Tensor, int, int], torch.Tensor]
+"""(0 for keys and 1 for values, such of some tokens, rows, tokens) → where theirs are to be, (rows, heads, tokens, d)."""
 FEW = 16
 """Tokens for which there is memory at least."""
 
@@ -18,14 +21,21 @@ class StaticCacheLayer(DynamicLayer):
     keys: Any
     values: Any
 
-    def __init__(self, rows: int, tokens: int) -> None:
-        """tokens: at most"""
+    def __init__(self, rows: int, tokens: int, room: Room | None = None) -> None:
+        """
+        tokens: at most
+        room: where there is memory for all of them at once; None: it is had as they come
+        """
         super().__init__()
-        self.rows, self.tokens, self.filled = rows, tokens, 0
+        self.rows, self.tokens, self.filled, self.room = rows, tokens, 0, room
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device
-        self.places = [x.new_empty(self.rows, x.shape[1], 0, x.shape[3]) for x in (key_states, value_states)]
+        both = key_states, value_states
+        if self.room is None:
+            self.places = [x.new_empty(self.rows, x.shape[1], 0, x.shape[3]) for x in both]
+        else:
+            self.places = [self.room(side, x, self.rows, self.tokens) for side, x in enumerate(both)]
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
@@ -54,10 +64,17 @@ class StaticCacheLayer(DynamicLayer):
         if not self.is_initialized:
             self.lazy_initialization(*found)
         self._reach(end)
-        prefix = found[0].shape[2] - max(lengths)
+        prefix, device = found[0].shape[2] - max(lengths), found[0].device
+        apart = bool(prefix) and device_of(device).apart
+        if apart:  # one operation for all rows
+            begins = np.array([[end - length - prefix] for length in lengths])
+            row, at = torch.arange(some.start, some.stop, device=device)[:, None], sent(begins + np.arange(prefix), device)
         for place, states in zip(self.places, found, strict=True):
             place[some, :, : end - max(lengths)] = 0  # masked, but what was there may be no number
             place[some, :, end - max(lengths) : end] = states[:, :, prefix:]
+            if apart:
+                place[row, :, at] = states[0, :, :prefix].transpose(0, 1)
+                continue
             for i, length in enumerate(lengths if prefix else (), some.start):
                 place[i, :, end - length - prefix : end - length] = states[0, :, :prefix]
         self._fill(end)

@@ -23,7 +23,9 @@ PACKED_TYPES = frozenset((
 ROW = 320
 """Tokens of a tree at most, or beside a row that has more: its mask grows with their square, and so does the attention."""
 WIDE = 1024
-"""The same for kernels that leave out what a mask hides: more tokens read the weights once."""
+"""The same for kernels that leave out what a mask hides: more tokens read the weights once, and share more beginnings."""
+BLOCK = 128
+"""Queries and keys of a block, all of which are left out together."""
 
 
 def packs(config: Any) -> bool:
@@ -41,8 +43,8 @@ class Tree(NamedTuple):
     """(tokens,)"""
     positions: np.ndarray
     """How many tokens each has before it, (tokens,)."""
-    sees: np.ndarray
-    """Which tokens each comes after, itself among them, (tokens, tokens), bool."""
+    ends: np.ndarray
+    """The place behind the last token that comes after each, (tokens,): it sees itself, and those before that end behind it."""
     places: Sequence[np.ndarray]
     """For each row the tree's tokens that are its own, in turn, (length of the row,)."""
 
@@ -55,28 +57,23 @@ def tree_of(rows: Sequence[np.ndarray], given: int = 0) -> Tree:
     # in the order of their tokens, so that those that begin alike are neighbours
     order = sorted(range(len(rows)), key=lambda i: rows[i].astype(">i4").tobytes())
     places: dict[int, np.ndarray] = {}
-    pieces, starts, parents = [], [], []
+    pieces, positions = [], []
+    ends = np.zeros(sum(map(len, rows)), np.int64)
     count, last = 0, None
     for i in order:
         same = 0 if last is None else common(rows[last], rows[i])
         before = places[last][:same] if last is not None else np.zeros(0, np.int64)
         own = rows[i][same:]
-        if len(own):
-            pieces.append(own)
-            starts.append((count, same))
-            parents.append(before[-1] if same else -1)
+        if last is not None:
+            ends[places[last][same:]] = count
+        pieces.append(own)
+        positions.append(np.arange(given + same, given + same + len(own)))
         places[i] = np.concatenate([before, np.arange(count, count + len(own))])
         count, last = count + len(own), i
-    sees = np.zeros((count, count), bool)
-    positions = np.zeros(count, np.int64)
-    for own, (start, same), parent in zip(pieces, starts, parents, strict=True):
-        end = start + len(own)
-        if parent >= 0:
-            sees[start:end, : parent + 1] = sees[parent, : parent + 1]
-        sees[start:end, start:end] = np.tri(len(own), dtype=bool)
-        positions[start:end] = np.arange(given + same, given + same + len(own))
-    ids = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
-    return Tree(ids, positions, sees, [places[i] for i in range(len(rows))])
+    if last is not None:
+        ends[places[last]] = count
+    ids, depths = (np.concatenate(x) if x else np.zeros(0, np.int64) for x in (pieces, positions))
+    return Tree(ids, depths, ends[:count], [places[i] for i in range(len(rows))])
 
 
 def groups_of(rows: Sequence[np.ndarray], most: int) -> Iterator[list[int]]:
@@ -233,26 +230,67 @@ PREFIX_COSTS = 256
 """Tokens that are worth as much as one prefix more: its own forward pass, and batches that hold fewer requests."""
 
 
-def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int) -> dict[str, Any]:
-    """What `forward` takes for trees side by side, each padded to the largest (see `kernels.rounded`); each sees the prefix."""
+def inputs_of(trees: Sequence[Tree], prefix: Prefix | None, module: Any, fill: int, dense: int | None = None) -> dict[str, Any]:
+    """What `forward` takes for trees side by side, each padded to the largest (see `kernels.rounded`); each sees the prefix.
+
+    dense: tokens up to which a tree has its whole mask; of a longer one, blocks that the mask hides are left out. None: any
+    """
     given, width = len(prefix) if prefix is not None else 0, rounded(max(len(t.ids) for t in trees))
+    sparse = dense is not None and width > dense
+    width = -(-width // BLOCK) * BLOCK if sparse else width  # few shapes, each of which has a kernel of its own
     ids = np.full((len(trees), width), fill, np.int64)
     positions = np.zeros((len(trees), width), np.int64)
-    sees = np.zeros((len(trees), 1, width, given + width), bool)
-    sees[..., :given] = True
+    # padding sees itself, since a token that sees nothing is no number
+    ends = np.tile(np.arange(1, width + 1), (len(trees), 1))
     for i, t in enumerate(trees):
         n = len(t.ids)
-        ids[i, :n], positions[i, :n], sees[i, 0, :n, given : given + n] = t.ids, t.positions, t.sees
-        padding = np.arange(n, width)
-        sees[i, 0, padding, given + padding] = True  # a token that sees nothing is no number
+        ids[i, :n], positions[i, :n], ends[i, :n] = t.ids, t.positions, t.ends
     made: dict[str, Any] = {
-        name: sent(x, module.device) for name, x in (("input_ids", ids), ("position_ids", positions), ("attention_mask", sees))
+        name: sent(x, module.device) for name, x in (("input_ids", ids), ("position_ids", positions), ("ends", ends))
     }
-    # as numbers that are added, which each layer would make of it anew
-    hidden = torch.zeros(sees.shape, dtype=module.dtype, device=module.device)
-    made["attention_mask"] = hidden.masked_fill_(~made["attention_mask"], torch.finfo(module.dtype).min)
+    seen = _blocks if sparse else _hidden
+    made["attention_mask"] = seen(made.pop("ends"), given, module.dtype)
     if prefix is None:
         return made | {"use_cache": False}
     accepted = inspect.signature(type(module).forward).parameters
     name = "cache" if "cache" in accepted else "past_key_values"  # its name until transformers 5.23
     return made | {name: prefix.cache(module, len(trees)), "use_cache": True}
+
+
+def _hidden(ends: torch.Tensor, given: int, dtype: torch.dtype) -> torch.Tensor:
+    """A mask as numbers that are added, which each layer would make of it anew, (trees, 1, width, given + width).
+
+    ends: of each token, (trees, width); given: tokens before them that all see
+    """
+    width = ends.shape[1]
+    places = torch.arange(width, device=ends.device)
+    sees = (places <= places[:, None]) & (places[:, None] < ends[:, None, :])
+    hidden = torch.zeros(len(ends), 1, width, given + width, dtype=dtype, device=ends.device)
+    hidden[..., given:].masked_fill_(~sees[:, None], torch.finfo(dtype).min)
+    return hidden
+
+
+def _blocks(ends: torch.Tensor, given: int, dtype: torch.dtype) -> Any:
+    """The same mask for `masks.attention`: which blocks of keys each block of queries sees, in part or whole."""
+    from torch.nn.attention.flex_attention import BlockMask
+
+    (trees, width), keys = ends.shape, given + ends.shape[1]
+    # by the places of keys, with as many at the end as fill a block, which nobody sees
+    until = torch.cat([ends.new_full((trees, given), keys), ends + given, ends.new_zeros(trees, -keys % BLOCK)], 1)
+    key = torch.arange(until.shape[1], device=ends.device).view(-1, BLOCK)
+    first = given + torch.arange(0, width, BLOCK, device=ends.device)[:, None, None]
+    last = (first + BLOCK - 1).clamp(max=keys - 1)
+    over = until.view(trees, 1, -1, BLOCK)
+    some, whole = ((key <= last) & (over > first)).any(-1), ((key <= first) & (over > last)).all(-1)
+
+    def sees(tree: torch.Tensor, _head: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        return (key <= query + given) & (query + given < until[tree, key])
+
+    tables = []
+    for blocks in (some & ~whole, whole):
+        there = blocks[:, None].int()
+        tables += [there.sum(-1, dtype=torch.int32), there.argsort(dim=-1, descending=True, stable=True).int()]
+    of_tables: Any = BlockMask.from_kv_blocks
+    made = of_tables(*tables, BLOCK, sees, (width, keys), compute_q_blocks=False)
+    made.ndim = 4  # as some models ask of any mask
+    return made

@@ -26,7 +26,7 @@ from ..checkpoints import (
     view_state,
     writing,
 )  # fmt: skip
-from ..fast import Ways, device_of, enter, make_quick
+from ..fast import STILL, Ways, device_of, enter, make_quick
 from . import adapters
 from .freezing import freeze
 
@@ -65,7 +65,7 @@ def learn(
     ways: dict[tuple[Any, ...], Ways] = {}
     # the one first whose layers all others share, with its configuration
     for key in sorted(parts, key=lambda key: whole.heads is not None and parts[key].module is not whole.heads.shared):
-        used = [way for kind, own in zip(kinds, keys, strict=True) if own == key for way in kind.ways]
+        used = [way for kind, own in zip(kinds, keys, strict=True) if own == key for way in kind.ways if way not in STILL]
         ways[key] = enter(parts[key].module, "torch", used)
     # layers that several heads share have rows of one form; an accelerator has no attention of bare rows that drops something
     bare = all(w.unpadded for w in ways.values()) and not device_of(device).apart
