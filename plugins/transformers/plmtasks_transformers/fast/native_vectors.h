@@ -1,5 +1,7 @@
 /* Sixteen numbers at once, in the one order in which they are summed. */
 
+#pragma once
+
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
@@ -15,6 +17,7 @@ typedef uint16_t N;
 #define INLINE static inline __attribute__((always_inline))
 #define FIRST(n) ((__mmask16)((n) >= 16 ? 0xffff : (1u << (n)) - 1))
 
+#define WIDEST 8192 /* numbers of a row whose norm is taken */
 #define HIDDEN 0xfe00 /* the upper half of -4e37: as far down as this a mask hides */
 
 /* Some processors take long to read and write under a mask: not where all 16 are meant. */

@@ -1,0 +1,342 @@
+"""Layers of an encoder that learn by kernels of our own between their products, and on the way back: see native_learning.h."""
+
+import ctypes
+from collections.abc import Iterator
+from types import MethodType
+from typing import Any, NamedTuple
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from . import native
+
+TOGETHER = 32
+"""Rows whose columns are summed by one thread."""
+
+
+class Dropout(ctypes.Structure):
+    """What is dropped, by two words drawn once a call."""
+
+    _fields_ = (*((name, ctypes.c_uint32) for name in ("first", "second", "below")), ("by", ctypes.c_float))
+
+    @classmethod
+    def drawn(cls, p: float) -> "Dropout":
+        """From torch's generator, if anything is to be dropped."""
+        if not p:
+            return cls(0, 0, 0, 1.0)
+        words = int(torch.randint(2**62, (1,)))
+        return cls(words % 2**32, words >> 32, min(round(p * 2**32), 2**32 - 1), 0.0 if p >= 1 else 1 / (1 - p))
+
+
+class _Norm(ctypes.Structure):
+    _fields_ = (
+        ("weight", ctypes.c_void_p), ("bias", ctypes.c_void_p), ("rows", ctypes.c_int64), ("size", ctypes.c_int64),
+        ("epsilon", ctypes.c_float), ("dropout", Dropout),
+    )  # fmt: skip
+
+
+class _Learned(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("sides", "seen", "back", "sums")),
+        *((name, ctypes.c_int64) for name in ("heads", "size", "width")),
+        ("scale", ctypes.c_float), ("dropout", Dropout),
+    )  # fmt: skip
+
+
+class Rows(NamedTuple):
+    """Rows that see themselves alone, and how."""
+
+    at: torch.Tensor
+    """Where queries and keys of each begin, and how many there are, (rows, 4), int64, the longest first."""
+    heads: int
+    scale: float
+    dropout: Dropout
+
+
+class Joint(NamedTuple):
+    """How a sum is made whose norm is taken."""
+
+    epsilon: float
+    dropout: Dropout
+
+
+# ── kernels ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attend(sides: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+    """sides: query, key and value of each token, (tokens, 3 * heads * d), d a multiple of `native.PART`
+
+    returns: what is made of them, (tokens, heads * d), and what the way back needs besides
+    """
+    seen = sides.new_empty(len(sides), sides.shape[1] // 3)
+    sums = torch.empty(len(sides), rows.heads, dtype=torch.float32)
+    _attend(sides, seen, None, sums, rows)
+    return seen, sums
+
+
+def attend_back(seen_back: torch.Tensor, sides: torch.Tensor, sums: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """The gradient of the sides."""
+    back = torch.empty_like(sides)
+    _attend(sides, seen_back, back, sums, rows)
+    return back
+
+
+def _attend(sides: torch.Tensor, seen: torch.Tensor, back: torch.Tensor | None, sums: torch.Tensor, rows: Rows) -> None:
+    made = seen if back is None else back
+    made[int(rows.at[-1, 0] + rows.at[-1, 2]) :] = 0  # tokens of no row
+    places, width = [native.at(x) for x in (sides, seen, back, sums)], int(rows.at[0, 2])
+    asked = _Learned(*places, rows.heads, seen.shape[1] // rows.heads, width, rows.scale, rows.dropout)
+    kernels, count = native.library(sides.dtype), ctypes.c_int64(len(rows.at))
+    if not kernels.attention_learned(ctypes.byref(asked), native.at(rows.at), count, ctypes.c_int(back is not None)):
+        raise MemoryError("attention found no memory")
+
+
+def norm(
+    x: torch.Tensor, more: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, how: Joint
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of the sum of x, of which some is dropped, and more: (rows, size), contiguous; weight, bias: float32.
+
+    returns: it, and what the way back needs
+    """
+    out, apart, by = torch.empty_like(x), torch.empty_like(x), torch.empty(len(x), dtype=torch.float32)
+    asked = _Norm(native.at(weight), native.at(bias), *x.shape, how.epsilon, how.dropout)
+    native.library(x.dtype).norm_learned(ctypes.byref(asked), *(native.at(one) for one in (x, more, out, apart, by)))
+    return out, apart, by
+
+
+def norm_back(
+    back: torch.Tensor, apart: torch.Tensor, by: torch.Tensor, weight: torch.Tensor, how: Joint
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """returns: the gradients of x and of more, which may be one, and of weight, bias and what all rows of x have, (3, size)"""
+    rows, size = back.shape
+    more = torch.empty_like(back)
+    x = torch.empty_like(back) if how.dropout.below else None
+    sums = torch.zeros(3, -(-rows // TOGETHER), size)
+    asked = _Norm(native.at(weight), None, rows, size, how.epsilon, how.dropout)
+    native.library(back.dtype).norm_back(ctypes.byref(asked), *(native.at(one) for one in (back, apart, by, more, x, sums)))
+    return more if x is None else x, more, sums[:, 0]
+
+
+def gelu(x: torch.Tensor, by_tanh: bool) -> torch.Tensor:
+    out = torch.empty_like(x)
+    native.library(x.dtype).gelu_learned(native.at(x), native.at(out), ctypes.c_int64(x.numel()), ctypes.c_int(by_tanh))
+    return out
+
+
+def gelu_back(back: torch.Tensor, x: torch.Tensor, by_tanh: bool) -> torch.Tensor:
+    """The gradient becomes that of x, in its place. Returns the sums of its columns."""
+    rows, size = x.shape
+    sums = torch.zeros(-(-rows // TOGETHER), size)
+    sizes = ctypes.c_int64(rows), ctypes.c_int64(size), ctypes.c_int(by_tanh)
+    native.library(x.dtype).gelu_back(native.at(back), native.at(x), *sizes, native.at(sums))
+    return sums[0]
+
+
+def columns(x: torch.Tensor) -> torch.Tensor:
+    """Their sums, float32, (size,)."""
+    rows, size = x.shape
+    sums = torch.zeros(-(-rows // TOGETHER), size)
+    native.library(x.dtype).columns_summed(native.at(x), ctypes.c_int64(rows), ctypes.c_int64(size), native.at(sums))
+    return sums[0]
+
+
+# ── parts of a layer ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Attended(torch.autograd.Function):
+    """Query, key and value by one product, and what attention makes of them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, rows: Rows, *sides: torch.Tensor) -> torch.Tensor:
+        """x: (tokens, size); sides: weight and bias of query, key and value"""
+        weights = [side.detach() for side in sides[::2]]
+        weight = x.new_empty(sum(map(len, weights)), x.shape[1])
+        for part, one in zip(weight.split([len(one) for one in weights]), weights, strict=True):
+            part.copy_(one)
+        made = torch.addmm(torch.cat([side.detach() for side in sides[1::2]]).to(x.dtype), x, weight.t())
+        seen, sums = attend(made, rows)
+        ctx.save_for_backward(x, weight, made, sums)
+        ctx.rows = rows
+        return seen
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, seen_back: torch.Tensor) -> tuple[Any, ...]:
+        x, weight, made, sums = ctx.saved_tensors
+        back = attend_back(seen_back.contiguous(), made, sums, ctx.rows)
+        needed, size = ctx.needs_input_grad, made.shape[1] // 3
+        whole = columns(back) if any(needed[3::2]) else None
+        found: list[Any] = []
+        for i, own in enumerate(back.split(size, 1)):
+            found.append(_weight_back(own, x) if needed[2 + 2 * i] else None)
+            found.append(whole[i * size : (i + 1) * size].clone() if whole is not None and needed[3 + 2 * i] else None)
+        return back @ weight if needed[0] else None, None, *found
+
+
+class Joined(torch.autograd.Function):
+    """The norm of the sum of a product, of which some is dropped, and what went around it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, more: torch.Tensor, how: Joint, *weights: torch.Tensor) -> torch.Tensor:
+        """weights: of the product and of the norm, a bias after each"""
+        matrix, bias, scale, shift = (weight.detach() for weight in weights)
+        matrix = matrix.to(x.dtype)
+        made, apart, by = norm(torch.addmm(bias.to(x.dtype), x, matrix.t()), more, scale, shift, how)
+        ctx.save_for_backward(x, matrix, scale, apart, by)
+        ctx.how = how
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, back: torch.Tensor) -> tuple[Any, ...]:
+        x, matrix, scale, apart, by = ctx.saved_tensors
+        own, more, sums = norm_back(back.contiguous(), apart, by, scale, ctx.how)
+        x_needed, _, _, *needed = ctx.needs_input_grad
+        found = _weight_back(own, x) if needed[0] else None, *_some(sums, needed[1:])
+        return own @ matrix if x_needed else None, more, None, *found
+
+
+class Network(torch.autograd.Function):
+    """Two products with GELU between them, and the norm of the sum with what went in."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, how: Joint, by_tanh: bool, *weights: torch.Tensor) -> torch.Tensor:
+        """weights: of both products and of the norm, a bias after each"""
+        first, first_bias, second, second_bias, scale, shift = (weight.detach() for weight in weights)
+        first, second = first.to(x.dtype), second.to(x.dtype)
+        wide = torch.addmm(first_bias.to(x.dtype), x, first.t())
+        active = gelu(wide, by_tanh)
+        made, apart, by = norm(torch.addmm(second_bias.to(x.dtype), active, second.t()), x, scale, shift, how)
+        ctx.save_for_backward(x, first, wide, active, second, scale, apart, by)
+        ctx.how, ctx.by_tanh = how, by_tanh
+        return made
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, back: torch.Tensor) -> tuple[Any, ...]:
+        x, first, wide, active, second, scale, apart, by = ctx.saved_tensors
+        own, more, sums = norm_back(back.contiguous(), apart, by, scale, ctx.how)
+        x_needed, _, _, *needed = ctx.needs_input_grad
+        found = _weight_back(own, active) if needed[2] else None, *_some(sums, needed[3:])
+        wide_back = own @ second
+        bias_back = gelu_back(wide_back, wide, ctx.by_tanh)
+        x_back = torch.addmm(more, wide_back, first) if x_needed else None
+        matrix_back = _weight_back(wide_back, x) if needed[0] else None
+        return x_back, None, None, matrix_back, bias_back if needed[1] else None, *found
+
+
+def _weight_back(back: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return (back.t() @ x).float()
+
+
+def _some(sums: torch.Tensor, needed: Any) -> list[torch.Tensor | None]:
+    """Of the bias before a norm, and of weight and bias of the norm."""
+    return [one.clone() if wanted else None for one, wanted in zip((sums[2], sums[0], sums[1]), needed, strict=True)]
+
+
+# ── a model's modules ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def make_learning(module: Any) -> None:
+    """The layers of an encoder learn by the kernels from now on, where they can; what they save stays the same."""
+    for part, name, own in _places(module):
+        setattr(part, name, MethodType(own, part))
+
+
+def undo(module: Any) -> None:
+    """The model is as it was."""
+    for part, name, _ in _places(module):
+        vars(part).pop(name, None)
+
+
+def learns(module: Any) -> bool:
+    """Whether its layers are such as the kernels take: BERT's, on a processor that has what they need."""
+    layers = getattr(getattr(module.base_model, "encoder", None), "layer", ())
+    shaped = bool(layers) and all(
+        hasattr(layer, "feed_forward_chunk") and not hasattr(layer.attention, "LayerNorm")
+        and not getattr(layer, "add_cross_attention", False) and not getattr(layer, "is_decoder", False) for layer in layers
+    )  # fmt: skip
+    return shaped and module.device.type == "cpu" and module.dtype == torch.float32 and native.there(torch.float32)
+
+
+def _places(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Parts of the layers, the name of what is called of them, and what is called instead."""
+    for layer in module.base_model.encoder.layer:
+        yield layer.attention.self, "forward", _attended
+        yield layer.attention.output, "forward", _joined
+        yield layer, "feed_forward_chunk", _network
+
+
+def _attended(part: Any, hidden_states: torch.Tensor, attention_mask: Any = None, cache: Any = None, **kwargs: Any) -> Any:
+    layout, dtype, linears = kwargs.get("layout"), _dtype(hidden_states), (part.query, part.key, part.value)
+    fit = part.attention_head_size % native.PART == 0 and all(map(_is_plain, linears))
+    if layout is None or dtype is None or cache is not None or not fit:
+        return type(part).forward(part, hidden_states, attention_mask, cache=cache, **kwargs)
+    dropout = Dropout.drawn(part.dropout.p if part.training else 0.0)
+    rows = Rows(layout.rows, part.num_attention_heads, part.scaling, dropout)
+    weights = [one for linear in linears for one in _weights(linear)]
+    return Attended.apply(_flat(hidden_states, dtype), rows, *weights)[None], None
+
+
+def _joined(part: Any, hidden_states: torch.Tensor, input_tensor: torch.Tensor) -> torch.Tensor:
+    dtype = _dtype(hidden_states)
+    if dtype is None or not (_is_plain(part.dense) and _is_plain(part.LayerNorm)):
+        plain: torch.Tensor = type(part).forward(part, hidden_states, input_tensor)
+        return plain
+    sides = _flat(hidden_states, dtype), _flat(input_tensor, dtype)
+    made: torch.Tensor = Joined.apply(*sides, _joint(part), *_weights(part.dense), *_weights(part.LayerNorm))
+    return made.view(input_tensor.shape)
+
+
+def _network(layer: Any, attention_output: torch.Tensor) -> torch.Tensor:
+    dtype, first, part = _dtype(attention_output), layer.intermediate.dense, layer.output
+    by_tanh = _gelu(layer.intermediate.intermediate_act_fn)
+    if dtype is None or by_tanh is None or not all(map(_is_plain, (first, part.dense, part.LayerNorm))):
+        plain: torch.Tensor = type(layer).feed_forward_chunk(layer, attention_output)
+        return plain
+    weights = *_weights(first), *_weights(part.dense), *_weights(part.LayerNorm)
+    made: torch.Tensor = Network.apply(_flat(attention_output, dtype), _joint(part), by_tanh, *weights)
+    return made.view(attention_output.shape)
+
+
+def _flat(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return x.reshape(-1, x.shape[-1]).to(dtype).contiguous()
+
+
+def _weights(part: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    return part.weight, part.bias
+
+
+def _joint(part: Any) -> Joint:
+    return Joint(part.LayerNorm.eps, Dropout.drawn(part.dropout.p if part.dropout.training else 0.0))
+
+
+def _dtype(x: torch.Tensor) -> torch.dtype | None:
+    """The numbers by which is learned now; None if not by the kernels."""
+    if not torch.is_grad_enabled() or x.device.type != "cpu":
+        return None
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    return dtype if dtype in native.DTYPES and native.there(dtype) else None
+
+
+def _is_plain(part: Any) -> bool:
+    """Whether it is what it seems, with weights of its own in float32, and nobody waits for it to be called."""
+    simple = type(part) is torch.nn.Linear or (type(part) is torch.nn.LayerNorm and len(part.normalized_shape) == 1)
+    return (
+        simple and part.bias is not None and part.weight.dtype == torch.float32 and part.weight.shape[-1] <= native.WIDEST
+        and type(part.weight.data) is torch.Tensor
+        and not (part._forward_pre_hooks or part._forward_hooks or part._backward_hooks or part._backward_pre_hooks)
+    )  # fmt: skip
+
+
+def _gelu(part: Any) -> bool | None:
+    """Whether an activation is GELU by tanh, or the exact one; None for others."""
+    from transformers import activations
+
+    if isinstance(part, activations.GELUActivation):
+        return False if part.act is torch.nn.functional.gelu else None
+    if isinstance(part, (activations.NewGELUActivation, activations.GELUTanh)):
+        return True
+    if type(part) is torch.nn.GELU:
+        return bool(part.approximate == "tanh")
+    return None

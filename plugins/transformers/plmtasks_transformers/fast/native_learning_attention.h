@@ -1,0 +1,192 @@
+/* Attention of bare rows while a model learns, with dropout, and the way back. Inside, all numbers are float32. */
+
+#include "native_attention.h"
+#include "native_learning.h"
+
+typedef struct {
+    const N *sides; /* query, key and value of each token, (tokens, 3, heads, size) */
+    N *seen;        /* what is made of them, (tokens, heads, size); on the way back its gradient */
+    N *back;        /* the gradient of the sides */
+    float *sums;    /* (tokens, heads): the logarithm of the sum of what e makes of a query's scores */
+    int64_t heads, size; /* size: a multiple of 32 */
+    int64_t width;       /* tokens of the longest row */
+    float scale;
+    Dropout dropout; /* of a query's shares */
+} Learned;
+
+/* ── products ────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+#define HIGH 12   /* rows that are multiplied together */
+#define SOME 48   /* queries whose scores are held together */
+
+/* Rows of numbers that lie `row` and `step` apart, times columns of rows `stride` apart. */
+typedef struct {
+    const float *left;
+    int64_t row, step;
+    const float *right;
+    int64_t stride;
+    float *out;
+    int64_t out_stride;
+    int64_t rows, deep, columns; /* columns: a multiple of 32 */
+    int more;                    /* whether they are added to what is there */
+} Block;
+
+INLINE void some_rows(const Block *b, int64_t first, int64_t column, const int count) {
+    V sums[HIGH][2];
+    const float *left = b->left + first * b->row, *right = b->right + column;
+    float *out = b->out + first * b->out_stride + column;
+#pragma GCC unroll 12
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < 2; j++) sums[i][j] = b->more ? _mm512_loadu_ps(out + i * b->out_stride + j * 16) : _mm512_setzero_ps();
+    for (int64_t k = 0; k < b->deep; k++) {
+        V one = _mm512_loadu_ps(right + k * b->stride), other = _mm512_loadu_ps(right + k * b->stride + 16);
+#pragma GCC unroll 12
+        for (int i = 0; i < count; i++) {
+            V number = _mm512_set1_ps(left[i * b->row + k * b->step]);
+            sums[i][0] = added(number, one, sums[i][0]);
+            sums[i][1] = added(number, other, sums[i][1]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < 2; j++) _mm512_storeu_ps(out + i * b->out_stride + j * 16, sums[i][j]);
+}
+
+static void block_multiplied(const Block *b) {
+    for (int64_t first = 0, here; first < b->rows; first += here) {
+        int64_t left = b->rows - first;
+        here = left / (PLUS(left, HIGH) / HIGH); /* few rows take as long as many */
+        for (int64_t column = 0; column < b->columns; column += 32) switch (here) {
+#define AT(n) \
+    case n: some_rows(b, first, column, n); break;
+                AT(1) AT(2) AT(3) AT(4) AT(5) AT(6) AT(7) AT(8) AT(9) AT(10) AT(11) AT(12)
+            }
+    }
+}
+
+/* ── one head of one row ─────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Numbers of a head, (tokens, size), times by; what is laid across becomes columns, (size, width), zeros behind the tokens. */
+static void head_laid(const N *from, int64_t stride, int64_t tokens, int64_t size, float by, float *laid, float *across) {
+    int64_t width = PLUS(tokens, BLOCK);
+    V times = _mm512_set1_ps(by);
+    for (int64_t j = 0; j < (across ? width : tokens); j += 16)
+        for (int64_t i = 0; i < size; i += 16) {
+            __m512i block[16];
+            for (int64_t n = 0; n < 16; n++) {
+                V x = j + n < tokens ? _mm512_mul_ps(load(from + (j + n) * stride + i, 0xffff), times) : _mm512_setzero_ps();
+                if (laid && j + n < tokens) _mm512_storeu_ps(laid + (j + n) * size + i, x);
+                block[n] = _mm512_castps_si512(x);
+            }
+            if (!across) continue;
+            transposed(block);
+            for (int64_t n = 0; n < 16; n++) _mm512_storeu_si512(across + (i + n) * width + j, block[n]);
+        }
+}
+
+static void head_stored(const float *from, float by, int64_t tokens, int64_t size, N *to, int64_t stride) {
+    for (int64_t n = 0; n < tokens; n++)
+        for (int64_t i = 0; i < size; i += 16)
+            store(to + n * stride + i, 0xffff, _mm512_mul_ps(_mm512_loadu_ps(from + n * size + i), _mm512_set1_ps(by)));
+}
+
+INLINE uint32_t place_of(const Learned *a, int64_t query, int64_t head) { return (uint32_t)((query * a->heads + head) * a->width); }
+
+/* A query's scores become its shares, of which some are dropped; returns the logarithm of their sum. */
+INLINE float shares_of(const Learned *a, float *scores, int64_t keys, uint32_t place) {
+    V most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
+    for (int64_t j = 0; j < keys; j += 16) most = _mm512_mask_max_ps(most, FIRST(keys - j), most, _mm512_loadu_ps(scores + j));
+    float top = over_all(most, 1);
+    for (int64_t j = 0; j < keys; j += 16) {
+        V e = exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + j), _mm512_set1_ps(top)));
+        e = _mm512_maskz_mov_ps(FIRST(keys - j), e);
+        _mm512_storeu_ps(scores + j, e);
+        sum = _mm512_add_ps(sum, e);
+    }
+    float whole = over_all(sum, 0);
+    V by = _mm512_set1_ps(1.0f / whole);
+    for (int64_t j = 0; j < keys; j += 16)
+        _mm512_storeu_ps(scores + j, _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(scores + j), by), kept(&a->dropout, place + (uint32_t)j)));
+    return top + logf(whole);
+}
+
+static void head_learned(const Learned *a, const Row *r, int64_t head, float *space) {
+    int64_t d = a->size, n = r->queries, width = PLUS(n, BLOCK), token = 3 * a->heads * d, apart = a->heads * d;
+    const N *from = a->sides + r->q * token + head * d;
+    float *q = space, *keys = q + width * d, *values = keys + width * d, *scores = values + width * d, *made = scores + SOME * width;
+    head_laid(from, token, n, d, a->scale, q, NULL);
+    head_laid(from + apart, token, n, d, 1.0f, NULL, keys);
+    head_laid(from + 2 * apart, token, n, d, 1.0f, values, NULL);
+    for (int64_t first = 0; first < n; first += SOME) {
+        int64_t here = LESS(SOME, n - first);
+        block_multiplied(&(Block){q + first * d, d, 1, keys, width, scores, width, here, d, width, 0});
+        for (int64_t i = 0, query = r->q + first; i < here; i++, query++)
+            a->sums[query * a->heads + head] = shares_of(a, scores + i * width, n, place_of(a, query, head));
+        block_multiplied(&(Block){scores, width, 1, values, d, made, d, here, n, d, 0});
+        head_stored(made, 1.0f, here, d, a->seen + (r->q + first) * apart + head * d, apart);
+    }
+}
+
+/* A query's scores become its shares, as they were dropped, and the gradient of the shares that of the scores. */
+INLINE void shares_back(const Learned *a, float *scores, float *back, int64_t keys, float sum, uint32_t place) {
+    V all = _mm512_setzero_ps();
+    for (int64_t j = 0; j < keys; j += 16) {
+        V share = exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + j), _mm512_set1_ps(sum)));
+        share = _mm512_maskz_mov_ps(FIRST(keys - j), share);
+        V by = kept(&a->dropout, place + (uint32_t)j), g = _mm512_mul_ps(_mm512_loadu_ps(back + j), by);
+        all = added(share, g, all);
+        _mm512_storeu_ps(back + j, _mm512_mul_ps(share, g));
+        _mm512_storeu_ps(scores + j, share);
+    }
+    V mean = _mm512_set1_ps(-over_all(all, 0));
+    for (int64_t j = 0; j < keys; j += 16) {
+        V share = _mm512_loadu_ps(scores + j);
+        _mm512_storeu_ps(back + j, added(share, mean, _mm512_loadu_ps(back + j)));
+        _mm512_storeu_ps(scores + j, _mm512_mul_ps(share, kept(&a->dropout, place + (uint32_t)j)));
+    }
+}
+
+static void head_back(const Learned *a, const Row *r, int64_t head, float *space) {
+    int64_t d = a->size, n = r->queries, width = PLUS(n, BLOCK), token = 3 * a->heads * d, apart = a->heads * d, whole = width * d;
+    const N *from = a->sides + r->q * token + head * d;
+    N *to = a->back + r->q * token + head * d;
+    float *q = space, *keys = q + whole, *keys_across = keys + whole, *values_across = keys_across + whole, *seen = values_across + whole;
+    float *keys_back = seen + whole, *values_back = keys_back + whole, *made = values_back + whole;
+    float *scores = made + SOME * d, *back = scores + SOME * width;
+    head_laid(from, token, n, d, a->scale, q, NULL);
+    head_laid(from + apart, token, n, d, 1.0f, keys, keys_across);
+    head_laid(from + 2 * apart, token, n, d, 1.0f, NULL, values_across);
+    head_laid(a->seen + r->q * apart + head * d, apart, n, d, 1.0f, seen, NULL);
+    for (int64_t first = 0; first < n; first += SOME) {
+        int64_t here = LESS(SOME, n - first), more = first > 0;
+        const float *own = q + first * d, *given = seen + first * d;
+        block_multiplied(&(Block){own, d, 1, keys_across, width, scores, width, here, d, width, 0});
+        block_multiplied(&(Block){given, d, 1, values_across, width, back, width, here, d, width, 0});
+        for (int64_t i = 0, query = r->q + first; i < here; i++, query++)
+            shares_back(a, scores + i * width, back + i * width, n, a->sums[query * a->heads + head], place_of(a, query, head));
+        block_multiplied(&(Block){scores, 1, width, given, d, values_back, d, n, here, d, more});
+        block_multiplied(&(Block){back, 1, width, own, d, keys_back, d, n, here, d, more});
+        block_multiplied(&(Block){back, width, 1, keys, d, made, d, here, n, d, 0});
+        head_stored(made, a->scale, here, d, to + first * token, token);
+    }
+    head_stored(keys_back, 1.0f, n, d, to + apart, token);
+    head_stored(values_back, 1.0f, n, d, to + 2 * apart, token);
+}
+
+/* Each row sees itself alone; back: the other way. Returns 0 where there is no memory. */
+int attention_learned(const Learned *a, const Row *rows, int64_t count, int back) {
+    int64_t failed = 0, width = PLUS(a->width, BLOCK);
+#pragma omp parallel
+    {
+        float *space = aligned_alloc(64, sizeof(float) * (7 * width * a->size + 2 * SOME * width + SOME * a->size));
+        if (!space) {
+#pragma omp atomic write
+            failed = 1;
+        }
+#pragma omp for schedule(dynamic)
+        for (int64_t unit = 0; unit < count * a->heads; unit++)
+            if (space) (back ? head_back : head_learned)(a, rows + unit / a->heads, unit % a->heads, space);
+        free(space);
+    }
+    return !failed;
+}
