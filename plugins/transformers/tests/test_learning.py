@@ -130,12 +130,12 @@ def test_gelu_of_every_number(dtype):
     exact = x.double().requires_grad_()
     for approximate in ("none", "tanh"):
         expected = functional.gelu(exact, approximate=approximate)
-        [slope] = torch.autograd.grad(expected.sum(), exact)
-        near = {"rtol": NEAR[dtype] / 4, "atol": 2e-6}
-        torch.testing.assert_close(learning.gelu(x, approximate == "tanh").double(), expected.detach(), **near)
-        back = torch.ones_like(x)
-        learning.gelu_back(back, x, approximate == "tanh")
-        torch.testing.assert_close(back.double(), slope, rtol=NEAR[dtype] / 2, atol=2e-6)
+        [steep] = torch.autograd.grad(expected.sum(), exact)
+        slope, back = x.clone(), torch.ones_like(x)
+        found = learning.gelu(slope, torch.zeros(1), approximate == "tanh")
+        learning.gelu_back(back, slope)
+        torch.testing.assert_close(found.double(), expected.detach(), rtol=NEAR[dtype] / 8, atol=2e-6)
+        torch.testing.assert_close(back.double(), steep, rtol=NEAR[dtype] / 4, atol=2e-6)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 1.0])
@@ -154,16 +154,17 @@ def test_dropout_keeps_the_share_and_the_mean(p):
 def test_any_number_of_threads_gives_the_same_bytes(dtype):
     before, made = torch.get_num_threads(), []
     rows, how = rows_of(LENGTHS, 4, drawn(0.1)), Joint(1e-5, drawn(0.1))
-    sides, weight = normal(TOKENS, 3 * 128).to(dtype), torch.ones(128)
+    sides, bias, weight = normal(TOKENS, 3 * 128).to(dtype), normal(3 * 128), torch.ones(128)
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            seen, sums = learning.attend(sides, rows)
-            out, apart, by = learning.norm(seen, seen, weight, weight, how)
+            seen, sums = learning.attend(sides, bias, rows)
+            out, apart, by = learning.norm(seen, weight, seen, (weight, weight), how)
             back = learning.norm_back(out, apart, by, weight, how)
-            last = learning.attend_back(back[0], sides, sums, rows)
-            active = last.clone()
-            made.append([seen, sums, out, *back, last, learning.gelu_back(active, sides, False), active, learning.columns(last)])
+            last, slope = learning.attend_back(back[0], sides, bias, sums, rows), sides.clone()
+            active = learning.gelu(slope, bias, False)
+            made.append([seen, sums, out, *back, last, active, slope, learning.columns(last)])
+            made[-1].append(learning.gelu_back(active, slope))
     finally:
         torch.set_num_threads(before)
     for other in made[1:]:
@@ -180,7 +181,7 @@ SMALL = {
 
 def model(model_type="bert", head="SequenceClassification", **more):
     torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(model_type, **SMALL, **more)
+    config = transformers.AutoConfig.for_model(model_type, **SMALL | more)
     return getattr(transformers, f"AutoModelFor{head}").from_config(config, attn_implementation="sdpa")
 
 
@@ -191,10 +192,11 @@ def batch():
     return {"input_ids": ids, "attention_mask": (ids > 0).long()}
 
 
-def learned(module, dtype=torch.float32, **more):
+def learned(module, dtype=torch.float32, *, padded=False):
     module.zero_grad()
     inputs = batch()
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        more = {} if padded else {"layout": layout_of(LENGTHS, torch.device("cpu"))}
         logits = module(**inputs, **more).logits.float()
     if logits.ndim == 3:
         logits = logits[inputs["attention_mask"].bool()]
@@ -203,14 +205,15 @@ def learned(module, dtype=torch.float32, **more):
 
 
 @pytest.mark.parametrize("head", ["SequenceClassification", "TokenClassification"])
-@pytest.mark.parametrize("model_type", ["bert", "roberta", "electra"])
-def test_a_models_gradients_are_those_of_the_librarys_own(model_type, head, dtype):
-    module = model(model_type, head).eval()
+@pytest.mark.parametrize(("model_type", "hidden"), [("bert", 64), ("roberta", 64), ("electra", 64), ("bert", 32)])
+def test_a_models_gradients_are_those_of_the_librarys_own(model_type, hidden, head, dtype):
+    """Also where heads are too small for the kernels; in bfloat16, of some tokens more than there are."""
+    module = model(model_type, head, hidden_size=hidden).eval()
     eager = deepcopy(module)
     eager.set_attn_implementation("eager")
-    expected, gradients = learned(eager)
+    expected, gradients = learned(eager, padded=True)
     assert enter(module, "torch", ["unpadded", "learned"]).learned
-    found, own = learned(module, dtype, layout=layout_of(LENGTHS, torch.device("cpu")))
+    found, own = learned(module, dtype)
     assert own.keys() == gradients.keys()
     for name, one, other in [("logits", found, expected), *((name, own[name], gradients[name]) for name in own)]:
         near = (1e-4 if dtype == torch.float32 else 0.06) * max(0.01, float(other.abs().max()))
@@ -223,7 +226,7 @@ def test_the_seed_says_what_is_dropped(dtype):
     made = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        made.append(learned(module, dtype, layout=layout_of(LENGTHS, torch.device("cpu")))[1])
+        made.append(learned(module, dtype)[1])
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
     assert not torch.equal(*(one["bert.encoder.layer.0.output.dense.weight"] for one in made[1:]))
 
@@ -244,32 +247,32 @@ def counted(monkeypatch):
 def test_what_the_kernels_do_not_do_goes_the_librarys_way(monkeypatch):
     if not native.there(torch.float32):
         pytest.skip("no kernels")
-    layout, calls = layout_of(LENGTHS, torch.device("cpu")), counted(monkeypatch)
+    calls = counted(monkeypatch)
     module = model().eval()
     assert enter(module, "torch", ["unpadded", "learned"]).learned
     first = module.bert.encoder.layer[0]
     calls.update(dict.fromkeys(calls, 0))
-    expected = learned(module, layout=layout)
+    expected = learned(module)
     assert list(calls.values()) == [2, 2, 2]
     with torch.inference_mode():
-        module(**batch(), layout=layout)
+        module(**batch(), layout=layout_of(LENGTHS, torch.device("cpu")))
     assert list(calls.values()) == [2, 2, 2]
     first.attention.self.query.register_forward_hook(lambda _module, _args, output: output)
     first.attention.output.dense = torch.nn.Sequential(first.attention.output.dense)
     first.intermediate.intermediate_act_fn = torch.nn.Sequential(first.intermediate.intermediate_act_fn)
-    found = learned(module, layout=layout)
+    found = learned(module)
     assert list(calls.values()) == [3, 3, 3]
     torch.testing.assert_close(found[0], expected[0])
     for other in (model(hidden_act="relu"), model(hidden_act="silu")):
         enter(other.eval(), "torch", ["unpadded", "learned"])
         calls.update(dict.fromkeys(calls, 0))
-        learned(other, layout=layout)
+        learned(other)
         assert calls[Network] == 0
 
 
 def test_activations_that_are_computed_again_and_weights_that_stay(dtype):
     """With dropout: what is drawn again must be the same."""
-    layout, made = layout_of(LENGTHS, torch.device("cpu")), []
+    made = []
     for again in (False, True):
         module = model().train()
         for name, p in module.named_parameters():
@@ -278,7 +281,7 @@ def test_activations_that_are_computed_again_and_weights_that_stay(dtype):
             module.activation_checkpointing_enable({"use_reentrant": False})
         enter(module, "torch", ["unpadded", "learned"])
         torch.manual_seed(3)
-        made.append(learned(module, dtype, layout=layout))
+        made.append(learned(module, dtype))
     assert not any("layer.0.attention" in name or "layer.1.output" in name for name in made[0][1])
     for name, gradient in made[0][1].items():
         assert torch.equal(gradient, made[1][1][name]), name
@@ -288,7 +291,7 @@ def test_a_wrong_number_is_noticed_and_the_plain_way_taken(monkeypatch):
     if not native.there(torch.float32):
         pytest.skip("no kernels")
     plain = learning.gelu_back
-    monkeypatch.setattr(learning, "gelu_back", lambda back, x, by_tanh: plain(back, -x, by_tanh))
+    monkeypatch.setattr(learning, "gelu_back", lambda back, slope: plain(back, -slope))
     module = model(layer_norm_eps=1e-9).eval()  # a shape that was not seen yet
     with pytest.warns(match="the faster way 'learned' is not taken for bert: it gives other numbers"):
         assert not enter(module, "torch", ["unpadded", "learned"]).learned

@@ -1,7 +1,7 @@
 """Layers of an encoder that learn by kernels of our own between their products, and on the way back: see native_learning.h."""
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import MethodType
 from typing import Any, NamedTuple
 
@@ -30,14 +30,15 @@ class Dropout(ctypes.Structure):
 
 class _Norm(ctypes.Structure):
     _fields_ = (
-        ("weight", ctypes.c_void_p), ("bias", ctypes.c_void_p), ("rows", ctypes.c_int64), ("size", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("before", "weight", "bias")),
+        *((name, ctypes.c_int64) for name in ("rows", "size")),
         ("epsilon", ctypes.c_float), ("dropout", Dropout),
     )  # fmt: skip
 
 
 class _Learned(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("sides", "seen", "back", "sums")),
+        *((name, ctypes.c_void_p) for name in ("sides", "bias", "seen", "back", "sums")),
         *((name, ctypes.c_int64) for name in ("heads", "size", "width")),
         ("scale", ctypes.c_float), ("dropout", Dropout),
     )  # fmt: skip
@@ -63,72 +64,79 @@ class Joint(NamedTuple):
 # ── kernels ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def attend(sides: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+def attend(sides: torch.Tensor, bias: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
     """sides: query, key and value of each token, (tokens, 3 * heads * d), d a multiple of `native.PART`
+    bias: what is added to all tokens', (3 * heads * d,), float32
 
     returns: what is made of them, (tokens, heads * d), and what the way back needs besides
     """
     seen = sides.new_empty(len(sides), sides.shape[1] // 3)
     sums = torch.empty(len(sides), rows.heads, dtype=torch.float32)
-    _attend(sides, seen, None, sums, rows)
+    _attend((sides, bias, seen, None, sums), rows)
     return seen, sums
 
 
-def attend_back(seen_back: torch.Tensor, sides: torch.Tensor, sums: torch.Tensor, rows: Rows) -> torch.Tensor:
+def attend_back(seen_back: torch.Tensor, sides: torch.Tensor, bias: torch.Tensor, sums: torch.Tensor, rows: Rows) -> torch.Tensor:
     """The gradient of the sides."""
     back = torch.empty_like(sides)
-    _attend(sides, seen_back, back, sums, rows)
+    _attend((sides, bias, seen_back, back, sums), rows)
     return back
 
 
-def _attend(sides: torch.Tensor, seen: torch.Tensor, back: torch.Tensor | None, sums: torch.Tensor, rows: Rows) -> None:
+def _attend(tables: Sequence[Any], rows: Rows) -> None:
+    """tables: sides, bias, what is made of them or its gradient, the sides' gradient if that is wanted, sums"""
+    sides, _, seen, back, _ = tables
     made = seen if back is None else back
     made[int(rows.at[-1, 0] + rows.at[-1, 2]) :] = 0  # tokens of no row
-    places, width = [native.at(x) for x in (sides, seen, back, sums)], int(rows.at[0, 2])
-    asked = _Learned(*places, rows.heads, seen.shape[1] // rows.heads, width, rows.scale, rows.dropout)
+    size, width = seen.shape[1] // rows.heads, int(rows.at[0, 2])
+    asked = _Learned(*map(native.at, tables), rows.heads, size, width, rows.scale, rows.dropout)
     kernels, count = native.library(sides.dtype), ctypes.c_int64(len(rows.at))
     if not kernels.attention_learned(ctypes.byref(asked), native.at(rows.at), count, ctypes.c_int(back is not None)):
         raise MemoryError("attention found no memory")
 
 
 def norm(
-    x: torch.Tensor, more: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, how: Joint
+    x: torch.Tensor, before: torch.Tensor, more: torch.Tensor, affine: Sequence[torch.Tensor], how: Joint
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of the sum of x, of which some is dropped, and more: (rows, size), contiguous; weight, bias: float32.
+    """Of the sum of x and what is added to all its rows before, of which some is dropped, and more: (rows, size), contiguous.
+
+    before: (size,), float32; affine: weight and bias of the norm, the same
 
     returns: it, and what the way back needs
     """
     out, apart, by = torch.empty_like(x), torch.empty_like(x), torch.empty(len(x), dtype=torch.float32)
-    asked = _Norm(native.at(weight), native.at(bias), *x.shape, how.epsilon, how.dropout)
-    native.library(x.dtype).norm_learned(ctypes.byref(asked), *(native.at(one) for one in (x, more, out, apart, by)))
+    asked = _Norm(*map(native.at, (before, *affine)), *x.shape, how.epsilon, how.dropout)
+    native.library(x.dtype).norm_learned(ctypes.byref(asked), *map(native.at, (x, more, out, apart, by)))
     return out, apart, by
 
 
 def norm_back(
     back: torch.Tensor, apart: torch.Tensor, by: torch.Tensor, weight: torch.Tensor, how: Joint
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """returns: the gradients of x and of more, which may be one, and of weight, bias and what all rows of x have, (3, size)"""
+    """returns: the gradients of x and of more, which may be one; of the norm's weight and bias, and of what was before, (3, size)"""
     rows, size = back.shape
     more = torch.empty_like(back)
     x = torch.empty_like(back) if how.dropout.below else None
     sums = torch.zeros(3, -(-rows // TOGETHER), size)
-    asked = _Norm(native.at(weight), None, rows, size, how.epsilon, how.dropout)
-    native.library(back.dtype).norm_back(ctypes.byref(asked), *(native.at(one) for one in (back, apart, by, more, x, sums)))
+    asked = _Norm(None, native.at(weight), None, rows, size, how.epsilon, how.dropout)
+    native.library(back.dtype).norm_back(ctypes.byref(asked), *map(native.at, (back, apart, by, more, x, sums)))
     return more if x is None else x, more, sums[:, 0]
 
 
-def gelu(x: torch.Tensor, by_tanh: bool) -> torch.Tensor:
+def gelu(x: torch.Tensor, bias: torch.Tensor, by_tanh: bool) -> torch.Tensor:
+    """Of x and what is added to all its rows, float32. x becomes the slope there, which the way back needs."""
     out = torch.empty_like(x)
-    native.library(x.dtype).gelu_learned(native.at(x), native.at(out), ctypes.c_int64(x.numel()), ctypes.c_int(by_tanh))
+    sizes = [ctypes.c_int64(n) for n in x.shape]
+    native.library(x.dtype).gelu_learned(native.at(x), native.at(bias), native.at(out), *sizes, ctypes.c_int(by_tanh))
     return out
 
 
-def gelu_back(back: torch.Tensor, x: torch.Tensor, by_tanh: bool) -> torch.Tensor:
+def gelu_back(back: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     """The gradient becomes that of x, in its place. Returns the sums of its columns."""
-    rows, size = x.shape
+    rows, size = back.shape
     sums = torch.zeros(-(-rows // TOGETHER), size)
-    sizes = ctypes.c_int64(rows), ctypes.c_int64(size), ctypes.c_int(by_tanh)
-    native.library(x.dtype).gelu_back(native.at(back), native.at(x), *sizes, native.at(sums))
+    sizes = ctypes.c_int64(rows), ctypes.c_int64(size)
+    native.library(back.dtype).gelu_back(native.at(back), native.at(slope), *sizes, native.at(sums))
     return sums[0]
 
 
@@ -153,17 +161,17 @@ class Attended(torch.autograd.Function):
         weight = x.new_empty(sum(map(len, weights)), x.shape[1])
         for part, one in zip(weight.split([len(one) for one in weights]), weights, strict=True):
             part.copy_(one)
-        made = torch.addmm(torch.cat([side.detach() for side in sides[1::2]]).to(x.dtype), x, weight.t())
-        seen, sums = attend(made, rows)
-        ctx.save_for_backward(x, weight, made, sums)
+        made, bias = x @ weight.t(), torch.cat([side.detach() for side in sides[1::2]])
+        seen, sums = attend(made, bias, rows)
+        ctx.save_for_backward(x, weight, made, bias, sums)
         ctx.rows = rows
         return seen
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, seen_back: torch.Tensor) -> tuple[Any, ...]:
-        x, weight, made, sums = ctx.saved_tensors
-        back = attend_back(seen_back.contiguous(), made, sums, ctx.rows)
+        x, weight, made, bias, sums = ctx.saved_tensors
+        back = attend_back(seen_back.contiguous(), made, bias, sums, ctx.rows)
         needed, size = ctx.needs_input_grad, made.shape[1] // 3
         whole = columns(back) if any(needed[3::2]) else None
         found: list[Any] = []
@@ -181,7 +189,7 @@ class Joined(torch.autograd.Function):
         """weights: of the product and of the norm, a bias after each"""
         matrix, bias, scale, shift = (weight.detach() for weight in weights)
         matrix = matrix.to(x.dtype)
-        made, apart, by = norm(torch.addmm(bias.to(x.dtype), x, matrix.t()), more, scale, shift, how)
+        made, apart, by = norm(x @ matrix.t(), bias, more, (scale, shift), how)
         ctx.save_for_backward(x, matrix, scale, apart, by)
         ctx.how = how
         return made
@@ -204,22 +212,22 @@ class Network(torch.autograd.Function):
         """weights: of both products and of the norm, a bias after each"""
         first, first_bias, second, second_bias, scale, shift = (weight.detach() for weight in weights)
         first, second = first.to(x.dtype), second.to(x.dtype)
-        wide = torch.addmm(first_bias.to(x.dtype), x, first.t())
-        active = gelu(wide, by_tanh)
-        made, apart, by = norm(torch.addmm(second_bias.to(x.dtype), active, second.t()), x, scale, shift, how)
-        ctx.save_for_backward(x, first, wide, active, second, scale, apart, by)
-        ctx.how, ctx.by_tanh = how, by_tanh
+        slope = x @ first.t()
+        active = gelu(slope, first_bias, by_tanh)
+        made, apart, by = norm(active @ second.t(), second_bias, x, (scale, shift), how)
+        ctx.save_for_backward(x, first, slope, active, second, scale, apart, by)
+        ctx.how = how
         return made
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, back: torch.Tensor) -> tuple[Any, ...]:
-        x, first, wide, active, second, scale, apart, by = ctx.saved_tensors
+        x, first, slope, active, second, scale, apart, by = ctx.saved_tensors
         own, more, sums = norm_back(back.contiguous(), apart, by, scale, ctx.how)
         x_needed, _, _, *needed = ctx.needs_input_grad
         found = _weight_back(own, active) if needed[2] else None, *_some(sums, needed[3:])
         wide_back = own @ second
-        bias_back = gelu_back(wide_back, wide, ctx.by_tanh)
+        bias_back = gelu_back(wide_back, slope)
         x_back = torch.addmm(more, wide_back, first) if x_needed else None
         matrix_back = _weight_back(wide_back, x) if needed[0] else None
         return x_back, None, None, matrix_back, bias_back if needed[1] else None, *found

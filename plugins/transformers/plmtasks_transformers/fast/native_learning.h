@@ -55,6 +55,7 @@ void columns_summed(const N *x, int64_t rows, int64_t size, float *sums) {
 /* ── the norm of a sum ───────────────────────────────────────────────────────────────────────────────────────── */
 
 typedef struct {
+    const float *before; /* what is added to every row of the first of both */
     const float *weight, *bias;
     int64_t rows, size; /* size: at most WIDEST */
     float epsilon;
@@ -71,9 +72,9 @@ void norm_learned(const Norm *n, const N *x, const N *more, N *out, N *apart, fl
         V sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
         for (int64_t i = 0, at = row * size; i < size; i += 16) {
             __mmask16 m = FIRST(size - i);
-            V s = load(x + at + i, m);
+            V s = _mm512_add_ps(load(x + at + i, m), _mm512_maskz_loadu_ps(m, n->before + i));
             if (n->dropout.below) s = _mm512_mul_ps(s, kept(&n->dropout, (uint32_t)(at + i)));
-            if (more) s = _mm512_add_ps(s, load(more + at + i, m));
+            s = _mm512_add_ps(s, load(more + at + i, m));
             _mm512_storeu_ps(space + i, s);
             sum = _mm512_add_ps(sum, s);
         }
@@ -92,8 +93,8 @@ void norm_learned(const Norm *n, const N *x, const N *more, N *out, N *apart, fl
     }
 }
 
-/* From the gradient of the norm that of both it was a sum of, and in the first rows of the sums those of weight, bias and what was added
-   to x in every row.
+/* From the gradient of the norm that of both it was a sum of, and in the first rows of the sums those of weight, bias and what was
+   before.
    x_back: none where nothing was dropped, and both are the same; sums: zeros, 3 times (parts, size) */
 void norm_back(const Norm *n, const N *back, const N *apart, const float *by, N *more_back, N *x_back, float *sums) {
     int64_t size = n->size, parts = PARTS(n->rows);
@@ -155,25 +156,26 @@ INLINE V share_of(V x, int by_tanh, V *slope) {
     return share;
 }
 
-void gelu_learned(const N *x, N *out, int64_t count, int by_tanh) {
+/* GELU of x and what is added to each of its rows; x becomes the slope there, which is all that the way back needs. */
+void gelu_learned(N *x, const float *bias, N *out, int64_t rows, int64_t size, int by_tanh) {
 #pragma omp parallel for schedule(static)
-    for (int64_t start = 0; start < count; start += 4096)
-        for (int64_t i = start; i < count && i < start + 4096; i += 16) {
-            V slope, a = load(x + i, FIRST(count - i));
-            store(out + i, FIRST(count - i), _mm512_mul_ps(a, share_of(a, by_tanh, &slope)));
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0, at = row * size; i < size; i += 16) {
+            __mmask16 m = FIRST(size - i);
+            V slope, a = _mm512_add_ps(load(x + at + i, m), _mm512_maskz_loadu_ps(m, bias + i));
+            store(out + at + i, m, _mm512_mul_ps(a, share_of(a, by_tanh, &slope)));
+            store(x + at + i, m, slope);
         }
 }
 
 /* The gradient of GELU becomes that of x; in the first row of the sums those of its columns. sums: zeros, (parts, size) */
-void gelu_back(N *back, const N *x, int64_t rows, int64_t size, int by_tanh, float *sums) {
+void gelu_back(N *back, const N *slope, int64_t rows, int64_t size, float *sums) {
 #pragma omp parallel for schedule(static)
     for (int64_t part = 0; part < PARTS(rows); part++)
         for (int64_t row = part * TOGETHER; row < rows && row < (part + 1) * TOGETHER; row++)
             for (int64_t i = 0, at = row * size; i < size; i += 16) {
                 __mmask16 m = FIRST(size - i);
-                V slope;
-                share_of(load(x + at + i, m), by_tanh, &slope);
-                V g = _mm512_mul_ps(load(back + at + i, m), slope);
+                V g = _mm512_mul_ps(load(back + at + i, m), load(slope + at + i, m));
                 store(back + at + i, m, g);
                 onto(sums + part * size + i, m, g);
             }

@@ -4,10 +4,11 @@
 #include "native_learning.h"
 
 typedef struct {
-    const N *sides; /* query, key and value of each token, (tokens, 3, heads, size) */
-    N *seen;        /* what is made of them, (tokens, heads, size); on the way back its gradient */
-    N *back;        /* the gradient of the sides */
-    float *sums;    /* (tokens, heads): the logarithm of the sum of what e makes of a query's scores */
+    const N *sides;     /* query, key and value of each token, (tokens, 3, heads, size), */
+    const float *bias;  /* and what is added to those of every token, (3, heads, size) */
+    N *seen;            /* what is made of them, (tokens, heads, size); on the way back its gradient */
+    N *back;            /* the gradient of the sides */
+    float *sums;        /* (tokens, heads): the logarithm of the sum of what e makes of a query's scores */
     int64_t heads, size; /* size: a multiple of 32 */
     int64_t width;       /* tokens of the longest row */
     float scale;
@@ -66,15 +67,26 @@ static void block_multiplied(const Block *b) {
 
 /* ── one head of one row ─────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Numbers of a head, (tokens, size), times by; what is laid across becomes columns, (size, width), zeros behind the tokens. */
-static void head_laid(const N *from, int64_t stride, int64_t tokens, int64_t size, float by, float *laid, float *across) {
-    int64_t width = PLUS(tokens, BLOCK);
-    V times = _mm512_set1_ps(by);
+/* Numbers of a head, of each token so many, `stride` apart. */
+typedef struct {
+    const N *from;
+    int64_t stride;
+    const float *bias; /* what is added to every token's; or none */
+    float by;          /* what both are multiplied by */
+    int64_t tokens, size;
+} Head;
+
+/* They are laid one token after another, and across: as columns, (size, width), zeros behind the tokens. */
+static void head_laid(const Head *h, float *laid, float *across) {
+    int64_t tokens = h->tokens, size = h->size, width = PLUS(tokens, BLOCK);
+    V by = _mm512_set1_ps(h->by);
     for (int64_t j = 0; j < (across ? width : tokens); j += 16)
         for (int64_t i = 0; i < size; i += 16) {
             __m512i block[16];
+            V more = h->bias ? _mm512_mul_ps(_mm512_loadu_ps(h->bias + i), by) : _mm512_setzero_ps();
             for (int64_t n = 0; n < 16; n++) {
-                V x = j + n < tokens ? _mm512_mul_ps(load(from + (j + n) * stride + i, 0xffff), times) : _mm512_setzero_ps();
+                V x = _mm512_setzero_ps();
+                if (j + n < tokens) x = added(load(h->from + (j + n) * h->stride + i, 0xffff), by, more);
                 if (laid && j + n < tokens) _mm512_storeu_ps(laid + (j + n) * size + i, x);
                 block[n] = _mm512_castps_si512(x);
             }
@@ -114,9 +126,10 @@ static void head_learned(const Learned *a, const Row *r, int64_t head, float *sp
     int64_t d = a->size, n = r->queries, width = PLUS(n, BLOCK), token = 3 * a->heads * d, apart = a->heads * d;
     const N *from = a->sides + r->q * token + head * d;
     float *q = space, *keys = q + width * d, *values = keys + width * d, *scores = values + width * d, *made = scores + SOME * width;
-    head_laid(from, token, n, d, a->scale, q, NULL);
-    head_laid(from + apart, token, n, d, 1.0f, NULL, keys);
-    head_laid(from + 2 * apart, token, n, d, 1.0f, values, NULL);
+    const float *bias = a->bias + head * d;
+    head_laid(&(Head){from, token, bias, a->scale, n, d}, q, NULL);
+    head_laid(&(Head){from + apart, token, bias + apart, 1.0f, n, d}, NULL, keys);
+    head_laid(&(Head){from + 2 * apart, token, bias + 2 * apart, 1.0f, n, d}, values, NULL);
     for (int64_t first = 0; first < n; first += SOME) {
         int64_t here = LESS(SOME, n - first);
         block_multiplied(&(Block){q + first * d, d, 1, keys, width, scores, width, here, d, width, 0});
@@ -153,10 +166,11 @@ static void head_back(const Learned *a, const Row *r, int64_t head, float *space
     float *q = space, *keys = q + whole, *keys_across = keys + whole, *values_across = keys_across + whole, *seen = values_across + whole;
     float *keys_back = seen + whole, *values_back = keys_back + whole, *made = values_back + whole;
     float *scores = made + SOME * d, *back = scores + SOME * width;
-    head_laid(from, token, n, d, a->scale, q, NULL);
-    head_laid(from + apart, token, n, d, 1.0f, keys, keys_across);
-    head_laid(from + 2 * apart, token, n, d, 1.0f, NULL, values_across);
-    head_laid(a->seen + r->q * apart + head * d, apart, n, d, 1.0f, seen, NULL);
+    const float *bias = a->bias + head * d;
+    head_laid(&(Head){from, token, bias, a->scale, n, d}, q, NULL);
+    head_laid(&(Head){from + apart, token, bias + apart, 1.0f, n, d}, keys, keys_across);
+    head_laid(&(Head){from + 2 * apart, token, bias + 2 * apart, 1.0f, n, d}, NULL, values_across);
+    head_laid(&(Head){a->seen + r->q * apart + head * d, apart, NULL, 1.0f, n, d}, seen, NULL);
     for (int64_t first = 0; first < n; first += SOME) {
         int64_t here = LESS(SOME, n - first), more = first > 0;
         const float *own = q + first * d, *given = seen + first * d;
