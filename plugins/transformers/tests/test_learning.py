@@ -1,14 +1,15 @@
 """Layers that learn by kernels, beside autograd of plain torch in double precision under the same dropout."""
 
+from contextlib import nullcontext
 from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.fast import enter, learning, native
+from plmtasks_transformers.fast import enter, first_token_alone, learning, native
 from plmtasks_transformers.fast.learning import Attended, Dropout, Joined, Joint, Network, Rows
-from plmtasks_transformers.fast.unpadding import layout_of
+from plmtasks_transformers.fast.unpadding import first_rows, layout_of
 from torch.nn import functional
 
 NEAR = {torch.bfloat16: 0.04, torch.float32: 2e-5}
@@ -59,7 +60,8 @@ def held_together(own, plain, sides, dtype):
 
 
 def rows_of(lengths, heads, dropout):
-    return Rows(layout_of(lengths, torch.device("cpu")).rows, heads, 0.1, dropout)
+    layout = layout_of(lengths, torch.device("cpu"))
+    return Rows(layout.rows, layout.width, heads, 0.1, dropout)
 
 
 def drawn(p):
@@ -68,27 +70,32 @@ def drawn(p):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.25])
+@pytest.mark.parametrize("first", [False, True], ids=["all", "first"])
 @pytest.mark.parametrize(("heads", "size"), [(3, 32), (2, 64)])
-def test_attention(heads, size, p, dtype):
+def test_attention(heads, size, first, p, dtype):
+    """first: the first token of each row alone asks"""
     wide, dropout = heads * size, drawn(p)
-    rows = rows_of(LENGTHS, heads, dropout)
+    rows, asking = rows_of(LENGTHS, heads, dropout), None
+    if first:
+        mixed = layout_of([5, 70, 16, 33, 1, 32], torch.device("cpu"))
+        rows, asking = rows._replace(at=first_rows(mixed)), mixed.firsts
 
     def plain(inputs, weights):
         sides = [
             functional.linear(inputs[0], w, b).view(-1, heads, size).transpose(0, 1)
             for w, b in zip(weights[::2], weights[1::2], strict=True)
         ]
-        made = []
-        for first, _, count, _ in rows.at.tolist():
-            q, k, v = (side[:, first : first + count] for side in sides)
-            at = (first + np.arange(count))[None, :, None] * heads + np.arange(heads)[:, None, None]
+        made = {}
+        for place, begin, queries, count in rows.at.tolist():
+            q, k, v = sides[0][:, begin : begin + queries], *(side[:, begin : begin + count] for side in sides[1:])
+            at = (place + np.arange(queries))[None, :, None] * heads + np.arange(heads)[:, None, None]
             mask = rebuilt(dropout, at * max(LENGTHS) + np.arange(count)[None, None])
-            made.append(((q @ k.transpose(1, 2) * 0.1).softmax(-1) * mask @ v).transpose(0, 1).flatten(1))
-        return torch.cat(made)
+            made[place] = ((q @ k.transpose(1, 2) * 0.1).softmax(-1) * mask @ v).transpose(0, 1).flatten(1)
+        return torch.cat([made[place] for place in sorted(made)])
 
     weights = [w for i in range(3) for w in (normal(wide, 48, seed=i, by=0.15), normal(wide, seed=9 + i, by=0.1))]
     sides = [normal(TOKENS, 48, seed=5)], weights
-    held_together(lambda x, w: Attended.apply(*x, rows, *w), plain, sides, dtype)
+    held_together(lambda x, w: Attended.apply(*x, asking, rows, *w), plain, sides, dtype)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.25])
@@ -158,10 +165,11 @@ def test_any_number_of_threads_gives_the_same_bytes(dtype):
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            seen, sums = learning.attend(sides, bias, rows)
+            seen, sums = learning.attend(sides.split(128, 1), bias, rows)
             out, apart, by = learning.norm(seen, weight, seen, (weight, weight), how)
             back = learning.norm_back(out, apart, by, weight, how)
-            last, slope = learning.attend_back(back[0], sides, bias, sums, rows), sides.clone()
+            last, slope = torch.empty_like(sides), sides.clone()
+            learning.attend_back(back[0], sides.split(128, 1), bias, sums, rows, last.split(128, 1))
             active = learning.gelu(slope, bias, False)
             made.append([seen, sums, out, *back, last, active, slope, learning.columns(last)])
             made[-1].append(learning.gelu_back(active, slope))
@@ -192,12 +200,13 @@ def batch():
     return {"input_ids": ids, "attention_mask": (ids > 0).long()}
 
 
-def learned(module, dtype=torch.float32, *, padded=False):
+def learned(module, dtype=torch.float32, *, padded=False, first=False):
     module.zero_grad()
     inputs = batch()
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         more = {} if padded else {"layout": layout_of(LENGTHS, torch.device("cpu"))}
-        logits = module(**inputs, **more).logits.float()
+        with first_token_alone(module, more["layout"]) if first else nullcontext():
+            logits = module(**inputs, **more).logits.float()
     if logits.ndim == 3:
         logits = logits[inputs["attention_mask"].bool()]
     logits.square().sum().backward()
@@ -213,7 +222,7 @@ def test_a_models_gradients_are_those_of_the_librarys_own(model_type, hidden, he
     eager.set_attn_implementation("eager")
     expected, gradients = learned(eager, padded=True)
     assert enter(module, "torch", ["unpadded", "learned"]).learned
-    found, own = learned(module, dtype)
+    found, own = learned(module, dtype, first=head == "SequenceClassification")
     assert own.keys() == gradients.keys()
     for name, one, other in [("logits", found, expected), *((name, own[name], gradients[name]) for name in own)]:
         near = (1e-4 if dtype == torch.float32 else 0.06) * max(0.01, float(other.abs().max()))

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd.function import once_differentiable
 
-from . import native
+from . import native, unpadding
 
 TOGETHER = 32
 """Rows whose columns are summed by one thread."""
+
+FIRST_ALONE = "plmtasks_first_alone"
+"""Attribute of a part that attends: whether first tokens alone ask, since nobody reads what others would get."""
 
 
 class Dropout(ctypes.Structure):
@@ -38,7 +41,9 @@ class _Norm(ctypes.Structure):
 
 class _Learned(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("sides", "bias", "seen", "back", "sums")),
+        *((name, ctypes.c_void_p) for name in ("q", "k", "v", "bias", "seen", "q_back", "k_back", "v_back")),
+        *((name, ctypes.c_int64) for name in ("q_token", "k_token", "v_token")),
+        ("sums", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("heads", "size", "width")),
         ("scale", ctypes.c_float), ("dropout", Dropout),
     )  # fmt: skip
@@ -48,7 +53,9 @@ class Rows(NamedTuple):
     """Rows that see themselves alone, and how."""
 
     at: torch.Tensor
-    """Where queries and keys of each begin, and how many there are, (rows, 4), int64, the longest first."""
+    """Where queries and keys of each begin, and how many there are, (rows, 4), int64."""
+    width: int
+    """Keys of the longest."""
     heads: int
     scale: float
     dropout: Dropout
@@ -64,34 +71,38 @@ class Joint(NamedTuple):
 # ── kernels ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def attend(sides: torch.Tensor, bias: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """sides: query, key and value of each token, (tokens, 3 * heads * d), d a multiple of `native.PART`
-    bias: what is added to all tokens', (3 * heads * d,), float32
+Sides = Sequence[torch.Tensor]
+"""Query, key and value, each (tokens, heads * d), d a multiple of `native.PART`, with any strides but the last."""
 
-    returns: what is made of them, (tokens, heads * d), and what the way back needs besides
+
+def attend(sides: Sides, bias: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+    """bias: what is added to all tokens' query, key and value, (3 * heads * d,), float32
+
+    returns: what is made of them, (queries, heads * d), and what the way back needs besides
     """
-    seen = sides.new_empty(len(sides), sides.shape[1] // 3)
-    sums = torch.empty(len(sides), rows.heads, dtype=torch.float32)
-    _attend((sides, bias, seen, None, sums), rows)
+    seen = sides[0].new_empty(sides[0].shape)
+    sums = torch.empty(len(seen), rows.heads, dtype=torch.float32)
+    _attend(sides, (bias, seen, sums), (None, None, None), rows)
     return seen, sums
 
 
-def attend_back(seen_back: torch.Tensor, sides: torch.Tensor, bias: torch.Tensor, sums: torch.Tensor, rows: Rows) -> torch.Tensor:
-    """The gradient of the sides."""
-    back = torch.empty_like(sides)
-    _attend((sides, bias, seen_back, back, sums), rows)
-    return back
+def attend_back(seen_back: torch.Tensor, sides: Sides, bias: torch.Tensor, sums: torch.Tensor, rows: Rows, into: Sides) -> None:
+    """Writes the gradients of the sides into tensors that lie alike."""
+    _attend(sides, (bias, seen_back, sums), into, rows)
 
 
-def _attend(tables: Sequence[Any], rows: Rows) -> None:
-    """tables: sides, bias, what is made of them or its gradient, the sides' gradient if that is wanted, sums"""
-    sides, _, seen, back, _ = tables
-    made = seen if back is None else back
-    made[int(rows.at[-1, 0] + rows.at[-1, 2]) :] = 0  # tokens of no row
-    size, width = seen.shape[1] // rows.heads, int(rows.at[0, 2])
-    asked = _Learned(*map(native.at, tables), rows.heads, size, width, rows.scale, rows.dropout)
-    kernels, count = native.library(sides.dtype), ctypes.c_int64(len(rows.at))
-    if not kernels.attention_learned(ctypes.byref(asked), native.at(rows.at), count, ctypes.c_int(back is not None)):
+def _attend(sides: Sides, tables: Sequence[torch.Tensor], into: Sequence[Any], rows: Rows) -> None:
+    """tables: the bias, what is made of the sides or its gradient, and sums"""
+    bias, seen, sums = tables
+    queries, keys = (int((rows.at[:, side] + rows.at[:, side + 2]).max()) for side in (0, 1))
+    for side, end in ((seen, queries),) if into[0] is None else ((into[0], queries), (into[1], keys), (into[2], keys)):
+        side[end:] = 0  # tokens of no row
+    asked = _Learned(
+        *map(native.at, (*sides, bias, seen, *into)), *(side.stride(0) for side in sides), native.at(sums), rows.heads,
+        seen.shape[1] // rows.heads, rows.width, rows.scale, rows.dropout,
+    )  # fmt: skip
+    kernels, count = native.library(seen.dtype), ctypes.c_int64(len(rows.at))
+    if not kernels.attention_learned(ctypes.byref(asked), native.at(rows.at), count, ctypes.c_int(into[0] is not None)):
         raise MemoryError("attention found no memory")
 
 
@@ -113,7 +124,7 @@ def norm(
 def norm_back(
     back: torch.Tensor, apart: torch.Tensor, by: torch.Tensor, weight: torch.Tensor, how: Joint
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """returns: the gradients of x and of more, which may be one; of the norm's weight and bias, and of what was before, (3, size)"""
+    """returns: the gradients of x and of more, which may be one; of the norm's weight and bias and what was before, (3, size)"""
     rows, size = back.shape
     more = torch.empty_like(back)
     x = torch.empty_like(back) if how.dropout.below else None
@@ -152,33 +163,45 @@ def columns(x: torch.Tensor) -> torch.Tensor:
 
 
 class Attended(torch.autograd.Function):
-    """Query, key and value by one product, and what attention makes of them."""
+    """Query, key and value, and what attention makes of them."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, rows: Rows, *sides: torch.Tensor) -> torch.Tensor:
-        """x: (tokens, size); sides: weight and bias of query, key and value"""
+    def forward(ctx: Any, x: torch.Tensor, asking: torch.Tensor | None, rows: Rows, *sides: torch.Tensor) -> torch.Tensor:
+        """x: (tokens, size); asking: the tokens whose queries are wanted, each another, or all; sides: weights and biases"""
         weights = [side.detach() for side in sides[::2]]
-        weight = x.new_empty(sum(map(len, weights)), x.shape[1])
-        for part, one in zip(weight.split([len(one) for one in weights]), weights, strict=True):
+        size = len(weights[0])
+        weight, bias = x.new_empty(3 * size, x.shape[1]), torch.cat([side.detach() for side in sides[1::2]])
+        for part, one in zip(weight.split(size), weights, strict=True):
             part.copy_(one)
-        made, bias = x @ weight.t(), torch.cat([side.detach() for side in sides[1::2]])
-        seen, sums = attend(made, bias, rows)
-        ctx.save_for_backward(x, weight, made, bias, sums)
+        own = x if asking is None else x.index_select(0, asking)
+        made = (x @ weight.t(),) if asking is None else (own @ weight[:size].t(), x @ weight[size:].t())
+        seen, sums = attend(_split(made, size), bias, rows)
+        ctx.save_for_backward(x, own, asking, weight, bias, sums, *made)
         ctx.rows = rows
         return seen
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, seen_back: torch.Tensor) -> tuple[Any, ...]:
-        x, weight, made, bias, sums = ctx.saved_tensors
-        back = attend_back(seen_back.contiguous(), made, bias, sums, ctx.rows)
-        needed, size = ctx.needs_input_grad, made.shape[1] // 3
-        whole = columns(back) if any(needed[3::2]) else None
+        x, own, asking, weight, bias, sums, *made = ctx.saved_tensors
+        needed, size = ctx.needs_input_grad, len(weight) // 3
+        backs = [torch.empty_like(one) for one in made]
+        parts = _split(backs, size)
+        attend_back(seen_back.contiguous(), _split(made, size), bias, sums, ctx.rows, parts)
         found: list[Any] = []
-        for i, own in enumerate(back.split(size, 1)):
-            found.append(_weight_back(own, x) if needed[2 + 2 * i] else None)
-            found.append(whole[i * size : (i + 1) * size].clone() if whole is not None and needed[3 + 2 * i] else None)
-        return back @ weight if needed[0] else None, None, *found
+        biases = torch.cat(list(map(columns, backs))).split(size)
+        for part, one, given, wanted in zip(
+            parts, biases, (own, x, x), zip(needed[3::2], needed[4::2], strict=True), strict=True
+        ):
+            found += [_weight_back(part, given) if wanted[0] else None, one.clone() if wanted[1] else None]
+        x_back = backs[-1] @ weight[-backs[-1].shape[1] :] if needed[0] else None
+        if x_back is not None and asking is not None:
+            x_back.index_add_(0, asking, backs[0] @ weight[:size])
+        return x_back, None, None, *found
+
+
+def _split(tables: Sequence[torch.Tensor], size: int) -> Sides:
+    return [part for table in tables for part in table.split(size, 1)]
 
 
 class Joined(torch.autograd.Function):
@@ -281,9 +304,12 @@ def _attended(part: Any, hidden_states: torch.Tensor, attention_mask: Any = None
     if layout is None or dtype is None or cache is not None or not fit:
         return type(part).forward(part, hidden_states, attention_mask, cache=cache, **kwargs)
     dropout = Dropout.drawn(part.dropout.p if part.training else 0.0)
-    rows = Rows(layout.rows, part.num_attention_heads, part.scaling, dropout)
+    # a row's only query where nobody reads what others of it ask, in the order of the batch
+    asking = layout.firsts if getattr(part, FIRST_ALONE, False) else None
+    at = layout.rows if asking is None else unpadding.first_rows(layout)
+    rows = Rows(at, layout.width, part.num_attention_heads, part.scaling, dropout)
     weights = [one for linear in linears for one in _weights(linear)]
-    return Attended.apply(_flat(hidden_states, dtype), rows, *weights)[None], None
+    return Attended.apply(_flat(hidden_states, dtype), asking, rows, *weights)[None], None
 
 
 def _joined(part: Any, hidden_states: torch.Tensor, input_tensor: torch.Tensor) -> torch.Tensor:

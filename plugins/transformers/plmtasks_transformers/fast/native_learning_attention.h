@@ -4,13 +4,14 @@
 #include "native_learning.h"
 
 typedef struct {
-    const N *sides;     /* query, key and value of each token, (tokens, 3, heads, size), */
-    const float *bias;  /* and what is added to those of every token, (3, heads, size) */
-    N *seen;            /* what is made of them, (tokens, heads, size); on the way back its gradient */
-    N *back;            /* the gradient of the sides */
-    float *sums;        /* (tokens, heads): the logarithm of the sum of what e makes of a query's scores */
-    int64_t heads, size; /* size: a multiple of 32 */
-    int64_t width;       /* tokens of the longest row */
+    const N *q, *k, *v;                /* of each token (heads, size); */
+    const float *bias;                 /* what is added to those of every token, (3, heads, size); */
+    N *seen;                           /* what is made of them, (queries, heads, size), on the way back its gradient; */
+    N *q_back, *k_back, *v_back;       /* and on the way back the gradients of all three */
+    int64_t q_token, k_token, v_token; /* how far a token is from the next, there and back */
+    float *sums;                       /* (queries, heads): the logarithm of the sum of what e makes of a query's scores */
+    int64_t heads, size;               /* size: a multiple of 32 */
+    int64_t width;                     /* keys of the longest row, which has no more queries */
     float scale;
     Dropout dropout; /* of a query's shares */
 } Learned;
@@ -122,21 +123,29 @@ INLINE float shares_of(const Learned *a, float *scores, int64_t keys, uint32_t p
     return top + logf(whole);
 }
 
+/* Query, key and value of one head of one row. */
+INLINE void heads_of(const Learned *a, const Row *r, int64_t head, Head of[3]) {
+    int64_t own = head * a->size, whole = a->heads * a->size;
+    of[0] = (Head){a->q + r->q * a->q_token + own, a->q_token, a->bias + own, a->scale, r->queries, a->size};
+    of[1] = (Head){a->k + r->k * a->k_token + own, a->k_token, a->bias + whole + own, 1.0f, r->keys, a->size};
+    of[2] = (Head){a->v + r->k * a->v_token + own, a->v_token, a->bias + 2 * whole + own, 1.0f, r->keys, a->size};
+}
+
 static void head_learned(const Learned *a, const Row *r, int64_t head, float *space) {
-    int64_t d = a->size, n = r->queries, width = PLUS(n, BLOCK), token = 3 * a->heads * d, apart = a->heads * d;
-    const N *from = a->sides + r->q * token + head * d;
+    int64_t d = a->size, width = PLUS(r->keys, BLOCK), token = a->heads * d;
     float *q = space, *keys = q + width * d, *values = keys + width * d, *scores = values + width * d, *made = scores + SOME * width;
-    const float *bias = a->bias + head * d;
-    head_laid(&(Head){from, token, bias, a->scale, n, d}, q, NULL);
-    head_laid(&(Head){from + apart, token, bias + apart, 1.0f, n, d}, NULL, keys);
-    head_laid(&(Head){from + 2 * apart, token, bias + 2 * apart, 1.0f, n, d}, values, NULL);
-    for (int64_t first = 0; first < n; first += SOME) {
-        int64_t here = LESS(SOME, n - first);
+    Head of[3];
+    heads_of(a, r, head, of);
+    head_laid(of, q, NULL);
+    head_laid(of + 1, NULL, keys);
+    head_laid(of + 2, values, NULL);
+    for (int64_t first = 0; first < r->queries; first += SOME) {
+        int64_t here = LESS(SOME, r->queries - first);
         block_multiplied(&(Block){q + first * d, d, 1, keys, width, scores, width, here, d, width, 0});
         for (int64_t i = 0, query = r->q + first; i < here; i++, query++)
-            a->sums[query * a->heads + head] = shares_of(a, scores + i * width, n, place_of(a, query, head));
-        block_multiplied(&(Block){scores, width, 1, values, d, made, d, here, n, d, 0});
-        head_stored(made, 1.0f, here, d, a->seen + (r->q + first) * apart + head * d, apart);
+            a->sums[query * a->heads + head] = shares_of(a, scores + i * width, r->keys, place_of(a, query, head));
+        block_multiplied(&(Block){scores, width, 1, values, d, made, d, here, r->keys, d, 0});
+        head_stored(made, 1.0f, here, d, a->seen + (r->q + first) * token + head * d, token);
     }
 }
 
@@ -160,31 +169,30 @@ INLINE void shares_back(const Learned *a, float *scores, float *back, int64_t ke
 }
 
 static void head_back(const Learned *a, const Row *r, int64_t head, float *space) {
-    int64_t d = a->size, n = r->queries, width = PLUS(n, BLOCK), token = 3 * a->heads * d, apart = a->heads * d, whole = width * d;
-    const N *from = a->sides + r->q * token + head * d;
-    N *to = a->back + r->q * token + head * d;
+    int64_t d = a->size, width = PLUS(r->keys, BLOCK), whole = width * d, token = a->heads * d, own = head * d;
     float *q = space, *keys = q + whole, *keys_across = keys + whole, *values_across = keys_across + whole, *seen = values_across + whole;
     float *keys_back = seen + whole, *values_back = keys_back + whole, *made = values_back + whole;
     float *scores = made + SOME * d, *back = scores + SOME * width;
-    const float *bias = a->bias + head * d;
-    head_laid(&(Head){from, token, bias, a->scale, n, d}, q, NULL);
-    head_laid(&(Head){from + apart, token, bias + apart, 1.0f, n, d}, keys, keys_across);
-    head_laid(&(Head){from + 2 * apart, token, bias + 2 * apart, 1.0f, n, d}, NULL, values_across);
-    head_laid(&(Head){a->seen + r->q * apart + head * d, apart, NULL, 1.0f, n, d}, seen, NULL);
-    for (int64_t first = 0; first < n; first += SOME) {
-        int64_t here = LESS(SOME, n - first), more = first > 0;
-        const float *own = q + first * d, *given = seen + first * d;
-        block_multiplied(&(Block){own, d, 1, keys_across, width, scores, width, here, d, width, 0});
+    Head of[3];
+    heads_of(a, r, head, of);
+    head_laid(of, q, NULL);
+    head_laid(of + 1, keys, keys_across);
+    head_laid(of + 2, NULL, values_across);
+    head_laid(&(Head){a->seen + r->q * token + own, token, NULL, 1.0f, r->queries, d}, seen, NULL);
+    for (int64_t first = 0; first < r->queries; first += SOME) {
+        int64_t here = LESS(SOME, r->queries - first), more = first > 0;
+        const float *asked = q + first * d, *given = seen + first * d;
+        block_multiplied(&(Block){asked, d, 1, keys_across, width, scores, width, here, d, width, 0});
         block_multiplied(&(Block){given, d, 1, values_across, width, back, width, here, d, width, 0});
         for (int64_t i = 0, query = r->q + first; i < here; i++, query++)
-            shares_back(a, scores + i * width, back + i * width, n, a->sums[query * a->heads + head], place_of(a, query, head));
-        block_multiplied(&(Block){scores, 1, width, given, d, values_back, d, n, here, d, more});
-        block_multiplied(&(Block){back, 1, width, own, d, keys_back, d, n, here, d, more});
-        block_multiplied(&(Block){back, width, 1, keys, d, made, d, here, n, d, 0});
-        head_stored(made, a->scale, here, d, to + first * token, token);
+            shares_back(a, scores + i * width, back + i * width, r->keys, a->sums[query * a->heads + head], place_of(a, query, head));
+        block_multiplied(&(Block){scores, 1, width, given, d, values_back, d, r->keys, here, d, more});
+        block_multiplied(&(Block){back, 1, width, asked, d, keys_back, d, r->keys, here, d, more});
+        block_multiplied(&(Block){back, width, 1, keys, d, made, d, here, r->keys, d, 0});
+        head_stored(made, a->scale, here, d, a->q_back + (r->q + first) * a->q_token + own, a->q_token);
     }
-    head_stored(keys_back, 1.0f, n, d, to + apart, token);
-    head_stored(values_back, 1.0f, n, d, to + 2 * apart, token);
+    head_stored(keys_back, 1.0f, r->keys, d, a->k_back + r->k * a->k_token + own, a->k_token);
+    head_stored(values_back, 1.0f, r->keys, d, a->v_back + r->k * a->v_token + own, a->v_token);
 }
 
 /* Each row sees itself alone; back: the other way. Returns 0 where there is no memory. */

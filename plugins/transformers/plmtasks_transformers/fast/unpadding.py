@@ -151,8 +151,17 @@ def _put_back(_layer: Any, _args: tuple[Any, ...], kwargs: dict[str, Any], outpu
 
 
 def first_tokens(states: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """(1, tokens, d) → (rows, 1, d), in the order of the batch"""
+    """(1, tokens, d) → (rows, 1, d), in the order of the batch; what is of first tokens alone already is as it is"""
+    if states.shape[1] == len(layout.rows):
+        return states[0][:, None]
     return _picked(states[0], layout.firsts)[:, None]
+
+
+def first_rows(layout: Layout) -> torch.Tensor:
+    """As `Layout.rows`, where the only query of a row is its first token, the batch's first row's the first."""
+    rows = layout.rows.clone()
+    rows[:, 0], rows[:, 2] = layout.firsts.argsort(), 1
+    return rows
 
 
 def attention(  # noqa: PLR0913  as transformers calls it
