@@ -77,24 +77,31 @@ typedef struct {
     int64_t tokens, size;
 } Head;
 
+INLINE V of_token(const Head *h, int64_t token, int64_t i, V by, V more) {
+    return added(load(h->from + token * h->stride + i, 0xffff), by, more);
+}
+
 /* They are laid one token after another, and across: as columns, (size, width), zeros behind the tokens. */
 static void head_laid(const Head *h, float *laid, float *across) {
     int64_t tokens = h->tokens, size = h->size, width = PLUS(tokens, BLOCK);
     V by = _mm512_set1_ps(h->by);
-    for (int64_t j = 0; j < (across ? width : tokens); j += 16)
-        for (int64_t i = 0; i < size; i += 16) {
+    for (int64_t i = 0; i < size; i += 16) {
+        V more = h->bias ? _mm512_mul_ps(_mm512_loadu_ps(h->bias + i), by) : _mm512_setzero_ps();
+        for (int64_t j = 0; j < tokens && laid; j++) _mm512_storeu_ps(laid + j * size + i, of_token(h, j, i, by, more));
+        for (int64_t j = 0; j < width && across; j += 16) {
             __m512i block[16];
-            V more = h->bias ? _mm512_mul_ps(_mm512_loadu_ps(h->bias + i), by) : _mm512_setzero_ps();
-            for (int64_t n = 0; n < 16; n++) {
-                V x = _mm512_setzero_ps();
-                if (j + n < tokens) x = added(load(h->from + (j + n) * h->stride + i, 0xffff), by, more);
-                if (laid && j + n < tokens) _mm512_storeu_ps(laid + (j + n) * size + i, x);
-                block[n] = _mm512_castps_si512(x);
+            if (j + 16 <= tokens) {
+#pragma GCC unroll 16
+                for (int n = 0; n < 16; n++) block[n] = _mm512_castps_si512(of_token(h, j + n, i, by, more));
+            } else {
+                for (int n = 0; n < 16; n++)
+                    block[n] = _mm512_castps_si512(j + n < tokens ? of_token(h, j + n, i, by, more) : _mm512_setzero_ps());
             }
-            if (!across) continue;
             transposed(block);
-            for (int64_t n = 0; n < 16; n++) _mm512_storeu_si512(across + (i + n) * width + j, block[n]);
+#pragma GCC unroll 16
+            for (int n = 0; n < 16; n++) _mm512_storeu_si512(across + (i + n) * width + j, block[n]);
         }
+    }
 }
 
 static void head_stored(const float *from, float by, int64_t tokens, int64_t size, N *to, int64_t stride) {
