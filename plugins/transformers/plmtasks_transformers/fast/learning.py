@@ -9,26 +9,13 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from . import native, unpadding
+from .dropping import Dropout
 
 TOGETHER = 32
 """Rows whose columns are summed by one thread."""
 
 FIRST_ALONE = "plmtasks_first_alone"
 """Attribute of a part that attends: whether first tokens alone ask, since nobody reads what others would get."""
-
-
-class Dropout(ctypes.Structure):
-    """What is dropped, by two words drawn once a call."""
-
-    _fields_ = (*((name, ctypes.c_uint32) for name in ("first", "second", "below")), ("by", ctypes.c_float))
-
-    @classmethod
-    def drawn(cls, p: float) -> "Dropout":
-        """From torch's generator, if anything is to be dropped."""
-        if not p:
-            return cls(0, 0, 0, 1.0)
-        words = int(torch.randint(2**62, (1,)))
-        return cls(words % 2**32, words >> 32, min(round(p * 2**32), 2**32 - 1), 0.0 if p >= 1 else 1 / (1 - p))
 
 
 class _Norm(ctypes.Structure):

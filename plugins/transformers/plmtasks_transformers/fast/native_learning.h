@@ -25,6 +25,13 @@ INLINE V kept(const Dropout *d, uint32_t place) {
     return _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(x, _mm512_set1_epi32((int)d->below)), _mm512_set1_ps(d->by));
 }
 
+void dropped(const N *x, N *out, int64_t count, const Dropout *d) {
+#pragma omp parallel for schedule(static)
+    for (int64_t start = 0; start < count; start += 4096)
+        for (int64_t i = start; i < count && i < start + 4096; i += 16)
+            store(out + i, FIRST(count - i), _mm512_mul_ps(load(x + i, FIRST(count - i)), kept(d, (uint32_t)i)));
+}
+
 /* ── sums of columns ─────────────────────────────────────────────────────────────────────────────────────────── */
 
 #define TOGETHER 32 /* rows whose columns are summed by one thread: any number of threads sums in the same order */

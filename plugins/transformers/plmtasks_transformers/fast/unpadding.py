@@ -9,7 +9,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from . import masks
 from .device import device_of, sent
-from .kernels import dropped, rounded
+from .dropping import dropped
+from .kernels import rounded
 
 UNPADDED_TYPES = frozenset((
     "bert", "camembert", "data2vec-text", "distilbert", "electra", "ernie", "roberta", "roberta-prelayernorm", "xlm-roberta",
