@@ -223,6 +223,7 @@ def test_a_models_gradients_are_those_of_the_librarys_own(model_type, hidden, he
     eager.set_attn_implementation("eager")
     expected, gradients = learned(eager, padded=True)
     assert enter(module, "torch", ["unpadded", "learned"]).learned
+    torch.testing.assert_close(learned(module, padded=True)[0], expected, rtol=0, atol=1e-4)  # nothing says how rows lie
     found, own = learned(module, dtype, first=head == "SequenceClassification")
     assert own.keys() == gradients.keys()
     for name, one, other in [("logits", found, expected), *((name, own[name], gradients[name]) for name in own)]:
