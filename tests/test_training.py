@@ -26,7 +26,7 @@ from plmtasks.hooks import Registry, load_registry
 from plmtasks.model import RECORD, Cost, LoadedModel, Model
 from plmtasks.requests import Answer, ClassifyAnswer, Request
 from plmtasks.training.checkpoint import _make
-from plmtasks.training.optimizer import clipped, lasting_gradients
+from plmtasks.training.optimizer import clipped, lasting_gradients, make_optimizer, scaled_step
 from plmtasks.training.recipe import Training
 
 LITTLE = TrainSettings(num_train_epochs=2, max_train_samples=256, train_batch_size=16, learning_rate=2e-3)
@@ -424,6 +424,25 @@ def test_gradients_are_divided_and_clipped_as_torch_does(most: float) -> None:
     factor = clipped(summed, 1 / 4, most)
     for weight, gradient in zip(weights, summed, strict=True):
         torch.testing.assert_close(gradient * factor, weight.grad)
+
+
+@pytest.mark.parametrize("optim", ["AdamW", "SGD", "RMSprop"])
+def test_an_optimizer_may_divide_the_gradients_itself(optim: str) -> None:
+    import torch
+
+    made = []
+    for within in (False, True):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(5, 3)
+        optimizer = make_optimizer(model, TrainSettings(optim=optim, learning_rate=0.1, weight_decay=0.1))
+        for factor in (0.5, 0.01):
+            model(torch.randn(7, 5)).square().sum().backward()
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            scaled_step(optimizer, gradients, torch.tensor(factor), within=within)
+            optimizer.zero_grad()
+        made.append(model.weight.detach())
+    torch.testing.assert_close(*made)
+    assert not hasattr(optimizer, "grad_scale")
 
 
 def test_a_model_is_made_once_whatever_its_files_are(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ class Device(NamedTuple):
     since a large one is as fast."""
     lasting: bool
     """Whether the gradients of embeddings last from update to update, so that no memory is cleared for them anew."""
+    within: bool
+    """Whether the optimizer divides and clips the gradients while it reads them."""
 
 
-ACCELERATOR = Device(batch_tokens=None, padding=None, lasting=False)
-DEVICES = {"cpu": Device(batch_tokens=2048, padding=128, lasting=True)}
+ACCELERATOR = Device(batch_tokens=None, padding=None, lasting=False, within=False)
+DEVICES = {"cpu": Device(batch_tokens=2048, padding=128, lasting=True, within=True)}
 """By their type as torch spells it; all others are accelerators."""
 
 

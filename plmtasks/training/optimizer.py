@@ -121,3 +121,19 @@ def clipped(gradients: "Sequence[torch.Tensor]", factor: float, most: float) -> 
     norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # where weights are split
     clipped: torch.Tensor = whole * (most / (norm * whole + 1e-6)).clamp(max=1.0)
     return clipped
+
+
+def scaled_step(optimizer: Any, gradients: "Sequence[torch.Tensor]", factor: "torch.Tensor", *, within: bool) -> None:
+    """One step by the gradients times the factor.
+
+    within: whether torch's fused optimizers are to multiply them as they read them, which is a pass over memory less
+    """
+    own = getattr(optimizer, "optimizer", optimizer)  # Accelerate's holds torch's
+    if within and getattr(own, "_step_supports_amp_scaling", False):
+        own.grad_scale = factor.reciprocal()  # as torch's GradScaler tells it
+        optimizer.step()
+        del own.grad_scale
+        return
+    for gradient in gradients:
+        gradient.mul_(factor)
+    optimizer.step()

@@ -21,7 +21,7 @@ from .accelerator import loss_module, make_accelerator, splits, steps_itself, wh
 from .dataset import TrainingDataset, worth
 from .device import device_of
 from .ending import Ending
-from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer
+from .optimizer import clipped, lasting_gradients, make_lr_scheduler, make_optimizer, scaled_step
 from .recipe import EPOCHS, LEAST_UPDATES, Training
 from .updates import Update, epoch_updates, micro_batches
 
@@ -230,14 +230,14 @@ class Trainer:
 
     def _step(self, count: float) -> None:
         """Divides the summed gradients, clips, and steps."""
-        if not steps_itself(self.accelerator):
+        if steps_itself(self.accelerator):
+            self.optimizer.step()
+        else:
             self.accelerator.unscale_gradients(self.optimizer)
             gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
             # the processes' gradients were averaged; what is wanted is their sum over all that was counted
             factor = clipped(gradients, self.training.processes.count / count, self.t.max_grad_norm)
-            for gradient in gradients:
-                gradient.mul_(factor)
-        self.optimizer.step()
+            scaled_step(self.optimizer, gradients, factor, within=self.device.within and not self.split)
         self.lr_scheduler.step()
         self.optimizer.zero_grad(set_to_none=True)
         for parameter, gradient in self.tables:

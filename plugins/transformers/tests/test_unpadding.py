@@ -3,8 +3,9 @@
 import pytest
 import torch
 import transformers
-from plmtasks_transformers.fast import enter
-from plmtasks_transformers.fast.kernels import dropped, rounded
+from plmtasks_transformers.fast import enter, native
+from plmtasks_transformers.fast.dropping import dropped
+from plmtasks_transformers.fast.kernels import rounded
 from plmtasks_transformers.fast.unpadding import ANSWERING, UNPADDED_TYPES, first_tokens, layout_of, make_unpadded
 
 SMALL = {
@@ -125,7 +126,10 @@ def test_a_model_with_another_attention_is_left_alone():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("p", [0.1, 0.5])
-def test_dropout_keeps_the_share_and_the_mean(p, dtype):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_dropout_keeps_the_share_and_the_mean(compiled, p, dtype, monkeypatch):
+    if not compiled:
+        monkeypatch.setattr(native, "there", lambda dtype: False)
     torch.manual_seed(0)
     x = torch.ones(401, 503, dtype=dtype, requires_grad=True)
     y = dropped(x, p)

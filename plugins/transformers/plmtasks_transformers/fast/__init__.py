@@ -8,7 +8,7 @@ loaded: it imports torch.
 from .device import Fetched, device_of, sent
 from .door import PLAIN, STILL, Ways, enter, fixed_steps, own_loop
 from .drawing import Draws
-from .kernels import make_quick
+from .dropping import make_quick
 from .readout import Found, Places, Tally, first_token_alone, found, logits_at, tallies, token_log_likelihoods
 from .trees import (
     ROW,

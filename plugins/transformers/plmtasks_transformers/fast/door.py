@@ -10,7 +10,7 @@ import torch
 
 from plmtasks.errors import ModelError, ModelWarning, summary_of
 
-from . import kernels, masks, native, readout, trees, unpadding
+from . import kernels, learning, masks, native, readout, trees, unpadding
 from .device import device_of
 
 SHOWN = (0, 1, 2), (0, 1, 4, 6, 8)
@@ -39,11 +39,13 @@ class Ways(NamedTuple):
     """In it, steps have few fixed shapes, so that the device replays them."""
     compiled: bool = False
     """What stands between products goes by kernels of our own."""
+    learned: bool = False
+    """So it does while the model learns, and on the way back."""
 
 
 PLAIN = Ways()
 """None of them."""
-LAST = "compiled", "fixed"
+LAST = "learned", "compiled", "fixed"
 """Ways that are looked at behind the others, on which they rest."""
 STILL = "sparse", "fixed"
 """Ways for a model that learns no more: what is recorded or compiled for them is worth it over many batches alone."""
@@ -65,6 +67,9 @@ def enter(module: Any, named: str, wanted: Sequence[str]) -> Ways:
     ways = Ways(**{name: name in wanted and name not in LAST and _holds(name, module) for name in Ways._fields})
     if ways.unpadded:
         unpadding.make_unpadded(module)
+        if "learned" in wanted and _holds("learned", module):
+            learning.make_learning(module)
+            ways = ways._replace(learned=True)
     ways = ways._replace(compiled=named == "compiled" and _holds("compiled", module))
     if named in ("onednn", "compiled") and module.device.type == "cpu" and _holds("onednn", module):
         kernels.lay_out(module, ways.compiled)
@@ -335,6 +340,31 @@ def _compiled(module: Any) -> bool:
     )
 
 
+def _learned(module: Any) -> bool:
+    """What the last layer makes of rows, and the gradients, beside autograd's own, by all numbers that a model learns by here."""
+    config, layer = module.config, module.base_model.encoder.layer[-1]
+    weights = [p for p in layer.parameters() if p.requires_grad]
+
+    def found(dtype: torch.dtype) -> Sequence[torch.Tensor]:
+        layout = unpadding.layout_of(LENGTHS, module.device)
+        torch.manual_seed(0)
+        x, far = torch.randn(2, 1, len(layout.tokens), config.hidden_size, dtype=torch.float32)
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            made = layer.forward(x.requires_grad_(), layout=layout)  # bare rows, past the hooks
+        return [made, *torch.autograd.grad((made * far).sum(), [x, *weights])]
+
+    with torch.inference_mode(False), torch.enable_grad():
+        dtypes = [dtype for dtype in native.DTYPES if native.there(dtype)]
+        try:
+            plain = [found(dtype) for dtype in dtypes]
+            learning.make_learning(module)
+            own = [found(dtype) for dtype in dtypes]
+        finally:
+            learning.undo(module)
+    near = [[_same(a.to(dtype), b) for a, b in zip(*pair, strict=True)] for dtype, *pair in zip(dtypes, plain, own, strict=True)]
+    return all(map(all, near))
+
+
 LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "unpadded": (unpadding.unpads, _unpadded),
     "trees": (lambda module: trees.packs(module.config), _trees),
@@ -346,5 +376,6 @@ LOOKS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], bool]]] = {
     "masks": (lambda module: module.config._attn_implementation == "sdpa", _masks),
     "onednn": (lambda module: module.dtype in (torch.float32, torch.bfloat16), _products),
     "compiled": (native.compiles, _compiled),
+    "learned": (learning.learns, _learned),
 }
 """Way → whether it is open to a model, and whether the model gives the same on it."""

@@ -1,15 +1,14 @@
 /* What stands between a model's products, in one pass over memory each: attention, the sum of two layers and its norm, GELU by tanh,
-   and what is read off logits. For processors with AVX-512. Attention is in native_attention.h, on which native_vectors.h has sixteen
-   numbers at once.
+   and what is read off logits. For processors with AVX-512. Attention is in native_attention.h, what a model learns by in
+   native_learning.h and native_learning_attention.h, and native_vectors.h has sixteen numbers at once.
 
    Made once for numbers (N) of bfloat16, whose products within attention go by tiles where the processor has AMX, else by AVX-512's
    own, and once for numbers of float32 (FLOAT32). All other arithmetic is float32's, in an order that neither the compiler nor the
    number of threads changes: vectors of 16 are spelled out, and nothing is contracted. */
 
-#include "native_attention.h"
+#include "native_learning_attention.h"
 
 /* The norm of each row of x, or of the sum of x and more: (rows, size); size: at most WIDEST */
-#define WIDEST 8192
 void layer_norm(const N *x, const N *more, const N *weight, const N *bias, N *out, int64_t rows, int64_t size, float epsilon) {
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++) {

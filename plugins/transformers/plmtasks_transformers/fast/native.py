@@ -18,7 +18,7 @@ import torch
 from plmtasks.errors import ModelError
 
 SOURCE = Path(__file__).with_name("native.c")
-PARTS = SOURCE, *(SOURCE.with_name(f"native_{part}.h") for part in ("vectors", "attention"))
+PARTS = SOURCE, *(SOURCE.with_name(f"native_{part}.h") for part in ("vectors", "attention", "learning", "learning_attention"))
 FLAGS = (
     "-O2", "-std=gnu11", "-fPIC", "-fopenmp", "-ffp-contract=off", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl",
 )  # fmt: skip
@@ -68,6 +68,14 @@ def library(dtype: torch.dtype) -> ctypes.CDLL:
     if not kernels.usable():
         raise ModelError(f"kernels=compiled needs a processor with {needed}", "--config kernels=onednn does without")
     return kernels
+
+
+@cache
+def there(dtype: torch.dtype) -> bool:
+    """Whether there are kernels for such numbers here."""
+    with suppress(ModelError):
+        return bool(library(dtype))
+    return False
 
 
 def has_tiles() -> bool:
@@ -124,7 +132,7 @@ def attend(  # noqa: PLR0913  what attention is made of
     asked = _Attention(
         *(x.data_ptr() for x in (query, key, value, out)), *strides, *masked, heads, heads // key.shape[0], size, causal, scale
     )
-    if not library(query.dtype).attend(ctypes.byref(asked), _at(rows), ctypes.c_int64(len(rows))):
+    if not library(query.dtype).attend(ctypes.byref(asked), at(rows), ctypes.c_int64(len(rows))):
         raise MemoryError("attention found no memory")
     return out
 
@@ -132,14 +140,14 @@ def attend(  # noqa: PLR0913  what attention is made of
 def layer_norm(x: torch.Tensor, more: torch.Tensor | None, norm: torch.nn.LayerNorm) -> torch.Tensor:
     """Of x, or of the sum of both: (…, size), contiguous."""
     out, size = torch.empty_like(x), x.shape[-1]
-    sides = [_at(one) for one in (x, more, norm.weight, norm.bias, out)]
+    sides = [at(one) for one in (x, more, norm.weight, norm.bias, out)]
     library(x.dtype).layer_norm(*sides, ctypes.c_int64(x.numel() // size), ctypes.c_int64(size), ctypes.c_float(norm.eps))
     return out
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
     """By tanh, in the place of x, which is contiguous."""
-    library(x.dtype).gelu(_at(x), ctypes.c_int64(x.numel()))
+    library(x.dtype).gelu(at(x), ctypes.c_int64(x.numel()))
     return x
 
 
@@ -151,11 +159,12 @@ def read_off(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     rows, width = logits.shape
     tops, sums = torch.empty(2, rows, dtype=torch.float32)
     firsts = torch.empty(rows, dtype=torch.int64)
-    library(logits.dtype).read_off(_at(logits), ctypes.c_int64(rows), ctypes.c_int64(width), _at(tops), _at(firsts), _at(sums))
+    library(logits.dtype).read_off(at(logits), ctypes.c_int64(rows), ctypes.c_int64(width), at(tops), at(firsts), at(sums))
     return sums.log_().add_(tops), firsts
 
 
-def _at(x: torch.Tensor | None) -> ctypes.c_void_p:
+def at(x: torch.Tensor | None) -> ctypes.c_void_p:
+    """Where its numbers lie."""
     return ctypes.c_void_p(None if x is None else x.data_ptr())
 
 
@@ -244,10 +253,10 @@ def _attended(part: Any, sides: Sequence[torch.Tensor], mask: torch.Tensor | Non
     apart = [x.stride(0) % x.stride(2) == 0 for x in sides]
     if queries < FEW or not shared or (causal and queries != keys) or not all(apart):
         return None
-    at = [torch.arange(batch) * (x.stride(0) // x.stride(2)) for x in sides]
-    if not torch.equal(at[1], at[2]) or (batch > 1 and not torch.equal(at[0], torch.arange(batch) * queries)):
+    firsts = [torch.arange(batch) * (x.stride(0) // x.stride(2)) for x in sides]
+    if not torch.equal(firsts[1], firsts[2]) or (batch > 1 and not torch.equal(firsts[0], torch.arange(batch) * queries)):
         return None
-    rows = torch.stack([at[0], at[1], torch.full_like(at[0], queries), torch.full_like(at[0], keys)], 1)
+    rows = torch.stack([*firsts[:2], torch.full_like(firsts[0], queries), torch.full_like(firsts[0], keys)], 1)
     # the tokens of all rows are one behind another
     flat = query[0].as_strided((query.shape[1], batch * queries, size), (query.stride(1), query.stride(2), 1))
     hidden = None if mask is None else mask[0, 0]

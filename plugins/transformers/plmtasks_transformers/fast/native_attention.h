@@ -32,6 +32,17 @@ INLINE const N *tiles_of(const Product *p, int64_t n) {
     return p->blocks + ((p->which ? p->which[n / p->deep] / BLOCK : 0) * p->deep + n % p->deep) * 2 * TILE;
 }
 
+/* One row's number, or two of them below one another, times those of 16 columns. */
+INLINE V further(V sum, V row, V columns) {
+#ifdef FLOAT32
+    return added(row, columns, sum);
+#else
+    return _mm512_dpbf16_ps(sum, (__m512bh)row, (__m512bh)columns);
+#endif
+}
+
+typedef float Word __attribute__((may_alias));
+
 #ifdef __AMX_BF16__
 #define QUERIES 16 /* that are multiplied together */
 
@@ -52,17 +63,6 @@ static void multiplied(const Product *p) {
 }
 #else
 #define QUERIES 12 /* with as many sums in two registers each, and what they come from */
-
-/* One row's number, or two of them below one another, times those of 16 columns. */
-INLINE V further(V sum, V row, V columns) {
-#ifdef FLOAT32
-    return added(row, columns, sum);
-#else
-    return _mm512_dpbf16_ps(sum, (__m512bh)row, (__m512bh)columns);
-#endif
-}
-
-typedef float Word __attribute__((may_alias));
 
 INLINE void rows_multiplied(const Product *p, const int count) {
     V sums[QUERIES][2];

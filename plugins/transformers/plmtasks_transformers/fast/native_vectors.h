@@ -1,5 +1,7 @@
 /* Sixteen numbers at once, in the one order in which they are summed. */
 
+#pragma once
+
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
@@ -15,6 +17,7 @@ typedef uint16_t N;
 #define INLINE static inline __attribute__((always_inline))
 #define FIRST(n) ((__mmask16)((n) >= 16 ? 0xffff : (1u << (n)) - 1))
 
+#define WIDEST 8192 /* numbers of a row whose norm is taken */
 #define HIDDEN 0xfe00 /* the upper half of -4e37: as far down as this a mask hides */
 
 /* Some processors take long to read and write under a mask: not where all 16 are meant. */
@@ -89,22 +92,26 @@ INLINE float over_all(V x, int greatest) {
 /* Rows become columns. */
 INLINE void transposed(__m512i r[16]) {
     __m512i t[16];
+#pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
         t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
         t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
     }
+#pragma GCC unroll 8
     for (int i = 0; i < 4; i++) {
         r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
         r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
         r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
         r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
     }
+#pragma GCC unroll 8
     for (int i = 0; i < 4; i++) {
         t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
         t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
         t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
         t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
     }
+#pragma GCC unroll 8
     for (int i = 0; i < 4; i++) {
         r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
         r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);

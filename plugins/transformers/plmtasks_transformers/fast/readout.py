@@ -9,6 +9,7 @@ import torch
 
 from . import native
 from .device import device_of
+from .learning import FIRST_ALONE
 from .trees import PACKED_TYPES
 from .unpadding import Layout, first_tokens
 
@@ -157,8 +158,11 @@ def first_token_alone(module: Any, layout: Layout | None) -> Iterator[None]:
     def first(_module: Any, args: Any) -> Any:
         return tuple(states[:, :1] if layout is None else first_tokens(states, layout) for states in args)
 
-    hook = module.base_model.encoder.layer[-1].attention.output.register_forward_pre_hook(first)
+    last = module.base_model.encoder.layer[-1].attention
+    hook = last.output.register_forward_pre_hook(first)
+    setattr(last.self, FIRST_ALONE, layout is not None)
     try:
         yield
     finally:
         hook.remove()
+        delattr(last.self, FIRST_ALONE)

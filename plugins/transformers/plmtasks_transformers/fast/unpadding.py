@@ -9,7 +9,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from . import masks
 from .device import device_of, sent
-from .kernels import dropped, rounded
+from .dropping import dropped
+from .kernels import rounded
 
 UNPADDED_TYPES = frozenset((
     "bert", "camembert", "data2vec-text", "distilbert", "electra", "ernie", "roberta", "roberta-prelayernorm", "xlm-roberta",
@@ -50,8 +51,8 @@ class Layout(NamedTuple):
     """Where padded rows' tokens stand once the padding is gone: the longest rows first."""
 
     tokens: torch.Tensor
-    """Each token's place in the padded batch, row * width + column, (tokens,); while a model answers, some more at the end, which
-    nobody reads: see `kernels.rounded`."""
+    """Each token's place in the padded batch, row * width + column, (tokens,); some more at the end, which nobody reads, where a
+    model answers or learns in bfloat16: see `kernels.rounded`."""
     firsts: torch.Tensor
     """Where each row of the batch begins among the tokens, (rows,)."""
     groups: Sequence[Group]
@@ -119,7 +120,7 @@ def layout_of(lengths: Sequence[int], device: torch.device, alike: float = LEARN
     sizes = np.array([lengths[i] for i in order])
     firsts = np.empty(len(order), np.int64)
     firsts[order] = sizes.cumsum() - sizes
-    if alike == ANSWERING:
+    if alike == ANSWERING or torch.is_autocast_enabled("cpu"):
         tokens = np.pad(tokens, (0, rounded(len(tokens)) - len(tokens)))
     bounds = np.concatenate([[0], sizes.cumsum()])
     rows = torch.from_numpy(np.stack([bounds[:-1], bounds[:-1], sizes, sizes], 1))
@@ -139,7 +140,7 @@ def _drop_padding(_layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     layout: Layout | None = kwargs.get("layout")
     if layout is None:
         return None
-    return (_picked(args[0].flatten(0, 1), layout.tokens)[None], *args[1:]), kwargs
+    return (_picked(args[0].flatten(0, 1), layout.tokens, layout.real)[None], *args[1:]), kwargs
 
 
 def _put_back(_layer: Any, _args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
@@ -151,8 +152,17 @@ def _put_back(_layer: Any, _args: tuple[Any, ...], kwargs: dict[str, Any], outpu
 
 
 def first_tokens(states: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """(1, tokens, d) → (rows, 1, d), in the order of the batch"""
+    """(1, tokens, d) → (rows, 1, d), in the order of the batch; what is of first tokens alone already is as it is"""
+    if states.shape[1] == len(layout.rows):
+        return states[0][:, None]
     return _picked(states[0], layout.firsts)[:, None]
+
+
+def first_rows(layout: Layout) -> torch.Tensor:
+    """As `Layout.rows`, where the only query of a row is its first token, the batch's first row's the first."""
+    rows = layout.rows.clone()
+    rows[:, 0], rows[:, 2] = layout.firsts.argsort(), 1
+    return rows
 
 
 def attention(  # noqa: PLR0913  as transformers calls it
@@ -174,8 +184,10 @@ def attention(  # noqa: PLR0913  as transformers calls it
         return _by_bounds(layout, [x[0].transpose(0, 1) for x in (query, key, value)], scale)[None], None
     if not torch.is_grad_enabled() and all(g.mask is None for g in layout.groups):
         return _answering(layout, [x[0].transpose(0, 1) for x in (query, key, value)], scale)[None], None
-    parts = torch.stack([x[0].transpose(0, 1) for x in (query, key, value)], 1).split([g.tokens for g in layout.groups])
-    return torch.cat([_within(group, part, scale, dropout) for group, part in zip(layout.groups, parts, strict=True)])[None], None
+    sides, rest = torch.stack([x[0].transpose(0, 1) for x in (query, key, value)], 1), len(layout.tokens) - layout.real
+    parts = sides[: layout.real].split([g.tokens for g in layout.groups])
+    made = [_within(group, part, scale, dropout) for group, part in zip(layout.groups, parts, strict=True)]
+    return torch.cat([*made, sides.new_zeros(rest, *sides.shape[2:])])[None], None
 
 
 def _answering(layout: Layout, sides: Sequence[torch.Tensor], scale: float) -> torch.Tensor:
@@ -225,8 +237,8 @@ def _spread(x: torch.Tensor, at: torch.Tensor, places: int) -> torch.Tensor:
     return x.new_zeros(places, *x.shape[1:]).index_copy(0, at, x)
 
 
-def _picked(x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-    """The rows of x at these places, each another."""
+def _picked(x: torch.Tensor, at: torch.Tensor, real: int | None = None) -> torch.Tensor:
+    """The rows of x at these places, each another; behind so many, those that nobody reads."""
 
     class Picked(torch.autograd.Function):
         """torch's own adds gradients up row by row, since places could come twice."""
@@ -240,7 +252,7 @@ def _picked(x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
         @staticmethod
         def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
             [at] = ctx.saved_tensors
-            return _spread(gradients[0], at, ctx.places), None
+            return _spread(gradients[0][:real], at[:real], ctx.places), None
 
     picked: torch.Tensor = Picked.apply(x, at)
     return picked

@@ -66,7 +66,7 @@ def learn(
     # the one first whose layers all others share, with its configuration
     for key in sorted(parts, key=lambda key: whole.heads is not None and parts[key].module is not whole.heads.shared):
         used = [way for kind, own in zip(kinds, keys, strict=True) if own == key for way in kind.ways if way not in STILL]
-        ways[key] = enter(parts[key].module, "torch", used)
+        ways[key] = enter(parts[key].module, "torch", [*used, "learned"])
     # layers that several heads share have rows of one form; an accelerator has no attention of bare rows that drops something
     bare = all(w.unpadded for w in ways.values()) and not device_of(device).apart
     if device_of(device).quick_dropout:
