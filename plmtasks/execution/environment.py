@@ -102,12 +102,10 @@ def _memory(gpu: bool, processes_here: int) -> int:
 
 
 def _cpu_kernels(dtype: str) -> Any:
-    """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have. With AMX
-    those of bfloat16 are so fast that all else is what one waits for: kernels of our own besides, if there is a compiler. Where
-    AVX-512 has products of bfloat16 and there is no AMX, they were faster in float32 too."""
+    """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have; and kernels
+    of our own besides where AVX-512 or AMX has what they need of it and there is a compiler."""
     there = _has_onednn() and platform.machine() in ("x86_64", "AMD64")
-    own = dtype == "bfloat16" if _has_tiles() else dtype in ("bfloat16", "float32") and _has_vector_bfloat16()
-    if there and own and _has_compiler():
+    if there and _has_vectors(dtype) and _has_compiler(dtype):
         return "compiled"
     return "onednn" if there and (dtype == "float32" or (dtype == "bfloat16" and _has_bfloat16())) else "torch"
 
@@ -134,11 +132,12 @@ def _has_tiles() -> bool:
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
-def _has_vector_bfloat16() -> bool:
-    """Whether AVX-512 has products of bfloat16 on the processor."""
+def _has_vectors(dtype: str) -> bool:
+    """Whether the processor has AVX-512, and with it products of such numbers."""
     import torch
 
-    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+    by = {"float32": "_is_avx512_supported", "bfloat16": "_is_avx512_bf16_supported"}.get(dtype, "")
+    return bool(getattr(torch.cpu, by, lambda: False)()) or (dtype == "bfloat16" and _has_tiles())
 
 
 PROBE = """
@@ -149,10 +148,11 @@ PROBE = """
 
 
 @cache
-def _has_compiler() -> bool:
-    """Whether there is a C compiler that knows the processor's products, with its headers: an old one does not."""
+def _has_compiler(dtype: str) -> bool:
+    """Whether there is a C compiler, with its headers, that knows the processor's products of such numbers."""
     compiler = shlex.split(os.environ.get("CC") or "cc")
-    command = [*compiler, "-fopenmp", *(["-mamx-bf16"] if _has_tiles() else []), "-mavx512bf16", "-fsyntax-only", "-x", "c", "-"]
+    products = ["-mavx512bf16", *(["-mamx-bf16"] if _has_tiles() else [])] if dtype == "bfloat16" else ["-mavx512f"]
+    command = [*compiler, "-fopenmp", *products, "-fsyntax-only", "-x", "c", "-"]
     try:
         return subprocess.run(command, input=PROBE, text=True, capture_output=True, check=False).returncode == 0
     except OSError:

@@ -190,14 +190,13 @@ def test_a_compiler_that_makes_nothing(monkeypatch, tmp_path, dtype):
     assert anew(dtype).usable()
 
 
-def test_the_launcher_takes_them_where_there_is_a_compiler(monkeypatch):
-    """Those of float32 where they were measured: beside products of bfloat16 that are AVX-512's own."""
-    if not (native.has_tiles() or environment._has_vector_bfloat16()):
-        pytest.skip("a processor without products of bfloat16")
-    assert environment._cpu_kernels("bfloat16") == "compiled"
-    assert environment._cpu_kernels("float32") == ("onednn" if native.has_tiles() else "compiled")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_launcher_takes_them_where_there_is_a_compiler(dtype, monkeypatch):
+    if not native.there(getattr(torch, dtype)):
+        pytest.skip(f"no processor or compiler for kernels of {dtype}")
+    assert environment._cpu_kernels(dtype) == "compiled"
     for other in ("no-such-compiler", "cc --no-such-option"):
         monkeypatch.setenv("CC", other)
         monkeypatch.setattr(environment, "_has_compiler", environment._has_compiler.__wrapped__, raising=True)
-        assert environment._cpu_kernels("bfloat16") == "onednn"
+        assert environment._cpu_kernels(dtype) == "onednn"
         monkeypatch.undo()
