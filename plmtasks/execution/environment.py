@@ -103,7 +103,7 @@ def _memory(gpu: bool, processes_here: int) -> int:
 
 def _cpu_kernels(dtype: str) -> Any:
     """oneDNN's where its products are as fast as torch's or faster: on x86 processors, for data types that they have; and kernels
-    of our own besides where AVX-512 or AMX has what they need of it and there is a compiler."""
+    of our own besides where AVX-512 has products of such numbers and there is a compiler."""
     there = _has_onednn() and platform.machine() in ("x86_64", "AMD64")
     if there and _has_vectors(dtype) and _has_compiler(dtype):
         return "compiled"
@@ -133,11 +133,11 @@ def _has_tiles() -> bool:
 
 
 def _has_vectors(dtype: str) -> bool:
-    """Whether the processor has AVX-512, and with it products of such numbers."""
+    """Whether the processor has AVX-512, and with it products of such numbers. One with AMX has those of bfloat16 too."""
     import torch
 
     by = {"float32": "_is_avx512_supported", "bfloat16": "_is_avx512_bf16_supported"}.get(dtype, "")
-    return bool(getattr(torch.cpu, by, lambda: False)()) or (dtype == "bfloat16" and _has_tiles())
+    return bool(getattr(torch.cpu, by, lambda: False)())
 
 
 PROBE = """
